@@ -1,0 +1,156 @@
+"""The user's settings: what config.yaml may say, with defaults and bounds."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from weighbridge.models import Model
+from weighbridge.terms import Scenario
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+# Arguments of `vllm serve` that the tool sets itself, with where the user sets them instead.
+OWNED_SERVER_ARGUMENTS = {
+    "--host": "the tool serves on 127.0.0.1",
+    "--port": "the tool finds a free port; set server.port for a fixed one",
+    "--model": "set artifacts.model",
+    "--served-model-name": "set server.model_name",
+    "--api-key": "set client.api_key_env to the name of an environment variable",
+}
+_PREFIX_CACHING_ON = "--enable-prefix-caching"
+
+
+class Artifact(Model):
+    """One pinned input: where it comes from, or the folder where it already lies."""
+
+    repo: str | None = Field(default=None, description="Repository on the hub, owner/name.")
+    revision: str | None = Field(default=None, description="Full commit; a branch is not a pin.")
+    path: Path | None = Field(default=None, description="A folder that already holds the artifact.")
+    manifest: Path | None = Field(default=None, description="Committed list of path, size and sha256.")
+
+    @field_validator("revision")
+    @classmethod
+    def _is_a_commit(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[0-9a-f]{40}", value):
+            raise ValueError("a revision is a full commit of 40 hexadecimal digits, never a branch or tag")
+        return value
+
+    @model_validator(mode="after")
+    def _has_an_origin(self) -> "Artifact":
+        if self.path is None and (self.repo is None or self.revision is None):
+            raise ValueError("give 'repo' and 'revision', or the 'path' of a folder that holds it")
+        return self
+
+
+class Artifacts(Model):
+    """The pinned inputs of a benchmark."""
+
+    model: Artifact
+    dataset: Artifact
+    prompt: Path = Field(description="JSON file with the 'system' and 'user' texts of a request.")
+
+
+class Sampling(Model):
+    """Sampling parameters of every request; what is unset is sent as null, as the reference does."""
+
+    temperature: float | None = Field(default=None, ge=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    max_tokens: int | None = Field(default=None, gt=0)
+
+
+class RequestSettings(Model):
+    """How a sample becomes a request body."""
+
+    stream: bool = Field(default=False, description="Server-sent events; the official setting is false.")
+    picture: Literal["reencode", "original"] = Field(
+        default="reencode", description="'reencode' as the reference does, or pass the bytes through."
+    )
+    sampling: Sampling = Sampling()
+
+
+class ServerSettings(Model):
+    """The model server: one that a run starts and stops, or endpoints that the user runs."""
+
+    executable: str = Field(default="vllm", description="Path from the project's root, or a name on PATH.")
+    model_name: str = Field(description="Name under which the model is served and asked for.")
+    args: tuple[str, ...] = Field(
+        default=(), description="Further arguments of `vllm serve`, as --name=value."
+    )
+    env: dict[EnvironmentName, str] = Field(default={}, description="Environment of the server; no secrets.")
+    port: int | None = Field(default=None, ge=1024, le=65535, description="Fixed port; default: a free one.")
+    gpus: int = Field(
+        default=0, ge=0, description="Accelerators that must be visible before a server starts."
+    )
+    endpoints: tuple[str, ...] = Field(default=(), description="Base URLs of servers that the user runs.")
+    startup_timeout_s: float = Field(default=3600, gt=0)
+    stop_timeout_s: float = Field(default=60, gt=0, description="After this long SIGTERM becomes SIGKILL.")
+    golden: Path | None = Field(default=None, description="A request and its recorded answer.")
+    warmup_requests: int = Field(default=16, ge=0, description="Sent before the clock starts.")
+
+    @field_validator("args")
+    @classmethod
+    def _leave_the_tool_its_arguments(cls, args: tuple[str, ...]) -> tuple[str, ...]:
+        for argument in args:
+            name, _, value = argument.partition("=")
+            name = name.replace("_", "-")
+            if not name.startswith("-"):
+                raise ValueError(f"'{argument}' is a positional argument; write options as --name=value")
+            if name in OWNED_SERVER_ARGUMENTS:
+                raise ValueError(f"'{name}' belongs to the tool: {OWNED_SERVER_ARGUMENTS[name]}")
+            if name == _PREFIX_CACHING_ON and value.lower() not in {"false", "0"}:
+                raise ValueError(f"'{argument}' turns prefix caching on, which the rules forbid; remove it")
+        return args
+
+    @field_validator("endpoints")
+    @classmethod
+    def _are_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if not re.fullmatch(r"https?://[^/\s@]+(/[^\s]*)?", url):
+                raise ValueError(f"'{url}' is no http(s) URL without credentials, such as http://node1:8000")
+        return urls
+
+
+class ClientSettings(Model):
+    """The load client."""
+
+    workers: int = Field(default=1, ge=1, description="Worker processes; one carries some 10,000 requests/s.")
+    connections: int = Field(default=4096, ge=1, description="Open connections, all workers together.")
+    connect_timeout_s: float = Field(default=10, gt=0)
+    request_timeout_s: float = Field(default=7200, gt=0, description="From sending to the last byte.")
+    api_key_env: EnvironmentName | None = Field(
+        default=None, description="Name of the environment variable that holds the key."
+    )
+
+
+class ScenarioSettings(Model):
+    """What the user chooses for one scenario."""
+
+    target_qps: float = Field(gt=0, description="Offline: expected samples/s; Server: queries/s to issue.")
+
+
+class SubmissionSettings(Model):
+    """Who submits what."""
+
+    submitter: Name
+    system: Name = Field(description="Name of the system's folder and description file.")
+    division: Literal["closed"] = "closed"
+    system_description: Path | None = Field(default=None, description="YAML over the detected values.")
+    measurements: dict[str, str] = Field(default={}, description="Over the defaults of measurements.json.")
+    calibration: Path | None = Field(default=None, description="Markdown on how weights were quantised.")
+
+
+class Settings(Model):
+    """All of config.yaml."""
+
+    round: str = Field(description="A file of workflow/rounds, without its ending.")
+    artifacts: Artifacts
+    requests: RequestSettings = RequestSettings()
+    server: ServerSettings
+    client: ClientSettings = ClientSettings()
+    scenarios: dict[Scenario, ScenarioSettings]
+    submission: SubmissionSettings

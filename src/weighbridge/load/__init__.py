@@ -1,0 +1,1 @@
+"""The load client: LoadGen in one process, HTTP workers in others."""

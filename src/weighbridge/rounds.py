@@ -1,0 +1,77 @@
+"""A benchmark round as data: every constant that the rules fix, read from workflow/rounds/NAME.yaml."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from weighbridge.errors import InputError
+from weighbridge.models import Model
+from weighbridge.terms import Scenario
+
+
+class Seeds(Model):
+    """The three seeds that a round announces; LoadGen carries them compiled in."""
+
+    qsl: int
+    sample_index: int
+    schedule: int
+
+
+class LoadGenRules(Model):
+    """What LoadGen must be and be told."""
+
+    model: str = Field(description="LoadGen's name of the benchmark; a wrong one silently loses its limits.")
+    versions: tuple[str, ...] = Field(description="Releases that carry the round's seeds.")
+    seeds: Seeds
+
+
+class ScenarioRules(Model):
+    """Floors and limits of one scenario."""
+
+    min_duration_s: float = Field(gt=0)
+    min_query_count: int = Field(gt=0, description="Offline: samples; Server: queries of one sample.")
+    target_latency_s: float | None = Field(default=None, gt=0, description="Limit of the percentile.")
+    target_percentile: float = Field(default=0.99, gt=0, lt=1)
+
+
+class AccuracyRules(Model):
+    """The floor of the score, and the other readings of the same rule in circulation."""
+
+    metric: str
+    floor: float = Field(description="Our gate: the strictest reading.")
+    readings: dict[str, float] = Field(description="Name of each reading of the rule, and its floor.")
+    reference_mean: float | None = Field(default=None, description="Mean score of the reference model.")
+    reference_sd: float | None = Field(default=None, description="Its standard deviation over runs.")
+
+
+class Round(Model):
+    """Everything a round fixes. A demo round keeps the limits and shrinks the counts and durations."""
+
+    name: str
+    submittable: bool = Field(description="False marks every number of this round as a demonstration.")
+    benchmark: str = Field(description="The benchmark's directory in a submission tree.")
+    task: str = Field(description="A task of weighbridge.tasks: columns, prompt, scorer.")
+    checker_version: str | None = Field(
+        description="The official checker's --version; null: no official one."
+    )
+    vllm_version: str
+    samples: int = Field(gt=0, description="Samples of the dataset, all of which every run covers.")
+    splits: tuple[str, ...] = Field(description="Dataset splits, in the order that numbers the samples.")
+    loadgen: LoadGenRules
+    accuracy: AccuracyRules
+    scenarios: dict[Scenario, ScenarioRules]
+
+
+def load_round(name_or_path: str, folder: Path | None = None) -> Round:
+    """Read a round by name (from `folder`) or by the path of its file.
+
+    Raises:
+        InputError: no such round (the known names are listed), or a wrong value in its file.
+    """
+    path = Path(name_or_path)
+    if folder is not None and path.suffix != ".yaml":
+        path = folder / f"{name_or_path}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+            raise InputError(f"round '{name_or_path}' does not exist; the rounds in {folder} are: {known}.")
+    return Round.read(path)

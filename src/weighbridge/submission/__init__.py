@@ -1,0 +1,1 @@
+"""From runs to a submission tree: system description, tree, truncation, checks."""

@@ -1,0 +1,1 @@
+"""What only one benchmark knows: its columns, its prompt, its scorer."""

@@ -1,0 +1,84 @@
+"""run.json: the truth about one run. Whoever comes later reads it and does not guess."""
+
+from pydantic import Field
+
+from weighbridge.models import Model
+from weighbridge.terms import Mode, Scenario
+
+
+class Delay(Model):
+    """A distribution in brief, in seconds."""
+
+    p50_s: float
+    p99_s: float
+    max_s: float
+
+
+class LoadReport(Model):
+    """What the load client did, and what it cost."""
+
+    issued: int = Field(description="Samples that LoadGen asked for.")
+    completed: int = Field(description="Samples answered, failures left out.")
+    failed: dict[str, int] = Field(description="Failed requests by kind; any makes the run invalid.")
+    empty: int = Field(description="Answers without text that carry no other fault; counted as failed too.")
+    aborted: str | None = Field(default=None, description="Why the run ended early, if it did.")
+    requested_qps: float
+    achieved_qps: float
+    schedule_delay: Delay = Field(description="From LoadGen's issue to the request leaving.")
+    client_cpu_s: float = Field(description="User and system time of the client's whole process tree.")
+    client_cpu_us_per_request: float
+    peak_rss_bytes: dict[str, int] = Field(description="Largest resident memory of each client process.")
+    in_flight: tuple[tuple[float, int], ...] = Field(description="Seconds since the start, and requests out.")
+    sent_bytes: int
+    received_bytes: int
+    started: str = Field(description="UTC, ISO 8601.")
+    ended: str
+    loadgen_version: str
+    settings: dict[str, float | int | str | bool] = Field(description="LoadGen's effective settings.")
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def failures(self) -> int:
+        """All failed requests together."""
+        return sum(self.failed.values())
+
+
+class ServerRecord(Model):
+    """What answered: one server of ours, or endpoints that the user runs."""
+
+    command: tuple[str, ...] = Field(description="Empty when the server is the user's.")
+    environment: dict[str, str] = Field(description="What the settings added to the server's environment.")
+    endpoints: tuple[str, ...]
+    model_name: str
+    version: str | None = Field(description="As the server tells it; null when it does not.")
+    ready_s: float = Field(description="From start to healthy.")
+    golden: str = Field(description="How the known request was answered.")
+    warmup_requests: int
+    warmup_s: float
+
+
+class Host(Model):
+    """Where the client ran."""
+
+    name: str
+    cpus: int
+    memory_bytes: int
+    platform: str
+    python: str
+
+
+class RunRecord(Model):
+    """All of run.json."""
+
+    round: str
+    submittable: bool
+    scenario: Scenario
+    mode: Mode
+    weighbridge_version: str
+    git_revision: str | None = Field(description="Of the checkout; ends in '-dirty' with local changes.")
+    code_sha256: str = Field(description="Over the package's source files.")
+    pins: dict[str, str] = Field(description="sha256 of the model's, dataset's and prompt's manifests.")
+    store_sha256: str = Field(description="Of the request bodies.")
+    host: Host
+    server: ServerRecord
+    load: LoadReport

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from weighbridge.models import Model
 from weighbridge.terms import Scenario
@@ -12,15 +12,33 @@ from weighbridge.terms import Scenario
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
-# Arguments of `vllm serve` that the tool sets itself, with where the user sets them instead.
+
+
+def _from_root(path: Path, info: ValidationInfo) -> Path:
+    """Read a path as relative to the project's root, given as the context `root` where settings are read."""
+    root = (info.context or {}).get("root")
+    return path if root is None else Path(root) / path
+
+
+def _executable_from_root(name: str, info: ValidationInfo) -> str:
+    return str(_from_root(Path(name), info)) if "/" in name else name
+
+
+ProjectPath = Annotated[Path, AfterValidator(_from_root)]
+Executable = Annotated[str, AfterValidator(_executable_from_root)]
+
+# Arguments of `vllm serve` that are the tool's own, with what the user does instead.
 OWNED_SERVER_ARGUMENTS = {
-    "--host": "the tool serves on 127.0.0.1",
-    "--port": "the tool finds a free port; set server.port for a fixed one",
+    "--host": "it serves on 127.0.0.1",
+    "--port": "it takes a free port; set server.port for a fixed one",
     "--model": "set artifacts.model",
     "--served-model-name": "set server.model_name",
     "--api-key": "set client.api_key_env to the name of an environment variable",
+    "--config": "write the options themselves into server.args",
+    "--enable-prefix-caching": "prefix caching is always off, as the rules demand",
+    "--no-enable-prefix-caching": "prefix caching is always off, as the rules demand",
+    "--mm-processor-cache-gb": "pictures are never cached across queries, as the rules demand",
 }
-_PREFIX_CACHING_ON = "--enable-prefix-caching"
 
 
 class Artifact(Model):
@@ -28,8 +46,8 @@ class Artifact(Model):
 
     repo: str | None = Field(default=None, description="Repository on the hub, owner/name.")
     revision: str | None = Field(default=None, description="Full commit; a branch is not a pin.")
-    path: Path | None = Field(default=None, description="A folder that already holds the artifact.")
-    manifest: Path | None = Field(default=None, description="Committed list of path, size and sha256.")
+    path: ProjectPath | None = Field(default=None, description="A folder that already holds the artifact.")
+    manifest: ProjectPath | None = Field(default=None, description="Committed list of path, size and sha256.")
 
     @field_validator("revision")
     @classmethod
@@ -50,7 +68,7 @@ class Artifacts(Model):
 
     model: Artifact
     dataset: Artifact
-    prompt: Path = Field(description="JSON file with the 'system' and 'user' texts of a request.")
+    prompt: ProjectPath = Field(description="JSON file with the 'system' and 'user' texts of a request.")
 
 
 class Sampling(Model):
@@ -76,7 +94,7 @@ class RequestSettings(Model):
 class ServerSettings(Model):
     """The model server: one that a run starts and stops, or endpoints that the user runs."""
 
-    executable: str = Field(default="vllm", description="Path from the project's root, or a name on PATH.")
+    executable: Executable = Field(default="vllm", description="Path from the project's root, or a name on PATH.")
     model_name: str = Field(description="Name under which the model is served and asked for.")
     args: tuple[str, ...] = Field(
         default=(), description="Further arguments of `vllm serve`, as --name=value."
@@ -89,21 +107,20 @@ class ServerSettings(Model):
     endpoints: tuple[str, ...] = Field(default=(), description="Base URLs of servers that the user runs.")
     startup_timeout_s: float = Field(default=3600, gt=0)
     stop_timeout_s: float = Field(default=60, gt=0, description="After this long SIGTERM becomes SIGKILL.")
-    golden: Path | None = Field(default=None, description="A request and its recorded answer.")
+    golden: ProjectPath | None = Field(default=None, description="A request and its recorded answer.")
     warmup_requests: int = Field(default=16, ge=0, description="Sent before the clock starts.")
 
     @field_validator("args")
     @classmethod
     def _leave_the_tool_its_arguments(cls, args: tuple[str, ...]) -> tuple[str, ...]:
         for argument in args:
-            name, _, value = argument.partition("=")
-            name = name.replace("_", "-")
-            if not name.startswith("-"):
-                raise ValueError(f"'{argument}' is a positional argument; write options as --name=value")
-            if name in OWNED_SERVER_ARGUMENTS:
-                raise ValueError(f"'{name}' belongs to the tool: {OWNED_SERVER_ARGUMENTS[name]}")
-            if name == _PREFIX_CACHING_ON and value.lower() not in {"false", "0"}:
-                raise ValueError(f"'{argument}' turns prefix caching on, which the rules forbid; remove it")
+            name = argument.partition("=")[0].replace("_", "-")
+            if not name.startswith("-") or " " in name:
+                raise ValueError(f"'{argument}' is not one option; write each as --name=value")
+            # argparse takes any unambiguous beginning of an option for the option itself.
+            for owned, instead in OWNED_SERVER_ARGUMENTS.items():
+                if name.startswith("--") and owned.startswith(name):
+                    raise ValueError(f"'{argument}' sets {owned}, which is the tool's: {instead}")
         return args
 
     @field_validator("endpoints")
@@ -139,9 +156,9 @@ class SubmissionSettings(Model):
     submitter: Name
     system: Name = Field(description="Name of the system's folder and description file.")
     division: Literal["closed"] = "closed"
-    system_description: Path | None = Field(default=None, description="YAML over the detected values.")
+    system_description: ProjectPath | None = Field(default=None, description="YAML over the detected values.")
     measurements: dict[str, str] = Field(default={}, description="Over the defaults of measurements.json.")
-    calibration: Path | None = Field(default=None, description="Markdown on how weights were quantised.")
+    calibration: ProjectPath | None = Field(default=None, description="Markdown on how weights were quantised.")
 
 
 class Settings(Model):
@@ -154,3 +171,12 @@ class Settings(Model):
     client: ClientSettings = ClientSettings()
     scenarios: dict[Scenario, ScenarioSettings]
     submission: SubmissionSettings
+
+
+def parse_settings(config: object, root: Path) -> Settings:
+    """Validate the configuration that Snakemake merged; relative paths start at the project's `root`.
+
+    Raises:
+        InputError: naming the first wrong key, its value and the remedy.
+    """
+    return Settings.parse(config, "config.yaml", context={"root": root})

@@ -16,14 +16,14 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
-    def parse(cls, data: object, origin: str) -> Self:
-        """Validate plain data; `origin` names the place in the error.
+    def parse(cls, data: object, origin: str, context: dict[str, Any] | None = None) -> Self:
+        """Validate plain data; `origin` names the place in the error, `context` is for validators.
 
         Raises:
             InputError: naming the first wrong key, its value and what was expected.
         """
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(data, context=context)
         except ValidationError as error:
             raise InputError(_sentence(error, origin)) from None
 

@@ -44,6 +44,15 @@ class AccuracyRules(Model):
     reference_sd: float | None = Field(default=None, description="Its standard deviation over runs.")
 
 
+class PromptPins(Model):
+    """The exact texts of a request, by hash."""
+
+    system_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the system message, UTF-8.")
+    user_sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="Of the user text with its placeholders, UTF-8."
+    )
+
+
 class Round(Model):
     """Everything a round fixes. A demo round keeps the limits and shrinks the counts and durations."""
 
@@ -57,6 +66,7 @@ class Round(Model):
     vllm_version: str
     samples: int = Field(gt=0, description="Samples of the dataset, all of which every run covers.")
     splits: tuple[str, ...] = Field(description="Dataset splits, in the order that numbers the samples.")
+    prompt: PromptPins
     loadgen: LoadGenRules
     accuracy: AccuracyRules
     scenarios: dict[Scenario, ScenarioRules]

@@ -1,0 +1,99 @@
+"""What an artifact consists of: path, size and sha256 of each file. Written down, it is a lock."""
+
+import hashlib
+import json
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from weighbridge.errors import InputError
+from weighbridge.files import write_atomic
+from weighbridge.models import Model
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+# Bookkeeping of downloaders and version control lies beside the files and is no part of an artifact.
+_BOOKKEEPING = frozenset({".cache", ".git", "__pycache__"})
+
+
+class FileEntry(Model):
+    """One file of an artifact."""
+
+    path: str = Field(description="Relative to the artifact's folder, with forward slashes.")
+    size: int = Field(ge=0, description="In bytes.")
+    sha256: Sha256
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        parts = PurePosixPath(path).parts
+        if not parts or ".." in parts or PurePosixPath(path).is_absolute():
+            raise ValueError("a path leads from the artifact's folder to a file inside it")
+        return path
+
+
+class Manifest(Model):
+    """The files of an artifact, sorted by path."""
+
+    files: tuple[FileEntry, ...]
+
+    @field_validator("files")
+    @classmethod
+    def _are_sorted_and_distinct(cls, files: tuple[FileEntry, ...]) -> tuple[FileEntry, ...]:
+        by_path = {entry.path: entry for entry in files}
+        if len(by_path) != len(files):
+            raise ValueError("a path is listed twice")
+        return tuple(by_path[path] for path in sorted(by_path))
+
+    @property
+    def digest(self) -> str:
+        """One sha256 for the whole artifact: over a line 'sha256 size path' for each file."""
+        lines = (f"{entry.sha256} {entry.size} {entry.path}\n" for entry in self.files)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of all files together."""
+        return sum(entry.size for entry in self.files)
+
+    def by_path(self) -> dict[str, FileEntry]:
+        """The entries, by path."""
+        return {entry.path: entry for entry in self.files}
+
+
+def files_of(folder: Path) -> list[str]:
+    """Paths of an artifact's files relative to its folder, sorted; bookkeeping is left out.
+
+    Links are followed, so that a folder of links into a shared cache counts as the files it shows.
+    """
+    found = []
+    for path in folder.rglob("*"):
+        relative = path.relative_to(folder)
+        if path.is_file() and not _BOOKKEEPING.intersection(relative.parts):
+            found.append(relative.as_posix())
+    return sorted(found)
+
+
+def read_lock(path: Path) -> Manifest:
+    """Read a committed lock.
+
+    Raises:
+        InputError: the file is missing or is no lock.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: cannot be read as a lock ({error}); "
+            f"write one with 'weighbridge lock FOLDER --out {path}'."
+        ) from None
+    return Manifest.parse_json(text, str(path))
+
+
+def write_lock(path: Path, manifest: Manifest) -> None:
+    """Write a lock with one line for each file, so that a change reads well in a diff."""
+    lines = ",\n".join(
+        "    " + json.dumps(entry.model_dump(), ensure_ascii=False) for entry in manifest.files
+    )
+    write_atomic(path, '{\n  "files": [\n' + lines + "\n  ]\n}\n")

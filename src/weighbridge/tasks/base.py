@@ -1,0 +1,60 @@
+"""What every benchmark task offers, so that nothing else needs to know a benchmark."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from pandas import DataFrame
+from pydantic import Field
+
+from weighbridge.models import Model
+
+
+class Part(Model):
+    """One line of a score's breakdown: how many of `total` were right."""
+
+    name: str
+    right: int
+    total: int
+
+
+class Score(Model):
+    """What the answers to one accuracy run are worth."""
+
+    samples: int
+    unparsable: int = Field(
+        description="Answers that could not be read; the task's rules say how they count."
+    )
+    metrics: dict[str, float] = Field(description="By name; a round names the one that it gates.")
+    baselines: dict[str, float] = Field(description="The same metrics for answers drawn at random.")
+    parts: tuple[Part, ...] = Field(default=(), description="Where the gated metric was won and lost.")
+    seed: int = Field(description="Of everything random in this score.")
+
+
+class Task(Protocol):
+    """A benchmark's dataset columns, prompt and scorer."""
+
+    name: str
+    columns: tuple[str, ...]
+    """Columns that a request is made of, the picture left out."""
+    picture_column: str | None
+
+    def messages(self, row: Mapping[str, Any], picture_url: str | None) -> list[dict[str, Any]]:
+        """Make the chat messages of one sample; `picture_url` is a data URL."""
+        ...
+
+    def truth(self, dataset: Path, splits: Sequence[str]) -> DataFrame:
+        """Read what the scorer compares with, one row a sample, without touching the pictures.
+
+        Raises:
+            InputError: a split or column is missing, or a value cannot be used.
+        """
+        ...
+
+    def score(self, truth: DataFrame, answers: Sequence[str]) -> Score:
+        """Score the answers; `answers[i]` belongs to row i of the truth."""
+        ...
+
+    def accuracy_line(self, score: Score) -> str:
+        """Word the gated metric as the official submission checker expects it in accuracy.txt."""
+        ...

@@ -13,7 +13,6 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
-
 def _from_root(path: Path, info: ValidationInfo) -> Path:
     """Read a path as relative to the project's root, given as the context `root` where settings are read."""
     root = (info.context or {}).get("root")
@@ -68,7 +67,16 @@ class Artifacts(Model):
 
     model: Artifact
     dataset: Artifact
-    prompt: ProjectPath = Field(description="JSON file with the 'system' and 'user' texts of a request.")
+    reference: Artifact | None = Field(default=None, description="The official reference: prompt, checker.")
+    prompt: ProjectPath | None = Field(
+        default=None, description="JSON file with 'system' and 'user' texts; default: the reference's."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_prompt(self) -> "Artifacts":
+        if self.reference is None and self.prompt is None:
+            raise ValueError("give 'reference', which holds the official prompt, or a 'prompt' file")
+        return self
 
 
 class Sampling(Model):
@@ -94,7 +102,9 @@ class RequestSettings(Model):
 class ServerSettings(Model):
     """The model server: one that a run starts and stops, or endpoints that the user runs."""
 
-    executable: Executable = Field(default="vllm", description="Path from the project's root, or a name on PATH.")
+    executable: Executable = Field(
+        default="vllm", description="Path from the project's root, or a name on PATH."
+    )
     model_name: str = Field(description="Name under which the model is served and asked for.")
     args: tuple[str, ...] = Field(
         default=(), description="Further arguments of `vllm serve`, as --name=value."
@@ -158,7 +168,9 @@ class SubmissionSettings(Model):
     division: Literal["closed"] = "closed"
     system_description: ProjectPath | None = Field(default=None, description="YAML over the detected values.")
     measurements: dict[str, str] = Field(default={}, description="Over the defaults of measurements.json.")
-    calibration: ProjectPath | None = Field(default=None, description="Markdown on how weights were quantised.")
+    calibration: ProjectPath | None = Field(
+        default=None, description="Markdown on how weights were quantised."
+    )
 
 
 class Settings(Model):
@@ -174,9 +186,9 @@ class Settings(Model):
 
 
 def parse_settings(config: object, root: Path) -> Settings:
-    """Validate the configuration that Snakemake merged; relative paths start at the project's `root`.
+    """Validate a merged configuration; relative paths start at the project's `root`.
 
     Raises:
         InputError: naming the first wrong key, its value and the remedy.
     """
-    return Settings.parse(config, "config.yaml", context={"root": root})
+    return Settings.parse(config, "configuration", context={"root": root})

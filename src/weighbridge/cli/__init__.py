@@ -7,13 +7,15 @@ holds only the packages of that stage.
 import logging
 import os
 import sys
-import traceback
+from pathlib import Path
 
 import typer
 
 from weighbridge import __version__
-from weighbridge.cli import artifacts
+from weighbridge.cli import artifacts, requests, results, run
 from weighbridge.errors import WeighbridgeError
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="weighbridge",
@@ -23,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for stage in (artifacts,):
+for stage in (artifacts, requests, run, results):
     stage.register(app)
 
 
@@ -36,15 +38,20 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Show debug messages and tracebacks."),
+    log_file: Path | None = typer.Option(None, "--log", help="Also write all messages to this file."),
     _version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if log_file is not None:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(log_file, mode="w"))
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
-        stream=sys.stderr,
+        handlers=handlers,
         force=True,
     )
     # These narrate every request of theirs; what matters of it is in our own lines.
@@ -57,11 +64,12 @@ def main() -> None:
     try:
         app()
     except WeighbridgeError as error:
-        if logging.getLogger().isEnabledFor(logging.DEBUG):
-            traceback.print_exc()
-        sys.stderr.write(f"weighbridge: {error}\n")
+        log.debug("where it came from", exc_info=True)
+        log.error("%s", error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output (head, less) has left; that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except Exception:
+        log.exception("weighbridge met an error that it does not know; please report it with this traceback")
+        sys.exit(1)

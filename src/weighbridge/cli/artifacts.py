@@ -1,4 +1,4 @@
-"""fetch, verify, lock: pinned artifacts on disk."""
+"""fetch, verify, lock, extract-prompt: pinned artifacts on disk."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     app.command()(fetch)
     app.command()(verify)
     app.command()(lock)
+    app.command()(extract_prompt)
 
 
 def fetch(
@@ -26,18 +27,22 @@ def fetch(
     from weighbridge.config import Artifact
 
     done = obtain(Artifact.parse_json(artifact, f"artifacts.{kind}"), kind, into, proof)
-    typer.echo(f"{kind}: {len(done.files)} files proven in {done.folder} (sha256 {done.digest})")
+    typer.echo(f"{kind}: {len(done.files)} files proven in {done.folder} (sha256 {done.manifest_digest})")
 
 
 def verify(
     folder: Annotated[Path, typer.Argument(help="Folder to compare with the lock.")],
     lock: Annotated[Path, typer.Option(help="Lock to compare with.")],
+    full: Annotated[
+        bool, typer.Option("--full", help="Hash all files, also those whose size and mtime stand.")
+    ] = False,
 ) -> None:
     """Compare a folder with its lock, byte by byte; nothing is changed."""
     from weighbridge.artifacts.manifest import read_lock
     from weighbridge.artifacts.verify import verify as verify_folder
 
-    manifest = verify_folder(folder, read_lock(lock))
+    manifest = read_lock(lock)
+    verify_folder(folder, manifest, full=full)
     typer.echo(f"{folder}: {len(manifest.files)} files as locked (sha256 {manifest.digest})")
 
 
@@ -49,6 +54,20 @@ def lock(
     from weighbridge.artifacts.manifest import write_lock
     from weighbridge.artifacts.verify import describe
 
-    manifest = describe(folder)
+    manifest = describe(folder, full=True)
     write_lock(out, manifest)
     typer.echo(f"{out}: {len(manifest.files)} files (sha256 {manifest.digest})")
+
+
+def extract_prompt(
+    reference: Annotated[Path, typer.Option(help="Proof of the official reference.")],
+    round_: Annotated[Path, typer.Option("--round", help="File of the round, which pins the prompt.")],
+    out: Annotated[Path, typer.Option(help="JSON file to write: system and user text.")],
+) -> None:
+    """Take the official prompt out of the proven reference, and check it against the round's hashes."""
+    from weighbridge.artifacts.prompt import extract_official
+    from weighbridge.artifacts.proof import Proof
+    from weighbridge.rounds import load_round
+
+    prompt = extract_official(Proof.read(reference), load_round(str(round_)).prompt, out)
+    typer.echo(f"{out}: system message of {len(prompt.system)}, user text of {len(prompt.user)} characters")

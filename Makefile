@@ -1,0 +1,93 @@
+# Weighbridge. Two commands do everything on a fresh machine:
+#
+#   make submission   sets up what it needs, then runs the embedded demo end to end
+#   make test         sets up what it needs, then runs all tests
+#
+# make help lists the others.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The newest Python of those that the locks were made for; PYTHON=/path/to/python overrides.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+    $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2> /dev/null \
+    && { echo $$name; break; }; done)
+VENV := .venv
+SERVER_VENV := .venv-server
+UV := $(VENV)/bin/uv
+INSTALL := $(UV) pip install --quiet --require-hashes --no-deps --compile-bytecode
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --no-header --no-emit-index-url
+# vLLM 0.12 was released on 2025-12-03; packages much newer than it were never tried with it.
+SERVER_ERA := 2026-01-15
+
+# Rules call `weighbridge`, and the demo's tests call `snakemake`: both live in the environment.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Bytecode is compiled at installation; a second copy of this setting would only slow the jobs down.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help
+help: ## List the commands.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+.PHONY: submission
+submission: setup ## Run the main job on the embedded demo: a checked submission tree, and its table.
+	snakemake --profile profiles/demo submission
+	@weighbridge summary --results runs/demo/results
+
+.PHONY: test
+test: setup $(VENV)/.dev ## Run all tests, fast ones first.
+	pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.workflow $(VENV)/.dev ## Check format, style, types and the workflow.
+	ruff format --check .
+	ruff check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint --profile profiles/demo
+
+.PHONY: setup
+setup: $(VENV)/.workflow $(SERVER_VENV)/.server system ## Make both environments.
+
+.PHONY: system
+system: ## Install the system library that vLLM for CPUs needs.
+	@ldconfig -p | grep -q libnuma.so.1 || .ci/apt-install libnuma1
+
+.PHONY: demo-artifacts
+demo-artifacts: setup ## Remake the demo's catalogue and train its checkpoint again (about 20 minutes).
+	demo/remake
+
+.PHONY: lock
+lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hashes.
+	cd requirements && \
+	    ../$(COMPILE) bootstrap.in -o bootstrap.lock && \
+	    ../$(COMPILE) workflow.in -o workflow.lock && \
+	    ../$(COMPILE) dev.in -o dev.lock && \
+	    ../$(COMPILE) --exclude-newer $(SERVER_ERA) --override server-overrides.in server.in -o server.lock
+
+.PHONY: clean
+clean: ## Remove the environments; results and downloads stay.
+	rm -rf $(VENV) $(SERVER_VENV)
+
+$(VENV)/.uv: requirements/bootstrap.lock
+	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11, 3.12 or 3.13 here; install one, or give PYTHON=/path/to/python" >&2; exit 3; }
+	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make virtual environments; install its venv package (Debian: apt-get install python3-venv)" >&2; exit 3; }
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
+	@touch $@
+
+$(VENV)/.workflow: $(VENV)/.uv requirements/workflow.lock pyproject.toml
+	$(INSTALL) --python $(VENV) -r requirements/workflow.lock
+	$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.workflow requirements/dev.lock
+	$(INSTALL) --python $(VENV) -r requirements/dev.lock
+	@touch $@
+
+$(SERVER_VENV)/.server: $(VENV)/.uv requirements/server.lock
+	$(UV) venv --quiet --clear --python $(VENV)/bin/python $(SERVER_VENV)
+	$(INSTALL) --python $(SERVER_VENV) -r requirements/server.lock
+	@touch $@

@@ -1,0 +1,44 @@
+"""Weighbridge: from pinned artifacts to a checked MLPerf Inference submission.
+
+    snakemake --profile profiles/demo submission          everything, on the embedded demo
+    snakemake --profile profiles/demo results/offline/accuracy.txt
+    snakemake -n                                          what the real benchmark would do
+
+Settings are in config.yaml, constants of a round in workflow/rounds, stages in workflow/rules.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: workflow.source_path("config.yaml")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/artifacts.smk"
+include: "workflow/rules/requests.smk"
+include: "workflow/rules/benchmark.smk"
+include: "workflow/rules/accuracy.smk"
+include: "workflow/rules/gates.smk"
+include: "workflow/rules/submission.smk"
+
+
+# The targets that a user names; the first is what a bare `snakemake` makes.
+rule submission:
+    """The whole way: four runs, their verdicts, the submission tree and its summary."""
+    input:
+        "results/submission",
+        "results/summary.json",
+
+
+rule artifacts:
+    """The pinned inputs alone, fetched and proven."""
+    input:
+        ARTIFACT_PROOFS,
+
+
+rule verdicts:
+    """All runs and what the gates say of them, whether or not they pass."""
+    input:
+        expand("results/{scenario}/verdict.json", scenario=SCENARIOS),

@@ -1,0 +1,99 @@
+"""Commands that read runs: evaluate, gate, assemble, summary."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weighbridge.cli.options import RoundFile
+from weighbridge.terms import Scenario
+
+
+def register(app: typer.Typer) -> None:
+    """Add this stage's commands."""
+    app.command()(evaluate)
+    app.command()(gate)
+    app.command()(assemble)
+    app.command()(summary)
+
+
+def evaluate(
+    round_file: RoundFile,
+    logs: Annotated[Path, typer.Option(help="Folder of an accuracy run.")],
+    dataset: Annotated[Path, typer.Option(help="Proof of the verified dataset, from 'fetch'.")],
+    prompt: Annotated[Path, typer.Option(help="The prompt's file.")],
+    out: Annotated[Path, typer.Option(help="Folder for accuracy.txt and accuracy.json.")],
+) -> None:
+    """Score an accuracy run."""
+    from weighbridge.artifacts.proof import Proof
+    from weighbridge.evaluation import evaluate as score
+    from weighbridge.rounds import load_round
+
+    score(
+        logs=logs,
+        dataset=Proof.read(dataset).folder,
+        prompt=prompt,
+        round_=load_round(round_file),
+        output=out,
+    )
+
+
+def gate(
+    scenario: Annotated[Scenario, typer.Option(help="The scenario of both runs.")],
+    round_file: RoundFile,
+    performance: Annotated[Path, typer.Option(help="Folder of the performance run.")],
+    accuracy: Annotated[Path, typer.Option(help="Folder of the accuracy run.")],
+    output: Annotated[Path, typer.Option(help="Verdict file to write.")],
+    score: Annotated[Path | None, typer.Option(help="accuracy.json, from 'evaluate'.")] = None,
+) -> None:
+    """Judge a scenario's runs; a failed gate is written too, with what to do next."""
+    from weighbridge.evaluation import Evaluation
+    from weighbridge.gates import judge, write_verdict
+    from weighbridge.rounds import load_round
+
+    verdict = judge(
+        performance=performance,
+        accuracy=accuracy,
+        evaluation=Evaluation.read(score) if score else None,
+        round_=load_round(round_file),
+        scenario=scenario,
+    )
+    write_verdict(verdict, output)
+
+
+def assemble(
+    round_file: RoundFile,
+    submission: Annotated[str, typer.Option(metavar="JSON", help="The configuration's section 'submission'.")],
+    results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")],
+    source: Annotated[Path, typer.Option(help="The project's root: the code that ran.")],
+    originals: Annotated[Path, typer.Option(help="Folder for the full accuracy logs.")],
+    out: Annotated[Path, typer.Option(help="Folder of the tree.")],
+) -> None:
+    """Build the submission tree from runs that passed every gate."""
+    from weighbridge.config import SubmissionSettings
+    from weighbridge.rounds import load_round
+    from weighbridge.submission import assemble as build
+
+    build(
+        results=results,
+        destination=out,
+        originals=originals,
+        round_=load_round(round_file),
+        settings=SubmissionSettings.parse_json(submission, "--submission"),
+        source=source,
+    )
+
+
+def summary(
+    results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")] = Path("results"),
+    output: Annotated[Path | None, typer.Option(help="Also write the table as JSON.")] = None,
+) -> None:
+    """Print one table: scenario, rate, p99, F1, verdict, where the files are."""
+    from rich.console import Console
+
+    from weighbridge.summary import render, summarise, write_summary
+
+    found = summarise(results)
+    if output is not None:
+        write_summary(found, output)
+    Console().print(render(found))

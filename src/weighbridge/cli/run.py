@@ -1,0 +1,79 @@
+"""Commands of the measurement: preflight, serve, run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weighbridge.cli.options import RoundFile, ServerJson
+from weighbridge.terms import Mode, Scenario
+
+
+def register(app: typer.Typer) -> None:
+    """Add this stage's commands."""
+    app.command()(preflight)
+    app.command()(serve)
+    app.command()(run)
+
+
+def preflight(
+    round_file: RoundFile,
+    server: ServerJson,
+    output: Annotated[Path, typer.Option(help="File to write what was found to.")],
+) -> None:
+    """Check in seconds what a run needs: LoadGen's seeds, GPUs, the server's program and libraries."""
+    from weighbridge.config import ServerSettings
+    from weighbridge.files import write_atomic
+    from weighbridge.preflight import check
+    from weighbridge.rounds import load_round
+
+    found = check(load_round(round_file), ServerSettings.parse_json(server, "--server"))
+    write_atomic(output, found.model_dump_json(indent=2) + "\n")
+
+
+def serve(
+    server: ServerJson,
+    model: Annotated[Path, typer.Option(help="Folder of the model.")],
+    server_log: Annotated[Path, typer.Option(help="File for what the server prints.")] = Path("server.log"),
+) -> None:
+    """Start the server exactly as a run does, and keep it until Ctrl-C."""
+    import signal
+
+    from weighbridge.config import ServerSettings
+    from weighbridge.serving import end_on_sigterm, running_server
+
+    end_on_sigterm()
+    settings = ServerSettings.parse_json(server, "--server")
+    with running_server(settings, model, server_log) as running:
+        typer.echo("\n".join(running.endpoints))
+        signal.pause()
+
+
+def run(
+    scenario: Annotated[Scenario, typer.Option(help="How LoadGen issues the work.")],
+    mode: Annotated[Mode, typer.Option(help="Measure speed, or collect every answer.")],
+    round_file: RoundFile,
+    target_qps: Annotated[float, typer.Option(help="Offline: expected samples/s; Server: queries/s.")],
+    server: ServerJson,
+    client: Annotated[str, typer.Option(metavar="JSON", help="The configuration's section 'client'.")],
+    model: Annotated[Path, typer.Option(help="Proof of the verified model, from 'fetch'.")],
+    store: Annotated[Path, typer.Option(help="Folder of the request store, from 'build-requests'.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+) -> None:
+    """Serve the model, drive it with LoadGen once, and write logs and run.json."""
+    from weighbridge.artifacts.proof import Proof
+    from weighbridge.config import ClientSettings, ServerSettings
+    from weighbridge.rounds import load_round
+    from weighbridge.run import execute
+
+    execute(
+        round_=load_round(round_file),
+        scenario=scenario,
+        mode=mode,
+        target_qps=target_qps,
+        server=ServerSettings.parse_json(server, "--server"),
+        client=ClientSettings.parse_json(client, "--client"),
+        model=Proof.read(model),
+        store=store,
+        out=out,
+    )

@@ -1,0 +1,106 @@
+"""The cheap checks that come before anything expensive: downloads, encoding, GPU hours."""
+
+import importlib.metadata
+import logging
+import re
+import subprocess
+from pathlib import Path
+
+from weighbridge.config import ServerSettings
+from weighbridge.errors import SetupError
+from weighbridge.hardware import visible_accelerators
+from weighbridge.models import Model
+from weighbridge.rounds import Round
+from weighbridge.serving import check_port, find_executable, missing_library
+
+log = logging.getLogger(__name__)
+
+_VERSION_TIMEOUT_S = 300  # a first start compiles bytecode, on a network file system too
+
+
+class Preflight(Model):
+    """What was found ready."""
+
+    loadgen_version: str
+    accelerators: tuple[str, ...]
+    server_executable: str | None
+    server_version: str | None
+
+
+def check(round_: Round, settings: ServerSettings) -> Preflight:
+    """Look at everything a run needs that can be seen in seconds.
+
+    Raises:
+        SetupError: the first thing that is missing, and how to mend it.
+    """
+    loadgen_version = check_loadgen(round_)
+    if settings.endpoints:
+        return Preflight(
+            loadgen_version=loadgen_version, accelerators=(), server_executable=None, server_version=None
+        )
+    accelerators = check_accelerators(settings.gpus)
+    executable = find_executable(settings)
+    if settings.port is not None:
+        check_port(settings.port)
+    version = _executable_version(executable)
+    if round_.vllm_version not in version:
+        log.warning(
+            "the server's version is %s; the round's reference was made with vLLM %s",
+            version,
+            round_.vllm_version,
+        )
+    return Preflight(
+        loadgen_version=loadgen_version,
+        accelerators=accelerators,
+        server_executable=str(executable),
+        server_version=version,
+    )
+
+
+def check_loadgen(round_: Round) -> str:
+    """Make sure that the installed LoadGen is one of the round's.
+
+    Raises:
+        SetupError: another release is installed: it has other seeds compiled in.
+    """
+    version = importlib.metadata.version("mlcommons-loadgen")
+    if version not in round_.loadgen.versions:
+        raise SetupError(
+            f"mlcommons-loadgen {version} does not carry the seeds of round {round_.name}; "
+            f"install {round_.loadgen.versions[-1]} (make setup does)."
+        )
+    return version
+
+
+def check_accelerators(wanted: int) -> tuple[str, ...]:
+    """Make sure that as many GPUs are visible as the settings ask for.
+
+    Raises:
+        SetupError: there are fewer; the sentence points to the demo, which needs none.
+    """
+    found = tuple(device.name for device in visible_accelerators())
+    if len(found) < wanted:
+        raise SetupError(
+            f"server.gpus asks for {wanted} GPUs and this machine shows {len(found) or 'none'}; run on a "
+            "machine that has them, lower server.gpus, or see all of it work without a GPU: "
+            "snakemake --profile profiles/demo submission."
+        )
+    return found
+
+
+def _executable_version(executable: Path) -> str:
+    """Ask the server's program for its version, which loads its libraries on the way."""
+    try:
+        answer = subprocess.run(
+            [executable, "--version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetupError(f"'{executable} --version' does not work ({error}); reinstall the server.") from None
+    library = re.search(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object", answer.stdout + answer.stderr)
+    if library:
+        raise SetupError(missing_library(library[1]))
+    lines = answer.stdout.strip().splitlines()
+    if answer.returncode != 0 or not lines:
+        end = " ".join(answer.stderr.strip().splitlines()[-1:])
+        raise SetupError(f"'{executable} --version' fails ({end}); reinstall the server.")
+    return lines[-1].strip()

@@ -1,0 +1,87 @@
+"""Pinned inputs, fetched once and proven byte by byte.
+
+In:  artifacts.* of the configuration
+Out: resources/{model,dataset,reference}.json, the proofs: folder, files, sizes, sha256; the prompt
+
+A folder of 470 GB is no declared output, because Snakemake deletes outputs when a job fails;
+its proof is, and is written last.
+"""
+
+KINDS = [
+    kind
+    for kind in ("model", "dataset", "reference")
+    if getattr(SETTINGS.artifacts, kind)
+]
+ARTIFACT_PROOFS = expand("resources/{kind}.json", kind=KINDS)
+PROMPT = SETTINGS.artifacts.prompt or "resources/prompt.json"
+
+
+rule preflight:
+    """See in seconds whether this machine can do what is asked, before anything expensive starts."""
+    output:
+        "resources/preflight.json",
+    log:
+        "logs/preflight.log",
+    conda:
+        "../../envs/client-v6.0.yaml"
+    params:
+        round=ROUND_FILE,
+        pin=pin(ROUND.loadgen, ROUND.vllm_version),
+        server=SETTINGS.server.model_dump_json(),
+    shell:
+        r"""
+        weighbridge --log {log:q} preflight \
+            --round {params.round:q} \
+            --server {params.server:q} \
+            --output {output:q}
+        """
+
+
+rule fetch:
+    """Bring an artifact to disk and prove it."""
+    input:
+        ancient("resources/preflight.json"),
+    output:
+        "resources/{kind}.json",
+    log:
+        "logs/fetch-{kind}.log",
+    wildcard_constraints:
+        kind="model|dataset|reference",
+    conda:
+        "../../envs/fetch.yaml"
+    threads: workflow.cores or 8
+    params:
+        artifact=lambda wildcards: getattr(
+            SETTINGS.artifacts, wildcards.kind
+        ).model_dump_json(),
+        into=lambda wildcards: f"resources/{wildcards.kind}",
+    shell:
+        r"""
+        weighbridge --log {log:q} fetch \
+            --kind {wildcards.kind:q} \
+            --artifact {params.artifact:q} \
+            --into {params.into:q} \
+            --proof {output:q}
+        """
+
+
+rule extract_prompt:
+    """Take the official prompt out of the proven reference; its hashes must be the round's."""
+    input:
+        "resources/reference.json",
+    output:
+        "resources/prompt.json",
+    log:
+        "logs/extract-prompt.log",
+    conda:
+        "../../envs/fetch.yaml"
+    params:
+        round=ROUND_FILE,
+        pin=pin(ROUND.prompt),
+    shell:
+        r"""
+        weighbridge --log {log:q} extract-prompt \
+            --reference {input:q} \
+            --round {params.round:q} \
+            --out {output:q}
+        """

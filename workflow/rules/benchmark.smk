@@ -1,0 +1,53 @@
+"""The measurement: one LoadGen run a target, for each scenario and mode.
+
+In:  the proven model, the request store
+Out: results/{scenario}/{mode}/ with LoadGen's logs, user.conf and run.json
+
+The log files of server and client are declared as logs, which Snakemake keeps when a job fails.
+"""
+
+
+rule benchmark:
+    """Serve the model, drive it with LoadGen once, stop it."""
+    input:
+        preflight=ancient("resources/preflight.json"),
+        model="resources/model.json",
+        store="resources/requests",
+    output:
+        record="results/{scenario}/{mode}/run.json",
+        summary="results/{scenario}/{mode}/mlperf_log_summary.txt",
+        detail="results/{scenario}/{mode}/mlperf_log_detail.txt",
+        accuracy="results/{scenario}/{mode}/mlperf_log_accuracy.json",
+        user_conf="results/{scenario}/{mode}/user.conf",
+    log:
+        main="logs/benchmark-{scenario}-{mode}.log",
+        server="results/{scenario}/{mode}/server.log",
+        errors="results/{scenario}/{mode}/errors.jsonl",
+    benchmark:
+        "benchmarks/{scenario}-{mode}.tsv"
+    conda:
+        "../../envs/client-v6.0.yaml"
+    # All cores: two measurements on one machine would measure each other.
+    threads: workflow.cores or 8
+    params:
+        round=ROUND_FILE,
+        pin=lambda wildcards: pin(
+            ROUND.loadgen, ROUND.samples, ROUND.scenarios[wildcards.scenario]
+        ),
+        target_qps=lambda wildcards: SETTINGS.scenarios[wildcards.scenario].target_qps,
+        server=SETTINGS.server.model_dump_json(),
+        client=SETTINGS.client.model_dump_json(),
+        out=lambda wildcards, output: Path(output.record).parent,
+    shell:
+        r"""
+        weighbridge --log {log.main:q} run \
+            --scenario {wildcards.scenario:q} \
+            --mode {wildcards.mode:q} \
+            --round {params.round:q} \
+            --target-qps {params.target_qps} \
+            --server {params.server:q} \
+            --client {params.client:q} \
+            --model {input.model:q} \
+            --store {input.store:q} \
+            --out {params.out:q}
+        """

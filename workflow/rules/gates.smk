@@ -1,0 +1,34 @@
+"""The verdict on a scenario: does its pair of runs count?
+
+In:  both runs of a scenario, its score
+Out: results/{scenario}/verdict.json; a failed gate is a result too, and its verdict is kept
+"""
+
+
+rule gate:
+    """Judge a scenario: score, latency, LoadGen's validity, early stopping, counts, seeds, failures."""
+    input:
+        performance="results/{scenario}/performance/run.json",
+        accuracy="results/{scenario}/accuracy/run.json",
+        score="results/{scenario}/accuracy.json",
+    output:
+        "results/{scenario}/verdict.json",
+    log:
+        "logs/gate-{scenario}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        round=ROUND_FILE,
+        pin=pin(ROUND),
+        performance=lambda wildcards, input: Path(input.performance).parent,
+        accuracy=lambda wildcards, input: Path(input.accuracy).parent,
+    shell:
+        r"""
+        weighbridge --log {log:q} gate \
+            --scenario {wildcards.scenario:q} \
+            --round {params.round:q} \
+            --performance {params.performance:q} \
+            --accuracy {params.accuracy:q} \
+            --score {input.score:q} \
+            --output {output:q}
+        """

@@ -1,0 +1,35 @@
+"""The request store: every sample's body, encoded once, before any clock runs.
+
+In:  resources/dataset.json, the prompt
+Out: resources/requests/ (bodies.bin, index.npy, manifest.json)
+"""
+
+
+rule build_requests:
+    """Encode all request bodies in parallel."""
+    input:
+        dataset="resources/dataset.json",
+        prompt=PROMPT,
+    output:
+        directory("resources/requests"),
+    log:
+        "logs/build-requests.log",
+    conda:
+        "../../envs/fetch.yaml"
+    threads: workflow.cores or 8
+    params:
+        round=ROUND_FILE,
+        pin=pin(ROUND.task, ROUND.samples, ROUND.splits, ROUND.prompt),
+        requests=SETTINGS.requests.model_dump_json(),
+        model_name=SETTINGS.server.model_name,
+    shell:
+        r"""
+        weighbridge --log {log:q} build-requests \
+            --round {params.round:q} \
+            --dataset {input.dataset:q} \
+            --prompt {input.prompt:q} \
+            --requests {params.requests:q} \
+            --model-name {params.model_name:q} \
+            --processes {threads} \
+            --out {output:q}
+        """

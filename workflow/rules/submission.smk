@@ -1,0 +1,50 @@
+"""The submission tree, and the table that a person reads.
+
+In:  verdicts, runs and scores of all scenarios
+Out: results/submission/ with its manifest, results/originals/ (the full accuracy logs), summary.json
+"""
+
+
+rule assemble:
+    """Build the tree from runs that passed every gate; accuracy logs are cut there, never in place."""
+    input:
+        verdicts=expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
+        scores=expand("results/{scenario}/accuracy.txt", scenario=SCENARIOS),
+    output:
+        tree=directory("results/submission"),
+        originals=directory("results/originals"),
+    log:
+        "logs/assemble.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        round=ROUND_FILE,
+        pin=pin(ROUND),
+        submission=SETTINGS.submission.model_dump_json(),
+        source=ROOT,
+    shell:
+        r"""
+        weighbridge --log {log:q} assemble \
+            --round {params.round:q} \
+            --submission {params.submission:q} \
+            --results results \
+            --source {params.source:q} \
+            --originals {output.originals:q} \
+            --out {output.tree:q}
+        """
+
+
+rule summary:
+    """Put rates, latencies, scores and verdicts into one table."""
+    input:
+        expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
+    output:
+        "results/summary.json",
+    log:
+        "logs/summary.log",
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        r"""
+        weighbridge --log {log:q} summary --results results --output {output:q}
+        """

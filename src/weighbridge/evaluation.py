@@ -1,0 +1,77 @@
+"""One accuracy run's answers, scored: accuracy.txt for the checker, accuracy.json with everything."""
+
+import logging
+from pathlib import Path
+
+from pydantic import Field
+
+from weighbridge.errors import InputError
+from weighbridge.files import sha256_of, write_atomic
+from weighbridge.logs import ANSWERS, read_answers
+from weighbridge.models import Model
+from weighbridge.rounds import Round
+from weighbridge.tasks import Score, load_task
+
+ACCURACY_TEXT, ACCURACY_JSON = "accuracy.txt", "accuracy.json"
+
+_log = logging.getLogger(__name__)
+
+
+class Evaluation(Model):
+    """All of accuracy.json."""
+
+    round: str
+    submittable: bool = Field(description="False: a demonstration, nobody's result.")
+    task: str
+    metric: str = Field(description="The metric that the round gates.")
+    value: float = Field(description="Its value, unrounded.")
+    empty: int = Field(description="Answers without any text; each is unparsable too.")
+    score: Score
+    log_sha256: str = Field(description="Of the accuracy log that was scored.")
+
+
+def evaluate(*, logs: Path, dataset: Path, prompt: Path, round_: Round, output: Path) -> Evaluation:
+    """Score the accuracy run in folder `logs`; write accuracy.txt and accuracy.json into folder `output`.
+
+    Raises:
+        InputError: the log is incomplete or damaged, or the dataset is not the round's.
+    """
+    task = load_task(round_.task, prompt)
+    log = logs / ANSWERS
+    answers = read_answers(log, round_.samples)
+    truth = task.truth(dataset, round_.splits)
+    if len(truth) != round_.samples:
+        raise InputError(
+            f"{dataset}: has {len(truth)} samples, round {round_.name} has {round_.samples}; "
+            f"use the round's dataset."
+        )
+    score = task.score(truth, answers)
+    metric = round_.accuracy.metric
+    if metric not in score.metrics:
+        known = ", ".join(score.metrics)
+        raise InputError(
+            f"round {round_.name}: accuracy.metric '{metric}' is not one of {task.name}'s: {known}."
+        )
+    evaluation = Evaluation(
+        round=round_.name,
+        submittable=round_.submittable,
+        task=task.name,
+        metric=metric,
+        value=score.metrics[metric],
+        empty=sum(not answer.strip() for answer in answers),
+        score=score,
+        log_sha256=sha256_of(log),
+    )
+    write_atomic(output / ACCURACY_JSON, evaluation.model_dump_json(indent=2) + "\n")
+    write_atomic(output / ACCURACY_TEXT, _accuracy_text(task.accuracy_line(score), round_))
+    _log.info("%s: %s %.6f, %d unparsable", logs, metric, evaluation.value, score.unparsable)
+    return evaluation
+
+
+def _accuracy_text(line: str, round_: Round) -> str:
+    """Word accuracy.txt; the hash of the log comes in when the log is truncated, never before.
+
+    The checker takes the first hash line for the log's, so there must be no other.
+    """
+    note = "" if round_.submittable else f"Demonstration round '{round_.name}': not a submittable result.\n"
+    return f"Results\n{note}\n{line}\n"

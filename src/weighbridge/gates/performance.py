@@ -1,0 +1,176 @@
+"""The performance run: valid by LoadGen's word and by our own reckoning from its log."""
+
+import math
+from dataclasses import dataclass
+
+from weighbridge.gates.verdict import Check, Gate
+from weighbridge.logs import DetailLog
+from weighbridge.rounds import Round, ScenarioRules
+from weighbridge.statistics import max_over_latency, min_queries, missing_queries
+from weighbridge.terms import Mode, Scenario
+
+_OWN_SETTINGS = "Repeat with the user.conf that Weighbridge writes for the round."
+# LoadGen generates this much more offline work than target_qps and min_duration ask for.
+_OFFLINE_SLACK = 1.1
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A performance run's numbers, as its detail log has them; None where it lacks one."""
+
+    rate: float | None
+    scheduled_rate: float | None
+    duration_s: float | None
+    p99_latency_s: float | None
+    queries: int | None
+    over_latency: int | None
+
+    @classmethod
+    def of(cls, log: DetailLog, scenario: Scenario) -> "Performance":
+        """Read the numbers; an offline run is one query, whose samples are counted."""
+        offline = scenario is Scenario.OFFLINE
+        scheduled = log.number("result_scheduled_samples_per_sec")
+        queries = log.integer("generated_samples_per_query" if offline else "result_query_count")
+        if offline:
+            duration = _seconds(log.number("result_max_latency_ns"))
+        else:
+            # LoadGen's server rate is (n - 1) over the time at which the last query was scheduled.
+            duration = (queries - 1) / scheduled if queries and scheduled else None
+        return cls(
+            rate=log.number("result_samples_per_second" if offline else "result_completed_samples_per_sec"),
+            scheduled_rate=scheduled,
+            duration_s=duration,
+            p99_latency_s=_seconds(log.number(_percentile_key(0.99))),
+            queries=queries,
+            over_latency=log.integer("result_overlatency_query_count"),
+        )
+
+
+def performance_checks(log: DetailLog, round_: Round, scenario: Scenario) -> list[Check]:
+    """Check validity, duration, counts and, where the scenario limits it, latency."""
+    gate = Gate(Mode.PERFORMANCE)
+    rules = round_.scenarios[scenario]
+    numbers = Performance.of(log, scenario)
+    _loadgen_says(gate, log, rules)
+    _duration(gate, log, numbers, rules, round_, scenario)
+    _counts(gate, log, numbers, rules, round_, scenario)
+    _ordinary_issue(gate, log)
+    if rules.target_latency_s is not None:
+        _latency(gate, log, rules.target_percentile, rules.target_latency_s)
+        _early_stopping(gate, log, numbers, rules.target_percentile, rules.target_latency_s)
+    return gate.checks
+
+
+def _loadgen_says(gate: Gate, log: DetailLog, rules: ScenarioRules) -> None:
+    reason = log.text("result_invalid_reason") or "no reason; the run did not end"
+    validity = log.text("result_validity")
+    gate.equals("LoadGen's result", validity, "VALID", f"LoadGen gives {' '.join(reason.split())}.")
+    flags = ["result_min_duration_met", "result_min_queries_met"]
+    if rules.target_latency_s is not None:
+        flags += ["result_perf_constraints_met", "early_stopping_met"]
+    for flag in flags:
+        gate.equals(flag, log.flag(flag), True, "See the checks below for the number behind it.")
+
+
+def _duration(
+    gate: Gate,
+    log: DetailLog,
+    numbers: Performance,
+    rules: ScenarioRules,
+    round_: Round,
+    scenario: Scenario,
+) -> None:
+    setting = log.number("effective_min_duration_ms")
+    asked = None if setting is None else setting / 1000
+    gate.at_least("minimum duration set", asked, rules.min_duration_s, "s", _OWN_SETTINGS)
+    remedy = _OWN_SETTINGS
+    if scenario is Scenario.OFFLINE and numbers.rate:
+        target = offline_target_qps(numbers.rate, rules, round_.samples)
+        remedy = (
+            f"Set scenarios.offline.target_qps to {target:.6g}, so that LoadGen issues more work; repeat."
+        )
+    gate.at_least("duration", numbers.duration_s, rules.min_duration_s, "s", remedy)
+
+
+def offline_target_qps(rate: float, rules: ScenarioRules, samples: int) -> float:
+    """Find the target rate with which an offline run at `rate` samples/s just lasts long enough.
+
+    LoadGen issues 1.1 * min_duration * target_qps samples, rounded up to whole passes over the dataset
+    (test_settings_internal.cc in mlcommons/inference): the returned rate asks for exactly the passes needed.
+    """
+    passes = math.ceil(rules.min_duration_s * rate / samples)
+    return passes * samples / (_OFFLINE_SLACK * rules.min_duration_s)
+
+
+def _counts(
+    gate: Gate,
+    log: DetailLog,
+    numbers: Performance,
+    rules: ScenarioRules,
+    round_: Round,
+    scenario: Scenario,
+) -> None:
+    samples, issued = round_.samples, numbers.queries
+    gate.at_least("issued", issued, rules.min_query_count, "samples", _OWN_SETTINGS)
+    whole = issued is not None and issued > 0 and issued % samples == 0
+    gate.holds("whole passes", issued, f"a multiple of {samples}", whole, _OWN_SETTINGS)
+    loaded = log.integer("effective_performance_sample_count")
+    gate.at_least("performance sample count", loaded, samples, "", _OWN_SETTINGS)
+    if scenario is Scenario.OFFLINE:
+        asked = log.integer("effective_samples_per_query")
+        gate.at_least("samples per query", asked, rules.min_query_count, "", _OWN_SETTINGS)
+
+
+def _ordinary_issue(gate: Gate, log: DetailLog) -> None:
+    expected: dict[str, bool | float] = {
+        "effective_performance_issue_unique": False,
+        "effective_performance_issue_same": False,
+        "effective_accuracy_log_probability": 0,
+        "effective_accuracy_log_sampling_target": 0,
+    }
+    for key, wanted in expected.items():
+        gate.equals(key, log.get(key), wanted, "Remove audit.config from the working folder and repeat.")
+
+
+def _latency(gate: Gate, log: DetailLog, percentile: float, limit_s: float) -> None:
+    measured = _seconds(log.number(_percentile_key(percentile)))
+    name = f"{100 * percentile:g}th percentile latency"
+    gate.at_most(name, measured, limit_s, "s", f"Too many queries waited: {_slower(log)}")
+    limit_set = _seconds(log.number("effective_target_latency_ns"))
+    gate.at_most("latency limit set", limit_set, limit_s, "s", _OWN_SETTINGS)
+    percentile_set = log.number("effective_target_latency_percentile")
+    gate.equals("latency percentile set", percentile_set, percentile, _OWN_SETTINGS)
+
+
+def _early_stopping(
+    gate: Gate, log: DetailLog, numbers: Performance, percentile: float, limit_s: float
+) -> None:
+    """Reckon from the counts whether LoadGen's statistical test passes, and what is missing if not."""
+    over, queries = numbers.over_latency, numbers.queries
+    if over is None or not queries:
+        gate.holds("early stopping", over, "late queries counted", False, "Repeat the run to its end.")
+        return
+    allowed = max_over_latency(queries, percentile)
+    if allowed is None:
+        limit = f">= {min_queries(0, percentile)} queries"
+    else:
+        limit = f"<= {allowed} of {queries} queries late"
+    missing = missing_queries(over, queries, percentile)
+    remedy = (
+        f"{over} of {queries} queries took longer than {limit_s:g} s; {missing} more, all in time, would be "
+        f"needed: {_slower(log)}"
+    )
+    gate.holds("early stopping", over, limit, missing == 0, remedy)
+
+
+def _slower(log: DetailLog) -> str:
+    target_qps = log.number("effective_target_qps") or 0
+    return f"lower scenarios.server.target_qps from {target_qps:g} (try {0.95 * target_qps:.4g}) and repeat."
+
+
+def _percentile_key(percentile: float) -> str:
+    return f"result_{100 * percentile:.2f}_percentile_latency_ns"
+
+
+def _seconds(nanoseconds: float | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9

@@ -1,0 +1,117 @@
+"""What the gates say: one check a line, and the verdict over all of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from weighbridge.files import write_atomic
+from weighbridge.models import Model
+from weighbridge.terms import Mode, Scenario
+
+Value = str | int | float | bool | None
+Outcome = Literal["VALID", "INVALID", "UNPROVEN"]
+
+
+class Check(Model):
+    """One rule, held against one value."""
+
+    run: Mode | None = Field(description="Null: both runs together.")
+    name: str
+    value: Value
+    limit: str = Field(description="What the rule asks, in words.")
+    passed: bool | None = Field(description="Null: not known, because what tells it is not there.")
+    remedy: str | None = Field(description="What to do next; null when it passed.")
+
+
+class Reading(Model):
+    """One published reading of the accuracy floor; the round says which of them gates."""
+
+    floor: float
+    passed: bool
+
+
+class Verdict(Model):
+    """All of verdict.json: one scenario's performance run and accuracy run, judged together."""
+
+    round: str
+    submittable: bool = Field(description="False: a demonstration, nobody's result.")
+    scenario: Scenario
+    outcome: Outcome = Field(description="UNPROVEN: nothing failed, but something is not known.")
+    rate: float | None = Field(description="The result that is published.")
+    rate_unit: str
+    scheduled_rate: float | None = Field(description="Server: queries per second as LoadGen planned them.")
+    duration_s: float | None
+    p99_latency_s: float | None
+    queries: int | None = Field(description="Samples that the performance run issued.")
+    over_latency: int | None = Field(description="Server: queries that took longer than the limit.")
+    over_latency_allowed: int | None = Field(description="Server: as many may, by early stopping.")
+    metric: str
+    accuracy: float | None
+    readings: dict[str, Reading]
+    unparsable: int | None
+    empty: int | None
+    loadgen_version: str | None
+    checks: tuple[Check, ...]
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that did not pass."""
+        return tuple(check for check in self.checks if check.passed is False)
+
+    @property
+    def unknown(self) -> tuple[Check, ...]:
+        """The checks that nothing on disk can answer."""
+        return tuple(check for check in self.checks if check.passed is None)
+
+
+def write_verdict(verdict: Verdict, path: Path) -> None:
+    """Write verdict.json, whatever the verdict: a failed gate is a result."""
+    write_atomic(path, verdict.model_dump_json(indent=2) + "\n")
+
+
+def outcome_of(checks: Sequence[Check]) -> Outcome:
+    """Judge: one failed check makes a scenario INVALID, one unknown check leaves it UNPROVEN."""
+    if any(check.passed is False for check in checks):
+        return "INVALID"
+    return "UNPROVEN" if any(check.passed is None for check in checks) else "VALID"
+
+
+class Gate:
+    """Collects the checks of one run; a value that a log lacks has failed its check."""
+
+    def __init__(self, run: Mode | None) -> None:
+        self.checks: list[Check] = []
+        self._run = run
+
+    def holds(self, name: str, value: Value, limit: str, passed: bool | None, remedy: str) -> None:
+        """Add a check that was decided elsewhere; its remedy is kept where it is needed."""
+        said = None if passed else remedy
+        self.checks.append(
+            Check(run=self._run, name=name, value=value, limit=limit, passed=passed, remedy=said)
+        )
+
+    def unknown(self, name: str, limit: str, remedy: str) -> None:
+        """Add a check that nothing on disk can answer."""
+        self.holds(name, None, limit, None, remedy)
+
+    def equals(self, name: str, value: Value, wanted: Value, remedy: str) -> None:
+        """Check that a value is the wanted one."""
+        self.holds(name, value, _words(wanted), value == wanted, remedy)
+
+    def at_least(self, name: str, value: float | None, floor: float, unit: str, remedy: str) -> None:
+        """Check a value against a floor."""
+        limit = f">= {_words(floor)} {unit}".rstrip()
+        self.holds(name, value, limit, value is not None and value >= floor, remedy)
+
+    def at_most(self, name: str, value: float | None, ceiling: float, unit: str, remedy: str) -> None:
+        """Check a value against a ceiling."""
+        limit = f"<= {_words(ceiling)} {unit}".rstrip()
+        self.holds(name, value, limit, value is not None and value <= ceiling, remedy)
+
+
+def _words(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

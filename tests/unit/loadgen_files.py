@@ -1,0 +1,189 @@
+"""A finished run directory as LoadGen and Weighbridge leave it, for tests that read one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from weighbridge.evaluation import Evaluation
+from weighbridge.files import sha256_of
+from weighbridge.gates import judge, write_verdict
+from weighbridge.record import RunRecord
+from weighbridge.rounds import Round, load_round
+from weighbridge.tasks import Score
+from weighbridge.terms import Mode, Scenario
+
+SAMPLES = 600
+_ROUNDS = Path(__file__).parents[2] / "workflow" / "rounds"
+
+
+def small_round(**changes: Any) -> Round:
+    """Round v6.0 as a demonstration of 600 samples and 10 s: long enough for early stopping."""
+    real = load_round("v6.0", _ROUNDS)
+    small = {"min_query_count": SAMPLES, "min_duration_s": 10.0}
+    scenarios = {scenario: rules.model_copy(update=small) for scenario, rules in real.scenarios.items()}
+    demonstration = {"name": "small", "submittable": False, "samples": SAMPLES, "scenarios": scenarios}
+    return real.model_copy(update=demonstration | changes)
+
+
+def detail_values(round_: Round, scenario: Scenario, mode: Mode) -> dict[str, Any]:
+    """The keys of a valid detail log, in LoadGen's order."""
+    rules, seeds = round_.scenarios[scenario], round_.loadgen.seeds
+    server, performance = scenario is Scenario.SERVER, mode is Mode.PERFORMANCE
+    values: dict[str, Any] = {
+        "loadgen_version": f"{round_.loadgen.versions[-1]} @ 3546c66b9e",
+        "loadgen_git_status_message": "",
+        "qsl_reported_total_count": round_.samples,
+        "effective_scenario": scenario.loadgen_name,
+        "effective_test_mode": "PerformanceOnly" if performance else "AccuracyOnly",
+        "effective_samples_per_query": 1 if server else round_.samples,
+        "effective_target_qps": 20,
+        "effective_target_latency_ns": 12_000_000_000 if server else 0,
+        "effective_target_latency_percentile": 0.99,
+        "effective_min_duration_ms": int(1000 * rules.min_duration_s),
+        "effective_qsl_rng_seed": seeds.qsl,
+        "effective_sample_index_rng_seed": seeds.sample_index,
+        "effective_schedule_rng_seed": seeds.schedule,
+        "effective_accuracy_log_probability": 0,
+        "effective_accuracy_log_sampling_target": 0,
+        "effective_performance_issue_unique": False,
+        "effective_performance_issue_same": False,
+        "effective_performance_sample_count": round_.samples,
+        "effective_accuracy_sample_count": round_.samples,
+        "effective_sample_concatenate_permutation": True,
+        "generated_query_count": 2 * round_.samples if server else 1,
+        "generated_samples_per_query": 1 if server else 2 * round_.samples,
+    }
+    if performance:
+        values |= {
+            "result_validity": "VALID",
+            "result_min_duration_met": True,
+            "result_min_queries_met": True,
+        }
+        if server:
+            values |= {
+                "result_perf_constraints_met": True,
+                "early_stopping_met": True,
+                "result_query_count": 2 * round_.samples,
+                "result_overlatency_query_count": 1,
+                "result_scheduled_samples_per_sec": 20.0,
+                "result_completed_samples_per_sec": 19.5,
+            }
+        else:
+            values |= {"result_query_count": 1, "result_samples_per_second": 24.0}
+        values |= {
+            "result_max_latency_ns": 50_000_000_000,
+            "result_99.00_percentile_latency_ns": 8_000_000_000,
+        }
+        values |= {"num_errors": 0}
+    return values
+
+
+def write_detail(path: Path, values: dict[str, Any], errors: tuple[str, ...] = ()) -> None:
+    """Write a detail log; `errors` become messages that LoadGen flags."""
+    entries = [(key, value, False) for key, value in values.items()] + [
+        ("error", text, True) for text in errors
+    ]
+    path.write_text(
+        "".join(
+            ":::MLLOG " + json.dumps({"key": key, "value": value, "metadata": {"is_error": flag}}) + "\n"
+            for key, value, flag in entries
+        )
+    )
+
+
+def record_values(round_: Round, scenario: Scenario, mode: Mode) -> dict[str, Any]:
+    """All of a good run.json."""
+    load = {
+        "issued": 2 * round_.samples,
+        "completed": 2 * round_.samples,
+        "failed": {},
+        "empty": 0,
+        "requested_qps": 20.0,
+        "achieved_qps": 19.5,
+        "schedule_delay": {"p50_s": 0.001, "p99_s": 0.002, "max_s": 0.003},
+        "client_cpu_s": 1.0,
+        "client_cpu_us_per_request": 100.0,
+        "peak_rss_bytes": {"loadgen": 1},
+        "in_flight": [[0.0, 1]],
+        "sent_bytes": 1,
+        "received_bytes": 1,
+        "started": "2026-01-01T00:00:00Z",
+        "ended": "2026-01-01T00:01:00Z",
+        "loadgen_version": round_.loadgen.versions[-1],
+        "settings": {},
+    }
+    server = {
+        "command": ["vllm", "serve", "model", "--port", str(8000 + len(mode)), "--dtype=float32"],
+        "environment": {"VLLM_CPU_KVCACHE_SPACE": "1"},
+        "endpoints": [f"http://127.0.0.1:{8000 + len(mode)}"],
+        "model_name": "model",
+        "version": "0.12.0",
+        "ready_s": 20.0,
+        "golden": "as recorded",
+        "warmup_requests": 16,
+        "warmup_s": 2.0,
+    }
+    return {
+        "round": round_.name,
+        "submittable": round_.submittable,
+        "scenario": scenario.value,
+        "mode": mode.value,
+        "weighbridge_version": "0.1.0",
+        "git_revision": "0" * 40,
+        "code_sha256": "c" * 64,
+        "pins": {"model": "a" * 64, "dataset": "b" * 64},
+        "store_sha256": "d" * 64,
+        "host": {"name": "node", "cpus": 2, "memory_bytes": 8 << 30, "platform": "Linux", "python": "3.11.7"},
+        "server": server,
+        "load": load,
+    }
+
+
+def write_run(results: Path, round_: Round, scenario: Scenario, mode: Mode) -> Path:
+    """Write the folder of one valid run, and return it."""
+    folder = results / scenario / mode
+    folder.mkdir(parents=True)
+    values = detail_values(round_, scenario, mode)
+    write_detail(folder / "mlperf_log_detail.txt", values)
+    summary = "Result is : VALID\n" if mode is Mode.PERFORMANCE else "\nNo errors encountered during test.\n"
+    (folder / "mlperf_log_summary.txt").write_text(summary)
+    answers = range(round_.samples) if mode is Mode.ACCURACY else ()
+    data = b"answer".hex().upper()
+    lines = [f'{{ "seq_id" : {i}, "qsl_idx" : {i}, "data" : "{data}", "token_count" : 9 }}' for i in answers]
+    (folder / "mlperf_log_accuracy.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
+    (folder / "user.conf").write_text(f"*.{scenario.loadgen_name}.target_qps = 20\n")
+    (folder / "run.json").write_text(json.dumps(record_values(round_, scenario, mode)))
+    RunRecord.read(folder / "run.json")
+    return folder
+
+
+def evaluation_of(round_: Round, log: Path, value: float = 0.79) -> Evaluation:
+    """A score as `evaluate` would write it."""
+    score = Score(samples=round_.samples, unparsable=3, metrics={"f1": value}, baselines={"f1": 0.1}, seed=1)
+    return Evaluation(
+        round=round_.name,
+        submittable=round_.submittable,
+        task=round_.task,
+        metric="f1",
+        value=value,
+        empty=1,
+        score=score,
+        log_sha256=sha256_of(log),
+    )
+
+
+def write_results(results: Path, round_: Round) -> None:
+    """Write all that `assemble` reads: four runs, two scores, two verdicts."""
+    for scenario in round_.scenarios:
+        performance, accuracy = (write_run(results, round_, scenario, mode) for mode in Mode)
+        evaluation = evaluation_of(round_, accuracy / "mlperf_log_accuracy.json")
+        (results / scenario / "accuracy.txt").write_text(f'Results\n\n{{"f1": {evaluation.value}}}\n')
+        (results / scenario / "accuracy.json").write_text(evaluation.model_dump_json())
+        verdict = judge(
+            performance=performance,
+            accuracy=accuracy,
+            evaluation=evaluation,
+            round_=round_,
+            scenario=scenario,
+        )
+        write_verdict(verdict, results / scenario / "verdict.json")

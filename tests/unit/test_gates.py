@@ -1,0 +1,299 @@
+"""The gates: valid runs pass, each single defect is caught by its own check, and names a remedy."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loadgen_files import (
+    SAMPLES,
+    detail_values,
+    evaluation_of,
+    record_values,
+    small_round,
+    write_detail,
+    write_run,
+)
+
+from weighbridge.errors import InputError
+from weighbridge.gates import Verdict, judge, write_verdict
+from weighbridge.gates.performance import offline_target_qps
+from weighbridge.rounds import load_round
+from weighbridge.terms import Mode, Scenario
+
+ROUND = small_round()
+PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "published-q3vl-v6.0"
+ROUNDS = Path(__file__).parents[2] / "workflow" / "rounds"
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Callable[..., Verdict]:
+    """Write a valid pair of runs, alter it, and judge it."""
+
+    def judged(
+        scenario: Scenario = Scenario.SERVER,
+        mode: Mode = Mode.PERFORMANCE,
+        detail: dict[str, Any] | None = None,
+        errors: tuple[str, ...] = (),
+        value: float = 0.79,
+    ) -> Verdict:
+        for each in Mode:
+            if not (tmp_path / scenario / each).exists():
+                write_run(tmp_path, ROUND, scenario, each)
+        folder = tmp_path / scenario / mode
+        values = detail_values(ROUND, scenario, mode) | (detail or {})
+        values = {key: value for key, value in values.items() if value is not ...}
+        write_detail(folder / "mlperf_log_detail.txt", values, errors)
+        return _judge(tmp_path, scenario, value)
+
+    return judged
+
+
+def _judge(results: Path, scenario: Scenario, value: float = 0.79) -> Verdict:
+    performance, accuracy = (results / scenario / mode for mode in Mode)
+    return judge(
+        performance=performance,
+        accuracy=accuracy,
+        evaluation=evaluation_of(ROUND, accuracy / "mlperf_log_accuracy.json", value),
+        round_=ROUND,
+        scenario=scenario,
+    )
+
+
+def _failed(verdict: Verdict) -> set[str]:
+    for check in verdict.checks:
+        assert (check.remedy is None) == (check.passed is True), check
+    return {check.name for check in verdict.failed}
+
+
+@pytest.mark.parametrize("scenario", list(Scenario))
+def test_a_valid_pair_of_runs_is_valid(runs: Callable[..., Verdict], scenario: Scenario) -> None:
+    verdict = runs(scenario)
+    assert verdict.outcome == "VALID"
+    assert (verdict.failed, verdict.unknown) == ((), ())
+    assert verdict.rate == (19.5 if scenario is Scenario.SERVER else 24.0)
+    assert verdict.queries == 2 * SAMPLES
+    assert verdict.readings["exact"].passed
+
+
+DEFECTS: list[tuple[dict[str, Any], str]] = [
+    ({"effective_scenario": "Offline"}, "scenario"),
+    ({"effective_test_mode": "SubmissionRun"}, "mode"),
+    ({"loadgen_version": "6.0.17 @ abc"}, "LoadGen version"),
+    ({"loadgen_version": ...}, "LoadGen version"),
+    ({"loadgen_git_status_message": " M loadgen.cc"}, "LoadGen unmodified"),
+    ({"effective_qsl_rng_seed": 0}, "seeds"),
+    ({"effective_sample_index_rng_seed": 0}, "seeds"),
+    ({"effective_schedule_rng_seed": ...}, "seeds"),
+    ({"qsl_reported_total_count": SAMPLES - 1}, "dataset size"),
+    ({"effective_sample_concatenate_permutation": False}, "equal issue"),
+    ({"num_errors": 2}, "LoadGen errors"),
+    ({"result_validity": "INVALID"}, "LoadGen's result"),
+    ({"result_validity": ...}, "LoadGen's result"),
+    ({"result_min_duration_met": False}, "result_min_duration_met"),
+    ({"result_min_queries_met": False}, "result_min_queries_met"),
+    ({"result_perf_constraints_met": False}, "result_perf_constraints_met"),
+    ({"early_stopping_met": False}, "early_stopping_met"),
+    ({"effective_min_duration_ms": 9999}, "minimum duration set"),
+    ({"result_scheduled_samples_per_sec": 120.0}, "duration"),
+    ({"result_query_count": 2 * SAMPLES + 1}, "whole passes"),
+    ({"result_query_count": 0}, "whole passes"),
+    ({"effective_performance_sample_count": SAMPLES - 1}, "performance sample count"),
+    ({"effective_performance_issue_unique": True}, "effective_performance_issue_unique"),
+    ({"effective_performance_issue_same": True}, "effective_performance_issue_same"),
+    ({"effective_accuracy_log_probability": 0.5}, "effective_accuracy_log_probability"),
+    ({"effective_accuracy_log_sampling_target": 10}, "effective_accuracy_log_sampling_target"),
+    ({"result_99.00_percentile_latency_ns": 12_000_000_001}, "99th percentile latency"),
+    ({"result_99.00_percentile_latency_ns": ...}, "99th percentile latency"),
+    ({"effective_target_latency_ns": 12_000_000_001}, "latency limit set"),
+    ({"effective_target_latency_percentile": 0.9}, "latency percentile set"),
+    ({"result_overlatency_query_count": 30}, "early stopping"),
+    ({"result_overlatency_query_count": ...}, "early stopping"),
+]
+
+
+@pytest.mark.parametrize(("defect", "name"), DEFECTS)
+def test_each_defect_of_a_performance_log_is_caught(
+    runs: Callable[..., Verdict], defect: dict[str, Any], name: str
+) -> None:
+    verdict = runs(detail=defect)
+    assert verdict.outcome == "INVALID"
+    assert name in _failed(verdict)
+
+
+@pytest.mark.parametrize(
+    ("defect", "name"),
+    [
+        ({"effective_test_mode": "PerformanceOnly"}, "mode"),
+        ({"effective_accuracy_sample_count": SAMPLES - 1}, "samples asked"),
+        ({"effective_qsl_rng_seed": 0}, "seeds"),
+        ({"loadgen_version": "6.0.17 @ abc"}, "LoadGen version"),
+        ({"result_validity": "VALID"}, "summary file"),
+    ],
+)
+def test_each_defect_of_an_accuracy_log_is_caught(
+    runs: Callable[..., Verdict], defect: dict[str, Any], name: str
+) -> None:
+    assert _failed(runs(mode=Mode.ACCURACY, detail=defect)) == {name}
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_errors_that_loadgen_only_mentions_count(runs: Callable[..., Verdict], mode: Mode) -> None:
+    verdict = runs(mode=mode, errors=("The SUT was slow",))
+    assert _failed(verdict) == {"LoadGen errors"}
+    assert "The SUT was slow" in (verdict.failed[0].remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("value", "passed"),
+    [
+        (0.782400663, {"checker": True, "rules": True, "exact": True}),
+        (0.78240066299, {"checker": True, "rules": True, "exact": False}),
+        (0.782399, {"checker": True, "rules": False, "exact": False}),
+        (0.7823969, {"checker": False, "rules": False, "exact": False}),
+    ],
+)
+def test_the_strictest_reading_gates_and_all_are_told(
+    runs: Callable[..., Verdict], value: float, passed: dict[str, bool]
+) -> None:
+    verdict = runs(value=value)
+    assert {name: reading.passed for name, reading in verdict.readings.items()} == passed
+    assert _failed(verdict) == (set() if passed["exact"] else {"f1"})
+
+
+def test_an_offline_run_that_is_too_short_says_which_target_to_set(runs: Callable[..., Verdict]) -> None:
+    verdict = runs(
+        Scenario.OFFLINE, detail={"result_max_latency_ns": 9_999_999_999, "result_samples_per_second": 120}
+    )
+    assert _failed(verdict) == {"duration"}
+    assert "target_qps to 109.091" in (verdict.failed[0].remedy or "")
+
+
+def test_the_offline_target_is_the_largest_that_asks_for_the_passes_needed() -> None:
+    rules = load_round("v6.0", ROUNDS).scenarios[Scenario.OFFLINE]
+    for rate, passes in [(5, 1), (73, 1), (80.4, 1), (80.5, 2), (161, 3)]:
+        target = offline_target_qps(rate, rules, 48289)
+        assert target == pytest.approx(passes * 73.165, abs=0.01)
+
+
+def test_too_few_queries_for_any_proof_are_said_so(runs: Callable[..., Verdict]) -> None:
+    detail = {"result_query_count": 400, "result_overlatency_query_count": 0}
+    check = next(check for check in runs(detail=detail).failed if check.name == "early stopping")
+    assert check.limit == ">= 459 queries"
+    assert "59 more" in (check.remedy or "")
+
+
+def test_a_missing_or_contradicting_summary_is_caught(tmp_path: Path) -> None:
+    for mode in Mode:
+        write_run(tmp_path, ROUND, Scenario.SERVER, mode)
+    summary = tmp_path / "server" / "performance" / "mlperf_log_summary.txt"
+    summary.write_text("Result is : INVALID\n")
+    assert _failed(_judge(tmp_path, Scenario.SERVER)) == {"summary file"}
+    summary.unlink()
+    assert _failed(_judge(tmp_path, Scenario.SERVER)) == {"summary file"}
+
+
+def _set(values: dict[str, Any], dotted: str, value: object) -> None:
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        values = values[parent]
+    values[last] = value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "name"),
+    [
+        ("load.failed", {"http 500": 2, "empty": 1}, "failed requests"),
+        ("load.aborted", "the server died", "ended early"),
+        ("mode", "performance", "recorded as"),
+        ("round", "v6.0", "recorded as"),
+        ("code_sha256", "e" * 64, "same code"),
+        ("pins", {"model": "f" * 64, "dataset": "b" * 64}, "same pins"),
+        ("store_sha256", "e" * 64, "same requests"),
+        (
+            "server.command",
+            ["vllm", "serve", "model", "--port", "1", "--dtype=bfloat16"],
+            "same server command",
+        ),
+        ("server.environment", {}, "same server command"),
+        ("server.version", None, "same server version"),
+        ("load.loadgen_version", "6.0.5", "same LoadGen"),
+    ],
+)
+def test_each_defect_of_a_record_is_caught(tmp_path: Path, key: str, value: object, name: str) -> None:
+    for mode in Mode:
+        write_run(tmp_path, ROUND, Scenario.OFFLINE, mode)
+    values = record_values(ROUND, Scenario.OFFLINE, Mode.ACCURACY)
+    _set(values, key, value)
+    (tmp_path / "offline" / "accuracy" / "run.json").write_text(json.dumps(values))
+    assert _failed(_judge(tmp_path, Scenario.OFFLINE)) == {name}
+
+
+def test_what_only_run_json_tells_is_unknown_without_it(tmp_path: Path) -> None:
+    for mode in Mode:
+        (write_run(tmp_path, ROUND, Scenario.OFFLINE, mode) / "run.json").unlink()
+    verdict = _judge(tmp_path, Scenario.OFFLINE)
+    assert verdict.outcome == "UNPROVEN"
+    assert {"failed requests", "same code", "same LoadGen"} <= {check.name for check in verdict.unknown}
+
+
+def test_a_verdict_survives_its_file(runs: Callable[..., Verdict], tmp_path: Path) -> None:
+    verdict = runs(detail={"num_errors": 1, "effective_accuracy_log_probability": 1e-05})
+    write_verdict(verdict, tmp_path / "verdict.json")
+    assert Verdict.read(tmp_path / "verdict.json") == verdict
+
+
+def test_a_scenario_that_the_round_lacks_is_refused(tmp_path: Path) -> None:
+    offline_only = ROUND.model_copy(
+        update={"scenarios": {Scenario.OFFLINE: ROUND.scenarios[Scenario.OFFLINE]}}
+    )
+    with pytest.raises(InputError, match="has no server scenario; it has: offline"):
+        judge(
+            performance=tmp_path,
+            accuracy=tmp_path,
+            evaluation=None,
+            round_=offline_only,
+            scenario=Scenario.SERVER,
+        )
+
+
+def test_an_unreadable_score_in_accuracy_txt_is_refused(tmp_path: Path) -> None:
+    for mode in Mode:
+        write_run(tmp_path, ROUND, Scenario.OFFLINE, mode)
+    performance, accuracy = (tmp_path / "offline" / mode for mode in Mode)
+    (accuracy / "accuracy.txt").write_text('{"f1": 0.7.9}\n')
+    with pytest.raises(InputError, match=r"'f1' is 0\.7\.9"):
+        judge(
+            performance=performance,
+            accuracy=accuracy,
+            evaluation=None,
+            round_=ROUND,
+            scenario=Scenario.OFFLINE,
+        )
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="needs the published result in ../shared/data")
+@pytest.mark.parametrize(
+    ("scenario", "rate", "f1", "queries"),
+    [(Scenario.OFFLINE, 43.7662, 0.788493, 96578), (Scenario.SERVER, 38.0313, 0.788357, 48289)],
+)
+def test_the_published_result_fails_nothing(scenario: Scenario, rate: float, f1: float, queries: int) -> None:
+    folder = PUBLISHED / scenario.loadgen_name
+    verdict = judge(
+        performance=folder / "performance" / "run_1",
+        accuracy=folder / "accuracy",
+        evaluation=None,
+        round_=load_round("v6.0", ROUNDS),
+        scenario=scenario,
+    )
+    assert (verdict.outcome, verdict.failed) == ("UNPROVEN", ())
+    assert all(
+        check.run is None or "run.json" in str(check.remedy) or "untruncated" in str(check.remedy)
+        for check in verdict.unknown
+    )
+    assert (verdict.rate, verdict.queries) == (rate, queries)
+    assert verdict.accuracy == pytest.approx(f1, abs=5e-7)
+    if scenario is Scenario.SERVER:
+        assert verdict.p99_latency_s == pytest.approx(11.52, abs=0.005)
+        assert (verdict.over_latency, verdict.over_latency_allowed) == (343, 432)

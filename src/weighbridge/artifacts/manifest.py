@@ -13,8 +13,8 @@ from weighbridge.models import Model
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-# Bookkeeping of downloaders and version control lies beside the files and is no part of an artifact.
-_BOOKKEEPING = frozenset({".cache", ".git", "__pycache__"})
+# Downloaders and version control keep their books here, beside the artifact's files.
+_BOOKKEEPING = frozenset({".cache", ".git"})
 
 
 class FileEntry(Model):
@@ -62,17 +62,19 @@ class Manifest(Model):
         return {entry.path: entry for entry in self.files}
 
 
+def is_bookkeeping(path: str) -> bool:
+    """Tell what merely lies beside an artifact's files from the files themselves."""
+    parts = PurePosixPath(path).parts
+    return parts[0] in _BOOKKEEPING or "__pycache__" in parts
+
+
 def files_of(folder: Path) -> list[str]:
     """Paths of an artifact's files relative to its folder, sorted; bookkeeping is left out.
 
     Links are followed, so that a folder of links into a shared cache counts as the files it shows.
     """
-    found = []
-    for path in folder.rglob("*"):
-        relative = path.relative_to(folder)
-        if path.is_file() and not _BOOKKEEPING.intersection(relative.parts):
-            found.append(relative.as_posix())
-    return sorted(found)
+    paths = ((path, path.relative_to(folder).as_posix()) for path in folder.rglob("*"))
+    return sorted(relative for path, relative in paths if not is_bookkeeping(relative) and path.is_file())
 
 
 def read_lock(path: Path) -> Manifest:

@@ -1,62 +1,154 @@
 """Hash the files of a folder on all cores, and compare them with a manifest."""
 
+import hashlib
 import logging
+import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
+from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.artifacts.manifest import FileEntry, Manifest, files_of
+from weighbridge.artifacts.meter import Advance, meter
+from weighbridge.artifacts.stamps import Stamps
 from weighbridge.errors import SetupError
-from weighbridge.files import sha256_of
 
 logger = logging.getLogger(__name__)
 
+_CHUNK_BYTES = 1 << 20
 
-def describe(folder: Path) -> Manifest:
-    """Hash every file of a folder.
+
+@dataclass(frozen=True)
+class Difference:
+    """One file that is not as it should be."""
+
+    path: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: expected {self.expected}, found {self.found}"
+
+
+def describe(folder: Path, *, full: bool = False) -> Manifest:
+    """Hash every file of a folder, or take its stamp where size and mtime still stand.
+
+    Args:
+        folder: the artifact's folder.
+        full: hash all files, whatever their stamps say.
 
     Raises:
-        SetupError: a file cannot be read.
+        SetupError: a file cannot be read, or is written to meanwhile.
     """
-    paths = files_of(folder)
-    # Threads suffice: hashlib and read() release the interpreter's lock.
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        return Manifest(files=tuple(pool.map(lambda path: _entry(folder, path), paths)))
+    stamps = Stamps(folder)
+    entries: list[FileEntry] = []
+    unknown: list[tuple[str, os.stat_result]] = []
+    for path in files_of(folder):
+        stat = (folder / path).stat()
+        sha256 = None if full else stamps.sha256(path, stat)
+        if sha256 is None:
+            unknown.append((path, stat))
+        else:
+            entries.append(FileEntry(path=path, size=stat.st_size, sha256=sha256))
+    try:
+        entries += _hash_all(folder, unknown, stamps)
+    finally:
+        stamps.save()
+    return Manifest(files=tuple(entries))
 
 
-def verify(folder: Path, lock: Manifest) -> Manifest:
+def differences(folder: Path, lock: Manifest, *, full: bool = False) -> list[Difference]:
+    """Compare a folder with a lock: by names and sizes first, and by content only if these agree.
+
+    Raises:
+        SetupError: a file cannot be read, or is written to meanwhile.
+    """
+    shape = _different_shape(folder, lock)
+    if shape:
+        return shape
+    expected = lock.by_path()
+    return [
+        Difference(entry.path, f"sha256 {expected[entry.path].sha256}", entry.sha256)
+        for entry in describe(folder, full=full).files
+        if entry.sha256 != expected[entry.path].sha256
+    ]
+
+
+def verify(folder: Path, lock: Manifest, *, full: bool = False) -> None:
     """Prove that a folder holds exactly the files of its lock; nothing is changed or deleted.
 
     Raises:
-        SetupError: a file is missing, extra, short or changed: its name, what was expected, what was found.
+        SetupError: a file is missing, extra, short, changed or unreadable; the sentence names the first of
+            them, the log all.
     """
+    if not folder.is_dir():
+        raise SetupError(f"{folder}: the folder does not exist; fetch it, or correct its path.")
+    found = differences(folder, lock, full=full)
+    if found:
+        raise SetupError(
+            f"{folder} is not as locked: {first_of(found)}; copy or fetch what differs again, "
+            "and move away what does not belong."
+        )
+
+
+def first_of(found: Sequence[Difference]) -> str:
+    """Word the first difference for an error's sentence; where there are more, log each."""
+    if len(found) == 1:
+        return str(found[0])
+    for difference in found:
+        logger.error("%s", difference)
+    return f"{found[0]} (and {len(found) - 1} more files, listed above)"
+
+
+def _different_shape(folder: Path, lock: Manifest) -> list[Difference]:
     expected = lock.by_path()
-    found = files_of(folder)
-    for path in sorted(expected.keys() ^ set(found)):
-        if path in expected:
-            raise SetupError(
-                f"{folder / path}: missing (expected {expected[path].size} bytes); fetch the artifact again."
-            )
-        raise SetupError(f"{folder / path}: not part of the artifact; move it away.")
-    for path in found:
-        size = (folder / path).stat().st_size
-        if size != expected[path].size:
-            raise SetupError(
-                f"{folder / path}: expected {expected[path].size} bytes, found {size}; fetch it again."
-            )
-    manifest = describe(folder)
-    for entry in manifest.files:
-        if entry.sha256 != expected[entry.path].sha256:
-            raise SetupError(
-                f"{folder / entry.path}: expected sha256 {expected[entry.path].sha256}, "
-                f"found {entry.sha256}; fetch it again."
-            )
-    return manifest
+    sizes = {path: (folder / path).stat().st_size for path in files_of(folder)}
+    return [
+        Difference(
+            path,
+            f"{expected[path].size} bytes" if path in expected else "no such file",
+            f"{sizes[path]} bytes" if path in sizes else "no such file",
+        )
+        for path in sorted(expected.keys() | sizes.keys())
+        if path not in expected or path not in sizes or sizes[path] != expected[path].size
+    ]
 
 
-def _entry(folder: Path, path: str) -> FileEntry:
+def _hash_all(folder: Path, files: Sequence[tuple[str, os.stat_result]], stamps: Stamps) -> list[FileEntry]:
+    if not files:
+        return []
+    # The largest first, so that no core is left with a large one at the end.
+    ordered = sorted(files, key=lambda file: file[1].st_size, reverse=True)
+    total_bytes = sum(stat.st_size for _, stat in files)
+    # Threads suffice: hashlib and read() release the interpreter's lock.
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    with meter(f"verifying {folder.name}", total_bytes) as advance:
+        try:
+            return list(pool.map(lambda file: _entry(folder, file[0], file[1], stamps, advance), ordered))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _entry(folder: Path, path: str, before: os.stat_result, stamps: Stamps, advance: Advance) -> FileEntry:
     file = folder / path
     try:
-        return FileEntry(path=path, size=file.stat().st_size, sha256=sha256_of(file))
+        sha256 = _sha256(file, advance)
+        after = file.stat()
     except OSError as error:
-        raise SetupError(f"{file}: cannot be read ({error.strerror}).") from None
+        raise SetupError(
+            f"{file}: cannot be read ({error.strerror}); check its permissions and its disk."
+        ) from None
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise SetupError(f"{file}: changes while it is verified; wait until nothing writes to it any more.")
+    stamps.record(path, after, sha256)
+    return FileEntry(path=path, size=after.st_size, sha256=sha256)
+
+
+def _sha256(file: Path, advance: Advance) -> str:
+    digest = hashlib.sha256()
+    chunk = memoryview(bytearray(_CHUNK_BYTES))
+    with file.open("rb", buffering=0) as stream:
+        while n_bytes := stream.readinto(chunk):
+            digest.update(chunk[:n_bytes])
+            advance(n_bytes)
+    return digest.hexdigest()

@@ -1,0 +1,189 @@
+"""Download files in parallel, resuming each where an earlier attempt ended."""
+
+import errno
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx2
+from huggingface_hub import constants, get_session, hf_raise_for_status
+from huggingface_hub.errors import HfHubHTTPError
+
+from weighbridge.artifacts.hub import FAILURES, RemoteFile, Repository
+from weighbridge.artifacts.landing import workshop
+from weighbridge.artifacts.meter import Advance, meter, size_words
+from weighbridge.errors import SetupError
+
+logger = logging.getLogger(__name__)
+
+# Not hf_hub_download for the bytes: when it is interrupted, it drops what it received of a file, which
+# with the shards of a large model is up to 5 GB for each connection.
+_CONNECTIONS = 16
+_CHUNK_BYTES = 1 << 20
+_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_LONGEST_PAUSE_S = 300.0
+_TRANSIENT_STATUS = frozenset({408, 416, 429, 500, 502, 503, 504})
+_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class _StoppedError(Exception):
+    """Another file's download failed for good, or the user wants to stop."""
+
+
+def download(repository: Repository, files: Sequence[RemoteFile], folder: Path) -> None:
+    """Bring files into a folder; each appears there whole or not at all, and its hash is not looked at.
+
+    A file's received part survives every failure, in the folder's .cache, and is continued the next time.
+
+    Raises:
+        SetupError: the disk is too small or full, or the hub cannot be reached or does not let us in.
+    """
+    if not files:
+        return
+    total_bytes = sum(file.size for file in files)
+    here_bytes = sum(min(_size(_part(folder, file)), file.size) for file in files)
+    _check_space(repository, folder, total_bytes - here_bytes)
+    stop = threading.Event()
+    with meter(f"fetching {repository.kind}", total_bytes, here_bytes) as advance:
+        pool = ThreadPoolExecutor(_CONNECTIONS)
+        try:
+            # The largest first, so that no connection is left with a large one at the end.
+            for future in as_completed(
+                [
+                    pool.submit(_download_one, repository, file, folder, advance, stop)
+                    for file in sorted(files, key=lambda file: file.size, reverse=True)
+                ]
+            ):
+                future.result()
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+    # What is left now belongs to files that this commit does not have.
+    shutil.rmtree(_parts(folder), ignore_errors=True)
+
+
+def _download_one(
+    repository: Repository, file: RemoteFile, folder: Path, advance: Advance, stop: threading.Event
+) -> None:
+    part = _part(folder, file)
+    failures = 0
+    while True:
+        had_bytes = _size(part)
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("ab", buffering=0) as stream:
+                _receive(repository, file, stream, advance, stop)
+            target = folder / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(target)
+        except FAILURES as error:
+            # A connection that breaks often but brings something each time will end, too.
+            failures = 1 if _size(part) > had_bytes else failures + 1
+            pause_s = _pause_s(error, failures)
+            if pause_s is None:
+                raise _explain(repository, error, folder) from error
+            logger.warning("%s: %s; trying again in %.0f s", file.path, _brief(error), pause_s)
+            if stop.wait(pause_s):
+                raise _StoppedError from None
+        else:
+            return
+
+
+def _receive(
+    repository: Repository, file: RemoteFile, part: BinaryIO, advance: Advance, stop: threading.Event
+) -> None:
+    """Append to the received part what is missing of a file."""
+    have = os.fstat(part.fileno()).st_size
+    if have > file.size:
+        part.truncate(0)
+        advance(-file.size)
+        have = 0
+    if have == file.size:
+        return
+    headers = repository.headers | ({"Range": f"bytes={have}-"} if have else {})
+    timeout_s = constants.HF_HUB_DOWNLOAD_TIMEOUT
+    with get_session().stream(
+        "GET", repository.url(file.path), headers=headers, timeout=timeout_s
+    ) as response:
+        if response.status_code == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            # What the hub has is shorter than what it listed, or the part is not of this file: start over.
+            part.truncate(0)
+            advance(-have)
+        hf_raise_for_status(response)
+        if have and response.status_code != httpx2.codes.PARTIAL_CONTENT:
+            part.truncate(0)
+            advance(-have)
+        for chunk in response.iter_raw(_CHUNK_BYTES):
+            if stop.is_set():
+                raise _StoppedError
+            part.write(chunk)
+            advance(len(chunk))
+    received = os.fstat(part.fileno()).st_size
+    if received != file.size:
+        part.truncate(0)
+        advance(-received)
+        raise OSError(f"{file.path}: expected {file.size} bytes, the hub sends {received}")
+
+
+def _pause_s(error: Exception, failures: int) -> float | None:
+    """Say how long to wait before another attempt; None where no attempt can help."""
+    if failures > len(_PAUSES_S):
+        return None
+    pause_s = _PAUSES_S[failures - 1]
+    if isinstance(error, HfHubHTTPError):
+        if error.response.status_code not in _TRANSIENT_STATUS:
+            return None
+        asked = error.response.headers.get("Retry-After", "")
+        return min(max(pause_s, float(asked)), _LONGEST_PAUSE_S) if asked.isdigit() else pause_s
+    if isinstance(error, OSError) and error.errno is not None:
+        return None
+    return pause_s
+
+
+def _explain(repository: Repository, error: Exception, folder: Path) -> SetupError:
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        free = size_words(shutil.disk_usage(folder).free)
+        return SetupError(
+            f"{folder}: no room to write ({error.strerror}, {free} free); make room or raise the quota, then "
+            "run the same command again: what is already here is kept."
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        return SetupError(f"{folder}: cannot be written ({error.strerror}); choose a folder that can.")
+    return repository.explain(error)
+
+
+def _check_space(repository: Repository, folder: Path, needed_bytes: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free_bytes = shutil.disk_usage(folder).free
+    if needed_bytes > free_bytes:
+        raise SetupError(
+            f"{folder}: {repository.kind} {repository.repo} needs {size_words(needed_bytes)} more and "
+            f"{size_words(free_bytes)} are free; make room, or fetch into another folder."
+        )
+
+
+def _parts(folder: Path) -> Path:
+    return workshop(folder) / "parts"
+
+
+def _part(folder: Path, file: RemoteFile) -> Path:
+    """Where the received part of a file lies; its content's id keeps two commits' parts apart."""
+    return _parts(folder) / f"{file.path}.{file.blob_id[:12]}"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _brief(error: Exception) -> str:
+    if isinstance(error, HfHubHTTPError):
+        return f"the hub answers {error.response.status_code}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,131 @@
+"""A repository on the Hugging Face hub at a commit: its files with their hashes, and its failures in words.
+
+HF_ENDPOINT names another hub or a mirror, HF_TOKEN grants access; both are read from the environment and
+nowhere else, so that a token can neither be forgotten in a file nor be seen on a command line.
+"""
+
+import os
+from dataclasses import dataclass
+
+import httpx2
+from huggingface_hub import HfApi, constants, hf_hub_url
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.hf_api import RepoFile
+
+from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.manifest import is_bookkeeping
+from weighbridge.config import Artifact
+from weighbridge.errors import SetupError
+
+FAILURES = (httpx2.HTTPError, OSError)
+"""What the client raises where the network, the hub or the disk does not play along."""
+
+_AGAIN = "run the same command again later, what is already here is kept"
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file as the hub lists it: large ones with their sha256, small ones with git's blob id only."""
+
+    path: str
+    size: int
+    sha256: str | None
+    blob_id: str
+
+
+class Repository:
+    """One repository at one commit."""
+
+    def __init__(self, artifact: Artifact, kind: Kind) -> None:
+        assert artifact.repo is not None
+        assert artifact.revision is not None
+        self.repo = artifact.repo
+        self.revision = artifact.revision
+        self.kind = kind
+        self._endpoint = (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
+        # False, where None would make the client look for a token that someone once logged in with.
+        self._token: str | bool = os.environ.get("HF_TOKEN") or False
+
+    @property
+    def page(self) -> str:
+        """The address where a person sees the repository, and accepts its conditions."""
+        return f"{self._endpoint}/{'datasets/' if self.kind is Kind.DATASET else ''}{self.repo}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a download's request carries; no compression, because a range counts the file's own bytes."""
+        plain = {"Accept-Encoding": "identity"}
+        return plain if self._token is False else plain | {"Authorization": f"Bearer {self._token}"}
+
+    def url(self, path: str) -> str:
+        """The address of a file at the commit."""
+        return hf_hub_url(
+            self.repo, path, repo_type=str(self.kind), revision=self.revision, endpoint=self._endpoint
+        )
+
+    def files(self) -> list[RemoteFile]:
+        """List the repository's files. The client tries again by itself on 429, 5xx and lost connections.
+
+        Raises:
+            SetupError: the hub cannot be reached, does not know the commit, or does not let us in.
+        """
+        api = HfApi(endpoint=self._endpoint, token=self._token)
+        try:
+            tree = list(
+                api.list_repo_tree(
+                    self.repo, recursive=True, revision=self.revision, repo_type=str(self.kind)
+                )
+            )
+        except FAILURES as error:
+            raise self.explain(error) from error
+        return [
+            RemoteFile(file.path, file.size, file.lfs.sha256 if file.lfs else None, file.blob_id)
+            for file in tree
+            if isinstance(file, RepoFile) and not is_bookkeeping(file.path)
+        ]
+
+    def explain(self, error: Exception) -> SetupError:
+        """Put a failure into a sentence: what, where, and what to do next."""
+        what = f"{self.kind} {self.repo}"
+        if isinstance(error, OfflineModeIsEnabled):
+            return SetupError(
+                f"{what}: HF_HUB_OFFLINE forbids to fetch it; unset it, or give the path of a copy."
+            )
+        if isinstance(error, HfHubHTTPError):
+            return SetupError(f"{what}: {self._refusal(error)}")
+        if isinstance(error, httpx2.HTTPError):
+            return SetupError(
+                f"{what}: no answer from {self._endpoint} ({str(error) or type(error).__name__}); check the "
+                f"network, proxy and HF_ENDPOINT, then {_AGAIN}."
+            )
+        return SetupError(f"{what}: {error}; {_AGAIN}.")
+
+    def _refusal(self, error: HfHubHTTPError) -> str:
+        status = error.response.status_code
+        if isinstance(error, RevisionNotFoundError):
+            return f"{self._endpoint} does not know the commit {self.revision}; correct its revision."
+        if isinstance(error, GatedRepoError) or status == 403:
+            if self._token is False:
+                return f"access is restricted; accept the conditions on {self.page} and set HF_TOKEN."
+            return (
+                f"HF_TOKEN does not open it; accept the conditions on {self.page} with the token's account."
+            )
+        if status == 401:
+            if self._token is False:
+                return f"it does not exist or is not public; check the name on {self.page}, or set HF_TOKEN."
+            return f"HF_TOKEN is not valid on {self._endpoint}, or {self.page} does not exist; check both."
+        if isinstance(error, RepositoryNotFoundError):
+            return f"{self.page} does not exist; correct its repo."
+        if status == 404:
+            return f"{error.response.url} does not exist; check HF_ENDPOINT ({self._endpoint})."
+        if status == 429:
+            return f"{self._endpoint} limits the rate of requests (429); {_AGAIN}, HF_TOKEN raises the limit."
+        if status >= 500:
+            return f"{self._endpoint} fails ({status}); {_AGAIN}."
+        return f"{self._endpoint} answers {status} to {error.response.url.path}; check HF_ENDPOINT."

@@ -233,10 +233,24 @@ def _stop(process: subprocess.Popen[bytes], timeout_s: float) -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
         process.wait()
-        psutil.wait_procs(family, timeout=timeout_s)
+        _await_end(family, timeout_s)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _await_end(family: list[psutil.Process], timeout_s: float) -> None:
+    """Wait until killed processes are gone; one that its new parent has not reaped holds nothing more."""
+    deadline = time.monotonic() + timeout_s
+    while any(_lives(member) for member in family) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:

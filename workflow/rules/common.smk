@@ -1,4 +1,4 @@
-"""What every rule file shares: validated settings, the round, and pins that trigger reruns.
+"""What all stages share: validated settings, the round, and pins that trigger reruns.
 
 In:  config.yaml under the profile's overlay, workflow/rounds/NAME.yaml
 Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, pin()

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""A model server in the form of `vllm serve`, whose faults are chosen by its environment.
+
+MODEL_SERVER_FAULT   dies | hangs | deaf | wrong-model | wrong-answer | lacks-library | (none)
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+FAULT = os.environ.get("MODEL_SERVER_FAULT", "")
+
+
+def options() -> dict[str, str]:
+    return dict(word.lstrip("-").split("=", 1) for word in sys.argv[3:] if "=" in word)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def log_message(self, *_args: object) -> None:
+        pass
+
+    def reply(self, status: int, content: object) -> None:
+        data = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def allowed(self) -> bool:
+        key = os.environ.get("VLLM_API_KEY")
+        return key is None or self.headers.get("Authorization") == f"Bearer {key}"
+
+    def do_GET(self) -> None:
+        if not self.allowed():
+            self.reply(401, {"error": {"message": "no"}})
+        elif self.path == "/version":
+            self.reply(200, {"version": "0.12.0"})
+        elif self.path == "/v1/models":
+            name = "another" if FAULT == "wrong-model" else options()["served-model-name"]
+            self.reply(200, {"object": "list", "data": [{"id": name, "object": "model"}]})
+        else:
+            self.reply(404, {"error": {"message": "unknown"}})
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        text = "nonsense" if FAULT == "wrong-answer" else request["messages"][-1]["content"]
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        self.reply(
+            200,
+            {"id": "1", "object": "chat.completion", "created": 0, "model": request["model"]}
+            | {"choices": [choice], "usage": usage},
+        )
+
+
+def main() -> None:
+    if FAULT == "lacks-library":
+        sys.exit("ImportError: libnuma.so.1: cannot open shared object file: No such file or directory")
+    if sys.argv[1] == "--version":
+        print("0.12.0")
+        return
+    if FAULT == "dies":
+        time.sleep(0.5)
+        sys.exit("the engine could not be made: no such kernel")
+    if FAULT == "hangs":
+        time.sleep(600)
+    if FAULT == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # A worker of its own, as vLLM's engine is; it must not outlive the server either.
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    ThreadingHTTPServer((options()["host"], int(options()["port"])), Handler).serve_forever()
+
+
+main()

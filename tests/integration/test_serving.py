@@ -1,0 +1,183 @@
+"""A server's life: ready, refused, dead, deaf; and that nothing of it is left."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from weighbridge.config import ServerSettings
+from weighbridge.errors import SetupError, WeighbridgeError
+from weighbridge.preflight import check_accelerators
+from weighbridge.probing import check_golden, server_version, warm_up
+from weighbridge.rounds import load_round
+from weighbridge.serving import check_port, running_server
+
+SERVER = Path(__file__).parent / "model_server.py"
+BODY = b'{"model": "tiny", "messages": [{"role": "user", "content": "a boot"}]}'
+
+
+def settings(fault: str = "", **values: object) -> ServerSettings:
+    plain = {"executable": str(SERVER), "model_name": "tiny", "env": {"MODEL_SERVER_FAULT": fault}}
+    return ServerSettings.parse(plain | {"startup_timeout_s": 20, "stop_timeout_s": 1} | values, "test")
+
+
+def family_of(command_part: str) -> list[psutil.Process]:
+    return [p for p in psutil.process_iter() if command_part in " ".join(_command(p))]
+
+
+def lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def test_serves_and_leaves_nothing(tmp_path: Path) -> None:
+    with running_server(settings(), tmp_path, tmp_path / "server.log") as running:
+        children = family_of(f"serve {tmp_path}")
+        assert len(children) == 1
+        family = [*children, *children[0].children(recursive=True)]
+        assert len(family) == 2
+        port = int(running.endpoints[0].rsplit(":", 1)[1])
+        assert server_version(running.endpoints[0]) == "0.12.0"
+        assert "--no-enable-prefix-caching" in running.command
+    assert not any(lives(process) for process in family)
+    check_port(port)
+
+
+def test_a_deaf_server_is_killed(tmp_path: Path) -> None:
+    with running_server(settings("deaf"), tmp_path, tmp_path / "server.log"):
+        pass
+    assert family_of(f"serve {tmp_path}") == []
+
+
+def test_a_server_that_dies_is_told_at_once_with_the_end_of_its_log(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(SetupError, match="exit code 1") as caught:
+        with running_server(settings("dies"), tmp_path, tmp_path / "server.log"):
+            pytest.fail("a dead server was taken for a ready one")
+    # It lives half a second; the settings would allow twenty.
+    assert time.monotonic() - started < 10
+    assert "no such kernel" in str(caught.value)
+
+
+def test_a_missing_library_is_named_with_its_package(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SetupError, match=r"libnuma\.so\.1.*apt-get install libnuma1"),
+        running_server(settings("lacks-library"), tmp_path, tmp_path / "server.log"),
+    ):
+        pass
+
+
+def test_a_server_that_never_answers_runs_out_of_time(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SetupError, match="startup_timeout_s"),
+        running_server(settings("hangs", startup_timeout_s=1), tmp_path, tmp_path / "server.log"),
+    ):
+        pass
+    assert family_of(f"serve {tmp_path}") == []
+
+
+def test_another_model_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SetupError, match="serves another, not 'tiny'"),
+        running_server(settings("wrong-model"), tmp_path, tmp_path / "server.log"),
+    ):
+        pass
+
+
+def test_a_missing_executable_is_one_sentence(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SetupError, match="make setup"),
+        running_server(settings(executable="/nowhere/vllm"), tmp_path, tmp_path / "server.log"),
+    ):
+        pass
+
+
+def test_a_busy_port_is_named_with_its_holder(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with (
+            pytest.raises(SetupError, match=rf"port {port} .*process {os.getpid()}"),
+            running_server(settings(port=port), tmp_path, tmp_path / "server.log"),
+        ):
+            pass
+
+
+def test_attaches_to_a_running_server_and_leaves_it_alone(tmp_path: Path) -> None:
+    with running_server(settings(), tmp_path, tmp_path / "server.log") as own:
+        attached = settings(endpoints=own.endpoints)
+        with running_server(attached, tmp_path, tmp_path / "none.log") as running:
+            assert running.command == ()
+        assert server_version(own.endpoints[0]) == "0.12.0"
+
+
+def test_the_key_reaches_the_server_and_not_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_server(settings(), tmp_path, tmp_path / "server.log", api_key="s3cret") as running:
+        assert "s3cret" not in " ".join(running.command)
+        attached = settings(endpoints=running.endpoints)
+        with (
+            pytest.raises(SetupError, match="refuses the key"),
+            running_server(attached, tmp_path, tmp_path / "none.log", api_key="wrong"),
+        ):
+            pass
+
+
+@pytest.mark.parametrize(("fault", "passes"), [("", True), ("wrong-answer", False)])
+def test_golden_check(tmp_path: Path, fault: str, passes: bool) -> None:
+    golden = tmp_path / "golden.json"
+    golden.write_text('{"sample": 0, "temperature": 0.0, "answer": "a boot"}')
+    with running_server(settings(fault), tmp_path, tmp_path / "server.log") as running:
+        if passes:
+            check_golden(running.endpoints[0], golden, BODY, None, timeout_s=5)
+        else:
+            with pytest.raises(SetupError, match="'nonsense' instead of 'a boot'"):
+                check_golden(running.endpoints[0], golden, BODY, None, timeout_s=5)
+
+
+def test_a_warm_up_against_nothing_is_an_error() -> None:
+    with pytest.raises(SetupError, match="before the run"):
+        warm_up("http://127.0.0.1:9", [BODY], None, timeout_s=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_ends_on_a_signal_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    command = [str(Path(sys.executable).parent / "weighbridge"), "serve"]
+    command += ["--server", settings().model_dump_json(), "--model", str(tmp_path)]
+    command += ["--server-log", str(tmp_path / "server.log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        assert family_of(f"serve {tmp_path}")
+        process.send_signal(number)
+        assert process.wait(20) in {128 + number, 130}
+    assert family_of(f"{tmp_path}") == []
+
+
+def test_too_few_accelerators_point_to_the_demo() -> None:
+    with pytest.raises(SetupError, match=r"asks for 4096 GPUs.*profiles/demo"):
+        check_accelerators(4096)
+
+
+def test_every_error_has_an_exit_code(root: Path) -> None:
+    with pytest.raises(WeighbridgeError) as caught:
+        load_round("v0.0", root / "workflow" / "rounds")
+    assert caught.value.exit_code == 2
+    assert "demo, v6.0" in str(caught.value)

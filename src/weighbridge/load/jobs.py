@@ -1,0 +1,36 @@
+"""What the processes of a run are started with, as JSON in their only argument, and the files they share."""
+
+import msgspec
+
+USER_CONF = "user.conf"
+RECORDS_FILE = "requests.bin"
+ERRORS_FILE = "errors.jsonl"
+
+
+class LoadGenJob(msgspec.Struct, frozen=True):
+    """LoadGen's process."""
+
+    model: str
+    scenario: str
+    accuracy: bool
+    seeds: dict[str, int]
+    samples: int
+    store: str
+    out: str
+    endpoints: list[str]
+    control_fd: int = -1
+    worker_fds: list[int] = []
+
+
+class WorkerJob(msgspec.Struct, frozen=True):
+    """A worker process."""
+
+    number: int
+    store: str
+    endpoints: list[str]
+    api_key_env: str | None
+    connections: int
+    connect_timeout_s: float
+    request_timeout_s: float
+    stream: bool
+    control_fd: int = -1

@@ -1,0 +1,62 @@
+"""How much work LoadGen will make of a run, before it is started: pure mathematics."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from weighbridge.rounds import Round
+from weighbridge.terms import Mode, Scenario
+
+# Offline, LoadGen plans for a tenth more than the expected rate. Source: test_settings_internal.cc of
+# LoadGen.
+_SLACK = 1.1
+
+
+@dataclass(frozen=True)
+class WorkSize:
+    """What a run will issue.
+
+    Attributes:
+        passes: Whole passes over the dataset; equal-issue mode allows no others.
+        samples: Samples in all.
+        scheduled_s: When the last query is due (Server); the time expected at the target rate (Offline).
+    """
+
+    passes: int
+    samples: int
+    scheduled_s: float
+
+
+def work_size(round_: Round, scenario: Scenario, mode: Mode, target_qps: float) -> WorkSize:
+    """Tell how many samples LoadGen will issue, and how long that takes at the target rate.
+
+    Source: test_settings_internal.cc and loadgen.cc of LoadGen; the Server schedule is drawn as LoadGen draws
+    it.
+    """
+    rules, samples = round_.scenarios[scenario], round_.samples
+    if scenario is Scenario.OFFLINE:
+        wanted = max(rules.min_query_count, int(_SLACK * rules.min_duration_s * target_qps))
+        passes = 1 if mode is Mode.ACCURACY else math.ceil(wanted / samples)
+        return WorkSize(passes, passes * samples, passes * samples / target_qps)
+    passes = math.ceil(rules.min_query_count / samples)
+    due_s = server_schedule_s(passes * samples, target_qps, round_.loadgen.seeds.schedule)
+    while mode is Mode.PERFORMANCE and due_s[-1] < rules.min_duration_s:
+        missing = rules.min_duration_s - due_s[-1]
+        passes += max(1, int(0.9 * missing * target_qps / samples))
+        due_s = server_schedule_s(passes * samples, target_qps, round_.loadgen.seeds.schedule)
+    return WorkSize(passes, passes * samples, float(due_s[-1]))
+
+
+def server_schedule_s(
+    queries: int, target_qps: float, seed: int
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Draw the due times of Server queries, in seconds since the start, exactly as LoadGen does.
+
+    LoadGen draws exponential gaps with libstdc++: a Mersenne twister whose seed keeps 32 bits, two of its
+    words a number in [0, 1), and the logarithm of one minus that.
+    """
+    twister = np.random.RandomState(seed & 0xFFFFFFFF)
+    words = twister.randint(0, 1 << 32, size=2 * queries, dtype=np.uint64).astype(np.float64)
+    uniform = (words[0::2] + words[1::2] * 2.0**32) / 2.0**64
+    return np.cumsum(-np.log1p(-uniform) / target_qps)

@@ -1,0 +1,146 @@
+"""A real HTTP endpoint that does, request by request, exactly what a test tells it: answer, wait, fail, hang up."""
+
+import asyncio
+import json
+import re
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from enum import Enum
+from types import TracebackType
+
+_SAMPLE = re.compile(rb"sample (\d+)")
+
+
+class End(Enum):
+    """How a connection ends after an answer, other than by staying open."""
+
+    CLOSE = "close"
+    RESET = "reset"
+    HANG = "hang"
+
+
+# Bytes are sent, numbers are seconds to wait, an End ends the connection.
+Step = bytes | float | End
+Script = Callable[[int], Sequence[Step]]
+
+
+def http(body: bytes, status: int = 200, *headers: str) -> bytes:
+    """Make a whole HTTP response with a Content-Length."""
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def completion(content: object, tokens: int | None = 3) -> bytes:
+    """Make the body of a chat completion; without tokens it has no usage."""
+    body: dict[str, object] = {"choices": [{"index": 0, "message": {"content": content}}]}
+    if tokens is not None:
+        body["usage"] = {"completion_tokens": tokens}
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def answer(content: object, tokens: int | None = 3) -> list[Step]:
+    """Answer well."""
+    return [http(completion(content, tokens))]
+
+
+def chunked(*pieces: bytes) -> bytes:
+    """Make a response in chunked transfer coding."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def events(*pieces: str, tokens: int | None = 3, done: bool = True) -> bytes:
+    """Make the events of a streamed completion."""
+    chunks: list[dict[str, object]] = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces]
+    if tokens is not None:
+        chunks.append({"choices": [], "usage": {"completion_tokens": tokens}})
+    lines = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]
+    return ("".join(lines) + ("data: [DONE]\n\n" if done else "")).encode()
+
+
+class Endpoint:
+    """Serves a script on 127.0.0.1, on a thread of its own, as a context manager.
+
+    Attributes:
+        url: Base URL.
+        seen: Sample numbers in the order of arrival.
+        heads: Heads of the requests, likewise.
+        connections: Connections accepted so far.
+    """
+
+    def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+        self._script, self._tls, self._port = script, tls, port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.seen: list[int] = []
+        self.heads: list[bytes] = []
+        self.connections = 0
+
+    def __enter__(self) -> "Endpoint":
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
+        return self
+
+    async def _open(self) -> None:
+        self._server = await asyncio.start_server(
+            self._accept, "127.0.0.1", self._port, ssl=self._tls, backlog=2048, limit=1 << 20
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.die()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def die(self) -> None:
+        """Stop listening and reset every connection, as a killed server does."""
+        asyncio.run_coroutine_threadsafe(self._die(), self._loop).result(10)
+
+    async def _die(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._writers.add(writer)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(re.search(rb"(?i)content-length: *(\d+)", head)[1])
+            body = await reader.readexactly(length)
+            sample = int(_SAMPLE.search(body)[1])
+            self.seen.append(sample)
+            self.heads.append(head)
+            for step in self._script(sample):
+                if isinstance(step, bytes):
+                    writer.write(step)
+                    await writer.drain()
+                elif isinstance(step, End):
+                    if step is End.HANG:
+                        await asyncio.sleep(3600)
+                    elif step is End.RESET:
+                        writer.transport.abort()
+                    return
+                else:
+                    await asyncio.sleep(step)

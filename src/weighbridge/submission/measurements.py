@@ -1,0 +1,41 @@
+"""measurements.json: which weights were served and what goes in, in the five fields of the checker."""
+
+from collections.abc import Mapping
+
+from weighbridge.errors import InputError
+from weighbridge.record import RunRecord
+from weighbridge.rounds import Round
+from weighbridge.submission.system import DEMONSTRATION, PLACEHOLDER
+
+# With an example of each. Source: the submission checker's constants in mlcommons/inference @ b66003e1.
+_FIELDS = {
+    "input_data_types": "uint8 pictures, UTF-8 text",
+    "retraining": "No",
+    "starting_weights_filename": "Qwen/Qwen3-VL-235B-A22B-Instruct",
+    "weight_data_types": "bf16",
+    "weight_transformations": "No",
+}
+
+
+def measurements(stated: Mapping[str, str], round_: Round, record: RunRecord) -> dict[str, str]:
+    """Complete what the submitter states; how the weights were treated is never guessed.
+
+    Raises:
+        InputError: a field is neither stated nor known; all are listed, with an example of each.
+    """
+    known = {
+        "input_data_types": "uint8 pictures, UTF-8 text",
+        "retraining": "No",
+        "starting_weights_filename": f"{record.server.model_name} (manifest {record.pins['model']})",
+    }
+    values = known | dict(stated)
+    missing = [name for name in _FIELDS if not values.get(name)]
+    if missing and round_.submittable:
+        examples = "; ".join(f"{name}: '{_FIELDS[name]}'" for name in missing)
+        raise InputError(
+            f"submission.measurements: state {examples}, as they are true of the served weights."
+        )
+    values |= dict.fromkeys(missing, PLACEHOLDER)
+    if not round_.submittable:
+        values["notes"] = DEMONSTRATION
+    return dict(sorted(values.items()))

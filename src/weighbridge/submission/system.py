@@ -1,0 +1,160 @@
+"""The system description: what was detected, overlaid by what the submitter states, checked for gaps."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field
+
+from weighbridge.config import SubmissionSettings
+from weighbridge.errors import InputError
+from weighbridge.models import Model
+from weighbridge.record import RunRecord
+from weighbridge.rounds import Round
+
+Value = str | int | float | bool
+Source = Literal["settings", "detected", "run", "default", "stated", "placeholder"]
+
+PLACEHOLDER = "not stated (demonstration)"
+DEMONSTRATION = "DEMONSTRATION, NOT SUBMITTABLE: these numbers show that the workflow works."
+
+_FIELDS_FILE = Path(__file__).parent / "system_fields.yaml"
+_ALLOWED = {
+    "status": ("available", "preview", "rdi"),
+    "system_type": ("datacenter", "edge", "datacenter,edge", "edge,datacenter"),
+}
+_WHOLE_NUMBERS = ("number_of_nodes", "accelerators_per_node")
+_FROM_SETTINGS = ("division", "submitter")
+# Fields that have a true value wherever nothing else is stated.
+_DEFAULTS: dict[str, Value] = {"system_type": "datacenter", "system_type_detail": "N/A"}
+_ONE_NODE: dict[str, Value] = {"number_of_nodes": "1", "host_networking_topology": "N/A (one node)"}
+
+
+class RequiredField(Model):
+    """What a key of the description must hold."""
+
+    example: str
+    empty: bool = Field(default=False, description="True: it may be empty.")
+
+
+class SystemDescription(Model):
+    """The content of systems/<id>.json, and where each of its values comes from."""
+
+    values: dict[str, Value]
+    sources: dict[str, Source]
+
+
+def required_fields() -> dict[str, RequiredField]:
+    """List the keys that the official checker asks for."""
+    data = yaml.safe_load(_FIELDS_FILE.read_text())
+    return {name: RequiredField.parse(entry, f"{_FIELDS_FILE}: {name}") for name, entry in data.items()}
+
+
+def describe_system(
+    *, settings: SubmissionSettings, round_: Round, record: RunRecord, detected: Mapping[str, Value]
+) -> SystemDescription:
+    """Lay the layers over each other: defaults, detected, told by the run, stated, settings.
+
+    Args:
+        settings: Submitter, system and division, and the path of what the submitter states.
+        round_: A demonstration's gaps are filled with a placeholder; any other round's gaps are errors.
+        record: A run on the system.
+        detected: What the machine that ran tells about itself; empty when this is another machine.
+
+    Raises:
+        InputError: a field is missing (all are listed, with an example of each) or has an impossible value.
+    """
+    stated = _stated(settings.system_description)
+    layers: list[tuple[Source, Mapping[str, Value]]] = [
+        ("default", _DEFAULTS),
+        ("detected", detected),
+        ("run", _told_by(record, detected)),
+        ("stated", stated),
+        ("settings", _from(settings, stated)),
+    ]
+    if not round_.submittable:
+        known = {name: value for _, layer in layers for name, value in layer.items()}
+        layers.append(("placeholder", _placeholders(known)))
+    values: dict[str, Value] = {name: "" for name, field in required_fields().items() if field.empty}
+    sources: dict[str, Source] = dict.fromkeys(values, "default")
+    for source, layer in layers:
+        values |= layer
+        sources |= dict.fromkeys(layer, source)
+    # The checker takes the number 0 for an empty field, and needs these two to be whole numbers.
+    values |= {name: str(values[name]) for name in _WHOLE_NUMBERS if name in values}
+    _check(values, settings)
+    return SystemDescription(values=dict(sorted(values.items())), sources=dict(sorted(sources.items())))
+
+
+def _stated(path: Path | None) -> dict[str, Value]:
+    """Read the submitter's YAML; a key without a value states nothing."""
+    if path is None:
+        return {}
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: the system description cannot be read ({error.strerror}).") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from None
+    if not isinstance(data, dict) or not all(isinstance(value, Value | None) for value in data.values()):
+        raise InputError(f"{path}: must map field names to texts or numbers, such as 'cooling: air-cooled'.")
+    for name in _FROM_SETTINGS:
+        if name in data:
+            raise InputError(f"{path}: '{name}' belongs into the configuration, as submission.{name}.")
+    return {str(name): value for name, value in data.items() if value is not None}
+
+
+def _from(settings: SubmissionSettings, stated: Mapping[str, Value]) -> dict[str, Value]:
+    names: dict[str, Value] = {"division": settings.division, "submitter": settings.submitter}
+    return names if "system_name" in stated else names | {"system_name": settings.system}
+
+
+def _told_by(record: RunRecord, detected: Mapping[str, Value]) -> dict[str, Value]:
+    """Take from a run what it knows of the software, and that a server of ours is on one node."""
+    software = [
+        f"Python {record.host.python}",
+        f"LoadGen {record.load.loadgen_version}",
+        f"Weighbridge {record.weighbridge_version}",
+    ]
+    if "other_software_stack" in detected:
+        software.insert(0, str(detected["other_software_stack"]))
+    fields: dict[str, Value] = {"other_software_stack": ", ".join(software)}
+    if record.server.command:
+        name = Path(record.server.command[0]).name
+        fields["framework"] = f"{name} {record.server.version or ''}".strip()
+        fields |= _ONE_NODE
+    return fields
+
+
+def _placeholders(known: Mapping[str, Value]) -> dict[str, Value]:
+    """Fill a demonstration's gaps and mark it; its status is the one that promises nothing to anyone."""
+    numbers: dict[str, Value] = {"status": "rdi", "number_of_nodes": "1", "accelerators_per_node": "0"}
+    gaps = [name for name, field in required_fields().items() if not field.empty and not known.get(name)]
+    filled = {name: numbers.get(name, PLACEHOLDER) for name in gaps}
+    return filled | {"hw_notes": DEMONSTRATION, "sw_notes": DEMONSTRATION}
+
+
+def _check(values: Mapping[str, Value], settings: SubmissionSettings) -> None:
+    """Refuse what the official checker refuses or crashes on.
+
+    Raises:
+        InputError: the first fault, with what to write instead.
+    """
+    where = settings.system_description or "submission.system_description (a YAML file; none is set)"
+    missing = {
+        name: field.example
+        for name, field in required_fields().items()
+        if not field.empty and not values.get(name)
+    }
+    if missing:
+        examples = "; ".join(f"{name}: {example}" for name, example in missing.items())
+        raise InputError(f"{where}: {len(missing)} fields are not known; state them, such as {examples}.")
+    for name in _WHOLE_NUMBERS:
+        if not str(values[name]).isdigit():
+            raise InputError(f"{where}: '{name}' is '{values[name]}'; write a whole number.")
+    for name, allowed in _ALLOWED.items():
+        if values[name] not in allowed:
+            raise InputError(f"{where}: '{name}' is '{values[name]}'; write one of {' | '.join(allowed)}.")
+    if "is_network" in values:
+        raise InputError(f"{where}: remove 'is_network'; the closed division must not have it.")

@@ -50,7 +50,7 @@ class StoreManifest(Model):
     suffix: str
     count: int
     bodies_bytes: int
-    sha256: str
+    bodies_sha256: str
 
     @property
     def dataset_digest(self) -> str:
@@ -101,7 +101,7 @@ class RequestStore:
         Raises:
             InputError: they are not the bytes that the manifest names.
         """
-        if sha256_of(self.path / BODIES_FILE) != self.manifest.sha256:
+        if sha256_of(self.path / BODIES_FILE) != self.manifest.bodies_sha256:
             raise InputError(f"{self.path / BODIES_FILE}: changed since it was built; build it again.")
 
 
@@ -167,7 +167,7 @@ def build_store(
                 suffix=suffix,
                 count=count,
                 bodies_bytes=size,
-                sha256=digest,
+                bodies_sha256=digest,
             ),
         )
 

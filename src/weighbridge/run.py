@@ -11,6 +11,7 @@ from weighbridge.config import ClientSettings, ServerSettings
 from weighbridge.errors import InputError, InvalidRunError
 from weighbridge.files import write_atomic
 from weighbridge.load.drive import drive
+from weighbridge.progress import RunProgress
 from weighbridge.preflight import check_accelerators, check_loadgen
 from weighbridge.probing import Golden, check_golden, server_version, warm_up
 from weighbridge.provenance import code_sha256, git_revision, this_host
@@ -71,6 +72,7 @@ def execute(
             endpoints=running.endpoints,
             client=client,
             out=out,
+            progress=RunProgress(f"{scenario} {mode}"),
         )
     record = RunRecord(
         round=round_.name,
@@ -81,11 +83,11 @@ def execute(
         git_revision=git_revision(),
         code_sha256=code_sha256(),
         pins={
-            "model": model.digest,
-            "dataset": requests.manifest.dataset_digest,
+            "model": model.manifest_digest,
+            "dataset": requests.manifest.dataset_sha256,
             "prompt": requests.manifest.prompt_sha256,
         },
-        store_sha256=requests.manifest.sha256,
+        store_sha256=requests.manifest.bodies_sha256,
         host=this_host(),
         server=prepared,
         load=report,

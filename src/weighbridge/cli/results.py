@@ -63,7 +63,9 @@ def gate(
 
 def assemble(
     round_file: RoundFile,
-    submission: Annotated[str, typer.Option(metavar="JSON", help="The configuration's section 'submission'.")],
+    submission: Annotated[
+        str, typer.Option(metavar="JSON", help="The configuration's section 'submission'.")
+    ],
     results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")],
     source: Annotated[Path, typer.Option(help="The project's root: the code that ran.")],
     originals: Annotated[Path, typer.Option(help="Folder for the full accuracy logs.")],

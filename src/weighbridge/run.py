@@ -11,9 +11,9 @@ from weighbridge.config import ClientSettings, ServerSettings
 from weighbridge.errors import InputError, InvalidRunError
 from weighbridge.files import write_atomic
 from weighbridge.load.drive import drive
-from weighbridge.progress import RunProgress
 from weighbridge.preflight import check_accelerators, check_loadgen
 from weighbridge.probing import Golden, check_golden, server_version, warm_up
+from weighbridge.progress import RunProgress
 from weighbridge.provenance import code_sha256, git_revision, this_host
 from weighbridge.record import LoadReport, RunRecord, ServerRecord
 from weighbridge.requests import RequestStore
@@ -84,7 +84,7 @@ def execute(
         code_sha256=code_sha256(),
         pins={
             "model": model.manifest_digest,
-            "dataset": requests.manifest.dataset_sha256,
+            "dataset": requests.manifest.dataset_digest,
             "prompt": requests.manifest.prompt_sha256,
         },
         store_sha256=requests.manifest.bodies_sha256,

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from pydantic import Field
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from weighbridge.errors import InputError
 from weighbridge.files import write_atomic
@@ -82,35 +84,35 @@ def write_summary(summary: Summary, path: Path) -> None:
     write_atomic(path, summary.model_dump_json(indent=2) + "\n")
 
 
-def render(summary: Summary) -> Table:
-    """Draw the table; a demonstration says so above and below its numbers."""
+def render(summary: Summary) -> Group:
+    """Draw the table, and below it what to do next; a demonstration says so above and below its numbers."""
     title, caption = f"Round {summary.round}", "Not verified by MLCommons Association."
     if not summary.submittable:
         title += ": DEMONSTRATION, NOT SUBMITTABLE"
         caption = "These numbers show that the workflow works; they are nobody's result."
     table = Table(title=title, caption=caption)
-    for heading in (
-        "Scenario",
-        "Rate",
-        "p99 latency",
-        summary.scenarios[0].metric.upper(),
-        "Verdict",
-        "Files",
-    ):
-        table.add_column(heading, justify="right" if heading in {"Rate", "p99 latency"} else "left")
+    table.add_column("Scenario")
+    table.add_column("Rate", justify="right")
+    table.add_column("p99 latency", justify="right")
+    table.add_column(summary.scenarios[0].metric.upper(), justify="right")
+    table.add_column("Verdict")
+    table.add_column("Files", overflow="fold")
     for line in summary.scenarios:
-        outcome = f"[{_STYLE[line.outcome]}]{line.outcome}[/]"
-        steps = "".join(f"\n- {step}" for step in line.next_steps)
         table.add_row(
             line.scenario.loadgen_name,
-            _number(line.rate, "{:.4g} ") + line.rate_unit,
-            _number(line.p99_latency_s, "{:.3f} s"),
-            _number(line.accuracy, "{:.6f}"),
-            outcome + steps,
+            f"{_number(line.rate, '.6g')} {line.rate_unit}",
+            f"{_number(line.p99_latency_s, '.3f')} s" if line.p99_latency_s is not None else "no limit",
+            _number(line.accuracy, ".6f"),
+            Text(line.outcome, style=_STYLE[line.outcome]),
             line.folder,
         )
-    return table
+    steps = [
+        Text(f"{line.scenario.loadgen_name}: {step}")
+        for line in summary.scenarios
+        for step in line.next_steps
+    ]
+    return Group(table, *steps)
 
 
 def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else form.format(value)
+    return "-" if value is None else format(value, form)

@@ -7,10 +7,10 @@ import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO
 
-import httpx2
 from huggingface_hub import constants, get_session, hf_raise_for_status
 from huggingface_hub.errors import HfHubHTTPError
 
@@ -110,12 +110,12 @@ def _receive(
     with get_session().stream(
         "GET", repository.url(file.path), headers=headers, timeout=timeout_s
     ) as response:
-        if response.status_code == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             # What the hub has is shorter than what it listed, or the part is not of this file: start over.
             part.truncate(0)
             advance(-have)
         hf_raise_for_status(response)
-        if have and response.status_code != httpx2.codes.PARTIAL_CONTENT:
+        if have and response.status_code != HTTPStatus.PARTIAL_CONTENT:
             part.truncate(0)
             advance(-have)
         for chunk in response.iter_raw(_CHUNK_BYTES):

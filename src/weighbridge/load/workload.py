@@ -57,6 +57,6 @@ def server_schedule_s(
     words a number in [0, 1), and the logarithm of one minus that.
     """
     twister = np.random.RandomState(seed & 0xFFFFFFFF)
-    words = twister.randint(0, 1 << 32, size=2 * queries, dtype=np.uint64).astype(np.float64)
+    words = twister.randint(0, 1 << 32, size=2 * queries, dtype=np.uint32).astype(np.float64)
     uniform = (words[0::2] + words[1::2] * 2.0**32) / 2.0**64
     return np.cumsum(-np.log1p(-uniform) / target_qps)

@@ -1,0 +1,1 @@
+"""A simulated model server whose every latency can be computed beforehand."""

@@ -297,3 +297,13 @@ def test_the_published_result_fails_nothing(scenario: Scenario, rate: float, f1:
     if scenario is Scenario.SERVER:
         assert verdict.p99_latency_s == pytest.approx(11.52, abs=0.005)
         assert (verdict.over_latency, verdict.over_latency_allowed) == (343, 432)
+
+
+def test_runs_without_a_score_are_unproven(tmp_path: Path) -> None:
+    performance, accuracy = (write_run(tmp_path, ROUND, Scenario.OFFLINE, mode) for mode in Mode)
+    verdict = judge(
+        performance=performance, accuracy=accuracy, evaluation=None, round_=ROUND, scenario=Scenario.OFFLINE
+    )
+    assert verdict.outcome == "UNPROVEN"
+    assert {check.name for check in verdict.unknown} == {"f1", "each sample answered once"}
+    assert not any(reading.passed for reading in verdict.readings.values())

@@ -24,7 +24,10 @@ def accuracy_checks(
     else:
         gate.equals("each sample answered once", evaluation.score.samples, round_.samples, rescore)
     rules = round_.accuracy
-    gate.at_least(rules.metric, value, rules.floor, "", _score_remedy(evaluation))
+    if value is None:
+        gate.unknown(rules.metric, f">= {rules.floor}", rescore)
+    else:
+        gate.at_least(rules.metric, value, rules.floor, "", _score_remedy(evaluation))
     return gate.checks
 
 

@@ -53,7 +53,7 @@ class StoreManifest(Model):
     bodies_sha256: str
 
     @property
-    def dataset_sha256(self) -> str:
+    def dataset_digest(self) -> str:
         """One hash over the dataset's files."""
         return hashlib.sha256(json.dumps(self.dataset, sort_keys=True).encode()).hexdigest()
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from weighbridge.errors import InputError
 from weighbridge.files import write_atomic
-from weighbridge.gates import Verdict
+from weighbridge.gates import VERDICT, Verdict
 from weighbridge.models import Model
 from weighbridge.terms import Scenario
 
@@ -46,9 +46,9 @@ def summarise(results: Path) -> Summary:
         InputError: there is none, or they are of different rounds.
     """
     verdicts = {
-        results / scenario: Verdict.read(results / scenario / "verdict.json")
+        results / scenario: Verdict.read(results / scenario / VERDICT)
         for scenario in Scenario
-        if (results / scenario / "verdict.json").is_file()
+        if (results / scenario / VERDICT).is_file()
     }
     if not verdicts:
         raise InputError(f"{results}: no scenario has a verdict yet; run `snakemake verdicts` first.")

@@ -17,7 +17,7 @@ from weighbridge.terms import Mode, Scenario
 
 __all__ = ["Check", "Verdict", "judge", "write_verdict"]
 
-RUN_RECORD = "run.json"
+RUN_RECORD, VERDICT = "run.json", "verdict.json"
 _RATE_UNIT = {Scenario.OFFLINE: "samples/s", Scenario.SERVER: "queries/s"}
 
 

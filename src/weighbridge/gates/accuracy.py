@@ -34,7 +34,7 @@ def accuracy_checks(
 def readings(round_: Round, value: float | None) -> dict[str, Reading]:
     """Hold a score against every published reading of the floor; never rounded first."""
     return {
-        name: Reading(floor=floor, passed=value is not None and value >= floor)
+        name: Reading(floor=floor, passed=None if value is None else value >= floor)
         for name, floor in round_.accuracy.readings.items()
     }
 

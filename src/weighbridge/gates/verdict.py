@@ -29,7 +29,7 @@ class Reading(Model):
     """One published reading of the accuracy floor; the round says which of them gates."""
 
     floor: float
-    passed: bool
+    passed: bool | None = Field(description="Null: there is no score.")
 
 
 class Verdict(Model):

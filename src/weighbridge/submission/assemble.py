@@ -11,7 +11,7 @@ from weighbridge.config import SubmissionSettings
 from weighbridge.errors import InputError, InvalidRunError
 from weighbridge.evaluation import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
 from weighbridge.files import sha256_of
-from weighbridge.gates import RUN_RECORD, Verdict
+from weighbridge.gates import RUN_RECORD, VERDICT, Verdict
 from weighbridge.logs import ANSWERS, DETAIL, SUMMARY
 from weighbridge.provenance import this_host
 from weighbridge.record import RunRecord
@@ -25,7 +25,7 @@ from weighbridge.submission.tree import Layout, check_tree, manifest_of, replace
 from weighbridge.submission.truncate import truncate_log, with_hash
 from weighbridge.terms import Mode, Scenario
 
-VERDICT, USER_CONF = "verdict.json", "user.conf"
+USER_CONF = "user.conf"
 _NOT_TRANSFORMED = ("no", "none", "n/a")
 
 _log = logging.getLogger(__name__)

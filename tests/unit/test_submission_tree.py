@@ -1,0 +1,278 @@
+"""Truncation, layout and assembly of a submission tree."""
+
+import hashlib
+import json
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loadgen_files import small_round, write_results
+
+from weighbridge.artifacts.manifest import Manifest, read_lock
+from weighbridge.config import SubmissionSettings
+from weighbridge.errors import InputError, InvalidRunError
+from weighbridge.rounds import Round
+from weighbridge.submission import assemble
+from weighbridge.submission.system import required_fields
+from weighbridge.submission.tree import check_tree, replaced_folder
+from weighbridge.submission.truncate import truncate_log, with_hash
+
+ROUND = small_round()
+SCENARIO_FILES = {
+    "user.conf",
+    "README.md",
+    "measurements.json",
+    "performance/run_1/mlperf_log_detail.txt",
+    "performance/run_1/mlperf_log_summary.txt",
+    "accuracy/mlperf_log_detail.txt",
+    "accuracy/mlperf_log_summary.txt",
+    "accuracy/mlperf_log_accuracy.json",
+    "accuracy/accuracy.txt",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project's root with what belongs into src/, and what must not come along."""
+    root = tmp_path / "project"
+    for name in ("Snakefile", "src/weighbridge/a.py", "workflow/rules/b.smk", "demo/model/weights.bin"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    for name in ("src/weighbridge/__pycache__/a.pyc", "workflow/.hidden", "workflow/two words.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    return root
+
+
+def _assemble(tmp_path: Path, project: Path, round_: Round = ROUND, **settings: Any) -> Manifest:
+    return assemble(
+        results=tmp_path / "results",
+        destination=tmp_path / "results" / "submission",
+        originals=tmp_path / "results" / "originals",
+        round_=round_,
+        settings=SubmissionSettings(submitter="Me", system="box", **settings),
+        source=project,
+    )
+
+
+@pytest.mark.parametrize("size", [0, 10, 4096, 8192, 9000, 10_241, 1_000_000])
+def test_a_truncated_log_is_its_two_ends(tmp_path: Path, size: int) -> None:
+    content = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    log, cut = tmp_path / "log", tmp_path / "cut"
+    log.write_bytes(content)
+    truncate_log(log, cut)
+    assert cut.read_bytes() == content[:4096] + b"\n\n...\n\n" + content[-4096:]
+    assert cut.stat().st_size <= 10_240
+    assert log.read_bytes() == content
+
+
+def test_the_hash_stands_alone_on_its_line_and_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"all answers")
+    for text in (
+        'Results\n\n{"f1": 0.79}\n',
+        'Results\n\n{"f1": 0.79}',
+        'Results\n\n{"f1": 0.79}\nhash=0123\n',
+    ):
+        lines = with_hash(text, log).split("\n")
+        hashes = [match[1] for line in lines if (match := re.match(r"^hash=([\w\d]+)$", line))]
+        assert hashes == [hashlib.sha256(b"all answers").hexdigest()]
+        assert '{"f1": 0.79}' in lines
+        assert lines[-1] == ""
+
+
+def test_the_tree_has_the_places_that_the_checker_looks_at(tmp_path: Path, project: Path) -> None:
+    write_results(tmp_path / "results", ROUND)
+    manifest = _assemble(tmp_path, project)
+    paths = set(manifest.by_path())
+    for scenario in ("Offline", "Server"):
+        place = f"closed/Me/results/box/qwen3-vl-235b-a22b/{scenario}/"
+        assert {path.removeprefix(place) for path in paths if path.startswith(place)} == SCENARIO_FILES
+    others = {path for path in paths if "/results/" not in path}
+    source = "closed/Me/src/qwen3-vl-235b-a22b"
+    assert others == {
+        "closed/Me/DEMONSTRATION.md",
+        "closed/Me/systems/box.json",
+        "closed/Me/documentation/calibration.md",
+        f"{source}/README.md",
+        f"{source}/Snakefile",
+        f"{source}/src/weighbridge/a.py",
+        f"{source}/workflow/rules/b.smk",
+    }
+
+
+def test_originals_stay_whole_read_only_and_proven_by_the_hash_in_the_tree(
+    tmp_path: Path, project: Path
+) -> None:
+    results = tmp_path / "results"
+    write_results(results, ROUND)
+    manifest = _assemble(tmp_path, project)
+    listed = read_lock(results / "originals" / "originals.json").files
+    assert len(listed) == 2
+    for entry in listed:
+        original = results / "originals" / entry.path
+        assert stat.S_IMODE(original.stat().st_mode) == 0o444
+        assert hashlib.sha256(original.read_bytes()).hexdigest() == entry.sha256
+        truncated = results / "submission" / entry.path
+        assert truncated.stat().st_size == 8199
+        assert f"\nhash={entry.sha256}\n" in (truncated.parent / "accuracy.txt").read_text()
+    for scenario in ROUND.scenarios:
+        log = results / scenario / "accuracy" / "mlperf_log_accuracy.json"
+        assert log.read_bytes() == next(
+            (results / "originals" / entry.path).read_bytes()
+            for entry in listed
+            if f"/{scenario.loadgen_name}/" in entry.path
+        )
+        assert "hash=" not in (results / scenario / "accuracy.txt").read_text()
+    assert read_lock(results / "originals" / "manifest.json") == manifest
+
+
+def test_a_tree_built_twice_is_the_same_bytes(tmp_path: Path, project: Path) -> None:
+    write_results(tmp_path / "results", ROUND)
+    first = _assemble(tmp_path, project)
+    (tmp_path / "results" / "submission" / "stale").write_text("left over")
+    assert _assemble(tmp_path, project) == first
+    left = {path.name for path in (tmp_path / "results").iterdir()}
+    assert left == {"offline", "server", "submission", "originals"}
+
+
+def test_a_demonstration_is_marked_wherever_its_numbers_are(tmp_path: Path, project: Path) -> None:
+    write_results(tmp_path / "results", ROUND)
+    _assemble(tmp_path, project)
+    submitter = tmp_path / "results" / "submission" / "closed" / "Me"
+    marked = [
+        path
+        for path in submitter.rglob("*")
+        if path.name in {"README.md", "DEMONSTRATION.md", "calibration.md"}
+    ]
+    marked += [submitter / "systems" / "box.json", *submitter.rglob("measurements.json")]
+    assert len(marked) == 8
+    for path in marked:
+        assert "not submittable" in path.read_text().lower(), path
+
+
+def test_a_real_round_bears_no_mark_and_needs_everything_stated(tmp_path: Path, project: Path) -> None:
+    real = small_round(submittable=True)
+    write_results(tmp_path / "results", real)
+    with pytest.raises(InputError, match="weight_data_types"):
+        _assemble(tmp_path, project, real)
+    stated = {"weight_data_types": "fp8", "weight_transformations": "quantisation"}
+    with pytest.raises(InputError, match="fields are not known"):
+        _assemble(tmp_path, project, real, measurements=stated)
+    assert not (tmp_path / "results" / "submission").exists()
+
+    description = tmp_path / "system.yaml"
+    description.write_text(json.dumps(_complete()))
+    with pytest.raises(InputError, match="weights were transformed"):
+        _assemble(tmp_path, project, real, measurements=stated, system_description=description)
+    calibration = tmp_path / "how.md"
+    calibration.write_text("Quantised to fp8 without data.\n")
+    _assemble(
+        tmp_path, project, real, measurements=stated, system_description=description, calibration=calibration
+    )
+    submitter = tmp_path / "results" / "submission" / "closed" / "Me"
+    assert (submitter / "documentation" / "calibration.md").read_text() == calibration.read_text()
+    own = [path for path in submitter.rglob("*") if path.is_file() and "accuracy" not in path.parts]
+    assert not any("demonstration" in path.read_text().lower() for path in own)
+
+
+def _complete() -> dict[str, str]:
+    fields = {name: field.example for name, field in required_fields().items()}
+    return {name: value for name, value in fields.items() if name not in {"division", "submitter"}}
+
+
+def _edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_no_tree_is_built_from_a_scenario_that_failed_a_gate(tmp_path: Path, project: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results, ROUND)
+    path = results / "server" / "verdict.json"
+    verdict = json.loads(path.read_text())
+    verdict["checks"][0]["passed"] = False
+    verdict["checks"][1]["passed"] = None
+    _edit(path, checks=verdict["checks"])
+    with pytest.raises(InvalidRunError, match="server run: scenario failed, mode is not known"):
+        _assemble(tmp_path, project)
+    assert not (results / "submission").exists()
+    assert not (results / "originals").exists()
+    assert path.exists()
+
+
+def test_files_of_another_run_or_round_are_refused_and_the_old_tree_stands(
+    tmp_path: Path, project: Path
+) -> None:
+    results = tmp_path / "results"
+    write_results(results, ROUND)
+    _assemble(tmp_path, project)
+    tree = results / "submission" / "closed"
+    with (results / "offline" / "accuracy" / "mlperf_log_accuracy.json").open("a") as log:
+        log.write("\n")
+    with pytest.raises(InputError, match=r"is not the log that accuracy\.json scored"):
+        _assemble(tmp_path, project)
+    _edit(results / "offline" / "verdict.json", round="v6.0")
+    with pytest.raises(InputError, match=r"is of round v6\.0, not small"):
+        _assemble(tmp_path, project)
+    (results / "offline" / "verdict.json").unlink()
+    with pytest.raises(InputError, match=r"verdict\.json: cannot be read"):
+        _assemble(tmp_path, project)
+    assert tree.is_dir()
+    assert not [path for path in results.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("name", ["performance/user.conf", "performance/mlperf_log_summary.txt"])
+def test_a_missing_file_is_named(tmp_path: Path, project: Path, name: str) -> None:
+    write_results(tmp_path / "results", ROUND)
+    (tmp_path / "results" / "offline" / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: cannot be copied"):
+        _assemble(tmp_path, project)
+
+
+def test_a_source_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
+    write_results(tmp_path / "results", ROUND)
+    with pytest.raises(InputError, match="has no Snakefile"):
+        _assemble(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("a/.hidden", "hidden"),
+        ("a/two words", "blank"),
+        ("a/__pycache__/x", "__pycache__"),
+        ("a/big", "50 MB"),
+    ],
+)
+def test_what_a_tree_must_not_hold(tmp_path: Path, name: str, complaint: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True)
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(51 * 2**20 if name == "a/big" else 1)
+    with pytest.raises(InputError, match=complaint):
+        check_tree(tmp_path)
+
+
+def test_links_and_empty_folders_must_not_stand_in_a_tree(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InputError, match="a: it is an empty folder"):
+        check_tree(tmp_path)
+    (tmp_path / "a" / "link").symlink_to(tmp_path)
+    with pytest.raises(InputError, match="a/link: it is a link"):
+        check_tree(tmp_path)
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    with replaced_folder(target) as new:
+        (new / "one").write_text("1")
+    with pytest.raises(ZeroDivisionError):
+        _fail_within(target)
+    assert [path.name for path in target.iterdir()] == ["one"]
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def _fail_within(target: Path) -> None:
+    with replaced_folder(target) as new:
+        (new / "two").write_text(str(1 / 0))

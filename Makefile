@@ -68,6 +68,10 @@ lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hash
 	    ../$(COMPILE) dev.in -o dev.lock && \
 	    ../$(COMPILE) --exclude-newer $(SERVER_ERA) --override server-overrides.in server.in -o server.lock
 
+.PHONY: schema
+schema: $(VENV)/.workflow ## Write the configuration's JSON Schema from the settings' models.
+	python -m weighbridge.config > workflow/schemas/config.schema.json
+
 .PHONY: clean
 clean: ## Remove the environments; results and downloads stay.
 	rm -rf $(VENV) $(SERVER_VENV)

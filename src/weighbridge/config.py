@@ -1,6 +1,8 @@
 """The user's settings: what config.yaml may say, with defaults and bounds."""
 
+import json
 import re
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -192,3 +194,12 @@ def parse_settings(config: object, root: Path) -> Settings:
         InputError: naming the first wrong key, its value and the remedy.
     """
     return Settings.parse(config, "configuration", context={"root": root})
+
+
+def schema_text() -> str:
+    """Write the JSON Schema of config.yaml, for editors and readers."""
+    return json.dumps(Settings.model_json_schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())

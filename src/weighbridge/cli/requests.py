@@ -25,10 +25,12 @@ def build_requests(
     """Encode every sample's request body, once, into one memory-mapped file."""
     from weighbridge.artifacts.proof import Proof
     from weighbridge.config import RequestSettings
+    from weighbridge.prompt import Prompt
     from weighbridge.requests import build_store
     from weighbridge.rounds import load_round
 
     round_ = load_round(round_file)
+    Prompt.read(prompt).require(round_.prompt, prompt)
     build_store(
         dataset=Proof.read(dataset).folder,
         splits=round_.splits,

@@ -1,0 +1,48 @@
+"""Drives the Snakefile as a user does: as a command, in a run directory of the test's own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said."""
+
+    code: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """The workflow on the demo's configuration, with a test's changes over it."""
+
+    root: Path
+    directory: Path
+
+    def __call__(self, *arguments: str, **changes: object) -> Answer:
+        """Run snakemake; `changes` are sections of the configuration, laid over the demo's."""
+        overlay = self.directory.parent / "changes.yaml"
+        overlay.write_text(yaml.safe_dump(changes))
+        command = [str(BIN / "snakemake"), "--snakefile", str(self.root / "Snakefile"), "--cores", "2"]
+        command += ["--configfile", str(self.root / "demo" / "config.yaml"), str(overlay)]
+        command += ["--directory", str(self.directory), *arguments]
+        environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            command, cwd=self.root, capture_output=True, text=True, env=environment, check=False
+        )
+        return Answer(done.returncode, done.stdout + done.stderr)
+
+
+def run_weighbridge(root: Path, *arguments: str) -> Answer:
+    """Run the command line itself."""
+    done = subprocess.run(
+        [str(BIN / "weighbridge"), *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
+    return Answer(done.returncode, done.stdout + done.stderr)

@@ -1,0 +1,91 @@
+"""What a user gets wrong is told in one sentence, with an exit code, before anything expensive starts."""
+
+from pathlib import Path
+
+import pytest
+from driver import Answer, Workflow, run_weighbridge
+
+BAD_SETTINGS = [
+    ({"rounds": "v6.0"}, "unknown key 'rounds'"),
+    ({"scenarios": {"server": {"target_qsp": 4}}}, "unknown key 'scenarios.server.target_qsp'"),
+    ({"scenarios": {"server": {"target_qps": "fast"}}}, "'scenarios.server.target_qps' is \"fast\""),
+    ({"scenarios": {"server": {"target_qps": 0}}}, "greater than 0"),
+    ({"round": "v9.9"}, "round 'v9.9' does not exist; the rounds in"),
+    ({"server": {"args": ["--enable-prefix-caching"]}}, "prefix caching is always off"),
+    ({"server": {"args": ["--enable-pre"]}}, "prefix caching is always off"),
+    ({"server": {"args": ["--port=80"]}}, "set server.port for a fixed one"),
+    ({"server": {"args": ["another-model"]}}, "'another-model' is not one option"),
+    ({"server": {"endpoints": ["localhost:8000"]}}, "no http(s) URL"),
+    ({"artifacts": {"model": {"path": None, "repo": "a/b", "revision": "main"}}}, "never a branch"),
+    ({"submission": {"submitter": "My Company"}}, "submission.submitter"),
+]
+
+
+@pytest.mark.parametrize(("changes", "sentence"), BAD_SETTINGS)
+def test_a_wrong_setting(workflow: Workflow, changes: dict[str, object], sentence: str) -> None:
+    answer = workflow("-n", **changes)
+    assert sentence in answer.text
+    assert answer.code == 2
+    assert "Traceback" not in answer.text
+
+
+def preflight(workflow: Workflow, **server: object) -> Answer:
+    return workflow("resources/preflight.json", server=server)
+
+
+def test_no_executable(workflow: Workflow) -> None:
+    answer = preflight(workflow, executable="/nowhere/vllm")
+    assert "the model server '/nowhere/vllm' is not an executable file here" in answer.text
+    assert answer.code != 0
+
+
+def test_no_gpus_points_to_the_demo(workflow: Workflow, root: Path) -> None:
+    answer = preflight(workflow, gpus=4096)
+    assert "server.gpus asks for 4096 GPUs" in answer.text
+    assert "snakemake --profile profiles/demo submission" in answer.text
+    assert answer.code != 0
+
+
+def test_a_missing_system_library_is_named(workflow: Workflow, root: Path) -> None:
+    server = root / "tests" / "integration" / "model_server.py"
+    lacking = workflow.directory.parent / "vllm"
+    lacking.write_text(f'#!/bin/sh\nMODEL_SERVER_FAULT=lacks-library exec {server} "$@"\n')
+    lacking.chmod(0o755)
+    answer = preflight(workflow, executable=str(lacking))
+    assert "libnuma.so.1, which is not on this machine; apt-get install libnuma1" in answer.text
+
+
+def test_a_model_folder_without_weights(workflow: Workflow, root: Path) -> None:
+    folder = workflow.directory.parent / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (workflow.directory / "resources").mkdir(parents=True)
+    (workflow.directory / "resources" / "preflight.json").write_text("{}")
+    answer = workflow("resources/model.json", artifacts={"model": {"path": str(folder)}})
+    assert "without weights (*.safetensors)" in answer.text
+    assert answer.code != 0
+
+
+def test_a_file_whose_checksum_differs(workflow: Workflow, root: Path) -> None:
+    folder = workflow.directory.parent / "dataset"
+    folder.mkdir()
+    for path in sorted((root / "demo" / "dataset").rglob("*.parquet")):
+        copy = folder / path.relative_to(root / "demo" / "dataset")
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    # The size stays: only a hash can tell.
+    data = bytearray(copy.read_bytes())
+    data[len(data) // 2] ^= 1
+    copy.write_bytes(bytes(data))
+    (workflow.directory / "resources").mkdir(parents=True)
+    (workflow.directory / "resources" / "preflight.json").write_text("{}")
+    answer = workflow("resources/dataset.json", artifacts={"dataset": {"path": str(folder)}})
+    assert copy.name in answer.text
+    assert "sha256" in answer.text
+    assert answer.code != 0
+
+
+def test_a_command_alone_has_its_exit_code(root: Path, tmp_path: Path) -> None:
+    answer = run_weighbridge(root, "summary", "--results", str(tmp_path))
+    assert answer.code == 2
+    assert len(answer.text.strip().splitlines()) == 1

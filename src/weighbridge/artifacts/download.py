@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 # Not hf_hub_download for the bytes: when it is interrupted, it drops what it received of a file, which
 # with the shards of a large model is up to 5 GB for each connection.
 _CONNECTIONS = 16
-_CHUNK_BYTES = 1 << 20
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _LONGEST_PAUSE_S = 300.0
 _TRANSIENT_STATUS = frozenset({408, 416, 429, 500, 502, 503, 504})
@@ -118,16 +117,23 @@ def _receive(
         if have and response.status_code != HTTPStatus.PARTIAL_CONTENT:
             part.truncate(0)
             advance(-have)
-        for chunk in response.iter_raw(_CHUNK_BYTES):
+        for chunk in response.iter_raw():
             if stop.is_set():
                 raise _StoppedError
-            part.write(chunk)
+            _write_all(part, chunk)
             advance(len(chunk))
     received = os.fstat(part.fileno()).st_size
     if received != file.size:
         part.truncate(0)
         advance(-received)
         raise OSError(f"{file.path}: expected {file.size} bytes, the hub sends {received}")
+
+
+def _write_all(part: BinaryIO, chunk: bytes) -> None:
+    """Write without a buffer, so that what was received survives any end of the program."""
+    left = memoryview(chunk)
+    while left:  # a disk that fills up takes a part of the bytes first, and says so only the next time
+        left = left[part.write(left) :]
 
 
 def _pause_s(error: Exception, failures: int) -> float | None:

@@ -1,0 +1,107 @@
+"""Proofs of folders that the user gives, and the cheap checks of what a folder must hold."""
+
+from pathlib import Path
+
+import pytest
+
+from weighbridge.artifacts.kinds import Kind, check_contents
+from weighbridge.artifacts.manifest import write_lock
+from weighbridge.artifacts.proof import Proof, obtain
+from weighbridge.artifacts.verify import describe
+from weighbridge.config import Artifact
+from weighbridge.errors import InputError, SetupError
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def folder_with(tmp_path: Path, *paths: str) -> Path:
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+    return folder
+
+
+def test_a_given_folder_is_proven_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = folder_with(tmp_path, "config.json", "model.safetensors")
+    manifest = describe(folder)
+    write_lock(tmp_path / "lock.json", manifest)
+    monkeypatch.chdir(tmp_path)
+    artifact = Artifact(path=Path("artifact"), manifest=Path("lock.json"))
+    made = obtain(artifact, Kind.MODEL, tmp_path / "unused", tmp_path / "proof.json")
+    assert Proof.read(tmp_path / "proof.json") == made
+    assert made == Proof(
+        kind=Kind.MODEL,
+        folder=folder,
+        repo=None,
+        revision=None,
+        manifest_digest=manifest.digest,
+        files=manifest.files,
+    )
+    assert not (tmp_path / "unused").exists()
+
+
+def test_no_proof_is_written_of_a_folder_that_differs(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, "config.json", "model.safetensors")
+    write_lock(tmp_path / "lock.json", describe(folder))
+    (folder / "config.json").write_text("other")
+    with pytest.raises(SetupError, match="not as locked"):
+        obtain(
+            Artifact(path=folder, manifest=tmp_path / "lock.json"),
+            Kind.MODEL,
+            tmp_path,
+            tmp_path / "proof.json",
+        )
+    assert not (tmp_path / "proof.json").exists()
+
+
+def test_a_given_folder_needs_a_lock(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, "config.json", "model.safetensors")
+    with pytest.raises(InputError, match=r"weighbridge lock .* artifacts\.model\.manifest"):
+        obtain(Artifact(path=folder), Kind.MODEL, tmp_path, tmp_path / "proof.json")
+
+
+@pytest.mark.parametrize(
+    ("kind", "paths", "says"),
+    [
+        (Kind.MODEL, ["config.json"], r"without weights \(\*\.safetensors\)"),
+        (Kind.MODEL, ["model.safetensors", "sub/config.txt"], r"without config\.json"),
+        (Kind.DATASET, ["data/train.csv"], r"without Parquet files"),
+        (Kind.REFERENCE, ["README.md"], r"without Python sources"),
+    ],
+)
+def test_a_folder_that_lacks_the_essential_is_refused_at_once(
+    tmp_path: Path, kind: Kind, paths: list[str], says: str
+) -> None:
+    with pytest.raises(SetupError, match=says):
+        check_contents(kind, folder_with(tmp_path, *paths))
+
+
+@pytest.mark.parametrize(
+    ("kind", "paths"),
+    [
+        (Kind.MODEL, ["config.json", "model-00001-of-00002.safetensors"]),
+        (Kind.DATASET, ["data/train-00000-of-00001.parquet"]),
+        (Kind.REFERENCE, ["tools/check.py"]),
+    ],
+)
+def test_a_folder_with_the_essential_is_accepted(tmp_path: Path, kind: Kind, paths: list[str]) -> None:
+    check_contents(kind, folder_with(tmp_path, *paths))
+
+
+def test_a_missing_folder_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"does not exist; correct artifacts\.dataset\.path"):
+        check_contents(Kind.DATASET, tmp_path / "nowhere")
+
+
+def test_a_folder_of_links_is_proven_through_them(tmp_path: Path) -> None:
+    blobs = folder_with(tmp_path, "one", "two")
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "config.json").symlink_to(blobs / "one")
+    (tmp_path / "snapshot" / "a.safetensors").symlink_to(blobs / "two")
+    assert [entry.size for entry in describe(tmp_path / "snapshot").files] == [3, 3]
+    check_contents(Kind.MODEL, tmp_path / "snapshot")

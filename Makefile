@@ -54,7 +54,7 @@ setup: $(VENV)/.workflow $(SERVER_VENV)/.server system ## Make both environments
 
 .PHONY: system
 system: ## Install the system library that vLLM for CPUs needs.
-	@ldconfig -p | grep -q libnuma.so.1 || .ci/apt-install libnuma1
+	@$(PYTHON) -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2> /dev/null || .ci/apt-install libnuma1
 
 .PHONY: demo-artifacts
 demo-artifacts: setup ## Remake the demo's catalogue and train its checkpoint again (about 20 minutes).
@@ -79,19 +79,22 @@ clean: ## Remove the environments; results and downloads stay.
 $(VENV)/.uv: requirements/bootstrap.lock
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11, 3.12 or 3.13 here; install one, or give PYTHON=/path/to/python" >&2; exit 3; }
 	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make virtual environments; install its venv package (Debian: apt-get install python3-venv)" >&2; exit 3; }
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.workflow: $(VENV)/.uv requirements/workflow.lock pyproject.toml
-	$(INSTALL) --python $(VENV) -r requirements/workflow.lock
-	$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
+	@echo "make: installing workflow, client and analysis into $(VENV) (0.7 GB)"
+	@$(INSTALL) --python $(VENV) -r requirements/workflow.lock
+	@$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.workflow requirements/dev.lock
-	$(INSTALL) --python $(VENV) -r requirements/dev.lock
+	@echo "make: installing what tests and lint need into $(VENV)"
+	@$(INSTALL) --python $(VENV) -r requirements/dev.lock
 	@touch $@
 
 $(SERVER_VENV)/.server: $(VENV)/.uv requirements/server.lock
-	$(UV) venv --quiet --clear --python $(VENV)/bin/python $(SERVER_VENV)
-	$(INSTALL) --python $(SERVER_VENV) -r requirements/server.lock
+	@echo "make: installing vLLM for CPUs into $(SERVER_VENV) (8 GB, some minutes)"
+	@$(UV) venv --quiet --clear --python $(VENV)/bin/python $(SERVER_VENV)
+	@$(INSTALL) --python $(SERVER_VENV) -r requirements/server.lock
 	@touch $@

@@ -167,7 +167,21 @@ def test_an_offline_run_that_is_too_short_says_which_target_to_set(runs: Callabl
         Scenario.OFFLINE, detail={"result_max_latency_ns": 9_999_999_999, "result_samples_per_second": 120}
     )
     assert _failed(verdict) == {"duration"}
-    assert "target_qps to 109.091" in (verdict.failed[0].remedy or "")
+    assert "target_qps to 109.09," in (verdict.failed[0].remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("defect", "name"),
+    [
+        ({"effective_samples_per_query": SAMPLES - 1}, "samples per query"),
+        ({"generated_samples_per_query": SAMPLES - 1}, "issued"),
+        ({"result_samples_per_second": ..., "result_max_latency_ns": ...}, "duration"),
+    ],
+)
+def test_each_defect_of_an_offline_log_is_caught(
+    runs: Callable[..., Verdict], defect: dict[str, Any], name: str
+) -> None:
+    assert name in _failed(runs(Scenario.OFFLINE, detail=defect))
 
 
 def test_the_offline_target_is_the_largest_that_asks_for_the_passes_needed() -> None:
@@ -175,6 +189,8 @@ def test_the_offline_target_is_the_largest_that_asks_for_the_passes_needed() -> 
     for rate, passes in [(5, 1), (73, 1), (80.4, 1), (80.5, 2), (161, 3)]:
         target = offline_target_qps(rate, rules, 48289)
         assert target == pytest.approx(passes * 73.165, abs=0.01)
+        # LoadGen's own arithmetic: whole samples, rounded up to whole passes.
+        assert -(-int(1.1 * 600 * target) // 48289) == passes
 
 
 def test_too_few_queries_for_any_proof_are_said_so(runs: Callable[..., Verdict]) -> None:

@@ -62,9 +62,9 @@ def performance_checks(log: DetailLog, round_: Round, scenario: Scenario) -> lis
 
 
 def _loadgen_says(gate: Gate, log: DetailLog, rules: ScenarioRules) -> None:
-    reason = log.text("result_invalid_reason") or "no reason; the run did not end"
+    reason = log.text("result_invalid_reason") or "nothing; the run did not end."
     validity = log.text("result_validity")
-    gate.equals("LoadGen's result", validity, "VALID", f"LoadGen gives {' '.join(reason.split())}.")
+    gate.equals("LoadGen's result", validity, "VALID", f"LoadGen says: {' '.join(reason.split())}")
     flags = ["result_min_duration_met", "result_min_queries_met"]
     if rules.target_latency_s is not None:
         flags += ["result_perf_constraints_met", "early_stopping_met"]
@@ -86,9 +86,7 @@ def _duration(
     remedy = _OWN_SETTINGS
     if scenario is Scenario.OFFLINE and numbers.rate:
         target = offline_target_qps(numbers.rate, rules, round_.samples)
-        remedy = (
-            f"Set scenarios.offline.target_qps to {target:.6g}, so that LoadGen issues more work; repeat."
-        )
+        remedy = f"Set scenarios.offline.target_qps to {target}, so that LoadGen issues more work; repeat."
     gate.at_least("duration", numbers.duration_s, rules.min_duration_s, "s", remedy)
 
 
@@ -97,9 +95,10 @@ def offline_target_qps(rate: float, rules: ScenarioRules, samples: int) -> float
 
     LoadGen issues 1.1 * min_duration * target_qps samples, rounded up to whole passes over the dataset
     (test_settings_internal.cc in mlcommons/inference): the returned rate asks for exactly the passes needed.
+    It is cut to three digits, since a rate rounded up could ask for one more pass.
     """
     passes = math.ceil(rules.min_duration_s * rate / samples)
-    return passes * samples / (_OFFLINE_SLACK * rules.min_duration_s)
+    return math.floor(1000 * passes * samples / (_OFFLINE_SLACK * rules.min_duration_s)) / 1000
 
 
 def _counts(

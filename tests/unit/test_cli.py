@@ -1,0 +1,59 @@
+"""The command line: every command explains itself, and errors become one sentence with an exit code."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from weighbridge import cli, errors
+
+COMMANDS = sorted(typer.main.get_group(cli.app).commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_is_explained(command: str) -> None:
+    definition = typer.main.get_group(cli.app).commands[command]
+    assert definition.help
+    for parameter in definition.params:
+        assert getattr(parameter, "help", None), f"{command}: {parameter.name} has no help"
+    assert CliRunner().invoke(cli.app, [command, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(errors.InputError, 2), (errors.SetupError, 3), (errors.InvalidRunError, 4)]
+)
+def test_an_expected_error_is_its_sentence_and_its_code(
+    error: type[errors.WeighbridgeError],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> None:
+        raise error("the bridge is closed; come back tomorrow.")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as ended, caplog.at_level(logging.INFO):
+        cli.main()
+    assert ended.value.code == code
+    assert [record.message for record in caplog.records] == ["the bridge is closed; come back tomorrow."]
+
+
+def test_an_unknown_error_keeps_its_traceback_in_the_log(tmp_path: Path) -> None:
+    # A folder where a file is expected is not foreseen by `lock`.
+    log = tmp_path / "lock.log"
+    program = Path(sys.executable).parent / "weighbridge"
+    command = [program, "--log", log, "lock", tmp_path, "--out", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert log.read_text().strip() in done.stderr.strip()
+
+
+def test_parsing_the_workflow_imports_nothing_heavy() -> None:
+    code = "import sys, weighbridge.config, weighbridge.rounds; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"pandas", "numpy", "pyarrow", "openai", "datasets", "mlperf_loadgen"}
+    assert heavy.isdisjoint(done.stdout.split())

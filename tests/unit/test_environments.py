@@ -1,0 +1,35 @@
+"""The environments' pins are the lock's, and no lock names a host."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
+
+
+def locked(lock: Path) -> set[str]:
+    return {match[0] for match in re.finditer(r"^[a-z0-9._-]+==[^ ;\\]+", lock.read_text(), re.MULTILINE)}
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_an_environment_pins_what_the_lock_pins(path: Path) -> None:
+    dependencies = yaml.safe_load(path.read_text())["dependencies"]
+    [pins] = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
+    assert pins
+    assert set(pins) <= locked(ROOT / "requirements" / "workflow.lock")
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
+def test_a_lock_has_hashes_and_no_address(path: Path) -> None:
+    text = path.read_text()
+    assert "://" not in text
+    entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert entries
+    for entry in entries:
+        assert "--hash=sha256:" in entry, entry.splitlines()[0]
+        Requirement(entry.split("\\")[0].strip())

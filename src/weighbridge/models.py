@@ -44,10 +44,17 @@ class Model(BaseModel):
             InputError: the file is missing, is no YAML, or holds a wrong value.
         """
         try:
-            data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: not a text file.") from None
+        # YAML 1.1 would read JSON too, but slowly, and 1e-07 as a string.
+        if path.suffix == ".json":
+            return cls.parse_json(text, str(path))
+        try:
+            data: Any = yaml.safe_load(text)
+        except yaml.YAMLError as error:
             raise InputError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from None
         return cls.parse(data, str(path))
 

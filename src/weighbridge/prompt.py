@@ -2,9 +2,19 @@
 
 import hashlib
 
+from pydantic import Field
+
 from weighbridge.errors import InputError
 from weighbridge.models import Model
-from weighbridge.rounds import PromptPins
+
+
+class PromptPins(Model):
+    """The exact texts of a request, by hash."""
+
+    system_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the system message, UTF-8.")
+    user_sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="Of the user text with its placeholders, UTF-8."
+    )
 
 
 class Prompt(Model):

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from weighbridge.errors import InputError
 from weighbridge.models import Model
+from weighbridge.prompt import PromptPins
 from weighbridge.terms import Scenario
 
 
@@ -42,15 +43,6 @@ class AccuracyRules(Model):
     readings: dict[str, float] = Field(description="Name of each reading of the rule, and its floor.")
     reference_mean: float | None = Field(default=None, description="Mean score of the reference model.")
     reference_sd: float | None = Field(default=None, description="Its standard deviation over runs.")
-
-
-class PromptPins(Model):
-    """The exact texts of a request, by hash."""
-
-    system_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the system message, UTF-8.")
-    user_sha256: str = Field(
-        pattern=r"^[0-9a-f]{64}$", description="Of the user text with its placeholders, UTF-8."
-    )
 
 
 class Round(Model):

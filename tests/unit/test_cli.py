@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.testing import CliRunner
 
 from weighbridge import cli, errors
 
@@ -20,7 +19,6 @@ def test_every_command_and_option_is_explained(command: str) -> None:
     assert definition.help
     for parameter in definition.params:
         assert getattr(parameter, "help", None), f"{command}: {parameter.name} has no help"
-    assert CliRunner().invoke(cli.app, [command, "--help"]).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.prompt import Prompt, extract, extract_official
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.verify import describe
-from weighbridge.errors import SetupError
+from weighbridge.errors import InputError, SetupError
 from weighbridge.files import sha256_of
-from weighbridge.rounds import PromptPins
+from weighbridge.prompt import PromptPins
 
 PLACEHOLDERS = {
     "product_title": "@TITLE@",
@@ -263,7 +263,7 @@ def test_a_prompt_of_another_hash_is_refused(
     expected = extract(*sources, PLACEHOLDERS)
     other = expected.model_copy(update={field: getattr(expected, field) + " "})
     out = tmp_path / "prompt.json"
-    with pytest.raises(SetupError, match=f"the {name} has sha256 .* the round expects"):
+    with pytest.raises(InputError, match=f"the {name} has sha256 .* the round pins"):
         extract_official(proven, pins_of(other), out)
     assert not out.exists()
 

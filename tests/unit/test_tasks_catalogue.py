@@ -13,8 +13,9 @@ from pandas import DataFrame
 from rapidfuzz import fuzz
 
 from weighbridge.errors import InputError
+from weighbridge.prompt import Prompt
 from weighbridge.tasks import load_task
-from weighbridge.tasks.catalogue import ProductCatalogue, Prompt, binary_f1, brand_score
+from weighbridge.tasks.catalogue import ProductCatalogue, binary_f1, brand_score
 from weighbridge.tasks.parquet import split_files
 
 PRODUCT = {

@@ -5,7 +5,6 @@ one method; the fields in them are the answer's JSON Schema, as pydantic renders
 """
 
 import ast
-import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
@@ -17,8 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from weighbridge.artifacts.proof import Proof
 from weighbridge.errors import SetupError
 from weighbridge.files import sha256_of, write_atomic
-from weighbridge.models import Model
-from weighbridge.rounds import PromptPins
+from weighbridge.prompt import Prompt, PromptPins
 
 _PACKAGE = "multimodal/qwen3-vl/src/mlperf_inf_mm_q3vl"
 _TASK, _SCHEMA = f"{_PACKAGE}/task.py", f"{_PACKAGE}/schema.py"
@@ -31,13 +29,6 @@ _PLACEHOLDERS = {
 _TYPES: dict[str, type] = {"str": str, "bool": bool, "int": int, "float": float}
 
 
-class Prompt(Model):
-    """The fixed texts of a request; placeholders stand in the user's for what a sample brings."""
-
-    system: str
-    user: str
-
-
 class _UnexpectedError(Exception):
     """The source is not built as expected."""
 
@@ -46,21 +37,12 @@ def extract_official(reference: Proof, pins: PromptPins, out: Path) -> Prompt:
     """Read the prompt from a proven reference and write it, if it is the one that the round pins.
 
     Raises:
-        SetupError: the reference was changed since it was proven, is not built as expected, or has another
-            prompt.
+        SetupError: the reference was changed since it was proven, or is not built as expected.
+        InputError: its prompt is not the round's.
     """
     task, schema = (_proven_source(reference, path) for path in (_TASK, _SCHEMA))
     prompt = extract(task, schema, _PLACEHOLDERS)
-    for name, text, pin in (
-        ("system message", prompt.system, pins.system_sha256),
-        ("user text", prompt.user, pins.user_sha256),
-    ):
-        found = hashlib.sha256(text.encode()).hexdigest()
-        if found != pin:
-            raise SetupError(
-                f"{reference.folder / _TASK}: the {name} has sha256 {found}, the round expects {pin}; "
-                "correct the reference's revision, or the installed pydantic renders the schema differently."
-            )
+    prompt.require(pins, reference.folder / _TASK)
     write_atomic(out, json.dumps(prompt.model_dump(), ensure_ascii=False, indent=1) + "\n")
     return prompt
 

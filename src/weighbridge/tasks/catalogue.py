@@ -13,6 +13,7 @@ from rapidfuzz import fuzz, process
 
 from weighbridge.errors import InputError
 from weighbridge.models import Model
+from weighbridge.prompt import Prompt
 from weighbridge.tasks import hierarchy
 from weighbridge.tasks.base import Part, Score
 from weighbridge.tasks.parquet import read_columns
@@ -32,23 +33,6 @@ _NO_LEVEL = "<|unparsable category|>"
 _NO_BRAND = "<|unparsable brand|>"
 _SAME_BRAND_ABOVE = 90  # rapidfuzz ratio, 0 to 100
 _SEED = 12345
-
-
-class Prompt(Model):
-    """The fixed texts of a request, with @TITLE@, @DESC@ and @CATS@ in the user's."""
-
-    system: str
-    user: str
-
-    def fill(self, row: Mapping[str, Any]) -> str:
-        """Write a product into the user's text; a placeholder within a product's own text stays as it is."""
-        values = {
-            "@TITLE@": str(row[_TITLE]),
-            "@DESC@": str(row[_DESCRIPTION]),
-            # The reference prints the list as Python does, quotes and all; the model has seen it so.
-            "@CATS@": repr([str(category) for category in row[_CANDIDATES]]),
-        }
-        return _PLACEHOLDER.sub(lambda match: values[match[0]], self.user)
 
 
 class ProductAnswer(Model):
@@ -84,9 +68,19 @@ class ProductCatalogue:
                 )
         return cls(prompt)
 
+    def _user_text(self, row: Mapping[str, Any]) -> str:
+        """Write a product into the user's text; a placeholder within a product's own text stays as it is."""
+        values = {
+            "@TITLE@": str(row[_TITLE]),
+            "@DESC@": str(row[_DESCRIPTION]),
+            # The reference prints the list as Python does, quotes and all; the model has seen it so.
+            "@CATS@": repr([str(category) for category in row[_CANDIDATES]]),
+        }
+        return _PLACEHOLDER.sub(lambda match: values[match[0]], self._prompt.user)
+
     def messages(self, row: Mapping[str, Any], picture_url: str | None) -> list[dict[str, Any]]:
         """Make the system and the user message: the text first, then the picture."""
-        content: list[dict[str, Any]] = [{"type": "text", "text": self._prompt.fill(row)}]
+        content: list[dict[str, Any]] = [{"type": "text", "text": self._user_text(row)}]
         if picture_url is not None:
             content.append({"type": "image_url", "image_url": {"url": picture_url}})
         return [{"role": "system", "content": self._prompt.system}, {"role": "user", "content": content}]

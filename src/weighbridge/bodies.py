@@ -22,6 +22,7 @@ class Bodies:
         """
         self._offsets = _map_index(folder / INDEX_FILE)
         self._bytes = _map(folder / BODIES_FILE)
+        self._file = (folder / BODIES_FILE).open("rb")
         ends_with_file = self._offsets[-1] == len(self._bytes)
         if self._offsets[0] != 0 or not ends_with_file:
             raise InputError(f"{folder}: its index does not fit its bodies; build the requests again.")
@@ -31,6 +32,15 @@ class Bodies:
 
     def __getitem__(self, index: int) -> memoryview:
         return self._bytes[self._offsets[index] : self._offsets[index + 1]]
+
+    def slice(self, start: int, stop: int) -> memoryview:
+        """Return some of the bodies' bytes, by their place in the file."""
+        return self._bytes[start:stop]
+
+    @property
+    def fileno(self) -> int:
+        """Descriptor of the bodies' file, for `sendfile`."""
+        return self._file.fileno()
 
     @property
     def total_bytes(self) -> int:

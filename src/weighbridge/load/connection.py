@@ -1,7 +1,7 @@
 """One keep-alive HTTP/1.1 connection, driven by readiness events; the innermost part of the hot path.
 
-A body goes from the store's memory map into the socket in one system call and is never looked at. The answer
-is parsed by llhttp (httptools), in C, with the three callbacks below. Nothing here waits: a call that would
+A body goes from the store's file into the socket in one system call and is never looked at. The answer is
+parsed by llhttp (httptools), in C, with the three callbacks below. Nothing here waits: a call that would
 block returns, and the worker's epoll calls again.
 """
 
@@ -13,6 +13,7 @@ from typing import Protocol
 
 import httptools
 
+from weighbridge.bodies import Bodies
 from weighbridge.load.answers import Answer, EventStream, read_completion
 from weighbridge.load.endpoint import Endpoint
 from weighbridge.load.protocol import Kind
@@ -25,13 +26,13 @@ _view = memoryview(_buffer)
 
 
 class Request:
-    """A sample on its way: LoadGen's id, its index, its body, and the times of its life (monotonic ns)."""
+    """A sample on its way: LoadGen's id, its index, where its body lies, its times (monotonic ns)."""
 
-    __slots__ = ("body", "endpoint", "first_ns", "id", "index", "last_ns", "planned_ns", "sent_ns")
+    __slots__ = ("at", "endpoint", "first_ns", "id", "index", "last_ns", "planned_ns", "sent_ns", "size")
 
-    def __init__(self, id_: int, index: int, planned_ns: int, body: memoryview, endpoint: Endpoint) -> None:
+    def __init__(self, id_: int, index: int, planned_ns: int, at: int, size: int, endpoint: Endpoint) -> None:
         self.id, self.index, self.planned_ns = id_, index, planned_ns
-        self.body, self.endpoint = body, endpoint
+        self.at, self.size, self.endpoint = at, size, endpoint
         self.sent_ns = self.first_ns = self.last_ns = 0
 
 
@@ -39,6 +40,7 @@ class Owner(Protocol):
     """What a connection asks of the worker that owns it."""
 
     stream: bool
+    bodies: Bodies
 
     def want_write(self, connection: "Connection", wanted: bool) -> None:
         """Report writability too, or no longer."""
@@ -83,7 +85,9 @@ class Connection:
         self.fd = self.socket.fileno()
         self.open = False  # connected, and the TLS handshake done
         self.since_ns = monotonic_ns()  # of connecting, of the request, or of being idle
-        self._unsent: list[memoryview] = []
+        self._head_left = b""
+        self._at = self._left = 0  # of the body in the store's file
+        self._blocked = False
         self._parser = httptools.HttpResponseParser(self)
         self._reset()
         try:
@@ -104,36 +108,55 @@ class Connection:
     def send(self, request: Request) -> None:
         """Send a request on this open, idle connection."""
         self.request = request
-        body = request.body
-        self._write([memoryview(b"%b%d\r\n\r\n" % (self.endpoint.request_head, len(body))), body])
+        self._head_left = b"%b%d\r\n\r\n" % (self.endpoint.request_head, request.size)
+        self._at, self._left = request.at, request.size
+        self._write()
 
-    def _write(self, parts: list[memoryview]) -> None:
+    def _write(self) -> None:
+        """Send what is left of the request, as far as the socket takes it."""
         try:
-            written = self.socket.sendmsg(parts)
+            self._transmit()
         except BlockingIOError:
-            written = 0
+            pass
         except OSError as error:
             # An answer may have come before the server hung up (413, 503): it says more than the error.
             self._read(error)
             return
-        rest = _after(parts, written)
-        if rest:
-            if not self._unsent:
+        if self._left:
+            if not self._blocked:
+                self._blocked = True
                 self.owner.want_write(self, True)
-        else:
-            if self._unsent:
-                self.owner.want_write(self, False)
-            if self.request is not None:
-                self.request.sent_ns = monotonic_ns()
-        self._unsent = rest
+            return
+        if self._blocked:
+            self._blocked = False
+            self.owner.want_write(self, False)
+        if self.request is not None:
+            self.request.sent_ns = monotonic_ns()
+
+    def _transmit(self) -> None:
+        """Write once, and no more: what a full socket did not take waits for its event.
+
+        Raises:
+            BlockingIOError: the socket takes nothing.
+            OSError: the connection broke.
+        """
+        if self._head_left:
+            written = self.socket.send(self._head_left, socket.MSG_MORE)
+            self._head_left = self._head_left[written:]
+            if self._head_left:
+                return
+        # From the page cache into the socket, without a copy and without a page of it in this process.
+        written = os.sendfile(self.fd, self.owner.bodies.fileno, self._at, self._left)
+        self._at += written
+        self._left -= written
 
     def on_event(self, readable: bool) -> None:
         """Go on, as far as the socket allows; `readable` also stands for errors and hang-ups."""
         if not self.open:
             self._establish()
             return
-        if self._unsent:
-            self._write(self._unsent)
+        if self._blocked:
+            self._write()
         if readable and self.fd >= 0:
             self._read(None)
 
@@ -187,7 +210,7 @@ class Connection:
             self._fail(Kind.MALFORMED, f"no HTTP: {error}: ".encode() + bytes(data[:EVIDENCE_BYTES]), now)
             return
         if self._complete:
-            self._finish(now, self._keep_alive and not self._unsent and broken is None)
+            self._finish(now, self._keep_alive and not self._left and broken is None)
         else:
             self._remember_head(data)
 
@@ -291,26 +314,20 @@ class TlsConnection(Connection):
         else:
             self._opened()
 
-    def _write(self, parts: list[memoryview]) -> None:
-        blocked = bool(self._unsent)
-        while parts:
-            try:
-                written = self.socket.send(parts[0])
-            except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                if not blocked:
-                    self.owner.want_write(self, True)
-                self._unsent = parts
-                return
-            except OSError as error:
-                self._unsent = parts
-                self._read(error)
-                return
-            parts = _after(parts, written)
-        self._unsent = []
-        if blocked:
-            self.owner.want_write(self, False)
-        if self.request is not None:
-            self.request.sent_ns = monotonic_ns()
+    def _transmit(self) -> None:
+        # TLS encrypts the bytes, so they must pass through this process. A call that would have blocked has
+        # to be repeated with the same bytes: the head therefore goes out alone.
+        try:
+            if self._head_left:
+                self.socket.sendall(self._head_left)
+                self._head_left = b""
+            end = self._at + self._left
+            while self._left:
+                written = self.socket.send(self.owner.bodies.slice(self._at, end))
+                self._at += written
+                self._left -= written
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError) as error:
+            raise BlockingIOError from error
 
     def _receive(self) -> int:
         try:
@@ -321,16 +338,6 @@ class TlsConnection(Connection):
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
             raise BlockingIOError from error
         return count
-
-
-def _after(parts: list[memoryview], written: int) -> list[memoryview]:
-    """Leave out the first `written` bytes."""
-    rest = []
-    for part in parts:
-        if written < len(part):
-            rest.append(part[written:])
-        written = max(0, written - len(part))
-    return rest
 
 
 def socket_error(number: int) -> str:

@@ -44,7 +44,8 @@ class Worker:
         api_key = os.environ.get(job.api_key_env) if job.api_key_env else None
         self.stream = job.stream
         self._job = job
-        self._bodies = Bodies(Path(job.store))
+        self.bodies = Bodies(Path(job.store))
+        self._offsets = self.bodies.offsets
         self._endpoints = [Endpoint(number, url, api_key) for number, url in enumerate(job.endpoints)]
         self._control = socket.socket(fileno=job.control_fd)
         self._epoll = select.epoll()
@@ -101,7 +102,8 @@ class Worker:
             number, index, planned_ns = queue.popleft()
             endpoint.in_flight += 1
             endpoint.given += 1
-            self._start(Request(number, index, planned_ns, self._bodies[index], endpoint))
+            at = self._offsets[index]
+            self._start(Request(number, index, planned_ns, at, self._offsets[index + 1] - at, endpoint))
 
     def _start(self, request: Request) -> None:
         now = monotonic_ns()

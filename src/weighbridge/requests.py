@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 import PIL
 from numpy.typing import NDArray
+from pydantic import Field
 
 from weighbridge.bodies import BODIES_FILE, INDEX_FILE, Bodies
 from weighbridge.config import RequestSettings
@@ -36,18 +37,23 @@ MANIFEST_FILE = "manifest.json"
 Progress = Callable[[int, int], None]
 
 
-class StoreManifest(Model):
-    """What a store's bodies were made from."""
+class StoreOrigin(Model):
+    """What a store's bodies are made from."""
 
-    format: Literal[1] = 1
-    dataset: dict[str, str]
-    prompt_sha256: str
+    dataset: dict[str, str] = Field(default={}, description="Files of the dataset and their sha256.")
+    prompt_sha256: str = ""
     task: str
     model_name: str
-    settings: RequestSettings
-    pillow: str
-    prefix: str
-    suffix: str
+    settings: RequestSettings = RequestSettings()
+    pillow: str = Field(default=PIL.__version__, description="Another release may encode pictures otherwise.")
+    prefix: str = Field(description="What every body starts with, up to its messages.")
+    suffix: str = Field(description="What every body ends with, after its messages.")
+
+
+class StoreManifest(StoreOrigin):
+    """A store's origin, and what it holds."""
+
+    format: Literal[1] = 1
     count: int
     bodies_bytes: int
     bodies_sha256: str
@@ -153,7 +159,7 @@ def build_store(
         return write_store(
             out,
             _counted(encoded, samples, progress),
-            lambda count, size, digest: StoreManifest(
+            lambda: StoreOrigin(
                 dataset={
                     str(file.relative_to(dataset)): digest
                     for file, digest in zip(files, hashes.get(), strict=True)
@@ -162,25 +168,19 @@ def build_store(
                 task=task,
                 model_name=model_name,
                 settings=settings,
-                pillow=PIL.__version__,
                 prefix=prefix,
                 suffix=suffix,
-                count=count,
-                bodies_bytes=size,
-                bodies_sha256=digest,
             ),
         )
 
 
-def write_store(
-    out: Path, bodies: Iterable[bytes], describe: Callable[[int, int, str], StoreManifest]
-) -> StoreManifest:
+def write_store(out: Path, bodies: Iterable[bytes], origin: Callable[[], StoreOrigin]) -> StoreManifest:
     """Write bodies as a store beside `out`, then move it there in one step.
 
     Args:
         out: The store's folder; an older store there is replaced.
         bodies: The complete bodies, in the order of the samples.
-        describe: Makes the manifest from their number, their size in bytes and their sha256.
+        origin: Tells what they were made from; asked once they are written.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
@@ -192,7 +192,12 @@ def write_store(
                 digest.update(body)
                 offsets.append(offsets[-1] + len(body))
         np.save(unfinished / INDEX_FILE, np.array(offsets, dtype="<i8"))
-        manifest = describe(len(offsets) - 1, offsets[-1], digest.hexdigest())
+        manifest = StoreManifest(
+            **origin().model_dump(),
+            count=len(offsets) - 1,
+            bodies_bytes=offsets[-1],
+            bodies_sha256=digest.hexdigest(),
+        )
         # Last: a store without a manifest is refused, so this line is what makes it one.
         write_atomic(unfinished / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
         unfinished.chmod(0o755)

@@ -24,6 +24,9 @@ class LoadGenRules(Model):
     model: str = Field(description="LoadGen's name of the benchmark; a wrong one silently loses its limits.")
     versions: tuple[str, ...] = Field(description="Releases that carry the round's seeds.")
     seeds: Seeds
+    token_latencies: bool = Field(
+        default=False, description="LoadGen measures to the first token; needs streamed requests."
+    )
 
 
 class ScenarioRules(Model):

@@ -58,3 +58,7 @@ class Task(Protocol):
     def accuracy_line(self, score: Score) -> str:
         """Word the gated metric as the official submission checker expects it in accuracy.txt."""
         ...
+
+    def sample_answers(self, truth: DataFrame) -> list[tuple[str, str]]:
+        """Write a right and a wrong answer to each sample, as a model would: for simulated servers."""
+        ...

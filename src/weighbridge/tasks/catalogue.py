@@ -108,6 +108,15 @@ class ProductCatalogue:
         except ValidationError:
             return None
 
+    def sample_answers(self, truth: DataFrame) -> list[tuple[str, str]]:
+        """Write a right and a wrong answer to each product, as a model would: for simulated servers."""
+        wrong = ProductAnswer(category=_NO_LEVEL, brand=_NO_BRAND, is_secondhand=False).model_dump_json()
+        right = (
+            ProductAnswer.model_validate(product)
+            for product in truth[["category", "brand", "is_secondhand"]].to_dict("records")
+        )
+        return [(answer.model_dump_json(), wrong) for answer in right]
+
     def score(self, truth: DataFrame, answers: Sequence[str]) -> Score:
         """Score as the reference does; an unreadable answer is wrong at every level of its category.
 

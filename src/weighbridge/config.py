@@ -36,6 +36,13 @@ OWNED_SERVER_ARGUMENTS = {
     "--served-model-name": "set server.model_name",
     "--api-key": "set client.api_key_env to the name of an environment variable",
     "--config": "write the options themselves into server.args",
+    "--tensor-parallel-size": "set server.tensor_parallel_size",
+    "-tp": "set server.tensor_parallel_size",
+    "--nnodes": "set server.nodes_per_replica",
+    "--node-rank": "set server.nodes_per_replica",
+    "--master-addr": "set server.nodes_per_replica",
+    "--master-port": "set server.nodes_per_replica",
+    "--headless": "set server.nodes_per_replica",
     "--enable-prefix-caching": "prefix caching is always off, as the rules demand",
     "--no-enable-prefix-caching": "prefix caching is always off, as the rules demand",
     "--mm-processor-cache-gb": "pictures are never cached across queries, as the rules demand",
@@ -112,9 +119,23 @@ class ServerSettings(Model):
         default=(), description="Further arguments of `vllm serve`, as --name=value."
     )
     env: dict[EnvironmentName, str] = Field(default={}, description="Environment of the server; no secrets.")
+    container: str | None = Field(
+        default=None,
+        description="Image that holds the executable, run by apptainer; docker://NAME@sha256:DIGEST.",
+    )
     port: int | None = Field(default=None, ge=1024, le=65535, description="Fixed port; default: a free one.")
     gpus: int = Field(
-        default=0, ge=0, description="Accelerators that must be visible before a server starts."
+        default=0, ge=0, description="Accelerators that must be visible before a server starts; a node's."
+    )
+    replicas: int = Field(
+        default=1, ge=1, description="Servers on this machine; the visible GPUs are divided among them."
+    )
+    tensor_parallel_size: int = Field(default=1, ge=1, description="GPUs that each server shards over.")
+    launcher: Literal["local", "srun"] = Field(
+        default="local", description="'srun' starts a server on each node of the Slurm allocation."
+    )
+    nodes_per_replica: int = Field(
+        default=1, ge=1, description="With srun: nodes that one server spans, for models too large for one."
     )
     endpoints: tuple[str, ...] = Field(default=(), description="Base URLs of servers that the user runs.")
     startup_timeout_s: float = Field(default=3600, gt=0)
@@ -131,7 +152,7 @@ class ServerSettings(Model):
                 raise ValueError(f"'{argument}' is not one option; write each as --name=value")
             # argparse takes any unambiguous beginning of an option for the option itself.
             for owned, instead in OWNED_SERVER_ARGUMENTS.items():
-                if name.startswith("--") and owned.startswith(name):
+                if name == owned or (name.startswith("--") and owned.startswith(name)):
                     raise ValueError(f"'{argument}' sets {owned}, which is the tool's: {instead}")
         return args
 
@@ -142,6 +163,31 @@ class ServerSettings(Model):
             if not re.fullmatch(r"https?://[^/\s@]+(/[^\s]*)?", url):
                 raise ValueError(f"'{url}' is no http(s) URL without credentials, such as http://node1:8000")
         return urls
+
+    @field_validator("container")
+    @classmethod
+    def _is_pinned(cls, image: str | None) -> str | None:
+        if image is not None and not re.fullmatch(r"(docker|oras)://[^\s@]+@sha256:[0-9a-f]{64}", image):
+            raise ValueError(
+                "an image is docker://NAME@sha256:DIGEST; a tag such as :v0.12.0 can be moved to another image"
+            )
+        return image
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "ServerSettings":
+        if self.replicas > 1 and self.port is not None:
+            raise ValueError("one 'port' cannot serve several 'replicas'; remove 'port', and free ones are taken")
+        if self.launcher == "local" and self.nodes_per_replica > 1:
+            raise ValueError("'nodes_per_replica' above 1 needs 'launcher: srun'")
+        if self.launcher == "srun" and self.replicas > 1:
+            raise ValueError("'launcher: srun' starts one server a node; leave 'replicas' at 1")
+        wanted = self.replicas * self.tensor_parallel_size
+        if self.gpus and wanted > self.gpus * self.nodes_per_replica:
+            raise ValueError(
+                f"{self.replicas} replicas of tensor_parallel_size {self.tensor_parallel_size} need {wanted} GPUs, "
+                f"and 'gpus' is {self.gpus}; lower one, or raise 'gpus'"
+            )
+        return self
 
 
 class ClientSettings(Model):

@@ -36,6 +36,7 @@ help: ## List the commands.
 submission: setup ## Run the main job on the embedded demo: a checked submission tree, and its table.
 	snakemake --profile profiles/demo submission
 	@weighbridge summary --results runs/demo/results
+	@echo "The submission tree: runs/demo/results/submission"
 
 .PHONY: test
 test: setup $(VENV)/.dev ## Run all tests, fast ones first.

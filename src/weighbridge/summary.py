@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pydantic import Field
+from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -90,12 +91,12 @@ def render(summary: Summary) -> Group:
     if not summary.submittable:
         title += ": DEMONSTRATION, NOT SUBMITTABLE"
         caption = "These numbers show that the workflow works; they are nobody's result."
-    table = Table(title=title, caption=caption)
-    table.add_column("Scenario")
-    table.add_column("Rate", justify="right")
-    table.add_column("p99 latency", justify="right")
-    table.add_column(summary.scenarios[0].metric.upper(), justify="right")
-    table.add_column("Verdict")
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD)
+    table.add_column("Scenario", no_wrap=True)
+    table.add_column("Rate", justify="right", no_wrap=True)
+    table.add_column("p99", justify="right", no_wrap=True)
+    table.add_column(summary.scenarios[0].metric.upper(), justify="right", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
     table.add_column("Files", overflow="fold")
     for line in summary.scenarios:
         table.add_row(

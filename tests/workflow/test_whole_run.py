@@ -1,0 +1,167 @@
+"""The whole workflow on a simulated server: real LoadGen, real HTTP; only the model is not there."""
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from driver import BIN, Workflow
+
+ROOT = Path(__file__).parents[2]
+DONE = "Nothing to be done"
+
+
+@contextmanager
+def simulated_server(run: Path, port: int, **behaviour: object) -> Iterator[None]:
+    """Answer the requests of a run directory's store from the dataset."""
+    resources = run / "resources"
+    command = [BIN / "weighbridge", "simulate", "--round", ROOT / "workflow" / "rounds" / "demo.yaml"]
+    command += ["--store", resources / "requests", "--dataset", resources / "dataset.json"]
+    command += ["--prompt", ROOT / "demo" / "prompt.json", "--port", str(port)]
+    command += ["--behaviour", json.dumps(behaviour)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == f"http://127.0.0.1:{port}"
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class SmallRun:
+    """A finished run directory, and the settings that made it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = free_port()
+        self.workflow = Workflow(ROOT, directory)
+        self.results = directory / "results"
+        self.changes: dict[str, object] = {
+            "server": {"endpoints": [f"http://127.0.0.1:{self.port}"], "golden": None},
+            "scenarios": {"offline": {"target_qps": 40}, "server": {"target_qps": 50}},
+        }
+
+    def __call__(self, *arguments: str, **changes: object) -> str:
+        answer = self.workflow(*arguments, **(self.changes | changes))
+        assert answer.code == 0, answer.text
+        return answer.text
+
+    def copied_to(self, directory: Path) -> "SmallRun":
+        shutil.copytree(self.workflow.directory, directory, symlinks=True)
+        copy = SmallRun(directory)
+        copy.port, copy.changes = self.port, self.changes
+        return copy
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
+    run = SmallRun(tmp_path_factory.mktemp("small") / "run")
+    run("resources/requests")
+    with simulated_server(run.workflow.directory, run.port, servers=8, mean_s=0.1):
+        run("submission")
+    return run
+
+
+def planned(text: str) -> dict[str, int]:
+    rows = [line.split() for line in text.splitlines()]
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
+
+def test_every_run_is_valid_and_marked_a_demonstration(finished: SmallRun) -> None:
+    summary = json.loads((finished.results / "summary.json").read_text())
+    assert summary["submittable"] is False
+    assert [line["outcome"] for line in summary["scenarios"]] == ["VALID", "VALID"]
+    assert [line["accuracy"] for line in summary["scenarios"]] == [1.0, 1.0]
+
+
+def test_the_rates_are_those_of_the_simulated_server(finished: SmallRun) -> None:
+    offline, server = json.loads((finished.results / "summary.json").read_text())["scenarios"]
+    # Eight servers of 0.1 s each carry 80 samples a second and no more; LoadGen's schedule is about 50.
+    assert 70 < offline["rate"] <= 80.5
+    assert 45 < server["rate"] < 55
+
+
+def test_the_tree_has_the_layout_of_a_submission(finished: SmallRun) -> None:
+    submitter = finished.results / "submission" / "closed" / "Demonstration"
+    assert json.loads((submitter / "systems" / "laptop-cpu-demo.json").read_text())
+    for scenario in ("Offline", "Server"):
+        folder = submitter / "results" / "laptop-cpu-demo" / "qwen3-vl-235b-a22b" / scenario
+        assert sorted(path.name for path in (folder / "performance" / "run_1").iterdir()) == [
+            "mlperf_log_detail.txt",
+            "mlperf_log_summary.txt",
+        ]
+        assert (folder / "accuracy" / "mlperf_log_accuracy.json").stat().st_size <= 10240
+        assert "hash=" in (folder / "accuracy" / "accuracy.txt").read_text()
+        for name in ("user.conf", "README.md", "measurements.json"):
+            assert (folder / name).stat().st_size
+
+
+def test_a_second_run_does_nothing(finished: SmallRun) -> None:
+    assert DONE in finished("submission")
+
+
+def test_a_deleted_output_reruns_just_what_depends_on_it(finished: SmallRun, tmp_path: Path) -> None:
+    run = finished.copied_to(tmp_path / "run")
+    (run.results / "offline" / "accuracy" / "mlperf_log_accuracy.json").unlink()
+    jobs = planned(run("-n", "submission"))
+    assert jobs["benchmark"] == jobs["evaluate"] == jobs["gate"] == 1
+    assert "fetch" not in jobs
+
+
+def test_another_rate_reruns_just_its_scenario(finished: SmallRun) -> None:
+    changed = {"offline": {"target_qps": 40}, "server": {"target_qps": 51}}
+    plan = finished("-n", "submission", scenarios=changed)
+    runs = re.findall(r"results/(\w+)/(\w+)/run\.json,", plan)
+    assert planned(plan)["benchmark"] == 2
+    assert set(runs) == {("server", "performance"), ("server", "accuracy")}
+
+
+def test_wrong_answers_fail_the_gate_which_keeps_its_verdict(finished: SmallRun, tmp_path: Path) -> None:
+    run = finished.copied_to(tmp_path / "run")
+    (run.results / "offline" / "accuracy" / "run.json").unlink()
+    with simulated_server(run.workflow.directory, run.port, right=0.5):
+        answer = run.workflow("submission", **run.changes)
+    assert answer.code != 0
+    assert "no tree is built from this offline run" in answer.text
+    verdict = json.loads((run.results / "offline" / "verdict.json").read_text())
+    assert verdict["outcome"] == "INVALID"
+    assert [check["name"] for check in verdict["checks"] if check["passed"] is False] == ["f1"]
+    assert not (run.results / "submission").exists()
+
+
+def test_failed_requests_make_the_run_invalid_and_are_kept(finished: SmallRun, tmp_path: Path) -> None:
+    run = finished.copied_to(tmp_path / "run")
+    (run.results / "offline" / "performance" / "run.json").unlink()
+    with simulated_server(
+        run.workflow.directory, run.port, servers=8, mean_s=0.1, failures={"status_500": 0.1}
+    ):
+        run("results/offline/verdict.json")
+    verdict = json.loads((run.results / "offline" / "verdict.json").read_text())
+    assert verdict["outcome"] == "INVALID"
+    errors = (run.results / "offline" / "performance" / "errors.jsonl").read_text().splitlines()
+    record = json.loads((run.results / "offline" / "performance" / "run.json").read_text())
+    assert sum(record["load"]["failed"].values()) == len(errors) > 0
+
+
+def test_an_endpoint_that_is_gone_ends_the_run_and_keeps_its_logs(finished: SmallRun, tmp_path: Path) -> None:
+    run = finished.copied_to(tmp_path / "run")
+    (run.results / "offline" / "performance" / "run.json").unlink()
+    answer = run.workflow(
+        "results/offline/performance/run.json",
+        **(run.changes | {"server": run.changes["server"] | {"startup_timeout_s": 1}}),  # type: ignore[operator]
+    )
+    assert answer.code != 0
+    assert "did not answer within server.startup_timeout_s" in answer.text

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from weighbridge.errors import InputError
 from weighbridge.models import Model
+from weighbridge.rounds import Round
 from weighbridge.terms import Scenario
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -55,6 +57,9 @@ class Artifact(Model):
     repo: str | None = Field(default=None, description="Repository on the hub, owner/name.")
     revision: str | None = Field(default=None, description="Full commit; a branch is not a pin.")
     path: ProjectPath | None = Field(default=None, description="A folder that already holds the artifact.")
+    synthetic: int | None = Field(
+        default=None, gt=0, description="Make so many samples up instead, for a rehearsal."
+    )
     manifest: ProjectPath | None = Field(default=None, description="Committed list of path, size and sha256.")
 
     @field_validator("revision")
@@ -66,7 +71,10 @@ class Artifact(Model):
 
     @model_validator(mode="after")
     def _has_an_origin(self) -> "Artifact":
-        if self.path is None and (self.repo is None or self.revision is None):
+        if self.synthetic is not None:
+            if self.repo or self.revision or self.path or self.manifest:
+                raise ValueError("'synthetic' stands alone; set repo, revision, path and manifest to null")
+        elif self.path is None and (self.repo is None or self.revision is None):
             raise ValueError("give 'repo' and 'revision', or the 'path' of a folder that holds it")
         return self
 
@@ -176,7 +184,9 @@ class ServerSettings(Model):
     @model_validator(mode="after")
     def _fit_together(self) -> "ServerSettings":
         if self.replicas > 1 and self.port is not None:
-            raise ValueError("one 'port' cannot serve several 'replicas'; remove 'port', and free ones are taken")
+            raise ValueError(
+                "one 'port' cannot serve several 'replicas'; remove 'port', and free ones are taken"
+            )
         if self.launcher == "local" and self.nodes_per_replica > 1:
             raise ValueError("'nodes_per_replica' above 1 needs 'launcher: srun'")
         if self.launcher == "srun" and self.replicas > 1:
@@ -213,7 +223,9 @@ class SubmissionSettings(Model):
 
     submitter: Name
     system: Name = Field(description="Name of the system's folder and description file.")
-    division: Literal["closed"] = "closed"
+    division: Literal["closed", "open"] = Field(
+        default="closed", description="In the open division a failed gate is reported, not enforced."
+    )
     system_description: ProjectPath | None = Field(default=None, description="YAML over the detected values.")
     measurements: dict[str, str] = Field(default={}, description="Over the defaults of measurements.json.")
     calibration: ProjectPath | None = Field(
@@ -231,6 +243,22 @@ class Settings(Model):
     client: ClientSettings = ClientSettings()
     scenarios: dict[Scenario, ScenarioSettings]
     submission: SubmissionSettings
+
+
+def requests_of_round(settings: RequestSettings, round_: Round) -> RequestSettings:
+    """Complete the request settings with the round's length limit of answers.
+
+    Raises:
+        InputError: another limit is set, and the round is one that counts.
+    """
+    limit = settings.sampling.max_tokens
+    if round_.submittable and limit not in (None, round_.max_tokens):
+        raise InputError(
+            f"requests.sampling.max_tokens is {limit}, round {round_.name} wants "
+            f"{round_.max_tokens or 'none'}; remove the setting."
+        )
+    sampling = settings.sampling.model_copy(update={"max_tokens": limit or round_.max_tokens})
+    return settings.model_copy(update={"sampling": sampling})
 
 
 def parse_settings(config: object, root: Path) -> Settings:

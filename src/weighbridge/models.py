@@ -43,20 +43,28 @@ class Model(BaseModel):
         Raises:
             InputError: the file is missing, is no YAML, or holds a wrong value.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: not a text file.") from None
+        return cls.parse(read_data(path), str(path))
+
+
+def read_data(path: Path) -> Any:
+    """Read plain data from a YAML or JSON file.
+
+    Raises:
+        InputError: the file is missing, or is neither.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file.") from None
+    try:
         # YAML 1.1 would read JSON too, but slowly, and 1e-07 as a string.
-        if path.suffix == ".json":
-            return cls.parse_json(text, str(path))
-        try:
-            data: Any = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from None
-        return cls.parse(data, str(path))
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON (line {error.lineno}: {error.msg}).") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from None
 
 
 def _sentence(error: ValidationError, origin: str) -> str:

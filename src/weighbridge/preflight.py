@@ -9,6 +9,7 @@ from pathlib import Path
 from weighbridge.config import ServerSettings
 from weighbridge.errors import SetupError
 from weighbridge.hardware import visible_accelerators
+from weighbridge.load.seeds import carried_seeds
 from weighbridge.models import Model
 from weighbridge.rounds import Round
 from weighbridge.serving import check_port, find_executable, missing_library
@@ -58,16 +59,17 @@ def check(round_: Round, settings: ServerSettings) -> Preflight:
 
 
 def check_loadgen(round_: Round) -> str:
-    """Make sure that the installed LoadGen is one of the round's.
+    """Make sure that the installed LoadGen is one of the round's, by the seeds it will really use.
 
     Raises:
-        SetupError: another release is installed: it has other seeds compiled in.
+        SetupError: it has other seeds compiled in, or is another release.
     """
     version = importlib.metadata.version("mlcommons-loadgen")
-    if version not in round_.loadgen.versions:
+    carried = carried_seeds(round_.loadgen.model)
+    if version not in round_.loadgen.versions or carried != round_.loadgen.seeds:
         raise SetupError(
-            f"mlcommons-loadgen {version} does not carry the seeds of round {round_.name}; "
-            f"install {round_.loadgen.versions[-1]} (make setup does)."
+            f"mlcommons-loadgen {version} does not carry the seeds of round {round_.name}; install "
+            f"{round_.loadgen.versions[-1]} (make setup does for v6.0, make setup-v6.1 for v6.1)."
         )
     return version
 

@@ -1,13 +1,16 @@
 """A benchmark round as data: every constant that the rules fix, read from workflow/rounds/NAME.yaml."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
 from weighbridge.errors import InputError
-from weighbridge.models import Model
+from weighbridge.models import Model, read_data
 from weighbridge.prompt import PromptPins
 from weighbridge.terms import Scenario
+
+ROUNDS_FOLDER = Path(__file__).parents[2] / "workflow" / "rounds"
 
 
 class Seeds(Model):
@@ -53,12 +56,17 @@ class Round(Model):
 
     name: str
     submittable: bool = Field(description="False marks every number of this round as a demonstration.")
+    simulated: bool = Field(default=False, description="True: no model answers; the speed is made up too.")
     benchmark: str = Field(description="The benchmark's directory in a submission tree.")
     task: str = Field(description="A task of weighbridge.tasks: columns, prompt, scorer.")
     checker_version: str | None = Field(
         description="The official checker's --version; null: no official one."
     )
     vllm_version: str
+    client: str = Field(description="The client's environment, envs/client-NAME.yaml: it has the LoadGen.")
+    max_tokens: int | None = Field(
+        default=None, description="The answers' length limit, sent when no other is set; null: none."
+    )
     samples: int = Field(gt=0, description="Samples of the dataset, all of which every run covers.")
     splits: tuple[str, ...] = Field(description="Dataset splits, in the order that numbers the samples.")
     prompt: PromptPins
@@ -67,16 +75,45 @@ class Round(Model):
     scenarios: dict[Scenario, ScenarioRules]
 
 
-def load_round(name_or_path: str, folder: Path | None = None) -> Round:
+def load_round(name_or_path: str, folder: Path = ROUNDS_FOLDER) -> Round:
     """Read a round by name (from `folder`) or by the path of its file.
+
+    A file may say `extends: NAME`, and then holds only what differs from that round beside it.
 
     Raises:
         InputError: no such round (the known names are listed), or a wrong value in its file.
     """
-    path = Path(name_or_path)
-    if folder is not None and path.suffix != ".yaml":
-        path = folder / f"{name_or_path}.yaml"
-        if not path.is_file():
-            known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-            raise InputError(f"round '{name_or_path}' does not exist; the rounds in {folder} are: {known}.")
-    return Round.read(path)
+    path = round_file(name_or_path, folder)
+    return Round.parse(_read_extended(path, ()), str(path))
+
+
+def round_file(name_or_path: str, folder: Path = ROUNDS_FOLDER) -> Path:
+    """Find a round's file.
+
+    Raises:
+        InputError: no such round (the known names are listed).
+    """
+    if name_or_path.endswith(".yaml"):
+        return Path(name_or_path)
+    path = folder / f"{name_or_path}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        raise InputError(f"round '{name_or_path}' does not exist; the rounds in {folder} are: {known}.")
+    return path
+
+
+def _read_extended(path: Path, extending: tuple[Path, ...]) -> Any:
+    if path in extending:
+        raise InputError(f"{path}: extends itself; name another round.")
+    data = read_data(path)
+    if not isinstance(data, dict) or "extends" not in data:
+        return data
+    base = _read_extended(round_file(str(data["extends"])), (*extending, path))
+    return _laid_over(base, {key: value for key, value in data.items() if key != "extends"})
+
+
+def _laid_over(base: Any, changes: Any) -> Any:
+    """Lay changes over a base, section by section."""
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    return base | {key: _laid_over(base.get(key), value) for key, value in changes.items()}

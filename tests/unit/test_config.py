@@ -33,12 +33,13 @@ def test_relative_paths_start_at_the_root(root: Path) -> None:
     assert settings.server.executable == "/somewhere/.venv-server/bin/vllm"
 
 
-@pytest.mark.parametrize("name", ["v6.0", "demo"])
+@pytest.mark.parametrize("name", ["v6.0", "v6.1", "demo", "rehearsal", "rehearsal-v6.1"])
 def test_every_shipped_round_loads(root: Path, name: str) -> None:
     round_ = load_round(name, root / "workflow" / "rounds")
     assert round_.name == name
     assert round_.accuracy.floor >= max(round_.accuracy.readings.values())
-    assert round_.submittable == (name != "demo")
+    assert round_.submittable == name.startswith("v")
+    assert (root / "envs" / f"client-{round_.client}.yaml").is_file()
 
 
 def server(*args: str) -> ServerSettings:

@@ -23,14 +23,14 @@ rule preflight:
     log:
         "logs/preflight.log",
     conda:
-        "../../envs/client-v6.0.yaml"
+        CLIENT_ENVIRONMENT
     params:
         round=ROUND_FILE,
         pin=pin(ROUND.loadgen, ROUND.vllm_version),
         server=SETTINGS.server.model_dump_json(),
     shell:
         r"""
-        weighbridge --log {log:q} preflight \
+        {CLIENT:q} --log {log:q} preflight \
             --round {params.round:q} \
             --server {params.server:q} \
             --output {output:q}

@@ -26,7 +26,7 @@ rule benchmark:
     benchmark:
         "benchmarks/{scenario}-{mode}.tsv"
     conda:
-        "../../envs/client-v6.0.yaml"
+        CLIENT_ENVIRONMENT
     # All cores: two measurements on one machine would measure each other.
     threads: workflow.cores or 8
     params:
@@ -40,7 +40,7 @@ rule benchmark:
         out=lambda wildcards, output: Path(output.record).parent,
     shell:
         r"""
-        weighbridge --log {log.main:q} run \
+        {CLIENT:q} --log {log.main:q} run \
             --scenario {wildcards.scenario:q} \
             --mode {wildcards.mode:q} \
             --round {params.round:q} \

@@ -1,7 +1,7 @@
 """What all stages share: validated settings, the round, and pins that trigger reruns.
 
 In:  config.yaml under the profile's overlay, workflow/rounds/NAME.yaml
-Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, pin()
+Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, CLIENT, pin()
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from weighbridge.config import parse_settings
 from weighbridge.errors import InputError
-from weighbridge.rounds import load_round
+from weighbridge.rounds import load_round, round_file
 
 ROOT = Path(workflow.basedir)
 ROUNDS = ROOT / "workflow" / "rounds"
@@ -25,7 +25,15 @@ except InputError as error:
     sys.stderr.flush()
     os._exit(error.exit_code)
 
-ROUND_FILE = ROUNDS / f"{SETTINGS.round}.yaml"
+ROUND_FILE = round_file(SETTINGS.round, ROUNDS)
+# LoadGen's seeds are compiled in, so a round may have an environment of its own for its client.
+CLIENT_ENVIRONMENT = f"../../envs/client-{ROUND.client}.yaml"
+OWN_CLIENT = ROOT / f".venv-{ROUND.client}" / "bin" / "weighbridge"
+CLIENT = (
+    OWN_CLIENT
+    if OWN_CLIENT.is_file() and not workflow.deployment_settings.deployment_method
+    else "weighbridge"
+)
 SCENARIOS = [str(scenario) for scenario in ROUND.scenarios]
 
 

@@ -8,6 +8,7 @@ from weighbridge.artifacts.fetch import fetch
 from weighbridge.artifacts.kinds import Kind, check_contents
 from weighbridge.artifacts.manifest import FileEntry, Manifest, Sha256, read_lock
 from weighbridge.artifacts.reference import checkout
+from weighbridge.artifacts.synthetic import synthesise
 from weighbridge.artifacts.verify import verify
 from weighbridge.config import Artifact
 from weighbridge.errors import InputError
@@ -20,7 +21,7 @@ class Proof(Model):
 
     kind: Kind
     folder: Path = Field(description="Absolute.")
-    repo: str | None = Field(description="Where it was fetched from; null for a folder the user gave.")
+    repo: str | None = Field(description="Where it was fetched from; null where it was not.")
     revision: str | None
     manifest_digest: Sha256 = Field(description="One hash for the whole artifact.")
     files: tuple[FileEntry, ...]
@@ -30,7 +31,8 @@ def obtain(artifact: Artifact, kind: Kind, into: Path, proof: Path) -> Proof:
     """Bring an artifact to disk if it is not there, prove it, and write its proof.
 
     Args:
-        artifact: its pin; with a `path`, the folder is proven where it lies and nothing is fetched.
+        artifact: its pin; with a `path`, the folder is proven where it lies and nothing is fetched; a
+            `synthetic` one is made up.
         kind: what it is for.
         into: the folder to fetch into.
         proof: the file to write, after everything else has succeeded.
@@ -43,6 +45,8 @@ def obtain(artifact: Artifact, kind: Kind, into: Path, proof: Path) -> Proof:
     folder = (artifact.path or into).resolve()
     if artifact.path is not None:
         manifest = _prove_in_place(kind, folder, lock)
+    elif artifact.synthetic is not None:
+        manifest = synthesise(kind, artifact.synthetic, folder)
     elif kind is Kind.REFERENCE:
         manifest = checkout(artifact, folder, lock)
     else:

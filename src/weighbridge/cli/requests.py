@@ -24,7 +24,7 @@ def build_requests(
 ) -> None:
     """Encode every sample's request body, once, into one memory-mapped file."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.config import RequestSettings
+    from weighbridge.config import RequestSettings, requests_of_round
     from weighbridge.prompt import Prompt
     from weighbridge.requests import build_store
     from weighbridge.rounds import load_round
@@ -38,7 +38,7 @@ def build_requests(
         task=round_.task,
         expected_samples=round_.samples,
         model_name=model_name,
-        settings=RequestSettings.parse_json(requests, "--requests"),
+        settings=requests_of_round(RequestSettings.parse_json(requests, "--requests"), round_),
         out=out,
         processes=processes,
     )

@@ -1,0 +1,40 @@
+"""Made-up artifacts: as many samples as asked, the columns that the task reads, the same each time."""
+
+from pathlib import Path
+
+import pytest
+
+from weighbridge.artifacts.kinds import Kind, check_contents
+from weighbridge.artifacts.synthetic import synthesise
+from weighbridge.config import Artifact
+from weighbridge.errors import InputError
+from weighbridge.tasks import load_task
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_catalogue_is_one_that_the_task_reads(tmp_path: Path) -> None:
+    synthesise(Kind.DATASET, 103, tmp_path / "dataset")
+    truth = load_task("product-catalogue", ROOT / "rehearsal" / "prompt.json").truth(
+        tmp_path / "dataset", ("train", "test")
+    )
+    assert len(truth) == 103
+    assert all(row.category in row.candidates for row in truth.itertuples())
+
+
+def test_the_same_number_gives_the_same_files(tmp_path: Path) -> None:
+    first = synthesise(Kind.DATASET, 20, tmp_path / "one")
+    assert synthesise(Kind.DATASET, 20, tmp_path / "two") == first
+    assert synthesise(Kind.DATASET, 20, tmp_path / "two") == first
+
+
+def test_an_empty_model_is_a_folder_of_the_right_kind_and_a_reference_is_not_made_up(tmp_path: Path) -> None:
+    synthesise(Kind.MODEL, 1, tmp_path / "model")
+    check_contents(Kind.MODEL, tmp_path / "model")
+    with pytest.raises(InputError, match="cannot be synthetic"):
+        synthesise(Kind.REFERENCE, 1, tmp_path / "reference")
+
+
+def test_a_made_up_artifact_has_no_other_origin() -> None:
+    with pytest.raises(InputError, match="'synthetic' stands alone"):
+        Artifact.parse({"synthetic": 5, "repo": "a/b", "revision": "0" * 40}, "artifact")

@@ -1,0 +1,57 @@
+"""Rounds as data: what one takes over from another, and what LoadGen carries of it."""
+
+from pathlib import Path
+
+import pytest
+
+from weighbridge.config import RequestSettings, Sampling, requests_of_round
+from weighbridge.errors import InputError
+from weighbridge.load.seeds import carried_seeds
+from weighbridge.rounds import load_round
+from weighbridge.terms import Scenario
+
+ROUNDS = Path(__file__).parents[2] / "workflow" / "rounds"
+V60, V61 = load_round("v6.0"), load_round("v6.1")
+
+
+def test_v61_differs_from_v60_in_what_the_round_announced() -> None:
+    assert V61.loadgen.seeds != V60.loadgen.seeds
+    assert set(V61.loadgen.versions).isdisjoint(V60.loadgen.versions)
+    assert (V61.scenarios, V61.accuracy, V61.samples) == (V60.scenarios, V60.accuracy, V60.samples)
+    assert (V60.max_tokens, V61.max_tokens) == (None, 150)
+
+
+@pytest.mark.parametrize(("rehearsal", "real"), [("rehearsal", V60), ("rehearsal-v6.1", V61)])
+def test_a_rehearsal_keeps_every_constant_of_its_round(rehearsal: str, real: object) -> None:
+    round_ = load_round(rehearsal)
+    assert round_.simulated
+    assert not round_.submittable
+    changed = {"name", "submittable", "simulated", "prompt"}
+    assert round_.model_dump(exclude=changed) == real.model_dump(exclude=changed)  # type: ignore[attr-defined]
+
+
+def test_the_installed_loadgen_is_asked_for_the_seeds_it_uses() -> None:
+    assert carried_seeds(V60.loadgen.model) == V60.loadgen.seeds
+
+
+def test_a_round_may_extend_another_by_name_from_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: v6.0\nname: mine\nscenarios: {server: {min_duration_s: 5}}\n")
+    mine = load_round(str(path))
+    assert mine.scenarios[Scenario.SERVER].min_duration_s == 5
+    assert mine.scenarios[Scenario.SERVER].target_latency_s == 12
+    assert mine.scenarios[Scenario.OFFLINE] == V60.scenarios[Scenario.OFFLINE]
+    path.write_text(f"extends: {path}\n")
+    with pytest.raises(InputError, match="extends itself"):
+        load_round(str(path))
+
+
+def test_answers_are_limited_as_the_round_says_and_not_otherwise() -> None:
+    unset, short = RequestSettings(), RequestSettings(sampling=Sampling(max_tokens=20))
+    assert requests_of_round(unset, V60).sampling.max_tokens is None
+    assert requests_of_round(unset, V61).sampling.max_tokens == 150
+    for round_ in (V60, V61):
+        with pytest.raises(InputError, match="max_tokens is 20"):
+            requests_of_round(short, round_)
+    demonstration = V60.model_copy(update={"submittable": False})
+    assert requests_of_round(short, demonstration).sampling.max_tokens == 20

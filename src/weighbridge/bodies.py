@@ -22,7 +22,6 @@ class Bodies:
         """
         self._offsets = _map_index(folder / INDEX_FILE)
         self._bytes = _map(folder / BODIES_FILE)
-        self._file = (folder / BODIES_FILE).open("rb")
         ends_with_file = self._offsets[-1] == len(self._bytes)
         if self._offsets[0] != 0 or not ends_with_file:
             raise InputError(f"{folder}: its index does not fit its bodies; build the requests again.")
@@ -36,11 +35,6 @@ class Bodies:
     def slice(self, start: int, stop: int) -> memoryview:
         """Return some of the bodies' bytes, by their place in the file."""
         return self._bytes[start:stop]
-
-    @property
-    def fileno(self) -> int:
-        """Descriptor of the bodies' file, for `sendfile`."""
-        return self._file.fileno()
 
     @property
     def total_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""A real HTTP endpoint that does, request by request, exactly what a test tells it: answer, wait, fail, hang up."""
+"""A real HTTP endpoint that does, request by request, what a test tells it: answer, wait, fail, hang up."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from enum import Enum
 from types import TracebackType
+from typing import Self
 
 _SAMPLE = re.compile(rb"sample (\d+)")
 
@@ -27,7 +28,12 @@ Script = Callable[[int], Sequence[Step]]
 
 def http(body: bytes, status: int = 200, *headers: str) -> bytes:
     """Make a whole HTTP response with a Content-Length."""
-    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
+    lines = [
+        f"HTTP/1.1 {status} X",
+        f"Content-Length: {len(body)}",
+        "Content-Type: application/json",
+        *headers,
+    ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
@@ -52,7 +58,9 @@ def chunked(*pieces: bytes) -> bytes:
 
 def events(*pieces: str, tokens: int | None = 3, done: bool = True) -> bytes:
     """Make the events of a streamed completion."""
-    chunks: list[dict[str, object]] = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces]
+    chunks: list[dict[str, object]] = [
+        {"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces
+    ]
     if tokens is not None:
         chunks.append({"choices": [], "usage": {"completion_tokens": tokens}})
     lines = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]
@@ -69,8 +77,13 @@ class Endpoint:
         connections: Connections accepted so far.
     """
 
-    def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
-        self._script, self._tls, self._port = script, tls, port
+    def __init__(
+        self,
+        script: Script,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._script, self._tls = script, tls
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,19 +92,21 @@ class Endpoint:
         self.heads: list[bytes] = []
         self.connections = 0
 
-    def __enter__(self) -> "Endpoint":
+    def __enter__(self) -> Self:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
         return self
 
     async def _open(self) -> None:
         self._server = await asyncio.start_server(
-            self._accept, "127.0.0.1", self._port, ssl=self._tls, backlog=2048, limit=1 << 20
+            self._accept, "127.0.0.1", 0, ssl=self._tls, backlog=2048, limit=1 << 20
         )
         self.port = self._server.sockets[0].getsockname()[1]
         self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.die()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
@@ -117,7 +132,12 @@ class Endpoint:
         self._writers.add(writer)
         try:
             await self._serve(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
+        except (
+            ConnectionError,
+            asyncio.IncompleteReadError,
+            asyncio.CancelledError,
+            ssl.SSLError,
+        ):
             pass
         finally:
             self._tasks.discard(task)

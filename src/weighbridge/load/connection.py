@@ -41,6 +41,7 @@ class Owner(Protocol):
 
     stream: bool
     bodies: Bodies
+    bodies_fd: int
 
     def want_write(self, connection: "Connection", wanted: bool) -> None:
         """Report writability too, or no longer."""
@@ -146,7 +147,7 @@ class Connection:
             if self._head_left:
                 return
         # From the page cache into the socket, without a copy and without a page of it in this process.
-        written = os.sendfile(self.fd, self.owner.bodies.fileno, self._at, self._left)
+        written = os.sendfile(self.fd, self.owner.bodies_fd, self._at, self._left)
         self._at += written
         self._left -= written
 

@@ -165,12 +165,12 @@ class Crew:
     def _note_death(self, name: str) -> None:
         if self._done:
             return
-        how = _how_it_ended(self._processes[name])
+        code = self._processes[name].wait()
         if name == _LOADGEN:
-            self._abort(f"LoadGen's process {how}")
+            self._abort(f"LoadGen's process {_ended(code)}")
             self._done = True
-        else:
-            self._order(f"{name} {how}")
+        elif code != 0:  # a worker ends with 0 once LoadGen's process has hung up
+            self._order(f"{name} {_ended(code)}")
 
     def _abort(self, reason: str) -> None:
         self.aborted = self.aborted or reason
@@ -211,9 +211,5 @@ class Crew:
                 process.wait()
 
 
-def _how_it_ended(process: subprocess.Popen[bytes]) -> str:
-    try:
-        code = process.wait(1)
-    except subprocess.TimeoutExpired:
-        return "hung up"
+def _ended(code: int) -> str:
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -1,6 +1,7 @@
 """One run of the load client: starts LoadGen's process and the workers, watches them, and reports."""
 
 import logging
+import os
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -56,8 +57,8 @@ def drive(
         progress: Told how far the run is, twice a second.
 
     Raises:
-        InputError: the store does not fit the round, an audit.config lies around, or the system does not
-        allow
+        InputError: the store does not fit the round, the key is not set, an audit.config lies around, or the
+        system does not allow
             as many connections as the settings ask for.
         SetupError: LoadGen does not take the settings, or wrote no logs.
     """
@@ -67,6 +68,8 @@ def drive(
             f"{store}: holds {len(requests)} requests, round {round_.name} wants {round_.samples}; "
             "build it again."
         )
+    if client.api_key_env is not None and not os.environ.get(client.api_key_env):
+        raise InputError(f"client.api_key_env names {client.api_key_env}, which is not set; export it.")
     connections = -(-client.connections // client.workers)
     _check_descriptors(connections, client)
     _clear(out)

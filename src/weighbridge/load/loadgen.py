@@ -118,6 +118,9 @@ class Collector(threading.Thread):
                     self._obey()
                 elif fd in self._links:
                     self._pool.collect(self._links[fd])
+                    if self._links[fd].gone:
+                        self._epoll.unregister(fd)
+                        del self._links[fd]
                 if self._pool.aborted is not None:
                     self._forget_workers()
             if monotonic() - reported > _PROGRESS_EVERY_S:
@@ -165,6 +168,10 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
         (out / ERRORS_FILE).open("w", encoding="utf-8") as errors,
     ):
         pool = Pool(workers, job.endpoints, records, errors, settings.use_token_latencies)
+        try:
+            pool.await_workers()
+        except EOFError:
+            raise RefusedError("a worker could not start; what it said stands above") from None
         collector = Collector(pool, control)
         collector.start()
 

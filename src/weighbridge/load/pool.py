@@ -57,6 +57,18 @@ class Pool:
         self._errors = errors
         self._first_tokens = first_tokens
 
+    def await_workers(self) -> None:
+        """Wait until all workers are ready, so that none of the run is spent on their start.
+
+        Raises:
+            EOFError: one of them ended instead.
+        """
+        for link in self.links:
+            while not link.ready:
+                self.collect(link)
+                if link.gone:
+                    raise EOFError
+
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         """Hand samples to the workers; called by LoadGen's thread.
 
@@ -64,6 +76,9 @@ class Pool:
             ids: LoadGen's response ids.
             indices: The samples' numbers in the store.
         """
+        if self.aborted is not None:
+            QuerySamplesComplete([QuerySampleResponse(number, 0, 0, 0) for number in ids])
+            return
         planned = monotonic_ns()
         self.issued += len(ids)
         if len(ids) == 1:
@@ -86,14 +101,18 @@ class Pool:
             self.links[turn].send(b"".join(packed[start : start + share]))
 
     def collect(self, link: "Link") -> None:
-        """Take what a worker says and complete its samples; called when its socket is readable."""
-        if not link.receive():
-            self.abort(f"worker {link.number} died with {link.outstanding()} requests in its hands")
-            return
+        """Take what a worker says and complete its samples; called when its socket is readable.
+
+        A worker that is gone says nothing: the parent process, which knows how it ended, then orders the
+        abort.
+        """
+        link.receive()
         for message, records, payloads, address in link.frames():
             if message == Message.DONE:
                 link.done += len(records) // RECORD.size
                 self._complete(records, payloads, address)
+            elif message == Message.READY:
+                link.ready = True
             elif message == Message.GIVE_UP:
                 self.abort(bytes(payloads).decode())
             elif self._first_tokens:
@@ -129,7 +148,7 @@ class Pool:
         self._errors.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def abort(self, reason: str) -> None:
-        """End the run: what is open fails now, and so does whatever LoadGen still issues."""
+        """End the run: what is open fails now. What LoadGen still issues is completed and not counted."""
         if self.aborted is not None:
             return
         self.aborted = reason
@@ -149,6 +168,9 @@ class Pool:
             responses.append(QuerySampleResponse(number, 0, 0, 0))
             record = Record(number, index, 0, 0, 0, 0, Kind.ABORTED, 0, 0, planned, 0, 0, 0, now)
             self._records.write(RECORD.pack(*record))
+        # This process may be killed before it can close its files.
+        self._records.flush()
+        self._errors.flush()
         if responses:
             QuerySamplesComplete(responses)
             self.completed += len(responses)
@@ -163,6 +185,7 @@ class Link:
         self.socket = link
         self.sent = 0  # only LoadGen's thread counts here,
         self.done = 0  # and only the collecting one here
+        self.ready = self.gone = False
         self._resize(_INBOX_BYTES)
         self._filled = 0
 
@@ -190,8 +213,8 @@ class Link:
         except OSError:
             return  # it is gone already
 
-    def receive(self) -> bool:
-        """Read what there is; False if the worker is gone."""
+    def receive(self) -> None:
+        """Read what there is."""
         if self._filled == len(self._inbox):
             kept = self._inbox
             self._resize(2 * len(kept))
@@ -199,9 +222,9 @@ class Link:
         try:
             count = self.socket.recv_into(self._view[self._filled :])
         except OSError:
-            return False
+            count = 0
         self._filled += count
-        return count > 0
+        self.gone = count == 0
 
     def frames(self) -> Iterator[tuple[int, memoryview, memoryview, int]]:
         """Yield the complete frames: message, records, payloads, and the payloads' address in memory."""

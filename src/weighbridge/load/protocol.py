@@ -28,6 +28,8 @@ class Message(IntEnum):
     """Records of requests whose first content came. Payload: that content."""
     GIVE_UP = 3
     """No records. Payload: why the run cannot go on."""
+    READY = 4
+    """Nothing else. A worker's first frame: it can take numbers."""
 
 
 class Kind(IntEnum):

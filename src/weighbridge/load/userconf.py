@@ -19,8 +19,8 @@ def user_conf(round_: Round, scenario: Scenario, target_qps: float) -> str:
     if rules.target_latency_s is not None:
         values["target_latency"] = round(rules.target_latency_s * 1000)
         values["target_latency_percentile"] = round(rules.target_percentile * 100, 6)
-    lines = [f"{model}.*.performance_sample_count_override = {round_.samples}"]
     if round_.loadgen.token_latencies:
-        lines.append(f"{model}.*.use_token_latencies = 1")
+        values["use_token_latencies"] = 1
+    lines = [f"{model}.*.performance_sample_count_override = {round_.samples}"]
     lines += [f"{model}.{scenario.loadgen_name}.{key} = {value!r}" for key, value in values.items()]
     return "\n".join(lines) + "\n"

@@ -16,7 +16,7 @@ from time import monotonic_ns
 
 import msgspec
 
-from weighbridge.bodies import Bodies
+from weighbridge.bodies import BODIES_FILE, Bodies
 from weighbridge.load.answers import Answer
 from weighbridge.load.connection import EVIDENCE_BYTES, Connection, Request, TlsConnection
 from weighbridge.load.endpoint import Endpoint, least_busy
@@ -45,6 +45,7 @@ class Worker:
         self.stream = job.stream
         self._job = job
         self.bodies = Bodies(Path(job.store))
+        self.bodies_fd = os.open(Path(job.store) / BODIES_FILE, os.O_RDONLY)
         self._offsets = self.bodies.offsets
         self._endpoints = [Endpoint(number, url, api_key) for number, url in enumerate(job.endpoints)]
         self._control = socket.socket(fileno=job.control_fd)
@@ -64,6 +65,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until LoadGen's process hangs up."""
+        self._say(Message.READY, [], [])
         poll, control = self._epoll.poll, self._job.control_fd
         while True:
             waiting = self._queue and len(self._active) < self._job.connections

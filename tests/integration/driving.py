@@ -1,0 +1,101 @@
+"""What tests of the load client share: small stores, small rounds, one run against scripted endpoints."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from endpoint import Endpoint
+
+from weighbridge.config import ClientSettings, RequestSettings
+from weighbridge.encoding import envelope
+from weighbridge.load.crew import Progress
+from weighbridge.load.drive import drive
+from weighbridge.record import LoadReport
+from weighbridge.requests import StoreOrigin, write_store
+from weighbridge.rounds import Round, load_round
+from weighbridge.terms import Mode, Scenario
+
+_DEMO = Path(__file__).parents[2] / "workflow" / "rounds" / "demo.yaml"
+
+
+def small_store(out: Path, samples: int, *, stream: bool = False, padding: int = 0) -> Path:
+    """Write a store whose requests say 'sample N', which the scripted endpoint reads."""
+    settings = RequestSettings(stream=stream)
+    prefix, suffix = envelope("tiny", settings)
+    contents = (f"sample {number} " + "x" * padding for number in range(samples))
+    bodies = (
+        f"{prefix}{json.dumps([{'role': 'user', 'content': content}])}{suffix}".encode()
+        for content in contents
+    )
+    write_store(
+        out,
+        bodies,
+        lambda: StoreOrigin(task="t", model_name="tiny", settings=settings, prefix=prefix, suffix=suffix),
+    )
+    return out
+
+
+def small_round(samples: int, *, duration_s: float = 0.1, token_latencies: bool = False) -> Round:
+    """Make the demo round smaller still: few samples, over soon."""
+    demo = load_round(str(_DEMO))
+    rules = {"min_duration_s": duration_s, "min_query_count": samples}
+    return demo.model_copy(
+        update={
+            "samples": samples,
+            "loadgen": demo.loadgen.model_copy(update={"token_latencies": token_latencies}),
+            "scenarios": {name: found.model_copy(update=rules) for name, found in demo.scenarios.items()},
+        }
+    )
+
+
+class Run:
+    """One finished run: its report, and what stands in its files."""
+
+    def __init__(self, report: LoadReport, out: Path) -> None:
+        self.report, self.out = report, out
+
+    @property
+    def answers(self) -> dict[int, bytes]:
+        """The accuracy log's answers; every sample must stand there exactly once."""
+        entries = json.loads((self.out / "mlperf_log_accuracy.json").read_text())
+        counts = Counter(entry["qsl_idx"] for entry in entries)
+        assert set(counts.values()) == {1}
+        return {entry["qsl_idx"]: bytes.fromhex(entry["data"]) for entry in entries}
+
+    @property
+    def errors(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in (self.out / "errors.jsonl").read_text().splitlines()]
+
+    @property
+    def summary(self) -> str:
+        return (self.out / "mlperf_log_summary.txt").read_text()
+
+
+def run_against(
+    endpoints: Sequence[Endpoint | str],
+    folder: Path,
+    samples: int,
+    *,
+    scenario: Scenario = Scenario.OFFLINE,
+    mode: Mode = Mode.ACCURACY,
+    target_qps: float = 200,
+    stream: bool = False,
+    duration_s: float = 0.1,
+    token_latencies: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    **client: object,
+) -> Run:
+    """Drive one run."""
+    report = drive(
+        round_=small_round(samples, duration_s=duration_s, token_latencies=token_latencies),
+        scenario=scenario,
+        mode=mode,
+        target_qps=target_qps,
+        store=small_store(folder / "store", samples, stream=stream),
+        endpoints=tuple(e.url if isinstance(e, Endpoint) else e for e in endpoints),
+        client=ClientSettings.parse({"connections": 32, **client}, "test"),
+        out=folder / "run",
+        progress=progress,
+    )
+    return Run(report, folder / "run")

@@ -1,0 +1,198 @@
+"""Whatever a server writes, LoadGen gets the very bytes of the answer, or an honest failure."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from driving import Run, run_against
+from endpoint import End, Endpoint, Step, answer, chunked, completion, events, http
+
+from weighbridge.terms import Mode, Scenario
+
+TEXTS = [
+    "plain",
+    "Übergröße 漢字 🥾 \u2028 e\u0301",
+    "a\x00b\x00",
+    "  spaces \n and\ttabs\r\n ",
+    '{"category": "A > B", "brand": "\\"x\\"", "is_secondhand": false}',
+    "x" * 1_000_000,
+    "ü" * 300_000,
+    "\ufeff\ufffd\U0010ffff",
+]
+
+
+def failed_by(run: Run) -> dict[int, object]:
+    return {int(str(error["sample"])): error["kind"] for error in run.errors}
+
+
+@pytest.mark.parametrize("scenario", list(Scenario))
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_text_arrives_byte_by_byte(scenario: Scenario, workers: int, tmp_path: Path) -> None:
+    with Endpoint(lambda sample: answer(TEXTS[sample % 8])) as endpoint:
+        run = run_against([endpoint], tmp_path, 40, scenario=scenario, workers=workers)
+    assert run.answers == {sample: TEXTS[sample % 8].encode() for sample in range(40)}
+    assert run.report.completed == run.report.issued == 40
+    assert run.report.failures == 0
+    assert run.report.aborted is None
+    assert run.errors == []
+    assert sorted(endpoint.seen) == list(range(40))
+
+
+def test_escaped_json_is_the_same_text(tmp_path: Path) -> None:
+    escaped = json.dumps(
+        {"choices": [{"message": {"content": "漢\x00🥾"}}], "usage": {"completion_tokens": 1}}
+    )
+    with Endpoint(lambda _: [http(escaped.encode())]) as endpoint:
+        run = run_against([endpoint], tmp_path, 4)
+    assert set(run.answers.values()) == {"漢\x00🥾".encode()}
+
+
+FORMS: dict[str, Sequence[Step]] = {
+    "chunked": [chunked(*(bytes([byte]) for byte in completion("ü")))],
+    "closed by a header": [http(completion("ü"), 200, "Connection: close"), End.CLOSE],
+    "until the connection closes": [b"HTTP/1.1 200 OK\r\n\r\n" + completion("ü"), End.CLOSE],
+    "HTTP/1.0": [http(completion("ü")).replace(b"HTTP/1.1", b"HTTP/1.0"), End.CLOSE],
+    "interim answers first": [b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", 0.01, *answer("ü")],
+    "lower-case header names": [http(completion("ü")).replace(b"Content-Length", b"content-length")],
+}
+FORMS["a slow head"] = [step for byte in http(completion("ü"))[:60] for step in (bytes([byte]), 0.001)] + [
+    http(completion("ü"))[60:]
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_http_answer_is_understood(form: str, tmp_path: Path) -> None:
+    with Endpoint(lambda _: FORMS[form]) as endpoint:
+        run = run_against([endpoint], tmp_path, 20, connections=4)
+    assert run.report.failed == {}
+    assert set(run.answers.values()) == {"ü".encode()}
+
+
+def test_an_answer_may_be_cut_anywhere(tmp_path: Path) -> None:
+    whole = http(completion("ü🥾"), 200, "X-Filler: y")
+    with Endpoint(lambda at: [whole[:at], 0.002, whole[at:]]) as endpoint:
+        run = run_against([endpoint], tmp_path, len(whole), connections=64)
+    assert run.report.failed == {}
+    assert set(run.answers.values()) == {"ü🥾".encode()}
+
+
+def test_a_stream_may_be_cut_at_every_byte(tmp_path: Path) -> None:
+    stream = events("ü", "", "🥾\n", "data: x")
+    pieces = lambda at: chunked(*(piece for piece in (stream[:at], stream[at:]) if piece))  # noqa: E731
+    with Endpoint(lambda at: [pieces(at)[: at + 60], 0.002, pieces(at)[at + 60 :]]) as endpoint:
+        run = run_against([endpoint], tmp_path, len(stream), stream=True, connections=64)
+    assert run.report.failed == {}
+    assert set(run.answers.values()) == {"ü🥾\ndata: x".encode()}
+
+
+def test_first_tokens_reach_loadgen(tmp_path: Path) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    first, rest = events("one ", tokens=None, done=False), events("two", tokens=7)
+
+    def chunk(data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data)
+
+    with Endpoint(lambda _: [head, chunk(first), 0.1, chunk(rest), b"0\r\n\r\n"]) as endpoint:
+        run = run_against(
+            [endpoint],
+            tmp_path,
+            20,
+            stream=True,
+            scenario=Scenario.SERVER,
+            mode=Mode.PERFORMANCE,
+            token_latencies=True,
+        )
+    assert run.report.failed == {}
+    detail = (run.out / "mlperf_log_detail.txt").read_text()
+    entries = [json.loads(line.removeprefix(":::MLLOG ")) for line in detail.splitlines()]
+    values = {entry["key"]: entry["value"] for entry in entries}
+    assert values["result_first_token_mean_latency_ns"] < 0.08e9 < 0.1e9 < values["result_mean_latency_ns"]
+
+
+BAD: dict[str, tuple[Sequence[Step], str]] = {
+    "429": ([http(b'{"error": "slow down"}', 429)], "http_status"),
+    "500": ([http(b"", 500)], "http_status"),
+    "503 and gone": ([http(b"overloaded", 503), End.CLOSE], "http_status"),
+    "no JSON": ([http(b"<html>")], "malformed"),
+    "half the JSON": ([http(completion("x")[:-5])], "malformed"),
+    "no choices": ([http(b'{"choices": []}')], "malformed"),
+    "no UTF-8": ([http(b'{"choices": [{"message": {"content": "\xff"}}]}')], "malformed"),
+    "half a surrogate": ([http(b'{"choices": [{"message": {"content": "\\ud800"}}]}')], "malformed"),
+    "a number for a text": ([http(completion(3))], "malformed"),
+    "no HTTP": ([b"220 smtp ready\r\n", End.CLOSE], "malformed"),
+    "null": (answer(None), "null_content"),
+    "empty": (answer(""), "empty"),
+    "no usage": (answer("x", None), "missing_usage"),
+    "cut in the body": ([http(completion("x"))[:-5], End.CLOSE], "reset"),
+    "cut in the head": ([b"HTTP/1.1 200 OK\r\nContent-", End.CLOSE], "reset"),
+    "reset": ([End.RESET], "reset"),
+    "closed without a word": ([End.CLOSE], "reset"),
+    "cut within a chunk": ([chunked(completion("x"))[:-20], End.CLOSE], "reset"),
+    "silence": ([End.HANG], "timeout"),
+    "half and silence": ([http(completion("x"))[:-5], End.HANG], "timeout"),
+}
+
+
+@pytest.mark.parametrize("scenario", list(Scenario))
+def test_every_failure_is_counted_by_kind_and_never_sent_again(scenario: Scenario, tmp_path: Path) -> None:
+    scripts = list(BAD.values())
+    samples = 2 * len(scripts)
+
+    def script(sample: int) -> Sequence[Step]:
+        return scripts[sample // 2][0] if sample % 2 else answer(f"good {sample}")
+
+    with Endpoint(script) as endpoint:
+        run = run_against([endpoint], tmp_path, samples, scenario=scenario, request_timeout_s=0.7)
+    assert failed_by(run) == {2 * number + 1: kind for number, (_, kind) in enumerate(scripts)}
+    expected = [kind for _, kind in scripts]
+    assert run.report.failed == {kind: expected.count(kind) for kind in expected}
+    assert run.report.completed == samples // 2
+    assert sorted(endpoint.seen) == list(range(samples))
+    assert run.answers == {
+        sample: b"" if sample % 2 else f"good {sample}".encode() for sample in range(samples)
+    }
+
+
+BAD_STREAMS: dict[str, tuple[Sequence[Step], str]] = {
+    "no end": ([chunked(events("x", done=False))], "malformed"),
+    "no JSON": ([chunked(b"data: {\n\n" + events("x"))], "malformed"),
+    "an error event": (
+        [chunked(b'data: {"error": {"message": "out of memory"}}\n\ndata: [DONE]\n\n')],
+        "malformed",
+    ),
+    "no stream": ([http(completion("x"))], "malformed"),
+    "no text": ([chunked(events(""))], "empty"),
+    "no usage": ([chunked(events("x", tokens=None))], "missing_usage"),
+    "cut": ([chunked(events("x"))[:60], End.CLOSE], "reset"),
+    "500": ([http(b"{}", 500)], "http_status"),
+}
+
+
+def test_every_failure_of_a_stream_is_counted_by_kind(tmp_path: Path) -> None:
+    scripts = list(BAD_STREAMS.values())
+    with Endpoint(lambda sample: scripts[sample][0]) as endpoint:
+        run = run_against([endpoint], tmp_path, len(scripts), stream=True)
+    assert failed_by(run) == {number: kind for number, (_, kind) in enumerate(scripts)}
+
+
+def test_the_evidence_names_status_and_first_bytes(tmp_path: Path) -> None:
+    with Endpoint(lambda _: [http(b'{"error": "no room"}' + b"x" * 10_000, 503)]) as endpoint:
+        run = run_against([endpoint], tmp_path, 3)
+    for error in run.errors:
+        assert error["status"] == 503
+        assert error["endpoint"] == endpoint.url
+        assert str(error["evidence"]).startswith('{"error": "no room"}x')
+        assert len(str(error["evidence"])) < 3000
+
+
+def test_a_tenth_that_always_fails_is_seen_though_loadgen_says_valid(tmp_path: Path) -> None:
+    def script(sample: int) -> Sequence[Step]:
+        return [0.15, http(b"", 500)] if sample % 10 == 3 else [0.15, *answer("x")]
+
+    with Endpoint(script) as endpoint:
+        run = run_against([endpoint], tmp_path, 100, mode=Mode.PERFORMANCE, target_qps=10)
+    assert run.report.failed == {"http_status": 10}
+    assert run.report.completed == 90
+    assert "Result is : VALID" in run.summary
+    assert len(endpoint.seen) == 100

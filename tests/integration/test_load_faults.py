@@ -1,0 +1,282 @@
+"""What breaks in the middle of a run ends it within seconds, with the reason, and no process is left."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from driving import Run, run_against, small_round, small_store
+from endpoint import End, Endpoint, answer, http
+
+from weighbridge.config import ClientSettings
+from weighbridge.errors import InputError, SetupError
+from weighbridge.load.drive import drive
+from weighbridge.terms import Mode, Scenario
+
+SCENARIOS = list(Scenario)
+
+
+def client_processes() -> list[psutil.Process]:
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if any("weighbridge.load" in part for part in process.cmdline()):
+                found.append(process)
+    return found
+
+
+def process_of(module: str) -> psutil.Process:
+    return next(p for p in client_processes() if f"weighbridge.load.{module}" in p.cmdline())
+
+
+@contextlib.contextmanager
+def once(condition: Callable[[], bool], then: Callable[[], object]) -> Iterator[None]:
+    """Do something as soon as a condition holds, on a thread beside the run."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.01):
+            if condition():
+                then()
+                return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def long_run(
+    endpoints: list[Endpoint], folder: Path, scenario: Scenario, **more: object
+) -> tuple[Run, float]:
+    """Start a run that would take minutes; returns it with the seconds it took."""
+    started = time.monotonic()
+    run = run_against(
+        endpoints,
+        folder,
+        300,
+        scenario=scenario,
+        mode=Mode.PERFORMANCE,
+        target_qps=100,
+        duration_s=60,
+        **more,  # type: ignore[arg-type]
+    )
+    return run, time.monotonic() - started
+
+
+def assert_ended_early(run: Run, took_s: float, reason: str) -> None:
+    assert run.report.aborted is not None
+    assert reason in run.report.aborted
+    assert took_s < 12
+    assert run.report.completed + run.report.failures == run.report.issued
+    assert run.report.failed["aborted"] > 0
+    assert run.errors[-1]["kind"] == "aborted"
+    assert (run.out / "mlperf_log_detail.txt").stat().st_size > 0
+    assert (run.out / "requests.parquet").is_file()
+    assert client_processes() == []
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_killed_worker_ends_the_run(scenario: Scenario, tmp_path: Path) -> None:
+    with (
+        Endpoint(lambda _: [0.2, *answer("x")]) as endpoint,
+        once(lambda: len(endpoint.seen) > 40, lambda: process_of("worker").kill()),
+    ):
+        run, took_s = long_run([endpoint], tmp_path, scenario, workers=2)
+    assert_ended_early(run, took_s, "worker")
+    assert "was killed by SIGKILL" in str(run.report.aborted)
+    assert run.report.completed > 0
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_killed_loadgen_ends_the_run(scenario: Scenario, tmp_path: Path) -> None:
+    with (
+        Endpoint(lambda _: [0.2, *answer("x")]) as endpoint,
+        once(lambda: len(endpoint.seen) > 40, lambda: process_of("loadgen").kill()),
+    ):
+        run, took_s = long_run([endpoint], tmp_path, scenario)
+    assert run.report.aborted == "LoadGen's process was killed by SIGKILL"
+    assert took_s < 12
+    assert client_processes() == []
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_an_endpoint_that_dies_ends_the_run(scenario: Scenario, tmp_path: Path) -> None:
+    with Endpoint(lambda _: [0.2, *answer("x")]) as endpoint:
+        with once(lambda: len(endpoint.seen) > 40, endpoint.die):
+            run, took_s = long_run([endpoint], tmp_path, scenario)
+        assert_ended_early(run, took_s, f"endpoint {endpoint.url} cannot be reached")
+    assert run.report.failed["reset"] > 0
+
+
+def test_one_of_two_endpoints_that_dies_ends_the_run(tmp_path: Path) -> None:
+    with Endpoint(lambda _: [0.1, *answer("x")]) as lasting, Endpoint(lambda _: [0.1, *answer("x")]) as dying:
+        with once(lambda: len(dying.seen) > 20, dying.die):
+            run, took_s = long_run([lasting, dying], tmp_path, Scenario.SERVER)
+        assert_ended_early(run, took_s, f"endpoint {dying.url} cannot be reached")
+
+
+def test_an_endpoint_that_was_never_there_ends_the_run(tmp_path: Path) -> None:
+    with Endpoint(lambda _: answer("x")) as endpoint:
+        pass
+    run, took_s = long_run([endpoint], tmp_path, Scenario.OFFLINE)
+    assert_ended_early(run, took_s, "connection refused")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run(scenario: Scenario, number: signal.Signals, tmp_path: Path) -> None:
+    before = signal.getsignal(number)
+    with (
+        Endpoint(lambda _: [End.HANG]) as endpoint,
+        once(lambda: len(endpoint.seen) > 20, lambda: os.kill(os.getpid(), number)),
+    ):
+        run, took_s = long_run([endpoint], tmp_path, scenario)
+    assert_ended_early(run, took_s, f"interrupted by {number.name}")
+    assert signal.getsignal(number) is before
+
+
+def test_a_parent_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from driving import *; import sys\n"
+        "run_against([sys.argv[1]], Path(sys.argv[2]), 300, mode=Mode.PERFORMANCE)"
+    )
+    with Endpoint(lambda _: [End.HANG]) as endpoint:
+        parent = subprocess.Popen(
+            [sys.executable, "-c", code, endpoint.url, str(tmp_path)], cwd=Path(__file__).parent
+        )
+        deadline = time.monotonic() + 20
+        while len(endpoint.seen) < 5 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        processes = client_processes()
+        assert len(processes) == 2
+        parent.kill()
+        parent.wait()
+        _, alive = psutil.wait_procs(processes, timeout=10)
+    assert alive == []
+
+
+def test_a_slow_endpoint_gets_less(tmp_path: Path) -> None:
+    with Endpoint(lambda _: [0.3, *answer("x")]) as slow, Endpoint(lambda _: [0.01, *answer("x")]) as quick:
+        run = run_against([slow, quick], tmp_path, 200, connections=16)
+    assert run.report.failures == 0
+    assert len(slow.seen) + len(quick.seen) == 200
+    assert 0 < len(slow.seen) < len(quick.seen) / 4
+
+
+def test_equal_endpoints_share_evenly(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        endpoints = [stack.enter_context(Endpoint(lambda _: answer("x"))) for _ in range(3)]
+        run = run_against(endpoints, tmp_path, 60, scenario=Scenario.SERVER, target_qps=100)
+    assert run.report.failures == 0
+    assert all(15 <= len(endpoint.seen) <= 25 for endpoint in endpoints)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_more_connections_than_allowed(workers: int, tmp_path: Path) -> None:
+    with Endpoint(lambda _: [0.02, *answer("x")]) as endpoint:
+        run = run_against([endpoint], tmp_path, 100, connections=10, workers=workers)
+    assert run.report.failures == 0
+    assert endpoint.connections == 10
+    assert max(count for _, count in run.report.in_flight) == 10
+
+
+def test_connections_that_the_server_closes_between_requests_cost_nothing(tmp_path: Path) -> None:
+    # LoadGen's schedule is fixed, and has no two of these queries within 20 ms.
+    with Endpoint(lambda _: [*answer("x"), End.CLOSE]) as endpoint:
+        run = run_against([endpoint], tmp_path, 12, scenario=Scenario.SERVER, target_qps=5, connections=4)
+    assert run.report.failed == {}
+    assert endpoint.connections == 12
+
+
+def test_the_key_goes_into_the_header_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_KEY", "sesame-4711")
+    with Endpoint(lambda _: answer("x")) as endpoint:
+        run = run_against([f"{endpoint.url}/v1"], tmp_path, 5, api_key_env="TEST_KEY")
+    assert run.report.failures == 0
+    assert all(b"\r\nAuthorization: Bearer sesame-4711\r\n" in head for head in endpoint.heads)
+    assert all(head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n") for head in endpoint.heads)
+    for file in run.out.iterdir():
+        assert b"sesame" not in file.read_bytes()
+
+
+def test_a_key_that_is_not_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="NO_SUCH_KEY"):
+        run_against(["http://127.0.0.1:9"], tmp_path, 5, api_key_env="NO_SUCH_KEY")
+
+
+def test_the_report_counts_what_was_sent(tmp_path: Path) -> None:
+    seen = []
+    with Endpoint(lambda sample: [http(b"", 500)] if sample == 3 else [0.05, *answer("x")]) as endpoint:
+        run = run_against([endpoint], tmp_path, 50, progress=seen.append)
+    report = run.report
+    assert report.sent_bytes == (tmp_path / "store" / "bodies.bin").stat().st_size
+    assert report.received_bytes == 49 * len(answer("x")[0]) + len(http(b"", 500))
+    assert report.loadgen_version == "6.0.15"
+    assert report.settings["qsl_rng_seed"] == 2465351861681999779
+    assert set(report.peak_rss_bytes) == {"worker 0", "loadgen"}
+    assert all(rss > 5_000_000 for rss in report.peak_rss_bytes.values())
+    assert report.client_cpu_s > 0
+    assert report.schedule_delay.p50_s <= report.schedule_delay.p99_s <= report.schedule_delay.max_s
+    assert report.started <= report.ended
+    assert (run.out / "user.conf").is_file()
+
+
+def test_wrong_seeds_are_refused(tmp_path: Path) -> None:
+    good = small_round(5)
+    seeds = good.loadgen.seeds.model_copy(update={"qsl": 1})
+    with pytest.raises(SetupError, match="seeds"):
+        drive_with(
+            good.model_copy(update={"loadgen": good.loadgen.model_copy(update={"seeds": seeds})}), tmp_path
+        )
+
+
+def drive_with(round_: object, folder: Path, connections: int = 4) -> None:
+    drive(
+        round_=round_,  # type: ignore[arg-type]
+        scenario=Scenario.OFFLINE,
+        mode=Mode.PERFORMANCE,
+        target_qps=10,
+        store=small_store(folder / "store", 5),
+        endpoints=("http://127.0.0.1:9",),
+        client=ClientSettings(connections=connections),
+        out=folder / "run",
+    )
+
+
+def test_another_number_of_samples_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds 5 requests, round demo wants 6"):
+        drive_with(small_round(6), tmp_path)
+
+
+def test_more_connections_than_open_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"client.connections is 5000000"):
+        drive_with(small_round(5), tmp_path, connections=5_000_000)
+
+
+def test_an_audit_config_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "audit.config").write_text("*.*.mode = 2\n")
+    with pytest.raises(InputError, match=r"audit\.config"):
+        drive_with(small_round(5), tmp_path)
+
+
+def test_an_earlier_run_leaves_nothing_in_the_next(tmp_path: Path) -> None:
+    with Endpoint(lambda _: [http(b"", 500)]) as endpoint:
+        run_against([endpoint], tmp_path, 5)
+    with Endpoint(lambda _: answer("x")) as endpoint:
+        run = run_against([endpoint], tmp_path, 5)
+    assert run.errors == []
+    assert len(run.answers) == 5

@@ -35,6 +35,7 @@ class Fault:
     flip: bool = False
     shorten_to: int | None = None
     ignore_range: bool = False
+    says: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -162,10 +163,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         else:
             self.send_response(200)
-        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{blob_id(content)}"')
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
-        self.send_body(path, content[start:], fault)
+        if self.command != "HEAD":
+            self.send_body(path, content[start:], fault)
 
     def send_body(self, path: str, body: bytes, fault: Fault) -> None:
         end = len(body) if fault.cut_after is None else fault.cut_after
@@ -206,6 +209,8 @@ class _HubHandler(_Handler):
             self.refuse(fault.status, fault.headers)
         elif revision != COMMIT:
             self.refuse(404, {"X-Error-Code": "RevisionNotFound"})
+        elif fault.says is not None:
+            self.send_page(fault.says)
         elif verb == "tree":
             self.send_tree(int(parse_qs(url.query).get("cursor", ["0"])[0]))
         elif name not in self.hub.files:
@@ -228,10 +233,17 @@ class _HubHandler(_Handler):
         self.end_headers()
         self.wfile.write(body)
 
+    def send_page(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def redirect(self, name: str, fault: Fault) -> None:
         content = self.hub.files[name]
         self.send_response(302)
         self.send_header("Location", f"{self.hub.cdn_url}/{name}?fault={self.hub.pass_on(fault)}")
+        self.send_header("X-Repo-Commit", COMMIT)
         self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
         self.send_header("X-Linked-Size", str(len(content)))
         self.send_header("Content-Length", "0")

@@ -15,7 +15,7 @@ from weighbridge.artifacts import download
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.proof import obtain
 from weighbridge.config import Artifact
-from weighbridge.errors import SetupError
+from weighbridge.errors import InputError, SetupError
 
 FILES = {"config.json": b"{}", "model.safetensors": b"weights" * 1000}
 GATED = Fault(status=403, headers={"X-Error-Code": "GatedRepo"})
@@ -112,6 +112,26 @@ def test_an_unknown_commit_is_named(tmp_path: Path, hub: Hub) -> None:
 def test_the_page_of_a_dataset_is_its_own(tmp_path: Path, hub: Hub) -> None:
     hub.always[TREE] = GATED
     assert f"{hub.url}/datasets/{REPO}" in refusal(tmp_path, kind=Kind.DATASET)
+
+
+@pytest.mark.parametrize("page", [b"<html>Please log in</html>", b'[{"type": "file"}]', b'{"error": 1}'])
+def test_an_endpoint_that_is_no_hub_is_named(tmp_path: Path, hub: Hub, page: bytes) -> None:
+    hub.always[TREE] = Fault(says=page)
+    assert f"{hub.url} does not answer as a hub does; check HF_ENDPOINT" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["../escaped.bin", "/tmp/escaped.bin"])
+def test_a_hub_cannot_write_outside_the_folder(tmp_path: Path, hub: Hub, path: str) -> None:
+    hub.files[path] = b"x"
+    with pytest.raises(SetupError, match="outside of its folder"):
+        obtain(Artifact(repo=REPO, revision=COMMIT), Kind.MODEL, tmp_path / "into", tmp_path / "proof.json")
+    assert {seen.path for seen in hub.seen} == {TREE}
+
+
+def test_a_name_that_is_no_repository_is_the_users_to_mend(tmp_path: Path, hub: Hub) -> None:
+    artifact = Artifact(repo="not/a/repo", revision=COMMIT)
+    with pytest.raises(InputError, match=r"artifacts\.model\.repo is 'not/a/repo'; write it as owner/name"):
+        obtain(artifact, Kind.MODEL, tmp_path / "into", tmp_path / "proof.json")
 
 
 def test_no_network_is_one_sentence(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

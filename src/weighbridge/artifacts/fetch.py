@@ -32,10 +32,12 @@ def fetch(artifact: Artifact, kind: Kind, folder: Path, lock: Manifest | None) -
         SetupError: the hub or the disk does not play along; the hub's files are not those of the lock; or
             a file's content is wrong after two fetches.
     """
-    if lock is not None and folder.is_dir() and not differences(folder, lock):
-        return lock
     make_folder(workshop(folder))
     with FileLock(workshop(folder) / "lock"):
+        if lock is not None:
+            set_aside(folder, lock.by_path().keys())
+            if not differences(folder, lock):
+                return lock
         repository = Repository(artifact, kind)
         remote = repository.files()
         if lock is not None:

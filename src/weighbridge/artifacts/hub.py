@@ -12,6 +12,7 @@ from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
+    HFValidationError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -19,9 +20,9 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile
 
 from weighbridge.artifacts.kinds import Kind
-from weighbridge.artifacts.manifest import is_bookkeeping
+from weighbridge.artifacts.manifest import is_bookkeeping, stays_inside
 from weighbridge.config import Artifact
-from weighbridge.errors import SetupError
+from weighbridge.errors import InputError, SetupError
 
 FAILURES = (httpx2.HTTPError, OSError)
 """What the client raises where the network, the hub or the disk does not play along."""
@@ -73,6 +74,7 @@ class Repository:
         """List the repository's files. The client tries again by itself on 429, 5xx and lost connections.
 
         Raises:
+            InputError: the repository's name cannot be one.
             SetupError: the hub cannot be reached, does not know the commit, or does not let us in.
         """
         api = HfApi(endpoint=self._endpoint, token=self._token)
@@ -84,6 +86,18 @@ class Repository:
             )
         except FAILURES as error:
             raise self.explain(error) from error
+        except HFValidationError:
+            raise InputError(
+                f"artifacts.{self.kind}.repo is '{self.repo}'; write it as owner/name."
+            ) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise SetupError(
+                f"{self.kind} {self.repo}: {self._endpoint} does not answer as a hub does; check HF_ENDPOINT "
+                "and whether a proxy answers in its place."
+            ) from error
+        for file in tree:
+            if not stays_inside(file.path):
+                raise SetupError(f"{self.page} lists '{file.path}', outside of its folder; do not use it.")
         return [
             RemoteFile(file.path, file.size, file.lfs.sha256 if file.lfs else None, file.blob_id)
             for file in tree

@@ -17,6 +17,12 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _BOOKKEEPING = frozenset({".cache", ".git"})
 
 
+def stays_inside(path: str) -> bool:
+    """Tell whether a relative path leads to a file within its folder."""
+    parts = PurePosixPath(path).parts
+    return bool(parts) and ".." not in parts and not PurePosixPath(path).is_absolute()
+
+
 class FileEntry(Model):
     """One file of an artifact."""
 
@@ -27,8 +33,7 @@ class FileEntry(Model):
     @field_validator("path")
     @classmethod
     def _stays_inside(cls, path: str) -> str:
-        parts = PurePosixPath(path).parts
-        if not parts or ".." in parts or PurePosixPath(path).is_absolute():
+        if not stays_inside(path):
             raise ValueError("a path leads from the artifact's folder to a file inside it")
         return path
 

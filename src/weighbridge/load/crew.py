@@ -60,8 +60,14 @@ class Crew:
         self._unread = b""
         self._done = False
 
-    def run(self, progress: Callable[[Progress], None] | None) -> None:
+    def run(
+        self, progress: Callable[[Progress], None] | None, alarm: Callable[[], str | None] | None = None
+    ) -> None:
         """Run to the end, whichever it is; no process is left.
+
+        Args:
+            progress: Told how far the run is.
+            alarm: Asked at least once a second for a reason to end the run early.
 
         Raises:
             SetupError: LoadGen does not take the settings.
@@ -70,7 +76,7 @@ class Crew:
         try:
             self._start(theirs)
             with self._obeying_signals():
-                self._watch(progress)
+                self._watch(progress, alarm)
             self.ended = datetime.now(UTC)
         finally:
             self._end()
@@ -96,7 +102,9 @@ class Crew:
         )
         self.meter.add(name, self._processes[name].pid)
 
-    def _watch(self, progress: Callable[[Progress], None] | None) -> None:
+    def _watch(
+        self, progress: Callable[[Progress], None] | None, alarm: Callable[[], str | None] | None
+    ) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._control, selectors.EVENT_READ)
             for name, process in self._processes.items():
@@ -110,6 +118,8 @@ class Crew:
                             selector.unregister(key.fileobj)
                             os.close(key.fd)
                             self._note_death(key.data)
+                    if alarm is not None and self.aborted is None and (reason := alarm()) is not None:
+                        self._order(reason)
                     if monotonic() >= self._deadline:
                         return
             finally:

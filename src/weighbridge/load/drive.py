@@ -39,6 +39,7 @@ def drive(
     client: ClientSettings,
     out: Path,
     progress: Callable[[Progress], None] | None = None,
+    alarm: Callable[[], str | None] | None = None,
 ) -> LoadReport:
     """Drive one LoadGen run against running servers.
 
@@ -55,6 +56,7 @@ def drive(
         client: Workers, connections, timeouts, key.
         out: Folder for LoadGen's logs, user.conf, errors.jsonl and requests.parquet; made if missing.
         progress: Told how far the run is, twice a second.
+        alarm: Asked every second whether there is a reason to end the run, such as a dead server.
 
     Raises:
         InputError: the store does not fit the round, the key is not set, an audit.config lies around, or the
@@ -99,7 +101,7 @@ def drive(
             for number in range(client.workers)
         ],
     )
-    crew.run(progress)
+    crew.run(progress, alarm)
     if crew.aborted is None and not (out / "mlperf_log_summary.txt").is_file():
         raise SetupError(f"{out}: LoadGen wrote no logs there; make the folder writable.")
     return _report(crew, requests, scenario, target_qps, out)

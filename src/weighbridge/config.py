@@ -177,7 +177,7 @@ class ServerSettings(Model):
     def _is_pinned(cls, image: str | None) -> str | None:
         if image is not None and not re.fullmatch(r"(docker|oras)://[^\s@]+@sha256:[0-9a-f]{64}", image):
             raise ValueError(
-                "an image is docker://NAME@sha256:DIGEST; a tag such as :v0.12.0 can be moved to another image"
+                "an image is docker://NAME@sha256:DIGEST; a tag such as :v0.12.0 can be moved elsewhere"
             )
         return image
 
@@ -194,8 +194,8 @@ class ServerSettings(Model):
         wanted = self.replicas * self.tensor_parallel_size
         if self.gpus and wanted > self.gpus * self.nodes_per_replica:
             raise ValueError(
-                f"{self.replicas} replicas of tensor_parallel_size {self.tensor_parallel_size} need {wanted} GPUs, "
-                f"and 'gpus' is {self.gpus}; lower one, or raise 'gpus'"
+                f"{self.replicas} replicas of tensor_parallel_size {self.tensor_parallel_size} need {wanted} "
+                f"GPUs, and 'gpus' is {self.gpus}; lower one, or raise 'gpus'"
             )
         return self
 

@@ -1,12 +1,13 @@
 """Asking a server a few things the way its users do: its models, one known request, a warm-up."""
 
+import contextlib
 import json
 import logging
-import time
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import openai
 from openai.types.chat import ChatCompletion
@@ -15,6 +16,8 @@ from weighbridge.errors import SetupError
 from weighbridge.models import Model
 
 log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 _WARMUP_CONCURRENCY = 8
 _NO_KEY = "none"  # the OpenAI client insists on a key; servers without one ignore it
@@ -69,6 +72,30 @@ def server_version(endpoint: str, api_key: str | None = None) -> str | None:
     return answer.get("version") if isinstance(answer, dict) else None
 
 
+def keeps_prefixes(endpoint: str, api_key: str | None = None) -> bool | None:
+    """Ask a server whether it reuses the work on a prompt's beginning for another prompt.
+
+    vLLM tells it among its metrics (`vllm:cache_config_info`), SGLang in its server info.
+
+    Returns:
+        None where the server does not tell.
+    """
+    with _client(endpoint, api_key, timeout_s=5) as client:
+        with contextlib.suppress(openai.APIError):
+            told = re.search(
+                r'^vllm:cache_config_info\{.*enable_prefix_caching="(\w+)"',
+                client.get("../metrics", cast_to=str),
+                re.MULTILINE,
+            )
+            if told:
+                return told[1] == "True"
+        with contextlib.suppress(openai.APIError):
+            answer: Any = client.get("../get_server_info", cast_to=object)
+            if isinstance(answer, dict) and isinstance(answer.get("disable_radix_cache"), bool):
+                return not answer["disable_radix_cache"]
+    return None
+
+
 def check_golden(endpoint: str, golden: Path, body: bytes, api_key: str | None, timeout_s: float) -> None:
     """Send the known request and compare the answer with the recorded one, letter by letter.
 
@@ -95,19 +122,23 @@ def check_golden(endpoint: str, golden: Path, body: bytes, api_key: str | None, 
         )
 
 
-def warm_up(endpoint: str, bodies: Sequence[bytes], api_key: str | None, timeout_s: float) -> float:
+def warm_up(endpoint: str, bodies: Sequence[bytes], api_key: str | None, timeout_s: float) -> None:
     """Send requests before the clock starts, so that lazy compilation is over by then.
-
-    Returns:
-        Seconds that it took.
 
     Raises:
         SetupError: a request failed.
     """
-    started = time.monotonic()
-    with ThreadPoolExecutor(_WARMUP_CONCURRENCY) as pool:
-        list(pool.map(lambda body: _ask(endpoint, json.loads(body), api_key, timeout_s), bodies))
-    return time.monotonic() - started
+    at_once(lambda body: _ask(endpoint, json.loads(body), api_key, timeout_s), bodies, _WARMUP_CONCURRENCY)
+
+
+def at_once(do: Callable[[Item], object], items: Sequence[Item], threads: int) -> None:
+    """Do something with several items at the same time; the first error ends the waiting."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        list(pool.map(do, items))
+    finally:
+        # An interrupt must not wait for a server that hangs: stopping the server ends these threads.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _ask(endpoint: str, request: dict[str, Any], api_key: str | None, timeout_s: float) -> ChatCompletion:

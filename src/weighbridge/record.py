@@ -46,13 +46,22 @@ class LoadReport(Model):
 class ServerRecord(Model):
     """What answered: one server of ours, or endpoints that the user runs."""
 
-    command: tuple[str, ...] = Field(description="Empty when the server is the user's.")
+    command: tuple[str, ...] = Field(
+        description="Of the first server; empty when the servers are the user's."
+    )
+    launcher: tuple[str, ...] = Field(default=(), description="What stood before it: srun, a container.")
+    devices: tuple[str, ...] = Field(
+        default=(), description="CUDA_VISIBLE_DEVICES of each replica, where they were divided."
+    )
     environment: dict[str, str] = Field(description="What the settings added to the server's environment.")
     endpoints: tuple[str, ...]
     model_name: str
     version: str | None = Field(description="As the server tells it; null when it does not.")
     ready_s: float = Field(description="From start to healthy.")
     golden: str = Field(description="How the known request was answered.")
+    prefix_caching: str = Field(
+        default="unknown", description="'off', or 'unknown' where a server is silent."
+    )
     warmup_requests: int
     warmup_s: float
 
@@ -80,5 +89,7 @@ class RunRecord(Model):
     pins: dict[str, str] = Field(description="sha256 of the model's, dataset's and prompt's manifests.")
     store_sha256: str = Field(description="Of the request bodies.")
     host: Host
+    system: dict[str, str] = Field(description="What this machine tells of itself; empty for endpoints.")
+    logs: dict[str, str] = Field(description="sha256 of each of LoadGen's files, as it left them.")
     server: ServerRecord
     load: LoadReport

@@ -2,17 +2,20 @@
 
 import logging
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from weighbridge import __version__
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config import ClientSettings, ServerSettings
+from weighbridge.detection import detect
 from weighbridge.errors import InputError, InvalidRunError
-from weighbridge.files import write_atomic
+from weighbridge.files import sha256_of, write_atomic
 from weighbridge.load.drive import drive
+from weighbridge.logs import ANSWERS, DETAIL, SUMMARY
 from weighbridge.preflight import check_accelerators, check_loadgen
-from weighbridge.probing import Golden, check_golden, server_version, warm_up
+from weighbridge.probing import Golden, at_once, check_golden, server_version, warm_up
 from weighbridge.progress import RunProgress
 from weighbridge.provenance import code_sha256, git_revision, this_host
 from weighbridge.record import LoadReport, RunRecord, ServerRecord
@@ -73,6 +76,7 @@ def execute(
             client=client,
             out=out,
             progress=RunProgress(f"{scenario} {mode}"),
+            alarm=running.trouble,
         )
     record = RunRecord(
         round=round_.name,
@@ -89,6 +93,9 @@ def execute(
         },
         store_sha256=requests.manifest.bodies_sha256,
         host=this_host(),
+        # Servers that the user runs may be anywhere; only the user can describe their machines.
+        system={} if server.endpoints else detect(),
+        logs={name: sha256_of(out / name) for name in (DETAIL, SUMMARY, ANSWERS) if (out / name).is_file()},
         server=prepared,
         load=report,
     )
@@ -130,25 +137,29 @@ def _prepare(
     api_key: str | None,
 ) -> ServerRecord:
     """Check and warm every endpoint outside the clock."""
-    golden = "not recorded for this model"
-    warmup_s = 0.0
-    for endpoint in running.endpoints:
+    started = time.monotonic()
+    bodies = _spread(requests, settings.warmup_requests)
+
+    def prepare(endpoint: str) -> None:
         if settings.golden is not None:
             body = bytes(requests.body(Golden.read(settings.golden).sample))
             check_golden(endpoint, settings.golden, body, api_key, client.request_timeout_s)
-            golden = "as recorded"
-        warmup_s += warm_up(
-            endpoint, _spread(requests, settings.warmup_requests), api_key, client.request_timeout_s
-        )
+        warm_up(endpoint, bodies, api_key, client.request_timeout_s)
+
+    at_once(prepare, running.endpoints, len(running.endpoints))
+    warmup_s = time.monotonic() - started
     log.info("the server answers as it must; warmed up in %.1f s", warmup_s)
     return ServerRecord(
         command=running.command,
+        launcher=running.launcher,
+        devices=running.devices,
         environment=settings.env,
         endpoints=running.endpoints,
         model_name=settings.model_name,
         version=server_version(running.endpoints[0], api_key),
         ready_s=running.ready_s,
-        golden=golden,
+        golden="as recorded" if settings.golden else "not recorded for this model",
+        prefix_caching=running.prefix_caching,
         warmup_requests=settings.warmup_requests * len(running.endpoints),
         warmup_s=warmup_s,
     )

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A model server in the form of `vllm serve`, whose faults are chosen by its environment.
 
-MODEL_SERVER_FAULT   dies | hangs | deaf | wrong-model | wrong-answer | lacks-library | (none)
+MODEL_SERVER_FAULT   dies | dies-on-gpu-1 | hangs | deaf | wrong-model | wrong-answer | keeps-prefixes |
+                     lacks-library | (none)
 """
 
 import json
@@ -35,11 +36,21 @@ class Handler(BaseHTTPRequestHandler):
         key = os.environ.get("VLLM_API_KEY")
         return key is None or self.headers.get("Authorization") == f"Bearer {key}"
 
+    def tell_metrics(self) -> None:
+        keeps = "--no-enable-prefix-caching" not in sys.argv or FAULT == "keeps-prefixes"
+        data = f'vllm:cache_config_info{{block_size="16",enable_prefix_caching="{keeps}"}} 1.0\n'.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
     def do_GET(self) -> None:
         if not self.allowed():
             self.reply(401, {"error": {"message": "no"}})
         elif self.path == "/version":
             self.reply(200, {"version": "0.12.0"})
+        elif self.path == "/metrics":
+            self.tell_metrics()
         elif self.path == "/v1/models":
             name = "another" if FAULT == "wrong-model" else options()["served-model-name"]
             self.reply(200, {"object": "list", "data": [{"id": name, "object": "model"}]})
@@ -64,7 +75,9 @@ def main() -> None:
     if sys.argv[1] == "--version":
         print("0.12.0")
         return
-    if FAULT == "dies":
+    devices = os.environ.get("CUDA_VISIBLE_DEVICES")
+    print(f"CUDA_VISIBLE_DEVICES={devices}", flush=True)
+    if FAULT == "dies" or (FAULT == "dies-on-gpu-1" and devices == "1"):
         time.sleep(0.5)
         sys.exit("the engine could not be made: no such kernel")
     if FAULT == "hangs":

@@ -76,3 +76,35 @@ def test_an_error_names_place_key_value_and_wish() -> None:
     with pytest.raises(InputError) as caught:
         ServerSettings.parse({"model_name": "m", "gpus": -1}, "config.yaml")
     assert str(caught.value) == "config.yaml: 'gpus' is -1: input should be greater than or equal to 0."
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"container": "docker://vllm/vllm-openai:v0.12.0"}, "a tag such as :v0.12.0 can be moved"),
+        ({"container": "vllm.sif"}, "an image is docker://NAME@sha256:DIGEST"),
+        ({"replicas": 2, "port": 8000}, "one 'port' cannot serve several 'replicas'"),
+        ({"replicas": 2, "launcher": "srun"}, "one server a node"),
+        ({"nodes_per_replica": 2}, "needs 'launcher: srun'"),
+        ({"gpus": 8, "replicas": 4, "tensor_parallel_size": 4}, "need 16 GPUs, and 'gpus' is 8"),
+        ({"args": ["-tp=4"]}, "set server.tensor_parallel_size"),
+    ],
+)
+def test_servers_that_do_not_fit_together(values: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        ServerSettings.parse({"model_name": "m"} | values, "server")
+    assert sentence in str(caught.value)
+
+
+def test_a_server_may_span_nodes() -> None:
+    server = ServerSettings.parse(
+        {
+            "model_name": "m",
+            "launcher": "srun",
+            "gpus": 8,
+            "tensor_parallel_size": 16,
+            "nodes_per_replica": 2,
+        },
+        "server",
+    )
+    assert server.nodes_per_replica == 2

@@ -1,0 +1,289 @@
+"""The request store: the bytes that the reference's client sends, whole or not at all."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from datasets import Image as DatasetsImage
+from hypothesis import given
+from hypothesis import strategies as st
+from openai import OpenAI
+from PIL import Image
+
+from weighbridge.bodies import Bodies
+from weighbridge.config import RequestSettings, Sampling
+from weighbridge.encoding import envelope, picture_url
+from weighbridge.errors import InputError
+from weighbridge.requests import RequestStore, StoreManifest, StoreOrigin, build_store, write_store
+from weighbridge.tasks import load_task
+
+PROMPT = {"system": "Answer ü.", "user": "Title @TITLE@, text @DESC@, candidates @CATS@"}
+
+
+def picture(form: str, *, turned: bool = False) -> bytes:
+    image = Image.effect_noise((40, 30), 80).convert("RGB")
+    exif = Image.Exif()
+    if turned:
+        exif[0x0112] = 6
+    buffer = io.BytesIO()
+    image.save(buffer, format=form, exif=exif, **({"quality": 95} if form == "JPEG" else {}))
+    return buffer.getvalue()
+
+
+def row(number: int) -> dict[str, Any]:
+    return {
+        "product_title": f"Schuh {number} 🥾",
+        "product_description": '"quoted"\n\u2028 and \x00',
+        "product_image": {"bytes": picture("JPEG" if number % 2 else "PNG"), "path": None},
+        "potential_product_categories": ["A > B", "it's"],
+        "ground_truth_category": "A > B",
+        "ground_truth_brand": "x",
+        "ground_truth_is_secondhand": False,
+    }
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    folder = tmp_path / "dataset" / "data"
+    folder.mkdir(parents=True)
+    rows = [row(number) for number in range(150)]
+    for name, part in (("train-00000-of-00002", rows[:70]), ("train-00001-of-00002", rows[70:100])):
+        pq.write_table(pa.Table.from_pylist(part), folder / f"{name}.parquet", row_group_size=40)
+    pq.write_table(pa.Table.from_pylist(rows[100:]), folder / "test-00000-of-00001.parquet")
+    return tmp_path / "dataset"
+
+
+def build(dataset: Path, out: Path, **changes: Any) -> StoreManifest:
+    prompt = dataset.parent / "prompt.json"
+    prompt.write_text(json.dumps(PROMPT))
+    arguments: dict[str, Any] = {
+        "dataset": dataset,
+        "splits": ("train", "test"),
+        "prompt": prompt,
+        "task": "product-catalogue",
+        "model_name": "tiny",
+        "settings": RequestSettings(),
+        "expected_samples": 150,
+        "out": out,
+        "processes": 2,
+    }
+    return build_store(**(arguments | changes))
+
+
+def sent_by_openai(settings: RequestSettings, messages: list[dict[str, Any]]) -> bytes:
+    sent = []
+
+    def take(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request.content)
+        return httpx2.Response(500)
+
+    sampling = settings.sampling
+    more: dict[str, Any] = {} if sampling.max_tokens is None else {"max_tokens": sampling.max_tokens}
+    if settings.stream:
+        more |= {"stream": True, "stream_options": {"include_usage": True}}
+    with httpx2.Client(transport=httpx2.MockTransport(take)) as http:
+        client = OpenAI(api_key="x", base_url="http://x/v1", http_client=http, max_retries=0)
+        with pytest.raises(Exception, match="500"):
+            client.chat.completions.create(
+                model="tïny",
+                messages=messages,  # type: ignore[arg-type]
+                frequency_penalty=sampling.frequency_penalty,
+                presence_penalty=sampling.presence_penalty,
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                response_format=None,  # type: ignore[arg-type]
+                **more,
+            )
+    return sent[0]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        RequestSettings(),
+        RequestSettings(stream=True),
+        RequestSettings(sampling=Sampling(temperature=0.5, top_p=1, max_tokens=150)),
+        RequestSettings(stream=True, sampling=Sampling(presence_penalty=0)),
+    ],
+)
+def test_a_body_is_what_the_openai_client_sends(settings: RequestSettings) -> None:
+    messages = load_messages(row(1))
+    prefix, suffix = envelope("tïny", settings)
+    ours = prefix + json.dumps(messages, ensure_ascii=False, separators=(",", ":")) + suffix
+    assert ours.encode() == sent_by_openai(settings, messages)
+
+
+def load_messages(sample: dict[str, Any]) -> list[dict[str, Any]]:
+    from weighbridge.tasks.catalogue import ProductCatalogue
+
+    url = picture_url(sample["product_image"]["bytes"], "reencode")
+    return ProductCatalogue(_prompt()).messages(sample, url)
+
+
+def _prompt() -> Any:
+    from weighbridge.tasks.catalogue import Prompt
+
+    return Prompt(**PROMPT)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_is_reencoded_as_the_reference_does(form: str) -> None:
+    original = picture(form)
+    decoded = DatasetsImage().decode_example({"bytes": original, "path": None})
+    buffer = io.BytesIO()
+    decoded.save(buffer, format=decoded.format)
+    head, _, content = picture_url(original, "reencode").partition(",")
+    assert head == f"data:image/{form};base64"
+    assert _decoded(content) == buffer.getvalue()
+
+
+def test_a_turned_picture_is_put_upright() -> None:
+    url = picture_url(picture("JPEG", turned=True), "reencode")
+    with Image.open(io.BytesIO(_decoded(url.partition(",")[2]))) as upright:
+        assert upright.size == (30, 40)
+
+
+def test_the_original_can_be_passed_through() -> None:
+    original = picture("JPEG")
+    assert _decoded(picture_url(original, "original").partition(",")[2]) == original
+
+
+def _decoded(content: str) -> bytes:
+    import base64
+
+    return base64.b64decode(content, validate=True)
+
+
+def test_a_store_holds_every_sample_in_the_order_of_the_splits(dataset: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    manifest = build(dataset, tmp_path / "store", progress=lambda done, total: seen.append((done, total)))
+    store = RequestStore.open(tmp_path / "store")
+    assert len(store) == manifest.count == 150
+    for number in range(150):
+        body = json.loads(bytes(store.body(number)))
+        assert body["model"] == "tiny"
+        assert f"Title Schuh {number} 🥾, " in body["messages"][1]["content"][0]["text"]
+        form = "JPEG" if number % 2 else "PNG"
+        assert body["messages"][1]["content"][1]["image_url"]["url"].startswith(f"data:image/{form};base64,")
+    assert int(store.sizes().sum()) == manifest.bodies_bytes
+    store.verify()
+    assert seen[-1] == (150, 150)
+    assert set(manifest.dataset) == {
+        "data/train-00000-of-00002.parquet",
+        "data/train-00001-of-00002.parquet",
+        "data/test-00000-of-00001.parquet",
+    }
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_store_is_the_same_however_many_build_it(dataset: Path, tmp_path: Path) -> None:
+    one = build(dataset, tmp_path / "one", processes=1)
+    assert one == build(dataset, tmp_path / "three", processes=3)
+
+
+def test_another_number_of_samples_is_refused(dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="150 samples in the splits train, test, the round wants 151"):
+        build(dataset, tmp_path / "store", expected_samples=151)
+
+
+def test_a_picture_that_cannot_be_read_names_its_sample(dataset: Path, tmp_path: Path) -> None:
+    rows = [row(number) for number in range(50)]
+    rows[7]["product_image"]["bytes"] = b"GIF89a"
+    pq.write_table(pa.Table.from_pylist(rows), dataset / "data" / "test-00000-of-00001.parquet")
+    with pytest.raises(InputError, match="sample 107: a picture cannot be decoded"):
+        build(dataset, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def tiny_store(out: Path, bodies: list[bytes]) -> None:
+    write_store(out, bodies, lambda: StoreOrigin(task="t", model_name="m", prefix="", suffix=""))
+
+
+@given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=30))
+def test_bodies_come_back_as_they_went_in(bodies: list[bytes]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        tiny_store(Path(folder) / "store", bodies)
+        store = RequestStore.open(Path(folder) / "store")
+        assert [bytes(store.body(number)) for number in range(len(store))] == bodies
+
+
+def test_a_new_store_replaces_the_old_one(tmp_path: Path) -> None:
+    tiny_store(tmp_path / "store", [b"old"])
+    tiny_store(tmp_path / "store", [b"new", b"er"])
+    assert bytes(RequestStore.open(tmp_path / "store").body(1)) == b"er"
+
+
+def test_a_store_that_was_interrupted_leaves_the_old_one(tmp_path: Path) -> None:
+    def broken() -> Any:
+        yield b"new"
+        raise KeyboardInterrupt
+
+    tiny_store(tmp_path / "store", [b"old"])
+    with pytest.raises(KeyboardInterrupt):
+        tiny_store(tmp_path / "store", broken())
+    assert bytes(RequestStore.open(tmp_path / "store").body(0)) == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("bodies.bin", b"short", "does not fit its bodies"),
+        ("bodies.bin", None, "cannot be mapped"),
+        ("bodies.bin", b"", "cannot be mapped"),
+        ("index.npy", b"", "cannot be mapped"),
+        ("index.npy", b"\x93NUMPY\x01\x00", "no NPY file"),
+        ("index.npy", b"x" * 200, "no NPY file"),
+        ("manifest.json", None, "no request store"),
+        ("manifest.json", b"{}", "is missing"),
+    ],
+)
+def test_a_damaged_store_is_refused(file: str, content: bytes | None, said: str, tmp_path: Path) -> None:
+    tiny_store(tmp_path / "store", [b"one body", b"another"])
+    if content is None:
+        (tmp_path / "store" / file).unlink()
+    else:
+        (tmp_path / "store" / file).write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        RequestStore.open(tmp_path / "store")
+
+
+def test_an_index_of_another_type_is_refused(tmp_path: Path) -> None:
+    tiny_store(tmp_path / "store", [b"one body"])
+    np.save(tmp_path / "store" / "index.npy", np.array([0.0, 8.0]))
+    with pytest.raises(InputError, match="not the offsets"):
+        Bodies(tmp_path / "store")
+
+
+def test_a_manifest_of_another_count_is_refused(tmp_path: Path) -> None:
+    tiny_store(tmp_path / "store", [b"one body"])
+    path = tmp_path / "store" / "manifest.json"
+    path.write_text(path.read_text().replace('"count": 1', '"count": 2'))
+    with pytest.raises(InputError, match="its manifest says 2"):
+        RequestStore.open(tmp_path / "store")
+
+
+def test_verify_notices_a_changed_byte(tmp_path: Path) -> None:
+    tiny_store(tmp_path / "store", [b"one body"])
+    (tmp_path / "store" / "bodies.bin").write_bytes(b"one bodx")
+    with pytest.raises(InputError, match="changed since it was built"):
+        RequestStore.open(tmp_path / "store").verify()
+
+
+def test_the_messages_stand_between_prefix_and_suffix(dataset: Path, tmp_path: Path) -> None:
+    manifest = build(dataset, tmp_path / "store")
+    body = bytes(RequestStore.open(tmp_path / "store").body(3)).decode()
+    assert body.startswith(manifest.prefix)
+    assert body.endswith(manifest.suffix)
+    messages = json.loads(body[len(manifest.prefix) : -len(manifest.suffix)])
+    assert [message["role"] for message in messages] == ["system", "user"]
+    assert load_task("product-catalogue", tmp_path / "prompt.json").picture_column == "product_image"

@@ -91,7 +91,7 @@ def render(summary: Summary) -> Group:
     if not summary.submittable:
         title += ": DEMONSTRATION, NOT SUBMITTABLE"
         caption = "These numbers show that the workflow works; they are nobody's result."
-    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD)
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Scenario", no_wrap=True)
     table.add_column("Rate", justify="right", no_wrap=True)
     table.add_column("p99", justify="right", no_wrap=True)

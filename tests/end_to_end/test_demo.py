@@ -1,0 +1,71 @@
+"""What `make submission` promises: the demo on the real vLLM, from its artifacts to the tree (minutes)."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1800)]
+
+
+def snakemake(directory: Path, *targets: str) -> str:
+    command = [BIN / "snakemake", "--profile", "profiles/demo", "--directory", directory, "--", *targets]
+    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if not (ROOT / ".venv-server" / "bin" / "vllm").exists():
+        pytest.skip("vLLM for CPUs is not installed; make setup does it")
+    directory = tmp_path_factory.mktemp("demo")
+    snakemake(directory, "submission")
+    yield directory
+    left = [
+        p.pid for p in psutil.process_iter(["cmdline"]) if str(directory) in " ".join(p.info["cmdline"] or [])
+    ]
+    assert left == []
+
+
+def test_both_scenarios_are_valid(finished: Path) -> None:
+    summary = json.loads((finished / "results" / "summary.json").read_text())
+    assert [line["scenario"] for line in summary["scenarios"]] == ["offline", "server"]
+    for line in summary["scenarios"]:
+        assert line["outcome"] == "VALID", line
+        assert line["accuracy"] >= 0.782400663
+
+
+@pytest.mark.parametrize("scenario", ["offline", "server"])
+@pytest.mark.parametrize("mode", ["performance", "accuracy"])
+def test_a_run_was_checked_and_answered_whole(finished: Path, scenario: str, mode: str) -> None:
+    record = json.loads((finished / "results" / scenario / mode / "run.json").read_text())
+    assert record["server"]["golden"] == "as recorded"
+    assert record["server"]["version"].startswith("0.12.0")
+    assert "--no-enable-prefix-caching" in record["server"]["command"]
+    assert record["load"]["failed"] == {} or not any(record["load"]["failed"].values())
+    assert record["load"]["completed"] == record["load"]["issued"] >= 512
+
+
+def test_the_table_is_printed(finished: Path) -> None:
+    done = subprocess.run(
+        [BIN / "weighbridge", "summary", "--results", finished / "results"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.count("VALID") == 2
+    assert "NOT SUBMITTABLE" in done.stdout
+
+
+def test_a_second_run_does_nothing(finished: Path) -> None:
+    assert "Nothing to be done" in snakemake(finished, "submission")

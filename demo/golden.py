@@ -29,7 +29,7 @@ KNOWN_SAMPLE, TEMPERATURE = 0, 0.0
 
 def known_request(model_name: str, work: Path) -> dict[str, object]:
     """Return the body that the client would send for the known sample, without the randomness."""
-    round_ = load_round(ROOT / "workflow" / "rounds" / "demo.yaml")
+    round_ = load_round(str(ROOT / "workflow" / "rounds" / "demo.yaml"))
     build_store(
         dataset=DEMO / "dataset",
         splits=round_.splits,

@@ -151,6 +151,11 @@ class ServerSettings(Model):
     golden: ProjectPath | None = Field(default=None, description="A request and its recorded answer.")
     warmup_requests: int = Field(default=16, ge=0, description="Sent before the clock starts.")
 
+    @property
+    def found_by_name(self) -> bool:
+        """Tell whether the program is looked up on PATH, and so may come from an environment of ours."""
+        return not self.endpoints and self.container is None and "/" not in self.executable
+
     @field_validator("args")
     @classmethod
     def _leave_the_tool_its_arguments(cls, args: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import importlib.metadata
 import logging
 import re
 import subprocess
-from pathlib import Path
 
 from weighbridge.config import ServerSettings
 from weighbridge.errors import SetupError
@@ -12,7 +11,7 @@ from weighbridge.hardware import visible_accelerators
 from weighbridge.load.seeds import carried_seeds
 from weighbridge.models import Model
 from weighbridge.rounds import Round
-from weighbridge.serving import check_port, find_executable, missing_library
+from weighbridge.serving import check_port, missing_library, program
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +23,13 @@ class Preflight(Model):
 
     loadgen_version: str
     accelerators: tuple[str, ...]
-    server_executable: str | None
-    server_version: str | None
+
+
+class ServerProgram(Model):
+    """The server's program: its path, or its name in a container; nulls when the user runs the servers."""
+
+    executable: str | None
+    version: str | None
 
 
 def check(round_: Round, settings: ServerSettings) -> Preflight:
@@ -36,26 +40,29 @@ def check(round_: Round, settings: ServerSettings) -> Preflight:
     """
     loadgen_version = check_loadgen(round_)
     if settings.endpoints:
-        return Preflight(
-            loadgen_version=loadgen_version, accelerators=(), server_executable=None, server_version=None
-        )
-    accelerators = check_accelerators(settings.gpus)
-    executable = find_executable(settings)
+        return Preflight(loadgen_version=loadgen_version, accelerators=())
     if settings.port is not None:
         check_port(settings.port)
-    version = _executable_version(executable)
+    return Preflight(loadgen_version=loadgen_version, accelerators=check_accelerators(settings.gpus))
+
+
+def find_server(round_: Round, settings: ServerSettings) -> ServerProgram:
+    """Find the server's program and ask for its version, which loads its libraries on the way.
+
+    Raises:
+        SetupError: it is not there, or does not run.
+    """
+    if settings.endpoints:
+        return ServerProgram(executable=None, version=None)
+    launcher, executable = program(settings)
+    version = _version((*launcher, executable))
     if round_.vllm_version not in version:
         log.warning(
             "the server's version is %s; the round's reference was made with vLLM %s",
             version,
             round_.vllm_version,
         )
-    return Preflight(
-        loadgen_version=loadgen_version,
-        accelerators=accelerators,
-        server_executable=str(executable),
-        server_version=version,
-    )
+    return ServerProgram(executable=executable, version=version)
 
 
 def check_loadgen(round_: Round) -> str:
@@ -90,19 +97,19 @@ def check_accelerators(wanted: int) -> tuple[str, ...]:
     return found
 
 
-def _executable_version(executable: Path) -> str:
-    """Ask the server's program for its version, which loads its libraries on the way."""
+def _version(command: tuple[str, ...]) -> str:
+    spoken = " ".join(command)
     try:
         answer = subprocess.run(
-            [executable, "--version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=False
+            [*command, "--version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise SetupError(f"'{executable} --version' does not work ({error}); reinstall the server.") from None
+        raise SetupError(f"'{spoken} --version' does not work ({error}); reinstall the server.") from None
     library = re.search(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object", answer.stdout + answer.stderr)
     if library:
         raise SetupError(missing_library(library[1]))
     lines = answer.stdout.strip().splitlines()
     if answer.returncode != 0 or not lines:
         end = " ".join(answer.stderr.strip().splitlines()[-1:])
-        raise SetupError(f"'{executable} --version' fails ({end}); reinstall the server.")
+        raise SetupError(f"'{spoken} --version' fails ({end}); reinstall the server.")
     return lines[-1].strip()

@@ -33,8 +33,12 @@ def preflight(workflow: Workflow, **server: object) -> Answer:
     return workflow("resources/preflight.json", server=server)
 
 
+def find_server(workflow: Workflow, **server: object) -> Answer:
+    return workflow("resources/server.json", server=server)
+
+
 def test_no_executable(workflow: Workflow) -> None:
-    answer = preflight(workflow, executable="/nowhere/vllm")
+    answer = find_server(workflow, executable="/nowhere/vllm")
     assert "the model server '/nowhere/vllm' is not an executable file here" in answer.text
     assert answer.code != 0
 
@@ -51,7 +55,7 @@ def test_a_missing_system_library_is_named(workflow: Workflow, root: Path) -> No
     lacking = workflow.directory.parent / "vllm"
     lacking.write_text(f'#!/bin/sh\nMODEL_SERVER_FAULT=lacks-library exec {server} "$@"\n')
     lacking.chmod(0o755)
-    answer = preflight(workflow, executable=str(lacking))
+    answer = find_server(workflow, executable=str(lacking))
     assert "libnuma.so.1, which is not on this machine; apt-get install libnuma1" in answer.text
 
 

@@ -26,7 +26,7 @@ rule preflight:
         CLIENT_ENVIRONMENT
     params:
         round=ROUND_FILE,
-        pin=pin(ROUND.loadgen, ROUND.vllm_version),
+        pin=pin(ROUND.loadgen),
         server=SETTINGS.server.model_dump_json(),
     shell:
         r"""
@@ -37,10 +37,34 @@ rule preflight:
         """
 
 
+rule find_server:
+    """Find the model server's program, which with --sdm conda has an environment of its own."""
+    output:
+        "resources/server.json",
+    log:
+        "logs/find-server.log",
+    conda:
+        SERVER_ENVIRONMENT
+    params:
+        round=ROUND_FILE,
+        pin=pin(ROUND.vllm_version),
+        server=SETTINGS.server.model_dump_json(
+            include={"model_name", "executable", "container", "endpoints"}
+        ),
+    shell:
+        r"""
+        weighbridge --log {log:q} find-server \
+            --round {params.round:q} \
+            --server {params.server:q} \
+            --output {output:q}
+        """
+
+
 rule fetch:
     """Bring an artifact to disk and prove it."""
     input:
         ancient("resources/preflight.json"),
+        ancient("resources/server.json"),
     output:
         "resources/{kind}.json",
     log:

@@ -11,6 +11,7 @@ rule benchmark:
     """Serve the model, drive it with LoadGen once, stop it."""
     input:
         preflight=ancient("resources/preflight.json"),
+        program="resources/server.json",
         model="resources/model.json",
         store="resources/requests",
     output:
@@ -47,6 +48,7 @@ rule benchmark:
             --target-qps {params.target_qps} \
             --server {params.server:q} \
             --client {params.client:q} \
+            --program {input.program:q} \
             --model {input.model:q} \
             --store {input.store:q} \
             --out {params.out:q}

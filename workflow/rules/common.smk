@@ -1,13 +1,14 @@
 """What all stages share: validated settings, the round, and pins that trigger reruns.
 
 In:  config.yaml under the profile's overlay, workflow/rounds/NAME.yaml
-Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, CLIENT, pin()
+Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, CLIENT, the environments' files, pin()
 """
 
 import os
 import sys
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 
 from weighbridge.config import parse_settings
 from weighbridge.errors import InputError
@@ -34,6 +35,17 @@ CLIENT = (
     if OWN_CLIENT.is_file() and not workflow.deployment_settings.deployment_method
     else "weighbridge"
 )
+# A server named by a path, in a container or run by the user needs no environment of ours.
+SERVER_ENVIRONMENT = (
+    "../../envs/server.yaml"
+    if SETTINGS.server.found_by_name
+    else CLIENT_ENVIRONMENT
+)
+if workflow.deployment_settings.deployment_method:
+    # An isolated job runs this checkout's package, and with its own environment's Python.
+    shell.prefix(
+        f"weighbridge() {{ PYTHONPATH={quote(str(ROOT / 'src'))} python -P -m weighbridge \"$@\"; }}; "
+    )
 SCENARIOS = [str(scenario) for scenario in ROUND.scenarios]
 
 

@@ -12,6 +12,7 @@ from weighbridge.terms import Mode, Scenario
 def register(app: typer.Typer) -> None:
     """Add this stage's commands."""
     app.command()(preflight)
+    app.command()(find_server)
     app.command()(serve)
     app.command()(run)
 
@@ -21,13 +22,28 @@ def preflight(
     server: ServerJson,
     output: Annotated[Path, typer.Option(help="File to write what was found to.")],
 ) -> None:
-    """Check in seconds what a run needs: LoadGen's seeds, GPUs, the server's program and libraries."""
+    """Check in seconds what a run needs: LoadGen's seeds, GPUs, a fixed port."""
     from weighbridge.config import ServerSettings
     from weighbridge.files import write_atomic
     from weighbridge.preflight import check
     from weighbridge.rounds import load_round
 
     found = check(load_round(round_file), ServerSettings.parse_json(server, "--server"))
+    write_atomic(output, found.model_dump_json(indent=2) + "\n")
+
+
+def find_server(
+    round_file: RoundFile,
+    server: ServerJson,
+    output: Annotated[Path, typer.Option(help="File to write what was found to.")],
+) -> None:
+    """Find the model server's program and its version."""
+    from weighbridge.config import ServerSettings
+    from weighbridge.files import write_atomic
+    from weighbridge.preflight import find_server as find
+    from weighbridge.rounds import load_round
+
+    found = find(load_round(round_file), ServerSettings.parse_json(server, "--server"))
     write_atomic(output, found.model_dump_json(indent=2) + "\n")
 
 
@@ -59,19 +75,27 @@ def run(
     model: Annotated[Path, typer.Option(help="Proof of the verified model, from 'fetch'.")],
     store: Annotated[Path, typer.Option(help="Folder of the request store, from 'build-requests'.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    program: Annotated[
+        Path | None, typer.Option(help="The server's program, from 'find-server'; default: from the settings.")
+    ] = None,
 ) -> None:
     """Serve the model, drive it with LoadGen once, and write logs and run.json."""
     from weighbridge.artifacts.proof import Proof
     from weighbridge.config import ClientSettings, ServerSettings
+    from weighbridge.preflight import ServerProgram
     from weighbridge.rounds import load_round
     from weighbridge.run import execute
 
+    settings = ServerSettings.parse_json(server, "--server")
+    executable = ServerProgram.read(program).executable if program else None
+    if executable is not None:
+        settings = settings.model_copy(update={"executable": executable})
     execute(
         round_=load_round(round_file),
         scenario=scenario,
         mode=mode,
         target_qps=target_qps,
-        server=ServerSettings.parse_json(server, "--server"),
+        server=settings,
         client=ClientSettings.parse_json(client, "--client"),
         model=Proof.read(model),
         store=store,

@@ -109,10 +109,6 @@ def _receive(
     with get_session().stream(
         "GET", repository.url(file.path), headers=headers, timeout=timeout_s
     ) as response:
-        if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            # What the hub has is shorter than what it listed, or the part is not of this file: start over.
-            part.truncate(0)
-            advance(-have)
         hf_raise_for_status(response)
         if have and response.status_code != HTTPStatus.PARTIAL_CONTENT:
             part.truncate(0)

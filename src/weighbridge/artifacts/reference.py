@@ -18,6 +18,7 @@ _FORGE = "https://github.com"
 # Files must be on disk as they are in the commit, and nothing of the user's may run on the way.
 _SETTINGS = (
     *("-c", "core.autocrlf=false"),
+    *("-c", "core.eol=lf"),
     *("-c", "core.fsmonitor=false"),
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "advice.detachedHead=false"),
@@ -94,8 +95,9 @@ def _restore(folder: Path, revision: str) -> None:
     """Put the commit's files in place, and have git hash each of them on disk."""
     _git(folder, "checkout", "--quiet", "--force", "--detach", revision)
     set_aside(folder, set(_git(folder, "ls-files", "-z").split("\0")))
-    # A fresh index knows no mtimes, so that neither of these can pass over a file unread.
-    _git(folder, "read-tree", "--reset", revision)
+    # A new index knows no sizes and mtimes, so that none of these can pass over a file unread.
+    (folder / ".git" / "index").unlink()
+    _git(folder, "read-tree", revision)
     _git(folder, "checkout-index", "--all", "--force", "--quiet")
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
     if changed:

@@ -27,10 +27,11 @@ rule preflight:
     params:
         round=ROUND_FILE,
         pin=pin(ROUND.loadgen),
+        client_program=CLIENT,
         server=SETTINGS.server.model_dump_json(),
     shell:
         r"""
-        {CLIENT:q} --log {log:q} preflight \
+        {params.client_program:q} --log {log:q} preflight \
             --round {params.round:q} \
             --server {params.server:q} \
             --output {output:q}

@@ -36,12 +36,13 @@ rule benchmark:
             ROUND.loadgen, ROUND.samples, ROUND.scenarios[wildcards.scenario]
         ),
         target_qps=lambda wildcards: SETTINGS.scenarios[wildcards.scenario].target_qps,
+        client_program=CLIENT,
         server=SETTINGS.server.model_dump_json(),
         client=SETTINGS.client.model_dump_json(),
         out=lambda wildcards, output: Path(output.record).parent,
     shell:
         r"""
-        {CLIENT:q} --log {log.main:q} run \
+        {params.client_program:q} --log {log.main:q} run \
             --scenario {wildcards.scenario:q} \
             --mode {wildcards.mode:q} \
             --round {params.round:q} \

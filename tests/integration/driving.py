@@ -83,6 +83,7 @@ def run_against(
     stream: bool = False,
     duration_s: float = 0.1,
     token_latencies: bool = False,
+    padding: int = 0,
     progress: Callable[[Progress], None] | None = None,
     **client: object,
 ) -> Run:
@@ -92,7 +93,7 @@ def run_against(
         scenario=scenario,
         mode=mode,
         target_qps=target_qps,
-        store=small_store(folder / "store", samples, stream=stream),
+        store=small_store(folder / "store", samples, stream=stream, padding=padding),
         endpoints=tuple(e.url if isinstance(e, Endpoint) else e for e in endpoints),
         client=ClientSettings.parse({"connections": 32, **client}, "test"),
         out=folder / "run",

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from weighbridge.rounds import Round
 from weighbridge.terms import Mode, Scenario
@@ -48,9 +49,7 @@ def work_size(round_: Round, scenario: Scenario, mode: Mode, target_qps: float) 
     return WorkSize(passes, passes * samples, float(due_s[-1]))
 
 
-def server_schedule_s(
-    queries: int, target_qps: float, seed: int
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def server_schedule_s(queries: int, target_qps: float, seed: int) -> NDArray[np.float64]:
     """Draw the due times of Server queries, in seconds since the start, exactly as LoadGen does.
 
     LoadGen draws exponential gaps with libstdc++: a Mersenne twister whose seed keeps 32 bits, two of its

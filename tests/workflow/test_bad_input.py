@@ -64,7 +64,8 @@ def test_a_model_folder_without_weights(workflow: Workflow, root: Path) -> None:
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     (workflow.directory / "resources").mkdir(parents=True)
-    (workflow.directory / "resources" / "preflight.json").write_text("{}")
+    for found in ("preflight", "server"):
+        (workflow.directory / "resources" / f"{found}.json").write_text("{}")
     answer = workflow("resources/model.json", artifacts={"model": {"path": str(folder)}})
     assert "without weights (*.safetensors)" in answer.text
     assert answer.code != 0
@@ -82,7 +83,8 @@ def test_a_file_whose_checksum_differs(workflow: Workflow, root: Path) -> None:
     data[len(data) // 2] ^= 1
     copy.write_bytes(bytes(data))
     (workflow.directory / "resources").mkdir(parents=True)
-    (workflow.directory / "resources" / "preflight.json").write_text("{}")
+    for found in ("preflight", "server"):
+        (workflow.directory / "resources" / f"{found}.json").write_text("{}")
     answer = workflow("resources/dataset.json", artifacts={"dataset": {"path": str(folder)}})
     assert copy.name in answer.text
     assert "sha256" in answer.text

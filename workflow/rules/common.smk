@@ -13,6 +13,7 @@ from shlex import quote
 from weighbridge.config import parse_settings
 from weighbridge.errors import InputError
 from weighbridge.rounds import load_round, round_file
+from weighbridge.work import warn_of_work
 
 ROOT = Path(workflow.basedir)
 ROUNDS = ROOT / "workflow" / "rounds"
@@ -37,15 +38,18 @@ CLIENT = (
 )
 # A server named by a path, in a container or run by the user needs no environment of ours.
 SERVER_ENVIRONMENT = (
-    "../../envs/server.yaml"
-    if SETTINGS.server.found_by_name
-    else CLIENT_ENVIRONMENT
+    "../../envs/server.yaml" if SETTINGS.server.found_by_name else CLIENT_ENVIRONMENT
 )
 if workflow.deployment_settings.deployment_method:
     # An isolated job runs this checkout's package, and with its own environment's Python.
     shell.prefix(
         f"weighbridge() {{ PYTHONPATH={quote(str(ROOT / 'src'))} python -P -m weighbridge \"$@\"; }}; "
     )
+for scenario, chosen in SETTINGS.scenarios.items():
+    if scenario in ROUND.scenarios and (
+        told := warn_of_work(ROUND, scenario, chosen.target_qps)
+    ):
+        logger.warning(told)
 SCENARIOS = [str(scenario) for scenario in ROUND.scenarios]
 
 

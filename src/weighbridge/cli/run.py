@@ -76,7 +76,7 @@ def run(
     store: Annotated[Path, typer.Option(help="Folder of the request store, from 'build-requests'.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     program: Annotated[
-        Path | None, typer.Option(help="The server's program, from 'find-server'; default: from the settings.")
+        Path | None, typer.Option(help="What 'find-server' found; default: as the settings say.")
     ] = None,
 ) -> None:
     """Serve the model, drive it with LoadGen once, and write logs and run.json."""

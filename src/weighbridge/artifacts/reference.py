@@ -95,8 +95,7 @@ def _restore(folder: Path, revision: str) -> None:
     """Put the commit's files in place, and have git hash each of them on disk."""
     _git(folder, "checkout", "--quiet", "--force", "--detach", revision)
     set_aside(folder, set(_git(folder, "ls-files", "-z").split("\0")))
-    # A new index knows no sizes and mtimes, so that none of these can pass over a file unread.
-    (folder / ".git" / "index").unlink()
+    # Without -m or --reset this makes the index anew: it knows no mtimes, and no file is passed over unread.
     _git(folder, "read-tree", revision)
     _git(folder, "checkout-index", "--all", "--force", "--quiet")
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no")

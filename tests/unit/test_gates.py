@@ -1,6 +1,5 @@
 """The gates: valid runs pass, each single defect is caught by its own check, and names a remedy."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from loadgen_files import (
     detail_values,
     evaluation_of,
     record_values,
+    seal,
     small_round,
     write_detail,
     write_run,
@@ -18,7 +18,6 @@ from loadgen_files import (
 
 from weighbridge.errors import InputError
 from weighbridge.gates import Verdict, judge, write_verdict
-from weighbridge.gates.performance import offline_target_qps
 from weighbridge.rounds import load_round
 from weighbridge.terms import Mode, Scenario
 
@@ -45,6 +44,7 @@ def runs(tmp_path: Path) -> Callable[..., Verdict]:
         values = detail_values(ROUND, scenario, mode) | (detail or {})
         values = {key: value for key, value in values.items() if value is not ...}
         write_detail(folder / "mlperf_log_detail.txt", values, errors)
+        seal(folder, record_values(ROUND, scenario, mode))
         return _judge(tmp_path, scenario, value)
 
     return judged
@@ -184,15 +184,6 @@ def test_each_defect_of_an_offline_log_is_caught(
     assert name in _failed(runs(Scenario.OFFLINE, detail=defect))
 
 
-def test_the_offline_target_is_the_largest_that_asks_for_the_passes_needed() -> None:
-    rules = load_round("v6.0", ROUNDS).scenarios[Scenario.OFFLINE]
-    for rate, passes in [(5, 1), (73, 1), (80.4, 1), (80.5, 2), (161, 3)]:
-        target = offline_target_qps(rate, rules, 48289)
-        assert target == pytest.approx(passes * 73.165, abs=0.01)
-        # LoadGen's own arithmetic: whole samples, rounded up to whole passes.
-        assert -(-int(1.1 * 600 * target) // 48289) == passes
-
-
 def test_too_few_queries_for_any_proof_are_said_so(runs: Callable[..., Verdict]) -> None:
     detail = {"result_query_count": 400, "result_overlatency_query_count": 0}
     check = next(check for check in runs(detail=detail).failed if check.name == "early stopping")
@@ -205,9 +196,21 @@ def test_a_missing_or_contradicting_summary_is_caught(tmp_path: Path) -> None:
         write_run(tmp_path, ROUND, Scenario.SERVER, mode)
     summary = tmp_path / "server" / "performance" / "mlperf_log_summary.txt"
     summary.write_text("Result is : INVALID\n")
-    assert _failed(_judge(tmp_path, Scenario.SERVER)) == {"summary file"}
+    assert _failed(_judge(tmp_path, Scenario.SERVER)) == {"summary file", "logs as LoadGen left them"}
     summary.unlink()
-    assert _failed(_judge(tmp_path, Scenario.SERVER)) == {"summary file"}
+    assert _failed(_judge(tmp_path, Scenario.SERVER)) == {"summary file", "logs as LoadGen left them"}
+
+
+def test_an_edited_log_is_caught_by_the_hash_that_the_run_recorded(tmp_path: Path) -> None:
+    for mode in Mode:
+        write_run(tmp_path, ROUND, Scenario.OFFLINE, mode)
+    log = tmp_path / "offline" / "performance" / "mlperf_log_detail.txt"
+    log.write_text(log.read_text().replace('"value": 24.0', '"value": 48.0'))
+    verdict = _judge(tmp_path, Scenario.OFFLINE)
+    assert verdict.rate == 48.0
+    assert [(check.name, check.value) for check in verdict.failed] == [
+        ("logs as LoadGen left them", "mlperf_log_detail.txt")
+    ]
 
 
 def _set(values: dict[str, Any], dotted: str, value: object) -> None:
@@ -235,6 +238,7 @@ def _set(values: dict[str, Any], dotted: str, value: object) -> None:
         ("server.environment", {}, "same server command"),
         ("server.version", None, "same server version"),
         ("load.loadgen_version", "6.0.5", "same LoadGen"),
+        ("system", {"accelerator_ecc_mode": "disabled"}, "ECC"),
     ],
 )
 def test_each_defect_of_a_record_is_caught(tmp_path: Path, key: str, value: object, name: str) -> None:
@@ -242,7 +246,7 @@ def test_each_defect_of_a_record_is_caught(tmp_path: Path, key: str, value: obje
         write_run(tmp_path, ROUND, Scenario.OFFLINE, mode)
     values = record_values(ROUND, Scenario.OFFLINE, Mode.ACCURACY)
     _set(values, key, value)
-    (tmp_path / "offline" / "accuracy" / "run.json").write_text(json.dumps(values))
+    seal(tmp_path / "offline" / "accuracy", values)
     assert _failed(_judge(tmp_path, Scenario.OFFLINE)) == {name}
 
 

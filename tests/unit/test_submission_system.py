@@ -38,7 +38,9 @@ def _describe(
         path.write_text(yaml.safe_dump(stated))
     settings = SubmissionSettings(submitter="Me", system="box", system_description=path)
     return describe_system(
-        settings=settings, round_=REAL if submittable else DEMO, record=record, detected=detected
+        settings=settings,
+        round_=REAL if submittable else DEMO,
+        record=record.model_copy(update={"system": detected}),
     )
 
 
@@ -119,11 +121,11 @@ def test_an_unreadable_description_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "system.yaml"
     settings = SubmissionSettings(submitter="Me", system="box", system_description=path)
     with pytest.raises(InputError, match="cannot be read"):
-        describe_system(settings=settings, round_=REAL, record=RECORD, detected={})
+        describe_system(settings=settings, round_=REAL, record=RECORD)
     for text in ("cooling: [", "just a text"):
         path.write_text(text)
         with pytest.raises(InputError, match=r"system\.yaml"):
-            describe_system(settings=settings, round_=REAL, record=RECORD, detected={})
+            describe_system(settings=settings, round_=REAL, record=RECORD)
 
 
 def test_nothing_is_presumed_of_servers_that_the_submitter_runs(tmp_path: Path) -> None:

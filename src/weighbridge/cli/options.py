@@ -6,7 +6,7 @@ import typer
 
 RoundFile = Annotated[
     str,
-    typer.Option("--round", metavar="FILE", help="The round's constants, such as workflow/rounds/v6.0.yaml."),
+    typer.Option("--round", metavar="ROUND", help="The round: its name, such as v6.0, or its file."),
 ]
 ServerJson = Annotated[
     str, typer.Option("--server", metavar="JSON", help="The configuration's section 'server'.")

@@ -39,23 +39,44 @@ def evaluate(
 
 
 def gate(
-    scenario: Annotated[Scenario, typer.Option(help="The scenario of both runs.")],
     round_file: RoundFile,
-    performance: Annotated[Path, typer.Option(help="Folder of the performance run.")],
-    accuracy: Annotated[Path, typer.Option(help="Folder of the accuracy run.")],
-    output: Annotated[Path, typer.Option(help="Verdict file to write.")],
+    scenario: Annotated[Scenario | None, typer.Option(help="The scenario of both runs.")] = None,
+    performance: Annotated[Path | None, typer.Option(help="Folder of the performance run.")] = None,
+    accuracy: Annotated[Path | None, typer.Option(help="Folder of the accuracy run.")] = None,
+    logs: Annotated[
+        Path | None,
+        typer.Option(help="Instead of these three: a folder with anyone's LoadGen logs in it or below."),
+    ] = None,
     score: Annotated[Path | None, typer.Option(help="accuracy.json, from 'evaluate'.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Verdict file to write.")] = None,
 ) -> None:
-    """Judge a scenario's runs; a failed gate is written too, with what to do next."""
+    """Judge runs; a failed gate is written too, with what to do next.
+
+    With --logs, every scenario found is judged and printed as a table; the exit code is 4 if one is INVALID.
+    """
+    from weighbridge.errors import InputError, InvalidRunError
     from weighbridge.evaluation import Evaluation
-    from weighbridge.gates import judge, write_verdict
+    from weighbridge.gates import judge, judge_logs, render_verdict, write_verdict
     from weighbridge.rounds import load_round
 
+    round_ = load_round(round_file)
+    if logs is not None:
+        from rich.console import Console
+
+        verdicts = judge_logs(logs, round_)
+        for verdict in verdicts:
+            Console().print(render_verdict(verdict))
+        invalid = [verdict.scenario.loadgen_name for verdict in verdicts if verdict.outcome == "INVALID"]
+        if invalid:
+            raise InvalidRunError(f"{logs}: {' and '.join(invalid)} INVALID; the tables say why.")
+        return
+    if scenario is None or output is None:
+        raise InputError("give --logs, or --scenario, --output and the folders of the runs.")
     verdict = judge(
         performance=performance,
         accuracy=accuracy,
         evaluation=Evaluation.read(score) if score else None,
-        round_=load_round(round_file),
+        round_=round_,
         scenario=scenario,
     )
     write_verdict(verdict, output)

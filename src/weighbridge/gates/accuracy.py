@@ -39,14 +39,17 @@ def readings(round_: Round, value: float | None) -> dict[str, Reading]:
     }
 
 
-def score_in_text(folder: Path, metric: str) -> float | None:
-    """Read the score out of anyone's accuracy.txt; None where there is no such file or line.
+def score_in_text(folder: Path | None, metric: str) -> float | None:
+    """Read the score out of anyone's accuracy.txt, in the run's folder or above; None where there is none.
 
     Raises:
         InputError: the line is there, but its number cannot be read.
     """
-    path = folder / ACCURACY_TEXT
-    if not path.is_file():
+    if folder is None:
+        return None
+    places = (folder / ACCURACY_TEXT, folder.parent / ACCURACY_TEXT)
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
         return None
     found = re.search(
         rf'^\{{.*"{re.escape(metric)}":\s*([^\s,}}]+).*\}}', path.read_text(errors="replace"), re.M

@@ -1,6 +1,5 @@
 """The performance run: valid by LoadGen's word and by our own reckoning from its log."""
 
-import math
 from dataclasses import dataclass
 
 from weighbridge.gates.verdict import Check, Gate
@@ -8,10 +7,13 @@ from weighbridge.logs import DetailLog
 from weighbridge.rounds import Round, ScenarioRules
 from weighbridge.statistics import max_over_latency, min_queries, missing_queries
 from weighbridge.terms import Mode, Scenario
+from weighbridge.work import largest_target_qps, offline_target_qps, passes_issued, passes_needed
 
 _OWN_SETTINGS = "Repeat with the user.conf that Weighbridge writes for the round."
-# LoadGen generates this much more offline work than target_qps and min_duration ask for.
-_OFFLINE_SLACK = 1.1
+# Steps of a search by hand: 5 % changes a loaded system's tail a lot, and its rate little.
+_STEP_DOWN, _STEP_UP = 0.95, 1.05
+_KEEPS_UP = 0.97  # completed to scheduled rate; below it, queries piled up
+_ROOM = 0.8  # of the latency limit
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Performance:
     p99_latency_s: float | None
     queries: int | None
     over_latency: int | None
+    target_qps: float | None
 
     @classmethod
     def of(cls, log: DetailLog, scenario: Scenario) -> "Performance":
@@ -43,6 +46,7 @@ class Performance:
             p99_latency_s=_seconds(log.number(_percentile_key(0.99))),
             queries=queries,
             over_latency=log.integer("result_overlatency_query_count"),
+            target_qps=log.number("effective_target_qps"),
         )
 
 
@@ -56,8 +60,9 @@ def performance_checks(log: DetailLog, round_: Round, scenario: Scenario) -> lis
     _counts(gate, log, numbers, rules, round_, scenario)
     _ordinary_issue(gate, log)
     if rules.target_latency_s is not None:
-        _latency(gate, log, rules.target_percentile, rules.target_latency_s)
-        _early_stopping(gate, log, numbers, rules.target_percentile, rules.target_latency_s)
+        slower = _slower(numbers)
+        _latency(gate, log, rules, slower)
+        _early_stopping(gate, numbers, rules, slower)
     return gate.checks
 
 
@@ -85,20 +90,9 @@ def _duration(
     gate.at_least("minimum duration set", asked, rules.min_duration_s, "s", _OWN_SETTINGS)
     remedy = _OWN_SETTINGS
     if scenario is Scenario.OFFLINE and numbers.rate:
-        target = offline_target_qps(numbers.rate, rules, round_.samples)
+        target = offline_target_qps(round_, numbers.rate)
         remedy = f"Set scenarios.offline.target_qps to {target}, so that LoadGen issues more work; repeat."
     gate.at_least("duration", numbers.duration_s, rules.min_duration_s, "s", remedy)
-
-
-def offline_target_qps(rate: float, rules: ScenarioRules, samples: int) -> float:
-    """Find the target rate with which an offline run at `rate` samples/s just lasts long enough.
-
-    LoadGen issues 1.1 * min_duration * target_qps samples, rounded up to whole passes over the dataset
-    (test_settings_internal.cc in mlcommons/inference): the returned rate asks for exactly the passes needed.
-    It is cut to three digits, since a rate rounded up could ask for one more pass.
-    """
-    passes = math.ceil(rules.min_duration_s * rate / samples)
-    return math.floor(1000 * passes * samples / (_OFFLINE_SLACK * rules.min_duration_s)) / 1000
 
 
 def _counts(
@@ -131,21 +125,20 @@ def _ordinary_issue(gate: Gate, log: DetailLog) -> None:
         gate.equals(key, log.get(key), wanted, "Remove audit.config from the working folder and repeat.")
 
 
-def _latency(gate: Gate, log: DetailLog, percentile: float, limit_s: float) -> None:
+def _latency(gate: Gate, log: DetailLog, rules: ScenarioRules, slower: str) -> None:
+    percentile, limit_s = rules.target_percentile, rules.target_latency_s or 0
     measured = _seconds(log.number(_percentile_key(percentile)))
     name = f"{100 * percentile:g}th percentile latency"
-    gate.at_most(name, measured, limit_s, "s", f"Too many queries waited: {_slower(log)}")
+    gate.at_most(name, measured, limit_s, "s", f"Too many queries waited: {slower}")
     limit_set = _seconds(log.number("effective_target_latency_ns"))
     gate.at_most("latency limit set", limit_set, limit_s, "s", _OWN_SETTINGS)
     percentile_set = log.number("effective_target_latency_percentile")
     gate.equals("latency percentile set", percentile_set, percentile, _OWN_SETTINGS)
 
 
-def _early_stopping(
-    gate: Gate, log: DetailLog, numbers: Performance, percentile: float, limit_s: float
-) -> None:
+def _early_stopping(gate: Gate, numbers: Performance, rules: ScenarioRules, slower: str) -> None:
     """Reckon from the counts whether LoadGen's statistical test passes, and what is missing if not."""
-    over, queries = numbers.over_latency, numbers.queries
+    over, queries, percentile = numbers.over_latency, numbers.queries, rules.target_percentile
     if over is None or not queries:
         gate.holds("early stopping", over, "late queries counted", False, "Repeat the run to its end.")
         return
@@ -156,15 +149,49 @@ def _early_stopping(
         limit = f"<= {allowed} of {queries} queries late"
     missing = missing_queries(over, queries, percentile)
     remedy = (
-        f"{over} of {queries} queries took longer than {limit_s:g} s; {missing} more, all in time, would be "
-        f"needed: {_slower(log)}"
+        f"{over} of {queries} queries took longer than {rules.target_latency_s:g} s; {missing} more, all in "
+        f"time, would be needed: {slower}"
     )
     gate.holds("early stopping", over, limit, missing == 0, remedy)
 
 
-def _slower(log: DetailLog) -> str:
-    target_qps = log.number("effective_target_qps") or 0
-    return f"lower scenarios.server.target_qps from {target_qps:g} (try {0.95 * target_qps:.4g}) and repeat."
+def suggested_target_qps(numbers: Performance, round_: Round, scenario: Scenario) -> float | None:
+    """Find the target rate for the next run; None where this one's is as good as can be told from one run.
+
+    Offline: the target that asks for exactly the passes needed. Server: lower when too many queries were
+    late, higher when the slow queries left room.
+    """
+    rules, target = round_.scenarios[scenario], numbers.target_qps
+    if target is None or numbers.rate is None:
+        return None
+    if scenario is Scenario.OFFLINE:
+        as_needed = passes_issued(round_, scenario, target) == passes_needed(round_, scenario, numbers.rate)
+        return None if as_needed else offline_target_qps(round_, numbers.rate)
+    if rules.target_latency_s is None or numbers.over_latency is None or not numbers.queries:
+        return None
+    if missing_queries(numbers.over_latency, numbers.queries, rules.target_percentile):
+        return _lower_target_qps(numbers)
+    room = numbers.p99_latency_s is not None and numbers.p99_latency_s < _ROOM * rules.target_latency_s
+    return _higher_target_qps(round_, target) if room else None
+
+
+def _slower(numbers: Performance) -> str:
+    target, lower = numbers.target_qps or 0, _lower_target_qps(numbers)
+    return f"lower scenarios.server.target_qps from {target:g} (try {lower:g}) and repeat."
+
+
+def _lower_target_qps(numbers: Performance) -> float:
+    """Step down from the target; a system that fell behind its schedule cannot do more than it completed."""
+    rate, target = numbers.rate or 0.0, numbers.target_qps or 0.0
+    fell_behind = rate < _KEEPS_UP * (numbers.scheduled_rate or 0.0)
+    return float(f"{_STEP_DOWN * (rate if fell_behind else target):.4g}")
+
+
+def _higher_target_qps(round_: Round, target: float) -> float | None:
+    """Step up from the target, but not into a run that is a whole pass longer."""
+    passes = passes_issued(round_, Scenario.SERVER, target)
+    higher = min(_STEP_UP * target, largest_target_qps(round_, Scenario.SERVER, passes))
+    return float(f"{higher:.4g}") if higher > target else None
 
 
 def _percentile_key(percentile: float) -> str:

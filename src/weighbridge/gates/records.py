@@ -1,31 +1,42 @@
 """The two runs beside each other: nothing failed in either, and both ran the same system."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+from weighbridge.files import sha256_of
 from weighbridge.gates.verdict import Check, Gate
 from weighbridge.record import RunRecord
 from weighbridge.rounds import Round
-from weighbridge.terms import Mode, Scenario
+from weighbridge.terms import ECC_MODE, Mode, Scenario
+
+RUN_RECORD = "run.json"
 
 _NOT_RECORDED = "There is no run.json, so this is not known; repeat the run with `weighbridge run`."
 _EQUAL = "equal in both runs"
 
 
 def record_checks(
-    performance: RunRecord | None, accuracy: RunRecord | None, round_: Round, scenario: Scenario
+    performance_folder: Path | None,
+    accuracy_folder: Path | None,
+    performance: RunRecord | None,
+    accuracy: RunRecord | None,
+    round_: Round,
+    scenario: Scenario,
 ) -> list[Check]:
     """Check what only run.json tells; without it these checks are not known, and never passed."""
     return [
-        *_one_run(performance, Mode.PERFORMANCE, round_, scenario),
-        *_one_run(accuracy, Mode.ACCURACY, round_, scenario),
+        *_one_run(performance_folder, performance, Mode.PERFORMANCE, round_, scenario),
+        *_one_run(accuracy_folder, accuracy, Mode.ACCURACY, round_, scenario),
         *_same_system(performance, accuracy),
     ]
 
 
-def _one_run(record: RunRecord | None, mode: Mode, round_: Round, scenario: Scenario) -> list[Check]:
+def _one_run(
+    folder: Path | None, record: RunRecord | None, mode: Mode, round_: Round, scenario: Scenario
+) -> list[Check]:
     gate = Gate(mode)
     meant = f"{round_.name}, {scenario}, {mode}"
-    if record is None:
+    if record is None or folder is None:
         gate.unknown("recorded as", meant, _NOT_RECORDED)
         gate.unknown("failed requests", "0", _NOT_RECORDED)
         return gate.checks
@@ -35,7 +46,43 @@ def _one_run(record: RunRecord | None, mode: Mode, round_: Round, scenario: Scen
     remedy = f"Failed: {kinds}. See errors.jsonl and server.log beside the run; mend the cause and repeat."
     gate.equals("failed requests", record.load.failures, 0, remedy)
     gate.equals("ended early", record.load.aborted, None, "Mend the cause and repeat the run.")
+    _logs_as_left(gate, folder, record)
+    _nothing_cached(gate, record, round_)
+    if ECC_MODE in record.system:
+        gate.equals(
+            "ECC", record.system[ECC_MODE], "enabled", "Switch it on (nvidia-smi -e 1, reboot) and repeat."
+        )
     return gate.checks
+
+
+def _logs_as_left(gate: Gate, folder: Path, record: RunRecord) -> None:
+    changed = [
+        name
+        for name, sha256 in record.logs.items()
+        if not (folder / name).is_file() or sha256_of(folder / name) != sha256
+    ]
+    gate.holds(
+        "logs as LoadGen left them",
+        ", ".join(changed) or "unchanged",
+        "the hashes in run.json",
+        bool(record.logs) and not changed,
+        f"Files of another run, or edited ones, lie in {folder}; restore them or repeat the run.",
+    )
+
+
+def _nothing_cached(gate: Gate, record: RunRecord, round_: Round) -> None:
+    """Check that the server kept nothing from one query for the next; a demonstration may leave it open."""
+    server = record.server
+    off = server.prefix_caching == "off" or "--no-enable-prefix-caching" in server.command
+    if off or round_.submittable:
+        gate.holds(
+            "prefix caching",
+            "off" if off else server.prefix_caching,
+            "off",
+            off or None,
+            "The server does not tell whether it caches prefixes; use one that tells by /metrics or "
+            "/get_server_info, with caching off, or let Weighbridge start it.",
+        )
 
 
 def _same_system(performance: RunRecord | None, accuracy: RunRecord | None) -> list[Check]:

@@ -10,6 +10,8 @@ from weighbridge.files import write_atomic
 from weighbridge.models import Model
 from weighbridge.terms import Mode, Scenario
 
+VERDICT = "verdict.json"
+
 Value = str | int | float | bool | None
 Outcome = Literal["VALID", "INVALID", "UNPROVEN"]
 
@@ -47,12 +49,19 @@ class Verdict(Model):
     queries: int | None = Field(description="Samples that the performance run issued.")
     over_latency: int | None = Field(description="Server: queries that took longer than the limit.")
     over_latency_allowed: int | None = Field(description="Server: as many may, by early stopping.")
+    queries_needed: int | None = Field(
+        description="Server: with so many over latency, so many queries pass early stopping."
+    )
+    target_qps: float | None = Field(description="As the performance run had it.")
+    suggested_target_qps: float | None = Field(description="For the next run; null: keep it.")
+    work: str | None = Field(description="What the target rate made LoadGen issue, and why.")
     metric: str
     accuracy: float | None
     readings: dict[str, Reading]
     unparsable: int | None
     empty: int | None
     loadgen_version: str | None
+    server_version: str | None = Field(description="As the server told; the round's reference may differ.")
     checks: tuple[Check, ...]
 
     @property

@@ -13,10 +13,8 @@ from weighbridge.evaluation import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
 from weighbridge.files import sha256_of
 from weighbridge.gates import RUN_RECORD, VERDICT, Verdict
 from weighbridge.logs import ANSWERS, DETAIL, SUMMARY
-from weighbridge.provenance import this_host
 from weighbridge.record import RunRecord
 from weighbridge.rounds import Round
-from weighbridge.submission.detect import detect
 from weighbridge.submission.documents import render
 from weighbridge.submission.measurements import measurements
 from weighbridge.submission.sources import copy_sources
@@ -145,15 +143,7 @@ def _add_scenario(judged: _Judged, layout: Layout, originals: Path, statement: d
 
 def _add_system(record: RunRecord, layout: Layout) -> dict[str, str]:
     """Add the system description; return where each of its fields comes from."""
-    same_machine = this_host().name == record.host.name
-    if not same_machine:
-        _log.warning("the runs were made on %s, so nothing is detected here", record.host.name)
-    description = describe_system(
-        settings=layout.settings,
-        round_=layout.round_,
-        record=record,
-        detected=detect() if same_machine else {},
-    )
+    description = describe_system(settings=layout.settings, round_=layout.round_, record=record)
     _write_json(layout.system, description.values)
     return dict(description.sources)
 

@@ -51,16 +51,13 @@ def required_fields() -> dict[str, RequiredField]:
     return {name: RequiredField.parse(entry, f"{_FIELDS_FILE}: {name}") for name, entry in data.items()}
 
 
-def describe_system(
-    *, settings: SubmissionSettings, round_: Round, record: RunRecord, detected: Mapping[str, Value]
-) -> SystemDescription:
+def describe_system(*, settings: SubmissionSettings, round_: Round, record: RunRecord) -> SystemDescription:
     """Lay the layers over each other: defaults, detected, told by the run, stated, settings.
 
     Args:
         settings: Submitter, system and division, and the path of what the submitter states.
         round_: A demonstration's gaps are filled with a placeholder; any other round's gaps are errors.
-        record: A run on the system.
-        detected: What the machine that ran tells about itself; empty when this is another machine.
+        record: A run on the system, with what the machine that ran told about itself.
 
     Raises:
         InputError: a field is missing (all are listed, with an example of each) or has an impossible value.
@@ -68,8 +65,8 @@ def describe_system(
     stated = _stated(settings.system_description)
     layers: list[tuple[Source, Mapping[str, Value]]] = [
         ("default", _DEFAULTS),
-        ("detected", detected),
-        ("run", _told_by(record, detected)),
+        ("detected", record.system),
+        ("run", _told_by(record)),
         ("stated", stated),
         ("settings", _from(settings, stated)),
     ]
@@ -110,15 +107,15 @@ def _from(settings: SubmissionSettings, stated: Mapping[str, Value]) -> dict[str
     return names if "system_name" in stated else names | {"system_name": settings.system}
 
 
-def _told_by(record: RunRecord, detected: Mapping[str, Value]) -> dict[str, Value]:
+def _told_by(record: RunRecord) -> dict[str, Value]:
     """Take from a run what it knows of the software, and that a server of ours is on one node."""
     software = [
         f"Python {record.host.python}",
         f"LoadGen {record.load.loadgen_version}",
         f"Weighbridge {record.weighbridge_version}",
     ]
-    if "other_software_stack" in detected:
-        software.insert(0, str(detected["other_software_stack"]))
+    if "other_software_stack" in record.system:
+        software.insert(0, record.system["other_software_stack"])
     fields: dict[str, Value] = {"other_software_stack": ", ".join(software)}
     if record.server.command:
         name = Path(record.server.command[0]).name

@@ -1,0 +1,100 @@
+"""`gate --logs`: anyone's logs, found by what they say, judged and printed."""
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+from loadgen_files import detail_values, small_round, write_detail, write_results, write_run
+from rich.console import Console
+
+from weighbridge.errors import InputError
+from weighbridge.gates import Verdict, judge_logs, render_verdict
+from weighbridge.rounds import load_round
+from weighbridge.terms import Mode, Scenario
+
+ROUND = small_round()
+PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "published-q3vl-v6.0"
+
+
+def _text(verdict: Verdict) -> str:
+    output = io.StringIO()
+    Console(width=160, file=output).print(render_verdict(verdict))
+    return output.getvalue()
+
+
+def test_a_run_directory_of_our_own_is_valid_in_both_scenarios(tmp_path: Path) -> None:
+    write_results(tmp_path, ROUND)
+    assert [(v.scenario, v.outcome) for v in judge_logs(tmp_path, ROUND)] == [
+        (Scenario.OFFLINE, "VALID"),
+        (Scenario.SERVER, "VALID"),
+    ]
+
+
+def test_the_names_of_folders_do_not_matter(tmp_path: Path) -> None:
+    shutil.move(write_run(tmp_path / "a", ROUND, Scenario.SERVER, Mode.PERFORMANCE), tmp_path / "x")
+    [verdict] = judge_logs(tmp_path / "x", ROUND)
+    assert (verdict.scenario, verdict.outcome) == (Scenario.SERVER, "UNPROVEN")
+    assert "add the logs of the accuracy run" in _text(verdict)
+
+
+def test_two_runs_of_a_kind_no_logs_and_another_scenario_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no mlperf_log_detail"):
+        judge_logs(tmp_path, ROUND)
+    folder = write_run(tmp_path, ROUND, Scenario.SERVER, Mode.PERFORMANCE)
+    shutil.copytree(folder, tmp_path / "again")
+    with pytest.raises(InputError, match="two Server performance runs"):
+        judge_logs(tmp_path, ROUND)
+    values = detail_values(ROUND, Scenario.SERVER, Mode.PERFORMANCE) | {"effective_scenario": "MultiStream"}
+    write_detail(folder / "mlperf_log_detail.txt", values)
+    with pytest.raises(InputError, match="only performance"):
+        judge_logs(folder, ROUND)
+
+
+@pytest.mark.parametrize(
+    ("changes", "suggested"),
+    [
+        ({}, 21.0),  # p99 of 8 s leaves room
+        ({"result_99.00_percentile_latency_ns": 11_000_000_000}, None),
+        ({"result_overlatency_query_count": 40}, 19.0),
+        ({"result_overlatency_query_count": 40, "result_completed_samples_per_sec": 15.0}, 14.25),
+    ],
+)
+def test_the_next_target_of_a_server_run(
+    tmp_path: Path, changes: dict[str, object], suggested: float | None
+) -> None:
+    folder = write_run(tmp_path, ROUND, Scenario.SERVER, Mode.PERFORMANCE)
+    write_detail(
+        folder / "mlperf_log_detail.txt", detail_values(ROUND, Scenario.SERVER, Mode.PERFORMANCE) | changes
+    )
+    [verdict] = judge_logs(tmp_path, ROUND)
+    assert verdict.suggested_target_qps == suggested
+    if suggested:
+        assert f"target_qps {suggested:g} instead of 20" in _text(verdict)
+
+
+def test_the_early_stopping_test_is_told_in_numbers(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, ROUND, Scenario.SERVER, Mode.PERFORMANCE)
+    late = detail_values(ROUND, Scenario.SERVER, Mode.PERFORMANCE) | {"result_overlatency_query_count": 10}
+    write_detail(folder / "mlperf_log_detail.txt", late)
+    [verdict] = judge_logs(tmp_path, ROUND)
+    assert (verdict.over_latency, verdict.queries_needed) == (10, 2010)
+    text = _text(verdict)
+    assert "10 of 1200 queries late, at most 4 may be" in text
+    assert "810 more, all in time, would be needed" in " ".join(text.split())
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="needs the published result in ../shared/data")
+def test_the_published_result_is_told_as_it_was_published() -> None:
+    offline, server = judge_logs(PUBLISHED, load_round("v6.0"))
+    assert (offline.outcome, offline.failed, server.outcome, server.failed) == (
+        "UNPROVEN",
+        (),
+        "UNPROVEN",
+        (),
+    )
+    assert "Result: 43.7662 samples/s" in _text(offline)
+    text = _text(server)
+    assert "Result: 38.0313 queries/s (38.1788 scheduled)" in text
+    assert "p99 11.520 s; 343 of 48289 queries late, at most 432 may be" in text
+    assert "f1 0.788357 (checker 0.782397 met" in text

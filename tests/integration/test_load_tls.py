@@ -51,6 +51,6 @@ def test_an_unknown_certificate_is_refused(
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     with Endpoint(lambda _: answer("x"), tls=server_side(certificate)) as endpoint:
         run = run_against([endpoint], tmp_path, 20)
-    assert run.report.completed == 0
-    assert "certificate verify failed" in str(run.report.aborted)
+    assert run.report.failed == {"connect": 20}
+    assert all("certificate verify failed" in str(error["evidence"]) for error in run.errors)
     assert endpoint.seen == []

@@ -76,8 +76,9 @@ def test_every_latency_is_as_the_oracle_computes(behaviour: Behaviour, stream: b
     store = RequestStore.open(tmp_path / "store")
     services_s = service_times_s([store.body(sample) for sample in samples], behaviour)
     expected_s = predict(arrivals_s, services_s, behaviour.servers)
-    # How close the two come is a figure of a quiet machine, which bench/client.py measures. Here, beside other
-    # work on two cores, each request must still fare as computed: late by a little, never early, none mixed up.
+    # How close the two come is a figure of a quiet machine, which bench/client.py measures. Here, beside
+    # other work on two cores, each request must still fare as computed: late by a little, never early, none
+    # mixed up.
     late_s = latency_s.to_numpy() - expected_s
     assert late_s.min() > -0.05
     assert np.median(late_s) < 0.05

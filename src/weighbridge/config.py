@@ -242,6 +242,9 @@ class Settings(Model):
     """All of config.yaml."""
 
     round: str = Field(description="A file of workflow/rounds, without its ending.")
+    fetch_on: Literal["job", "submit-host"] = Field(
+        default="job", description="On a cluster: fetch in a job, or beside Snakemake, where the internet is."
+    )
     artifacts: Artifacts
     requests: RequestSettings = RequestSettings()
     server: ServerSettings

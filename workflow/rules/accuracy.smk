@@ -16,6 +16,7 @@ rule evaluate:
         record="results/{scenario}/accuracy.json",
     log:
         "logs/evaluate-{scenario}.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:

@@ -72,6 +72,7 @@ rule fetch:
         "logs/fetch-{kind}.log",
     wildcard_constraints:
         kind="model|dataset|reference",
+    localrule: SETTINGS.fetch_on == "submit-host"
     conda:
         "../../envs/fetch.yaml"
     threads: workflow.cores or 8
@@ -98,6 +99,7 @@ rule extract_prompt:
         "resources/prompt.json",
     log:
         "logs/extract-prompt.log",
+    localrule: True
     conda:
         "../../envs/fetch.yaml"
     params:

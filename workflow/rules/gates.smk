@@ -15,6 +15,7 @@ rule gate:
         "results/{scenario}/verdict.json",
     log:
         "logs/gate-{scenario}.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:

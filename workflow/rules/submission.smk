@@ -15,6 +15,7 @@ rule assemble:
         originals=directory("results/originals"),
     log:
         "logs/assemble.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -42,6 +43,7 @@ rule summary:
         "results/summary.json",
     log:
         "logs/summary.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     shell:

@@ -4,15 +4,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from weighbridge.artifacts.fetch import fetch
-from weighbridge.artifacts.kinds import Kind, check_contents
-from weighbridge.artifacts.manifest import FileEntry, Manifest, Sha256, read_lock
-from weighbridge.artifacts.reference import checkout
-from weighbridge.artifacts.synthetic import synthesise
-from weighbridge.artifacts.verify import verify
-from weighbridge.config import Artifact
-from weighbridge.errors import InputError
-from weighbridge.files import write_atomic
+from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.manifest import FileEntry, Sha256
 from weighbridge.models import Model
 
 
@@ -25,52 +18,3 @@ class Proof(Model):
     revision: str | None
     manifest_digest: Sha256 = Field(description="One hash for the whole artifact.")
     files: tuple[FileEntry, ...]
-
-
-def obtain(artifact: Artifact, kind: Kind, into: Path, proof: Path) -> Proof:
-    """Bring an artifact to disk if it is not there, prove it, and write its proof.
-
-    Args:
-        artifact: its pin; with a `path`, the folder is proven where it lies and nothing is fetched; a
-            `synthetic` one is made up.
-        kind: what it is for.
-        into: the folder to fetch into.
-        proof: the file to write, after everything else has succeeded.
-
-    Raises:
-        InputError: the settings name no lock for a folder given by path, or the lock cannot be read.
-        SetupError: the artifact cannot be had, or is not what its pin says.
-    """
-    lock = read_lock(artifact.manifest) if artifact.manifest else None
-    folder = (artifact.path or into).resolve()
-    if artifact.path is not None:
-        manifest = _prove_in_place(kind, folder, lock)
-    elif artifact.synthetic is not None:
-        manifest = synthesise(kind, artifact.synthetic, folder)
-    elif kind is Kind.REFERENCE:
-        manifest = checkout(artifact, folder, lock)
-    else:
-        manifest = fetch(artifact, kind, folder, lock)
-    check_contents(kind, folder)
-    result = Proof(
-        kind=kind,
-        folder=folder,
-        repo=artifact.repo,
-        revision=artifact.revision,
-        manifest_digest=manifest.digest,
-        files=manifest.files,
-    )
-    write_atomic(proof, result.model_dump_json(indent=1) + "\n")
-    return result
-
-
-def _prove_in_place(kind: Kind, folder: Path, lock: Manifest | None) -> Manifest:
-    if lock is None:
-        raise InputError(
-            f"artifacts.{kind}: path is {folder}, without a manifest to verify it against; write one with "
-            f"'weighbridge lock {folder} --out FILE' where the folder is known to be good, and give it as "
-            f"artifacts.{kind}.manifest."
-        )
-    check_contents(kind, folder)
-    verify(folder, lock)
-    return lock

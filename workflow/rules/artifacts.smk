@@ -75,7 +75,7 @@ rule fetch:
     localrule: SETTINGS.fetch_on == "submit-host"
     conda:
         "../../envs/fetch.yaml"
-    threads: workflow.cores or 8
+    threads: ALL_CORES
     params:
         artifact=lambda wildcards: getattr(
             SETTINGS.artifacts, wildcards.kind

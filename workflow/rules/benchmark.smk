@@ -29,7 +29,7 @@ rule benchmark:
     conda:
         CLIENT_ENVIRONMENT
     # All cores: two measurements on one machine would measure each other.
-    threads: workflow.cores or 8
+    threads: ALL_CORES
     params:
         round=ROUND_FILE,
         pin=lambda wildcards: pin(

@@ -1,7 +1,7 @@
 """What all stages share: validated settings, the round, and pins that trigger reruns.
 
 In:  config.yaml under the profile's overlay, workflow/rounds/NAME.yaml
-Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, CLIENT, the environments' files, pin()
+Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, CLIENT, the environments' files, ALL_CORES, pin()
 """
 
 import os
@@ -50,6 +50,8 @@ for scenario, chosen in SETTINGS.scenarios.items():
         told := warn_of_work(ROUND, scenario, chosen.target_qps)
     ):
         logger.warning(told)
+# What a rule gets that can use all of a machine; on a cluster, the profile's set-threads says it instead.
+ALL_CORES = workflow.resource_settings.cores or 8
 SCENARIOS = [str(scenario) for scenario in ROUND.scenarios]
 
 

@@ -16,7 +16,7 @@ rule build_requests:
         "logs/build-requests.log",
     conda:
         "../../envs/fetch.yaml"
-    threads: workflow.cores or 8
+    threads: ALL_CORES
     params:
         round=ROUND_FILE,
         pin=pin(ROUND.task, ROUND.samples, ROUND.splits, ROUND.prompt),

@@ -178,10 +178,10 @@ def serve_command(
 
 
 def _environment(base: Mapping[str, str], executable: str) -> dict[str, str]:
-    """Let the server find the programs beside it, as it would in its own environment, activated."""
+    """Let the server find the programs beside it, as in its own environment, and leave its log plain."""
     inherited = dict(base)
     beside = str(Path(executable).parent)
-    return inherited | {"PATH": f"{beside}:{inherited.get('PATH', os.defpath)}"}
+    return inherited | {"PATH": f"{beside}:{inherited.get('PATH', os.defpath)}", "NO_COLOR": "1"}
 
 
 def _numbered(log_path: Path, number: int, of: int) -> Path:

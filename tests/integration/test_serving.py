@@ -66,9 +66,11 @@ def test_a_deaf_server_is_killed(tmp_path: Path) -> None:
 
 def test_a_server_that_dies_is_told_at_once_with_the_end_of_its_log(tmp_path: Path) -> None:
     started = time.monotonic()
-    with pytest.raises(SetupError, match="exit code 1") as caught:
-        with running_server(settings("dies"), tmp_path, tmp_path / "server.log"):
-            pytest.fail("a dead server was taken for a ready one")
+    with (
+        pytest.raises(SetupError, match="exit code 1") as caught,
+        running_server(settings("dies"), tmp_path, tmp_path / "server.log"),
+    ):
+        pytest.fail("a dead server was taken for a ready one")
     # It lives half a second; the settings would allow twenty.
     assert time.monotonic() - started < 10
     assert "no such kernel" in str(caught.value)

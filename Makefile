@@ -16,6 +16,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
     && { echo $$name; break; }; done)
 VENV := .venv
 SERVER_VENV := .venv-server
+V61_VENV := .venv-v6.1
 UV := $(VENV)/bin/uv
 INSTALL := $(UV) pip install --quiet --require-hashes --no-deps --compile-bytecode
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -30,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the commands.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9.-]+):.*## /\1\t/' | expand -t 18
 
 .PHONY: submission
 submission: setup ## Run the main job on the embedded demo: a checked submission tree, and its table.
@@ -53,6 +54,9 @@ lint: $(VENV)/.workflow $(VENV)/.dev ## Check format, style, types and the workf
 .PHONY: setup
 setup: $(VENV)/.workflow $(SERVER_VENV)/.server system ## Make both environments.
 
+.PHONY: setup-v6.1
+setup-v6.1: $(V61_VENV)/.client ## Make the client's environment of round v6.1, which has another LoadGen.
+
 .PHONY: system
 system: ## Install the system library that vLLM for CPUs needs.
 	@$(PYTHON) -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2> /dev/null || .ci/apt-install libnuma1
@@ -67,6 +71,9 @@ lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hash
 	    ../$(COMPILE) bootstrap.in -o bootstrap.lock && \
 	    ../$(COMPILE) workflow.in -o workflow.lock && \
 	    ../$(COMPILE) dev.in -o dev.lock && \
+	    grep '==' workflow.lock | grep -v '^mlcommons-loadgen' | tr -d '\\' > /tmp/weighbridge-pins.$$$$ && \
+	    ../$(COMPILE) -c /tmp/weighbridge-pins.$$$$ client-v6.1.in -o client-v6.1.lock && \
+	    rm /tmp/weighbridge-pins.$$$$ && \
 	    ../$(COMPILE) --exclude-newer $(SERVER_ERA) --override server-overrides.in server.in -o server.lock
 
 .PHONY: schema
@@ -75,7 +82,7 @@ schema: $(VENV)/.workflow ## Write the configuration's JSON Schema from the sett
 
 .PHONY: clean
 clean: ## Remove the environments; results and downloads stay.
-	rm -rf $(VENV) $(SERVER_VENV)
+	rm -rf $(VENV) $(SERVER_VENV) $(V61_VENV)
 
 $(VENV)/.uv: requirements/bootstrap.lock
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11, 3.12 or 3.13 here; install one, or give PYTHON=/path/to/python" >&2; exit 3; }
@@ -98,4 +105,11 @@ $(SERVER_VENV)/.server: $(VENV)/.uv requirements/server.lock
 	@echo "make: installing vLLM for CPUs into $(SERVER_VENV) (8 GB, some minutes)"
 	@$(UV) venv --quiet --clear --python $(VENV)/bin/python $(SERVER_VENV)
 	@$(INSTALL) --python $(SERVER_VENV) -r requirements/server.lock
+	@touch $@
+
+$(V61_VENV)/.client: $(VENV)/.uv requirements/client-v6.1.lock pyproject.toml
+	@echo "make: installing the load client of round v6.1 into $(V61_VENV) (0.4 GB)"
+	@$(UV) venv --quiet --clear --python $(VENV)/bin/python $(V61_VENV)
+	@$(INSTALL) --python $(V61_VENV) -r requirements/client-v6.1.lock
+	@$(UV) pip install --quiet --python $(V61_VENV) --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from weighbridge.artifacts import download
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.manifest import FileEntry, Manifest, write_lock
-from weighbridge.artifacts.proof import Proof, obtain
+from weighbridge.artifacts.obtain import obtain
+from weighbridge.artifacts.proof import Proof
 from weighbridge.config import Artifact
 from weighbridge.errors import SetupError
 

@@ -10,7 +10,8 @@ import pytest
 
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.manifest import Manifest, write_lock
-from weighbridge.artifacts.proof import Proof, obtain
+from weighbridge.artifacts.obtain import obtain
+from weighbridge.artifacts.proof import Proof
 from weighbridge.config import Artifact
 from weighbridge.errors import SetupError
 

@@ -13,7 +13,7 @@ from huggingface_hub.utils import _http
 
 from weighbridge.artifacts import download
 from weighbridge.artifacts.kinds import Kind
-from weighbridge.artifacts.proof import obtain
+from weighbridge.artifacts.obtain import obtain
 from weighbridge.config import Artifact
 from weighbridge.errors import InputError, SetupError
 

@@ -6,7 +6,8 @@ import pytest
 
 from weighbridge.artifacts.kinds import Kind, check_contents
 from weighbridge.artifacts.manifest import write_lock
-from weighbridge.artifacts.proof import Proof, obtain
+from weighbridge.artifacts.obtain import obtain
+from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.verify import describe
 from weighbridge.config import Artifact
 from weighbridge.errors import InputError, SetupError

@@ -23,7 +23,7 @@ def fetch(
     proof: Annotated[Path, typer.Option(help="Where to write what was proven.")],
 ) -> None:
     """Bring an artifact to disk if need be, verify every byte, and write its proof."""
-    from weighbridge.artifacts.proof import obtain
+    from weighbridge.artifacts.obtain import obtain
     from weighbridge.config import Artifact
 
     done = obtain(Artifact.parse_json(artifact, f"artifacts.{kind}"), kind, into, proof)

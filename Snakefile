@@ -22,13 +22,15 @@ include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/gates.smk"
 include: "workflow/rules/submission.smk"
+include: "workflow/rules/check.smk"
 
 
 # The targets that a user names; the first is what a bare `snakemake` makes.
 rule submission:
-    """The whole way: four runs, their verdicts, the submission tree and its summary."""
+    """The whole way: four runs, their verdicts, the checked submission tree and its summary."""
     input:
         "results/submission",
+        "results/check.txt",
         "results/summary.json",
 
 
@@ -36,6 +38,12 @@ rule artifacts:
     """The pinned inputs alone, fetched and proven."""
     input:
         ARTIFACT_PROOFS,
+
+
+rule check:
+    """The submission tree, checked by our own rules and by the official tools."""
+    input:
+        "results/check.txt",
 
 
 rule verdicts:

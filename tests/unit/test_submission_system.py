@@ -100,7 +100,7 @@ def test_a_demonstration_fills_its_gaps_visibly(tmp_path: Path) -> None:
         ({"accelerators_per_node": 1.5}, "'accelerators_per_node' is '1.5'"),
         ({"status": "Available"}, "'status' is 'Available'; write one of available | preview | rdi"),
         ({"system_type": "Datacenter"}, "'system_type' is 'Datacenter'"),
-        ({"is_network": "false"}, "remove 'is_network'"),
+        ({"is_network": "false"}, "'is_network' is there; remove it"),
         ({"submitter": "You"}, "'submitter' belongs into the configuration"),
         ({"cooling": ["air"]}, "must map field names to texts or numbers"),
     ],

@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import os
 import re
 import stat
+import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +138,52 @@ def test_a_tree_built_twice_is_the_same_bytes(tmp_path: Path, project: Path) -> 
     (tmp_path / "results" / "submission" / "stale").write_text("left over")
     assert _assemble(tmp_path, project) == first
     left = {path.name for path in (tmp_path / "results").iterdir()}
-    assert left == {"offline", "server", "submission", "originals"}
+    assert left == {
+        "offline",
+        "server",
+        "submission",
+        "submission.tar.gz",
+        "submission.sha256",
+        "originals",
+    }
+
+
+def test_the_archive_is_the_same_bytes_again_and_its_checksums_hold(tmp_path: Path, project: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results, ROUND)
+    manifest = _assemble(tmp_path, project)
+    archive = (results / "submission.tar.gz").read_bytes()
+    for path in (results / "submission").rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    time.sleep(1.1)  # a time of making within the archive would show
+    _assemble(tmp_path, project)
+    assert (results / "submission.tar.gz").read_bytes() == archive
+    with tarfile.open(results / "submission.tar.gz") as tar:
+        assert tar.getnames() == [f"submission/{entry.path}" for entry in manifest.files]
+        assert {(member.mtime, member.uid, member.mode) for member in tar} == {(0, 0, 0o644)}
+    lines = (results / "submission.sha256").read_text().splitlines()
+    for line in lines:
+        sha256, _, name = line.partition("  ")
+        assert hashlib.sha256((results / name).read_bytes()).hexdigest() == sha256
+    assert len(lines) == len(manifest.files) + 1
+
+
+def test_the_open_division_takes_a_failed_run_and_says_so(tmp_path: Path, project: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results, ROUND)
+    path = results / "server" / "verdict.json"
+    verdict = json.loads(path.read_text())
+    verdict["checks"][0]["passed"] = False
+    _edit(path, checks=verdict["checks"], outcome="INVALID")
+    with pytest.raises(InvalidRunError):
+        _assemble(tmp_path, project)
+    _assemble(tmp_path, project, division="open")
+    submitter = results / "submission" / "open" / "Me"
+    mapping = json.loads((submitter / "model_mapping.json").read_text())
+    assert mapping == {"qwen3-vl-235b-a22b": "qwen3-vl-235b-a22b"}
+    readme = submitter / "results" / "box" / "qwen3-vl-235b-a22b" / "Server" / "README.md"
+    assert "| scenario (performance) | Server | Server |" in readme.read_text()
+    assert json.loads((submitter / "systems" / "box.json").read_text())["division"] == "open"
 
 
 def test_a_demonstration_is_marked_wherever_its_numbers_are(tmp_path: Path, project: Path) -> None:

@@ -1,7 +1,7 @@
 """The submission tree, and the table that a person reads.
 
 In:  verdicts, runs and scores of all scenarios
-Out: results/submission/ with its manifest, results/originals/ (the full accuracy logs), summary.json
+Out: results/submission/, its archive and checksums, results/originals/ (the full accuracy logs), summary.json
 """
 
 
@@ -13,6 +13,8 @@ rule assemble:
     output:
         tree=directory("results/submission"),
         originals=directory("results/originals"),
+        archive="results/submission.tar.gz",
+        checksums="results/submission.sha256",
     log:
         "logs/assemble.log",
     localrule: True

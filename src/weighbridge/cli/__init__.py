@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from weighbridge import __version__
-from weighbridge.cli import artifacts, requests, results, run, simulate
+from weighbridge.cli import artifacts, requests, results, run, simulate, submission
 from weighbridge.errors import WeighbridgeError
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for stage in (artifacts, requests, run, results, simulate):
+for stage in (artifacts, requests, run, results, submission, simulate):
     stage.register(app)
 
 

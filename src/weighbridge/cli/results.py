@@ -1,4 +1,4 @@
-"""Commands that read runs: evaluate, gate, assemble, summary."""
+"""Commands that read runs: evaluate, gate, summary."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,6 @@ def register(app: typer.Typer) -> None:
     """Add this stage's commands."""
     app.command()(evaluate)
     app.command()(gate)
-    app.command()(assemble)
     app.command()(summary)
 
 
@@ -80,31 +79,6 @@ def gate(
         scenario=scenario,
     )
     write_verdict(verdict, output)
-
-
-def assemble(
-    round_file: RoundFile,
-    submission: Annotated[
-        str, typer.Option(metavar="JSON", help="The configuration's section 'submission'.")
-    ],
-    results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")],
-    source: Annotated[Path, typer.Option(help="The project's root: the code that ran.")],
-    originals: Annotated[Path, typer.Option(help="Folder for the full accuracy logs.")],
-    out: Annotated[Path, typer.Option(help="Folder of the tree.")],
-) -> None:
-    """Build the submission tree from runs that passed every gate."""
-    from weighbridge.config import SubmissionSettings
-    from weighbridge.rounds import load_round
-    from weighbridge.submission import assemble as build
-
-    build(
-        results=results,
-        destination=out,
-        originals=originals,
-        round_=load_round(round_file),
-        settings=SubmissionSettings.parse_json(submission, "--submission"),
-        source=source,
-    )
 
 
 def summary(

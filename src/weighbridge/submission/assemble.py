@@ -17,6 +17,7 @@ from weighbridge.record import RunRecord
 from weighbridge.rounds import Round
 from weighbridge.submission.documents import render
 from weighbridge.submission.measurements import measurements
+from weighbridge.submission.pack import pack
 from weighbridge.submission.sources import copy_sources
 from weighbridge.submission.system import describe_system
 from weighbridge.submission.tree import Layout, check_tree, manifest_of, replaced_folder
@@ -64,7 +65,8 @@ def assemble(
 
     Args:
         results: The run directory's results/, with runs, scores and verdicts.
-        destination: The tree's folder; what stands there is replaced when the new tree is complete.
+        destination: The tree's folder; what stands there is replaced when the new tree is complete. Beside it
+            go its archive (.tar.gz) and the checksums of all (.sha256).
         originals: The folder for what may not stand in the tree: the full accuracy logs, read-only, and their
             list (originals.json); the list of the tree's files (manifest.json); where each field of the
             system description comes from (system-sources.json).
@@ -73,12 +75,13 @@ def assemble(
         source: The project's root.
 
     Raises:
-        InvalidRunError: a gate failed, or something that only a recorded run can prove is not known.
+        InvalidRunError: a gate failed, or something that only a recorded run can prove is not known. The
+            open division takes such runs, and its READMEs say what failed.
         InputError: a file is missing or of another run, or the system description has gaps.
     """
     judged = [_Judged.read(results, scenario) for scenario in round_.scenarios]
     for each in judged:
-        _require_valid(each, round_)
+        _require_verdict(each, round_, settings)
     with replaced_folder(originals) as kept, replaced_folder(destination) as root:
         layout = Layout(root, settings, round_)
         statement = measurements(settings.measurements, round_, judged[0].performance)
@@ -91,18 +94,20 @@ def assemble(
         write_lock(kept / "originals.json", manifest_of(kept))
         write_lock(kept / "manifest.json", manifest)
         _write_json(kept / "system-sources.json", sources)
+    archive = pack(destination, manifest)
+    _log.info("%s packed as %s", destination, archive.name)
     _log.info("%s: %d files, %d bytes", destination, len(manifest.files), manifest.total_bytes)
     return manifest
 
 
-def _require_valid(judged: _Judged, round_: Round) -> None:
+def _require_verdict(judged: _Judged, round_: Round, settings: SubmissionSettings) -> None:
     verdict = judged.verdict
     path = judged.folder / VERDICT
     if verdict.round != round_.name:
         raise InputError(f"{path}: is of round {verdict.round}, not {round_.name}; judge the runs again.")
     reasons = [f"{check.name} failed" for check in verdict.failed]
     reasons += [f"{check.name} is not known" for check in verdict.unknown]
-    if reasons:
+    if reasons and settings.division == "closed":
         raise InvalidRunError(
             f"{path}: no tree is built from this {judged.scenario} run: {', '.join(reasons)}; "
             f"the verdict says what to do next."
@@ -163,6 +168,8 @@ def _add_texts(record: RunRecord, layout: Layout, statement: dict[str, str], sou
     else:
         layout.calibration.parent.mkdir(parents=True)
         layout.calibration.write_text(render("calibration.md.j2", round=round_, measurements=statement))
+    if settings.division == "open":
+        _write_json(layout.submitter / "model_mapping.json", {round_.benchmark: round_.benchmark})
     if not round_.submittable:
         (layout.submitter / "DEMONSTRATION.md").write_text(render("demonstration.md.j2", round=round_))
 

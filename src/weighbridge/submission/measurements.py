@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from weighbridge.errors import InputError
 from weighbridge.record import RunRecord
 from weighbridge.rounds import Round
-from weighbridge.submission.system import DEMONSTRATION, PLACEHOLDER
+from weighbridge.submission.system import PLACEHOLDER, mark_of
 
 # With an example of each. Source: the submission checker's constants in mlcommons/inference @ b66003e1.
-_FIELDS = {
+MEASUREMENTS = {
     "input_data_types": "uint8 pictures, UTF-8 text",
     "retraining": "No",
     "starting_weights_filename": "Qwen/Qwen3-VL-235B-A22B-Instruct",
@@ -29,13 +29,13 @@ def measurements(stated: Mapping[str, str], round_: Round, record: RunRecord) ->
         "starting_weights_filename": f"{record.server.model_name} (manifest {record.pins['model']})",
     }
     values = known | dict(stated)
-    missing = [name for name in _FIELDS if not values.get(name)]
+    missing = [name for name in MEASUREMENTS if not values.get(name)]
     if missing and round_.submittable:
-        examples = "; ".join(f"{name}: '{_FIELDS[name]}'" for name in missing)
+        examples = "; ".join(f"{name}: '{MEASUREMENTS[name]}'" for name in missing)
         raise InputError(
             f"submission.measurements: state {examples}, as they are true of the served weights."
         )
     values |= dict.fromkeys(missing, PLACEHOLDER)
     if not round_.submittable:
-        values["notes"] = DEMONSTRATION
+        values["notes"] = mark_of(round_)
     return dict(sorted(values.items()))

@@ -15,6 +15,7 @@ _PATTERNS = (
     "demo/*",
     "envs/*",
     "profiles/**/*",
+    "rehearsal/*",
     "requirements/*",
     "src/weighbridge/**/*",
     "workflow/**/*",

@@ -1,6 +1,6 @@
 """The system description: what was detected, overlaid by what the submitter states, checked for gaps."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ Source = Literal["settings", "detected", "run", "default", "stated", "placeholde
 
 PLACEHOLDER = "not stated (demonstration)"
 DEMONSTRATION = "DEMONSTRATION, NOT SUBMITTABLE: these numbers show that the workflow works."
+SIMULATED = "SIMULATED, NOT SUBMITTABLE: no model answered; rates and answers were chosen beforehand."
 
 _FIELDS_FILE = Path(__file__).parent / "system_fields.yaml"
 _ALLOWED = {
@@ -72,7 +73,7 @@ def describe_system(*, settings: SubmissionSettings, round_: Round, record: RunR
     ]
     if not round_.submittable:
         known = {name: value for _, layer in layers for name, value in layer.items()}
-        layers.append(("placeholder", _placeholders(known)))
+        layers.append(("placeholder", _placeholders(known, round_)))
     values: dict[str, Value] = {name: "" for name, field in required_fields().items() if field.empty}
     sources: dict[str, Source] = dict.fromkeys(values, "default")
     for source, layer in layers:
@@ -124,34 +125,56 @@ def _told_by(record: RunRecord) -> dict[str, Value]:
     return fields
 
 
-def _placeholders(known: Mapping[str, Value]) -> dict[str, Value]:
+def mark_of(round_: Round) -> str:
+    """Say what the numbers of a round that does not count are."""
+    return SIMULATED if round_.simulated else DEMONSTRATION
+
+
+def _placeholders(known: Mapping[str, Value], round_: Round) -> dict[str, Value]:
     """Fill a demonstration's gaps and mark it; its status is the one that promises nothing to anyone."""
     numbers: dict[str, Value] = {"status": "rdi", "number_of_nodes": "1", "accelerators_per_node": "0"}
     gaps = [name for name, field in required_fields().items() if not field.empty and not known.get(name)]
     filled = {name: numbers.get(name, PLACEHOLDER) for name in gaps}
-    return filled | {"hw_notes": DEMONSTRATION, "sw_notes": DEMONSTRATION}
+    simulated = {"framework": "none: simulated by Weighbridge"} if round_.simulated else {}
+    return filled | simulated | {"hw_notes": mark_of(round_), "sw_notes": mark_of(round_)}
 
 
 def _check(values: Mapping[str, Value], settings: SubmissionSettings) -> None:
     """Refuse what the official checker refuses or crashes on.
 
     Raises:
-        InputError: the first fault, with what to write instead.
+        InputError: all that is missing, or the first fault, with what to write instead.
     """
     where = settings.system_description or "submission.system_description (a YAML file; none is set)"
-    missing = {
+    missing = missing_fields(values)
+    if missing:
+        examples = "; ".join(f"{name}: {example}" for name, example in missing.items())
+        raise InputError(f"{where}: {len(missing)} fields are not known; state them, such as {examples}.")
+    for said, remedy in description_faults(values):
+        raise InputError(f"{where}: {said}; {remedy[0].lower()}{remedy[1:]}")
+
+
+def missing_fields(values: Mapping[str, Value]) -> dict[str, str]:
+    """List the fields that must not be empty and are, each with an example."""
+    return {
         name: field.example
         for name, field in required_fields().items()
         if not field.empty and not values.get(name)
     }
-    if missing:
-        examples = "; ".join(f"{name}: {example}" for name, example in missing.items())
-        raise InputError(f"{where}: {len(missing)} fields are not known; state them, such as {examples}.")
+
+
+def description_faults(values: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+    """Find every fault of a description, and its remedy, as the official checker would or would crash on."""
+    for name, field in required_fields().items():
+        if name not in values:
+            yield f"'{name}' is missing", f"State it, such as {field.example or 'an empty text'}."
+        elif not field.empty and not values[name]:
+            yield f"'{name}' is empty", f"State it, such as {field.example}."
     for name in _WHOLE_NUMBERS:
-        if not str(values[name]).isdigit():
-            raise InputError(f"{where}: '{name}' is '{values[name]}'; write a whole number.")
+        if values.get(name) and not str(values[name]).isdigit():
+            yield f"'{name}' is '{values[name]}'", "Write a whole number."
     for name, allowed in _ALLOWED.items():
-        if values[name] not in allowed:
-            raise InputError(f"{where}: '{name}' is '{values[name]}'; write one of {' | '.join(allowed)}.")
+        if values.get(name) and values[name] not in allowed:
+            yield f"'{name}' is '{values[name]}'", f"Write one of {' | '.join(allowed)}."
     if "is_network" in values:
-        raise InputError(f"{where}: remove 'is_network'; the closed division must not have it.")
+        yield "'is_network' is there", "Remove it; these divisions must not have it."

@@ -82,10 +82,16 @@ def check_tree(root: Path) -> None:
     Raises:
         InputError: the first such file or folder.
     """
+    for path, fault in faults(root):
+        raise InputError(f"{path.relative_to(root)}: {fault}; a submission tree must not hold it.")
+
+
+def faults(root: Path) -> Iterator[tuple[Path, str]]:
+    """Find every file and folder that a tree must not hold, and why."""
     for path in sorted(root.rglob("*")):
         fault = _fault(path)
         if fault is not None:
-            raise InputError(f"{path.relative_to(root)}: {fault}; a submission tree must not hold it.")
+            yield path, fault
 
 
 def _fault(path: Path) -> str | None:

@@ -14,8 +14,13 @@ def truncate_log(log: Path, into: Path) -> None:
     The official tool (tools/submission/truncate_accuracy_log.py in mlcommons/inference) cuts every log that
     has no hash yet, however short: in a log below 8192 bytes the two ends overlap, and so they do here.
     """
+    write_atomic(into, truncated(log))
+
+
+def truncated(log: Path) -> bytes:
+    """Cut a log: what stands in a tree in its place."""
     content = log.read_bytes()
-    write_atomic(into, content[:_KEPT_BYTES] + TRUNCATION_MARK + content[-_KEPT_BYTES:])
+    return content[:_KEPT_BYTES] + TRUNCATION_MARK + content[-_KEPT_BYTES:]
 
 
 def with_hash(accuracy_text: str, log: Path) -> str:

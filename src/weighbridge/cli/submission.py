@@ -1,0 +1,78 @@
+"""Commands of the submission: system, assemble, check."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weighbridge.cli.options import RoundFile
+
+
+def register(app: typer.Typer) -> None:
+    """Add this stage's commands."""
+    app.command()(system)
+    app.command()(assemble)
+    app.command()(check)
+
+
+def system() -> None:
+    """Print what this machine tells of itself, and which fields a system.yaml must state, as YAML."""
+    from weighbridge.submission.starting import starting_description
+
+    typer.echo(starting_description(), nl=False)
+
+
+def assemble(
+    round_file: RoundFile,
+    submission: Annotated[
+        str, typer.Option(metavar="JSON", help="The configuration's section 'submission'.")
+    ],
+    results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")],
+    source: Annotated[Path, typer.Option(help="The project's root: the code that ran.")],
+    originals: Annotated[Path, typer.Option(help="Folder for the full accuracy logs.")],
+    out: Annotated[Path, typer.Option(help="Folder of the tree.")],
+) -> None:
+    """Build the submission tree from runs that passed every gate."""
+    from weighbridge.config import SubmissionSettings
+    from weighbridge.rounds import load_round
+    from weighbridge.submission import assemble as build
+
+    build(
+        results=results,
+        destination=out,
+        originals=originals,
+        round_=load_round(round_file),
+        settings=SubmissionSettings.parse_json(submission, "--submission"),
+        source=source,
+    )
+
+
+def check(
+    round_file: RoundFile,
+    tree: Annotated[Path, typer.Option(help="Folder that holds closed/ or open/, or its archive.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="Proof of the official reference, from 'fetch'; adds its checkers.")
+    ] = None,
+    originals: Annotated[Path | None, typer.Option(help="Folder of the full accuracy logs.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Also write the report as JSON.")] = None,
+) -> None:
+    """Check a submission tree; every complaint comes with its file and remedy. Exit code 4 if refused."""
+    from rich.console import Console
+
+    from weighbridge.artifacts.proof import Proof
+    from weighbridge.checker import check_submission, render_report
+    from weighbridge.errors import InvalidRunError
+    from weighbridge.files import write_atomic
+    from weighbridge.rounds import load_round
+
+    report = check_submission(
+        tree,
+        load_round(round_file),
+        reference=Proof.read(reference) if reference else None,
+        originals=originals,
+    )
+    if output is not None:
+        write_atomic(output, report.model_dump_json(indent=2) + "\n")
+    Console().print(render_report(report), soft_wrap=True)
+    if not report.accepted:
+        raise InvalidRunError(f"{tree}: refused with {len(report.complaints)} complaints; they are above.")

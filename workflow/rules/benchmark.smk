@@ -6,6 +6,14 @@ Out: results/{scenario}/{mode}/ with LoadGen's logs, user.conf and run.json
 The log files of server and client are declared as logs, which Snakemake keeps when a job fails.
 """
 
+# Asked for by name, because Snakemake does not remake a deleted file that only others needed.
+RUN_FILES = expand(
+    "results/{scenario}/{mode}/{name}",
+    scenario=SCENARIOS,
+    mode=["performance", "accuracy"],
+    name=["run.json", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"],
+)
+
 
 rule benchmark:
     """Serve the model, drive it with LoadGen once, stop it."""

@@ -1,4 +1,4 @@
-"""Commands that read runs: evaluate, gate, summary."""
+"""Commands that read runs: evaluate, gate, summary, compare."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     app.command()(evaluate)
     app.command()(gate)
     app.command()(summary)
+    app.command()(compare)
 
 
 def evaluate(
@@ -94,3 +95,22 @@ def summary(
     if output is not None:
         write_summary(found, output)
     Console().print(render(found))
+
+
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run directories; the first is what others compare with.")
+    ],
+    output: Annotated[Path | None, typer.Option(help="Also write the comparison as JSON.")] = None,
+) -> None:
+    """Print runs side by side, and the published results of the same benchmark beside them."""
+    from rich.console import Console
+
+    from weighbridge.compare import compare as put_side_by_side
+    from weighbridge.compare import render_comparison
+    from weighbridge.files import write_atomic
+
+    comparison = put_side_by_side(runs)
+    if output is not None:
+        write_atomic(output, comparison.model_dump_json(indent=2) + "\n")
+    Console().print(render_comparison(comparison))

@@ -1,0 +1,53 @@
+"""Runs side by side: what stands in the lines, and what is said of demonstrations."""
+
+import io
+from pathlib import Path
+
+import pytest
+from loadgen_files import small_round, write_results
+from rich.console import Console
+
+from weighbridge.compare import PUBLISHED_FOLDER, Comparison, Published, compare, render_comparison
+from weighbridge.errors import InputError
+from weighbridge.terms import Scenario
+
+ROUND = small_round(name="v6.0")
+
+
+def _text(comparison: Comparison) -> str:
+    output = io.StringIO()
+    Console(width=160, file=output).print(render_comparison(comparison))
+    return output.getvalue()
+
+
+def test_runs_stand_first_and_published_results_of_the_benchmark_below(tmp_path: Path) -> None:
+    write_results(tmp_path / "a" / "results", ROUND)
+    write_results(tmp_path / "b", ROUND)
+    comparison = compare([tmp_path / "a", tmp_path / "b"])
+    offline = [line for line in comparison.lines if line.scenario is Scenario.OFFLINE]
+    assert [line.outcome for line in offline[:3]] == ["VALID", "VALID", "published v6.0"]
+    assert len(comparison.lines) == 2 * (2 + 8)
+    assert offline[0].deviations == pytest.approx((0.79 - 0.7903037) / 0.000225)
+    text = _text(comparison)
+    [line] = [line for line in text.splitlines() if "NVIDIA, 4x GB200" in line and "43.7662" in line]
+    assert f"{43.7662 / 24:.2f}" in line
+    assert "-8.1" in line  # (0.78849 - mean) / sd
+    assert text.count("DEMONSTRATION, NOT SUBMITTABLE") == 2
+
+
+def test_a_round_that_nobody_else_knows_is_compared_without_them(tmp_path: Path) -> None:
+    write_results(tmp_path, small_round())
+    comparison = compare([tmp_path])
+    assert len(comparison.lines) == 2
+    assert {line.deviations for line in comparison.lines} == {None}
+
+
+def test_a_folder_without_verdicts_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no verdict in it"):
+        compare([tmp_path])
+
+
+def test_the_published_file_holds_all_16_results() -> None:
+    [published] = [Published.read(path) for path in PUBLISHED_FOLDER.glob("*.yaml")]
+    assert len(published.results) == 8
+    assert len({result.submitter for result in published.results}) == 5

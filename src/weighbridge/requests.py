@@ -15,6 +15,8 @@ import multiprocessing
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +27,8 @@ from pydantic import Field
 
 from weighbridge.bodies import BODIES_FILE, INDEX_FILE, Bodies
 from weighbridge.config import RequestSettings
-from weighbridge.encoding import ROWS_PER_CHUNK, Encoder, chunks_of, encode, envelope
-from weighbridge.errors import InputError
+from weighbridge.encoding import ROWS_PER_CHUNK, Encoder, bodies_of, chunks_of, encode, envelope
+from weighbridge.errors import InputError, SetupError
 from weighbridge.files import sha256_of, write_atomic
 from weighbridge.models import Model
 from weighbridge.tasks import load_task
@@ -34,6 +36,7 @@ from weighbridge.tasks.parquet import split_files
 
 MANIFEST_FILE = "manifest.json"
 
+Buffer = bytes | memoryview
 Progress = Callable[[int, int], None]
 
 
@@ -140,41 +143,55 @@ def build_store(
 
     Raises:
         InputError: files, columns or pictures that cannot be read, or another number of samples.
+        SetupError: an encoding process was killed.
     """
     files = split_files(dataset, splits)
     load_task(task, prompt)  # a wrong prompt is told here, not from within a pool
-    chunks = list(chunks_of(files))
-    samples = sum(chunk.stop - chunk.start for chunk in chunks)
-    if samples != expected_samples:
-        raise InputError(
-            f"{dataset}: {samples} samples in the splits {', '.join(splits)}, the round wants "
-            f"{expected_samples}; fetch the dataset again or choose another round."
-        )
     prefix, suffix = envelope(model_name, settings)
-    with multiprocessing.get_context("spawn").Pool(
-        processes, Encoder.install, (task, prompt, settings.picture, prefix.encode(), suffix.encode())
-    ) as pool:
-        hashes = pool.map_async(sha256_of, files)
-        encoded = (body for bodies in pool.imap(encode, chunks) for body in bodies)
-        return write_store(
-            out,
-            _counted(encoded, samples, progress),
-            lambda: StoreOrigin(
-                dataset={
-                    str(file.relative_to(dataset)): digest
-                    for file, digest in zip(files, hashes.get(), strict=True)
-                },
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.parts.") as parts,
+        ProcessPoolExecutor(
+            processes,
+            multiprocessing.get_context("spawn"),
+            Encoder.install,
+            (task, prompt, settings.picture, prefix.encode(), suffix.encode()),
+        ) as pool,
+    ):
+        chunks = list(chunks_of(files, Path(parts)))
+        samples = sum(chunk.stop - chunk.start for chunk in chunks)
+        if samples != expected_samples:
+            raise InputError(
+                f"{dataset}: {samples} samples in the splits {', '.join(splits)}, the round wants "
+                f"{expected_samples}; fetch the dataset again or choose another round."
+            )
+        hashes = [pool.submit(sha256_of, file) for file in files]
+
+        def origin() -> StoreOrigin:
+            names = (str(file.relative_to(dataset)) for file in files)
+            return StoreOrigin(
+                dataset=dict(zip(names, (digest.result() for digest in hashes), strict=True)),
                 prompt_sha256=sha256_of(prompt),
                 task=task,
                 model_name=model_name,
                 settings=settings,
                 prefix=prefix,
                 suffix=suffix,
-            ),
-        )
+            )
+
+        try:
+            sizes = zip(chunks, pool.map(encode, chunks), strict=True)
+            bodies = (body for chunk, found in sizes for body in bodies_of(chunk, found))
+            return write_store(out, _counted(bodies, samples, progress), origin)
+        except BrokenProcessPool:
+            raise SetupError(
+                f"one of {processes} encoding processes died, of too little memory perhaps; use fewer."
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def write_store(out: Path, bodies: Iterable[bytes], origin: Callable[[], StoreOrigin]) -> StoreManifest:
+def write_store(out: Path, bodies: Iterable[Buffer], origin: Callable[[], StoreOrigin]) -> StoreManifest:
     """Write bodies as a store beside `out`, then move it there in one step.
 
     Args:
@@ -210,7 +227,7 @@ def write_store(out: Path, bodies: Iterable[bytes], origin: Callable[[], StoreOr
     return manifest
 
 
-def _counted(bodies: Iterable[bytes], total: int, progress: Progress | None) -> Iterator[bytes]:
+def _counted(bodies: Iterable[Buffer], total: int, progress: Progress | None) -> Iterator[Buffer]:
     for done, body in enumerate(bodies, start=1):
         yield body
         if progress is not None and (done % ROWS_PER_CHUNK == 0 or done == total):

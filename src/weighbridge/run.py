@@ -58,6 +58,8 @@ def execute(
         InvalidRunError: the run ended early; what there is stands in `out`/aborted.
     """
     end_on_sigterm()
+    # Now, and not when the record is written: sources may be edited during a run of hours.
+    code, revision = code_sha256(), git_revision()
     check_loadgen(round_)
     requests = RequestStore.open(store)
     if not server.endpoints:
@@ -84,8 +86,8 @@ def execute(
         scenario=scenario,
         mode=mode,
         weighbridge_version=__version__,
-        git_revision=git_revision(),
-        code_sha256=code_sha256(),
+        git_revision=revision,
+        code_sha256=code,
         pins={
             "model": model.manifest_digest,
             "dataset": requests.manifest.dataset_digest,

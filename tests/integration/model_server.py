@@ -77,6 +77,10 @@ def main() -> None:
         return
     devices = os.environ.get("CUDA_VISIBLE_DEVICES")
     print(f"CUDA_VISIBLE_DEVICES={devices}", flush=True)
+    if "SLURMD_NODENAME" in os.environ:
+        print(f"node {os.environ['SLURMD_NODENAME']}", flush=True)
+    if "--headless" in sys.argv:
+        time.sleep(600)
     if FAULT == "dies" or (FAULT == "dies-on-gpu-1" and devices == "1"):
         time.sleep(0.5)
         sys.exit("the engine could not be made: no such kernel")

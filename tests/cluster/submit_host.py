@@ -1,0 +1,66 @@
+"""Runs snakemake as a user on a submit host does: the shipped profile, a run directory of the test's own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+# Without a database only squeue can tell. Each look at the queue comes ten seconds later than the one before,
+# counted from this: most jobs here have ended when the first or the second comes.
+_IMPATIENT = {
+    "--slurm-status-command": "squeue",
+    "--slurm-init-seconds-before-status-checks": "9",
+    "--seconds-between-status-checks": "1",
+    "--latency-wait": "10",
+}
+# 42 answers a second: the 512 samples take 12 s, and the demo's minimum is 10.
+_BEHAVIOUR = '{"servers":8,"mean_s":0.19}'
+_RATES = {"offline": {"target_qps": 40}, "server": {"target_qps": 35}}
+
+
+@dataclass
+class SubmitHost:
+    """A run directory, and the settings over the demo's.
+
+    Attributes:
+        directory: The run directory.
+        server: The configuration's section `server`, over the demo's.
+        environment: Over this process's environment.
+    """
+
+    directory: Path
+    server: dict[str, object] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Write a command line: target first, options after it."""
+        overlay = self.directory.parent / f"{self.directory.name}.yaml"
+        server = {"executable": str(ROOT / "tests" / "cluster" / "vllm"), "golden": None}
+        server |= {"args": ["--round=demo", f"--behaviour={_BEHAVIOUR}"], "warmup_requests": 2} | self.server
+        overlay.write_text(yaml.safe_dump({"server": server, "scenarios": _RATES}))
+        command = [str(BIN / "snakemake"), *arguments, "--profile", "slurm"]
+        command += ["--configfile", "demo/config.yaml", str(overlay), "--directory", str(self.directory)]
+        return command + [word for option in _IMPATIENT.items() for word in option]
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start snakemake in a process group of its own."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=ROOT,
+            env=os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"} | self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run snakemake to its end; return its exit code and all that it said."""
+        with self.start(*arguments) as process:
+            text, _ = process.communicate(timeout=240)
+        return process.returncode, text

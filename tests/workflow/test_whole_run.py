@@ -129,6 +129,13 @@ def test_another_rate_reruns_just_its_scenario(finished: SmallRun) -> None:
     assert set(runs) == {("server", "performance"), ("server", "accuracy")}
 
 
+def test_tuning_the_server_reruns_the_runs_and_nothing_before_them(finished: SmallRun) -> None:
+    tuned = {"server": finished.changes["server"] | {"warmup_requests": 3}}  # type: ignore[operator]
+    jobs = planned(finished("-n", "submission", **tuned))
+    assert jobs["benchmark"] == 4
+    assert jobs.keys().isdisjoint({"preflight", "find_server", "fetch", "build_requests"})
+
+
 def test_wrong_answers_fail_the_gate_which_keeps_its_verdict(finished: SmallRun, tmp_path: Path) -> None:
     run = finished.copied_to(tmp_path / "run")
     (run.results / "offline" / "accuracy" / "run.json").unlink()

@@ -28,7 +28,11 @@ rule preflight:
         round=ROUND_FILE,
         pin=pin(ROUND.loadgen),
         client_program=CLIENT,
-        server=SETTINGS.server.model_dump_json(),
+        # Only what it looks at: tuning the server must not send everything back to the start. (An
+        # ancient() input instead would: Snakemake then forgets missing files further down, its issue 4166.)
+        server=SETTINGS.server.model_dump_json(
+            include={"model_name", "gpus", "port", "endpoints"}
+        ),
     shell:
         r"""
         {params.client_program:q} --log {log:q} preflight \
@@ -64,8 +68,8 @@ rule find_server:
 rule fetch:
     """Bring an artifact to disk and prove it."""
     input:
-        ancient("resources/preflight.json"),
-        ancient("resources/server.json"),
+        "resources/preflight.json",
+        "resources/server.json",
     output:
         "resources/{kind}.json",
     log:

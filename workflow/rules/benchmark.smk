@@ -18,7 +18,7 @@ RUN_FILES = expand(
 rule benchmark:
     """Serve the model, drive it with LoadGen once, stop it."""
     input:
-        preflight=ancient("resources/preflight.json"),
+        preflight="resources/preflight.json",
         program="resources/server.json",
         model="resources/model.json",
         store="resources/requests",

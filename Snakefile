@@ -29,6 +29,7 @@ include: "workflow/rules/check.smk"
 rule submission:
     """The whole way: four runs, their verdicts, the checked submission tree and its summary."""
     input:
+        RUN_FILES,
         "results/submission",
         "results/check.txt",
         "results/summary.json",
@@ -49,4 +50,5 @@ rule check:
 rule verdicts:
     """All runs and what the gates say of them, whether or not they pass."""
     input:
+        RUN_FILES,
         expand("results/{scenario}/verdict.json", scenario=SCENARIOS),

@@ -39,6 +39,11 @@ submission: setup ## Run the main job on the embedded demo: a checked submission
 	@weighbridge summary --results runs/demo/results
 	@echo "The submission tree: runs/demo/results/submission"
 
+.PHONY: rehearsal
+rehearsal: $(VENV)/.workflow ## Rehearse the whole benchmark at full scale, without a GPU or a model (13 minutes).
+	snakemake --profile profiles/rehearsal submission
+	@weighbridge compare runs/rehearsal
+
 .PHONY: test
 test: setup $(VENV)/.dev ## Run all tests, fast ones first.
 	pytest $(PYTEST_ARGS)

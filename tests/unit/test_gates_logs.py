@@ -10,6 +10,7 @@ from rich.console import Console
 
 from weighbridge.errors import InputError
 from weighbridge.gates import Verdict, judge_logs, render_verdict
+from weighbridge.gates.logs_of_anyone import find_runs
 from weighbridge.rounds import load_round
 from weighbridge.terms import Mode, Scenario
 
@@ -42,11 +43,14 @@ def test_two_runs_of_a_kind_no_logs_and_another_scenario_are_refused(tmp_path: P
     with pytest.raises(InputError, match="no mlperf_log_detail"):
         judge_logs(tmp_path, ROUND)
     folder = write_run(tmp_path, ROUND, Scenario.SERVER, Mode.PERFORMANCE)
-    shutil.copytree(folder, tmp_path / "again")
+    again = Path(shutil.copytree(folder, tmp_path / "again"))
+    (again / "run.json").unlink()
+    assert find_runs(tmp_path)[Scenario.SERVER][Mode.PERFORMANCE] == folder  # a copy is the same run
+    values = detail_values(ROUND, Scenario.SERVER, Mode.PERFORMANCE)
+    write_detail(again / "mlperf_log_detail.txt", values | {"effective_target_qps": 21})
     with pytest.raises(InputError, match="two Server performance runs"):
         judge_logs(tmp_path, ROUND)
-    values = detail_values(ROUND, Scenario.SERVER, Mode.PERFORMANCE) | {"effective_scenario": "MultiStream"}
-    write_detail(folder / "mlperf_log_detail.txt", values)
+    write_detail(folder / "mlperf_log_detail.txt", values | {"effective_scenario": "MultiStream"})
     with pytest.raises(InputError, match="only performance"):
         judge_logs(folder, ROUND)
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from weighbridge.errors import InputError
 from weighbridge.evaluation import ACCURACY_JSON, Evaluation
+from weighbridge.files import sha256_of
 from weighbridge.gates.judge import judge
+from weighbridge.gates.records import RUN_RECORD
 from weighbridge.gates.verdict import Verdict
 from weighbridge.logs import DETAIL, read_detail
 from weighbridge.rounds import Round
@@ -41,7 +43,8 @@ def find_runs(folder: Path) -> Runs:
         InputError: as `judge_logs`.
     """
     found: Runs = {}
-    for path in sorted(folder.rglob(DETAIL)):
+    # Runs as they were made come first: beside them is what a copy in a tree lacks.
+    for path in sorted(folder.rglob(DETAIL), key=lambda path: (not _recorded(path), path)):
         log = read_detail(path)
         scenario, test_mode = log.text("effective_scenario"), log.text("effective_test_mode")
         mode = _MODES.get(test_mode or "")
@@ -51,6 +54,8 @@ def find_runs(folder: Path) -> Runs:
                 f" {', '.join(each.loadgen_name for each in Scenario)} can be judged."
             )
         of = found.setdefault(Scenario(scenario.lower()), {})
+        if mode in of and sha256_of(of[mode] / DETAIL) == sha256_of(path):
+            continue  # the same run again, as a submission tree has it
         if mode in of:
             raise InputError(
                 f"{folder}: has two {scenario} {mode} runs, {of[mode]} and {path.parent}; give a folder with "
@@ -60,6 +65,10 @@ def find_runs(folder: Path) -> Runs:
     if not found:
         raise InputError(f"{folder}: no {DETAIL} in it or below; give the folder of LoadGen's logs.")
     return found
+
+
+def _recorded(log: Path) -> bool:
+    return log.with_name(RUN_RECORD).is_file()
 
 
 def _evaluation(accuracy: Path | None) -> Evaluation | None:

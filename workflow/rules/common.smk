@@ -42,8 +42,9 @@ SERVER_ENVIRONMENT = (
 )
 if workflow.deployment_settings.deployment_method:
     # An isolated job runs this checkout's package, and with its own environment's Python.
+    # Snakemake fills in braces here too, which is why they are doubled twice.
     shell.prefix(
-        f"weighbridge() {{ PYTHONPATH={quote(str(ROOT / 'src'))} python -P -m weighbridge \"$@\"; }}; "
+        f"weighbridge() {{{{ PYTHONPATH={quote(str(ROOT / 'src'))} python -P -m weighbridge \"$@\"; }}}}; "
     )
 for scenario, chosen in SETTINGS.scenarios.items():
     if scenario in ROUND.scenarios and (

@@ -124,9 +124,9 @@ def test_a_deleted_output_reruns_just_what_depends_on_it(finished: SmallRun, tmp
 def test_another_rate_reruns_just_its_scenario(finished: SmallRun) -> None:
     changed = {"offline": {"target_qps": 40}, "server": {"target_qps": 51}}
     plan = finished("-n", "submission", scenarios=changed)
-    runs = re.findall(r"results/(\w+)/(\w+)/run\.json,", plan)
+    runs = re.findall(r"output: results/(\w+)/(\w+)/run\.json,", plan)
     assert planned(plan)["benchmark"] == 2
-    assert set(runs) == {("server", "performance"), ("server", "accuracy")}
+    assert sorted(runs) == [("server", "accuracy"), ("server", "performance")]
 
 
 def test_tuning_the_server_reruns_the_runs_and_nothing_before_them(finished: SmallRun) -> None:
@@ -142,10 +142,9 @@ def test_wrong_answers_fail_the_gate_which_keeps_its_verdict(finished: SmallRun,
     with simulated_server(run.workflow.directory, run.port, right=0.5):
         answer = run.workflow("submission", **run.changes)
     assert answer.code != 0
-    assert "no tree is built from this offline run" in answer.text
+    assert "no tree is built from this offline run: f1 failed" in answer.text
     verdict = json.loads((run.results / "offline" / "verdict.json").read_text())
     assert verdict["outcome"] == "INVALID"
-    assert [check["name"] for check in verdict["checks"] if check["passed"] is False] == ["f1"]
     assert not (run.results / "submission").exists()
 
 

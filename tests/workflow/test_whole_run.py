@@ -154,7 +154,7 @@ def test_failed_requests_make_the_run_invalid_and_are_kept(finished: SmallRun, t
     with simulated_server(
         run.workflow.directory, run.port, servers=8, mean_s=0.1, failures={"status_500": 0.1}
     ):
-        run("results/offline/verdict.json")
+        run("results/offline/performance/run.json", "results/offline/verdict.json")
     verdict = json.loads((run.results / "offline" / "verdict.json").read_text())
     assert verdict["outcome"] == "INVALID"
     errors = (run.results / "offline" / "performance" / "errors.jsonl").read_text().splitlines()

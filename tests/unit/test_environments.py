@@ -1,6 +1,9 @@
 """The environments' pins are the lock's, and no lock names a host."""
 
 import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -39,3 +42,14 @@ def test_a_lock_has_hashes_and_no_address(path: Path) -> None:
     for entry in entries:
         assert "--hash=sha256:" in entry, entry.splitlines()[0]
         Requirement(entry.split("\\")[0].strip())
+
+
+def test_the_client_of_another_round_has_all_that_a_run_imports() -> None:
+    modules = ("cli", "preflight", "run", "load.worker", "load.loadgen")
+    code = f"import sys, {', '.join(f'weighbridge.{name}' for name in modules)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    owners = packages_distributions()
+    imported = {name for module in done.stdout.split() for name in owners.get(module, [])[:1]}
+    names = {re.sub(r"[-_.]+", "-", name).lower() for name in imported} - {"weighbridge", "pip", "setuptools"}
+    pinned = {pin.partition("==")[0] for pin in locked(ROOT / "requirements" / "client-v6.1.lock")}
+    assert names - pinned == set()

@@ -19,7 +19,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, ImageFilter
@@ -59,6 +58,9 @@ def make_dataset(folder: Path, samples: int) -> None:
 
 def load_as_the_reference(folder: Path, prompt: Path) -> int:
     """Load all samples as message objects, one after the other; returns how many."""
+    import datasets  # not at the top: the store's encoding processes import this file again
+
+    datasets.disable_progress_bars()
     task = load_task("product-catalogue", prompt)
     rows = datasets.load_dataset("parquet", data_files=str(folder / "*.parquet"), split="train")
     rows = rows.cast_column("product_image", datasets.Image())
@@ -82,7 +84,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["HF_DATASETS_CACHE"] = str(folder / "cache")
-        datasets.disable_progress_bars()
         prompt = folder / "prompt.json"
         prompt.write_text(json.dumps(PROMPT))
         make_dataset(folder / "dataset" / "data", options.samples)

@@ -1,4 +1,4 @@
-"""The texts of a tree, letter by letter. UPDATE_GOLDEN=1 writes them anew; read the diff before committing."""
+"""The texts of a tree, letter by letter. UPDATE_GOLDEN=1 writes them anew; read what changed."""
 
 import os
 from pathlib import Path

@@ -8,9 +8,11 @@ import yaml
 from loadgen_files import record_values, small_round
 
 from weighbridge.config import SubmissionSettings
+from weighbridge.detection import detect
 from weighbridge.errors import InputError
 from weighbridge.record import RunRecord
 from weighbridge.submission.measurements import measurements
+from weighbridge.submission.starting import starting_description
 from weighbridge.submission.system import (
     DEMONSTRATION,
     PLACEHOLDER,
@@ -137,6 +139,15 @@ def test_nothing_is_presumed_of_servers_that_the_submitter_runs(tmp_path: Path) 
         _describe(tmp_path, stated, record=RECORD.model_copy(update={"server": server}))
     assert "number_of_nodes" in str(error.value)
     assert "framework" in str(error.value)
+
+
+def test_the_beginning_of_a_system_yaml_names_just_what_is_not_detected() -> None:
+    text = starting_description()
+    to_state = yaml.safe_load(text)
+    assert set(to_state.values()) == {None}
+    assert to_state.keys().isdisjoint(detect())
+    known = {*to_state, *detect(), "division", "submitter", "system_name", "framework"}
+    assert required_fields().keys() <= known
 
 
 def test_measurements_never_guess_how_weights_were_treated() -> None:

@@ -105,12 +105,13 @@ def _pins(record: RunRecord) -> str:
 def _command(record: RunRecord) -> str:
     """Word how the server was run, without the port, which is free to differ."""
     server = record.server
-    words = list(server.command) if server.command else [*server.endpoints, server.model_name]
+    words = [*server.launcher, *(server.command or (*server.endpoints, server.model_name))]
     if "--port" in words:
         at = words.index("--port")
         del words[at : at + 2]
     environment = [f"{name}={value}" for name, value in sorted(server.environment.items())]
-    return " ".join([*environment, *(word for word in words if not word.startswith("--port="))])
+    times = [f"{len(server.endpoints)} x"] if len(server.endpoints) > 1 else []
+    return " ".join([*times, *environment, *(word for word in words if not word.startswith("--port="))])
 
 
 # What the rules want to be the same in both modes (inference_rules.adoc in mlcommons/inference_policies).

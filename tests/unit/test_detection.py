@@ -2,8 +2,11 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import pynvml
 import pytest
 
 from weighbridge.detection import accelerators, detect
@@ -118,6 +121,45 @@ def test_without_accelerators_that_is_said_in_every_field(monkeypatch: pytest.Mo
     assert none.pop("accelerators_per_node") == "0"
     assert len(none) == 8
     assert set(none.values()) == {"N/A"}
+
+
+def test_nvidias_accelerators_are_told_by_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_told(*_: object) -> object:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+
+    answers: dict[str, Callable[..., object]] = {
+        "nvmlInit": lambda: None,
+        "nvmlShutdown": lambda: None,
+        "nvmlSystemGetDriverVersion": lambda: "580.65.06",
+        "nvmlSystemGetCudaDriverVersion_v2": lambda: 13000,
+        "nvmlDeviceGetHandleByIndex": lambda index: index,
+        "nvmlDeviceGetName": lambda _: "NVIDIA H200",
+        "nvmlDeviceGetMemoryInfo": lambda _: SimpleNamespace(total=141 * 2**30),
+        "nvmlDeviceGetMemoryBusWidth": lambda _: 6144,
+        "nvmlDeviceGetMaxClockInfo": lambda _, kind: 3201 if kind == pynvml.NVML_CLOCK_MEM else 1980,
+        "nvmlDeviceGetMaxPcieLinkGeneration": lambda _: 5,
+        "nvmlDeviceGetMaxPcieLinkWidth": not_told,
+        "nvmlDeviceGetEccMode": lambda index: (index, 1),
+        "nvmlDeviceGetEnforcedPowerLimit": lambda _: 700_000,
+        "nvmlDeviceGetNvLinkState": lambda _, link: int(link < 18),
+        "nvmlDeviceGetNvLinkRemoteDeviceType": lambda _, __: pynvml.NVML_NVLINK_DEVICE_TYPE_SWITCH,
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(pynvml, name, answer)
+    devices = [SimpleNamespace(index=index) for index in range(2)]
+    monkeypatch.setattr(accelerators, "visible_accelerators", lambda: devices)
+    assert accelerators.accelerators() == {
+        "accelerators_per_node": "2",
+        "other_software_stack": "NVIDIA driver 580.65.06, CUDA 13.0 (driver)",
+        "accelerator_model_name": "NVIDIA H200",
+        "accelerator_memory_capacity": "141 GiB",
+        "accelerator_memory_configuration": "6144-bit bus at 3201 MHz",
+        "accelerator_frequency": "1980 MHz",
+        "accelerator_ecc_mode": "disabled, enabled",
+        "accelerator_power_limit": "700 W",
+        "accelerator_interconnect": "NVLink, 18 links",
+        "accelerator_interconnect_topology": "NVSwitch",
+    }
 
 
 def test_amds_accelerators_are_read_from_either_form_of_its_tool() -> None:

@@ -143,7 +143,7 @@ def test_every_failure_is_counted_by_kind_and_never_sent_again(scenario: Scenari
         return scripts[sample // 2][0] if sample % 2 else answer(f"good {sample}")
 
     with Endpoint(script) as endpoint:
-        run = run_against([endpoint], tmp_path, samples, scenario=scenario, request_timeout_s=0.7)
+        run = run_against([endpoint], tmp_path, samples, scenario=scenario, request_timeout_s=2)
     assert failed_by(run) == {2 * number + 1: kind for number, (_, kind) in enumerate(scripts)}
     expected = [kind for _, kind in scripts]
     assert run.report.failed == {kind: expected.count(kind) for kind in expected}

@@ -251,6 +251,7 @@ class Connection:
         assert request is not None
         if self._status != 200:
             answer = Answer(Kind.HTTP_STATUS, self._body)
+            reusable = False  # a server in trouble may close without saying so, under the next request
         elif stream is not None:
             answer = stream.close()
         else:

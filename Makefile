@@ -79,7 +79,9 @@ lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hash
 	    grep '==' workflow.lock | grep -v '^mlcommons-loadgen' | tr -d '\\' > /tmp/weighbridge-pins.$$$$ && \
 	    ../$(COMPILE) -c /tmp/weighbridge-pins.$$$$ client-v6.1.in -o client-v6.1.lock && \
 	    rm /tmp/weighbridge-pins.$$$$ && \
-	    ../$(COMPILE) --exclude-newer $(SERVER_ERA) --override server-overrides.in server.in -o server.lock
+	    ../$(COMPILE) --exclude-newer $(SERVER_ERA) --override server-overrides.in server.in -o server.lock && \
+	    ../$(COMPILE) --exclude-newer $(SERVER_ERA) server-cuda.in -o server-cuda.lock
+	python envs/pins.py
 
 .PHONY: schema
 schema: $(VENV)/.workflow ## Write the configuration's JSON Schema from the settings' models.

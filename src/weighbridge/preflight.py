@@ -1,9 +1,6 @@
 """The cheap checks that come before anything expensive: downloads, encoding, GPU hours."""
 
 import importlib.metadata
-import logging
-import re
-import subprocess
 
 from weighbridge.config import ServerSettings
 from weighbridge.errors import SetupError
@@ -11,11 +8,7 @@ from weighbridge.hardware import visible_accelerators
 from weighbridge.load.seeds import carried_seeds
 from weighbridge.models import Model
 from weighbridge.rounds import Round
-from weighbridge.serving import check_port, missing_library, program
-
-log = logging.getLogger(__name__)
-
-_VERSION_TIMEOUT_S = 300  # a first start compiles bytecode, on a network file system too
+from weighbridge.serving import check_port
 
 
 class Preflight(Model):
@@ -23,13 +16,6 @@ class Preflight(Model):
 
     loadgen_version: str
     accelerators: tuple[str, ...]
-
-
-class ServerProgram(Model):
-    """The server's program: its path, or its name in a container; nulls when the user runs the servers."""
-
-    executable: str | None
-    version: str | None
 
 
 def check(round_: Round, settings: ServerSettings) -> Preflight:
@@ -44,25 +30,6 @@ def check(round_: Round, settings: ServerSettings) -> Preflight:
     if settings.port is not None:
         check_port(settings.port)
     return Preflight(loadgen_version=loadgen_version, accelerators=check_accelerators(settings.gpus))
-
-
-def find_server(round_: Round, settings: ServerSettings) -> ServerProgram:
-    """Find the server's program and ask for its version, which loads its libraries on the way.
-
-    Raises:
-        SetupError: it is not there, or does not run.
-    """
-    if settings.endpoints:
-        return ServerProgram(executable=None, version=None)
-    launcher, executable = program(settings)
-    version = _version((*launcher, executable))
-    if round_.vllm_version not in version:
-        log.warning(
-            "the server's version is %s; the round's reference was made with vLLM %s",
-            version,
-            round_.vllm_version,
-        )
-    return ServerProgram(executable=executable, version=version)
 
 
 def check_loadgen(round_: Round) -> str:
@@ -95,21 +62,3 @@ def check_accelerators(wanted: int) -> tuple[str, ...]:
             "snakemake --profile profiles/demo submission."
         )
     return found
-
-
-def _version(command: tuple[str, ...]) -> str:
-    spoken = " ".join(command)
-    try:
-        answer = subprocess.run(
-            [*command, "--version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise SetupError(f"'{spoken} --version' does not work ({error}); reinstall the server.") from None
-    library = re.search(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object", answer.stdout + answer.stderr)
-    if library:
-        raise SetupError(missing_library(library[1]))
-    lines = answer.stdout.strip().splitlines()
-    if answer.returncode != 0 or not lines:
-        end = " ".join(answer.stderr.strip().splitlines()[-1:])
-        raise SetupError(f"'{spoken} --version' fails ({end}); reinstall the server.")
-    return lines[-1].strip()

@@ -37,15 +37,24 @@ class SubmitHost:
     server: dict[str, object] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
 
-    def command(self, *arguments: str) -> list[str]:
-        """Write a command line: target first, options after it."""
+    def command(self, *arguments: str, profile: str | None = "slurm") -> list[str]:
+        """Write a command line: target first, then options; without a profile, for this machine."""
         overlay = self.directory.parent / f"{self.directory.name}.yaml"
         server = {"executable": str(ROOT / "tests" / "cluster" / "vllm"), "golden": None}
         server |= {"args": ["--round=demo", f"--behaviour={_BEHAVIOUR}"], "warmup_requests": 2} | self.server
         overlay.write_text(yaml.safe_dump({"server": server, "scenarios": _RATES}))
-        command = [str(BIN / "snakemake"), *arguments, "--profile", "slurm"]
-        command += ["--configfile", "demo/config.yaml", str(overlay), "--directory", str(self.directory)]
-        return command + [word for option in _IMPATIENT.items() for word in option]
+        command = [
+            str(BIN / "snakemake"),
+            *arguments,
+            "--configfile",
+            "demo/config.yaml",
+            str(overlay),
+            "--directory",
+            str(self.directory),
+        ]
+        if profile is None:
+            return command
+        return [*command, "--profile", profile, *(word for option in _IMPATIENT.items() for word in option)]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start snakemake in a process group of its own."""

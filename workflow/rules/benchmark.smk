@@ -22,6 +22,8 @@ rule benchmark:
         program="resources/server.json",
         model="resources/model.json",
         store="resources/requests",
+        # Only to come before: what it found holds for all runs of these requests.
+        lengths=ancient("resources/prompt-tokens.json"),
     output:
         record="results/{scenario}/{mode}/run.json",
         summary="results/{scenario}/{mode}/mlperf_log_summary.txt",

@@ -1,7 +1,7 @@
 """The request store: every sample's body, encoded once, before any clock runs.
 
 In:  resources/dataset.json, the prompt
-Out: resources/requests/ (bodies.bin, index.npy, manifest.json)
+Out: resources/requests/ (bodies.bin, index.npy, manifest.json), the lengths of all prompts in tokens
 """
 
 
@@ -32,4 +32,28 @@ rule build_requests:
             --model-name {params.model_name:q} \
             --processes {threads} \
             --out {output:q}
+        """
+
+
+rule count_tokens:
+    """Count every prompt's tokens, and refuse those that the server would, before a GPU is asked for."""
+    input:
+        store="resources/requests",
+        model="resources/model.json",
+    output:
+        "resources/prompt-tokens.json",
+    log:
+        "logs/count-tokens.log",
+    conda:
+        "../../envs/fetch.yaml"
+    threads: ALL_CORES
+    params:
+        server=SETTINGS.server.model_dump_json(include={"model_name", "args"}),
+    shell:
+        r"""
+        RAYON_NUM_THREADS={threads} weighbridge --log {log:q} count-tokens \
+            --store {input.store:q} \
+            --model {input.model:q} \
+            --server {params.server:q} \
+            --output {output:q}
         """

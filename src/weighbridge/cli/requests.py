@@ -1,16 +1,17 @@
-"""The command of the request store."""
+"""The commands of the request store: build-requests, count-tokens."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import RoundFile
+from weighbridge.cli.options import RoundFile, ServerJson
 
 
 def register(app: typer.Typer) -> None:
-    """Add this stage's command."""
+    """Add this stage's commands."""
     app.command()(build_requests)
+    app.command()(count_tokens)
 
 
 def build_requests(
@@ -42,3 +43,20 @@ def build_requests(
         out=out,
         processes=processes,
     )
+
+
+def count_tokens(
+    store: Annotated[Path, typer.Option(help="Folder of the request store.")],
+    model: Annotated[Path, typer.Option(help="Proof of the verified model, from 'fetch'.")],
+    server: ServerJson,
+    output: Annotated[Path, typer.Option(help="File to write the lengths to.")],
+) -> None:
+    """Count every prompt's tokens as the model does, and refuse those that the server would."""
+    from weighbridge.artifacts.proof import Proof
+    from weighbridge.config import ServerSettings
+    from weighbridge.files import write_atomic
+    from weighbridge.prompt_tokens import check_lengths
+
+    settings = ServerSettings.parse_json(server, "--server")
+    found = check_lengths(store, Proof.read(model).folder, settings)
+    write_atomic(output, (found.model_dump_json(indent=2) if found else "null") + "\n")

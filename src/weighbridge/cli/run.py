@@ -40,8 +40,8 @@ def find_server(
     """Find the model server's program and its version."""
     from weighbridge.config import ServerSettings
     from weighbridge.files import write_atomic
-    from weighbridge.preflight import find_server as find
     from weighbridge.rounds import load_round
+    from weighbridge.server_program import find_server as find
 
     found = find(load_round(round_file), ServerSettings.parse_json(server, "--server"))
     write_atomic(output, found.model_dump_json(indent=2) + "\n")
@@ -82,9 +82,9 @@ def run(
     """Serve the model, drive it with LoadGen once, and write logs and run.json."""
     from weighbridge.artifacts.proof import Proof
     from weighbridge.config import ClientSettings, ServerSettings
-    from weighbridge.preflight import ServerProgram
     from weighbridge.rounds import load_round
     from weighbridge.run import execute
+    from weighbridge.server_program import ServerProgram
 
     settings = ServerSettings.parse_json(server, "--server")
     executable = ServerProgram.read(program).executable if program else None

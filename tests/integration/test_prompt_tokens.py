@@ -1,0 +1,80 @@
+"""Prompt lengths: pictures as transformers counts them, prompts of the demo, and those that do not fit."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from weighbridge.config import RequestSettings, ServerSettings
+from weighbridge.errors import InputError
+from weighbridge.prompt_tokens import Counter, check_lengths, count
+from weighbridge.requests import RequestStore, build_store
+
+SIZES = [(128, 128), (640, 480), (4000, 3000), (33, 47), (10000, 60), (1, 1), (1365, 2048), (16, 500)]
+# smart_resize of transformers 4.57.5, for the demo's bounds and for those of Qwen3-VL.
+TOKENS = {
+    (16384, 16384): [16, 12, 12, 20, 51, 16, 12, 23],
+    (65536, 16777216): [64, 300, 11750, 70, 624, 64, 2752, 90],
+}
+# Prompts of the demo by sample, as Qwen3VLProcessor of transformers 4.57.5 counts them.
+PROMPTS = {0: 244, 1: 248, 7: 244, 100: 252, 333: 255}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("store") / "requests"
+    demo = Path(__file__).parents[2] / "demo"
+    build_store(
+        dataset=demo / "dataset",
+        splits=("train", "test"),
+        prompt=demo / "prompt.json",
+        task="product-catalogue",
+        expected_samples=512,
+        model_name="tiny",
+        settings=RequestSettings(),
+        out=out,
+        processes=2,
+    )
+    return out
+
+
+@pytest.mark.parametrize("bounds", TOKENS)
+def test_pictures_are_resized_as_the_model_does(root: Path, bounds: tuple[int, int]) -> None:
+    counter = Counter.of(root / "demo" / "model")
+    assert counter.factor == 32
+    counter = dataclasses.replace(counter, smallest=bounds[0], largest=bounds[1])
+    assert [counter.picture(*size) for size in SIZES] == TOKENS[bounds]
+
+
+def test_prompts_are_counted_as_the_models_processor_does(root: Path, store: Path) -> None:
+    tokens = count(RequestStore.open(store), Counter.of(root / "demo" / "model"))
+    assert len(tokens) == 512
+    assert {sample: int(tokens[sample]) for sample in PROMPTS} == PROMPTS
+
+
+def server(*args: str) -> ServerSettings:
+    return ServerSettings.parse({"model_name": "tiny", "args": args}, "server")
+
+
+def test_prompts_that_do_not_fit_are_named_with_a_limit_that_would_do(root: Path, store: Path) -> None:
+    model = root / "demo" / "model"
+    fits = check_lengths(store, model, server("--max-model-len=4k"))
+    assert fits is not None
+    assert fits.limit == 4000
+    longest = fits.longest[0]
+    exactly = longest.tokens + 150
+    assert check_lengths(store, model, server(f"--max-model-len={exactly}")) is not None
+    with pytest.raises(InputError) as caught:
+        check_lengths(store, model, server(f"--max_model_len={exactly - 1}"))
+    assert f"sample {longest.sample} ({longest.tokens} tokens)" in str(caught.value)
+    assert f"set --max-model-len={exactly} or more" in str(caught.value)
+
+
+def test_without_an_argument_the_models_own_limit_holds(root: Path, store: Path) -> None:
+    found = check_lengths(store, root / "demo" / "model", server())
+    assert found is not None
+    assert found.limit == 4096
+
+
+def test_a_model_without_a_tokenizer_is_not_counted(tmp_path: Path, store: Path) -> None:
+    assert check_lengths(store, tmp_path, server()) is None

@@ -48,6 +48,12 @@ rehearsal: $(VENV)/.workflow ## Rehearse the whole benchmark at full scale, with
 test: setup $(VENV)/.dev ## Run all tests, fast ones first.
 	pytest $(PYTEST_ARGS)
 
+.PHONY: bench
+bench: $(VENV)/.workflow $(VENV)/.dev ## Measure the load client beside the ways others do it (6 GB of disk, an hour).
+	python bench/client.py
+	python bench/store.py
+	python bench/verify.py
+
 .PHONY: lint
 lint: $(VENV)/.workflow $(VENV)/.dev ## Check format, style, types and the workflow.
 	ruff format --check .

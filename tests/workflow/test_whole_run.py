@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from driver import BIN, Workflow
 
+from weighbridge.simulate.model import Behaviour
+from weighbridge.simulate.oracle import latencies
+
 ROOT = Path(__file__).parents[2]
 DONE = "Nothing to be done"
 
@@ -92,6 +95,15 @@ def test_the_rates_are_those_of_the_simulated_server(finished: SmallRun) -> None
     # Eight servers of 0.1 s each carry 80 samples a second and no more; LoadGen's schedule is about 50.
     assert 70 < offline["rate"] <= 80.5
     assert 45 < server["rate"] < 55
+
+
+def test_the_latencies_are_the_oracles(finished: SmallRun) -> None:
+    store = finished.workflow.directory / "resources" / "requests"
+    behaviour = Behaviour(servers=8, mean_s=0.1)
+    for figure in latencies(finished.results / "server" / "performance", store, behaviour):
+        assert figure.measured_s >= figure.expected_s - 0.0005, figure
+        # What is over is the client's and the simulation's own time; this machine may be busy.
+        assert figure.measured_s < figure.expected_s + 0.1, figure
 
 
 def test_the_tree_has_the_layout_of_a_submission(finished: SmallRun) -> None:

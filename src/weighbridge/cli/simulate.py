@@ -1,4 +1,4 @@
-"""The command of the simulated model server."""
+"""Commands of the simulated model server: simulate, predict."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +7,19 @@ import typer
 
 from weighbridge.cli.options import RoundFile
 
+BehaviourJson = Annotated[
+    str,
+    typer.Option(
+        metavar="JSON",
+        help="servers, distribution (constant, exponential, lognormal), mean_s, right, failures, seed.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
-    """Add this stage's command."""
+    """Add this stage's commands."""
     app.command()(simulate)
+    app.command()(predict)
 
 
 def simulate(
@@ -18,13 +27,7 @@ def simulate(
     store: Annotated[Path, typer.Option(help="Folder of the request store that will be sent.")],
     dataset: Annotated[Path, typer.Option(help="Proof of the dataset that holds the answers.")],
     prompt: Annotated[Path, typer.Option(help="The prompt's file.")],
-    behaviour: Annotated[
-        str,
-        typer.Option(
-            metavar="JSON",
-            help="servers, distribution (constant, exponential, lognormal), mean_s, right, failures, seed.",
-        ),
-    ] = "{}",
+    behaviour: BehaviourJson = "{}",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
 ) -> None:
@@ -48,3 +51,24 @@ def simulate(
         port=port,
         ready=lambda url: typer.echo(url),
     )
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder of a run against a simulated server.")],
+    store: Annotated[Path, typer.Option(help="Folder of the request store that was sent.")],
+    behaviour: BehaviourJson = "{}",
+) -> None:
+    """Print the latencies that a run against a simulated server must have seen, beside those it saw."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from weighbridge.simulate.model import Behaviour
+    from weighbridge.simulate.oracle import latencies
+
+    table = Table("latency", "expected", "measured", "added")
+    for each in latencies(run, store, Behaviour.parse_json(behaviour, "--behaviour")):
+        added_s = each.measured_s - each.expected_s
+        table.add_row(
+            each.name, f"{each.expected_s:.4f} s", f"{each.measured_s:.4f} s", f"{added_s * 1e3:+.2f} ms"
+        )
+    Console().print(table)

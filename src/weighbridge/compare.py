@@ -116,13 +116,13 @@ def _line(run: Path, verdict: Verdict, round_: Round | None) -> Line:
 def _published_lines(others: Published, rules: AccuracyRules) -> list[Line]:
     return [
         Line(
-            system=f"{result.submitter}, {result.system}{f', {result.weights}' if result.weights else ''}",
+            system=f"{result.submitter} {result.system}{f', {result.weights}' if result.weights else ''}",
             scenario=scenario,
             rate=rate,
             p99_latency_s=None,
             accuracy=score,
             deviations=_deviations(score, rules),
-            outcome=f"published {others.round}",
+            outcome="published",
         )
         for result in others.results
         for scenario, rate, score in (
@@ -149,10 +149,9 @@ def render_comparison(comparison: Comparison) -> Group:
 
 
 def _table(scenario: Scenario, lines: list[Line]) -> Table:
-    title = f"{scenario.loadgen_name}"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("System", overflow="fold")
-    for name in ("Rate", "to first", "p99", "F1", "sd off"):
+    table = Table(title=scenario.loadgen_name, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("System", overflow="fold", min_width=18)
+    for name in ("Rate", "x first", "p99", "F1", "sd off"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
     first = lines[0].rate
@@ -161,8 +160,8 @@ def _table(scenario: Scenario, lines: list[Line]) -> Table:
             line.system,
             _number(line.rate, ".6g"),
             _number(line.rate / first if line.rate and first else None, ".2f"),
-            f"{line.p99_latency_s:.3f} s" if line.p99_latency_s is not None else "-",
-            _number(line.accuracy, ".6f"),
+            f"{line.p99_latency_s:.2f} s" if line.p99_latency_s is not None else "-",
+            _number(line.accuracy, ".5f"),
             _number(line.deviations, "+.1f"),
             Text(line.outcome, style=_STYLE.get(line.outcome, "")),
         )

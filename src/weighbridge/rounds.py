@@ -68,6 +68,7 @@ class Round(Model):
         default=None, description="The answers' length limit, sent when no other is set; null: none."
     )
     samples: int = Field(gt=0, description="Samples of the dataset, all of which every run covers.")
+    system_types: tuple[str, ...] = Field(description="What a system that takes part may be called.")
     splits: tuple[str, ...] = Field(description="Dataset splits, in the order that numbers the samples.")
     prompt: PromptPins
     loadgen: LoadGenRules

@@ -204,6 +204,7 @@ CRASHES = [
     (_write(PERFORMANCE_LOG, ':::MLLOG {"key": "a", "val'), PERFORMANCE_LOG, "cut off"),
     (_json(SYSTEM, number_of_nodes="two"), SYSTEM, "'number_of_nodes'"),
     (_json(SYSTEM, system_type="Datacenter"), SYSTEM, "'system_type'"),
+    (_json(SYSTEM, system_type="edge"), SYSTEM, "'system_type'"),
     (_remove(SYSTEM), "closed/Me/results/box", "not described"),
     (_write(SYSTEM, "{"), SYSTEM, "no JSON"),
     (_write("closed/Me/results/stray/file", "x"), "closed/Me/results/stray", "not described"),

@@ -35,7 +35,7 @@ _OPEN = {
 
 def own_complaints(tree: Path, round_: Round) -> list[Complaint]:
     """Check a tree: its form, its statements, its logs and its scores."""
-    complaints = [*form_complaints(tree, round_), *statement_complaints(tree)]
+    complaints = [*form_complaints(tree, round_), *statement_complaints(tree, round_)]
     for place in scenario_places(tree):
         if place.scenario in {scenario.loadgen_name for scenario in round_.scenarios}:
             complaints += _runs(tree, place, round_)

@@ -7,15 +7,16 @@ from typing import Any
 
 from weighbridge.checker.places import scenario_places, submitters
 from weighbridge.checker.report import Complaint
+from weighbridge.rounds import Round
 from weighbridge.submission.measurements import MEASUREMENTS
 from weighbridge.submission.system import description_faults
 
 
-def statement_complaints(tree: Path) -> Iterator[Complaint]:
+def statement_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
     """Check every JSON file that a person states something in."""
     for submitter in submitters(tree):
         for path in sorted((submitter / "systems").glob("*.json")):
-            yield from _system(tree, path, submitter)
+            yield from _system(tree, path, submitter, round_)
     for place in scenario_places(tree):
         path = place.folder / "measurements.json"
         if path.is_file():
@@ -24,12 +25,12 @@ def statement_complaints(tree: Path) -> Iterator[Complaint]:
             yield from _mapping(tree, tree / "open" / place.submitter / "model_mapping.json", place.benchmark)
 
 
-def _system(tree: Path, path: Path, submitter: Path) -> Iterator[Complaint]:
+def _system(tree: Path, path: Path, submitter: Path, round_: Round) -> Iterator[Complaint]:
     values = _read(path)
     if values is None:
         yield _complaint(tree, path, "is no JSON object", "Assemble the tree anew.")
         return
-    for said, remedy in description_faults(values):
+    for said, remedy in description_faults(values, round_):
         yield _complaint(tree, path, said, remedy)
     for name, folder in (("submitter", submitter), ("division", submitter.parent)):
         if str(values.get(name, "")).lower() != folder.name.lower():

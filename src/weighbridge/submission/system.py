@@ -21,10 +21,7 @@ DEMONSTRATION = "DEMONSTRATION, NOT SUBMITTABLE: these numbers show that the wor
 SIMULATED = "SIMULATED, NOT SUBMITTABLE: no model answered; rates and answers were chosen beforehand."
 
 _FIELDS_FILE = Path(__file__).parent / "system_fields.yaml"
-_ALLOWED = {
-    "status": ("available", "preview", "rdi"),
-    "system_type": ("datacenter", "edge", "datacenter,edge", "edge,datacenter"),
-}
+_STATUS = ("available", "preview", "rdi")
 _WHOLE_NUMBERS = ("number_of_nodes", "accelerators_per_node")
 _FROM_SETTINGS = ("division", "submitter")
 # Fields that have a true value wherever nothing else is stated.
@@ -81,7 +78,7 @@ def describe_system(*, settings: SubmissionSettings, round_: Round, record: RunR
         sources |= dict.fromkeys(layer, source)
     # The checker takes the number 0 for an empty field, and needs these two to be whole numbers.
     values |= {name: str(values[name]) for name in _WHOLE_NUMBERS if name in values}
-    _check(values, settings)
+    _check(values, settings, round_)
     return SystemDescription(values=dict(sorted(values.items())), sources=dict(sorted(sources.items())))
 
 
@@ -139,7 +136,7 @@ def _placeholders(known: Mapping[str, Value], round_: Round) -> dict[str, Value]
     return filled | simulated | {"hw_notes": mark_of(round_), "sw_notes": mark_of(round_)}
 
 
-def _check(values: Mapping[str, Value], settings: SubmissionSettings) -> None:
+def _check(values: Mapping[str, Value], settings: SubmissionSettings, round_: Round) -> None:
     """Refuse what the official checker refuses or crashes on.
 
     Raises:
@@ -150,7 +147,7 @@ def _check(values: Mapping[str, Value], settings: SubmissionSettings) -> None:
     if missing:
         examples = "; ".join(f"{name}: {example}" for name, example in missing.items())
         raise InputError(f"{where}: {len(missing)} fields are not known; state them, such as {examples}.")
-    for said, remedy in description_faults(values):
+    for said, remedy in description_faults(values, round_):
         raise InputError(f"{where}: {said}; {remedy[0].lower()}{remedy[1:]}")
 
 
@@ -163,7 +160,7 @@ def missing_fields(values: Mapping[str, Value]) -> dict[str, str]:
     }
 
 
-def description_faults(values: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+def description_faults(values: Mapping[str, Value], round_: Round) -> Iterator[tuple[str, str]]:
     """Find every fault of a description, and its remedy, as the official checker would or would crash on."""
     for name, field in required_fields().items():
         if name not in values:
@@ -173,7 +170,7 @@ def description_faults(values: Mapping[str, Value]) -> Iterator[tuple[str, str]]
     for name in _WHOLE_NUMBERS:
         if values.get(name) and not str(values[name]).isdigit():
             yield f"'{name}' is '{values[name]}'", "Write a whole number."
-    for name, allowed in _ALLOWED.items():
+    for name, allowed in (("status", _STATUS), ("system_type", round_.system_types)):
         if values.get(name) and values[name] not in allowed:
             yield f"'{name}' is '{values[name]}'", f"Write one of {' | '.join(allowed)}."
     if "is_network" in values:

@@ -1,0 +1,78 @@
+"""Two replicas of the demo on the real vLLM: both answer rightly, caching is off, prompts are counted."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from weighbridge.config import ServerSettings, parse_settings
+from weighbridge.probing import check_golden, server_version
+from weighbridge.prompt_tokens import Counter, count
+from weighbridge.requests import RequestStore, build_store
+from weighbridge.rounds import load_round
+from weighbridge.serving import RunningServer, running_server
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def settings() -> ServerSettings:
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / "demo" / "config.yaml").read_text()))
+    config["server"]["replicas"] = 2
+    return parse_settings(config, ROOT).server
+
+
+@pytest.fixture(scope="module")
+def store(settings: ServerSettings, tmp_path_factory: pytest.TempPathFactory) -> RequestStore:
+    round_ = load_round("demo", ROOT / "workflow" / "rounds")
+    config = parse_settings(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT)
+    out = tmp_path_factory.mktemp("store") / "requests"
+    build_store(
+        dataset=ROOT / "demo" / "dataset",
+        splits=round_.splits,
+        prompt=ROOT / "demo" / "prompt.json",
+        task=round_.task,
+        expected_samples=round_.samples,
+        model_name=settings.model_name,
+        settings=config.requests,
+        out=out,
+        processes=2,
+    )
+    return RequestStore.open(out)
+
+
+@pytest.fixture(scope="module")
+def running(settings: ServerSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    if not Path(settings.executable).exists():
+        pytest.skip("vLLM for CPUs is not installed; make setup does it")
+    log = tmp_path_factory.mktemp("two") / "server.log"
+    with running_server(settings, ROOT / "demo" / "model", log) as servers:
+        yield servers
+
+
+def test_both_answer_as_recorded(
+    running: RunningServer, settings: ServerSettings, store: RequestStore
+) -> None:
+    assert len(set(running.endpoints)) == 2
+    assert running.prefix_caching == "off"
+    assert settings.golden is not None
+    sample = json.loads(settings.golden.read_text())["sample"]
+    for endpoint in running.endpoints:
+        assert server_version(endpoint)
+        check_golden(endpoint, settings.golden, bytes(store.body(sample)), None, timeout_s=60)
+
+
+def test_the_server_counts_the_tokens_that_we_counted(running: RunningServer, store: RequestStore) -> None:
+    counted = count(store, Counter.of(ROOT / "demo" / "model"))
+    client = openai.OpenAI(base_url=f"{running.endpoints[1]}/v1", api_key="none")
+    for sample in range(0, len(store), 64):
+        answer = client.chat.completions.create(**json.loads(bytes(store.body(sample))))
+        assert answer.usage is not None
+        assert answer.usage.prompt_tokens == counted[sample]

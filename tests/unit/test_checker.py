@@ -149,6 +149,7 @@ OVERLOOKED = [
     ),
     (_write("closed/Me/systems/other.json", "{}"), "closed/Me/systems/other.json", "no results of it"),
     (_write("extra/file", "x"), "extra", "no division"),
+    (_write("closed/notes.txt", "x"), "closed/notes.txt", "beside the submitters"),
 ]
 
 # What it refuses.

@@ -103,10 +103,13 @@ def test_the_old_tool_does_not_know_the_next_round(tmp_path: Path) -> None:
 
 def test_a_reference_without_its_tools_is_a_complaint(tmp_path: Path) -> None:
     reference = _reference(tmp_path / "reference")
-    (reference.folder / "tools" / "submission" / "submission_checker" / "main.py").unlink()
-    (finding, [complaint]), _ = run_official(tmp_path, ROUND, reference, 2)
-    assert finding.accepted is False
-    assert "Fetch the reference again" in complaint.remedy
+    tools = reference.folder / "tools" / "submission"
+    (tools / "submission_checker" / "main.py").unlink()
+    (tools / "submission_checker_old.py").unlink()
+    told = list(run_official(tmp_path, ROUND, reference, 2))
+    for finding, [complaint] in told:
+        assert finding.accepted is False
+        assert "Fetch the reference again" in complaint.remedy
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ def form_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
     for path in sorted(tree.iterdir()):
         if path.name not in (*DIVISIONS, _STAMP):
             yield _complaint(tree, path, "no division", f"Only {' and '.join(DIVISIONS)} belong here.")
+    for path in sorted(path for name in DIVISIONS for path in (tree / name).glob("*") if path.is_file()):
+        yield _complaint(tree, path, "a file beside the submitters", "Remove it.")
     places = scenario_places(tree)
     if not places:
         yield _complaint(

@@ -16,7 +16,9 @@ STAND_IN = Path(__file__).parent / "conda_stand_in" / "bin"
 def isolated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("isolated")
     host = SubmitHost(folder / "run")
-    command = host.command("submission", "--cores", "2", "--sdm", "conda", profile=None)
+    # The four runs at once: here it matters that they run, not how fast.
+    options = ["--cores", "4", "--set-threads", "benchmark=1", "--sdm", "conda"]
+    command = host.command("submission", *options, profile=None)
     path = f"{STAND_IN}:{BIN}:{os.environ['PATH']}"
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False

@@ -1,6 +1,7 @@
 """The whole workflow on a simulated server: real LoadGen, real HTTP; only the model is not there."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -122,6 +123,12 @@ def test_the_tree_has_the_layout_of_a_submission(finished: SmallRun) -> None:
 
 
 def test_a_second_run_does_nothing(finished: SmallRun) -> None:
+    assert DONE in finished("submission")
+
+
+def test_an_edit_of_the_package_or_the_docs_reruns_nothing(finished: SmallRun) -> None:
+    for path in [*(ROOT / "src").rglob("*.py"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]:
+        os.utime(path)
     assert DONE in finished("submission")
 
 

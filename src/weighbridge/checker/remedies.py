@@ -34,7 +34,7 @@ _REMEDIES = (
     ),
     (r"user\.conf|README", "Assemble again: each scenario needs its user.conf and README.md."),
     (
-        r"No module named|No such file.*submission_checker",
+        r"No module named|can't open file|No such file.*submission_checker",
         "Fetch the reference again: its tools are not complete.",
     ),
     (r"power", "Remove the power folder; no power was measured."),

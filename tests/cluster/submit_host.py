@@ -19,8 +19,15 @@ _IMPATIENT = {
     "--latency-wait": "10",
 }
 # 42 answers a second: the 512 samples take 12 s, and the demo's minimum is 10.
-_BEHAVIOUR = '{"servers":8,"mean_s":0.19}'
-_RATES = {"offline": {"target_qps": 40}, "server": {"target_qps": 35}}
+SIMULATED: dict[str, object] = {
+    "server": {
+        "executable": str(ROOT / "tests" / "cluster" / "vllm"),
+        "golden": None,
+        "args": ["--round=demo", '--behaviour={"servers":8,"mean_s":0.19}'],
+        "warmup_requests": 2,
+    },
+    "scenarios": {"offline": {"target_qps": 40}, "server": {"target_qps": 35}},
+}
 
 
 @dataclass
@@ -29,29 +36,20 @@ class SubmitHost:
 
     Attributes:
         directory: The run directory.
-        server: The configuration's section `server`, over the demo's.
+        changes: The configuration, over the demo's; with none it is the demo on the real vLLM.
         environment: Over this process's environment.
     """
 
     directory: Path
-    server: dict[str, object] = field(default_factory=dict)
+    changes: dict[str, object] = field(default_factory=lambda: SIMULATED)
     environment: dict[str, str] = field(default_factory=dict)
 
     def command(self, *arguments: str, profile: str | None = "slurm") -> list[str]:
         """Write a command line: target first, then options; without a profile, for this machine."""
         overlay = self.directory.parent / f"{self.directory.name}.yaml"
-        server = {"executable": str(ROOT / "tests" / "cluster" / "vllm"), "golden": None}
-        server |= {"args": ["--round=demo", f"--behaviour={_BEHAVIOUR}"], "warmup_requests": 2} | self.server
-        overlay.write_text(yaml.safe_dump({"server": server, "scenarios": _RATES}))
-        command = [
-            str(BIN / "snakemake"),
-            *arguments,
-            "--configfile",
-            "demo/config.yaml",
-            str(overlay),
-            "--directory",
-            str(self.directory),
-        ]
+        overlay.write_text(yaml.safe_dump(self.changes))
+        command = [str(BIN / "snakemake"), *arguments]
+        command += ["--configfile", "demo/config.yaml", str(overlay), "--directory", str(self.directory)]
         if profile is None:
             return command
         return [*command, "--profile", profile, *(word for option in _IMPATIENT.items() for word in option)]
@@ -71,5 +69,5 @@ class SubmitHost:
     def run(self, *arguments: str) -> tuple[int, str]:
         """Run snakemake to its end; return its exit code and all that it said."""
         with self.start(*arguments) as process:
-            text, _ = process.communicate(timeout=240)
+            text, _ = process.communicate(timeout=420)
         return process.returncode, text

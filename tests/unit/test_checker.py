@@ -229,6 +229,13 @@ def test_each_defect_is_caught_named_and_has_a_remedy(
     assert all(each.remedy.strip() for each in report.complaints)
 
 
+def test_a_demonstration_is_none_of_a_real_rounds_results(tree: Path) -> None:
+    real = small_round(submittable=True)
+    assert _said(check_submission(tree, real)) == "a demonstration"
+    _remove("closed/Me/DEMONSTRATION.md")(tree)
+    assert check_submission(tree, real).accepted
+
+
 def test_the_open_division_reports_a_score_and_still_asks_for_seeds(good: Path, tree: Path) -> None:
     (tree / "closed").rename(tree / "open")
     _json("open/Me/systems/box.json", division="open")(tree)

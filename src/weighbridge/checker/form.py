@@ -8,7 +8,7 @@ from weighbridge.checker.places import DIVISIONS, Place, folders, scenario_place
 from weighbridge.checker.report import Complaint
 from weighbridge.logs import ANSWERS, DETAIL, SUMMARY
 from weighbridge.rounds import Round
-from weighbridge.submission.tree import faults
+from weighbridge.submission.tree import DEMONSTRATION_FILE, faults
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MUST_HAVE = {
@@ -38,14 +38,17 @@ def form_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
             tree, tree, "holds no result", "Give the folder that holds closed/ or open/, with results in it."
         )
     for submitter in submitters(tree):
-        yield from _submitter(tree, submitter)
+        yield from _submitter(tree, submitter, round_)
     for benchmark in {place.folder.parent for place in places}:
         yield from _benchmark(tree, benchmark, round_)
     for place in places:
         yield from _scenario(tree, place)
 
 
-def _submitter(tree: Path, submitter: Path) -> Iterator[Complaint]:
+def _submitter(tree: Path, submitter: Path, round_: Round) -> Iterator[Complaint]:
+    mark = submitter / DEMONSTRATION_FILE
+    if round_.submittable and mark.is_file():
+        yield _complaint(tree, mark, "a demonstration", "Submit results of real runs.")
     if not any(path.is_file() for path in (submitter / "src").rglob("*")):
         yield _complaint(
             tree, submitter / "src", "no code in it", "Put the code that ran there (src, not code)."

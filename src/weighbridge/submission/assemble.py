@@ -20,7 +20,7 @@ from weighbridge.submission.measurements import measurements
 from weighbridge.submission.pack import pack
 from weighbridge.submission.sources import copy_sources
 from weighbridge.submission.system import describe_system
-from weighbridge.submission.tree import Layout, check_tree, manifest_of, replaced_folder
+from weighbridge.submission.tree import DEMONSTRATION_FILE, Layout, check_tree, manifest_of, replaced_folder
 from weighbridge.submission.truncate import truncate_log, with_hash
 from weighbridge.terms import Mode, Scenario
 
@@ -171,7 +171,7 @@ def _add_texts(record: RunRecord, layout: Layout, statement: dict[str, str], sou
     if settings.division == "open":
         _write_json(layout.submitter / "model_mapping.json", {round_.benchmark: round_.benchmark})
     if not round_.submittable:
-        (layout.submitter / "DEMONSTRATION.md").write_text(render("demonstration.md.j2", round=round_))
+        (layout.submitter / DEMONSTRATION_FILE).write_text(render("demonstration.md.j2", round=round_))
 
 
 def _copy(path: Path, into: Path) -> None:

@@ -13,6 +13,8 @@ from weighbridge.files import sha256_of
 from weighbridge.rounds import Round
 from weighbridge.terms import Scenario
 
+DEMONSTRATION_FILE = "DEMONSTRATION.md"
+
 _LARGEST_FILE_BYTES = 50 * 2**20
 
 

@@ -36,8 +36,8 @@ help: ## List the commands.
 .PHONY: submission
 submission: setup ## Run the main job on the embedded demo: a checked submission tree, and its table.
 	snakemake --profile profiles/demo submission
-	@weighbridge summary --results runs/demo/results
-	@echo "The submission tree: runs/demo/results/submission"
+	@cd runs/demo && weighbridge summary
+	@echo "All of it is in runs/demo; the submission tree is runs/demo/results/submission.tar.gz, unpacked beside it."
 
 .PHONY: rehearsal
 rehearsal: $(VENV)/.workflow ## Rehearse the whole benchmark at full scale, without a GPU or a model (13 minutes).

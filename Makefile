@@ -20,7 +20,7 @@ V61_VENV := .venv-v6.1
 UV := $(VENV)/bin/uv
 INSTALL := $(UV) pip install --quiet --require-hashes --no-deps --compile-bytecode
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-    --no-annotate --no-header --no-emit-index-url
+    --no-annotate --no-header
 # vLLM 0.12 was released on 2025-12-03; packages much newer than it were never tried with it.
 SERVER_ERA := 2026-01-15
 

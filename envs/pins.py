@@ -24,7 +24,7 @@ def complete(environment: str) -> str:
     own = environment.split(NEEDED)[0]
     names = re.findall(r"^      - (\S+)==\S+$", own, re.MULTILINE)
     [python] = re.findall(r"^  - python=(\S+)$", own, re.MULTILINE)
-    command = ["uv", "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--no-emit-index-url"]
+    command = ["uv", "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate"]
     command += ["--python-version", python, "--python-platform", "x86_64-manylinux_2_28"]
     command += ["--constraint", str(lock_of(environment))]
     answer = subprocess.run(command, input="\n".join(names), text=True, capture_output=True, check=False)

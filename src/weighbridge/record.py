@@ -5,6 +5,9 @@ from pydantic import Field
 from weighbridge.models import Model
 from weighbridge.terms import Mode, Scenario
 
+# A field of the system description that the rules look at: ECC must be on.
+ECC_MODE = "accelerator_ecc_mode"
+
 
 class Delay(Model):
     """A distribution in brief, in seconds."""

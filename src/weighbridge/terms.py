@@ -2,9 +2,6 @@
 
 from enum import StrEnum
 
-# A field of the system description that the rules look at: ECC must be on.
-ECC_MODE = "accelerator_ecc_mode"
-
 
 class Scenario(StrEnum):
     """How LoadGen issues work; the lower-case form names targets and folders of a run directory."""

@@ -9,7 +9,7 @@ import pynvml
 from weighbridge.detection.amd import amd_fields
 from weighbridge.detection.asking import output_of
 from weighbridge.hardware import visible_accelerators
-from weighbridge.terms import ECC_MODE
+from weighbridge.record import ECC_MODE
 
 Fields = dict[str, str]
 

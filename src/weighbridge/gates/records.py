@@ -5,9 +5,9 @@ from pathlib import Path
 
 from weighbridge.files import sha256_of
 from weighbridge.gates.verdict import Check, Gate
-from weighbridge.record import RunRecord
+from weighbridge.record import ECC_MODE, RunRecord
 from weighbridge.rounds import Round
-from weighbridge.terms import ECC_MODE, Mode, Scenario
+from weighbridge.terms import Mode, Scenario
 
 RUN_RECORD = "run.json"
 

@@ -1,9 +1,11 @@
 """The cheap checks that come before anything expensive: downloads, encoding, GPU hours."""
 
 import importlib.metadata
+import tempfile
+from pathlib import Path
 
 from weighbridge.config import ServerSettings
-from weighbridge.errors import SetupError
+from weighbridge.errors import InputError, SetupError
 from weighbridge.hardware import visible_accelerators
 from weighbridge.load.seeds import carried_seeds
 from weighbridge.models import Model
@@ -18,18 +20,42 @@ class Preflight(Model):
     accelerators: tuple[str, ...]
 
 
-def check(round_: Round, settings: ServerSettings) -> Preflight:
+def check(round_: Round, settings: ServerSettings, results: Path) -> Preflight:
     """Look at everything a run needs that can be seen in seconds.
 
+    Args:
+        round_: The round that the runs are for.
+        settings: The server's settings.
+        results: The folder that the runs will write to.
+
     Raises:
+        InputError: `results` cannot be written.
         SetupError: the first thing that is missing, and how to mend it.
     """
+    check_writable(results)
     loadgen_version = check_loadgen(round_)
     if settings.endpoints:
         return Preflight(loadgen_version=loadgen_version, accelerators=())
     if settings.port is not None:
         check_port(settings.port)
     return Preflight(loadgen_version=loadgen_version, accelerators=check_accelerators(settings.gpus))
+
+
+def check_writable(folder: Path) -> None:
+    """Make sure that a folder can be written, by writing to it.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        raise InputError(
+            f"{folder.resolve()}: cannot be written ({error.strerror}); make room or give permission, or "
+            "choose another run directory (snakemake --directory)."
+        ) from None
 
 
 def check_loadgen(round_: Round) -> str:

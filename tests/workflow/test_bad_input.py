@@ -43,6 +43,16 @@ def test_no_executable(workflow: Workflow) -> None:
     assert answer.code != 0
 
 
+def test_results_that_cannot_be_written(workflow: Workflow) -> None:
+    # A file in the folder's place stops root as well, whom permissions do not.
+    workflow.directory.mkdir()
+    (workflow.directory / "results").write_text("")
+    answer = preflight(workflow)
+    assert f"{workflow.directory / 'results'}: cannot be written" in answer.text
+    assert "choose another run directory" in answer.text
+    assert answer.code != 0
+
+
 def test_no_gpus_points_to_the_demo(workflow: Workflow, root: Path) -> None:
     answer = preflight(workflow, gpus=4096)
     assert "server.gpus asks for 4096 GPUs" in answer.text

@@ -21,14 +21,15 @@ def preflight(
     round_file: RoundFile,
     server: ServerJson,
     output: Annotated[Path, typer.Option(help="File to write what was found to.")],
+    results: Annotated[Path, typer.Option(help="Folder that the runs will write to.")] = Path("results"),
 ) -> None:
-    """Check in seconds what a run needs: LoadGen's seeds, GPUs, a fixed port."""
+    """Check in seconds what a run needs: LoadGen's seeds, GPUs, a fixed port, a writable folder."""
     from weighbridge.config import ServerSettings
     from weighbridge.files import write_atomic
     from weighbridge.preflight import check
     from weighbridge.rounds import load_round
 
-    found = check(load_round(round_file), ServerSettings.parse_json(server, "--server"))
+    found = check(load_round(round_file), ServerSettings.parse_json(server, "--server"), results)
     write_atomic(output, found.model_dump_json(indent=2) + "\n")
 
 

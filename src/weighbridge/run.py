@@ -21,7 +21,7 @@ from weighbridge.provenance import code_sha256, git_revision, this_host
 from weighbridge.record import LoadReport, RunRecord, ServerRecord
 from weighbridge.requests import RequestStore
 from weighbridge.rounds import Round
-from weighbridge.serving import RunningServer, end_on_signals, running_server
+from weighbridge.serving import RunningServer, end_on_sigterm, running_server
 from weighbridge.terms import Mode, Scenario
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def execute(
         SetupError: the server does not start, or does not answer as it must.
         InvalidRunError: the run ended early; what there is stands in `out`/aborted.
     """
-    end_on_signals()
+    end_on_sigterm()
     # Now, and not when the record is written: sources may be edited during a run of hours.
     code, revision = code_sha256(), git_revision()
     check_loadgen(round_)

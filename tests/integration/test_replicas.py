@@ -118,8 +118,8 @@ def test_sigterm_during_a_warm_up_that_hangs_ends_at_once() -> None:
     program = (
         "import socket, threading\n"
         "from weighbridge.probing import warm_up\n"
-        "from weighbridge.serving import end_on_signals\n"
-        "end_on_signals()\n"
+        "from weighbridge.serving import end_on_sigterm\n"
+        "end_on_sigterm()\n"
         "listener = socket.create_server(('127.0.0.1', 0))\n"
         "print('ready', flush=True)\n"
         "try:\n"

@@ -6,6 +6,7 @@ holds only the packages of that stage.
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -63,6 +64,8 @@ def _options(
 
 def main() -> None:
     """Run the program; an expected error becomes one sentence and its exit code."""
+    # A shell starts its background jobs with SIGINT ignored; ours must stop what they started all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
     except WeighbridgeError as error:

@@ -57,9 +57,9 @@ def serve(
     import signal
 
     from weighbridge.config import ServerSettings
-    from weighbridge.serving import end_on_signals, running_server
+    from weighbridge.serving import end_on_sigterm, running_server
 
-    end_on_signals()
+    end_on_sigterm()
     settings = ServerSettings.parse_json(server, "--server")
     with running_server(settings, model, server_log) as running:
         typer.echo("\n".join(running.endpoints))

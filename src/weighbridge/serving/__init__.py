@@ -19,7 +19,7 @@ from weighbridge.serving.process import ServerProcess, missing_library, start, s
 __all__ = [
     "RunningServer",
     "check_port",
-    "end_on_signals",
+    "end_on_sigterm",
     "find_executable",
     "missing_library",
     "program",
@@ -62,17 +62,13 @@ class RunningServer:
         return None
 
 
-def end_on_signals() -> None:
-    """Make SIGTERM and SIGINT unwind the stack, so that with blocks stop what they started.
-
-    SIGINT too: a shell's background jobs start with it ignored, and would keep their servers.
-    """
+def end_on_sigterm() -> None:
+    """Make SIGTERM unwind the stack as Ctrl-C does, so that with blocks stop what they started."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
     signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from pydantic import Field
 from weighbridge.models import Model
 from weighbridge.terms import Mode, Scenario
 
+RUN_RECORD = "run.json"
 # A field of the system description that the rules look at: ECC must be on.
 ECC_MODE = "accelerator_ecc_mode"
 

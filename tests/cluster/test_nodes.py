@@ -12,13 +12,19 @@ from own_slurm import GPUS_PER_NODE, NODES, Slurm
 SERVER = Path(__file__).parents[1] / "integration" / "model_server.py"
 # What a job does: starts the servers, says what answers, and stops them.
 JOB = """
-import json, sys
+import json, sys, time
 from pathlib import Path
 from weighbridge.config import ServerSettings
 from weighbridge.serving import running_server
 folder = Path(sys.argv[1])
 settings = ServerSettings.parse_json(sys.argv[2], "test")
 with running_server(settings, folder, folder / "server.log") as running:
+    # A server that is only a part of another answers nobody, and may be a moment behind.
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not all(
+        "node " in server.launch.log.read_text() for server in running.processes
+    ):
+        time.sleep(0.1)
     print(json.dumps({"endpoints": running.endpoints, "trouble": running.trouble(),
                       "commands": [server.launch.command for server in running.processes]}))
 """

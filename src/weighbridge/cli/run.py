@@ -84,21 +84,18 @@ def run(
     from weighbridge.artifacts.proof import Proof
     from weighbridge.config import ClientSettings, ServerSettings
     from weighbridge.rounds import load_round
-    from weighbridge.run import execute
+    from weighbridge.run import Setup, execute
     from weighbridge.server_program import ServerProgram
 
     settings = ServerSettings.parse_json(server, "--server")
     executable = ServerProgram.read(program).executable if program else None
     if executable is not None:
         settings = settings.model_copy(update={"executable": executable})
-    execute(
-        round_=load_round(round_file),
-        scenario=scenario,
-        mode=mode,
-        target_qps=target_qps,
-        server=settings,
-        client=ClientSettings.parse_json(client, "--client"),
-        model=Proof.read(model),
-        store=store,
-        out=out,
+    setup = Setup(
+        load_round(round_file),
+        settings,
+        ClientSettings.parse_json(client, "--client"),
+        Proof.read(model),
+        store,
     )
+    execute(setup, scenario, mode, target_qps, out)

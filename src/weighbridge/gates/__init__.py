@@ -2,12 +2,10 @@
 
 from weighbridge.gates.judge import judge
 from weighbridge.gates.logs_of_anyone import judge_logs
-from weighbridge.gates.records import RUN_RECORD
 from weighbridge.gates.table import render_verdict
 from weighbridge.gates.verdict import VERDICT, Check, Verdict, write_verdict
 
 __all__ = [
-    "RUN_RECORD",
     "VERDICT",
     "Check",
     "Verdict",

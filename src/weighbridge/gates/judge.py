@@ -7,10 +7,10 @@ from weighbridge.evaluation import Evaluation
 from weighbridge.gates.accuracy import accuracy_checks, readings, score_in_text
 from weighbridge.gates.common import common_checks, loadgen_version
 from weighbridge.gates.performance import Performance, performance_checks, suggested_target_qps
-from weighbridge.gates.records import RUN_RECORD, record_checks
+from weighbridge.gates.records import record_checks
 from weighbridge.gates.verdict import Check, Gate, Verdict, outcome_of
 from weighbridge.logs import DETAIL, DetailLog, read_detail
-from weighbridge.record import RunRecord
+from weighbridge.record import RUN_RECORD, RunRecord
 from weighbridge.rounds import Round, ScenarioRules
 from weighbridge.statistics import max_over_latency, min_queries
 from weighbridge.terms import Mode, Scenario

@@ -6,9 +6,9 @@ from weighbridge.errors import InputError
 from weighbridge.evaluation import ACCURACY_JSON, Evaluation
 from weighbridge.files import sha256_of
 from weighbridge.gates.judge import judge
-from weighbridge.gates.records import RUN_RECORD
 from weighbridge.gates.verdict import Verdict
 from weighbridge.logs import DETAIL, read_detail
+from weighbridge.record import RUN_RECORD
 from weighbridge.rounds import Round
 from weighbridge.terms import Mode, Scenario
 

@@ -9,8 +9,6 @@ from weighbridge.record import ECC_MODE, RunRecord
 from weighbridge.rounds import Round
 from weighbridge.terms import Mode, Scenario
 
-RUN_RECORD = "run.json"
-
 _NOT_RECORDED = "There is no run.json, so this is not known; repeat the run with `weighbridge run`."
 _EQUAL = "equal in both runs"
 

@@ -11,9 +11,9 @@ from weighbridge.config import SubmissionSettings
 from weighbridge.errors import InputError, InvalidRunError
 from weighbridge.evaluation import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
 from weighbridge.files import sha256_of
-from weighbridge.gates import RUN_RECORD, VERDICT, Verdict
+from weighbridge.gates import VERDICT, Verdict
 from weighbridge.logs import ANSWERS, DETAIL, SUMMARY
-from weighbridge.record import RunRecord
+from weighbridge.record import RUN_RECORD, RunRecord
 from weighbridge.rounds import Round
 from weighbridge.submission.documents import render
 from weighbridge.submission.measurements import measurements

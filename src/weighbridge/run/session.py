@@ -1,0 +1,255 @@
+"""A server that answers as it must, ready to be measured once or many times."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from weighbridge import __version__
+from weighbridge.artifacts.proof import Proof
+from weighbridge.config import ClientSettings, ServerSettings
+from weighbridge.detection import detect
+from weighbridge.errors import InputError
+from weighbridge.files import sha256_of, write_atomic
+from weighbridge.load.crew import Progress
+from weighbridge.load.drive import drive
+from weighbridge.logs import ANSWERS, DETAIL, SUMMARY
+from weighbridge.preflight import check_accelerators, check_loadgen
+from weighbridge.probing import Golden, at_once, check_golden, server_version, warm_up
+from weighbridge.progress import RunProgress
+from weighbridge.provenance import code_sha256, git_revision, this_host
+from weighbridge.record import RUN_RECORD, LoadReport, RunRecord, ServerRecord
+from weighbridge.requests import RequestStore
+from weighbridge.rounds import Round
+from weighbridge.serving import RunningServer, end_on_sigterm, running_server
+from weighbridge.terms import Mode, Scenario
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is measured, and with what.
+
+    Attributes:
+        round_: What the round fixes.
+        server: The server's settings.
+        client: The load client's settings.
+        model: Proof of the verified model.
+        store: Folder of the request store.
+    """
+
+    round_: Round
+    server: ServerSettings
+    client: ClientSettings
+    model: Proof
+    store: Path
+
+
+@dataclass(frozen=True)
+class Session:
+    """A running server, checked and warm.
+
+    Attributes:
+        setup: What is measured.
+        running: The server.
+        prepared: What is recorded of it.
+        requests: The opened store.
+        code: sha256 over the package as the session began with it.
+        revision: Of the checkout, likewise.
+    """
+
+    setup: Setup
+    running: RunningServer
+    prepared: ServerRecord
+    requests: RequestStore
+    code: str
+    revision: str | None
+
+    def measure(
+        self,
+        scenario: Scenario,
+        mode: Mode,
+        target_qps: float,
+        out: Path,
+        *,
+        round_: Round | None = None,
+        watch: Callable[[Progress], str | None] | None = None,
+    ) -> RunRecord:
+        """Drive one LoadGen run and write its run.json, whether or not it came to its end.
+
+        Args:
+            scenario: How LoadGen issues the work.
+            mode: Performance or accuracy.
+            target_qps: Samples/s expected (Offline) or queries/s to issue (Server).
+            out: Folder for LoadGen's logs, run.json and errors.jsonl.
+            round_: Other rules than the session's, for a short run that only probes.
+            watch: Told how far the run is; what it returns ends the run, as its reason.
+
+        Raises:
+            InputError: the store does not fit the round, or `out` cannot be used.
+            SetupError: LoadGen does not take the settings.
+        """
+        setup, rules = self.setup, round_ or self.setup.round_
+        shown, watched = RunProgress(f"{scenario} {mode}"), Watched(watch)
+
+        def progress(state: Progress) -> None:
+            shown(state)
+            watched(state)
+
+        report = drive(
+            round_=rules,
+            scenario=scenario,
+            mode=mode,
+            target_qps=target_qps,
+            store=setup.store,
+            endpoints=self.running.endpoints,
+            client=setup.client,
+            out=out,
+            progress=progress,
+            alarm=lambda: self.running.trouble() or watched.reason,
+        )
+        record = self._record(rules, scenario, mode, report, out)
+        write_atomic(out / RUN_RECORD, record.model_dump_json(indent=2) + "\n")
+        _say(scenario, mode, report)
+        return record
+
+    def _record(
+        self, round_: Round, scenario: Scenario, mode: Mode, report: LoadReport, out: Path
+    ) -> RunRecord:
+        manifest = self.requests.manifest
+        return RunRecord(
+            round=round_.name,
+            submittable=round_.submittable,
+            scenario=scenario,
+            mode=mode,
+            weighbridge_version=__version__,
+            git_revision=self.revision,
+            code_sha256=self.code,
+            pins={
+                "model": self.setup.model.manifest_digest,
+                "dataset": manifest.dataset_digest,
+                "prompt": manifest.prompt_sha256,
+            },
+            store_sha256=manifest.bodies_sha256,
+            host=this_host(),
+            # Servers that the user runs may be anywhere; only the user can describe their machines.
+            system={} if self.setup.server.endpoints else detect(),
+            logs={
+                name: sha256_of(out / name) for name in (DETAIL, SUMMARY, ANSWERS) if (out / name).is_file()
+            },
+            server=self.prepared,
+            load=report,
+        )
+
+
+class Watched:
+    """Keeps what a watcher said last, for the alarm that ends a run."""
+
+    def __init__(self, watch: Callable[[Progress], str | None] | None) -> None:
+        self.reason: str | None = None
+        self._watch = watch
+
+    def __call__(self, state: Progress) -> None:
+        """Pass the state on."""
+        if self._watch is not None and self.reason is None:
+            self.reason = self._watch(state)
+
+
+@contextmanager
+def session(setup: Setup, server_log: Path) -> Iterator[Session]:
+    """Start the server, check and warm it, and have it for the length of a with block.
+
+    Args:
+        setup: What is measured.
+        server_log: File for what the server prints; its folder is made.
+
+    Raises:
+        InputError: the store or the key's variable cannot be used.
+        SetupError: LoadGen is not the round's, or the server does not start, or answers wrongly.
+    """
+    end_on_sigterm()
+    # Now, and not when the record is written: sources may be edited during a run of hours.
+    code, revision = code_sha256(), git_revision()
+    check_loadgen(setup.round_)
+    requests = RequestStore.open(setup.store)
+    if not setup.server.endpoints:
+        check_accelerators(setup.server.gpus)
+    api_key = _api_key(setup.client)
+    server_log.parent.mkdir(parents=True, exist_ok=True)
+    with running_server(setup.server, setup.model.folder, server_log, api_key) as running:
+        prepared = _prepare(running, setup.server, setup.client, requests, api_key)
+        yield Session(setup, running, prepared, requests, code, revision)
+
+
+def _api_key(client: ClientSettings) -> str | None:
+    if client.api_key_env is None:
+        return None
+    key = os.environ.get(client.api_key_env)
+    if not key:
+        raise InputError(
+            f"client.api_key_env names {client.api_key_env}, which is not set in the environment; "
+            f"export {client.api_key_env}, or remove the setting for a server without a key."
+        )
+    return key
+
+
+def _prepare(
+    running: RunningServer,
+    settings: ServerSettings,
+    client: ClientSettings,
+    requests: RequestStore,
+    api_key: str | None,
+) -> ServerRecord:
+    """Check and warm every endpoint outside the clock."""
+    started = time.monotonic()
+    bodies = _spread(requests, settings.warmup_requests)
+
+    def prepare(endpoint: str) -> None:
+        if settings.golden is not None:
+            body = bytes(requests.body(Golden.read(settings.golden).sample))
+            check_golden(endpoint, settings.golden, body, api_key, client.request_timeout_s)
+        warm_up(endpoint, bodies, api_key, client.request_timeout_s)
+
+    at_once(prepare, running.endpoints, len(running.endpoints))
+    warmup_s = time.monotonic() - started
+    log.info("the server answers as it must; warmed up in %.1f s", warmup_s)
+    return ServerRecord(
+        command=running.command,
+        launcher=running.launcher,
+        devices=running.devices,
+        environment=settings.env,
+        endpoints=running.endpoints,
+        model_name=settings.model_name,
+        version=server_version(running.endpoints[0], api_key),
+        ready_s=running.ready_s,
+        golden="as recorded" if settings.golden else "not recorded for this model",
+        prefix_caching=running.prefix_caching,
+        warmup_requests=settings.warmup_requests * len(running.endpoints),
+        warmup_s=warmup_s,
+    )
+
+
+def _spread(requests: RequestStore, count: int) -> Sequence[bytes]:
+    """Take requests evenly from the whole store, so that the warm-up sees lengths of every kind."""
+    step = max(1, len(requests) // max(1, count))
+    return [bytes(requests.body(index)) for index in range(0, len(requests), step)[:count]]
+
+
+def _say(scenario: Scenario, mode: Mode, report: LoadReport) -> None:
+    for warning in report.warnings:
+        log.warning("%s", warning)
+    if report.failures:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in report.failed.items() if count)
+        log.error("%d requests failed (%s); see errors.jsonl", report.failures, kinds)
+    log.info(
+        "%s %s: %d of %d samples answered at %.2f a second",
+        scenario,
+        mode,
+        report.completed,
+        report.issued,
+        report.achieved_qps,
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from weighbridge.artifacts.kinds import Kind
@@ -170,6 +170,8 @@ def test_what_is_read_is_what_running_it_gives(tmp_path: Path, sources: tuple[st
     docstring=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60),
     class_docstring=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60),
 )
+@example(system="", user="", docstring="0", class_docstring="\x85")
+@example(system="", user="", docstring="\x85", class_docstring=" ")
 def test_any_text_is_read_as_python_reads_it(
     tmp_path: Path, system: str, user: str, docstring: str, class_docstring: str
 ) -> None:

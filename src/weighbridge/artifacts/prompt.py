@@ -154,9 +154,18 @@ def _rebuilt(model: ast.ClassDef, models: Mapping[str, ast.ClassDef]) -> type[Ba
     forbids = _forbids_extra_keys(model, models)
     config = ConfigDict(extra="forbid") if forbids else ConfigDict()
     made: type[BaseModel] = create_model(
-        model.name, __config__=config, __doc__=ast.get_docstring(model), **fields
+        model.name, __config__=config, __doc__=_class_docstring(model), **fields
     )
     return made
+
+
+def _class_docstring(model: ast.ClassDef) -> str | None:
+    """Give a class's docstring as it is at run time: pydantic cleans it, and leaves out an empty one.
+
+    A docstring of blanks is not empty before it is cleaned; since Python 3.13 the compiler cleans first.
+    """
+    written = ast.get_docstring(model, clean=False)
+    return None if written is None else compile(ascii(written), model.name, "exec").co_consts[0]
 
 
 def _docstring(statement: ast.stmt | None) -> str | None:

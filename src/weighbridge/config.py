@@ -220,7 +220,30 @@ class ClientSettings(Model):
 class ScenarioSettings(Model):
     """What the user chooses for one scenario."""
 
-    target_qps: float = Field(gt=0, description="Offline: expected samples/s; Server: queries/s to issue.")
+    target_qps: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
+        description="Offline: expected samples/s. Server: queries/s to issue, or 'auto' for the highest."
+    )
+
+
+class SearchSettings(Model):
+    """The search for the highest Server rate that passes."""
+
+    start: float = Field(
+        default=0.8, gt=0, le=2, description="Rate of the first probe, as a share of the Offline run's."
+    )
+    probe_s: float = Field(
+        default=300, gt=0, description="Length of a probe; never longer than the full run. 20 limits or more."
+    )
+    tolerance: float = Field(
+        default=0.02,
+        gt=0,
+        lt=1,
+        description="Stop when a failed rate is so little above a passed one.",
+    )
+    max_probes: int = Field(default=10, ge=1, description="Probes before the full-length runs.")
+    max_confirmations: int = Field(
+        default=4, ge=1, description="Full-length runs, each lower than the last by the tolerance."
+    )
 
 
 class SubmissionSettings(Model):
@@ -250,7 +273,18 @@ class Settings(Model):
     server: ServerSettings
     client: ClientSettings = ClientSettings()
     scenarios: dict[Scenario, ScenarioSettings]
+    search: SearchSettings = SearchSettings()
     submission: SubmissionSettings
+
+    @field_validator("scenarios")
+    @classmethod
+    def _only_server_is_searched(
+        cls, scenarios: dict[Scenario, ScenarioSettings]
+    ) -> dict[Scenario, ScenarioSettings]:
+        for scenario, chosen in scenarios.items():
+            if chosen.target_qps == "auto" and scenario is not Scenario.SERVER:
+                raise ValueError(f"{scenario}.target_qps is a number; only server's can be 'auto'")
+        return scenarios
 
 
 def requests_of_round(settings: RequestSettings, round_: Round) -> RequestSettings:

@@ -30,6 +30,9 @@ class LoadGenRules(Model):
     token_latencies: bool = Field(
         default=False, description="LoadGen measures to the first token; needs streamed requests."
     )
+    whole_passes: bool = Field(
+        default=True, description="LoadGen issues every sample equally often; off only in runs that probe."
+    )
 
 
 class ScenarioRules(Model):

@@ -24,6 +24,9 @@ rule benchmark:
         store="resources/requests",
         # Only to come before: what it found holds for all runs of these requests.
         lengths=ancient("resources/prompt-tokens.json"),
+        peak=lambda wildcards: (
+            PEAK if SEARCHED and wildcards.scenario == "server" else []
+        ),
     output:
         record="results/{scenario}/{mode}/run.json",
         summary="results/{scenario}/{mode}/mlperf_log_summary.txt",
@@ -45,7 +48,11 @@ rule benchmark:
         pin=lambda wildcards: pin(
             ROUND.loadgen, ROUND.samples, ROUND.scenarios[wildcards.scenario]
         ),
-        target_qps=lambda wildcards: SETTINGS.scenarios[wildcards.scenario].target_qps,
+        rate=lambda wildcards, input: (
+            f"--peak {input.peak}"
+            if input.peak
+            else f"--target-qps {SETTINGS.scenarios[wildcards.scenario].target_qps}"
+        ),
         client_program=CLIENT,
         server=SETTINGS.server.model_dump_json(),
         client=SETTINGS.client.model_dump_json(),
@@ -56,7 +63,7 @@ rule benchmark:
             --scenario {wildcards.scenario:q} \
             --mode {wildcards.mode:q} \
             --round {params.round:q} \
-            --target-qps {params.target_qps} \
+            {params.rate} \
             --server {params.server:q} \
             --client {params.client:q} \
             --program {input.program:q} \

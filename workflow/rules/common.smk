@@ -1,7 +1,7 @@
 """What all stages share: validated settings, the round, and pins that trigger reruns.
 
 In:  config.yaml under the profile's overlay, workflow/rounds/NAME.yaml
-Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, CLIENT, the environments' files, ALL_CORES, pin()
+Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, SEARCHED, PEAK, CLIENT, the environments' files, ALL_CORES, pin()
 """
 
 import os
@@ -13,6 +13,7 @@ from shlex import quote
 from weighbridge.config import parse_settings
 from weighbridge.errors import InputError
 from weighbridge.rounds import load_round, round_file
+from weighbridge.terms import Scenario
 from weighbridge.work import warn_of_work
 
 ROOT = Path(workflow.basedir)
@@ -47,10 +48,12 @@ if workflow.deployment_settings.deployment_method:
         f"weighbridge() {{{{ PYTHONPATH={quote(str(ROOT / 'src'))} python -P -m weighbridge \"$@\"; }}}}; "
     )
 for scenario, chosen in SETTINGS.scenarios.items():
-    if scenario in ROUND.scenarios and (
-        told := warn_of_work(ROUND, scenario, chosen.target_qps)
-    ):
-        logger.warning(told)
+    if scenario in ROUND.scenarios and chosen.target_qps != "auto":
+        if told := warn_of_work(ROUND, scenario, chosen.target_qps):
+            logger.warning(told)
+# The Server rate is searched for, and the run that confirms it becomes the performance run.
+SEARCHED = any(chosen.target_qps == "auto" for chosen in SETTINGS.scenarios.values())
+PEAK = "results/server/peak.json"
 # What a rule gets that can use all of a machine; on a cluster, the profile's set-threads says it instead.
 ALL_CORES = workflow.resource_settings.cores or 8
 SCENARIOS = [str(scenario) for scenario in ROUND.scenarios]

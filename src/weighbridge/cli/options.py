@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,4 +11,13 @@ RoundFile = Annotated[
 ]
 ServerJson = Annotated[
     str, typer.Option("--server", metavar="JSON", help="The configuration's section 'server'.")
+]
+ClientJson = Annotated[
+    str, typer.Option("--client", metavar="JSON", help="The configuration's section 'client'.")
+]
+ModelProof = Annotated[Path, typer.Option("--model", help="Proof of the verified model, from 'fetch'.")]
+Store = Annotated[Path, typer.Option("--store", help="Folder of the request store, from 'build-requests'.")]
+Program = Annotated[
+    Path | None,
+    typer.Option("--program", help="What 'find-server' found; default: as the settings say."),
 ]

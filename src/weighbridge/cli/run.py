@@ -1,12 +1,15 @@
 """Commands of the measurement: preflight, serve, run."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from weighbridge.cli.options import RoundFile, ServerJson
+from weighbridge.cli.options import ClientJson, ModelProof, Program, RoundFile, ServerJson, Store
 from weighbridge.terms import Mode, Scenario
+
+if TYPE_CHECKING:
+    from weighbridge.run import Setup
 
 
 def register(app: typer.Typer) -> None:
@@ -70,32 +73,49 @@ def run(
     scenario: Annotated[Scenario, typer.Option(help="How LoadGen issues the work.")],
     mode: Annotated[Mode, typer.Option(help="Measure speed, or collect every answer.")],
     round_file: RoundFile,
-    target_qps: Annotated[float, typer.Option(help="Offline: expected samples/s; Server: queries/s.")],
     server: ServerJson,
-    client: Annotated[str, typer.Option(metavar="JSON", help="The configuration's section 'client'.")],
-    model: Annotated[Path, typer.Option(help="Proof of the verified model, from 'fetch'.")],
-    store: Annotated[Path, typer.Option(help="Folder of the request store, from 'build-requests'.")],
+    client: ClientJson,
+    model: ModelProof,
+    store: Store,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    program: Annotated[
-        Path | None, typer.Option(help="What 'find-server' found; default: as the settings say.")
+    target_qps: Annotated[
+        float | None, typer.Option(help="Offline: expected samples/s; Server: queries/s.")
     ] = None,
+    peak: Annotated[
+        Path | None, typer.Option(help="Instead of --target-qps: peak.json, from 'search-qps'.")
+    ] = None,
+    program: Program = None,
 ) -> None:
     """Serve the model, drive it with LoadGen once, and write logs and run.json."""
+    from weighbridge.errors import InputError
+    from weighbridge.peak.record import Peak
+    from weighbridge.run import execute
+
+    if peak is not None and target_qps is None:
+        target_qps = Peak.read(peak).peak_qps
+    elif target_qps is None or peak is not None:
+        raise InputError("give one of --target-qps and --peak.")
+    execute(setup_of(round_file, server, client, model, store, program), scenario, mode, target_qps, out)
+
+
+def setup_of(
+    round_file: str, server: str, client: str, model: Path, store: Path, program: Path | None
+) -> "Setup":
+    """Put together what is measured, from the options that say it."""
     from weighbridge.artifacts.proof import Proof
     from weighbridge.config import ClientSettings, ServerSettings
     from weighbridge.rounds import load_round
-    from weighbridge.run import Setup, execute
+    from weighbridge.run import Setup
     from weighbridge.server_program import ServerProgram
 
     settings = ServerSettings.parse_json(server, "--server")
     executable = ServerProgram.read(program).executable if program else None
     if executable is not None:
         settings = settings.model_copy(update={"executable": executable})
-    setup = Setup(
+    return Setup(
         load_round(round_file),
         settings,
         ClientSettings.parse_json(client, "--client"),
         Proof.read(model),
         store,
     )
-    execute(setup, scenario, mode, target_qps, out)

@@ -21,6 +21,8 @@ def user_conf(round_: Round, scenario: Scenario, target_qps: float) -> str:
         values["target_latency_percentile"] = round(rules.target_percentile * 100, 6)
     if round_.loadgen.token_latencies:
         values["use_token_latencies"] = 1
+    if not round_.loadgen.whole_passes:
+        values["sample_concatenate_permutation"] = 0
     lines = [f"{model}.*.performance_sample_count_override = {round_.samples}"]
     lines += [f"{model}.{scenario.loadgen_name}.{key} = {value!r}" for key, value in values.items()]
     return "\n".join(lines) + "\n"

@@ -78,6 +78,7 @@ class Session:
         *,
         round_: Round | None = None,
         watch: Callable[[Progress], str | None] | None = None,
+        label: str | None = None,
     ) -> RunRecord:
         """Drive one LoadGen run and write its run.json, whether or not it came to its end.
 
@@ -88,13 +89,14 @@ class Session:
             out: Folder for LoadGen's logs, run.json and errors.jsonl.
             round_: Other rules than the session's, for a short run that only probes.
             watch: Told how far the run is; what it returns ends the run, as its reason.
+            label: What the progress calls the run; default: scenario and mode.
 
         Raises:
             InputError: the store does not fit the round, or `out` cannot be used.
             SetupError: LoadGen does not take the settings.
         """
         setup, rules = self.setup, round_ or self.setup.round_
-        shown, watched = RunProgress(f"{scenario} {mode}"), Watched(watch)
+        shown, watched = RunProgress(label or f"{scenario} {mode}"), Watched(watch)
 
         def progress(state: Progress) -> None:
             shown(state)
@@ -116,6 +118,17 @@ class Session:
         write_atomic(out / RUN_RECORD, record.model_dump_json(indent=2) + "\n")
         _say(scenario, mode, report)
         return record
+
+    def settle(self) -> None:
+        """Wait until the server has done what an ended run left it: one answer more, from each endpoint.
+
+        Raises:
+            SetupError: a server fails the request.
+        """
+        client = self.setup.client
+        bodies, key = _spread(self.requests, 1), _api_key(client)
+        endpoints = self.running.endpoints
+        at_once(lambda to: warm_up(to, bodies, key, client.request_timeout_s), endpoints, len(endpoints))
 
     def _record(
         self, round_: Round, scenario: Scenario, mode: Mode, report: LoadReport, out: Path

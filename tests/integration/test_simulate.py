@@ -1,12 +1,7 @@
 """The simulated server, measured by our own client, against the oracle that computes its latencies."""
 
-import contextlib
-import json
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,35 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from driving import Run, run_against, small_store
 from openai import OpenAI
+from simulating import simulated
 
 from weighbridge.requests import RequestStore
 from weighbridge.simulate.model import Behaviour, body_hash, predict, service_times_s
 from weighbridge.terms import Mode, Scenario
-
-CODE = """
-import json, sys
-from weighbridge.simulate.model import Behaviour
-from weighbridge.simulate.server import Answers, serve
-behaviour = Behaviour.parse_json(sys.argv[1], "test")
-texts = {int(key): tuple(value) for key, value in json.loads(sys.argv[2]).items()}
-serve(behaviour, Answers("tiny", texts), ready=lambda url: print(url, flush=True))
-"""
-
-
-@contextlib.contextmanager
-def simulated(behaviour: Behaviour, texts: dict[int, tuple[str, str]] | None = None) -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", CODE, behaviour.model_dump_json(), json.dumps(texts or {})],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        assert process.wait(10) == 0
-        process.stdout.close()
 
 
 def measured(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -57,16 +57,30 @@ def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a run against a simulated server.")],
     store: Annotated[Path, typer.Option(help="Folder of the request store that was sent.")],
     behaviour: BehaviourJson = "{}",
+    peak_of: Annotated[
+        str | None,
+        typer.Option(
+            "--peak-of",
+            metavar="ROUND",
+            help="Print the highest Server rate that passes there instead.",
+        ),
+    ] = None,
 ) -> None:
     """Print the latencies that a run against a simulated server must have seen, beside those it saw."""
     from rich.console import Console
     from rich.table import Table
 
     from weighbridge.simulate.model import Behaviour
-    from weighbridge.simulate.oracle import latencies
+    from weighbridge.simulate.oracle import latencies, peak_qps
 
+    served = Behaviour.parse_json(behaviour, "--behaviour")
+    if peak_of is not None:
+        from weighbridge.rounds import load_round
+
+        typer.echo(f"{peak_qps(run, store, served, load_round(peak_of)):.6g}")
+        return
     table = Table("latency", "expected", "measured", "added")
-    for each in latencies(run, store, Behaviour.parse_json(behaviour, "--behaviour")):
+    for each in latencies(run, store, served):
         added_s = each.measured_s - each.expected_s
         table.add_row(
             each.name, f"{each.expected_s:.4f} s", f"{each.measured_s:.4f} s", f"{added_s * 1e3:+.2f} ms"

@@ -1,14 +1,22 @@
 """What a run against a simulated server must have measured, computed without a network."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from weighbridge.errors import InputError
+from weighbridge.load.workload import server_schedule_s
 from weighbridge.requests import RequestStore
+from weighbridge.rounds import Round
 from weighbridge.simulate.model import Behaviour, predict, service_times_s
+from weighbridge.statistics import max_over_latency
+from weighbridge.terms import Scenario
+
+_EXACT = 1e-4  # relative width at which the bisection of a peak ends
 
 
 @dataclass(frozen=True)
@@ -33,12 +41,8 @@ def latencies(run: Path, store: Path, behaviour: Behaviour) -> tuple[Latency, ..
     Raises:
         InputError: the run left no requests.parquet.
     """
-    path = run / "requests.parquet"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give the folder of a run.")
-    sent = pd.read_parquet(path, columns=["sample", "planned_ns", "end_ns"]).sort_values("planned_ns")
-    requests = RequestStore.open(store)
-    service_s = service_times_s((requests.body(index) for index in range(len(requests))), behaviour)
+    sent = _sent(run)
+    service_s = _service_s(store, behaviour)
     arrivals_s = (sent["planned_ns"] - sent["planned_ns"].min()).to_numpy() / 1e9
     expected_s = predict(arrivals_s, service_s[sent["sample"]], behaviour.servers)
     measured_s = (sent["end_ns"] - sent["planned_ns"]).to_numpy() / 1e9
@@ -49,3 +53,54 @@ def latencies(run: Path, store: Path, behaviour: Behaviour) -> tuple[Latency, ..
             for share in (50, 90, 99)
         ),
     )
+
+
+def peak_qps(run: Path, store: Path, behaviour: Behaviour, round_: Round) -> float:
+    """Compute the highest Server rate at which a run as long as this one meets the round's latency limit.
+
+    The due times are LoadGen's own at each rate, and the order of the samples is the run's, which is the same
+    at every rate; the server is an ideal queue.
+
+    Args:
+        run: Folder of a whole Server performance run.
+        store: The request store that it sent.
+        behaviour: As the server was started with.
+        round_: Whose limit and schedule.
+
+    Raises:
+        InputError: the run left no requests.parquet, or the round's Server scenario has no latency limit.
+    """
+    rules = round_.scenarios.get(Scenario.SERVER)
+    if rules is None or rules.target_latency_s is None:
+        raise InputError(f"round {round_.name} has no Server scenario with a latency limit, and so no peak.")
+    limit_s = rules.target_latency_s
+    samples = _sent(run)["sample"].to_numpy()
+    service_s = _service_s(store, behaviour)[samples]
+    due_s = server_schedule_s(len(samples), 1.0, round_.loadgen.seeds.schedule)
+    allowed = max_over_latency(len(samples), rules.target_percentile) or 0
+
+    def passes(rate: float) -> bool:
+        return int((predict(due_s / rate, service_s, behaviour.servers) > limit_s).sum()) <= allowed
+
+    low, high = 0.0, 1.0
+    while passes(high):
+        low, high = high, 2 * high
+        if math.isinf(high):
+            return high
+    while high - low > _EXACT * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if passes(middle) else (low, middle)
+    return low
+
+
+def _sent(run: Path) -> pd.DataFrame:
+    """Read what a run sent, in the order of issue."""
+    path = run / "requests.parquet"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the folder of a run.")
+    return pd.read_parquet(path, columns=["sample", "planned_ns", "end_ns"]).sort_values("planned_ns")
+
+
+def _service_s(store: Path, behaviour: Behaviour) -> NDArray[np.float64]:
+    requests = RequestStore.open(store)
+    return service_times_s((requests.body(index) for index in range(len(requests))), behaviour)

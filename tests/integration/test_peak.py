@@ -1,0 +1,118 @@
+"""The peak search, as a command against simulated servers whose true peak the oracle computes."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import yaml
+from driving import small_store
+from simulating import simulated
+
+from weighbridge.artifacts.proof import Proof
+from weighbridge.config import ClientSettings, ServerSettings
+from weighbridge.peak.record import Peak
+from weighbridge.rounds import load_round
+from weighbridge.run import Setup, execute
+from weighbridge.simulate.model import Behaviour
+from weighbridge.simulate.oracle import peak_qps
+from weighbridge.terms import Mode, Scenario
+
+SAMPLES = 1024
+LIMIT_S = 1.0
+BEHAVIOURS = (
+    Behaviour(servers=8, mean_s=0.04),
+    Behaviour(servers=6, mean_s=0.06, distribution="lognormal", sigma=0.3),
+    Behaviour(servers=40, mean_s=0.125, distribution="lognormal", sigma=0.3, seed=7),
+)
+SEARCH = {"probe_s": 2.5, "tolerance": 0.02}
+
+
+def write_round(folder: Path, samples: int = SAMPLES, limit_s: float = LIMIT_S) -> Path:
+    rules = {"min_duration_s": 1, "min_query_count": samples}
+    path = folder / "round.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "extends": "demo",
+                "name": "small",
+                "samples": samples,
+                "scenarios": {"offline": rules, "server": {**rules, "target_latency_s": limit_s}},
+            }
+        )
+    )
+    return path
+
+
+class System:
+    """A simulated server, its store, and the Offline run that a search starts from."""
+
+    def __init__(self, folder: Path, url: str, samples: int = SAMPLES, limit_s: float = LIMIT_S) -> None:
+        folder.mkdir(parents=True)
+        self.folder, self.round_file = folder, write_round(folder, samples, limit_s)
+        self.store = small_store(folder / "store", samples)
+        self.server = ServerSettings(model_name="tiny", endpoints=(url,), warmup_requests=2)
+        self.client = ClientSettings(connections=2048)
+        proof = Proof(kind="model", folder=folder, repo=None, revision=None, manifest_digest="0" * 64, files=())
+        (folder / "model.json").write_text(proof.model_dump_json())
+        self.setup = Setup(load_round(str(self.round_file)), self.server, self.client, proof, self.store)
+
+    def measure_offline(self) -> None:
+        execute(self.setup, Scenario.OFFLINE, Mode.PERFORMANCE, 100, self.folder / "offline")
+
+    def search(self, name: str = "peak", **search: object) -> subprocess.Popen[str]:
+        options = {
+            "round": self.round_file,
+            "server": self.server.model_dump_json(),
+            "client": self.client.model_dump_json(),
+            "search": json.dumps({**SEARCH, **search}),
+            "model": self.folder / "model.json",
+            "store": self.store,
+            "offline": self.folder / "offline" / "run.json",
+            "output": self.folder / f"{name}.json",
+        }
+        words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+        command = [sys.executable, "-m", "weighbridge", "search-qps", *words]
+        return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=self.folder)
+
+    def find(self, name: str = "peak") -> Peak:
+        return Peak.read(self.folder / f"{name}.json")
+
+    def probes(self) -> list[Path]:
+        return sorted(self.folder.glob("peak/*/*/probe.json"))
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, said = process.communicate(timeout=250)
+    return process.returncode, said
+
+
+def test_the_true_peak_is_found_for_three_capacities(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        systems = [
+            System(tmp_path / str(number), stack.enter_context(simulated(behaviour)))
+            for number, behaviour in enumerate(BEHAVIOURS)
+        ]
+        for system in systems:
+            system.measure_offline()
+        # A machine that stalls for a second is no error of the search; two in a row are.
+        for attempt in ("peak", "second"):
+            searches = [system.search(attempt) for system in systems]
+            for search in searches:
+                code, said = finish(search)
+                assert code == 0, said
+            errors = []
+            for system, behaviour in zip(systems, BEHAVIOURS, strict=True):
+                peak = system.find(attempt)
+                run = system.folder / peak.confirmed_by
+                true_qps = peak_qps(run, system.store, behaviour, system.setup.round_)
+                errors.append(peak.peak_qps / true_qps - 1)
+                assert sum(probe.kind == "probe" for probe in peak.probes) <= 10
+            print("relative errors:", errors)
+            if max(map(abs, errors)) <= 0.03:
+                return
+    pytest.fail(f"the peaks found are off by {errors}")

@@ -1,4 +1,4 @@
-"""Percentiles and LoadGen's early-stopping test: pure mathematics.
+"""Percentiles, LoadGen's early-stopping test, and how sure a score is: pure mathematics.
 
 A server passes early stopping when its over-latency queries are so few that, were the true share of slow
 queries as large as the rules allow, so few would be seen with a probability below 1 - confidence.
@@ -10,9 +10,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 PERCENTILE = 0.99
 CONFIDENCE = 0.99
+_NORMAL_95 = 1.959964  # of a normal distribution, 95 % lie within so many standard deviations
 
 
 def few_over_probability(over: int, queries: int, percentile: float = PERCENTILE) -> float:
@@ -84,3 +86,22 @@ def percentile_of_sorted(values: Sequence[float], percentile: float) -> float:
         IndexError: there are no values.
     """
     return values[min(int(len(values) * percentile), len(values) - 1)]
+
+
+def ratio_interval(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> tuple[float, float]:
+    """Bound sum(parts) / sum(wholes) with 95 % confidence, the n samples being drawn independently.
+
+    By the delta method, the ratio R varies as the mean of (part - R whole) / mean(whole) does. Source: the
+    large-sample variance of a ratio estimate, Cochran, Sampling Techniques (3rd edition, 1977), chapter 6,
+    without its finite-population factor.
+
+    Returns:
+        Lower and upper bound, cut to 0 and 1; these two themselves where no whole is above 0.
+    """
+    whole, samples = float(wholes.sum()), len(wholes)
+    if whole <= 0:
+        return 0.0, 1.0
+    ratio = float(parts.sum()) / whole
+    squares = float(np.square(parts - ratio * wholes).sum())
+    margin = _NORMAL_95 * math.sqrt(squares * samples / max(1, samples - 1)) / whole
+    return max(0.0, ratio - margin), min(1.0, ratio + margin)

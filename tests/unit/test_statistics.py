@@ -1,7 +1,8 @@
-"""Early stopping and percentiles: the published values, and what must hold for every count."""
+"""Early stopping, percentiles and intervals: known values, and what must hold for every count."""
 
 from math import comb
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from weighbridge.statistics import (
     min_queries,
     missing_queries,
     percentile_of_sorted,
+    ratio_interval,
 )
 
 # Over-latency queries and the fewest queries that pass with them, percentile and confidence 0.99.
@@ -84,3 +86,33 @@ def test_percentile_takes_the_value_at_floor_of_n_times_p(count: int, percentile
 def test_no_values_have_no_percentile() -> None:
     with pytest.raises(IndexError):
         percentile_of_sorted([], 0.99)
+
+
+@pytest.mark.parametrize(("right", "seed"), [(0.5, 1), (0.78, 2), (0.97, 3)])
+def test_the_interval_of_a_ratio_is_the_bootstraps(right: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    levels = random.integers(1, 8, size=2000)
+    wholes = (levels + np.maximum(1, levels + random.integers(-1, 2, size=2000))).astype(np.float64)
+    parts = 2.0 * np.minimum(levels, random.binomial(levels, right)).astype(np.float64)
+    draws = random.integers(2000, size=(4000, 2000))
+    low, high = np.quantile(parts[draws].sum(axis=1) / wholes[draws].sum(axis=1), [0.025, 0.975])
+    found = ratio_interval(parts, wholes)
+    assert found == pytest.approx((low, high), abs=0.06 * (high - low))
+
+
+def test_the_interval_of_a_share_is_the_normal_one() -> None:
+    hits = np.repeat([1.0, 0.0], [300, 700])
+    margin = 1.959964 * (0.3 * 0.7 / 999) ** 0.5
+    assert ratio_interval(hits, np.ones(1000)) == pytest.approx((0.3 - margin, 0.3 + margin))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=40))
+def test_an_interval_holds_its_ratio(samples: list[tuple[int, int]]) -> None:
+    parts = np.array([min(pair) for pair in samples], dtype=np.float64)
+    wholes = np.array([pair[1] for pair in samples], dtype=np.float64)
+    low, high = ratio_interval(parts, wholes)
+    assert 0 <= low <= high <= 1
+    if wholes.sum():
+        assert low - 1e-12 <= parts.sum() / wholes.sum() <= high + 1e-12
+    else:
+        assert (low, high) == (0, 1)

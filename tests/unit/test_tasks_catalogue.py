@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame
 from rapidfuzz import fuzz
@@ -15,8 +15,9 @@ from rapidfuzz import fuzz
 from weighbridge.errors import InputError
 from weighbridge.prompt import Prompt
 from weighbridge.tasks import load_task
-from weighbridge.tasks.catalogue import ProductCatalogue, binary_f1, brand_score
-from weighbridge.tasks.parquet import split_files
+from weighbridge.tasks.catalogue import ProductCatalogue
+from weighbridge.tasks.catalogue_scoring import binary_f1, read_answer, same_brand
+from weighbridge.tasks.parquet import read_rows, split_files
 
 PRODUCT = {
     "product_title": "Mug",
@@ -74,7 +75,7 @@ def test_candidates_are_printed_as_python_prints_a_list() -> None:
     ],
 )
 def test_parsing_is_strict_json_with_lax_booleans(answer: str, readable: bool) -> None:
-    assert (TASK.parse(answer) is not None) == readable
+    assert (read_answer(answer) is not None) == readable
 
 
 def test_a_perfect_run_scores_1() -> None:
@@ -102,15 +103,16 @@ def test_the_random_parts_of_a_score_repeat() -> None:
 
 
 @given(st.lists(st.tuples(st.text(max_size=12), st.text(max_size=12)), min_size=1, max_size=20))
-def test_brand_score_is_the_share_of_ratios_above_90(pairs: list[tuple[str, str]]) -> None:
+def test_brands_of_a_ratio_above_90_are_the_same(pairs: list[tuple[str, str]]) -> None:
     same = [fuzz.ratio(left.strip().lower(), right.strip().lower()) > 90 for left, right in pairs]
     predicted, true = zip(*pairs, strict=True)
-    assert brand_score(predicted, true) == pytest.approx(sum(same) / len(same))
+    assert same_brand(predicted, true).tolist() == same
 
 
 def test_a_ratio_of_exactly_90_is_another_brand() -> None:
     assert fuzz.ratio("abcdefghij", "abcdefghiX") == 90
-    assert brand_score(["abcdefghij", " ABCDEFGHIJK "], ["abcdefghiX", "abcdefghijk"]) == 0.5
+    same = same_brand(["abcdefghij", " ABCDEFGHIJK "], ["abcdefghiX", "abcdefghijk"])
+    assert same.tolist() == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,59 @@ def test_a_ratio_of_exactly_90_is_another_brand() -> None:
 )
 def test_binary_f1(predicted: list[int], true: list[int], f1: float) -> None:
     assert binary_f1(np.array(predicted, dtype=bool), np.array(true, dtype=bool)) == pytest.approx(f1)
+
+
+_PATHS = st.lists(st.sampled_from(["A", "B", "C"]), min_size=1, max_size=4).map(" > ".join)
+_PRODUCTS = st.tuples(_PATHS, st.sampled_from(["Acme", "Zed"]), st.booleans())
+
+
+@given(st.lists(st.tuples(_PRODUCTS, _PRODUCTS | st.none()), min_size=1, max_size=30))
+def test_what_the_samples_gain_adds_up_to_the_score(pairs: list[tuple[tuple, tuple | None]]) -> None:
+    truth = _truth(*(true for true, _ in pairs))
+    answers = ["?" if said is None else _answer(*said) for _, said in pairs]
+    score, divided = TASK.score(truth, answers), TASK.per_sample(truth, answers)
+    values = {measure.name: measure.value for measure in divided.measures}
+    for name in ("f1", "brand", "is_secondhand"):
+        assert values[name] == pytest.approx(score.metrics[name], abs=1e-12)
+    assert divided.measures[0].name == "f1"
+    assert divided.readable.tolist() == [said is not None for _, said in pairs]
+
+    main, *levels = (
+        measure for measure in divided.measures if "f1" in measure.name or "level" in measure.name
+    )
+    assert [measure.name for measure in levels] == [part.name for part in score.parts]
+    assert [(m.gained.sum() / 2) for m in levels] == [part.right for part in score.parts]
+    assert sum(measure.gained for measure in levels).tolist() == main.gained.tolist()
+
+
+def test_a_level_counts_products_that_have_it_and_answers_that_claim_it() -> None:
+    truth = _truth(("A > B", "Acme", False), ("A", "Acme", False), ("C > D", "Acme", False))
+    answers = [_answer(path, "Acme", False) for path in ("A > B", "A > B", "C")]
+    levels = {measure.name: measure for measure in TASK.per_sample(truth, answers).measures}
+    assert levels["category level 1"].value == 1
+    assert levels["category level 2"].gained.tolist() == [2, 0, 0]
+    assert levels["category level 2"].possible.tolist() == [2, 1, 1]
+    assert levels["is_secondhand"].value == 0
+
+
+def test_small_second_level_categories_are_one_group_of_their_top_level() -> None:
+    rows = (
+        [("A > B > C", "x", False)] * 30 + [("A > D", "x", False)] * 29 + [("A", "x", True), ("E", "x", True)]
+    )
+    groups = TASK.per_sample(_truth(*rows), ["?"] * len(rows)).groups.tolist()
+    assert groups == ["A > B"] * 30 + ["A > …"] * 30 + ["E > …"]
+
+
+def test_a_product_is_described_by_its_title_and_the_right_answer() -> None:
+    row = PRODUCT | {
+        "ground_truth_category": "Töpfe > Deckel",
+        "ground_truth_brand": "b",
+        "ground_truth_is_secondhand": True,
+    }
+    assert set(TASK.described_by) <= set(row)
+    description = TASK.describe(row)
+    assert description.title == "Mug"
+    assert description.truth == '{"category":"Töpfe > Deckel","brand":"b","is_secondhand":true}'
 
 
 @pytest.mark.parametrize("value", [0.5, 1.0, 0.0, 7e-05, 1e-17, 0.7824])
@@ -156,6 +211,25 @@ def test_truth_follows_the_order_of_splits_and_shards(tmp_path: Path) -> None:
     truth = TASK.truth(tmp_path, ["train", "test"])
     assert list(truth["category"]) == [f"A > {row}" for row in range(7)]
     assert "product_image" not in truth
+
+
+@given(st.data())
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rows_are_read_by_their_numbers_over_files_and_row_groups(
+    tmp_path: Path, data: st.DataObject
+) -> None:
+    shards = data.draw(st.lists(st.integers(0, 50), min_size=1, max_size=3))
+    group = data.draw(st.integers(1, 40))
+    first = 0
+    for stale in tmp_path.glob("*.parquet"):
+        stale.unlink()
+    for number, rows in enumerate(shards):
+        table = pa.table({"title": pa.array([str(first + row) for row in range(rows)], pa.string())})
+        pq.write_table(table, tmp_path / f"train-0000{number}-of-00003.parquet", row_group_size=group)
+        first += rows
+    wanted = data.draw(st.sets(st.integers(0, first - 1), max_size=8)) if first else set()
+    found = read_rows(tmp_path, ["train"], ["title"], [*wanted])
+    assert found == {sample: {"title": str(sample)} for sample in wanted}
 
 
 def test_a_missing_split_column_or_folder_is_one_sentence(tmp_path: Path) -> None:

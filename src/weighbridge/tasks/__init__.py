@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from weighbridge.errors import InputError
-from weighbridge.tasks.base import Part, Score, Task
+from weighbridge.tasks.base import Measure, Part, PerSample, Score, Task
 from weighbridge.tasks.catalogue import ProductCatalogue
 
-__all__ = ["Part", "Score", "Task", "load_task"]
+__all__ = ["Measure", "Part", "PerSample", "Score", "Task", "load_task"]
 
 _TASKS = {ProductCatalogue.name: ProductCatalogue.with_prompt}
 

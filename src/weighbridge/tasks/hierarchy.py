@@ -19,6 +19,11 @@ class Overlap:
     matched: NDArray[np.int64]
 
     @property
+    def deepest(self) -> int:
+        """Levels of the deepest truth."""
+        return int(self.true.max(initial=0))
+
+    @property
     def precision(self) -> float:
         """Matched levels over predicted levels, all samples together."""
         return _ratio(int(self.matched.sum()), int(self.predicted.sum()))

@@ -145,8 +145,9 @@ def _worst_groups(
     gained, possible = (np.bincount(group_of, weights) for weights in (main.gained, main.possible))
     values = np.divide(gained, possible, out=np.zeros_like(gained), where=possible > 0)
     lost = (possible - gained) / max(possible.sum(), 1)
+    whole = gained.sum() / max(possible.sum(), 1)
     worst = [
-        group for group in np.argsort(-lost, kind="stable") if lost[group] > 0 and values[group] <= main.value
+        group for group in np.argsort(-lost, kind="stable") if lost[group] > 0 and values[group] <= whole
     ][:_GROUPS]
     chosen = {group: _worst_samples(divided, group_of == group) for group in worst}
     examples = _examples(run, dataset, splits, [sample for samples in chosen.values() for sample in samples])

@@ -6,8 +6,13 @@ import tempfile
 from pathlib import Path
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
+def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Write a file so that no reader ever sees a part of it; parent folders are made.
+
+    Args:
+        path: The file.
+        content: All of it.
+        durable: Wait until it is on the disk; not for what is written anew every second.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full. The old file then stands unchanged.
@@ -19,7 +24,8 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:

@@ -35,7 +35,6 @@ def test_server_draws_the_schedule_that_loadgen_draws(
 ) -> None:
     size = work_size(v60, Scenario.SERVER, Mode.PERFORMANCE, target_qps)
     assert size.samples == passes * 48289
-    assert size.passes == passes
     assert size.scheduled_s == pytest.approx(duration_s, abs=1)
 
 

@@ -13,7 +13,7 @@ from weighbridge.load import measure
 from weighbridge.load.crew import Crew, Progress
 from weighbridge.load.jobs import ERRORS_FILE, RECORDS_FILE, USER_CONF, LoadGenJob, WorkerJob
 from weighbridge.load.userconf import user_conf
-from weighbridge.record import LoadReport
+from weighbridge.record import TELEMETRY_FILE, LoadReport
 from weighbridge.requests import RequestStore
 from weighbridge.rounds import Round
 from weighbridge.terms import Mode, Scenario
@@ -123,7 +123,7 @@ def _clear(out: Path) -> None:
             raise InputError(f"{place / 'audit.config'}: LoadGen would follow it; move it away.")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name in (RECORDS_FILE, ERRORS_FILE, PARQUET_FILE):
+        for name in (RECORDS_FILE, ERRORS_FILE, PARQUET_FILE, TELEMETRY_FILE):
             (out / name).unlink(missing_ok=True)
         for file in out.glob("mlperf_log_*"):
             file.unlink()

@@ -142,6 +142,7 @@ class Collector(threading.Thread):
 
     def _report(self) -> None:
         pool = self._pool
+        pool.flush()
         tell(
             self._control,
             event="progress",

@@ -136,6 +136,10 @@ class Pool:
         QuerySamplesComplete(responses)
         self.completed += len(responses)
 
+    def flush(self) -> None:
+        """Let those who follow the run read the records so far."""
+        self._records.flush()
+
     def _note_failure(self, record: Record, evidence: bytes) -> None:
         self.failed += 1
         entry = {

@@ -19,12 +19,10 @@ class WorkSize:
     """What a run will issue.
 
     Attributes:
-        passes: Whole passes over the dataset; equal-issue mode allows no others.
-        samples: Samples in all.
+        samples: Samples in all; whole passes over the dataset, unless the round probes.
         scheduled_s: When the last query is due (Server); the time expected at the target rate (Offline).
     """
 
-    passes: int
     samples: int
     scheduled_s: float
 
@@ -35,18 +33,21 @@ def work_size(round_: Round, scenario: Scenario, mode: Mode, target_qps: float) 
     Source: test_settings_internal.cc and loadgen.cc of LoadGen; the Server schedule is drawn as LoadGen draws
     it.
     """
-    rules, samples = round_.scenarios[scenario], round_.samples
+    rules = round_.scenarios[scenario]
+    unit = round_.samples if round_.loadgen.whole_passes else 1
+    wanted = round_.samples if mode is Mode.ACCURACY else rules.min_query_count
     if scenario is Scenario.OFFLINE:
-        wanted = max(rules.min_query_count, int(_SLACK * rules.min_duration_s * target_qps))
-        passes = 1 if mode is Mode.ACCURACY else math.ceil(wanted / samples)
-        return WorkSize(passes, passes * samples, passes * samples / target_qps)
-    passes = math.ceil(rules.min_query_count / samples)
-    due_s = server_schedule_s(passes * samples, target_qps, round_.loadgen.seeds.schedule)
+        if mode is Mode.PERFORMANCE:
+            wanted = max(wanted, int(_SLACK * rules.min_duration_s * target_qps))
+        samples = math.ceil(wanted / unit) * unit
+        return WorkSize(samples, samples / target_qps)
+    samples = math.ceil(wanted / unit) * unit
+    due_s = server_schedule_s(samples, target_qps, round_.loadgen.seeds.schedule)
     while mode is Mode.PERFORMANCE and due_s[-1] < rules.min_duration_s:
         missing = rules.min_duration_s - due_s[-1]
-        passes += max(1, int(0.9 * missing * target_qps / samples))
-        due_s = server_schedule_s(passes * samples, target_qps, round_.loadgen.seeds.schedule)
-    return WorkSize(passes, passes * samples, float(due_s[-1]))
+        samples += max(1, int(0.9 * missing * target_qps / unit)) * unit
+        due_s = server_schedule_s(samples, target_qps, round_.loadgen.seeds.schedule)
+    return WorkSize(samples, float(due_s[-1]))
 
 
 def server_schedule_s(queries: int, target_qps: float, seed: int) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from weighbridge.errors import InvalidRunError
+from weighbridge.progress.state import PROGRESS_FILE
 from weighbridge.record import RunRecord
 from weighbridge.run.session import Setup, session
 from weighbridge.terms import Mode, Scenario
@@ -25,7 +26,7 @@ def execute(setup: Setup, scenario: Scenario, mode: Mode, target_qps: float, out
         SetupError: the server does not start, or does not answer as it must.
         InvalidRunError: the run ended early; what there is stands in `out`/aborted.
     """
-    with session(setup, out / "server.log") as ready:
+    with session(setup, out / "server.log", f"{scenario} {mode}") as ready:
         record = ready.measure(scenario, mode, target_qps, out)
     if record.load.aborted:
         kept = _set_aside(out)
@@ -34,10 +35,13 @@ def execute(setup: Setup, scenario: Scenario, mode: Mode, target_qps: float, out
 
 
 def _set_aside(out: Path) -> Path:
-    """Move the files of a run that does not count to where the workflow will not delete them."""
+    """Move the files of a run that does not count to where the workflow will not delete them.
+
+    What the run said of itself last stays where those who watch it look.
+    """
     aside = out / "aborted"
     aside.mkdir(exist_ok=True)
     for path in out.iterdir():
-        if path.is_file():
+        if path.is_file() and path.name != PROGRESS_FILE:
             path.replace(aside / path.name)
     return aside

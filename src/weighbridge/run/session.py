@@ -19,7 +19,9 @@ from weighbridge.load.drive import drive
 from weighbridge.logs import ANSWERS, DETAIL, SUMMARY
 from weighbridge.preflight import check_accelerators, check_loadgen
 from weighbridge.probing import Golden, at_once, check_golden, server_version, warm_up
-from weighbridge.progress import RunProgress
+from weighbridge.progress.gauge import Plan
+from weighbridge.progress.reporter import Reporter, reporting
+from weighbridge.progress.state import Phase
 from weighbridge.provenance import code_sha256, git_revision, this_host
 from weighbridge.record import RUN_RECORD, LoadReport, RunRecord, ServerRecord
 from weighbridge.requests import RequestStore
@@ -60,6 +62,7 @@ class Session:
         requests: The opened store.
         code: sha256 over the package as the session began with it.
         revision: Of the checkout, likewise.
+        reporter: Told what the session does.
     """
 
     setup: Setup
@@ -68,6 +71,7 @@ class Session:
     requests: RequestStore
     code: str
     revision: str | None
+    reporter: Reporter
 
     def measure(
         self,
@@ -96,10 +100,11 @@ class Session:
             SetupError: LoadGen does not take the settings.
         """
         setup, rules = self.setup, round_ or self.setup.round_
-        shown, watched = RunProgress(label or f"{scenario} {mode}"), Watched(watch)
+        plan = Plan.of(label or f"{scenario} {mode}", rules, scenario, mode, target_qps)
+        gauge, watched = self.reporter.measure(plan, out), Watched(watch)
 
         def progress(state: Progress) -> None:
-            shown(state)
+            gauge(state)
             watched(state)
 
         report = drive(
@@ -114,6 +119,7 @@ class Session:
             progress=progress,
             alarm=lambda: self.running.trouble() or watched.reason,
         )
+        self.reporter.measured(report)
         record = self._record(rules, scenario, mode, report, out)
         write_atomic(out / RUN_RECORD, record.model_dump_json(indent=2) + "\n")
         _say(scenario, mode, report)
@@ -173,12 +179,13 @@ class Watched:
 
 
 @contextmanager
-def session(setup: Setup, server_log: Path) -> Iterator[Session]:
+def session(setup: Setup, server_log: Path, label: str) -> Iterator[Session]:
     """Start the server, check and warm it, and have it for the length of a with block.
 
     Args:
         setup: What is measured.
-        server_log: File for what the server prints; its folder is made.
+        server_log: File for what the server prints; its folder is made, and has progress.json too.
+        label: What the progress calls the session until it measures.
 
     Raises:
         InputError: the store or the key's variable cannot be used.
@@ -193,9 +200,13 @@ def session(setup: Setup, server_log: Path) -> Iterator[Session]:
         check_accelerators(setup.server.gpus)
     api_key = _api_key(setup.client)
     server_log.parent.mkdir(parents=True, exist_ok=True)
-    with running_server(setup.server, setup.model.folder, server_log, api_key) as running:
+    with (
+        reporting(server_log.parent, label) as reporter,
+        running_server(setup.server, setup.model.folder, server_log, api_key, reporter.starting) as running,
+    ):
+        reporter.enter(Phase.WARMING)
         prepared = _prepare(running, setup.server, setup.client, requests, api_key)
-        yield Session(setup, running, prepared, requests, code, revision)
+        yield Session(setup, running, prepared, requests, code, revision, reporter)
 
 
 def _api_key(client: ClientSettings) -> str | None:

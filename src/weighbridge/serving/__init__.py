@@ -4,17 +4,19 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from weighbridge.config import ServerSettings
+from weighbridge.console import RECURRING
 from weighbridge.errors import SetupError
 from weighbridge.probing import keeps_prefixes, served_models
 from weighbridge.serving.plan import find_executable, plan, program
 from weighbridge.serving.ports import check_port
 from weighbridge.serving.process import ServerProcess, missing_library, start, stop
+from weighbridge.serving.startup import Startup
 
 __all__ = [
     "RunningServer",
@@ -73,7 +75,11 @@ def end_on_sigterm() -> None:
 
 @contextlib.contextmanager
 def running_server(
-    settings: ServerSettings, model: Path, log_path: Path, api_key: str | None = None
+    settings: ServerSettings,
+    model: Path,
+    log_path: Path,
+    api_key: str | None = None,
+    starting: Callable[[str], None] | None = None,
 ) -> Iterator[RunningServer]:
     """Have servers that answer, for the length of a with block.
 
@@ -85,6 +91,7 @@ def running_server(
         model: Folder of the model.
         log_path: File that receives what the server prints; several servers get one each.
         api_key: Key that clients will send; reaches the server by its environment.
+        starting: Told in words what a server that is not ready yet is busy with.
 
     Raises:
         SetupError: one does not start, dies while it starts (with the end of its log), is not ready in
@@ -92,7 +99,7 @@ def running_server(
     """
     started = time.monotonic()
     if settings.endpoints:
-        _await_answers(settings.endpoints, settings, api_key, ())
+        _await_answers(settings.endpoints, settings, api_key, (), starting)
         caching = _prefix_caching(settings.endpoints, api_key)
         yield RunningServer(settings.endpoints, (), time.monotonic() - started, prefix_caching=caching)
         return
@@ -102,7 +109,7 @@ def running_server(
         # What was started before one fails to start is in the list, and is stopped below.
         servers.extend(start(launch) for launch in launches)
         endpoints = tuple(launch.endpoint for launch in launches if launch.endpoint)
-        _await_answers(endpoints, settings, api_key, servers)
+        _await_answers(endpoints, settings, api_key, servers, starting)
         ready_s = time.monotonic() - started
         log.info("%s ready after %.1f s", _counted(len(endpoints)), ready_s)
         yield RunningServer(
@@ -127,10 +134,12 @@ def _await_answers(
     settings: ServerSettings,
     api_key: str | None,
     servers: Sequence[ServerProcess],
+    starting: Callable[[str], None] | None,
 ) -> None:
     """Wait until all endpoints serve the asked model, watching the processes meanwhile."""
     started = reported = time.monotonic()
     waiting = list(endpoints)
+    startup = Startup(endpoints, {server.launch.endpoint: server.launch.log for server in servers})
     while True:
         waiting = [endpoint for endpoint in waiting if not _answers(endpoint, settings, api_key)]
         if not waiting:
@@ -138,7 +147,9 @@ def _await_answers(
         for server in servers:
             if server.dead:
                 raise SetupError(server.obituary())
-        now = time.monotonic()
+        stage, now = startup.stage(waiting), time.monotonic()
+        if starting is not None:
+            starting(stage)
         if now - started > settings.startup_timeout_s:
             logs = " ".join(str(server.launch.log) for server in servers if server.launch.endpoint in waiting)
             raise SetupError(
@@ -147,8 +158,7 @@ def _await_answers(
             )
         if now - reported > _REPORT_EVERY_S:
             reported = now
-            last = servers[0].tail(1) if servers else ""
-            log.info("waiting for the server, %.0f s: %s", now - started, last)
+            log.info("waiting for the server, %.0f s: %s", now - started, stage, extra=RECURRING)
         time.sleep(_POLL_S)
 
 

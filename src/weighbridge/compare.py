@@ -70,13 +70,10 @@ def compare(runs: Sequence[Path], published: Path = PUBLISHED_FOLDER) -> Compari
     """
     verdicts = [(run, verdict) for run in runs for verdict in _verdicts(run)]
     rounds = {verdict.round: _round_of(verdict) for _, verdict in verdicts}
-    known = [round_ for round_ in rounds.values() if round_ is not None]
-    lines = [_line(run, verdict, rounds[verdict.round]) for run, verdict in verdicts]
-    benchmarks = {round_.benchmark: round_.accuracy for round_ in known}
-    for path in sorted(published.glob("*.yaml")):
-        others = Published.read(path)
-        if others.benchmark in benchmarks:
-            lines += _published_lines(others, benchmarks[others.benchmark])
+    lines = [line_of(f"{run} ({verdict.round})", verdict, rounds[verdict.round]) for run, verdict in verdicts]
+    benchmarks = {round_.benchmark: round_ for round_ in rounds.values() if round_ is not None}
+    for round_ in benchmarks.values():
+        lines += published_lines(round_, published)
     demonstrations = [str(run) for run, verdict in verdicts if not verdict.submittable]
     marks = [f"{run}: DEMONSTRATION, NOT SUBMITTABLE" for run in dict.fromkeys(demonstrations)]
     order = list(Scenario)
@@ -101,9 +98,10 @@ def _round_of(verdict: Verdict) -> Round | None:
         return None
 
 
-def _line(run: Path, verdict: Verdict, round_: Round | None) -> Line:
+def line_of(system: str, verdict: Verdict, round_: Round | None) -> Line:
+    """Put a scenario's verdict into a line; `round_` tells how far its score is from the reference's."""
     return Line(
-        system=f"{run} ({verdict.round})",
+        system=system,
         scenario=verdict.scenario,
         rate=verdict.rate,
         p99_latency_s=verdict.p99_latency_s if verdict.over_latency is not None else None,
@@ -111,6 +109,21 @@ def _line(run: Path, verdict: Verdict, round_: Round | None) -> Line:
         deviations=_deviations(verdict.accuracy, round_.accuracy if round_ else None),
         outcome=verdict.outcome,
     )
+
+
+def published_lines(round_: Round, published: Path = PUBLISHED_FOLDER) -> list[Line]:
+    """List what others published of a round's benchmark.
+
+    Raises:
+        InputError: a file of published results is damaged.
+    """
+    files = [Published.read(path) for path in sorted(published.glob("*.yaml"))]
+    return [
+        line
+        for others in files
+        if others.benchmark == round_.benchmark
+        for line in _published_lines(others, round_.accuracy)
+    ]
 
 
 def _published_lines(others: Published, rules: AccuracyRules) -> list[Line]:

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from weighbridge.gates.verdict import Check, Value, Verdict
+from weighbridge.gates.verdict import Verdict, by_remedy, worded
 
 _OUTCOME = {"VALID": "bold green", "INVALID": "bold red", "UNPROVEN": "bold yellow"}
 _MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("not known")}
@@ -22,7 +22,7 @@ def render_verdict(verdict: Verdict) -> Group:
     table.add_column("Limit", overflow="fold")
     table.add_column("", no_wrap=True)
     for check in verdict.checks:
-        table.add_row(check.run or "both", check.name, _worded(check.value), check.limit, _MARK[check.passed])
+        table.add_row(check.run or "both", check.name, worded(check.value), check.limit, _MARK[check.passed])
     outcome = Text.assemble(
         f"{verdict.scenario.loadgen_name}: ", (verdict.outcome, _OUTCOME[verdict.outcome]), *_counts(verdict)
     )
@@ -76,17 +76,6 @@ def _counts(verdict: Verdict) -> Iterator[str]:
 def _remedies(verdict: Verdict) -> Iterator[str]:
     """Say each remedy once, after the checks that it is for."""
     for state, checks in (("failed", verdict.failed), ("not known", verdict.unknown)):
-        by_remedy: dict[str | None, list[Check]] = {}
-        for check in checks:
-            by_remedy.setdefault(check.remedy, []).append(check)
-        for remedy, alike in by_remedy.items():
+        for remedy, alike in by_remedy(checks).items():
             names = ", ".join(f"{check.name} ({check.run or 'both'})" for check in alike)
             yield f"{names} {state}: {remedy}"
-
-
-def _worded(value: Value) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if value is None:
-        return "-"
-    return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -1,6 +1,6 @@
 """What the gates say: one check a line, and the verdict over all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -85,6 +85,23 @@ def outcome_of(checks: Sequence[Check]) -> Outcome:
     if any(check.passed is False for check in checks):
         return "INVALID"
     return "UNPROVEN" if any(check.passed is None for check in checks) else "VALID"
+
+
+def by_remedy(checks: Iterable[Check]) -> dict[str | None, list[Check]]:
+    """Group checks that ask for the same remedy, so that it is said once."""
+    groups: dict[str | None, list[Check]] = {}
+    for check in checks:
+        groups.setdefault(check.remedy, []).append(check)
+    return groups
+
+
+def worded(value: Value) -> str:
+    """Word a check's value as a person reads it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "-"
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
 class Gate:

@@ -49,7 +49,8 @@ PICTURE_BYTES = 84_000  # 112 KB in base64, beside 3 KB of text: a request of th
 SERVER = (
     "import sys\n"
     "from weighbridge.simulate.model import Behaviour\n"
-    "from weighbridge.simulate.server import Answers, serve\n"
+    "from weighbridge.simulate.completions import Answers\n"
+    "from weighbridge.simulate.server import serve\n"
     "behaviour = Behaviour.parse_json(sys.argv[1], 'bench')\n"
     "serve(behaviour, Answers('m'), ready=lambda url: print(url, flush=True))\n"
 )

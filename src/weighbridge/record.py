@@ -6,6 +6,7 @@ from weighbridge.models import Model
 from weighbridge.terms import Mode, Scenario
 
 RUN_RECORD = "run.json"
+TELEMETRY_FILE = "telemetry.parquet"  # beside it: what the system under test did meanwhile
 # A field of the system description that the rules look at: ECC must be on.
 ECC_MODE = "accelerator_ecc_mode"
 
@@ -70,6 +71,21 @@ class ServerRecord(Model):
     warmup_s: float
 
 
+class TelemetryBrief(Model):
+    """What stands in telemetry.parquet, in brief, and what it cost."""
+
+    samples: int = Field(description="Values in the file.")
+    sources: tuple[str, ...] = Field(description="What told anything: server 0, gpu 0, host and others.")
+    cpu_s: float = Field(description="CPU time of the threads that asked.")
+    cpu_share: float = Field(description="Of one core, over the run.")
+    prefix_cache_hits: int | None = Field(
+        description="Tokens taken from prefix caches during the run; null where no server tells."
+    )
+    ecc_uncorrected: int | None = Field(
+        description="Memory errors that ECC did not mend, during the run; null where no GPU tells."
+    )
+
+
 class Host(Model):
     """Where the client ran."""
 
@@ -97,3 +113,6 @@ class RunRecord(Model):
     logs: dict[str, str] = Field(description="sha256 of each of LoadGen's files, as it left them.")
     server: ServerRecord
     load: LoadReport
+    telemetry: TelemetryBrief | None = Field(
+        default=None, description="Null: none was taken, or it could not be written."
+    )

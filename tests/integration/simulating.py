@@ -10,8 +10,9 @@ from weighbridge.simulate.model import Behaviour
 
 CODE = """
 import json, sys
+from weighbridge.simulate.completions import Answers
 from weighbridge.simulate.model import Behaviour
-from weighbridge.simulate.server import Answers, serve
+from weighbridge.simulate.server import serve
 behaviour = Behaviour.parse_json(sys.argv[1], "test")
 texts = {int(key): tuple(value) for key, value in json.loads(sys.argv[2]).items()}
 serve(behaviour, Answers("tiny", texts), ready=lambda url: print(url, flush=True))

@@ -71,6 +71,15 @@ def _logs_as_left(gate: Gate, folder: Path, record: RunRecord) -> None:
 def _nothing_cached(gate: Gate, record: RunRecord, round_: Round) -> None:
     """Check that the server kept nothing from one query for the next; a demonstration may leave it open."""
     server = record.server
+    hits = record.telemetry.prefix_cache_hits if record.telemetry else None
+    if hits is not None:
+        gate.equals(
+            "prefix-cache hits",
+            hits,
+            0,
+            "The server took so many prompt tokens from its prefix cache, which the rules forbid; start it "
+            "with --no-enable-prefix-caching (vLLM) or --disable-radix-cache (SGLang), and repeat.",
+        )
     off = server.prefix_caching == "off" or "--no-enable-prefix-caching" in server.command
     if off or round_.submittable:
         gate.holds(

@@ -23,10 +23,18 @@ from weighbridge.progress.gauge import Plan
 from weighbridge.progress.reporter import Reporter, reporting
 from weighbridge.progress.state import Phase
 from weighbridge.provenance import code_sha256, git_revision, this_host
-from weighbridge.record import RUN_RECORD, LoadReport, RunRecord, ServerRecord
+from weighbridge.record import (
+    RUN_RECORD,
+    TELEMETRY_FILE,
+    LoadReport,
+    RunRecord,
+    ServerRecord,
+    TelemetryBrief,
+)
 from weighbridge.requests import RequestStore
 from weighbridge.rounds import Round
 from weighbridge.serving import RunningServer, end_on_sigterm, running_server
+from weighbridge.telemetry import recording
 from weighbridge.terms import Mode, Scenario
 
 log = logging.getLogger(__name__)
@@ -90,7 +98,7 @@ class Session:
             scenario: How LoadGen issues the work.
             mode: Performance or accuracy.
             target_qps: Samples/s expected (Offline) or queries/s to issue (Server).
-            out: Folder for LoadGen's logs, run.json and errors.jsonl.
+            out: Folder for LoadGen's logs, run.json, errors.jsonl and telemetry.parquet.
             round_: Other rules than the session's, for a short run that only probes.
             watch: Told how far the run is; what it returns ends the run, as its reason.
             label: What the progress calls the run; default: scenario and mode.
@@ -107,20 +115,23 @@ class Session:
             gauge(state)
             watched(state)
 
-        report = drive(
-            round_=rules,
-            scenario=scenario,
-            mode=mode,
-            target_qps=target_qps,
-            store=setup.store,
-            endpoints=self.running.endpoints,
-            client=setup.client,
-            out=out,
-            progress=progress,
-            alarm=lambda: self.running.trouble() or watched.reason,
-        )
+        servers = tuple(server.process.pid for server in self.running.processes)
+        endpoints, key = self.running.endpoints, _api_key(setup.client)
+        with recording(endpoints, key, servers, out / TELEMETRY_FILE) as telemetry:
+            report = drive(
+                round_=rules,
+                scenario=scenario,
+                mode=mode,
+                target_qps=target_qps,
+                store=setup.store,
+                endpoints=endpoints,
+                client=setup.client,
+                out=out,
+                progress=progress,
+                alarm=lambda: self.running.trouble() or watched.reason,
+            )
         self.reporter.measured(report)
-        record = self._record(rules, scenario, mode, report, out)
+        record = self._record(rules, scenario, mode, report, telemetry.brief, out)
         write_atomic(out / RUN_RECORD, record.model_dump_json(indent=2) + "\n")
         _say(scenario, mode, report)
         return record
@@ -137,7 +148,13 @@ class Session:
         at_once(lambda to: warm_up(to, bodies, key, client.request_timeout_s), endpoints, len(endpoints))
 
     def _record(
-        self, round_: Round, scenario: Scenario, mode: Mode, report: LoadReport, out: Path
+        self,
+        round_: Round,
+        scenario: Scenario,
+        mode: Mode,
+        report: LoadReport,
+        telemetry: TelemetryBrief | None,
+        out: Path,
     ) -> RunRecord:
         manifest = self.requests.manifest
         return RunRecord(
@@ -162,6 +179,7 @@ class Session:
             },
             server=self.prepared,
             load=report,
+            telemetry=telemetry,
         )
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from weighbridge.requests import RequestStore
 from weighbridge.rounds import Round
+from weighbridge.simulate.completions import Answers
 from weighbridge.simulate.model import body_hash
-from weighbridge.simulate.server import Answers
 from weighbridge.tasks import load_task
 
 

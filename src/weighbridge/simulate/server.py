@@ -11,81 +11,23 @@ import re
 import resource
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
 import uvloop
 
 from weighbridge.errors import SetupError
+from weighbridge.simulate.completions import Answers, tokens_of
+from weighbridge.simulate.metrics import Metrics
 from weighbridge.simulate.model import Behaviour, Failure, Fate, Line, body_hash
 
 _BUFFER_BYTES = 256 * 1024
-_PIECES = 4  # of a streamed answer
 _EDGE_BYTES = 512  # where a body says that it wants a stream: before or after its messages
 _BACKLOG = 4096
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
 _STREAMS = re.compile(rb'"stream":\s*true')
 _STATUS = {"status_429": 429, "status_500": 500, "status_503": 503}
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-_FALLBACK = '{"category":"","brand":"","is_secondhand":false}'
-
-
-class Answers:
-    """Right and wrong answers by a body's hash, and the bytes that carry them."""
-
-    def __init__(self, model_name: str, texts: Mapping[int, tuple[str, str]] | None = None) -> None:
-        """Prepare the answers.
-
-        Args:
-            model_name: As the server names its model.
-            texts: For the hash of each known body a right and a wrong answer.
-        """
-        self.model_name = model_name
-        self._texts = texts or {}
-
-    def text(self, key: int, right: bool) -> str:
-        """Return the answer to the body with this hash."""
-        known = self._texts.get(key)
-        return _FALLBACK if known is None else known[0 if right else 1]
-
-    @property
-    def known(self) -> int:
-        """How many bodies have answers of their own."""
-        return len(self._texts)
-
-    def completion(self, text: str | None, *, usage: bool = True) -> bytes:
-        """Make the JSON of a chat completion."""
-        body: dict[str, object] = {
-            "id": "chatcmpl-simulated",
-            "object": "chat.completion",
-            "created": 0,
-            "model": self.model_name,
-            "choices": [
-                {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-            ],
-        }
-        if usage:
-            body["usage"] = _usage(text)
-        return json.dumps(body, ensure_ascii=False).encode()
-
-    def events(self, text: str | None, *, usage: bool = True) -> list[bytes]:
-        """Make the events of a streamed chat completion, the content in several pieces."""
-        step = max(1, -(-len(text or "") // _PIECES))
-        pieces: list[str | None] = [(text or "")[at : at + step] for at in range(0, len(text or ""), step)]
-        events = [self._event([{"index": 0, "delta": {"content": piece}}]) for piece in pieces or [text]]
-        if usage:
-            events.append(self._event([], usage=_usage(text)))
-        return [*events, b"data: [DONE]\n\n"]
-
-    def _event(self, choices: list[dict[str, object]], **more: object) -> bytes:
-        chunk = {"id": "chatcmpl-simulated", "object": "chat.completion.chunk", "created": 0}
-        chunk |= {"model": self.model_name, "choices": choices, **more}
-        return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
-
-
-def _usage(text: str | None) -> dict[str, int]:
-    tokens = max(1, len(text or "") // 4)
-    return {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1}
 
 
 class _Session(asyncio.BufferedProtocol):
@@ -135,6 +77,9 @@ class _Session(asyncio.BufferedProtocol):
             self._server.complete(self, memoryview(self._buffer)[self._body_at : self._needed])
         elif path.endswith(b"/models"):
             self.reply(self._server.models)
+        elif path == b"/metrics":
+            page = self._server.metrics.page()
+            self.send(_head(200, b"text/plain; version=0.0.4; charset=utf-8", len(page)) + page)
         else:
             known = path in (b"/health", b"/v1/health", b"/version")
             self.reply(b"{}" if known else b'{"error":"not found"}', 200 if known else 404)
@@ -164,6 +109,7 @@ class SimulatedServer:
         self._behaviour, self._answers = behaviour, answers
         self._fate = Fate(behaviour)
         self._line = Line(behaviour.servers)
+        self.metrics = Metrics(answers.model_name, behaviour.servers)
         self._buffers: list[bytearray] = []
         models = [{"id": answers.model_name, "object": "model", "owned_by": "weighbridge"}]
         self.models = json.dumps({"object": "list", "data": models}).encode()
@@ -171,6 +117,7 @@ class SimulatedServer:
         draws = behaviour.failures or (behaviour.mean_s and behaviour.distribution != "constant")
         self._same_for_all = not draws and not answers.known
         self._fallback = answers.completion(answers.text(0, True))
+        self._fallback_tokens = tokens_of(answers.text(0, True))
 
     def take_buffer(self) -> bytearray:
         """Lend a buffer to a session that receives."""
@@ -184,6 +131,7 @@ class SimulatedServer:
     def complete(self, session: "_Session", body: memoryview) -> None:
         """Answer a chat completion request in its time."""
         now_s = time.monotonic()
+        self.metrics.present += 1
         key = 0 if self._same_for_all else body_hash(body)
         service_s = self._fate.service_s(key)
         end_s = self._line.join(now_s, service_s)
@@ -191,15 +139,23 @@ class SimulatedServer:
         if _STREAMS.search(body, 0, _EDGE_BYTES) or _STREAMS.search(body, max(0, len(body) - _EDGE_BYTES)):
             self._stream(session, key, failure, end_s - service_s - now_s, service_s)
         elif failure is None:
-            answer = self._fallback
+            answer, tokens = self._fallback, self._fallback_tokens
             if not self._same_for_all:
-                answer = self._answers.completion(self._answers.text(key, self._fate.right(key)))
-            _later(end_s - now_s, session.reply, answer)
-        elif failure != "hang":
+                text = self._answers.text(key, self._fate.right(key))
+                answer, tokens = self._answers.completion(text), tokens_of(text)
+            _later(end_s - now_s, self._reply, session, answer, tokens)
+        else:
             _later(end_s - now_s, self._fail, session, failure)
 
+    def _reply(self, session: "_Session", answer: bytes, tokens: int) -> None:
+        self.metrics.answered(tokens)
+        session.reply(answer)
+
     def _fail(self, session: "_Session", failure: Failure) -> None:
+        self.metrics.answered(0)
         answers = self._answers
+        if failure == "hang":
+            return
         if failure in _STATUS:
             session.reply(b'{"error":{"message":"simulated failure"}}', _STATUS[failure])
         elif failure == "cut":
@@ -219,10 +175,8 @@ class SimulatedServer:
         self, session: "_Session", key: int, failure: Failure | None, wait_s: float, service_s: float
     ) -> None:
         """Spread an answer's events over the service time; failures show in them."""
-        if failure in _STATUS or failure == "reset":
+        if failure in _STATUS or failure in ("reset", "hang"):
             _later(wait_s + service_s, self._fail, session, failure)
-            return
-        if failure == "hang":
             return
         text = {"empty": "", "null_content": None}.get(
             failure or "", self._answers.text(key, self._fate.right(key))
@@ -236,6 +190,7 @@ class SimulatedServer:
         for number, event in enumerate(kept):
             part = share + (1 - share) * number / max(1, len(events) - 1)
             _later(wait_s + part * service_s, session.send, b"%x\r\n%b\r\n" % (len(event), event))
+        _later(wait_s + service_s, self.metrics.answered, 0 if failure else tokens_of(text))
         if failure == "cut":
             _later(wait_s + service_s, session.hang_up)
         else:

@@ -1,0 +1,124 @@
+"""Readings of a run, kept small while it lasts, and the table they become."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+
+class Metric(StrEnum):
+    """What is read. Counters grow from the start of what they count in: a server, a GPU's driver."""
+
+    REQUESTS_RUNNING = "requests_running"
+    REQUESTS_WAITING = "requests_waiting"
+    KV_CACHE_USAGE = "kv_cache_usage"  # 0 to 1
+    PREEMPTIONS = "preemptions"  # counter
+    PROMPT_TOKENS = "prompt_tokens"  # counter
+    GENERATION_TOKENS = "generation_tokens"  # counter
+    PREFIX_CACHE_QUERIES = "prefix_cache_queries"  # counter, in tokens
+    PREFIX_CACHE_HITS = "prefix_cache_hits"  # counter, in tokens
+    UTILISATION = "utilisation"  # 0 to 1
+    MEMORY_USED_BYTES = "memory_used_bytes"
+    POWER_W = "power_w"
+    TEMPERATURE_C = "temperature_c"
+    ECC_UNCORRECTED = "ecc_uncorrected"  # counter
+    CPU_CORES = "cpu_cores"  # kept busy since the last sample
+    RSS_BYTES = "rss_bytes"
+    MEMORY_AVAILABLE_BYTES = "memory_available_bytes"
+
+
+class Reading(NamedTuple):
+    """One value of one thing: "server 0", "gpu 3", "process loadgen", "host"."""
+
+    source: str
+    metric: Metric
+    value: float
+
+
+class Source(Protocol):
+    """Something that can be read again and again, always from the same thread."""
+
+    @property
+    def name(self) -> str:
+        """How a warning calls it."""
+
+    def read(self) -> Sequence[Reading]:
+        """Read everything once; what is raised means that there is nothing to read now.
+
+        Raises:
+            AbsentError: there never will be.
+        """
+
+    def close(self) -> None:
+        """Let go of what reading needed."""
+
+
+class AbsentError(Exception):
+    """A source that this machine does not have."""
+
+
+class Samples:
+    """The readings of one source, 18 bytes each: hours with many servers make millions.
+
+    One thread adds; another may copy at any time.
+    """
+
+    def __init__(self) -> None:
+        self._series: dict[tuple[str, Metric], int] = {}
+        self._times_ns, self._numbers, self._values = array("q"), array("H"), array("d")
+
+    def add(self, time_ns: int, readings: Iterable[Reading]) -> None:
+        """Keep what was read at a time of the monotonic clock."""
+        for source, metric, value in readings:
+            number = self._series.setdefault((source, metric), len(self._series))
+            self._times_ns.append(time_ns)
+            self._numbers.append(number)
+            self._values.append(value)  # the last of the three: its length is that of whole rows
+
+    def table(self) -> pa.Table:
+        """Copy to a table of time_ns, source, metric and value."""
+        rows = len(self._values)
+        numbers = pa.array(self._numbers[:rows], pa.uint16())
+        series = list(self._series)
+        return pa.table(
+            {
+                "time_ns": pa.array(self._times_ns[:rows], pa.int64()),
+                "source": _labels(numbers, [source for source, _ in series]),
+                "metric": _labels(numbers, [metric.value for _, metric in series]),
+                "value": pa.array(self._values[:rows], pa.float64()),
+            }
+        )
+
+
+def _labels(numbers: pa.Array, names: list[str]) -> pa.Array:
+    return pa.array(names, pa.string()).take(numbers).dictionary_encode()
+
+
+def join(parts: Iterable[Samples]) -> pa.Table:
+    """Put the samples of several sources into one table, in the order of time."""
+    tables = [part.table() for part in parts]
+    return pa.concat_tables(tables or [Samples().table()]).unify_dictionaries().sort_by("time_ns")
+
+
+def growth(table: pa.Table, metric: Metric) -> int | None:
+    """Add up how much a counter grew over all sources; None where nothing tells.
+
+    A counter that fell has begun again from nought: what it shows then has all been added since.
+    """
+    rows = table.filter(pc.equal(table["metric"].cast(pa.string()), metric.value))
+    if not len(rows):
+        return None
+    sources = rows["source"].cast(pa.string())
+    return round(
+        sum(_grown(rows.filter(pc.equal(sources, source))["value"].to_numpy()) for source in sources.unique())
+    )
+
+
+def _grown(values: NDArray[np.float64]) -> float:
+    steps = np.diff(values)
+    return float(np.where(steps < 0, values[1:], steps).sum())

@@ -138,6 +138,8 @@ class Gauge:
             self._started_ns = min(self._started_ns, int(answered["planned_ns"].min()))
 
     def _recent_qps(self, completed: int) -> float:
+        if self._started_ns is None:
+            return 0.0
         now = monotonic_ns()
         self._recent.append((now, completed))
         while len(self._recent) > 2 and now - self._recent[1][0] >= _RECENT_NS:

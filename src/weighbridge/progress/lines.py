@@ -15,14 +15,17 @@ def line(state: State) -> str:
 
 def _figures(figures: Figures, phase: Phase) -> str:
     server = figures.scenario is Scenario.SERVER
-    of = "target" if server else "expected"
-    now = "" if phase.over else f", now {rate(figures.recent_qps)}"
-    parts = [
-        f"issued {figures.issued} of {figures.expected}",
-        f"completed {figures.completed} ({rate(figures.qps)} a second{now}, {of} {rate(figures.target_qps)})",
-        f"{'in flight' if server else 'waiting'} {figures.open}",
-        f"failed {figures.failed}",
-    ]
+    of = f"{'target' if server else 'expected'} {rate(figures.target_qps)}"
+    if phase.over:
+        parts = [f"completed {figures.completed} of {figures.expected} ({rate(figures.qps)} a second, {of})"]
+    else:
+        rates = f"{rate(figures.qps)} a second, now {rate(figures.recent_qps)}, {of}"
+        parts = [
+            f"issued {figures.issued} of {figures.expected}",
+            f"completed {figures.completed} ({rates})",
+            f"{'in flight' if server else 'waiting'} {figures.open}",
+        ]
+    parts.append(f"failed {figures.failed}")
     if figures.p99_s is not None:
         limit = f" (limit {figures.limit_s:g} s)" if figures.limit_s else ""
         since = "" if server else " from sending"

@@ -30,7 +30,7 @@ def panel(state: State, place: str = "", worry: str = "") -> Panel:
     if state.detail:
         rows.append(Text(state.detail, overflow="fold"))
     if state.figures is None:
-        rows.append(Text(duration(state.elapsed_s), style="dim"))
+        rows.append(Text(f"elapsed {duration(state.elapsed_s)}", style="dim"))
     if worry:
         rows.append(Text(worry, style="bold red"))
     return Panel(

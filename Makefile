@@ -90,8 +90,9 @@ lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hash
 	python envs/pins.py
 
 .PHONY: schema
-schema: $(VENV)/.workflow ## Write the configuration's JSON Schema from the settings' models.
+schema: $(VENV)/.workflow ## Write the JSON Schemas of config.yaml and summary.json from their models.
 	python -m weighbridge.config > workflow/schemas/config.schema.json
+	python -m weighbridge.summary > workflow/schemas/summary.schema.json
 
 .PHONY: clean
 clean: ## Remove the environments; results and downloads stay.

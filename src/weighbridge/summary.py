@@ -1,50 +1,103 @@
-"""One table a person reads: what each scenario reached, whether it counts, where its files are."""
+"""All that a machine wants of a run directory in one file: summary.json, and its JSON Schema."""
 
+import json
+import sys
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
-from rich import box
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
 from weighbridge.errors import InputError
 from weighbridge.files import write_atomic
-from weighbridge.gates import VERDICT, Verdict
+from weighbridge.gates import VERDICT, Figures, Verdict
 from weighbridge.models import Model
-from weighbridge.terms import Scenario
+from weighbridge.peak.record import PEAK, Peak
+from weighbridge.record import RUN_RECORD, RunRecord
+from weighbridge.terms import Mode, Scenario
 
-_STYLE = {"VALID": "bold green", "INVALID": "bold red", "UNPROVEN": "bold yellow"}
+_IDENTITY = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "urn:weighbridge:schema:summary:1",
+}
+_LATENCIES = ("p50_latency_s", "p90_latency_s", "p99_latency_s")
 
 
-class ScenarioSummary(Model):
-    """A scenario in one line."""
+class RunSummary(Model):
+    """One of a scenario's two runs, out of its run.json."""
 
-    scenario: Scenario
-    rate: float | None
-    rate_unit: str
-    p99_latency_s: float | None = Field(description="Null where the scenario has no latency limit.")
-    metric: str
-    accuracy: float | None
-    outcome: str
+    folder: str = Field(description="Where its logs are.")
+    started: str = Field(description="UTC, ISO 8601.")
+    ended: str = Field(description="UTC, ISO 8601.")
+    issued: int = Field(description="Samples that LoadGen asked for.")
+    completed: int = Field(description="Samples answered, failures left out.")
+    failed_requests: dict[str, int] = Field(description="By kind; any makes the run invalid.")
+    aborted: str | None = Field(description="Why the run ended early, if it did.")
+    requested_qps: float = Field(description="Target rate.")
+    achieved_qps: float = Field(description="Completed samples a second.")
+    weighbridge_version: str = Field(description="Of the package that measured.")
+    git_revision: str | None = Field(description="Of its checkout; ends in '-dirty' with local changes.")
+    code_sha256: str = Field(description="Over the package's source files.")
+    loadgen_version: str = Field(description="Of LoadGen.")
+    server_version: str | None = Field(description="As the server told; vLLM's, where it is vLLM.")
+    model_name: str = Field(description="As the server calls the model.")
+    pins: dict[str, str] = Field(description="sha256 of the model's, dataset's and prompt's manifests.")
+    store_sha256: str = Field(description="Of the request bodies.")
+    logs: dict[str, str] = Field(description="sha256 of each of LoadGen's files.")
+
+    @classmethod
+    def of(cls, folder: Path) -> "RunSummary":
+        """Read a run's folder.
+
+        Raises:
+            InputError: its run.json is damaged.
+        """
+        record = RunRecord.read(folder / RUN_RECORD)
+        known = record.model_dump() | record.load.model_dump()
+        return cls(
+            **{name: known[name] for name in cls.model_fields if name in known},
+            folder=str(folder),
+            failed_requests=record.load.failed,
+            server_version=record.server.version,
+            model_name=record.server.model_name,
+        )
+
+
+class ScenarioSummary(Figures):
+    """A scenario: its verdict, the numbers behind it, its two runs, and where the files are."""
+
     failed: tuple[str, ...] = Field(description="Gates that failed, or that nothing on disk can answer.")
     next_steps: tuple[str, ...] = Field(description="What to do about each of them.")
-    folder: str
+    folder: str = Field(description="Where its runs, score and verdict are.")
+    runs: dict[Mode, RunSummary] = Field(description="By mode; a run without run.json is left out.")
+
+
+class PeakSummary(Model):
+    """What the search for the highest Server rate found."""
+
+    peak_qps: float = Field(description="The highest rate that a full-length run confirmed.")
+    lowest_failed_qps: float | None = Field(description="The lowest rate seen to fail; null if none did.")
+    confirmed_by: str = Field(description="Folder of the run that confirmed it.")
+    probes: int = Field(description="Runs of the search, confirmations counted too.")
+    file: str = Field(description="Where the probes are told one by one.")
 
 
 class Summary(Model):
-    """All of summary.json."""
+    """Rates, latencies, scores, verdicts and versions of one run directory."""
 
-    round: str
+    schema_version: Literal[1] = Field(
+        default=1, description="Raised when a key changes its meaning or goes; a new key does not raise it."
+    )
+    round: str = Field(description="The rules that the scenarios were judged by.")
     submittable: bool = Field(description="False: a demonstration, nobody's result.")
-    scenarios: tuple[ScenarioSummary, ...]
+    scenarios: tuple[ScenarioSummary, ...] = Field(description="Those that have a verdict.")
+    peak: PeakSummary | None = Field(description="Null: none was searched.")
 
 
 def summarise(results: Path) -> Summary:
-    """Read every verdict of a run directory's results/.
+    """Read every verdict of a run directory's results/, and the runs behind it.
 
     Raises:
-        InputError: there is none, or they are of different rounds.
+        InputError: there is none, they are of different rounds, or a file is damaged.
     """
     verdicts = {
         results / scenario: Verdict.read(results / scenario / VERDICT)
@@ -60,23 +113,36 @@ def summarise(results: Path) -> Summary:
     return Summary(
         round=round_name,
         submittable=submittable,
-        scenarios=tuple(_line(verdict, folder) for folder, verdict in verdicts.items()),
+        scenarios=tuple(_scenario(verdict, folder) for folder, verdict in verdicts.items()),
+        peak=_peak(results / Scenario.SERVER / PEAK),
     )
 
 
-def _line(verdict: Verdict, folder: Path) -> ScenarioSummary:
+def _scenario(verdict: Verdict, folder: Path) -> ScenarioSummary:
     open_checks = (*verdict.failed, *verdict.unknown)
+    figures = verdict.model_dump(include=set(Figures.model_fields))
+    if verdict.over_latency is None:
+        # Without a limit, LoadGen's latency is the time since the start, and says nothing of a sample.
+        figures |= dict.fromkeys(_LATENCIES)
     return ScenarioSummary(
-        scenario=verdict.scenario,
-        rate=verdict.rate,
-        rate_unit=verdict.rate_unit,
-        p99_latency_s=None if verdict.over_latency is None else verdict.p99_latency_s,
-        metric=verdict.metric,
-        accuracy=verdict.accuracy,
-        outcome=verdict.outcome,
+        **figures,
         failed=tuple(check.name for check in open_checks),
         next_steps=tuple(dict.fromkeys(check.remedy for check in open_checks if check.remedy)),
         folder=str(folder),
+        runs={mode: RunSummary.of(folder / mode) for mode in Mode if (folder / mode / RUN_RECORD).is_file()},
+    )
+
+
+def _peak(path: Path) -> PeakSummary | None:
+    if not path.is_file():
+        return None
+    peak = Peak.read(path)
+    return PeakSummary(
+        peak_qps=peak.peak_qps,
+        lowest_failed_qps=peak.lowest_failed_qps,
+        confirmed_by=peak.confirmed_by,
+        probes=len(peak.probes),
+        file=str(path),
     )
 
 
@@ -85,35 +151,11 @@ def write_summary(summary: Summary, path: Path) -> None:
     write_atomic(path, summary.model_dump_json(indent=2) + "\n")
 
 
-def render(summary: Summary) -> Group:
-    """Draw the table, and below it what to do next; a demonstration says so above and below its numbers."""
-    title, caption = f"Round {summary.round}", "Not verified by MLCommons Association."
-    if not summary.submittable:
-        title += ": DEMONSTRATION, NOT SUBMITTABLE"
-        caption = "These numbers show that the workflow works; they are nobody's result."
-    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Scenario", no_wrap=True)
-    table.add_column("Rate", justify="right", no_wrap=True)
-    table.add_column("p99", justify="right", no_wrap=True)
-    table.add_column(summary.scenarios[0].metric.upper(), justify="right", no_wrap=True)
-    table.add_column("Verdict", no_wrap=True)
-    table.add_column("Files", overflow="fold")
-    for line in summary.scenarios:
-        table.add_row(
-            line.scenario.loadgen_name,
-            f"{_number(line.rate, '.6g')} {line.rate_unit}",
-            f"{_number(line.p99_latency_s, '.3f')} s" if line.p99_latency_s is not None else "no limit",
-            _number(line.accuracy, ".6f"),
-            Text(line.outcome, style=_STYLE[line.outcome]),
-            line.folder,
-        )
-    steps = [
-        Text(f"{line.scenario.loadgen_name}: {step}")
-        for line in summary.scenarios
-        for step in line.next_steps
-    ]
-    return Group(table, *steps)
+def schema_text() -> str:
+    """Write the JSON Schema of summary.json, for programs that read it."""
+    schema = _IDENTITY | Summary.model_json_schema(mode="serialization") | {"title": "Weighbridge summary"}
+    return json.dumps(schema, indent=2) + "\n"
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())

@@ -72,6 +72,8 @@ def detail_values(round_: Round, scenario: Scenario, mode: Mode) -> dict[str, An
             values |= {"result_query_count": 1, "result_samples_per_second": 24.0}
         values |= {
             "result_max_latency_ns": 50_000_000_000,
+            "result_50.00_percentile_latency_ns": 3_000_000_000,
+            "result_90.00_percentile_latency_ns": 5_000_000_000,
             "result_99.00_percentile_latency_ns": 8_000_000_000,
         }
         values |= {"num_errors": 0}

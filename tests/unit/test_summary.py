@@ -10,8 +10,10 @@ from rich.console import Console
 
 from weighbridge.errors import InputError
 from weighbridge.gates import judge, write_verdict
+from weighbridge.peak.record import Peak, Probe
 from weighbridge.rounds import Round
-from weighbridge.summary import Summary, render, summarise, write_summary
+from weighbridge.summary import Summary, schema_text, summarise, write_summary
+from weighbridge.summary_table import render
 from weighbridge.terms import Mode, Scenario
 
 ROUND = small_round()
@@ -67,11 +69,100 @@ def test_a_failed_gate_is_named_with_what_to_do_next(tmp_path: Path) -> None:
     assert "lower scenarios.server.target_qps from 20" in _text(summary)
 
 
-def test_the_file_holds_the_same(tmp_path: Path) -> None:
+def _peak() -> Peak:
+    probe = Probe(
+        number=1,
+        kind="confirmation",
+        target_qps=19.0,
+        passed=True,
+        reason="Within the limit.",
+        duration_s=60.0,
+        queries=1200,
+        judged=1200,
+        over_latency=0,
+        over_latency_allowed=3,
+        failed=0,
+        achieved_qps=18.9,
+        p50_latency_s=1.0,
+        p99_latency_s=8.0,
+        growth=None,
+        cut_off=False,
+        started="2026-01-01T00:00:00Z",
+        folder="results/server/search/1",
+    )
+    return Peak(
+        round=ROUND.name,
+        submittable=False,
+        peak_qps=19.0,
+        confirmed_by=probe.folder,
+        lowest_failed_qps=None,
+        offline_qps=24.0,
+        tolerance=0.02,
+        target_latency_s=12.0,
+        probes=(probe,),
+    )
+
+
+@pytest.fixture(params=["complete", "spoilt, without runs"])
+def written(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     write_results(tmp_path, ROUND)
+    if request.param == "complete":
+        (tmp_path / "server" / "peak.json").write_text(_peak().model_dump_json())
+    else:
+        _spoil_server(tmp_path, ROUND)
+        for record in tmp_path.rglob("run.json"):
+            record.unlink()
+    write_summary(summarise(tmp_path), tmp_path / "summary.json")
+    return tmp_path / "summary.json"
+
+
+def test_the_file_holds_the_same(written: Path) -> None:
+    assert Summary.parse_json(written.read_text(), "summary.json") == summarise(written.parent)
+
+
+def test_a_machine_finds_figures_versions_and_paths(tmp_path: Path) -> None:
+    write_results(tmp_path, ROUND)
+    (tmp_path / "server" / "peak.json").write_text(_peak().model_dump_json())
     summary = summarise(tmp_path)
-    write_summary(summary, tmp_path / "summary.json")
-    assert Summary.parse_json((tmp_path / "summary.json").read_text(), "summary.json") == summary
+    offline, server = summary.scenarios
+    assert (offline.p50_latency_s, offline.p90_latency_s, offline.p99_latency_s) == (None, None, None)
+    assert (server.p50_latency_s, server.p90_latency_s, server.p99_latency_s) == (3.0, 5.0, 8.0)
+    assert (server.accuracy, server.floor, server.unparsable) == (0.79, ROUND.accuracy.floor, 3)
+    assert (server.over_latency, server.target_qps) == (1, 20)
+    run = server.runs[Mode.PERFORMANCE]
+    assert run.folder == str(tmp_path / "server" / "performance")
+    assert (run.server_version, run.loadgen_version) == ("0.12.0", ROUND.loadgen.versions[-1])
+    assert run.git_revision == "0" * 40
+    assert run.pins["model"] == "a" * 64
+    assert summary.peak is not None
+    assert (summary.peak.peak_qps, summary.peak.probes) == (19.0, 1)
+
+
+def test_the_published_schema_is_that_of_the_models(root: Path) -> None:
+    schema = (root / "workflow" / "schemas" / "summary.schema.json").read_text()
+    assert schema == schema_text(), "run `make schema`"
+
+
+def test_every_property_of_the_schema_is_described() -> None:
+    schema = json.loads(schema_text())
+    assert schema["$id"]
+    assert schema["description"]
+    for name, model in {"Summary": schema, **schema["$defs"]}.items():
+        assert model["description"], name
+        for key, value in model.get("properties", {}).items():
+            assert value.get("description"), f"{name}.{key}"
+
+
+def test_the_file_is_valid_by_the_published_schema(written: Path, root: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema comes with snakemake")
+    schema = json.loads((root / "workflow" / "schemas" / "summary.schema.json").read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    summary = json.loads(written.read_text())
+    assert [*validator.iter_errors(summary)] == []
+    assert [*validator.iter_errors(summary | {"schema_version": 2})]
+    del summary["scenarios"][0]["rate"]
+    assert [*validator.iter_errors(summary)]
 
 
 def test_no_verdict_or_a_mixture_of_rounds_is_one_sentence(tmp_path: Path) -> None:

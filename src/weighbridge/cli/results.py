@@ -84,12 +84,13 @@ def gate(
 
 def summary(
     results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")] = Path("results"),
-    output: Annotated[Path | None, typer.Option(help="Also write the table as JSON.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Also write all of it, and more, as JSON.")] = None,
 ) -> None:
     """Print one table: scenario, rate, p99, F1, verdict, where the files are."""
     from rich.console import Console
 
-    from weighbridge.summary import render, summarise, write_summary
+    from weighbridge.summary import summarise, write_summary
+    from weighbridge.summary_table import render
 
     found = summarise(results)
     if output is not None:

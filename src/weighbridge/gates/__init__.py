@@ -3,11 +3,12 @@
 from weighbridge.gates.judge import judge
 from weighbridge.gates.logs_of_anyone import judge_logs
 from weighbridge.gates.table import render_verdict
-from weighbridge.gates.verdict import VERDICT, Check, Verdict, write_verdict
+from weighbridge.gates.verdict import VERDICT, Check, Figures, Verdict, write_verdict
 
 __all__ = [
     "VERDICT",
     "Check",
+    "Figures",
     "Verdict",
     "judge",
     "judge_logs",

@@ -1,5 +1,6 @@
 """One scenario judged: all checks over its two runs, and the numbers behind them."""
 
+from dataclasses import fields
 from pathlib import Path
 
 from weighbridge.errors import InputError
@@ -17,7 +18,7 @@ from weighbridge.terms import Mode, Scenario
 from weighbridge.work import explain_work
 
 _RATE_UNIT = {Scenario.OFFLINE: "samples/s", Scenario.SERVER: "queries/s"}
-_NOTHING = Performance(None, None, None, None, None, None, None)
+_NOTHING = Performance(*[None] * len(fields(Performance)))
 
 
 def judge(
@@ -66,6 +67,8 @@ def judge(
         rate_unit=_RATE_UNIT[scenario],
         scheduled_rate=numbers.scheduled_rate,
         duration_s=numbers.duration_s,
+        p50_latency_s=numbers.p50_latency_s,
+        p90_latency_s=numbers.p90_latency_s,
         p99_latency_s=numbers.p99_latency_s,
         queries=numbers.queries,
         over_latency=numbers.over_latency,
@@ -76,6 +79,7 @@ def judge(
         work=explain_work(round_, scenario, numbers.target_qps) if numbers.target_qps else None,
         metric=metric,
         accuracy=value,
+        floor=round_.accuracy.floor,
         readings=readings(round_, value),
         unparsable=None if evaluation is None else evaluation.score.unparsable,
         empty=None if evaluation is None else evaluation.empty,

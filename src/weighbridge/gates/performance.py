@@ -23,6 +23,8 @@ class Performance:
     rate: float | None
     scheduled_rate: float | None
     duration_s: float | None
+    p50_latency_s: float | None
+    p90_latency_s: float | None
     p99_latency_s: float | None
     queries: int | None
     over_latency: int | None
@@ -43,6 +45,8 @@ class Performance:
             rate=log.number("result_samples_per_second" if offline else "result_completed_samples_per_sec"),
             scheduled_rate=scheduled,
             duration_s=duration,
+            p50_latency_s=_seconds(log.number(_percentile_key(0.50))),
+            p90_latency_s=_seconds(log.number(_percentile_key(0.90))),
             p99_latency_s=_seconds(log.number(_percentile_key(0.99))),
             queries=queries,
             over_latency=log.integer("result_overlatency_query_count"),

@@ -30,22 +30,22 @@ class Check(Model):
 class Reading(Model):
     """One published reading of the accuracy floor; the round says which of them gates."""
 
-    floor: float
+    floor: float = Field(description="The lowest score that it accepts.")
     passed: bool | None = Field(description="Null: there is no score.")
 
 
-class Verdict(Model):
-    """All of verdict.json: one scenario's performance run and accuracy run, judged together."""
+class Figures(Model):
+    """A scenario's outcome and the numbers behind it."""
 
-    round: str
-    submittable: bool = Field(description="False: a demonstration, nobody's result.")
-    scenario: Scenario
+    scenario: Scenario = Field(description="How LoadGen issued the work.")
     outcome: Outcome = Field(description="UNPROVEN: nothing failed, but something is not known.")
     rate: float | None = Field(description="The result that is published.")
-    rate_unit: str
+    rate_unit: str = Field(description="Samples or queries, a second.")
     scheduled_rate: float | None = Field(description="Server: queries per second as LoadGen planned them.")
-    duration_s: float | None
-    p99_latency_s: float | None
+    duration_s: float | None = Field(description="Of the performance run, as LoadGen reckons it.")
+    p50_latency_s: float | None = Field(default=None, description="Half of all samples took no longer.")
+    p90_latency_s: float | None = Field(default=None, description="90 % of all samples took no longer.")
+    p99_latency_s: float | None = Field(description="99 % of all samples took no longer.")
     queries: int | None = Field(description="Samples that the performance run issued.")
     over_latency: int | None = Field(description="Server: queries that took longer than the limit.")
     over_latency_allowed: int | None = Field(description="Server: as many may, by early stopping.")
@@ -55,13 +55,21 @@ class Verdict(Model):
     target_qps: float | None = Field(description="As the performance run had it.")
     suggested_target_qps: float | None = Field(description="For the next run; null: keep it.")
     work: str | None = Field(description="What the target rate made LoadGen issue, and why.")
-    metric: str
-    accuracy: float | None
-    readings: dict[str, Reading]
-    unparsable: int | None
-    empty: int | None
-    loadgen_version: str | None
+    metric: str = Field(description="The score that the round gates.")
+    accuracy: float | None = Field(description="That score, unrounded.")
+    floor: float | None = Field(default=None, description="What the score must reach.")
+    readings: dict[str, Reading] = Field(description="Published readings of the floor, by name.")
+    unparsable: int | None = Field(description="Answers that could not be read.")
+    empty: int | None = Field(description="Answers without any text; each is unparsable too.")
+    loadgen_version: str | None = Field(description="As the performance run's log names it.")
     server_version: str | None = Field(description="As the server told; the round's reference may differ.")
+
+
+class Verdict(Figures):
+    """All of verdict.json: one scenario's performance run and accuracy run, judged together."""
+
+    round: str
+    submittable: bool = Field(description="False: a demonstration, nobody's result.")
     checks: tuple[Check, ...]
 
     @property

@@ -15,7 +15,7 @@ from simulating import simulated
 
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config import ClientSettings, ServerSettings
-from weighbridge.peak.record import Peak
+from weighbridge.peak.record import Peak, Probe
 from weighbridge.rounds import load_round
 from weighbridge.run import Setup, execute
 from weighbridge.simulate.model import Behaviour
@@ -57,7 +57,9 @@ class System:
         self.store = small_store(folder / "store", samples)
         self.server = ServerSettings(model_name="tiny", endpoints=(url,), warmup_requests=2)
         self.client = ClientSettings(connections=2048)
-        proof = Proof(kind="model", folder=folder, repo=None, revision=None, manifest_digest="0" * 64, files=())
+        proof = Proof(
+            kind="model", folder=folder, repo=None, revision=None, manifest_digest="0" * 64, files=()
+        )
         (folder / "model.json").write_text(proof.model_dump_json())
         self.setup = Setup(load_round(str(self.round_file)), self.server, self.client, proof, self.store)
 
@@ -116,3 +118,58 @@ def test_the_true_peak_is_found_for_three_capacities(tmp_path: Path) -> None:
             if max(map(abs, errors)) <= 0.03:
                 return
     pytest.fail(f"the peaks found are off by {errors}")
+
+
+def test_an_interrupted_search_goes_on_and_repeats_no_probe(tmp_path: Path) -> None:
+    with simulated(Behaviour(servers=8, mean_s=0.04)) as url:
+        system = System(tmp_path / "system", url)
+        system.measure_offline()
+        search = system.search(probe_s=1.5)
+        while len(system.probes()) < 2:
+            assert search.poll() is None
+            time.sleep(0.1)
+        time.sleep(1)  # into the third probe
+        search.send_signal(signal.SIGINT)
+        code, said = finish(search)
+        assert code != 0
+        assert "Traceback" not in said
+        kept = {path: path.stat().st_mtime_ns for path in system.probes()}
+        assert len(kept) == 2
+        assert not (system.folder / "peak.json").exists()
+
+        code, said = finish(system.search(probe_s=1.5, tolerance=0.2))
+        assert code == 0, said
+        assert "2 probes of an earlier search" in said
+        assert {path: path.stat().st_mtime_ns for path in system.probes()[:2]} == kept
+        assert [probe.number for probe in system.find().probes] == [*range(1, len(system.probes()) + 1)]
+
+
+def test_a_search_that_finds_none_says_why_and_keeps_its_probes(tmp_path: Path) -> None:
+    behaviour = Behaviour(servers=8, mean_s=0.04, failures={"status_500": 0.2})
+    with simulated(Behaviour(servers=8, mean_s=0.04)) as url:
+        System(tmp_path / "well", url, 64).measure_offline()
+    with simulated(behaviour) as url:
+        system = System(tmp_path / "faulty", url, 64)
+        system.server = ServerSettings(model_name="tiny", endpoints=(url,), warmup_requests=0)
+        (system.folder / "offline").symlink_to(tmp_path / "well" / "offline")
+        code, said = finish(system.search(max_probes=2, probe_s=0.2))
+    assert (code, said.splitlines()[-1].split("no peak was found: ")[1].split(",")[0]) == (
+        4,
+        "no rate passed in 2 probes",
+    )
+    assert len(system.probes()) == 2
+    assert "requests failed" in system.probes()[0].read_text()
+
+
+def test_a_probe_that_drowns_is_cut_off(tmp_path: Path) -> None:
+    with simulated(Behaviour(servers=8, mean_s=0.05)) as url:
+        system = System(tmp_path / "system", url, limit_s=0.5)
+        system.measure_offline()
+        _, said = finish(system.search(start=2, probe_s=3, max_probes=2, max_confirmations=1))
+    first = Probe.read(system.probes()[0])
+    assert first.cut_off, said
+    assert not first.passed
+    assert first.duration_s < 5
+    assert "queries waited" in first.reason
+    # What it left in the server's queue is not the next one's.
+    assert Probe.read(system.probes()[1]).p50_latency_s == pytest.approx(0.05, abs=0.2)

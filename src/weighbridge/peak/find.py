@@ -47,7 +47,7 @@ def find_peak(setup: Setup, settings: SearchSettings, offline: Path, output: Pat
     if seen:
         log.info("%d probes of an earlier search are in %s", len(seen), journal.folder)
     if isinstance(step, Step):
-        with session(setup, journal.folder / "server.log", "peak search") as ready:
+        with session(setup, journal.folder / "server.log") as ready:
             prober = Prober(ready, settings.probe_s)
             while isinstance(step, Step):
                 number = len(seen) + 1
@@ -90,8 +90,8 @@ def _peak(
     return Peak(
         round=round_.name,
         submittable=round_.submittable,
-        peak_qps=found.confirmation.target_qps,
-        confirmed_by=found.confirmation.folder,
+        peak_qps=found.run.target_qps,
+        confirmed_by=found.run.folder,
         lowest_failed_qps=bracket(seen)[1],
         offline_qps=offline_qps,
         tolerance=settings.tolerance,

@@ -47,8 +47,8 @@ class Prober:
         """
         queries = passes_issued(self._round, Scenario.SERVER, step.target_qps) * self._round.samples
         full = FullRun.of(self._rules, queries, step.target_qps)
-        count = min(queries, max(1, round(step.target_qps * self._probe_s)))
-        if step.kind == "confirmation":
+        count = max(1, round(step.target_qps * self._probe_s))
+        if step.kind == "confirmation" or count >= queries:
             probe = self._measure(step, number, out, label, full, queries, self._round, step.target_qps)
         else:
             rules = probing_round(self._round, count)
@@ -83,13 +83,15 @@ class Prober:
                 f"the search was ended in {out}: {record.load.aborted}; the same command goes on from there."
             )
         issued_s, latency_s = _times(out)
-        ramp_s = 0.0 if round_ is self._round else _RAMP_SHARE * self._probe_s
+        whole = round_ is self._round
+        ramp_s = 0.0 if whole else _RAMP_SHARE * self._probe_s
         judgement = judge(issued_s, latency_s, ramp_s, full)
-        passed, reason = self._verdict(record, judgement, out, whole=round_ is self._round)
+        passed, reason = self._verdict(record, judgement, out, whole=whole)
         return Probe(
             number=number,
             kind=step.kind,
             target_qps=step.target_qps,
+            full_length=whole,
             passed=passed,
             reason=reason,
             duration_s=float((issued_s + latency_s).max(initial=0.0)),
@@ -152,4 +154,4 @@ def _times(out: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     frame = pd.read_parquet(out / PARQUET_FILE, columns=["planned_ns", "end_ns"]).sort_values("planned_ns")
     planned_ns = frame["planned_ns"].to_numpy()
     latency_s = (frame["end_ns"].to_numpy() - planned_ns) / 1e9
-    return (planned_ns - planned_ns.min(initial=planned_ns[0] if len(planned_ns) else 0)) / 1e9, latency_s
+    return (planned_ns - planned_ns[:1].sum()) / 1e9, latency_s

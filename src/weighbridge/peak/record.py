@@ -15,6 +15,7 @@ class Probe(Model):
     number: int = Field(ge=1, description="Its place in the search, confirmations counted too.")
     kind: Literal["probe", "confirmation"]
     target_qps: float = Field(gt=0, description="Queries/s to issue.")
+    full_length: bool = Field(description="As long as the round wants it, and judged by the round's gates.")
     passed: bool
     reason: str = Field(description="Why it passed or not, in one sentence.")
     duration_s: float = Field(ge=0, description="From the first issue to the last end.")

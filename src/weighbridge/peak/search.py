@@ -24,7 +24,7 @@ class Step:
 class Found:
     """The end of a search that confirmed a rate."""
 
-    confirmation: Probe
+    run: Probe
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ def next_step(seen: Sequence[Probe], offline_qps: float, settings: SearchSetting
         return Step("confirmation", _cut(confirmations[-1].target_qps / (1 + settings.tolerance)))
     exhausted = len(seen) >= settings.max_probes
     if low is not None and (exhausted or (high is not None and high <= low * (1 + settings.tolerance))):
-        return Step("confirmation", low)
+        best = next(probe for probe in seen if probe.passed and probe.target_qps == low)
+        # Where a full run is no longer than a probe, nothing is left to confirm.
+        return Found(best) if best.full_length else Step("confirmation", low)
     if exhausted:
         lowest = min(probe.target_qps for probe in seen)
         return GivenUp(

@@ -1,0 +1,240 @@
+"""The peak search without a network: its steps, and whole searches on computed queues."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weighbridge.config import SearchSettings
+from weighbridge.load.crew import Progress
+from weighbridge.load.workload import server_schedule_s
+from weighbridge.peak.judge import Drowning, FullRun, judge, sure_growth
+from weighbridge.peak.probing import haste, probing_round
+from weighbridge.peak.record import Probe
+from weighbridge.peak.search import Found, GivenUp, Step, next_step
+from weighbridge.rounds import load_round
+from weighbridge.simulate.model import predict
+from weighbridge.statistics import max_over_latency
+from weighbridge.terms import Scenario
+
+V6 = load_round("v6.0")
+SEED = V6.loadgen.seeds.schedule
+FULL = FullRun(queries=48289, duration_s=600.0, limit_s=12.0, percentile=0.99)
+
+
+def seen(number: int, step: Step, passed: bool, achieved_qps: float | None = None) -> Probe:
+    return Probe(
+        number=number,
+        kind=step.kind,
+        target_qps=step.target_qps,
+        full_length=step.kind == "confirmation",
+        passed=passed,
+        reason="",
+        duration_s=1,
+        queries=1,
+        judged=1,
+        over_latency=0,
+        over_latency_allowed=0,
+        failed=0,
+        achieved_qps=step.target_qps if achieved_qps is None else achieved_qps,
+        p50_latency_s=None,
+        p99_latency_s=None,
+        growth=None,
+        cut_off=False,
+        started="",
+        folder=f"{number}",
+    )
+
+
+def search(peak_qps: float, offline_qps: float, settings: SearchSettings) -> tuple[list[Probe], object]:
+    """Search on a system that passes up to its peak, probe or full length alike."""
+    probes: list[Probe] = []
+    while isinstance(step := next_step(probes, offline_qps, settings), Step):
+        probes.append(seen(len(probes) + 1, step, step.target_qps <= peak_qps))
+    return probes, step
+
+
+@given(share=st.floats(0.3, 1.3), offline_qps=st.floats(0.1, 5000))
+def test_a_clear_peak_is_found_within_the_tolerance_and_the_budget(share: float, offline_qps: float) -> None:
+    peak = share * offline_qps
+    probes, end = search(peak, offline_qps, SearchSettings())
+    assert isinstance(end, Found)
+    # A thousandth for the four digits that rates are cut to.
+    assert peak / 1.021 <= end.run.target_qps <= peak
+    assert sum(probe.kind == "probe" for probe in probes) <= 10
+    assert probes[-1].kind == "confirmation"
+    assert len({probe.target_qps for probe in probes if probe.kind == "probe"}) == len(probes) - 1
+
+
+def test_a_search_goes_on_from_what_was_seen() -> None:
+    probes, _ = search(70, 100, SearchSettings())
+    for count in range(len(probes)):
+        step = next_step(probes[:count], 100, SearchSettings())
+        assert isinstance(step, Step)
+        assert (step.kind, step.target_qps) == (probes[count].kind, probes[count].target_qps)
+
+
+def test_a_failed_confirmation_steps_down_by_the_tolerance_as_often_as_allowed() -> None:
+    settings = SearchSettings(tolerance=0.05, max_confirmations=3)
+    probes = [
+        seen(1, Step("probe", 80), True),
+        seen(2, Step("probe", 82), False),
+        seen(3, Step("confirmation", 80), False),
+    ]
+    step = next_step(probes, 100, settings)
+    assert step == Step("confirmation", 76.19)
+    probes.append(seen(4, step, False))
+    step = next_step(probes, 100, settings)
+    assert isinstance(step, Step)
+    assert isinstance(next_step([*probes, seen(5, step, True)], 100, settings), Found)
+    end = next_step([*probes, seen(5, step, False)], 100, settings)
+    assert isinstance(end, GivenUp)
+    assert "3 full-length runs failed, the lowest at 72.56 queries/s" in end.reason
+
+
+def test_a_probe_of_full_length_needs_no_confirmation() -> None:
+    whole = seen(1, Step("probe", 80), True).model_copy(update={"full_length": True})
+    end = next_step([whole, seen(2, Step("probe", 81), False)], 100, SearchSettings())
+    assert end == Found(whole)
+
+
+def test_a_drowned_probe_leads_straight_down_to_what_it_completed() -> None:
+    step = next_step([seen(1, Step("probe", 80), False, achieved_qps=20)], 100, SearchSettings())
+    assert step == Step("probe", 20)
+
+
+def test_a_budget_without_a_rate_that_passes_gives_up_and_says_why() -> None:
+    _, end = search(0.001, 100, SearchSettings(max_probes=4))
+    assert isinstance(end, GivenUp)
+    assert end.reason.startswith("no rate passed in 4 probes, the lowest at 40.96")
+
+
+def test_a_budget_that_ends_early_confirms_the_best_so_far() -> None:
+    probes, end = search(97, 100, SearchSettings(max_probes=2))
+    assert isinstance(end, Found)
+    assert [probe.target_qps for probe in probes] == [80, 100, 80]
+
+
+def test_late_queries_are_judged_by_the_full_runs_share() -> None:
+    assert FULL.allowed(48289) == max_over_latency(48289) == 432
+    issued_s = np.linspace(0, 300, 4000)
+    latency_s = np.full(4000, 6.0)
+    latency_s[1000::150] = 13.0
+    late = int((latency_s > 12).sum())
+    judged = judge(issued_s, latency_s, 0, FULL)
+    assert (judged.passed, judged.over_latency, judged.over_latency_allowed) == (True, late, 35)
+    latency_s[1000::50] = 13.0
+    judged = judge(issued_s, latency_s, 0, FULL)
+    assert not judged.passed
+    assert judged.reason == "60 of 4000 queries took longer than 12 s, 35 may"
+
+
+def test_the_ramp_is_not_judged() -> None:
+    issued_s = np.linspace(0, 300, 4000)
+    latency_s = np.where(issued_s < 75, 20.0, 6.0)
+    assert not judge(issued_s, latency_s, 0, FULL).passed
+    judged = judge(issued_s, latency_s, 75, FULL)
+    assert judged.passed
+    assert judged.judged == (issued_s >= 75).sum()
+    assert not judge(issued_s, latency_s, 301, FULL).passed
+
+
+def test_latency_that_will_outgrow_the_limit_fails_before_it_does() -> None:
+    issued_s = np.linspace(0, 300, 4000)
+    latency_s = 5 + 0.02 * issued_s
+    judged = judge(issued_s, latency_s, 75, FULL)
+    assert not judged.passed
+    assert judged.growth == pytest.approx(0.02)
+    assert judged.reason == (
+        "latency grows by 0.02 s a second: it would be 17 s at the end of a full run of 600 s"
+    )
+
+
+@given(st.floats(0.01, 10), st.integers(0, 2**32 - 1))
+def test_growth_is_that_of_the_line_and_noise_has_none(slope: float, seed: int) -> None:
+    issued_s = np.linspace(0, 100, 1000)
+    assert sure_growth(issued_s, 3 + slope * issued_s) == pytest.approx(slope)
+    assert sure_growth(issued_s, 3 - slope * issued_s) is None
+    noise = np.random.default_rng(seed).exponential(1.0, 1000)
+    assert (sure_growth(issued_s, noise) or 0) < 0.01
+    assert sure_growth(issued_s[:10], noise[:10]) is None
+
+
+def drive(drowning: Drowning, arriving_qps: float, served_qps: float, duration_s: float) -> float | None:
+    """Tell a watch twice a second how a run stands; return when it ended the run."""
+    for tick in range(int(2 * duration_s)):
+        now_s = tick / 2
+        state = Progress(int(arriving_qps * now_s), int(min(arriving_qps, served_qps) * now_s), 0)
+        if drowning(1000 + now_s, state) is not None:
+            return now_s
+    return None
+
+
+def test_a_run_that_drowns_is_ended_and_one_that_keeps_up_is_not() -> None:
+    ended_s = drive(Drowning(12, 29), 20, 10, 300)
+    assert ended_s is not None
+    assert 24 <= ended_s < 40
+    assert drive(Drowning(12, 29), 10, 10, 300) is None
+    # A little above its capacity, and not for long: what waits can still be served in time.
+    assert drive(Drowning(12, 29), 10.2, 10, 300) is None
+
+
+def test_a_server_that_has_only_begun_is_given_time() -> None:
+    assert drive(Drowning(12, 0), 20, 0, 23) is None
+    assert drive(Drowning(12, 0), 20, 0, 30) == 24
+
+
+def test_a_probe_is_issued_at_the_full_runs_realised_rate() -> None:
+    count = 900
+    target = 10 * haste(V6, 48289) / haste(V6, count)
+    probe_s = server_schedule_s(count, target, SEED)[-1]
+    full_s = server_schedule_s(48289, 10, SEED)[-1]
+    assert count / probe_s == pytest.approx(48289 / full_s)
+
+
+def test_probing_rules_ask_for_as_many_queries_and_no_whole_passes() -> None:
+    rules = probing_round(V6, 900)
+    assert rules.scenarios[Scenario.SERVER].min_query_count == 900
+    assert rules.scenarios[Scenario.SERVER].target_latency_s == 12
+    assert not rules.loadgen.whole_passes
+    assert V6.loadgen.whole_passes
+    assert rules.scenarios[Scenario.OFFLINE] == V6.scenarios[Scenario.OFFLINE]
+
+
+@pytest.mark.parametrize(
+    ("servers", "mean_s", "sigma"), [(200, 5.0, 0.3), (400, 6.0, 0.2), (50, 3.0, 0.2), (640, 4.0, 0.3)]
+)
+def test_short_probes_find_the_full_runs_peak_of_a_computed_queue(
+    servers: int, mean_s: float, sigma: float
+) -> None:
+    generator = np.random.default_rng(1)
+    queries, limit_s = 48289, 12.0
+    service_s = mean_s * np.exp(sigma * generator.standard_normal(queries) - sigma**2 / 2)
+
+    def passes(rate: float) -> bool:
+        latency_s = predict(server_schedule_s(queries, rate, SEED), service_s, servers)
+        return int((latency_s > limit_s).sum()) <= 432
+
+    low, high = 0.5 * servers / mean_s, 1.5 * servers / mean_s
+    while high > 1.002 * low:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if passes(middle) else (low, middle)
+
+    settings, probes = SearchSettings(), []
+    while isinstance(step := next_step(probes, 0.99 * servers / mean_s, settings), Step):
+        if step.kind == "confirmation":
+            probes.append(seen(len(probes) + 1, step, passes(step.target_qps)))
+            continue
+        count = round(step.target_qps * settings.probe_s)
+        rate = step.target_qps * haste(V6, queries) / haste(V6, count)
+        due_s = server_schedule_s(count, rate, SEED)
+        latency_s = predict(due_s, generator.choice(service_s, count), servers)
+        full = FullRun(queries, queries / step.target_qps, limit_s, 0.99)
+        judged = judge(due_s, latency_s, 0.25 * settings.probe_s, full)
+        achieved = count / float((due_s + latency_s).max())
+        probes.append(seen(len(probes) + 1, step, judged.passed, achieved))
+    assert isinstance(step, Found)
+    assert step.run.target_qps == pytest.approx(low, rel=0.03)
+    assert len(probes) <= 10

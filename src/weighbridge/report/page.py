@@ -1,0 +1,117 @@
+"""The page: what was read and drawn, put into the templates. Every text from outside is escaped."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from weighbridge import __version__
+from weighbridge.compare import Line, line_of, published_lines
+from weighbridge.gates import Verdict
+from weighbridge.gates.verdict import by_remedy, worded
+from weighbridge.report import wording
+from weighbridge.report.gallery import GROUPS
+from weighbridge.report.material import Material, Missing, Run
+from weighbridge.report.origins import command_of, facts, system_facts
+from weighbridge.report.palette import PALETTE
+from weighbridge.report.rates import rate_blocks, warnings_of
+from weighbridge.study import Study
+from weighbridge.terms import Mode, Scenario
+
+_MARKS = {"VALID": ("good", "✓"), "INVALID": ("bad", "✕"), "UNPROVEN": ("open", "?")}
+_CHECK_MARKS = {True: ("good", "✓ passed"), False: ("bad", "✕ failed"), None: ("open", "? not known")}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn picture, or the reason why there is none."""
+
+    group: str
+    title: str
+    text: str
+    """The caption, or the sentence that stands in the picture's place."""
+    svg: Markup | None
+    key: str = ""
+
+
+def render_page(
+    material: Material, studies: Mapping[Scenario, Study | Missing], pictures: Sequence[Picture]
+) -> str:
+    """Write the whole page."""
+    round_, runs = material.round_, [run for run in material.runs.values() if isinstance(run, Run)]
+    rates = {
+        scenario: rate_blocks([material.runs[scenario, mode] for mode in Mode], material.verdicts[scenario])
+        for scenario in round_.scenarios
+    }
+    page = _environment().get_template("page.html.j2")
+    return page.render(
+        version=__version__,
+        palette=PALETTE,
+        contents=_CONTENTS,
+        groups=GROUPS,
+        modes=list(Mode),
+        material=material,
+        round=round_,
+        runs=runs,
+        rates=rates,
+        warnings=warnings_of(runs),
+        pictures=pictures,
+        studies=studies,
+        facts=facts(runs),
+        system_facts=system_facts(runs),
+        ours=_our_lines(material),
+        published=published_lines(round_),
+    )
+
+
+# Each section's anchor is also its template's name.
+_CONTENTS = {
+    "verdicts": "Verdicts",
+    "rates": "Rates and latencies",
+    "pictures": "Pictures",
+    "accuracy": "Accuracy",
+    "search": "Peak search",
+    "provenance": "Provenance",
+    "published": "Beside published results",
+}
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,  # products' texts and models' answers are strangers' texts
+        undefined=StrictUndefined,  # a template that asks for what nobody gives is a defect, not a blank
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": wording.number,
+        "seconds": wording.seconds,
+        "duration": wording.duration,
+        "moment": wording.moment,
+        "code": wording.code,
+        "value": worded,
+        "mark": _MARKS.__getitem__,
+        "check_mark": _CHECK_MARKS.__getitem__,
+        "by_remedy": by_remedy,
+        "command": command_of,
+        "data_url": _data_url,
+    }
+    environment.tests["missing"] = lambda part: isinstance(part, Missing)
+    return environment
+
+
+def _our_lines(material: Material) -> list[Line]:
+    return [
+        line_of("this run", verdict, material.round_)
+        for verdict in material.verdicts.values()
+        if isinstance(verdict, Verdict)
+    ]
+
+
+def _data_url(picture: bytes) -> str:
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"

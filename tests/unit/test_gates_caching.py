@@ -1,4 +1,4 @@
-"""Prefix caching must be known to be off; a demonstration may leave it open."""
+"""Prefix caching must be known to be off, which a demonstration may leave open; hits are never valid."""
 
 from pathlib import Path
 
@@ -10,11 +10,17 @@ from weighbridge.gates.verdict import Check
 from weighbridge.terms import Mode, Scenario
 
 
-def _check(tmp_path: Path, submittable: bool, **server: object) -> Check | None:
+def _check(
+    tmp_path: Path,
+    submittable: bool,
+    name: str = "prefix caching",
+    telemetry: dict[str, object] | None = None,
+    **server: object,
+) -> Check | None:
     round_ = small_round(submittable=submittable)
     for mode in Mode:
         folder = write_run(tmp_path, round_, Scenario.OFFLINE, mode)
-        record = record_values(round_, Scenario.OFFLINE, mode)
+        record = record_values(round_, Scenario.OFFLINE, mode) | {"telemetry": telemetry}
         record["server"] |= server
         seal(folder, record)
     verdict = judge(
@@ -24,7 +30,7 @@ def _check(tmp_path: Path, submittable: bool, **server: object) -> Check | None:
         round_=round_,
         scenario=Scenario.OFFLINE,
     )
-    return next((check for check in verdict.checks if check.name == "prefix caching"), None)
+    return next((check for check in verdict.checks if check.name == name), None)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +52,29 @@ def test_a_real_round_wants_to_know(tmp_path: Path, server: dict[str, object], p
 
 def test_a_demonstration_may_leave_it_open(tmp_path: Path) -> None:
     assert _check(tmp_path, False, prefix_caching="unknown") is None
+
+
+def _hits(tmp_path: Path, hits: int | None, submittable: bool = True) -> Check | None:
+    brief = {"samples": 9, "sources": ["server 0"], "cpu_s": 0.1, "cpu_share": 0.001}
+    telemetry = brief | {"prefix_cache_hits": hits, "ecc_uncorrected": None}
+    return _check(tmp_path, submittable, "prefix-cache hits", telemetry)
+
+
+@pytest.mark.parametrize("submittable", [True, False])
+def test_a_hit_of_the_prefix_cache_is_never_valid(tmp_path: Path, submittable: bool) -> None:
+    check = _hits(tmp_path, 48, submittable)
+    assert check is not None
+    assert (check.passed, check.value, check.limit) == (False, 48, "0")
+    assert check.remedy is not None
+    assert "--no-enable-prefix-caching" in check.remedy
+
+
+def test_no_hits_pass(tmp_path: Path) -> None:
+    check = _hits(tmp_path, 0)
+    assert check is not None
+    assert check.passed
+
+
+def test_what_no_server_tells_is_not_asked_of_old_records(tmp_path: Path) -> None:
+    assert _hits(tmp_path / "silent", None) is None
+    assert _check(tmp_path / "old", True, "prefix-cache hits") is None

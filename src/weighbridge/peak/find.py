@@ -47,7 +47,7 @@ def find_peak(setup: Setup, settings: SearchSettings, offline: Path, output: Pat
     if seen:
         log.info("%d probes of an earlier search are in %s", len(seen), journal.folder)
     if isinstance(step, Step):
-        with session(setup, journal.folder / "server.log") as ready:
+        with session(setup, journal.folder / "server.log", "peak search") as ready:
             prober = Prober(ready, settings.probe_s)
             while isinstance(step, Step):
                 number = len(seen) + 1

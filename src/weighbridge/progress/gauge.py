@@ -80,10 +80,15 @@ class Gauge:
         """Be told what came of the run; whatever was written is counted now."""
         with self._lock, suppress(OSError):
             self._count_latencies()
+        self._report, self._ended_ns = report, monotonic_ns()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the run's file."""
+        with self._lock:
             if self._tail is not None:
                 self._tail.close()
                 self._tail = None
-        self._report, self._ended_ns = report, monotonic_ns()
 
     def elapsed_s(self) -> float:
         """Seconds from the first query to now, or to the end."""
@@ -94,8 +99,7 @@ class Gauge:
     def figures(self) -> Figures:
         """Tell how far the run is."""
         with self._lock, suppress(OSError):
-            if self._report is None:
-                self._count_latencies()
+            self._count_latencies()
         plan, report = self.plan, self._report
         if report is not None:
             issued, completed, failed, qps = (
@@ -126,8 +130,9 @@ class Gauge:
 
     def _count_latencies(self) -> None:
         if self._tail is None:
-            if self._seen is None:
-                return  # an earlier run's file may still lie there
+            # Before the run has spoken an earlier one's file may lie there, and after its end none is left.
+            if self._seen is None or self._report is not None:
+                return
             self._tail = RecordsTail(self._records)
         records = self._tail.new()
         answered = records[records["kind"] == Kind.OK]

@@ -11,7 +11,6 @@ from weighbridge.progress.state import Figures, Phase, State
 from weighbridge.progress.words import duration, latency, rate
 from weighbridge.terms import Scenario
 
-_MOST_COLUMNS = 100
 _COLOURS = {Phase.DONE: "green", Phase.ABORTED: "red"}
 
 
@@ -26,7 +25,7 @@ def panel(state: State, place: str = "", worry: str = "") -> Panel:
     colour = "red" if worry else _COLOURS.get(state.phase, "cyan")
     rows: list[RenderableType] = []
     if state.figures is not None:
-        rows += [_bar(state.figures), _table(state, state.figures)]
+        rows += [_bar(state.figures, colour), _table(state, state.figures)]
     if state.detail:
         rows.append(Text(state.detail, overflow="fold"))
     if state.figures is None:
@@ -41,58 +40,52 @@ def panel(state: State, place: str = "", worry: str = "") -> Panel:
         subtitle_align="right",
         border_style=colour,
         box=ROUNDED,
-        width=None,
     )
 
 
-def _bar(figures: Figures) -> RenderableType:
+def _bar(figures: Figures, colour: str) -> RenderableType:
     done = figures.completed + figures.failed
     share = done / max(figures.expected, 1)
     row = Table.grid(padding=(0, 1), expand=True)
     row.add_column(ratio=1)
     row.add_column(justify="right", width=5)
-    row.add_row(ProgressBar(total=figures.expected, completed=done), f"{int(share * 100)} %")
+    bar = ProgressBar(total=figures.expected, completed=done, complete_style=colour, finished_style=colour)
+    row.add_row(bar, f"{int(share * 100)} %")
     return row
 
 
 def _table(state: State, figures: Figures) -> Table:
-    """Put the figures in pairs: two columns of names, two of values."""
-    server = figures.scenario is Scenario.SERVER
-    over = state.phase.over
-    table = Table.grid(padding=(0, 1))
-    for style in ("dim", "", "dim", ""):
-        table.add_column(style=style, no_wrap=True, min_width=9 if style else 16)
+    """Put the figures in rows of a name and two values."""
+    server, over = figures.scenario is Scenario.SERVER, state.phase.over
+    now = "" if over else f", now {rate(figures.recent_qps)}/s"
+    left = "" if over or figures.left_s is None else f"about {duration(figures.left_s)} left"
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", min_width=len("completed"))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
     table.add_row(
         "issued",
         f"{figures.issued:,} of {figures.expected:,}",
-        "in flight" if server else "waiting",
-        f"{figures.open:,}",
+        f"{figures.open:,} {'in flight' if server else 'waiting'}",
     )
     table.add_row(
         "completed",
         f"{figures.completed:,}",
-        "failed",
-        Text(f"{figures.failed:,}", style="bold red" if figures.failed else ""),
+        Text(f"{figures.failed:,} failed", style="bold red" if figures.failed else ""),
     )
     table.add_row(
-        "a second",
-        rate(figures.qps) if over else f"{rate(figures.qps)}, now {rate(figures.recent_qps)}",
-        "target" if server else "expected",
-        rate(figures.target_qps),
+        "rate",
+        f"{rate(figures.qps)}/s{now}",
+        f"{'target' if server else 'expected'} {rate(figures.target_qps)}/s",
     )
-    table.add_row("p50" if server else "p50 sent", latency(figures.p50_s), "p99", _p99(figures))
-    table.add_row(
-        "elapsed",
-        duration(state.elapsed_s),
-        "" if over else "left",
-        "" if over or figures.left_s is None else f"about {duration(figures.left_s)}",
-    )
+    table.add_row("latency", f"p50 {latency(figures.p50_s)}", _p99(figures))
+    table.add_row("time", duration(state.elapsed_s), left)
     return table
 
 
 def _p99(figures: Figures) -> Text:
-    words = latency(figures.p99_s)
+    words = f"p99 {latency(figures.p99_s)}"
     if figures.limit_s is None:
-        return Text(words)
+        return Text(f"{words}, from sending" if figures.scenario is Scenario.OFFLINE else words)
     slow = figures.p99_s is not None and figures.p99_s > figures.limit_s
     return Text.assemble((words, "bold red" if slow else ""), f" (limit {figures.limit_s:g} s)")

@@ -72,6 +72,8 @@ class Reporter:
         self._ended = True
         self._changed.set()
         self._thread.join(_LAST_WORD_S)
+        if self._moment.gauge is not None:
+            self._moment.gauge.close()
 
     def enter(self, phase: Phase, detail: str = "") -> None:
         """Note what the run does now."""

@@ -16,7 +16,7 @@ _LINE_EVERY_S = 10.0
 
 
 def picture(sights: Sequence[Sight], folder: Path) -> RenderableType:
-    """Draw all runs: a panel for each that goes on; below, where a low terminal cuts, a line for the others."""
+    """Draw all runs: a panel for each that goes on; below, where a low terminal cuts, a line for others."""
     active: list[RenderableType] = [
         panel(sight.state, sight.place.relative_to(folder).as_posix(), sight.worry)
         for sight in sights

@@ -1,0 +1,157 @@
+"""Following runs through their files: which there are, which live, and what is said of them."""
+
+import os
+import platform
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from weighbridge.errors import InputError
+from weighbridge.files import write_atomic
+from weighbridge.progress import follow as follow_module
+from weighbridge.progress.follow import Sight, follow, look_once
+from weighbridge.progress.state import PROGRESS_FILE, Phase, State
+from weighbridge.progress.view import Lines, idle, sentence
+
+
+def write(folder: Path, beats: int = 1, **changes: object) -> State:
+    plain = {"label": "offline performance", "phase": Phase.WARMING, "detail": "", "elapsed_s": 1.0}
+    plain |= {"figures": None, "host": "elsewhere", "pid": 4711, "beats": beats}
+    state = State.parse(plain | changes, "test")
+    write_atomic(folder / PROGRESS_FILE, state.model_dump_json(), durable=False)
+    return state
+
+
+@contextmanager
+def living(folder: Path, **changes: object) -> Iterator[None]:
+    """Write as a living run does, only faster."""
+    over = threading.Event()
+
+    def beat() -> None:
+        beats = 1
+        while not over.wait(0.05):
+            beats += 1
+            write(folder, beats, **changes)
+
+    write(folder, **changes)
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"_SILENT_S": 0.6, "_ONCE_SILENT_S": 0.6, "_DEAD_S": 0.3, "EVERY_S": 0.1}.items():
+        monkeypatch.setattr(follow_module, name, value)
+
+
+def worries(sights: tuple[Sight, ...]) -> list[str]:
+    return [sight.worry for sight in sights]
+
+
+@pytest.mark.parametrize("given", [".", "results", "results/offline/performance"])
+def test_runs_are_found_from_a_run_directory_its_results_and_a_runs_folder(
+    tmp_path: Path, given: str
+) -> None:
+    run = tmp_path / "results" / "offline" / "performance"
+    write(run, phase=Phase.DONE)
+    # Not among the results, so of another run directory.
+    write(tmp_path / "old" / "offline" / "performance", phase=Phase.DONE)
+    assert [sight.place for sight in look_once(tmp_path / given)] == [run]
+
+
+def test_a_wrong_folder_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none: no such folder; name a run directory"):
+        look_once(tmp_path / "none")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file: no such folder"):
+        next(follow(tmp_path / "file"))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_living_run_is_not_worried_about_whatever_its_clock_says(tmp_path: Path) -> None:
+    with living(tmp_path):
+        os.utime(tmp_path / PROGRESS_FILE, (1, 1))
+        assert worries(look_once(tmp_path)) == [""]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_silent_run_is_told_with_its_host_and_process(tmp_path: Path) -> None:
+    write(tmp_path)
+    date = (tmp_path / PROGRESS_FILE).stat().st_mtime - 100
+    os.utime(tmp_path / PROGRESS_FILE, (date, date))
+    (worry,) = worries(look_once(tmp_path))
+    assert worry == (
+        "no sign of life for 1 min 41 s: the job may have been killed; its host was elsewhere, pid 4711"
+    )
+
+
+@pytest.mark.usefixtures("impatient")
+def test_silence_is_counted_from_the_last_change_that_was_seen(tmp_path: Path) -> None:
+    looks = follow(tmp_path)
+    with living(tmp_path):
+        assert worries(next(looks)) == [""]
+        assert worries(next(looks)) == [""]
+    said = [worries(next(looks))[0] for _ in range(10)]
+    assert said[0] == ""
+    assert said[-1].startswith("no sign of life for 1 s")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_process_of_this_machine_that_is_gone_was_killed(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        write(tmp_path, host=platform.node(), pid=process.pid)
+        # Alive, if silent; so it is the silence that is told.
+        assert worries(look_once(tmp_path))[0].startswith("no sign of life")
+        process.kill()
+    assert worries(look_once(tmp_path)) == [f"its process {process.pid} is gone: the job was killed"]
+
+
+@pytest.mark.parametrize("phase", [Phase.DONE, Phase.ABORTED])
+def test_a_run_that_is_over_may_be_silent(tmp_path: Path, phase: Phase) -> None:
+    write(tmp_path, phase=phase)
+    (sight,) = look_once(tmp_path)
+    assert (sight.worry, sight.active) == ("", False)
+
+
+def test_what_another_version_wrote_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / PROGRESS_FILE).write_text('{"phase": "dancing"}')
+    assert look_once(tmp_path) == ()
+    (tmp_path / PROGRESS_FILE).write_text("{")
+    assert look_once(tmp_path) == ()
+
+
+def sight(phase: Phase, worry: str = "", **changes: object) -> Sight:
+    plain = {"label": "offline performance", "phase": phase, "detail": "", "elapsed_s": 1.0}
+    plain |= {"figures": None, "host": "elsewhere", "pid": 4711, "beats": 1}
+    return Sight(Path("results/offline/performance"), State.parse(plain | changes, "test"), worry)
+
+
+def test_lines_come_when_there_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("weighbridge.progress.view.time.monotonic", lambda: now[0])
+    lines, folder = Lines(Path("results")), Path("results")
+    assert list(lines.of(())) == [f"{idle((), folder)}; waiting for the next"]
+    assert list(lines.of(())) == []
+    running, done = sight(Phase.RUNNING), sight(Phase.DONE)
+    assert list(lines.of([running])) == [sentence(running)]
+    now[0] += 9
+    assert list(lines.of([running])) == []
+    now[0] += 1
+    assert list(lines.of([running])) == [sentence(running)]
+    silent = sight(Phase.RUNNING, worry="no sign of life for 40 s")
+    assert list(lines.of([silent])) == ["offline performance, running, 1 s; no sign of life for 40 s"]
+    now[0] += 60
+    assert list(lines.of([silent])) == []
+    assert list(lines.of([done])) == [sentence(done), "no run is active; waiting for the next"]
+    now[0] += 60
+    assert list(lines.of([done])) == []

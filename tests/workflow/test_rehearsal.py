@@ -20,8 +20,10 @@ ROUND = {
 BEHAVIOUR = {"servers": 20, "distribution": "lognormal", "sigma": 0.5, "mean_s": 0.1, "right": 0.75}
 
 
-def snakemake(directory: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [BIN / "snakemake", "submission", "--profile", "profiles/rehearsal", "--directory", directory]
+def snakemake(
+    directory: Path, *arguments: object, target: str = "submission"
+) -> subprocess.CompletedProcess[str]:
+    command = [BIN / "snakemake", target, "--profile", "profiles/rehearsal", "--directory", directory]
     environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
     return subprocess.run(
         [*map(str, command), *map(str, arguments)],

@@ -1,0 +1,70 @@
+"""`target_qps: auto`: the search takes the Server performance run's place, on a simulated server."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from test_rehearsal import BEHAVIOUR, ROUND, SAMPLES, snakemake
+
+from weighbridge.peak.record import Peak
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("searched")
+    round_file = folder / "round.yaml"
+    round_file.write_text(yaml.safe_dump(ROUND))
+    changes = {
+        "round": str(round_file),
+        "artifacts": {"dataset": {"synthetic": SAMPLES}},
+        "server": {
+            "args": [f"--round={round_file}", f"--behaviour={json.dumps(BEHAVIOUR)}"],
+            "warmup_requests": 2,
+        },
+        "scenarios": {"offline": {"target_qps": 150}, "server": {"target_qps": "auto"}},
+        "search": {"probe_s": 1.5, "tolerance": 0.2, "max_probes": 3},
+    }
+    (folder / "changes.yaml").write_text(yaml.safe_dump(changes))
+    done = run(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def run(folder: Path, *arguments: str):
+    files = ("--configfile", "rehearsal/config.yaml", folder / "changes.yaml")
+    return snakemake(folder / "run", *arguments, *files, target="verdicts")
+
+
+def test_the_confirming_run_is_the_performance_run_and_passes(directory: Path) -> None:
+    results = directory / "run" / "results"
+    peak = Peak.read(results / "server" / "peak.json")
+    confirmed = json.loads((directory / "run" / peak.confirmed_by / "run.json").read_text())
+    assert confirmed == json.loads((results / "server" / "performance" / "run.json").read_text())
+    accuracy = json.loads((results / "server" / "accuracy" / "run.json").read_text())
+    assert accuracy["load"]["requested_qps"] == confirmed["load"]["requested_qps"] == peak.peak_qps
+    verdict = json.loads((results / "server" / "verdict.json").read_text())
+    assert verdict["outcome"] == "VALID"
+    assert verdict["target_qps"] == pytest.approx(peak.peak_qps)
+    assert (results / "server" / "performance" / "server.log").read_bytes()
+
+
+def test_a_second_call_has_nothing_to_do_and_a_lost_run_is_adopted_again(directory: Path) -> None:
+    assert "Nothing to be done" in run(directory).stderr
+    record = directory / "run" / "results" / "server" / "performance" / "run.json"
+    before = record.read_bytes()
+    record.unlink()
+    done = run(directory)
+    assert done.returncode == 0, done.stderr
+    assert "rule search_peak" not in done.stderr
+    assert record.read_bytes() == before
+
+
+def test_only_the_server_rate_can_be_searched_for(tmp_path: Path) -> None:
+    done = snakemake(
+        tmp_path, "-n", "--config", 'scenarios={"offline":{"target_qps":"auto"},"server":{"target_qps":5}}'
+    )
+    assert done.returncode == 2
+    assert "offline.target_qps is a number; only server's can be 'auto'" in done.stderr

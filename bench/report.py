@@ -116,6 +116,7 @@ def made_up_peak() -> Peak:
             number=number,
             kind="probe" if number < 6 else "confirmation",
             target_qps=rate,
+            full_length=number >= 6,
             passed=p99 <= 12,
             reason="late queries are few enough" if p99 <= 12 else "too many queries were late",
             duration_s=300 if number < 6 else 700,

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from matplotlib.figure import Figure
 
 from weighbridge.peak.record import Peak
+from weighbridge.report.curves import Curve, Telemetry, band, curves_of, growth_of, rate_of, total
 from weighbridge.report.figures import accuracy, latency, load, search, system
 from weighbridge.report.material import Material, Missing, Run
-from weighbridge.report.telemetry import Curve, Telemetry, band, curves_of, growth_of, rate_of, total
 from weighbridge.report.traffic import Traffic, latencies, latency_over_time, rates_over_time
 from weighbridge.report.wording import duration, number, seconds
 from weighbridge.rounds import AccuracyRules, Round, ScenarioRules
@@ -54,14 +55,21 @@ Item = Drawing | Gap
 
 def drawings(material: Material, studies: Mapping[Scenario, Study | Missing]) -> Iterator[Item]:
     """List the pictures in the order of the page."""
-    for scenario in material.round_.scenarios:
-        run = material.runs[scenario, Mode.PERFORMANCE]
-        if isinstance(run, Missing):
-            yield from _gaps((*_OF_REQUESTS, *_OF_TELEMETRY), scenario, run.sentence)
-        else:
-            yield from _of_run(run, material.round_)
+    of_scenarios = [list(_of_scenario(material, scenario)) for scenario in material.round_.scenarios]
+    for group in GROUPS:
+        # Scenarios beside each other: the first picture of each, then the second of each.
+        columns = [[item for item in items if item.group == group] for items in of_scenarios]
+        yield from (item for row in zip_longest(*columns) for item in row if item is not None)
     yield from _of_scores(studies, material.round_.accuracy)
     yield from _of_search(material.peak)
+
+
+def _of_scenario(material: Material, scenario: Scenario) -> Iterator[Item]:
+    run = material.runs[scenario, Mode.PERFORMANCE]
+    if isinstance(run, Missing):
+        yield from _gaps((*_OF_REQUESTS, *_OF_TELEMETRY), scenario, run.sentence)
+    else:
+        yield from _of_run(run, material.round_)
 
 
 def _gaps(groups: Sequence[str], scenario: Scenario, sentence: str) -> Iterator[Gap]:
@@ -150,12 +158,11 @@ def _tokens(run: Run, traffic: Traffic) -> Iterator[Item]:
         draw=lambda: load.answer_tokens(answered),
     )
     rate, source = _token_rate(run, traffic)
-    mean = float(answered.sum()) / traffic.duration_s
     yield Drawing(
         group="tokens",
         key=f"{run.scenario}-token-rate",
         title=f"{title}: generated tokens per second",
-        caption=f"On average {number(mean, 4)} over the run; {source}.",
+        caption=f"On average {number(float(rate.value.mean()), 4)} over the run; {source}.",
         draw=lambda: load.token_rate(rate, traffic.duration_s),
     )
 
@@ -211,7 +218,7 @@ def _gpus(scenario: Scenario, telemetry: Telemetry, duration_s: float) -> Item:
         group="machines",
         key=f"{scenario}-gpus",
         title=title,
-        caption=f"Of {count}: the mean, and their spread behind it.",
+        caption=f"Of {count}: the mean, and their spread behind it; their power is added up.",
         draw=lambda: system.gpus(band(utilisation), total(power), band(memory), duration_s),
     )
 

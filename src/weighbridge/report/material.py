@@ -10,13 +10,13 @@ from weighbridge.evaluation import ACCURACY_JSON, Evaluation
 from weighbridge.gates import VERDICT, Verdict
 from weighbridge.models import read_data
 from weighbridge.peak.record import PEAK, Peak
-from weighbridge.record import RUN_RECORD, RunRecord
-from weighbridge.report.telemetry import Telemetry, read_telemetry
+from weighbridge.record import RUN_RECORD, TELEMETRY_FILE, RunRecord
+from weighbridge.report.curves import Telemetry, read_telemetry
 from weighbridge.report.traffic import Traffic, read_traffic
 from weighbridge.rounds import Round, load_round
 from weighbridge.terms import Mode, Scenario
 
-REQUESTS, TELEMETRY = "requests.parquet", "telemetry.parquet"
+REQUESTS = "requests.parquet"
 
 T = TypeVar("T")
 
@@ -87,7 +87,7 @@ def gather(results: Path, round_: Round | None = None) -> Material:
         if isinstance(record, Missing):
             return record
         traffic = _read(read_traffic, folder / REQUESTS, "repeat the run; its client writes it.")
-        return Run(scenario, mode, record, traffic, _telemetry(folder / TELEMETRY, traffic))
+        return Run(scenario, mode, record, traffic, _telemetry(folder / TELEMETRY_FILE, traffic))
 
     return Material(
         round_=rules,

@@ -89,6 +89,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "number": wording.number,
+        "score": wording.score,
         "seconds": wording.seconds,
         "duration": wording.duration,
         "moment": wording.moment,

@@ -17,6 +17,11 @@ def number(value: float | None, digits: int = 6) -> str:
     return f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
 
 
+def score(value: float | None, decimals: int = 6) -> str:
+    """Word a score between 0 and 1."""
+    return NONE if value is None else f"{value:.{decimals}f}"
+
+
 def seconds(value: float | None) -> str:
     """Word a time in the unit that suits it: 0.22 ms, 5.643 s."""
     if value is None or not math.isfinite(value):

@@ -80,7 +80,7 @@ def _picture(item: Item, figures: Path | None) -> Picture:
     if isinstance(item, Gap):
         return Picture(item.group, item.title, item.sentence, None)
     figure = item.draw()
+    svg = inline_svg(figure, item.key, f"{item.title}. {item.caption}")
     if figures is not None:
         write_atomic(figures / item.group / f"{item.key}.png", png(figure))
-    svg = inline_svg(figure, item.key, f"{item.title}. {item.caption}")
     return Picture(item.group, item.title, item.caption, svg, item.key)

@@ -49,12 +49,12 @@ def levels(scores: Mapping[str, Sequence[Level]], floor: float, floor_of: str) -
         f"floor of {floor_of}", (floor, 0.02), xycoords=("data", "axes fraction"), xytext=(-5, 0),
         textcoords="offset points", ha="right", va="bottom", color=BAD,
     )  # fmt: skip
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=LINE)
     axes.margins(x=0.12)
-    axes.set_xlabel("F1")
+    axes.set_xlabel("score")
     if len(scores) > 1:
         legend(axes)
     return figure

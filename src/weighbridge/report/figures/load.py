@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from weighbridge.report.curves import Curve
 from weighbridge.report.figures.style import ACCENT, INK, WASH, legend, new_figure, time_axis
-from weighbridge.report.telemetry import Curve
 from weighbridge.report.traffic import Windows
 
 _MOST_BINS = 60

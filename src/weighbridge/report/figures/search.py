@@ -10,7 +10,7 @@ from weighbridge.report.figures.style import ACCENT, BAD, CARD, INK, MUTED, new_
 def probes(peak: Peak) -> Figure:
     """Draw the probes in rate and p99; the number beside each is its place in the search.
 
-    A filled mark passed, a cross did not; a ring around a mark is a confirmation of full length.
+    A filled mark passed, a cross did not; a ring around a mark is a run of full length.
     """
     figure, [axes] = new_figure()
     measured = [probe for probe in peak.probes if probe.p99_latency_s is not None]
@@ -29,7 +29,7 @@ def probes(peak: Peak) -> Figure:
 
 def _mark(axes: mpl.axes.Axes, probe: Probe, latency_s: float) -> None:
     where = (probe.target_qps, latency_s)
-    if probe.kind == "confirmation":
+    if probe.full_length:
         axes.plot(
             *where, "o", markersize=15, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.1
         )

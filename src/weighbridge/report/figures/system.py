@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from weighbridge.report.curves import Band, Curve
 from weighbridge.report.figures.style import (
     ACCENT,
     INK,
@@ -16,7 +17,6 @@ from weighbridge.report.figures.style import (
     share_axis,
     time_axis,
 )
-from weighbridge.report.telemetry import Band, Curve
 
 _LINES: tuple[dict[str, Any], ...] = (
     {"color": ACCENT},

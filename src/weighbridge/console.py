@@ -35,7 +35,9 @@ def panel_on_stderr() -> Iterator[Callable[["RenderableType"], None]]:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
     ]
     before = sys.stderr
-    live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+    # Long lines are left to the terminal, which lets them be copied whole.
+    console = Console(stderr=True, soft_wrap=True)
+    live = Live(console=console, auto_refresh=False, transient=True)
     with _quietly():
         live.start()
     for handler in terminal:

@@ -27,11 +27,11 @@ def panel(state: State, place: str = "", worry: str = "") -> Panel:
     if state.figures is not None:
         rows += [_bar(state.figures, colour), _table(state, state.figures)]
     if state.detail:
-        rows.append(Text(state.detail, overflow="fold"))
+        rows.append(_wrapped(state.detail))
     if state.figures is None:
         rows.append(Text(f"elapsed {duration(state.elapsed_s)}", style="dim"))
     if worry:
-        rows.append(Text(worry, style="bold red"))
+        rows.append(_wrapped(worry, "bold red"))
     return Panel(
         Group(*rows),
         title=Text.assemble((state.label, "bold"), ": ", (state.phase.value, colour)),
@@ -41,6 +41,11 @@ def panel(state: State, place: str = "", worry: str = "") -> Panel:
         border_style=colour,
         box=ROUNDED,
     )
+
+
+def _wrapped(words: str, style: str = "") -> Text:
+    """Wrap within the panel, even where the console leaves long lines to the terminal."""
+    return Text(words, style=style, no_wrap=False, overflow="fold")
 
 
 def _bar(figures: Figures, colour: str) -> RenderableType:

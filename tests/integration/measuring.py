@@ -1,0 +1,42 @@
+"""What tests of whole runs share: a simulated server, and `weighbridge run` against it."""
+
+import json
+from pathlib import Path
+
+import yaml
+from driving import small_store
+
+from weighbridge.config import ClientSettings, ServerSettings
+from weighbridge.terms import Mode, Scenario
+
+HASH = "0" * 64
+
+
+def run_command(
+    folder: Path, url: str, *, samples: int, target_qps: float, duration_s: float, out: Path
+) -> list[str]:
+    """Write what a Server performance run needs below `folder`, and its command line."""
+    rules = {"min_duration_s": duration_s, "min_query_count": samples}
+    round_file, proof = folder / "round.yaml", folder / "model.json"
+    round_file.write_text(
+        yaml.safe_dump({"extends": "demo", "samples": samples, "scenarios": {"server": rules}})
+    )
+    proof.write_text(
+        json.dumps(
+            {"kind": "model", "folder": str(folder), "repo": None, "revision": None}
+            | {"manifest_digest": HASH, "files": []}
+        )
+    )
+    server = ServerSettings(model_name="tiny", endpoints=(url,), warmup_requests=1)
+    options: dict[str, object] = {
+        "scenario": Scenario.SERVER,
+        "mode": Mode.PERFORMANCE,
+        "round": round_file,
+        "target-qps": target_qps,
+        "server": server.model_dump_json(),
+        "client": ClientSettings(workers=1).model_dump_json(),
+        "model": proof,
+        "store": small_store(folder / "store", samples),
+        "out": out,
+    }
+    return ["run", *(word for name, value in options.items() for word in (f"--{name}", str(value)))]

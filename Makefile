@@ -52,6 +52,7 @@ test: setup $(VENV)/.dev ## Run all tests, fast ones first.
 bench: $(VENV)/.workflow $(VENV)/.dev ## Measure the load client beside the ways others do it (6 GB of disk, an hour).
 	python bench/client.py
 	python bench/store.py
+	python bench/telemetry.py
 	python bench/verify.py
 
 .PHONY: lint

@@ -1,4 +1,4 @@
-"""Commands of the submission: system, assemble, check."""
+"""Commands of the submission: system, assemble, check, crate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     app.command()(system)
     app.command()(assemble)
     app.command()(check)
+    app.command()(crate)
 
 
 def system() -> None:
@@ -76,3 +77,15 @@ def check(
     Console().print(render_report(report), soft_wrap=True)
     if not report.accepted:
         raise InvalidRunError(f"{tree}: refused with {len(report.complaints)} complaints; they are above.")
+
+
+def crate(
+    artifact: Annotated[list[Path], typer.Option(help="Proof of an input, from 'fetch'; one for each.")],
+    submitter: Annotated[str, typer.Option(help="Who ran it all.")],
+    results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")],
+) -> None:
+    """Write ro-crate-metadata.json into the results: what came of what, for programs."""
+    from weighbridge.artifacts.proof import Proof
+    from weighbridge.crate import write_crate
+
+    write_crate(results, [Proof.read(path) for path in artifact], submitter)

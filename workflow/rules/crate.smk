@@ -1,0 +1,35 @@
+"""What came of what, for programs that follow provenance.
+
+In:  the runs, what was made of them, the inputs' proofs
+Out: results/ro-crate-metadata.json, which names all of it with sizes and hashes
+"""
+
+
+rule crate:
+    """Tie inputs, software, runs and products together as an RO-Crate."""
+    input:
+        RUN_FILES,
+        expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
+        "results/submission",
+        "results/check.txt",
+        "results/summary.json",
+        artifacts=ARTIFACT_PROOFS,
+    output:
+        "results/ro-crate-metadata.json",
+    log:
+        "logs/crate.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        artifacts=lambda wildcards, input: [
+            f"--artifact={proof}" for proof in input.artifacts
+        ],
+        submitter=SETTINGS.submission.submitter,
+    shell:
+        r"""
+        weighbridge --log {log:q} crate \
+            --results results \
+            --submitter {params.submitter:q} \
+            {params.artifacts:q}
+        """

@@ -1,7 +1,7 @@
 """What all stages share: validated settings, the round, and pins that trigger reruns.
 
 In:  config.yaml under the profile's overlay, workflow/rounds/NAME.yaml
-Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, SEARCHED, PEAK, CLIENT, the environments' files, ALL_CORES, pin()
+Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, SEARCHED, PEAK, CLIENT, the environments' files, ALL_CORES, pin(), drawn()
 """
 
 import os
@@ -67,3 +67,15 @@ wildcard_constraints:
 def pin(*parts):
     """Hash constants of the round; as a param, the hash reruns a job when one of its own changes."""
     return sha256("\n".join(map(repr, parts)).encode()).hexdigest()
+
+
+def drawn(group, title):
+    """Declare a folder of figures; which are in it, the results decide. `snakemake --report` shows them too."""
+    return report(
+        directory(f"results/figures/{group}"),
+        patterns=["{figure}.png"],
+        caption=f"../report/{group}.rst",
+        category="Figures",
+        subcategory=title,
+        labels={"figure": "{figure}"},
+    )

@@ -269,7 +269,7 @@ def _of_search(peak: Peak | Missing) -> Iterator[Item]:
         group="search",
         key="probes",
         title="The search for the highest rate that passes",
-        caption="Numbers are the order; a dot passed, a cross did not, a ring is a run of full length. The "
-        "dotted line is the rate that was confirmed.",
+        caption="A dot passed, a cross did not, a ring is a run of full length; the dotted line is the rate "
+        "that was confirmed. Latencies far above the limit are cut off.",
         draw=lambda: search.probes(peak),
     )

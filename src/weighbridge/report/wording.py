@@ -4,6 +4,7 @@ import math
 
 from markupsafe import Markup, escape
 
+_GAP = "\N{NO-BREAK SPACE}"  # between a number and its unit
 NONE = "–"  # noqa: RUF001 - an en dash is what tables have in empty cells
 _MINUTE_S, _HOUR_S = 60, 3600
 
@@ -27,8 +28,8 @@ def seconds(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NONE
     if 0 < abs(value) < 1:
-        return f"{1000 * value:.3g} ms" if abs(value) < 0.1 else f"{1000 * value:.0f} ms"
-    return f"{value:,.3f} s"
+        return f"{1000 * value:.3g}{_GAP}ms" if abs(value) < 0.1 else f"{1000 * value:.0f}{_GAP}ms"
+    return f"{value:,.3f}{_GAP}s"
 
 
 def duration(value: float | None) -> str:
@@ -36,12 +37,12 @@ def duration(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NONE
     if value < _MINUTE_S:
-        return f"{value:.1f} s"
+        return f"{value:.1f}{_GAP}s"
     whole = round(value)
     large, small = (_HOUR_S, _MINUTE_S) if whole >= _HOUR_S else (_MINUTE_S, 1)
     units = ("h", "min") if whole >= _HOUR_S else ("min", "s")
     rest = whole % large // small
-    return f"{whole // large} {units[0]}" + (f" {rest} {units[1]}" if rest else "")
+    return f"{whole // large}{_GAP}{units[0]}" + (f"{_GAP}{rest}{_GAP}{units[1]}" if rest else "")
 
 
 def size(value: float | None) -> str:
@@ -50,14 +51,14 @@ def size(value: float | None) -> str:
         return NONE
     for unit in ("B", "KiB", "MiB", "GiB"):
         if abs(value) < 1024:
-            return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+            return f"{value:.3g}{_GAP}{unit}" if value < 1000 else f"{value:.0f}{_GAP}{unit}"
         value /= 1024
-    return f"{value:,.1f} TiB"
+    return f"{value:,.1f}{_GAP}TiB"
 
 
 def share(part: float, whole: float) -> str:
     """Word a share in percent: 0.012 %."""
-    return f"{100 * part / whole:.3g} %" if whole else NONE
+    return f"{100 * part / whole:.3g}{_GAP}%" if whole else NONE
 
 
 def code(text: str) -> Markup:

@@ -1,0 +1,56 @@
+"""The report: one page that opens anywhere, and its figures, which `snakemake --report` shows too.
+
+In:  verdicts, runs and scores of all scenarios, whatever they say; results/server/peak.json where there is one
+Out: results/report.html, results/figures/{group}/*.png
+"""
+
+
+rule write_report:
+    """Show what was measured, what passed, what did not and what to do."""
+    input:
+        verdicts=expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
+        runs=expand(
+            "results/{scenario}/{mode}/run.json",
+            scenario=SCENARIOS,
+            mode=["performance", "accuracy"],
+        ),
+        scores=expand("results/{scenario}/accuracy.json", scenario=SCENARIOS),
+        dataset="resources/dataset.json",
+        prompt=PROMPT,
+        # As an input it would be searched for; a search that someone else asked for is shown by its hash below.
+        peak=PEAK if SEARCHED else [],
+    output:
+        page=report(
+            "results/report.html", caption="../report/page.rst", category="Report"
+        ),
+        latency=drawn("latency", "Latency"),
+        load=drawn("load", "Load"),
+        tokens=drawn("tokens", "Tokens"),
+        server=drawn("server", "Server queue"),
+        machines=drawn("machines", "GPUs and processors"),
+        accuracy=drawn("accuracy", "Accuracy"),
+        search=drawn("search", "Peak search"),
+    log:
+        "logs/report.log",
+    # Before the tree, which is refused where a gate failed: the report says what to do then.
+    priority: 1
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        round=ROUND_FILE,
+        pin=pin(ROUND),
+        searched=lambda wildcards: (
+            "" if SEARCHED or not Path(PEAK).is_file() else pin(Path(PEAK).read_text())
+        ),
+        figures=lambda wildcards, output: Path(output.latency).parent,
+    shell:
+        r"""
+        weighbridge --log {log:q} report \
+            --round {params.round:q} \
+            --results results \
+            --dataset {input.dataset:q} \
+            --prompt {input.prompt:q} \
+            --figures {params.figures:q} \
+            --output {output.page:q}
+        """

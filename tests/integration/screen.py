@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import termios
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 _CONTROL = re.compile(r"\x1b\[(\?25[lh]|[\d;]*m|(\d*)A|2K)|\r|\n|[^\x1b\r\n]+")
 _ROWS = 40
+_STILL_S = 0.05
 
 
 class Screen:
@@ -74,7 +76,7 @@ class Screen:
 
 
 class Seen:
-    """What was seen of a program: its exit code, the last screen, and the screen after each of its writes."""
+    """What was seen of a program: its exit code, the last screen, and each that stood still for a moment."""
 
     def __init__(
         self,
@@ -104,7 +106,9 @@ class Seen:
                 text, unfinished = _decoded(unfinished + data)
                 self.raw += text
                 screen.write(text)
-                self.screens.append(screen.text)
+                # A write may come in parts; a person sees what stands still.
+                if not select.select([ours], [], [], _STILL_S)[0]:
+                    self.screens.append(screen.text)
         os.close(ours)
         self.code, self.last, self.cursor_hidden = process.returncode, screen.text, screen.cursor_hidden
 

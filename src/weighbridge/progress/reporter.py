@@ -99,7 +99,7 @@ class Reporter:
     def abort(self, error: BaseException) -> None:
         """Note what ended the run."""
         reason = (str(error) or type(error).__name__) if isinstance(error, Exception) else "interrupted"
-        self._now(phase=Phase.ABORTED, detail=reason.splitlines()[0])
+        self._now(phase=Phase.ABORTED, detail=reason.splitlines()[0].rstrip(":"))
 
     def _now(self, **changes: object) -> None:
         self._moment = replace(self._moment, **changes)  # type: ignore[arg-type]

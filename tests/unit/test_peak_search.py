@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from weighbridge.config import SearchSettings
 from weighbridge.load.crew import Progress
-from weighbridge.load.workload import server_schedule_s
 from weighbridge.peak.judge import Drowning, FullRun, judge, sure_growth
 from weighbridge.peak.probing import haste, probing_round
 from weighbridge.peak.record import Probe
 from weighbridge.peak.search import Found, GivenUp, Step, next_step
 from weighbridge.rounds import load_round
+from weighbridge.schedule import server_schedule_s
 from weighbridge.simulate.model import predict
 from weighbridge.statistics import max_over_latency
 from weighbridge.terms import Scenario

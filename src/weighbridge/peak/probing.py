@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from weighbridge.errors import InvalidRunError
 from weighbridge.gates.performance import performance_checks
 from weighbridge.load.drive import PARQUET_FILE
-from weighbridge.load.workload import server_schedule_s
 from weighbridge.logs import DETAIL, read_detail
 from weighbridge.peak.judge import Drowning, FullRun, Judgement, judge
 from weighbridge.peak.record import Probe
@@ -19,6 +18,7 @@ from weighbridge.peak.search import Step
 from weighbridge.record import RunRecord
 from weighbridge.rounds import Round
 from weighbridge.run.session import Session
+from weighbridge.schedule import server_schedule_s
 from weighbridge.terms import Mode, Scenario
 from weighbridge.work import passes_issued
 

@@ -11,12 +11,12 @@ from weighbridge.load.crew import Progress
 from weighbridge.load.jobs import RECORDS_FILE
 from weighbridge.load.protocol import Kind
 from weighbridge.load.tail import RecordsTail
-from weighbridge.load.workload import work_size
 from weighbridge.progress.histogram import Histogram
 from weighbridge.progress.state import Figures
 from weighbridge.record import LoadReport
 from weighbridge.rounds import Round
 from weighbridge.terms import Mode, Scenario
+from weighbridge.work import work_size
 
 _NS = 1e9
 _RECENT_NS = 30e9

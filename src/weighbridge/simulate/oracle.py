@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from weighbridge.errors import InputError
-from weighbridge.load.workload import server_schedule_s
 from weighbridge.requests import RequestStore
 from weighbridge.rounds import Round
+from weighbridge.schedule import server_schedule_s
 from weighbridge.simulate.model import Behaviour, predict, service_times_s
 from weighbridge.statistics import max_over_latency
 from weighbridge.terms import Scenario

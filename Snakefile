@@ -24,6 +24,8 @@ include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/gates.smk"
 include: "workflow/rules/submission.smk"
 include: "workflow/rules/check.smk"
+include: "workflow/rules/crate.smk"
+include: "workflow/rules/report.smk"
 
 
 # The targets that a user names; the first is what a bare `snakemake` makes.
@@ -34,6 +36,8 @@ rule submission:
         "results/submission",
         "results/check.txt",
         "results/summary.json",
+        "results/ro-crate-metadata.json",
+        "results/report.html",
 
 
 rule artifacts:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from driver import BIN, Workflow
+from rocrate.rocrate import ROCrate
 
 from weighbridge.simulate.model import Behaviour
 from weighbridge.simulate.oracle import latencies
@@ -120,6 +121,15 @@ def test_the_tree_has_the_layout_of_a_submission(finished: SmallRun) -> None:
         assert "hash=" in (folder / "accuracy" / "accuracy.txt").read_text()
         for name in ("user.conf", "README.md", "measurements.json"):
             assert (folder / name).stat().st_size
+
+
+def test_the_crate_ties_the_runs_to_their_inputs_and_the_code(finished: SmallRun) -> None:
+    crate = ROCrate(finished.results)
+    assert crate.mainEntity.id.endswith("/Snakefile")
+    names = [part.id for part in crate.root_dataset["hasPart"] if not part.id.startswith("https:")]
+    assert {"submission.tar.gz", "summary.json", "server/performance/run.json"} <= {*names}
+    for name in names:
+        assert (finished.results / name).is_file(), name
 
 
 def test_a_second_run_does_nothing(finished: SmallRun) -> None:

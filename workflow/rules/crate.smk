@@ -13,6 +13,7 @@ rule crate:
         "results/submission",
         "results/check.txt",
         "results/summary.json",
+        "results/report.html",
         artifacts=ARTIFACT_PROOFS,
     output:
         "results/ro-crate-metadata.json",

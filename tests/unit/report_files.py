@@ -1,0 +1,90 @@
+"""What a report reads beside logs and verdicts: requests, telemetry, a peak search, a study."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from weighbridge.peak.record import Peak, Probe
+from weighbridge.study import Example, Group, Level, Study, Unparsable
+
+START_NS = 5_000_000_000_000
+SECOND_NS = 1_000_000_000
+
+
+def write_requests(path: Path, latency_s: np.ndarray, rate: float = 10.0, failed: int = 0) -> None:
+    """Write requests.parquet: one request each 1 / rate seconds, the last ones failed."""
+    count = len(latency_s)
+    planned = START_NS + (np.arange(count) / rate * SECOND_NS).astype(np.int64)
+    end = planned + (latency_s * SECOND_NS).astype(np.int64)
+    table = {
+        "planned_ns": planned,
+        "sent_ns": planned,
+        "end_ns": end,
+        "tokens": np.full(count, 7, dtype=np.int32),
+        "outcome": pa.array(["ok"] * (count - failed) + ["status_500"] * failed).dictionary_encode(),
+    }
+    pq.write_table(pa.table(table).sort_by("end_ns"), path)
+
+
+def write_telemetry(path: Path, curves: dict[tuple[str, str], list[float]]) -> None:
+    """Write telemetry.parquet: values one second apart, from 2 s before the first request on."""
+    rows = [
+        (START_NS + (second - 2) * SECOND_NS, source, metric, float(value))
+        for (source, metric), values in curves.items()
+        for second, value in enumerate(values)
+    ]
+    names = ("time_ns", "source", "metric", "value")
+    pq.write_table(pa.table(dict(zip(names, map(pa.array, zip(*rows, strict=True)), strict=True))), path)
+
+
+def probe(number: int, rate: float, p99_s: float | None, *, full_length: bool = False) -> Probe:
+    """A probe that passed if its p99 is within 12 s."""
+    passed = p99_s is not None and p99_s <= 12
+    return Probe(
+        number=number,
+        kind="confirmation" if full_length else "probe",
+        full_length=full_length,
+        target_qps=rate,
+        passed=passed,
+        reason="few queries were late" if passed else "too many queries were late",
+        duration_s=60,
+        queries=100,
+        judged=80,
+        over_latency=0 if passed else 40,
+        over_latency_allowed=1,
+        failed=0,
+        achieved_qps=rate,
+        p50_latency_s=1.0,
+        p99_latency_s=p99_s,
+        growth=None,
+        cut_off=False,
+        started="2026-01-01T00:00:00+00:00",
+        folder=f"results/server/peak/{number}",
+    )
+
+
+def peak(*probes: Probe) -> Peak:
+    """A search that confirmed the rate of its last probe."""
+    return Peak(
+        round="small",
+        submittable=False,
+        peak_qps=probes[-1].target_qps,
+        confirmed_by=probes[-1].folder,
+        lowest_failed_qps=None,
+        offline_qps=24.0,
+        tolerance=0.02,
+        target_latency_s=12,
+        probes=probes,
+    )
+
+
+def study(text: str = "text", picture: bytes | None = None) -> Study:
+    """A study whose every text is `text`."""
+    return Study(
+        levels=(Level("f1", 0.79, 0.78, 0.80, 600), Level("category level 1", 0.9, 0.88, 0.92, 600)),
+        groups=(Group(text, 0.4, 30, 0.01, (Example(17, text, text, text, picture),)),),
+        unparsable=(Unparsable(18, text), Unparsable(19, "")),
+        unparsable_total=41,
+    )

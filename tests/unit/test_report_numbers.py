@@ -1,0 +1,173 @@
+"""The report's mathematics: percentiles, windows, curves, and numbers as words."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_files import START_NS, write_requests, write_telemetry
+
+from weighbridge.errors import InputError
+from weighbridge.report import wording
+from weighbridge.report.curves import Curve, band, curves_of, growth_of, rate_of, read_telemetry, total
+from weighbridge.report.traffic import (
+    Traffic,
+    latencies,
+    latency_over_time,
+    rates_over_time,
+    read_traffic,
+    survivors,
+)
+
+COLUMNS = ("planned_ns", "sent_ns", "end_ns", "tokens", "outcome")
+LATENCIES = st.lists(st.floats(0.001, 100), min_size=1, max_size=300).map(np.array)
+
+
+def traffic(tmp_path: Path, latency_s: np.ndarray, **options: float) -> Traffic:
+    write_requests(tmp_path / "requests.parquet", latency_s, **options)  # type: ignore[arg-type]
+    return read_traffic(tmp_path / "requests.parquet")
+
+
+def test_times_count_from_the_first_issue(tmp_path: Path) -> None:
+    read = traffic(tmp_path, np.array([3.0, 1.0]), rate=2.0)
+    assert sorted(read.planned_s) == [0.0, 0.5]
+    assert read.duration_s == 3.0
+    assert sorted(read.latency_s) == [1.0, 3.0]
+    assert read.start_ns == START_NS
+
+
+def test_percentiles_are_loadgens(tmp_path: Path) -> None:
+    # 1 to 1000: LoadGen takes the value at index floor(n * p) of the ascending ones.
+    brief = latencies(traffic(tmp_path, np.random.default_rng(1).permutation(np.arange(1.0, 1001))))
+    assert brief.percentiles_s == {0.5: 501, 0.9: 901, 0.97: 971, 0.99: 991, 0.999: 1000}
+    assert brief.max_s == 1000
+
+
+def test_latency_over_time_sees_the_moment_at_which_a_server_slows_down(tmp_path: Path) -> None:
+    windows = latency_over_time(traffic(tmp_path, np.repeat([1.0, 4.0], 600)))
+    assert len(windows.middle_s) == 60
+    assert windows.values["p50"][:30] == pytest.approx(np.full(30, 1.0))
+    assert windows.values["p99"][30:] == pytest.approx(np.full(30, 4.0))
+
+
+def test_a_window_without_a_request_is_empty_and_not_zero(tmp_path: Path) -> None:
+    read = traffic(tmp_path, np.full(60, 1.0))
+    late = Traffic(np.where(read.planned_s > 3, 100.0, read.planned_s), *_but_first(read))
+    assert np.isnan(latency_over_time(late).values["p50"][1])
+
+
+def _but_first(read: Traffic) -> tuple[object, ...]:
+    return read.sent_s, read.end_s + 100, read.tokens, read.failed, read.start_ns
+
+
+def test_rates_leave_failures_out_of_what_was_completed(tmp_path: Path) -> None:
+    windows = rates_over_time(traffic(tmp_path, np.full(400, 0.5), failed=100))
+    sums = {name: values.sum() * windows.width_s for name, values in windows.values.items()}
+    assert sums == pytest.approx({"sent": 400, "completed": 300, "tokens": 2100})
+
+
+@given(LATENCIES)
+def test_survivors_start_and_end_where_the_values_do(values: np.ndarray) -> None:
+    seconds, slower = survivors(values, points=40)
+    assert len(seconds) <= 42
+    assert (np.diff(seconds) >= 0).all()
+    assert seconds[-1] == values.max()
+    assert slower[-1] == 0
+    exact = np.array([np.sum(values > each) for each in seconds]) / len(values)
+    assert (slower >= exact - 1e-12).all()  # equal values: the share is counted one by one
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"no parquet", "cannot be read"),
+        (pa.table({"planned_ns": [1]}), "cannot be read|lacks the column"),
+        (pa.table({name: pa.array([], pa.int64()) for name in COLUMNS}), "holds no request"),
+    ],
+)  # fmt: skip
+def test_damaged_requests_are_a_sentence(tmp_path: Path, content: object, sentence: str) -> None:
+    path = tmp_path / "requests.parquet"
+    path.write_bytes(content) if isinstance(content, bytes) else pq.write_table(content, path)
+    with pytest.raises(InputError, match=sentence):
+        read_traffic(path)
+
+
+def test_telemetry_is_cut_to_the_run_and_found_by_source_and_metric(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.parquet"
+    write_telemetry(
+        path,
+        {("gpu 0", "power_w"): [1, 2, 3, 4, 5], ("gpu 1", "power_w"): [9] * 5, ("host", "cpu_cores"): [1]},
+    )
+    telemetry = read_telemetry(path, START_NS, duration_s=1.5)
+    found = curves_of(telemetry, "gpu", "power_w")
+    assert list(found) == ["gpu 0", "gpu 1"]
+    assert found["gpu 0"].time_s.tolist() == [0, 1]
+    assert found["gpu 0"].value.tolist() == [3, 4]
+    assert curves_of(telemetry, "host", "cpu_cores") == {}  # sampled before the run alone
+
+
+def test_no_telemetry_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "telemetry.parquet").write_bytes(b"")
+    with pytest.raises(InputError, match="no telemetry"):
+        read_telemetry(tmp_path / "telemetry.parquet", 0, 1)
+
+
+def curve(*values: float) -> Curve:
+    return Curve(np.arange(len(values), dtype=float), np.array(values, dtype=float))
+
+
+def test_a_counter_becomes_a_rate_and_survives_a_restart() -> None:
+    counter = curve(100, 130, 130, 20)
+    assert rate_of(counter).value.tolist() == [30, 0, 20]
+    assert growth_of([counter, curve(1, 2)]) == 51
+
+
+def test_curves_of_several_sources_are_added_and_spread() -> None:
+    low, high = curve(1, 1, 1, 1), curve(3, 3, 5, 5)
+    assert total([low, high]).value == pytest.approx([4, 4, 6, 6])
+    spread = band([low, high])
+    assert (spread.low.tolist(), spread.mean[-1], spread.high[-1], spread.count) == ([1] * 4, 3, 5, 2)
+    assert total([]).value.size == band([]).count == 0
+
+
+def test_thinning_keeps_the_mean() -> None:
+    values = np.random.default_rng(2).random(1200)
+    thin = total([Curve(np.arange(1200.0), values)], points=60)
+    assert len(thin.value) == 60
+    assert thin.value.mean() == pytest.approx(values.mean())
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (wording.number(48289), "48,289"),
+        (wording.number(68.104912), "68.1049"),
+        (wording.number(18.218), "18.218"),
+        (wording.number(12.0), "12"),
+        (wording.number(None), wording.NONE),
+        (wording.number(float("nan")), wording.NONE),
+        (wording.score(0.78), "0.780000"),
+        (wording.seconds(0.000220708), "0.221 ms"),
+        (wording.seconds(0.28), "280 ms"),
+        (wording.seconds(5.6430), "5.643 s"),
+        (wording.seconds(0.0), "0.000 s"),
+        (wording.duration(4.36), "4.4 s"),
+        (wording.duration(600), "10 min"),
+        (wording.duration(706.8), "11 min 47 s"),
+        (wording.duration(4390), "1 h 13 min"),
+        (wording.size(80532253), "76.8 MiB"),
+        (wording.size(3 << 40), "3.0 TiB"),
+        (wording.share(6, 48289), "0.0124 %"),
+        (wording.share(1, 0), wording.NONE),
+        (wording.moment("2026-11-22T05:05:51.578+00:00"), "2026-11-22 05:05:51 UTC"),
+    ],
+)
+def test_numbers_as_words(words: str, expected: str) -> None:
+    assert words.replace("\N{NO-BREAK SPACE}", " ") == expected
+
+
+def test_code_in_a_sentence_is_marked_and_the_rest_escaped() -> None:
+    assert wording.code("run `a <b>`: <i>") == "run <code>a &lt;b&gt;</code>: &lt;i&gt;"

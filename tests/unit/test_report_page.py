@@ -1,0 +1,331 @@
+"""The report as a page: every part is there or explained, and nobody else's text becomes markup."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from loadgen_files import small_round, write_results
+from markupsafe import Markup
+from report_files import peak, probe, study, write_requests, write_telemetry
+
+from weighbridge.errors import InputError
+from weighbridge.report import write_report
+from weighbridge.report.gallery import GROUPS, Gap, drawings
+from weighbridge.report.material import Missing, gather
+from weighbridge.report.page import Picture, render_page
+from weighbridge.rounds import Round
+from weighbridge.study import Study
+from weighbridge.terms import Mode, Scenario
+
+ROUND = small_round()
+SECTIONS = ["verdicts", "rates", "pictures", "accuracy", "search", "provenance", "published"]
+HOSTILE = (
+    "</pre></details><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>{{ 7 * 7 }}\"&'"
+)
+
+
+class Page(HTMLParser):
+    """A page's elements and texts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._skipped = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._skipped = tag == "style"
+
+    def handle_endtag(self, _tag: str) -> None:
+        self._skipped = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._skipped:
+            self.text += data
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.text.split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Results with everything that a report can show but a study, which tests bring themselves."""
+    folder = tmp_path / "results"
+    write_results(folder, ROUND)
+    chance = np.random.default_rng(3)
+    for scenario in ROUND.scenarios:
+        for mode in ("performance", "accuracy"):
+            write_requests(folder / scenario / mode / "requests.parquet", chance.lognormal(1, 0.5, 1200))
+        write_telemetry(
+            folder / scenario / "performance" / "telemetry.parquet",
+            {
+                ("server 0", "requests_running"): [4] * 90,
+                ("server 0", "requests_waiting"): [1] * 90,
+                ("server 0", "kv_cache_usage"): [0.5] * 90,
+                ("server 0", "generation_tokens"): [*range(0, 9000, 100)],
+                ("server 0", "preemptions"): [0] * 60 + [2] * 30,
+                ("server 0", "prefix_cache_hits"): [0] * 90,
+                ("gpu 0", "utilisation"): [0.9] * 90,
+                ("gpu 0", "power_w"): [600] * 90,
+                ("gpu 0", "memory_used_bytes"): [1e11] * 90,
+                ("process loadgen", "cpu_cores"): [0.5] * 90,
+                ("process server", "cpu_cores"): [8] * 90,
+                ("host", "cpu_cores"): [9] * 90,
+            },
+        )
+    found = peak(probe(1, 10, 4), probe(2, 20, 30), probe(3, 14, 11, full_length=True))
+    (folder / "server" / "peak.json").write_text(found.model_dump_json())
+    return folder
+
+
+def page_of(results: Path, round_: Round | None = ROUND, studied: Study | None = None) -> Page:
+    """Make the page with pictures that are not drawn: that takes seconds, and other tests look at them."""
+    material = gather(results, round_)
+    studies: dict[Scenario, Study | Missing] = {
+        scenario: studied or Missing("not studied") for scenario in material.round_.scenarios
+    }
+    pictures = [
+        Picture(item.group, item.title, item.sentence, None)
+        if isinstance(item, Gap)
+        else Picture(item.group, item.title, item.caption, Markup("<svg></svg>"), item.key)
+        for item in drawings(material, studies)
+    ]
+    return Page(render_page(material, studies, pictures))
+
+
+def written(results: Path, **options: Path) -> Page:
+    """Make all of it as a user does."""
+    write_report(results, results / "report.html", round_=ROUND, **options)
+    return Page((results / "report.html").read_text())
+
+
+HARMFUL = study(HOSTILE, picture=b"\x89PNG not really")
+
+
+def test_every_part_is_there_in_the_order_of_a_reader(results: Path) -> None:
+    page = page_of(results, studied=HARMFUL)
+    ids = [attributes["id"] for attributes in page.all("section") if "id" in attributes]
+    assert [each for each in ids if each in SECTIONS] == SECTIONS
+    assert len(page.all("svg")) == 3 + 2 + 4 + 2 + 4 + 1 + 1
+    for said in (
+        "VALID",
+        "19.5 queries/s",
+        "24 samples/s",
+        "p99.9",
+        "Preemptions: 2",
+        "prefix cache: 0",
+        "41 answers",
+    ):
+        assert said in page.words
+    assert "RedHat 8x H200" in page.words
+
+
+def test_every_anchor_resolves_and_no_id_is_given_twice(results: Path) -> None:
+    page = page_of(results, studied=HARMFUL)
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for link in page.all("a"):
+        assert link["href"] is not None
+        assert link["href"].removeprefix("#") in ids
+
+
+def test_nothing_is_loaded_from_anywhere(results: Path) -> None:
+    page = page_of(results, studied=HARMFUL)
+    policies = [
+        meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+    for _, attributes in page.elements:
+        for name in ("src", "href", "srcset", "action", "data"):
+            assert re.match(r"#|data:|$", attributes.get(name) or ""), attributes
+
+
+def test_strangers_texts_are_shown_and_never_become_markup(results: Path) -> None:
+    for mode in ("performance", "accuracy"):
+        path = results / "server" / mode / "run.json"
+        record = json.loads(path.read_text())
+        record["server"] |= {"model_name": HOSTILE, "golden": HOSTILE, "command": [HOSTILE]}
+        record["load"]["warnings"] = [HOSTILE]
+        path.write_text(json.dumps(record))
+    verdict = json.loads((results / "server" / "verdict.json").read_text())
+    verdict["checks"][0] |= {"passed": False, "remedy": HOSTILE, "value": HOSTILE}
+    (results / "server" / "verdict.json").write_text(json.dumps(verdict))
+    page = page_of(results, studied=HARMFUL)
+    assert not page.all("script")
+    assert {image["src"][:22] for image in page.all("img")} == {"data:image/png;base64,"}  # type: ignore[index]
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    # Each place shows it as it was: a title, a truth, an answer, a group; what could not be read; a warning.
+    assert page.text.count(HOSTILE) >= 10
+    assert "49" not in page.text.split("alert(2)>")[1][:5]
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ("server/performance/run.json", "results/server/performance/run.json makes it"),
+        ("server/performance/requests.parquet", "repeat the run; its client writes it"),
+        ("server/performance/telemetry.parquet", "its client samples servers and machines"),
+        ("server/verdict.json", "snakemake verdicts judges the runs"),
+        ("offline/accuracy.json", "results/offline/accuracy.json scores the answers"),
+        ("server/accuracy/run.json", "results/server/accuracy/run.json makes it"),
+        ("server/peak.json", "results/server/peak.json searches for the highest rate"),
+    ],
+)
+@pytest.mark.parametrize("how", ["absent", "damaged", "empty"])
+def test_a_part_that_is_missing_says_what_would_fill_it(
+    results: Path, gone: str, said: str, how: str
+) -> None:
+    path = results / gone
+    if how == "absent":
+        path.unlink()
+    else:
+        path.write_bytes(b"{]" if how == "damaged" else b"")
+    page = page_of(results)
+    assert (said if how == "absent" else path.name) in page.words
+    assert all(f"#{section}" in [link["href"] for link in page.all("a")] for section in SECTIONS)
+
+
+def test_one_run_alone_makes_a_report(results: Path) -> None:
+    for path in sorted(results.rglob("*"), reverse=True):
+        if path.is_file() and path.parent != results / "server" / "performance":
+            path.unlink()
+    page = page_of(results)
+    assert len(page.all("svg")) == 3 + 1 + 2 + 1 + 2
+    assert page.words.count("snakemake verdicts") == 2
+
+
+def test_a_round_with_one_scenario_has_no_word_of_the_other(results: Path) -> None:
+    offline = {Scenario.OFFLINE: ROUND.scenarios[Scenario.OFFLINE]}
+    page = page_of(results, ROUND.model_copy(update={"scenarios": offline}))
+    assert "Server: " not in page.words
+
+
+def test_results_of_another_round_are_not_shown_as_this_ones(results: Path) -> None:
+    page = page_of(results, small_round(name="other"))
+    assert "is of round small, this report of other" in page.words
+    assert not page.all("svg")
+
+
+def test_nothing_to_report_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run and no verdict"):
+        write_report(tmp_path, tmp_path / "report.html")
+
+
+def test_a_round_of_ones_own_has_to_be_named(results: Path) -> None:
+    with pytest.raises(InputError, match="give it with --round"):
+        write_report(results, results / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Demonstration, not submittable."),
+        ({"simulated": True}, "Simulated, not submittable."),
+        ({"submittable": True}, None),
+    ],
+)
+def test_what_does_not_count_says_so_first(results: Path, changes: dict[str, bool], said: str | None) -> None:
+    page = page_of(results, small_round(**changes))
+    banners = [said in page.words.split("Verdicts")[0]] if said else ["not submittable" not in page.words]
+    assert banners == [True]
+
+
+def test_failures_say_what_to_do_once_and_colour_is_never_the_only_sign(results: Path) -> None:
+    path = results / "server" / "verdict.json"
+    verdict = json.loads(path.read_text())
+    for check in verdict["checks"][:2]:
+        check |= {"passed": False, "remedy": "Do this.", "value": 13.5, "limit": "<= 12 s"}
+    verdict["checks"][2] |= {"passed": None, "remedy": "Do that."}
+    path.write_text(json.dumps(verdict | {"outcome": "INVALID"}))
+    words = page_of(results).words
+    assert "✕ INVALID" in words
+    todo = words.split("Server: what to do")[1].split("Offline: all")[0]
+    assert todo.count("Do this.") == todo.count("Do that.") == 1
+    assert todo.count("✕ failed") == 2
+    assert todo.count("? not known") == 1
+    assert "13.5, where the rule asks for <= 12 s" in todo
+
+
+def test_failed_requests_and_early_ends_are_told(results: Path) -> None:
+    path = results / "server" / "performance" / "run.json"
+    record = json.loads(path.read_text())
+    record["load"] |= {
+        "failed": {"status_500": 4, "timeout": 0},
+        "aborted": "the server died",
+        "warnings": ["slow"],
+    }
+    path.write_text(json.dumps(record))
+    words = page_of(results).words
+    assert "4 (4 status_500)" in words
+    assert "Server performance: ended early: the server died" in words
+    assert "Server performance: slow" in words
+
+
+def test_facts_are_told_once_where_the_runs_agree(results: Path) -> None:
+    path = results / "server" / "performance" / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"git_revision": "1" * 40}))
+    words = page_of(results).words.split("Provenance")[-1]
+    assert words.count("c" * 64) == words.count("d" * 64) == 1
+    assert f"{'1' * 40} Server performance" in words
+    assert f"{'0' * 40} Offline performance, Offline accuracy, Server accuracy" in words
+    assert "VLLM_CPU_KVCACHE_SPACE=1 vllm serve model" in words
+
+
+def test_endpoints_have_no_command(results: Path) -> None:
+    for path in results.glob("*/*/run.json"):
+        record = json.loads(path.read_text())
+        record["server"] |= {"command": [], "environment": {}}
+        path.write_text(json.dumps(record))
+    assert page_of(results).words.count("how they were started is not known here") == 4
+
+
+def test_every_figure_is_in_the_page_and_a_file_and_those_of_an_earlier_report_are_gone(
+    results: Path,
+) -> None:
+    page = written(results, figures=results / "figures")
+    files = list((results / "figures").rglob("*.png"))
+    assert len(page.all("svg")) == len(files) == 16
+    text = (results / "report.html").read_text()
+    assert "url(" not in re.sub(r"url\(#[\w.-]+\)", "", text)
+    (results / "server" / "performance" / "telemetry.parquet").unlink()
+    assert written(results, figures=results / "figures").text != page.text
+    assert {path.name for path in (results / "figures").iterdir()} == set(GROUPS)
+    assert not list((results / "figures" / "machines").glob("server-*"))
+
+
+def test_the_same_results_make_the_same_page_with_and_without_files(results: Path) -> None:
+    written(results)
+    first = (results / "report.html").read_bytes()
+    written(results, figures=results / "figures")
+    assert (results / "report.html").read_bytes() == first
+
+
+def test_without_dataset_and_prompt_the_study_is_told_as_missing(results: Path) -> None:
+    assert "give weighbridge report a --dataset and a --prompt" in written(results).words
+
+
+def test_a_truncated_accuracy_log_is_told_and_the_rest_shown(
+    results: Path, tmp_path: Path, root: Path
+) -> None:
+    (results / "server" / "accuracy" / "mlperf_log_accuracy.json").write_text("[\n")
+    page = written(results, dataset=tmp_path, prompt=root / "demo" / "prompt.json")
+    assert len(page.all("svg")) == 16
+    assert "mlperf_log_accuracy.json" in page.words.split("Scores by level")[2]
+
+
+def test_a_run_without_requests_has_no_place_for_telemetry_either(results: Path) -> None:
+    (results / "server" / "performance" / "requests.parquet").unlink()
+    run = gather(results, ROUND).runs[Scenario.SERVER, Mode.PERFORMANCE]
+    assert not isinstance(run, Missing)
+    assert isinstance(run.traffic, Missing)
+    assert run.telemetry == run.traffic

@@ -2,9 +2,11 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,7 +79,6 @@ def test_a_wrong_folder_is_one_sentence(tmp_path: Path) -> None:
         next(follow(tmp_path / "file"))
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_living_run_is_not_worried_about_whatever_its_clock_says(tmp_path: Path) -> None:
     with living(tmp_path):
         os.utime(tmp_path / PROGRESS_FILE, (1, 1))
@@ -90,8 +91,9 @@ def test_a_silent_run_is_told_with_its_host_and_process(tmp_path: Path) -> None:
     date = (tmp_path / PROGRESS_FILE).stat().st_mtime - 100
     os.utime(tmp_path / PROGRESS_FILE, (date, date))
     (worry,) = worries(look_once(tmp_path))
-    assert worry == (
-        "no sign of life for 1 min 41 s: the job may have been killed; its host was elsewhere, pid 4711"
+    assert re.fullmatch(
+        r"no sign of life for 1 min 4\d s: the job may have been killed; its host was elsewhere, pid 4711",
+        worry,
     )
 
 
@@ -100,10 +102,13 @@ def test_silence_is_counted_from_the_last_change_that_was_seen(tmp_path: Path) -
     looks = follow(tmp_path)
     with living(tmp_path):
         assert worries(next(looks)) == [""]
+        time.sleep(0.2)
         assert worries(next(looks)) == [""]
+    os.utime(tmp_path / PROGRESS_FILE, (1, 1))
     said = [worries(next(looks))[0] for _ in range(10)]
     assert said[0] == ""
-    assert said[-1].startswith("no sign of life for 1 s")
+    # It has just been written, and was dated long ago: what was seen counts.
+    assert re.match(r"no sign of life for \d s", said[-1])
 
 
 @pytest.mark.usefixtures("impatient")

@@ -21,17 +21,18 @@ class Answer:
 
 @dataclass(frozen=True)
 class Workflow:
-    """The workflow on the demo's configuration, with a test's changes over it."""
+    """The workflow on the demo's or the rehearsal's configuration, with a test's changes over it."""
 
     root: Path
     directory: Path
+    base: str = "demo"
 
     def __call__(self, *arguments: str, **changes: object) -> Answer:
-        """Run snakemake; `changes` are sections of the configuration, laid over the demo's."""
+        """Run snakemake; `changes` are sections of the configuration, laid over the base's."""
         overlay = self.directory.parent / "changes.yaml"
         overlay.write_text(yaml.safe_dump(changes))
         command = [str(BIN / "snakemake"), "--snakefile", str(self.root / "Snakefile"), "--cores", "2"]
-        command += ["--configfile", str(self.root / "demo" / "config.yaml"), str(overlay)]
+        command += ["--configfile", str(self.root / self.base / "config.yaml"), str(overlay)]
         command += ["--directory", str(self.directory), *arguments]
         environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
         done = subprocess.run(

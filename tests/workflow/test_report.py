@@ -1,0 +1,239 @@
+"""The report of a real workflow's run, in a real browser: on a laptop, on a phone, by night."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from browser import Browser, running_browser
+from driver import Answer, Workflow
+
+from weighbridge.peak.record import Peak, Probe
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = 400
+ROUND = {
+    "extends": "rehearsal",
+    "name": "small-report",
+    "samples": SAMPLES,
+    "scenarios": {key: {"min_duration_s": 2, "min_query_count": SAMPLES} for key in ("offline", "server")},
+}
+# Half of the answers are wrong, so that the gates fail and there is something to show of the answers.
+BEHAVIOUR = {"servers": 20, "distribution": "lognormal", "sigma": 0.5, "mean_s": 0.1, "right": 0.5}
+SCREENS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+
+# Text nodes that a reader sees, each with its colour and the ground behind it; WCAG's contrast of the two.
+CONTRASTS = """
+const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+const parse = text => text.match(/[\\d.]+/g).map(Number);
+const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const ground = element => {
+  for (; element; element = element.parentElement) {
+    const colour = parse(getComputedStyle(element).backgroundColor);
+    if (colour.length < 4 || colour[3] === 1) return colour;
+  }
+  return [255, 255, 255];
+};
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+const found = [];
+while (walker.nextNode()) {
+  const element = walker.currentNode.parentElement;
+  if (!walker.currentNode.data.trim() || !element.checkVisibility()) continue;
+  const svg = element.namespaceURI.endsWith('svg'), style = getComputedStyle(element);
+  const pair = [light(parse(svg ? style.fill : style.color)), light(ground(element))].sort((a, b) => a - b);
+  found.push([(pair[1] + 0.05) / (pair[0] + 0.05), svg, walker.currentNode.data.trim()]);
+}
+return found;
+"""
+# Pairs of texts within a figure that lie upon each other, and texts that reach out of it.
+COLLISIONS = """
+const found = [];
+for (const svg of document.querySelectorAll('figure svg')) {
+  const frame = svg.getBoundingClientRect();
+  const boxed = text => [text.textContent, text.getBoundingClientRect()];
+  const texts = [...svg.querySelectorAll('text')].map(boxed);
+  texts.forEach(([name, box], index) => {
+    if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1)
+      found.push(`${svg.parentElement.id}: ${name}`);
+    for (const [other, its] of texts.slice(index + 1)) {
+      const across = Math.min(box.right, its.right) - Math.max(box.left, its.left);
+      const up = Math.min(box.bottom, its.bottom) - Math.max(box.top, its.top);
+      if (across > 1 && up > 3) found.push(`${svg.parentElement.id}: ${name} | ${other}`);
+    }
+  });
+}
+return found;
+"""
+FILLS = """
+const fill = query => getComputedStyle(document.querySelector(query)).fill;
+const body = getComputedStyle(document.body).backgroundColor;
+return [body, fill('figure svg path'), fill('figure svg text')];
+"""
+FIGURES = """
+return [...document.querySelectorAll('figure')].map(figure => {
+  const svg = figure.querySelector('svg'), box = svg.getBoundingClientRect();
+  const paths = svg.querySelectorAll('path').length, caption = figure.querySelector('figcaption').textContent;
+  return [figure.id, box.width, box.height, paths, svg.getAttribute('aria-label'), caption];
+});
+"""
+ANCHORS = """
+const found = anchor => document.querySelectorAll(anchor).length;
+const anchors = [...document.querySelectorAll('a')].map(each => each.getAttribute('href'));
+return anchors.map(anchor => [anchor, found(anchor)]);
+"""
+
+
+class SmallRun:
+    """A run directory of the rehearsal in small, and the command that makes its report."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.results = folder / "run", folder / "run" / "results"
+        self.page = self.results / "report.html"
+        round_file = folder / "round.yaml"
+        round_file.write_text(yaml.safe_dump(ROUND))
+        self._workflow = Workflow(ROOT, self.folder, base="rehearsal")
+        self._changes: dict[str, object] = {
+            "round": str(round_file),
+            "artifacts": {"dataset": {"synthetic": SAMPLES}},
+            "server": {
+                "args": [f"--round={round_file}", f"--behaviour={json.dumps(BEHAVIOUR)}"],
+                "warmup_requests": 2,
+            },
+            "scenarios": {"offline": {"target_qps": 150}, "server": {"target_qps": 100}},
+        }
+
+    def __call__(self, *arguments: str) -> Answer:
+        return self._workflow(*arguments, **self._changes)
+
+    def say_peak(self) -> None:
+        """Lay a search beside the runs, as one that a user asked for on another day."""
+        probes = [
+            Probe(
+                number=number,
+                kind="probe",
+                full_length=number == 3,
+                target_qps=rate,
+                passed=p99_s < 12,
+                reason="made up",
+                duration_s=60,
+                queries=100,
+                judged=100,
+                over_latency=0,
+                over_latency_allowed=1,
+                failed=0,
+                achieved_qps=rate,
+                p50_latency_s=1,
+                p99_latency_s=p99_s,
+                growth=None,
+                cut_off=False,
+                started="2026-01-01T00:00:00+00:00",
+                folder="results/server/peak/1",
+            )
+            for number, (rate, p99_s) in enumerate([(100, 4), (130, 30), (115, 11)], start=1)
+        ]
+        peak = Peak(
+            round="small-report",
+            submittable=False,
+            peak_qps=115,
+            confirmed_by="results/server/peak/3",
+            lowest_failed_qps=130,
+            offline_qps=150,
+            tolerance=0.02,
+            target_latency_s=12,
+            probes=tuple(probes),
+        )
+        (self.results / "server" / "peak.json").write_text(peak.model_dump_json())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
+    run = SmallRun(tmp_path_factory.mktemp("report"))
+    answer = run("submission")
+    assert "no tree is built from this" in answer.text, answer.text
+    assert run.page.is_file(), "the report comes before the tree that is refused"
+    run.say_peak()
+    again = run("results/report.html")
+    assert again.code == 0, again.text
+    assert "1 of 1 steps" in again.text, "a new search remakes the report and nothing else"
+    assert "Nothing to be done" in run("-n", "results/report.html").text
+    return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as started:
+        yield started
+
+
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
+def test_it_is_whole_readable_and_quiet(
+    finished: SmallRun, browser: Browser, width: int, scheme: str
+) -> None:
+    browser.look(finished.page, width=width, scheme=scheme)
+    assert browser.complaints() == []
+    assert {url.split(":")[0] for url in browser.requested()} <= {"file", "data"}
+    assert browser.ask("return document.documentElement.scrollWidth") <= width
+    contrasts = browser.ask(CONTRASTS)
+    assert len(contrasts) > 500
+    assert sum(svg for _, svg, _ in contrasts) > 100
+    assert [each for each in contrasts if each[0] < 4.5] == []
+    assert browser.ask(COLLISIONS) == []
+
+
+def test_light_and_dark_differ_in_the_figures_too(finished: SmallRun, browser: Browser) -> None:
+    grounds = []
+    for scheme in ("light", "dark"):
+        browser.look(finished.page, width=390, scheme=scheme)
+        grounds.append(browser.ask(FILLS))
+    assert all(light != dark for light, dark in zip(*grounds, strict=True))
+
+
+def test_every_picture_is_there_with_a_name_and_a_caption(finished: SmallRun, browser: Browser) -> None:
+    browser.look(finished.page, width=390, scheme="light")
+    figures = browser.ask(FIGURES)
+    assert {name for name, *_ in figures} >= {
+        "server-latency", "server-latency-cumulative", "server-latency-over-time", "offline-requests",
+        "server-requests", "server-tokens", "server-token-rate", "server-queue", "server-cores", "scores",
+        "probes",
+    }  # fmt: skip
+    for name, width, height, paths, label, caption in figures:
+        assert width > 280, name
+        assert height > 150, name
+        assert paths > 3, name
+        assert caption in label
+        assert len(caption) > 20
+    sizes = browser.ask("return [...document.images].map(i => [i.complete, i.naturalWidth, i.naturalHeight])")
+    assert len(sizes) > 3
+    assert all(complete and width and height for complete, width, height in sizes)
+
+
+def test_every_anchor_leads_somewhere(finished: SmallRun, browser: Browser) -> None:
+    browser.look(finished.page, width=1280, scheme="light")
+    anchors = browser.ask(ANCHORS)
+    assert len(anchors) > 15
+    assert [each for each in anchors if each[1] != 1] == []
+
+
+def test_it_says_what_failed_and_what_to_do(finished: SmallRun, browser: Browser) -> None:
+    browser.look(finished.page, width=390, scheme="light")
+    text = browser.ask("return document.querySelector('#verdicts').innerText")
+    assert "INVALID" in text
+    assert "Server: what to do" in text
+    assert "f1 (accuracy)" in text
+    header = browser.ask("return document.querySelector('header').innerText")
+    assert "Simulated, not submittable." in header
+
+
+def test_its_figures_are_files_and_in_snakemakes_own_report(finished: SmallRun, tmp_path: Path) -> None:
+    files = sorted(path.name for path in (finished.results / "figures").rglob("*.png"))
+    assert {"server-latency.png", "offline-requests.png", "scores.png", "probes.png"} <= set(files)
+    answer = finished("results/report.html", "--report", str(tmp_path / "report.html"))
+    assert answer.code == 0, answer.text
+    assert set(re.findall(r"Adding (\S+\.png)", answer.text)) == set(files)
+    captions = [path.read_text().strip() for path in (ROOT / "workflow" / "report").glob("*.rst")]
+    page = (tmp_path / "report.html").read_text()
+    assert len(captions) == 8
+    for caption in captions:
+        assert caption.split(":")[0] in page

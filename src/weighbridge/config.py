@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from weighbridge.errors import InputError
 from weighbridge.models import Model
@@ -217,10 +217,19 @@ class ClientSettings(Model):
     )
 
 
+def _is_rate_or_auto(value: object) -> object:
+    """Refuse what is neither in one sentence; pydantic would complain of each choice by itself."""
+    if value != "auto" and not (isinstance(value, int | float) and value > 0):
+        raise ValueError("a rate is a number greater than 0, or 'auto'")
+    return value
+
+
 class ScenarioSettings(Model):
     """What the user chooses for one scenario."""
 
-    target_qps: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
+    target_qps: Annotated[
+        Annotated[float, Field(gt=0)] | Literal["auto"], BeforeValidator(_is_rate_or_auto)
+    ] = Field(
         description="Offline: expected samples/s. Server: queries/s to issue, or 'auto' for the highest."
     )
 

@@ -74,6 +74,7 @@ def _peak() -> Peak:
         number=1,
         kind="confirmation",
         target_qps=19.0,
+        full_length=True,
         passed=True,
         reason="Within the limit.",
         duration_s=60.0,

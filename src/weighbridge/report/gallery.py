@@ -11,7 +11,7 @@ from weighbridge.report.curves import Curve, Telemetry, band, curves_of, growth_
 from weighbridge.report.figures import accuracy, latency, load, search, system
 from weighbridge.report.material import Material, Missing, Run
 from weighbridge.report.traffic import Traffic, latencies, latency_over_time, rates_over_time
-from weighbridge.report.wording import duration, number, seconds
+from weighbridge.report.wording import duration, number, seconds, with_unit
 from weighbridge.rounds import AccuracyRules, Round, ScenarioRules
 from weighbridge.study import Study
 from weighbridge.terms import Mode, Scenario
@@ -26,6 +26,7 @@ GROUPS = {
     "accuracy": "Accuracy",
     "search": "Peak search",
 }
+_FEW = 10  # samples, one a second: fewer draw no curve
 _OF_REQUESTS, _OF_TELEMETRY = ("latency", "load", "tokens"), ("server", "machines")
 
 
@@ -108,16 +109,16 @@ def _latency(scenario: Scenario, traffic: Traffic, rules: ScenarioRules) -> Iter
         key=f"{scenario}-latency",
         title=f"{title}: how latencies are spread",
         caption=f"{number(len(spread))} requests: median {of_percentile[0.5]}, p99 {of_percentile[0.99]}, "
-        f"slowest {seconds(brief.max_s)}. The limit of {limit_s:g} s is for the {100 * percentile:g}th "
-        f"percentile.",
+        f"slowest {seconds(brief.max_s)}. The limit of {with_unit(limit_s, 's')} is for the "
+        f"{100 * percentile:g}th percentile.",
         draw=lambda: latency.distribution(spread, limit_s),
     )
     yield Drawing(
         group="latency",
         key=f"{scenario}-latency-cumulative",
         title=f"{title}: share answered in time",
-        caption=f"The curve has to cross the dotted line at {100 * percentile:g} % left of the limit; each "
-        f"step up is ten times rarer.",
+        caption=f"The curve has to cross the dotted line at {with_unit(100 * percentile, '%')} left of the "
+        f"limit; each step up is ten times rarer.",
         draw=lambda: latency.cumulative(spread, limit_s, percentile),
     )
     yield Drawing(
@@ -172,7 +173,7 @@ def _token_rate(run: Run, traffic: Traffic) -> tuple[Curve, str]:
     if not isinstance(run.telemetry, Missing):
         counters = curves_of(run.telemetry, "server", "generation_tokens").values()
         rates = [rate_of(counter) for counter in counters]
-        if any(len(rate.time_s) for rate in rates):
+        if max((len(rate.time_s) for rate in rates), default=0) >= _FEW:
             return total(rates), "as the servers counted them"
     windows = rates_over_time(traffic)
     return Curve(windows.middle_s, windows.values["tokens"]), "an answer's tokens count where it ended"

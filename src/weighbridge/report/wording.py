@@ -18,6 +18,11 @@ def number(value: float | None, digits: int = 6) -> str:
     return f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
 
 
+def with_unit(value: float, unit: str) -> str:
+    """Word a setting as it was set: 12 s, 99 %."""
+    return f"{value:g}{_GAP}{unit}"
+
+
 def score(value: float | None, decimals: int = 6) -> str:
     """Word a score between 0 and 1."""
     return NONE if value is None else f"{value:.{decimals}f}"

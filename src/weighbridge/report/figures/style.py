@@ -15,6 +15,7 @@ from weighbridge.report.palette import PALETTE
 _WIDTH_IN, _HEIGHT_IN = 4.6, 3.0
 _POINTS = 11
 _ROOM = 1.12  # of an axis, above the highest that it has to show
+_ROOM_FOR_NAME = 1.3  # where a name stands there
 _FAR = 3  # times the largest value: a limit so far away is named, not drawn
 
 INK, MUTED, LINE, CARD, ACCENT, WASH, BAD = (
@@ -116,7 +117,8 @@ def seconds_axis(axes: Axes, largest: float, limit_s: float | None, *, vertical:
     """
     far = limit_s is not None and limit_s > _FAR * largest
     end = largest if limit_s is None or far else max(largest, limit_s)
-    (axes.set_ylim if vertical else axes.set_xlim)(0, _ROOM * max(end, 1e-9))
+    room = _ROOM_FOR_NAME if far and vertical else _ROOM
+    (axes.set_ylim if vertical else axes.set_xlim)(0, room * max(end, 1e-9))
     if limit_s is None:
         return
     name = f"limit {limit_s:g} s" + (", far above" if far else "")

@@ -128,7 +128,7 @@ def test_queue_and_cache_share_a_picture() -> None:
 
 def test_a_server_that_tells_only_its_queue_is_drawn_too() -> None:
     figure = system.queue(CURVE, Curve(NOTHING, NOTHING), Band(*[NOTHING] * 4, count=0), 2)
-    assert png(figure)
+    assert png(figure, "queue")
 
 
 def test_gpus_have_three_panels_and_cores_up_to_three_lines() -> None:
@@ -217,11 +217,11 @@ def test_ids_of_two_figures_never_meet_and_all_references_resolve() -> None:
 
 def test_the_same_data_makes_the_same_bytes() -> None:
     assert inline_svg(drawn(), "one", "") == inline_svg(drawn(), "one", "")
-    assert png(drawn()) == png(drawn())
+    assert png(drawn(), "a") == png(drawn(), "a") != png(drawn(), "b")
 
 
 def test_the_file_is_a_picture_wide_enough_for_a_slide() -> None:
-    with Image.open(io.BytesIO(png(drawn()))) as picture:
+    with Image.open(io.BytesIO(png(drawn(), "title"))) as picture:
         assert picture.width >= 700
 
 

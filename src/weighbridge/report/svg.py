@@ -1,4 +1,4 @@
-"""A figure as SVG within a page: it takes the page's font and colours, and no id of it meets another's."""
+"""A figure as SVG within a page, with the page's font and colours and ids of its own; and as a file."""
 
 import io
 import re
@@ -40,8 +40,9 @@ def inline_svg(figure: Figure, key: str, name: str) -> Markup:
     return Markup(opening + body)  # noqa: S704 - markup of matplotlib's
 
 
-def png(figure: Figure) -> bytes:
-    """Write a figure as a picture file, in the light colours."""
+def png(figure: Figure, title: str) -> bytes:
+    """Write a figure as a picture file: in the light colours, and with its title in it."""
+    figure.suptitle(title, x=0.02, horizontalalignment="left", fontsize="medium", fontweight="bold")
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=_PNG_DPI, metadata={"Software": None})
     return stream.getvalue()

@@ -82,5 +82,5 @@ def _picture(item: Item, figures: Path | None) -> Picture:
     figure = item.draw()
     svg = inline_svg(figure, item.key, f"{item.title}. {item.caption}")
     if figures is not None:
-        write_atomic(figures / item.group / f"{item.key}.png", png(figure))
+        write_atomic(figures / item.group / f"{item.key}.png", png(figure, item.title))
     return Picture(item.group, item.title, item.caption, svg, item.key)

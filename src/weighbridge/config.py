@@ -1,6 +1,7 @@
 """The user's settings: what config.yaml may say, with defaults and bounds."""
 
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -217,20 +218,26 @@ class ClientSettings(Model):
     )
 
 
-def _is_rate_or_auto(value: object) -> object:
+def _rate_or_auto(value: object) -> object:
     """Refuse what is neither in one sentence; pydantic would complain of each choice by itself."""
-    if value != "auto" and not (isinstance(value, int | float) and value > 0):
+    if value == "auto":
+        return value
+    try:
+        rate = float(str(value))  # as text it comes from snakemake --config
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
         raise ValueError("a rate is a number greater than 0, or 'auto'")
-    return value
+    return rate
 
 
 class ScenarioSettings(Model):
     """What the user chooses for one scenario."""
 
-    target_qps: Annotated[
-        Annotated[float, Field(gt=0)] | Literal["auto"], BeforeValidator(_is_rate_or_auto)
-    ] = Field(
-        description="Offline: expected samples/s. Server: queries/s to issue, or 'auto' for the highest."
+    target_qps: Annotated[Annotated[float, Field(gt=0)] | Literal["auto"], BeforeValidator(_rate_or_auto)] = (
+        Field(
+            description="Offline: expected samples/s. Server: queries/s to issue, or 'auto' for the highest."
+        )
     )
 
 

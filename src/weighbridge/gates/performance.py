@@ -71,8 +71,10 @@ def performance_checks(log: DetailLog, round_: Round, scenario: Scenario) -> lis
 
 
 def _loadgen_says(gate: Gate, log: DetailLog, rules: ScenarioRules) -> None:
-    reason = log.text("result_invalid_reason") or "nothing; the run did not end."
     validity = log.text("result_validity")
+    reason = log.text("result_invalid_reason") or (
+        "nothing; the run did not end." if validity is None else "nothing; see the checks below."
+    )
     gate.equals("LoadGen's result", validity, "VALID", f"LoadGen says: {' '.join(reason.split())}")
     flags = ["result_min_duration_met", "result_min_queries_met"]
     if rules.target_latency_s is not None:
@@ -154,8 +156,8 @@ def _early_stopping(gate: Gate, numbers: Performance, rules: ScenarioRules, slow
     missing = missing_queries(over, queries, percentile)
     remedy = (
         f"{over} of {queries} queries took longer than {rules.target_latency_s:g} s; {missing} more, all in "
-        f"time, would be needed: {slower}"
     )
+    remedy += f"time, would be needed: {slower}" if over else "time, would be needed: a longer run."
     gate.holds("early stopping", over, limit, missing == 0, remedy)
 
 

@@ -156,8 +156,8 @@ def _early_stopping(gate: Gate, numbers: Performance, rules: ScenarioRules, slow
     missing = missing_queries(over, queries, percentile)
     remedy = (
         f"{over} of {queries} queries took longer than {rules.target_latency_s:g} s; {missing} more, all in "
+        f"time, would be needed: {slower if over else 'a longer run.'}"
     )
-    remedy += f"time, would be needed: {slower}" if over else "time, would be needed: a longer run."
     gate.holds("early stopping", over, limit, missing == 0, remedy)
 
 

@@ -8,16 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 from driver import BIN, run_weighbridge
+from small_rehearsal import small_rehearsal
 
 ROOT = Path(__file__).parents[2]
-SAMPLES = 600
-ROUND = {
-    "extends": "rehearsal",
-    "name": "small-rehearsal",
-    "samples": SAMPLES,
-    "scenarios": {key: {"min_duration_s": 2, "min_query_count": SAMPLES} for key in ("offline", "server")},
-}
-BEHAVIOUR = {"servers": 20, "distribution": "lognormal", "sigma": 0.5, "mean_s": 0.1, "right": 0.75}
 
 
 def snakemake(
@@ -38,21 +31,7 @@ def snakemake(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rehearsal")
-    round_file = folder / "round.yaml"
-    round_file.write_text(yaml.safe_dump(ROUND))
-    (folder / "changes.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "round": str(round_file),
-                "artifacts": {"dataset": {"synthetic": SAMPLES}},
-                "server": {
-                    "args": [f"--round={round_file}", f"--behaviour={json.dumps(BEHAVIOUR)}"],
-                    "warmup_requests": 2,
-                },
-                "scenarios": {"offline": {"target_qps": 150}, "server": {"target_qps": 100}},
-            }
-        )
-    )
+    (folder / "changes.yaml").write_text(yaml.safe_dump(small_rehearsal(folder, samples=600)))
     directory = folder / "run"
     done = snakemake(directory, "--configfile", "rehearsal/config.yaml", folder / "changes.yaml")
     assert done.returncode == 0, done.stdout + done.stderr

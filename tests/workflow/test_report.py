@@ -1,27 +1,20 @@
 """The report of a real workflow's run, in a real browser: on a laptop, on a phone, by night."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from browser import Browser, running_browser
 from driver import Answer, Workflow
+from small_rehearsal import BEHAVIOUR, small_rehearsal
 
 from weighbridge.peak.record import Peak, Probe
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = 400
-ROUND = {
-    "extends": "rehearsal",
-    "name": "small-report",
-    "samples": SAMPLES,
-    "scenarios": {key: {"min_duration_s": 2, "min_query_count": SAMPLES} for key in ("offline", "server")},
-}
 # Half of the answers are wrong, so that the gates fail and there is something to show of the answers.
-BEHAVIOUR = {"servers": 20, "distribution": "lognormal", "sigma": 0.5, "mean_s": 0.1, "right": 0.5}
+HALF_RIGHT = BEHAVIOUR | {"right": 0.5}
 SCREENS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 # Text nodes that a reader sees, each with its colour and the ground behind it; WCAG's contrast of the two.
@@ -91,18 +84,8 @@ class SmallRun:
     def __init__(self, folder: Path) -> None:
         self.folder, self.results = folder / "run", folder / "run" / "results"
         self.page = self.results / "report.html"
-        round_file = folder / "round.yaml"
-        round_file.write_text(yaml.safe_dump(ROUND))
         self._workflow = Workflow(ROOT, self.folder, base="rehearsal")
-        self._changes: dict[str, object] = {
-            "round": str(round_file),
-            "artifacts": {"dataset": {"synthetic": SAMPLES}},
-            "server": {
-                "args": [f"--round={round_file}", f"--behaviour={json.dumps(BEHAVIOUR)}"],
-                "warmup_requests": 2,
-            },
-            "scenarios": {"offline": {"target_qps": 150}, "server": {"target_qps": 100}},
-        }
+        self._changes = small_rehearsal(folder, SAMPLES, HALF_RIGHT)
 
     def __call__(self, *arguments: str) -> Answer:
         return self._workflow(*arguments, **self._changes)
@@ -134,7 +117,7 @@ class SmallRun:
             for number, (rate, p99_s) in enumerate([(100, 4), (130, 30), (115, 11)], start=1)
         ]
         peak = Peak(
-            round="small-report",
+            round="small-rehearsal",
             submittable=False,
             peak_qps=115,
             confirmed_by="results/server/peak/3",

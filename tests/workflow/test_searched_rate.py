@@ -5,25 +5,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_rehearsal import BEHAVIOUR, ROUND, SAMPLES, snakemake
+from small_rehearsal import small_rehearsal
+from test_rehearsal import snakemake
 
 from weighbridge.peak.record import Peak
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("searched")
-    round_file = folder / "round.yaml"
-    round_file.write_text(yaml.safe_dump(ROUND))
-    changes = {
-        "round": str(round_file),
-        "artifacts": {"dataset": {"synthetic": SAMPLES}},
-        "server": {
-            "args": [f"--round={round_file}", f"--behaviour={json.dumps(BEHAVIOUR)}"],
-            "warmup_requests": 2,
-        },
+    changes = small_rehearsal(folder, samples=600) | {
         "scenarios": {"offline": {"target_qps": 150}, "server": {"target_qps": "auto"}},
         "search": {"probe_s": 1.5, "tolerance": 0.2, "max_probes": 3},
     }

@@ -1,0 +1,36 @@
+"""The dress rehearsal in small: a round of some hundred samples and two seconds, and its server."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+BEHAVIOUR = {"servers": 20, "distribution": "lognormal", "sigma": 0.5, "mean_s": 0.1, "right": 0.75}
+
+
+def small_rehearsal(
+    folder: Path, samples: int, behaviour: Mapping[str, object] = BEHAVIOUR
+) -> dict[str, object]:
+    """Write the round's file into `folder`; returns what to lay over the rehearsal's configuration."""
+    rules = {"min_duration_s": 2, "min_query_count": samples}
+    round_file = folder / "round.yaml"
+    round_file.write_text(
+        yaml.safe_dump(
+            {
+                "extends": "rehearsal",
+                "name": "small-rehearsal",
+                "samples": samples,
+                "scenarios": {"offline": dict(rules), "server": dict(rules)},
+            }
+        )
+    )
+    return {
+        "round": str(round_file),
+        "artifacts": {"dataset": {"synthetic": samples}},
+        "server": {
+            "args": [f"--round={round_file}", f"--behaviour={json.dumps(dict(behaviour))}"],
+            "warmup_requests": 2,
+        },
+        "scenarios": {"offline": {"target_qps": 150}, "server": {"target_qps": 100}},
+    }

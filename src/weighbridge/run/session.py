@@ -284,7 +284,7 @@ def _spread(requests: RequestStore, count: int) -> Sequence[bytes]:
 def _say(scenario: Scenario, mode: Mode, report: LoadReport) -> None:
     for warning in report.warnings:
         log.warning("%s", warning)
-    if report.failures:
+    if report.failures and report.aborted is None:  # else whoever ended the run says why
         kinds = ", ".join(f"{count} {kind}" for kind, count in report.failed.items() if count)
         log.error("%d requests failed (%s); see errors.jsonl", report.failures, kinds)
     log.info(

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from weighbridge.serving.ports import free_ports
+
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge")
 NODES = ("weigh1", "weigh2")
@@ -79,7 +81,7 @@ def running_slurm(folder: Path) -> Iterator[Slurm]:
 
 
 def _configure(folder: Path) -> Path:
-    ports = _free_ports(1 + len(NODES))
+    ports = free_ports(1 + len(NODES))
     devices = folder / "dev"
     devices.mkdir()
     for number in range(GPUS_PER_NODE):
@@ -148,12 +150,6 @@ def _start(folder: Path, *command: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [program, *command[1:]], stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def _all_idle() -> bool:

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pytest
 from driver import BIN, Workflow
 from rocrate.rocrate import ROCrate
 
+from weighbridge.serving.ports import free_ports
 from weighbridge.simulate.model import Behaviour
 from weighbridge.simulate.oracle import latencies
 
@@ -40,18 +40,11 @@ def simulated_server(run: Path, port: int, **behaviour: object) -> Iterator[None
             process.wait(10)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class SmallRun:
     """A finished run directory, and the settings that made it."""
 
     def __init__(self, directory: Path) -> None:
-        self.port = free_port()
+        [self.port] = free_ports(1)
         self.workflow = Workflow(ROOT, directory)
         self.results = directory / "results"
         self.changes: dict[str, object] = {

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from weighbridge.errors import SetupError
-from weighbridge.serving.ports import FREE_PORT_SOURCE
+from weighbridge.serving import ports
 
 _TIMEOUT_S = 60
 # What tells srun which allocation it is in. All other variables of Slurm describe the step that this process
@@ -35,7 +35,7 @@ class Node:
 
     def free_port(self) -> int:
         """Ask the node for a port that nobody listens on."""
-        return int(_ask([*self.launcher, sys.executable, "-c", FREE_PORT_SOURCE]).split()[-1])
+        return int(_ask([*self.launcher, sys.executable, "-P", ports.__file__]).split()[-1])
 
 
 def nodes_of_job() -> tuple[Node, ...]:

@@ -1,23 +1,36 @@
-"""TCP ports of this machine: a free one, and who holds one that is not."""
+"""TCP ports of this machine: a free one, and who holds one that is not.
+
+Run as a program it prints a free port: so other nodes of an allocation are asked.
+"""
 
 import contextlib
+import random
 import socket
+import sys
 
 import psutil
 
 from weighbridge.errors import SetupError
 
-# As source text too, because other nodes of an allocation are asked by a program of one line.
-FREE_PORT_SOURCE = "import socket; s = socket.socket(); s.bind(('', 0)); print(s.getsockname()[1])"
+# Below those that the system hands out by itself: srun, a client or a server's own processes could be given
+# a port of that range between our look and the server's start.
+_CANDIDATES = range(20000, 32768)
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Let the system choose ports that nobody listens on, all different."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return tuple(probe.getsockname()[1] for probe in probes)
+    """Find ports that nobody listens on, all different.
+
+    Raises:
+        SetupError: there are not as many.
+    """
+    found: list[int] = []
+    for port in random.sample(_CANDIDATES, len(_CANDIDATES)):
+        if len(found) == count:
+            return tuple(found)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            found.append(port)
+    raise SetupError(f"fewer than {count} ports are free between {_CANDIDATES[0]} and {_CANDIDATES[-1]}.")
 
 
 def check_port(port: int) -> None:
@@ -44,3 +57,7 @@ def _holder(port: int) -> str:
             if listens and connection.pid:
                 return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
     return ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{free_ports(1)[0]}\n")

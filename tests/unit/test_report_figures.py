@@ -17,6 +17,7 @@ from weighbridge.report.figures.style import ACCENT, BAD, compact, new_figure, s
 from weighbridge.report.palette import PALETTE, Colour
 from weighbridge.report.svg import inline_svg, png
 from weighbridge.report.traffic import Windows
+from weighbridge.study import Level
 
 WINDOWS = Windows(
     middle_s=np.array([0.5, 1.5, 2.5]),
@@ -139,6 +140,18 @@ def test_gpus_have_three_panels_and_cores_up_to_three_lines() -> None:
         "memory of each, GiB",
     ]
     assert labels(system.cores({"server": CURVE, "client": CURVE}, 2)) == ["server", "client"]
+
+
+@pytest.mark.parametrize("floor", [0.2, 0.782400663, 0.99])
+def test_the_floors_name_stays_within_the_axes(floor: float) -> None:
+    levels = tuple(Level(name, 0.9, 0.88, 0.92, 512) for name in ("f1", "brand"))
+    figure = accuracy.levels({"Offline": levels}, floor, "f1")
+    figure.canvas.draw()
+    [axes] = figure.axes
+    [name] = [text for text in axes.texts if text.get_text() == "floor of f1"]
+    box, frame = name.get_window_extent(), axes.get_window_extent()
+    assert frame.x0 <= box.x0
+    assert box.x1 <= frame.x1
 
 
 def test_scores_have_their_intervals_and_the_floor() -> None:

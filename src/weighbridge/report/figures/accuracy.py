@@ -45,15 +45,18 @@ def levels(scores: Mapping[str, Sequence[Level]], floor: float, floor_of: str) -
             **look,
         )
     axes.axvline(floor, color=BAD, linestyle=(0, (4, 3)), linewidth=1.4)
-    axes.annotate(
-        f"floor of {floor_of}", (floor, 0.02), xycoords=("data", "axes fraction"), xytext=(-5, 0),
-        textcoords="offset points", ha="right", va="bottom", color=BAD,
-    )  # fmt: skip
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=LINE)
     axes.margins(x=0.12)
+    # Its name stands on the side with more room: beyond the axes are the names of the scores.
+    right = floor < sum(axes.get_xlim()) / 2
+    axes.annotate(
+        f"floor of {floor_of}", (floor, 0.02), xycoords=("data", "axes fraction"),
+        xytext=(5 if right else -5, 0), textcoords="offset points",
+        ha="left" if right else "right", va="bottom", color=BAD,
+    )  # fmt: skip
     axes.set_xlabel("score")
     if len(scores) > 1:
         legend(axes)

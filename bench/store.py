@@ -1,6 +1,6 @@
 """How fast the request store is built, beside the way the reference loads its samples, interleaved.
 
-    python bench/store.py [--samples 1200] [--rounds 3]
+    python bench/store.py [--samples 6000] [--rounds 3]
 
 The reference decodes, re-encodes and formats every sample again at the start of every run, on one core; the
 store is built once, on all of them, and written to disk. Both start from the same Parquet file of pictures of
@@ -77,7 +77,7 @@ def load_as_the_reference(folder: Path, prompt: Path) -> int:
 def main() -> None:
     """Measure both, and print samples/s."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--samples", type=int, default=1200)
+    parser.add_argument("--samples", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     rates: dict[str, list[float]] = {"reference's loading": [], "building the store": []}

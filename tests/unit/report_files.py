@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weighbridge.peak.record import Peak, Probe
 from weighbridge.study import Example, Group, Level, Study, Unparsable
 
 START_NS = 5_000_000_000_000
@@ -37,47 +36,6 @@ def write_telemetry(path: Path, curves: dict[tuple[str, str], list[float]]) -> N
     ]
     names = ("time_ns", "source", "metric", "value")
     pq.write_table(pa.table(dict(zip(names, map(pa.array, zip(*rows, strict=True)), strict=True))), path)
-
-
-def probe(number: int, rate: float, p99_s: float | None, *, full_length: bool = False) -> Probe:
-    """A probe that passed if its p99 is within 12 s."""
-    passed = p99_s is not None and p99_s <= 12
-    return Probe(
-        number=number,
-        kind="confirmation" if full_length else "probe",
-        full_length=full_length,
-        target_qps=rate,
-        passed=passed,
-        reason="few queries were late" if passed else "too many queries were late",
-        duration_s=60,
-        queries=100,
-        judged=80,
-        over_latency=0 if passed else 40,
-        over_latency_allowed=1,
-        failed=0,
-        achieved_qps=rate,
-        p50_latency_s=1.0,
-        p99_latency_s=p99_s,
-        growth=None,
-        cut_off=False,
-        started="2026-01-01T00:00:00+00:00",
-        folder=f"results/server/peak/{number}",
-    )
-
-
-def peak(*probes: Probe) -> Peak:
-    """A search that confirmed the rate of its last probe."""
-    return Peak(
-        round="small",
-        submittable=False,
-        peak_qps=probes[-1].target_qps,
-        confirmed_by=probes[-1].folder,
-        lowest_failed_qps=None,
-        offline_qps=24.0,
-        tolerance=0.02,
-        target_latency_s=12,
-        probes=probes,
-    )
 
 
 def study(text: str = "text", picture: bytes | None = None) -> Study:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from probes import probe
 
 from weighbridge.config import SearchSettings
 from weighbridge.load.crew import Progress
@@ -25,26 +26,12 @@ FULL = FullRun(queries=48289, duration_s=600.0, limit_s=12.0, percentile=0.99)
 
 
 def seen(number: int, step: Step, passed: bool, achieved_qps: float | None = None) -> Probe:
-    return Probe(
-        number=number,
-        kind=step.kind,
-        target_qps=step.target_qps,
-        full_length=step.kind == "confirmation",
-        passed=passed,
-        reason="",
-        duration_s=1,
-        queries=1,
-        judged=1,
-        over_latency=0,
-        over_latency_allowed=0,
-        failed=0,
-        achieved_qps=step.target_qps if achieved_qps is None else achieved_qps,
-        p50_latency_s=None,
-        p99_latency_s=None,
-        growth=None,
-        cut_off=False,
-        started="",
-        folder=f"{number}",
+    whole = step.kind == "confirmation"
+    return probe(number, step.target_qps, None, full_length=whole).model_copy(
+        update={
+            "passed": passed,
+            "achieved_qps": step.target_qps if achieved_qps is None else achieved_qps,
+        }
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
-from report_files import peak, probe, study
+from probes import peak, probe
+from report_files import study
 
 from weighbridge.report.curves import Band, Curve
 from weighbridge.report.figures import accuracy, latency, load, search, system

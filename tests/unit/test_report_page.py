@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from loadgen_files import small_round, write_results
 from markupsafe import Markup
-from report_files import peak, probe, study, write_requests, write_telemetry
+from probes import peak, probe
+from report_files import study, write_requests, write_telemetry
 
 from weighbridge.errors import InputError
 from weighbridge.report import write_report

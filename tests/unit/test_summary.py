@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from loadgen_files import detail_values, small_round, write_detail, write_results
+from probes import peak, probe
 from rich.console import Console
 
 from weighbridge.errors import InputError
 from weighbridge.gates import judge, write_verdict
-from weighbridge.peak.record import Peak, Probe
+from weighbridge.peak.record import Peak
 from weighbridge.rounds import Round
 from weighbridge.summary import Summary, schema_text, summarise, write_summary
 from weighbridge.summary_table import render
@@ -70,38 +71,8 @@ def test_a_failed_gate_is_named_with_what_to_do_next(tmp_path: Path) -> None:
 
 
 def _peak() -> Peak:
-    probe = Probe(
-        number=1,
-        kind="confirmation",
-        target_qps=19.0,
-        full_length=True,
-        passed=True,
-        reason="Within the limit.",
-        duration_s=60.0,
-        queries=1200,
-        judged=1200,
-        over_latency=0,
-        over_latency_allowed=3,
-        failed=0,
-        achieved_qps=18.9,
-        p50_latency_s=1.0,
-        p99_latency_s=8.0,
-        growth=None,
-        cut_off=False,
-        started="2026-01-01T00:00:00Z",
-        folder="results/server/search/1",
-    )
-    return Peak(
-        round=ROUND.name,
-        submittable=False,
-        peak_qps=19.0,
-        confirmed_by=probe.folder,
-        lowest_failed_qps=None,
-        offline_qps=24.0,
-        tolerance=0.02,
-        target_latency_s=12.0,
-        probes=(probe,),
-    )
+    found = peak(probe(1, 19.0, 8.0, full_length=True))
+    return found.model_copy(update={"round": ROUND.name})
 
 
 @pytest.fixture(params=["complete", "spoilt, without runs"])

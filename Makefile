@@ -94,8 +94,8 @@ lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hash
 
 .PHONY: schema
 schema: $(VENV)/.workflow ## Write the JSON Schemas of config.yaml and summary.json from their models.
-	python -m weighbridge.config > workflow/schemas/config.schema.json
-	python -m weighbridge.summary > workflow/schemas/summary.schema.json
+	python -m weighbridge.config.settings > workflow/schemas/config.schema.json
+	python -m weighbridge.report.summary > workflow/schemas/summary.schema.json
 
 .PHONY: clean
 clean: ## Remove the environments; results and downloads stay.

@@ -33,24 +33,24 @@ import numpy as np
 import psutil
 import pyarrow.parquet as pq
 
-from weighbridge.config import ClientSettings, RequestSettings
-from weighbridge.encoding import envelope
-from weighbridge.load.crew import Progress
-from weighbridge.load.drive import PARQUET_FILE, drive
-from weighbridge.record import LoadReport
-from weighbridge.requests import RequestStore, StoreOrigin, write_store
-from weighbridge.rounds import Round, load_round
-from weighbridge.simulate.model import Behaviour, predict, service_times_s
-from weighbridge.terms import Mode, Scenario
+from weighbridge.client.process_group import Progress
+from weighbridge.config.round import Round, load_round
+from weighbridge.config.settings import ClientSettings, RequestSettings
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.loadgen.issuer import PARQUET_FILE, drive
+from weighbridge.records.run_record import LoadReport
+from weighbridge.requests.encoding import envelope
+from weighbridge.requests.store import RequestStore, StoreOrigin, write_store
+from weighbridge.simulate.behaviour import Behaviour, predict, service_times_s
 
 HERE = Path(__file__).parent
 FULL = 48289
 PICTURE_BYTES = 84_000  # 112 KB in base64, beside 3 KB of text: a request of the real benchmark
 SERVER = (
     "import sys\n"
-    "from weighbridge.simulate.model import Behaviour\n"
-    "from weighbridge.simulate.completions import Answers\n"
-    "from weighbridge.simulate.server import serve\n"
+    "from weighbridge.simulate.behaviour import Behaviour\n"
+    "from weighbridge.simulate.wire import Answers\n"
+    "from weighbridge.simulate.simulated_server import serve\n"
     "behaviour = Behaviour.parse_json(sys.argv[1], 'bench')\n"
     "serve(behaviour, Answers('m'), ready=lambda url: print(url, flush=True))\n"
 )
@@ -99,7 +99,9 @@ def store_of(folder: Path, samples: int) -> Path:
 
 def small_round(samples: int, duration_s: float) -> Round:
     """Make a round of so many samples; a Server run lasts as long as its passes."""
-    demo = load_round(str(HERE.parent / "workflow" / "rounds" / "demo.yaml"))
+    demo = load_round(
+        str(HERE.parent / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds" / "demo.yaml")
+    )
     rules = {"min_duration_s": duration_s, "min_query_count": samples}
     changed = {name: found.model_copy(update=rules) for name, found in demo.scenarios.items()}
     return demo.model_copy(update={"samples": samples, "scenarios": changed})
@@ -167,9 +169,9 @@ def our_client(
 
 
 def load_processes() -> list[psutil.Process]:
-    """Find the client's processes: this one's children that run weighbridge.load."""
+    """Find the client's processes: this one's children that run weighbridge.client."""
     children = psutil.Process().children()
-    return [child for child in children if any("weighbridge.load" in part for part in child.cmdline())]
+    return [child for child in children if any("weighbridge.client" in part for part in child.cmdline())]
 
 
 def private_bytes(process: psutil.Process) -> int:

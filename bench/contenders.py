@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from weighbridge.bodies import Bodies
+from weighbridge.requests.bodies import Bodies
 
 PATH = "/v1/chat/completions"
 

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weighbridge.peak.record import Peak, Probe
+from weighbridge.records.search_record import Peak, Probe
 
 ROOT = Path(__file__).parent.parent
 TELEMETRY_S = 1200

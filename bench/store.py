@@ -23,9 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, ImageFilter
 
-from weighbridge.config import RequestSettings
-from weighbridge.requests import build_store
-from weighbridge.tasks import load_task
+from weighbridge.benchmarks.registry import load_task
+from weighbridge.config.settings import RequestSettings
+from weighbridge.requests.store import build_store
 
 HERE = Path(__file__).parent
 PROMPT = {"system": "words " * 300, "user": "@TITLE@ @DESC@ @CATS@"}

@@ -21,8 +21,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighbridge.record import TELEMETRY_FILE
-from weighbridge.telemetry import recording
+from weighbridge.records.run_record import TELEMETRY_FILE
+from weighbridge.system.telemetry import recording
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "tests" / "unit" / "golden" / "vllm-0.12-metrics.txt"  # of two engines
@@ -101,8 +101,8 @@ def cpu_share(case: Case, folder: Path, seconds: float) -> float:
             f"http://127.0.0.1:{stack.enter_context(process(SERVE, str(page)))[1]}"
             for _ in range(case.endpoints)
         )
-        stack.enter_context(process(IDLE, "-m", "weighbridge.load.loadgen", "{}"))
-        stack.enter_context(process(IDLE, "-m", "weighbridge.load.worker", '{"number":0}'))
+        stack.enter_context(process(IDLE, "-m", "weighbridge.loadgen.process", "{}"))
+        stack.enter_context(process(IDLE, "-m", "weighbridge.client.worker", '{"number":0}'))
         pids = ()
         if case.processes:
             pids = (stack.enter_context(process(TREE, str(case.processes)))[0],)

@@ -14,7 +14,7 @@ SERVER = Path(__file__).parents[1] / "integration" / "model_server.py"
 JOB = """
 import json, sys, time
 from pathlib import Path
-from weighbridge.config import ServerSettings
+from weighbridge.config.settings import ServerSettings
 from weighbridge.serving import running_server
 folder = Path(sys.argv[1])
 settings = ServerSettings.parse_json(sys.argv[2], "test")

@@ -9,12 +9,12 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from weighbridge.config import ServerSettings, parse_settings
-from weighbridge.probing import check_golden, server_version
-from weighbridge.prompt_tokens import Counter, count
-from weighbridge.requests import RequestStore, build_store
-from weighbridge.rounds import load_round
+from weighbridge.config.round import load_round
+from weighbridge.config.settings import ServerSettings, parse_settings
+from weighbridge.requests.store import RequestStore, build_store
+from weighbridge.requests.token_counts import Counter, count
 from weighbridge.serving import RunningServer, running_server
+from weighbridge.serving.probing import check_golden, server_version
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +31,7 @@ def settings() -> ServerSettings:
 
 @pytest.fixture(scope="module")
 def store(settings: ServerSettings, tmp_path_factory: pytest.TempPathFactory) -> RequestStore:
-    round_ = load_round("demo", ROOT / "workflow" / "rounds")
+    round_ = load_round("demo", ROOT / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds")
     config = parse_settings(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT)
     out = tmp_path_factory.mktemp("store") / "requests"
     build_store(

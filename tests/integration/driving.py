@@ -7,16 +7,16 @@ from pathlib import Path
 
 from endpoint import Endpoint
 
-from weighbridge.config import ClientSettings, RequestSettings
-from weighbridge.encoding import envelope
-from weighbridge.load.crew import Progress
-from weighbridge.load.drive import drive
-from weighbridge.record import LoadReport
-from weighbridge.requests import StoreOrigin, write_store
-from weighbridge.rounds import Round, load_round
-from weighbridge.terms import Mode, Scenario
+from weighbridge.client.process_group import Progress
+from weighbridge.config.round import Round, load_round
+from weighbridge.config.settings import ClientSettings, RequestSettings
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.loadgen.issuer import drive
+from weighbridge.records.run_record import LoadReport
+from weighbridge.requests.encoding import envelope
+from weighbridge.requests.store import StoreOrigin, write_store
 
-_DEMO = Path(__file__).parents[2] / "workflow" / "rounds" / "demo.yaml"
+_DEMO = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds" / "demo.yaml"
 
 
 def small_store(out: Path, samples: int, *, stream: bool = False, padding: int = 0) -> Path:

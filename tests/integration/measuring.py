@@ -6,8 +6,8 @@ from pathlib import Path
 import yaml
 from driving import small_store
 
-from weighbridge.config import ClientSettings, ServerSettings
-from weighbridge.terms import Mode, Scenario
+from weighbridge.config.settings import ClientSettings, ServerSettings
+from weighbridge.core.terms import Mode, Scenario
 
 HASH = "0" * 64
 

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from weighbridge.simulate.model import Behaviour
+from weighbridge.simulate.behaviour import Behaviour
 
 CODE = """
 import json, sys
-from weighbridge.simulate.completions import Answers
-from weighbridge.simulate.model import Behaviour
-from weighbridge.simulate.server import serve
+from weighbridge.simulate.wire import Answers
+from weighbridge.simulate.behaviour import Behaviour
+from weighbridge.simulate.simulated_server import serve
 behaviour = Behaviour.parse_json(sys.argv[1], "test")
 texts = {int(key): tuple(value) for key, value in json.loads(sys.argv[2]).items()}
 serve(behaviour, Answers("tiny", texts), ready=lambda url: print(url, flush=True))

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from weighbridge.artifacts import download
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.manifest import FileEntry, Manifest, write_lock
-from weighbridge.artifacts.obtain import obtain
 from weighbridge.artifacts.proof import Proof
-from weighbridge.config import Artifact
-from weighbridge.errors import SetupError
+from weighbridge.artifacts.resolve import obtain
+from weighbridge.config.settings import Artifact
+from weighbridge.core.errors import SetupError
 
 ARTIFACT = Artifact(repo=REPO, revision=COMMIT)
 CLI = [sys.executable, "-c", "from weighbridge.cli import main; main()"]

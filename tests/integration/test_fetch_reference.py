@@ -10,10 +10,10 @@ import pytest
 
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.manifest import Manifest, write_lock
-from weighbridge.artifacts.obtain import obtain
 from weighbridge.artifacts.proof import Proof
-from weighbridge.config import Artifact
-from weighbridge.errors import SetupError
+from weighbridge.artifacts.resolve import obtain
+from weighbridge.config.settings import Artifact
+from weighbridge.core.errors import SetupError
 
 GIT = ["git", "-c", "user.name=Someone", "-c", "user.email=someone@example.org", "-c", "commit.gpgsign=false"]
 
@@ -198,7 +198,7 @@ def test_the_command_takes_a_repository_and_its_prompt(tmp_path: Path, pin: Arti
     fetched = [*command, "fetch", "--kind", "reference", "--artifact", pin.model_dump_json()]
     fetched += ["--into", str(tmp_path / "reference"), "--proof", str(proof)]
     subprocess.run(fetched, check=True, capture_output=True)
-    rounds = Path(__file__).parents[2] / "workflow" / "rounds"
+    rounds = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds"
     extract = [*command, "extract-prompt", "--reference", str(proof), "--round", str(rounds / "v6.0.yaml")]
     done = subprocess.run(
         [*extract, "--out", str(tmp_path / "prompt.json")], capture_output=True, text=True, check=False

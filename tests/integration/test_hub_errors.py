@@ -13,9 +13,9 @@ from huggingface_hub.utils import _http
 
 from weighbridge.artifacts import download
 from weighbridge.artifacts.kinds import Kind
-from weighbridge.artifacts.obtain import obtain
-from weighbridge.config import Artifact
-from weighbridge.errors import InputError, SetupError
+from weighbridge.artifacts.resolve import obtain
+from weighbridge.config.settings import Artifact
+from weighbridge.core.errors import InputError, SetupError
 
 FILES = {"config.json": b"{}", "model.safetensors": b"weights" * 1000}
 GATED = Fault(status=403, headers={"X-Error-Code": "GatedRepo"})

@@ -8,7 +8,7 @@ import pytest
 from driving import Run, run_against
 from endpoint import End, Endpoint, Step, answer, chunked, completion, events, http
 
-from weighbridge.terms import Mode, Scenario
+from weighbridge.core.terms import Mode, Scenario
 
 TEXTS = [
     "plain",

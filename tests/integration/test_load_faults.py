@@ -15,10 +15,10 @@ import pytest
 from driving import Run, run_against, small_round, small_store
 from endpoint import End, Endpoint, answer, http
 
-from weighbridge.config import ClientSettings
-from weighbridge.errors import InputError, SetupError
-from weighbridge.load.drive import drive
-from weighbridge.terms import Mode, Scenario
+from weighbridge.config.settings import ClientSettings
+from weighbridge.core.errors import InputError, SetupError
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.loadgen.issuer import drive
 
 SCENARIOS = list(Scenario)
 
@@ -27,13 +27,15 @@ def client_processes() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            if any("weighbridge.load" in part for part in process.cmdline()):
+            if any(
+                part.startswith(("weighbridge.client.", "weighbridge.loadgen.")) for part in process.cmdline()
+            ):
                 found.append(process)
     return found
 
 
 def process_of(module: str) -> psutil.Process:
-    return next(p for p in client_processes() if f"weighbridge.load.{module}" in p.cmdline())
+    return next(p for p in client_processes() if f"weighbridge.{module}" in p.cmdline())
 
 
 @contextlib.contextmanager
@@ -90,7 +92,7 @@ def assert_ended_early(run: Run, took_s: float, reason: str) -> None:
 def test_a_killed_worker_ends_the_run(scenario: Scenario, tmp_path: Path) -> None:
     with (
         Endpoint(lambda _: [0.2, *answer("x")]) as endpoint,
-        once(lambda: len(endpoint.seen) > 40, lambda: process_of("worker").kill()),
+        once(lambda: len(endpoint.seen) > 40, lambda: process_of("client.worker").kill()),
     ):
         run, took_s = long_run([endpoint], tmp_path, scenario, workers=2)
     assert_ended_early(run, took_s, "worker")
@@ -102,7 +104,7 @@ def test_a_killed_worker_ends_the_run(scenario: Scenario, tmp_path: Path) -> Non
 def test_a_killed_loadgen_ends_the_run(scenario: Scenario, tmp_path: Path) -> None:
     with (
         Endpoint(lambda _: [0.2, *answer("x")]) as endpoint,
-        once(lambda: len(endpoint.seen) > 40, lambda: process_of("loadgen").kill()),
+        once(lambda: len(endpoint.seen) > 40, lambda: process_of("loadgen.process").kill()),
     ):
         run, took_s = long_run([endpoint], tmp_path, scenario)
     assert run.report.aborted == "LoadGen's process was killed by SIGKILL"

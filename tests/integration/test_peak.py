@@ -14,13 +14,13 @@ from driving import small_store
 from simulating import simulated
 
 from weighbridge.artifacts.proof import Proof
-from weighbridge.config import ClientSettings, ServerSettings
-from weighbridge.peak.record import Peak, Probe
-from weighbridge.rounds import load_round
+from weighbridge.config.round import load_round
+from weighbridge.config.settings import ClientSettings, ServerSettings
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.records.search_record import Peak, Probe
 from weighbridge.run import Setup, execute
-from weighbridge.simulate.model import Behaviour
+from weighbridge.simulate.behaviour import Behaviour
 from weighbridge.simulate.oracle import peak_qps
-from weighbridge.terms import Mode, Scenario
 
 SAMPLES = 1024
 LIMIT_S = 1.0

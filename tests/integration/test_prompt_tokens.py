@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.config import RequestSettings, ServerSettings
-from weighbridge.errors import InputError
-from weighbridge.prompt_tokens import Counter, check_lengths, count
-from weighbridge.requests import RequestStore, build_store
+from weighbridge.config.settings import RequestSettings, ServerSettings
+from weighbridge.core.errors import InputError
+from weighbridge.requests.store import RequestStore, build_store
+from weighbridge.requests.token_counts import Counter, check_lengths, count
 
 SIZES = [(128, 128), (640, 480), (4000, 3000), (33, 47), (10000, 60), (1, 1), (1365, 2048), (16, 500)]
 # smart_resize of transformers 4.57.5, for the demo's bounds and for those of Qwen3-VL.

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from test_serving import SERVER, family_of, settings
 
-from weighbridge.errors import SetupError
-from weighbridge.probing import keeps_prefixes
+from weighbridge.core.errors import SetupError
 from weighbridge.serving import running_server
+from weighbridge.serving.probing import keeps_prefixes
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -32,7 +32,7 @@ def test_two_replicas_share_the_visible_gpus(tmp_path: Path, monkeypatch: pytest
 
 def test_replicas_without_gpus_keep_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("weighbridge.hardware.pynvml.nvmlInit", no_driver)
+    monkeypatch.setattr("weighbridge.system.gpus.pynvml.nvmlInit", no_driver)
     with running_server(settings(replicas=2), tmp_path, tmp_path / "server.log") as running:
         assert len(set(running.endpoints)) == 2
         assert running.devices == ()
@@ -40,7 +40,7 @@ def test_replicas_without_gpus_keep_the_environment(tmp_path: Path, monkeypatch:
 
 
 def no_driver() -> None:
-    from weighbridge.hardware import pynvml
+    from weighbridge.system.gpus import pynvml
 
     raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
@@ -117,7 +117,7 @@ def test_sigterm_during_a_warm_up_that_hangs_ends_at_once() -> None:
     # A listener that never answers: what a wedged server looks like.
     program = (
         "import socket, threading\n"
-        "from weighbridge.probing import warm_up\n"
+        "from weighbridge.serving.probing import warm_up\n"
         "from weighbridge.serving import end_on_sigterm\n"
         "end_on_sigterm()\n"
         "listener = socket.create_server(('127.0.0.1', 0))\n"

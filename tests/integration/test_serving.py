@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from weighbridge.config import ServerSettings
-from weighbridge.errors import SetupError, WeighbridgeError
-from weighbridge.preflight import check_accelerators
-from weighbridge.probing import check_golden, server_version, warm_up
-from weighbridge.rounds import load_round
+from weighbridge.config.round import load_round
+from weighbridge.config.settings import ServerSettings
+from weighbridge.core.errors import SetupError, WeighbridgeError
+from weighbridge.run.preflight import check_accelerators
 from weighbridge.serving import check_port, running_server
+from weighbridge.serving.probing import check_golden, server_version, warm_up
 
 SERVER = Path(__file__).parent / "model_server.py"
 BODY = b'{"model": "tiny", "messages": [{"role": "user", "content": "a boot"}]}'
@@ -180,6 +180,6 @@ def test_too_few_accelerators_point_to_the_demo() -> None:
 
 def test_every_error_has_an_exit_code(root: Path) -> None:
     with pytest.raises(WeighbridgeError) as caught:
-        load_round("v0.0", root / "workflow" / "rounds")
+        load_round("v0.0", root / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds")
     assert caught.value.exit_code == 2
     assert "v6.0" in str(caught.value)

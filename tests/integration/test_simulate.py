@@ -11,9 +11,9 @@ from driving import Run, run_against, small_store
 from openai import OpenAI
 from simulating import simulated
 
-from weighbridge.requests import RequestStore
-from weighbridge.simulate.model import Behaviour, body_hash, predict, service_times_s
-from weighbridge.terms import Mode, Scenario
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.requests.store import RequestStore
+from weighbridge.simulate.behaviour import Behaviour, body_hash, predict, service_times_s
 
 
 def measured(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

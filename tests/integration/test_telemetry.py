@@ -15,10 +15,10 @@ from driving import run_against
 from measuring import run_command
 from simulating import simulated
 
-from weighbridge.probing import keeps_prefixes
-from weighbridge.record import RUN_RECORD, TELEMETRY_FILE, RunRecord
-from weighbridge.simulate.model import Behaviour
-from weighbridge.telemetry import recording, server
+from weighbridge.records.run_record import RUN_RECORD, TELEMETRY_FILE, RunRecord
+from weighbridge.serving.probing import keeps_prefixes
+from weighbridge.simulate.behaviour import Behaviour
+from weighbridge.system.telemetry import recording, server
 
 CLIENT = {"process loadgen", "process worker 0"}
 

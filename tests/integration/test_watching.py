@@ -15,9 +15,9 @@ from measuring import run_command
 from screen import Seen
 from test_simulate import simulated
 
-from weighbridge.errors import InputError
-from weighbridge.progress.state import PROGRESS_FILE, Phase, State
-from weighbridge.simulate.model import Behaviour
+from weighbridge.core.errors import InputError
+from weighbridge.records.progress_record import PROGRESS_FILE, Phase, State
+from weighbridge.simulate.behaviour import Behaviour
 
 WEIGHBRIDGE = str(Path(sys.executable).parent / "weighbridge")
 COLUMNS = 60

@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from weighbridge.evaluation import Evaluation
-from weighbridge.files import sha256_of
+from weighbridge.benchmarks.registry import Score
+from weighbridge.config.round import Round, load_round
+from weighbridge.core.files import sha256_of
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.evaluation.evaluate import Evaluation
 from weighbridge.gates import judge, write_verdict
-from weighbridge.record import RunRecord
-from weighbridge.rounds import Round, load_round
-from weighbridge.tasks import Score
-from weighbridge.terms import Mode, Scenario
+from weighbridge.records.run_record import RunRecord
 
 SAMPLES = 600
-_ROUNDS = Path(__file__).parents[2] / "workflow" / "rounds"
+_ROUNDS = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds"
 
 
 def small_round(**changes: Any) -> Round:

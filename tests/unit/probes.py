@@ -1,6 +1,6 @@
 """Probes and a peak search, as tests of its readers need them."""
 
-from weighbridge.peak.record import Peak, Probe
+from weighbridge.records.search_record import Peak, Probe
 
 
 def probe(number: int, rate: float, p99_s: float | None, *, full_length: bool = False) -> Probe:

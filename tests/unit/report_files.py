@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weighbridge.study import Example, Group, Level, Study, Unparsable
+from weighbridge.evaluation.error_analysis import Example, Group, Level, Study, Unparsable
 
 START_NS = 5_000_000_000_000
 SECOND_NS = 1_000_000_000

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.artifacts.manifest import FileEntry, Manifest, files_of, read_lock, write_lock
-from weighbridge.errors import InputError
+from weighbridge.core.errors import InputError
 
 SHA = {letter: hashlib.sha256(letter.encode()).hexdigest() for letter in "ab"}
 A = FileEntry(path="a.txt", size=1, sha256=SHA["a"])

@@ -6,11 +6,11 @@ import pytest
 
 from weighbridge.artifacts.kinds import Kind, check_contents
 from weighbridge.artifacts.manifest import write_lock
-from weighbridge.artifacts.obtain import obtain
 from weighbridge.artifacts.proof import Proof
+from weighbridge.artifacts.resolve import obtain
 from weighbridge.artifacts.verify import describe
-from weighbridge.config import Artifact
-from weighbridge.errors import InputError, SetupError
+from weighbridge.config.settings import Artifact
+from weighbridge.core.errors import InputError, SetupError
 
 
 @pytest.fixture(autouse=True)

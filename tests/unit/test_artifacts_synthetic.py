@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from weighbridge.artifacts.kinds import Kind, check_contents
-from weighbridge.artifacts.synthetic import synthesise
-from weighbridge.config import Artifact
-from weighbridge.errors import InputError
-from weighbridge.tasks import load_task
+from weighbridge.benchmarks.qwen3_vl.synthetic import synthesise
+from weighbridge.benchmarks.registry import load_task
+from weighbridge.config.settings import Artifact
+from weighbridge.core.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 

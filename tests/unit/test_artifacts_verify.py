@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.artifacts import stamps
+from weighbridge.artifacts import hash_cache as stamps
+from weighbridge.artifacts.hash_cache import Stamps
 from weighbridge.artifacts.manifest import Manifest
-from weighbridge.artifacts.stamps import Stamps
 from weighbridge.artifacts.verify import describe, verify
-from weighbridge.errors import SetupError
+from weighbridge.core.errors import SetupError
 
 LONG_AGO_NS = 1_600_000_000_000_000_000
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from loadgen_files import detail_values, small_round, write_detail, write_results
 
-from weighbridge.checker import CheckReport, check_submission
-from weighbridge.config import SubmissionSettings
-from weighbridge.errors import InputError
+from weighbridge.config.settings import SubmissionSettings
+from weighbridge.core.errors import InputError
+from weighbridge.core.terms import Mode, Scenario
 from weighbridge.submission import assemble
-from weighbridge.terms import Mode, Scenario
+from weighbridge.submission.checker import CheckReport, check_submission
 
 ROUND = small_round()
 SYSTEM = "closed/Me/systems/box.json"

@@ -7,7 +7,7 @@ from loadgen_files import small_round
 
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.proof import Proof
-from weighbridge.checker.official import interpret, run_official
+from weighbridge.submission.checker.official import interpret, run_official
 
 ROUND = small_round(checker_version="v6.0")
 OK = "INFO:main:Results=2, NoResults=0, Power Results=0\nINFO:main:SUMMARY: submission looks OK\n"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from weighbridge import cli, errors
+from weighbridge import cli
+from weighbridge.core import errors
 
 COMMANDS = sorted(typer.main.get_group(cli.app).commands)
 
@@ -51,7 +52,7 @@ def test_an_unknown_error_keeps_its_traceback_in_the_log(tmp_path: Path) -> None
 
 
 def test_parsing_the_workflow_imports_nothing_heavy() -> None:
-    code = "import sys, weighbridge.config, weighbridge.rounds; print(*sys.modules)"
+    code = "import sys, weighbridge.config.settings, weighbridge.config.round; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"pandas", "numpy", "pyarrow", "openai", "datasets", "mlperf_loadgen"}
     assert heavy.isdisjoint(done.stdout.split())

@@ -7,9 +7,15 @@ import pytest
 from loadgen_files import small_round, write_results
 from rich.console import Console
 
-from weighbridge.compare import PUBLISHED_FOLDER, Comparison, Published, compare, render_comparison
-from weighbridge.errors import InputError
-from weighbridge.terms import Scenario
+from weighbridge.core.errors import InputError
+from weighbridge.core.terms import Scenario
+from weighbridge.report.compare_runs import (
+    PUBLISHED_FOLDER,
+    Comparison,
+    Published,
+    compare,
+    render_comparison,
+)
 
 ROUND = small_round(name="v6.0")
 
@@ -48,6 +54,6 @@ def test_a_folder_without_verdicts_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_published_file_holds_all_16_results() -> None:
-    [published] = [Published.read(path) for path in PUBLISHED_FOLDER.glob("*.yaml")]
+    [published] = [Published.read(path) for path in PUBLISHED_FOLDER.glob("published*.yaml")]
     assert len(published.results) == 8
     assert len({result.submitter for result in published.results}) == 5

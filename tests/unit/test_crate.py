@@ -14,10 +14,10 @@ from rocrate.rocrate import ROCrate
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.manifest import FileEntry
 from weighbridge.artifacts.proof import Proof
-from weighbridge.crate import CRATE, write_crate
-from weighbridge.errors import InputError
-from weighbridge.files import sha256_of
-from weighbridge.terms import Mode, Scenario
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import sha256_of
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.provenance import CRATE, write_crate
 
 ROUND = small_round()
 REVISION = "a" * 40

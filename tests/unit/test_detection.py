@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
-from weighbridge.detection import accelerators, detect
-from weighbridge.detection.amd import amd_fields
-from weighbridge.detection.host import processor_of
-from weighbridge.detection.memory import modules_of, modules_seen
-from weighbridge.detection.peripherals import card_names, network_under, storage_under
+from weighbridge.system.detection import accelerators, detect
+from weighbridge.system.detection.amd import amd_fields
+from weighbridge.system.detection.host import processor_of
+from weighbridge.system.detection.memory import modules_of, modules_seen
+from weighbridge.system.detection.peripherals import card_names, network_under, storage_under
 
 
 def _lscpu(**fields: str) -> str:

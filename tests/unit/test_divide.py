@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge import hardware
-from weighbridge.hardware import Device, cpus_of, visible_devices
-from weighbridge.serving.divide import divide
+from weighbridge.serving.gpu_assignment import divide
+from weighbridge.system import gpus as hardware
+from weighbridge.system.gpus import Device, cpus_of, visible_devices
 
 NODES = st.lists(st.sampled_from([None, 0, 1, 2]), min_size=1, max_size=16)
 

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from loadgen_files import small_round
 
-from weighbridge.errors import InputError
-from weighbridge.evaluation import Evaluation, evaluate
+from weighbridge.core.errors import InputError
+from weighbridge.evaluation.evaluate import Evaluation, evaluate
 
 ROUND = small_round(samples=4, splits=("train",))
 # The official checker's pattern for this metric, in our own words: at the line's start, with double quotes.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge import files
+from weighbridge.core import files
 
 
 def test_writes_text_and_bytes_and_makes_folders(tmp_path: Path) -> None:

@@ -16,14 +16,14 @@ from loadgen_files import (
     write_run,
 )
 
-from weighbridge.errors import InputError
+from weighbridge.config.round import load_round
+from weighbridge.core.errors import InputError
+from weighbridge.core.terms import Mode, Scenario
 from weighbridge.gates import Verdict, judge, write_verdict
-from weighbridge.rounds import load_round
-from weighbridge.terms import Mode, Scenario
 
 ROUND = small_round()
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "published-q3vl-v6.0"
-ROUNDS = Path(__file__).parents[2] / "workflow" / "rounds"
+ROUNDS = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds"
 
 
 @pytest.fixture

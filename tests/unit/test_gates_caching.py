@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from loadgen_files import record_values, seal, small_round, write_run
 
+from weighbridge.core.terms import Mode, Scenario
 from weighbridge.gates import judge
-from weighbridge.gates.verdict import Check
-from weighbridge.terms import Mode, Scenario
+from weighbridge.records.verdict import Check
 
 
 def _check(

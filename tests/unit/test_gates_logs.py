@@ -8,11 +8,11 @@ import pytest
 from loadgen_files import detail_values, small_round, write_detail, write_results, write_run
 from rich.console import Console
 
-from weighbridge.errors import InputError
+from weighbridge.config.round import load_round
+from weighbridge.core.errors import InputError
+from weighbridge.core.terms import Mode, Scenario
 from weighbridge.gates import Verdict, judge_logs, render_verdict
-from weighbridge.gates.logs_of_anyone import find_runs
-from weighbridge.rounds import load_round
-from weighbridge.terms import Mode, Scenario
+from weighbridge.gates.foreign_logs import find_runs
 
 ROUND = small_round()
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "published-q3vl-v6.0"

@@ -5,8 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.load.answers import EventStream, read_completion
-from weighbridge.load.protocol import Kind
+from weighbridge.client.answers import EventStream, read_completion
+from weighbridge.client.frames import Kind
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 

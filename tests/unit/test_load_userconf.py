@@ -1,8 +1,8 @@
 """What a round becomes in LoadGen's user.conf."""
 
-from weighbridge.load.userconf import user_conf
-from weighbridge.rounds import load_round
-from weighbridge.terms import Scenario
+from weighbridge.config.round import load_round
+from weighbridge.core.terms import Scenario
+from weighbridge.loadgen.user_conf import user_conf
 
 
 def test_user_conf_names_the_model_in_every_line() -> None:

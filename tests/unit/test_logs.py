@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.errors import InputError
-from weighbridge.logs import read_answers, read_detail, read_validity
+from weighbridge.core.errors import InputError
+from weighbridge.loadgen.logs import read_answers, read_detail, read_validity
 
 
 def _line(key: str, value: object, is_error: bool = False) -> str:

@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from probes import probe
 
-from weighbridge.config import SearchSettings
-from weighbridge.load.crew import Progress
-from weighbridge.peak.judge import Drowning, FullRun, judge, sure_growth
-from weighbridge.peak.probing import haste, probing_round
-from weighbridge.peak.record import Probe
-from weighbridge.peak.search import Found, GivenUp, Step, next_step
-from weighbridge.rounds import load_round
-from weighbridge.schedule import server_schedule_s
-from weighbridge.simulate.model import predict
-from weighbridge.statistics import max_over_latency
-from weighbridge.terms import Scenario
+from weighbridge.client.process_group import Progress
+from weighbridge.config.round import load_round
+from weighbridge.config.settings import SearchSettings
+from weighbridge.core.terms import Scenario
+from weighbridge.loadgen.early_stopping import max_over_latency
+from weighbridge.loadgen.schedule import server_schedule_s
+from weighbridge.records.search_record import Probe
+from weighbridge.search.next_step import Found, GivenUp, Step, next_step
+from weighbridge.search.probe_judgement import Drowning, FullRun, judge, sure_growth
+from weighbridge.search.prober import haste, probing_round
+from weighbridge.simulate.behaviour import predict
 
 V6 = load_round("v6.0")
 SEED = V6.loadgen.seeds.schedule

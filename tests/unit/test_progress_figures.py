@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.load.crew import Progress
-from weighbridge.load.measure import RECORD_TYPE, Records
-from weighbridge.load.protocol import Kind
-from weighbridge.load.tail import RecordsTail
-from weighbridge.progress import gauge as gauge_module
-from weighbridge.progress.gauge import Gauge, Plan
-from weighbridge.progress.histogram import Histogram
-from weighbridge.rounds import load_round
-from weighbridge.statistics import percentile_of_sorted
-from weighbridge.terms import Mode, Scenario
+from weighbridge.client.frames import Kind
+from weighbridge.client.process_group import Progress
+from weighbridge.client.request_log import RECORD_TYPE, Records
+from weighbridge.client.request_log_tail import RecordsTail
+from weighbridge.config.round import load_round
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.loadgen.early_stopping import percentile_of_sorted
+from weighbridge.monitor import run_progress as gauge_module
+from weighbridge.monitor.histogram import Histogram
+from weighbridge.monitor.run_progress import Gauge, Plan
 
 NS = 10**9
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.errors import InputError
-from weighbridge.files import write_atomic
-from weighbridge.progress import follow as follow_module
-from weighbridge.progress.follow import Sight, follow, look_once
-from weighbridge.progress.state import PROGRESS_FILE, Phase, State
-from weighbridge.progress.view import Lines, idle, sentence
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import write_atomic
+from weighbridge.monitor import follow as follow_module
+from weighbridge.monitor.follow import Sight, follow, look_once
+from weighbridge.monitor.view import Lines, idle, sentence
+from weighbridge.records.progress_record import PROGRESS_FILE, Phase, State
 
 
 def write(folder: Path, beats: int = 1, **changes: object) -> State:
@@ -143,7 +143,7 @@ def sight(phase: Phase, worry: str = "", **changes: object) -> Sight:
 
 def test_lines_come_when_there_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("weighbridge.progress.view.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("weighbridge.monitor.view.time.monotonic", lambda: now[0])
     lines, folder = Lines(Path("results")), Path("results")
     assert list(lines.of(())) == [f"{idle((), folder)}; waiting for the next"]
     assert list(lines.of(())) == []

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from rich.console import RenderableType
 
-from weighbridge.console import RECURRING, shows_panels
-from weighbridge.errors import SetupError
-from weighbridge.load.crew import Progress
-from weighbridge.progress import reporter as reporter_module
-from weighbridge.progress.gauge import Plan
-from weighbridge.progress.reporter import Reporter, reporting
-from weighbridge.progress.state import PROGRESS_FILE, Phase, State
-from weighbridge.terms import Scenario
+from weighbridge.client.process_group import Progress
+from weighbridge.core.errors import SetupError
+from weighbridge.core.terminal import RECURRING, shows_panels
+from weighbridge.core.terms import Scenario
+from weighbridge.monitor import reporter as reporter_module
+from weighbridge.monitor.reporter import Reporter, reporting
+from weighbridge.monitor.run_progress import Plan
+from weighbridge.records.progress_record import PROGRESS_FILE, Phase, State
 
 PLAN = Plan("server performance", Scenario.SERVER, 10, 100, 10, 12)
 

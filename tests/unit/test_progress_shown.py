@@ -5,11 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
-from weighbridge.progress.lines import line
-from weighbridge.progress.panel import panel
-from weighbridge.progress.state import Figures, Phase, State
-from weighbridge.progress.words import duration, latency, rate
-from weighbridge.terms import Scenario
+from weighbridge.core.terms import Scenario
+from weighbridge.monitor.duration import duration, latency, rate
+from weighbridge.monitor.lines import line
+from weighbridge.monitor.panel import panel
+from weighbridge.records.progress_record import Figures, Phase, State
 
 RUNNING = Figures(
     scenario=Scenario.SERVER,

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from weighbridge.artifacts.kinds import Kind
-from weighbridge.artifacts.prompt import Prompt, extract, extract_official
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.verify import describe
-from weighbridge.errors import InputError, SetupError
-from weighbridge.files import sha256_of
-from weighbridge.prompt import PromptPins
+from weighbridge.benchmarks.qwen3_vl.official_prompt import Prompt, extract, extract_official
+from weighbridge.benchmarks.qwen3_vl.prompt import PromptPins
+from weighbridge.core.errors import InputError, SetupError
+from weighbridge.core.files import sha256_of
 
 PLACEHOLDERS = {
     "product_title": "@TITLE@",

@@ -10,16 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_files import START_NS, write_requests, write_telemetry
 
-from weighbridge.errors import InputError
-from weighbridge.report import wording
-from weighbridge.report.curves import Curve, band, curves_of, growth_of, rate_of, read_telemetry, total
-from weighbridge.report.traffic import (
+from weighbridge.core.errors import InputError
+from weighbridge.report import format as wording
+from weighbridge.report.request_series import (
     Traffic,
     latencies,
     latency_over_time,
     rates_over_time,
     read_traffic,
     survivors,
+)
+from weighbridge.report.telemetry_series import (
+    Curve,
+    band,
+    curves_of,
+    growth_of,
+    rate_of,
+    read_telemetry,
+    total,
 )
 
 COLUMNS = ("planned_ns", "sent_ns", "end_ns", "tokens", "outcome")

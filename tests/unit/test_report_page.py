@@ -12,14 +12,14 @@ from markupsafe import Markup
 from probes import peak, probe
 from report_files import study, write_requests, write_telemetry
 
-from weighbridge.errors import InputError
+from weighbridge.config.round import Round
+from weighbridge.core.errors import InputError
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.evaluation.error_analysis import Study
 from weighbridge.report import write_report
-from weighbridge.report.gallery import GROUPS, Gap, drawings
-from weighbridge.report.material import Missing, gather
+from weighbridge.report.charts import GROUPS, Gap, drawings
+from weighbridge.report.inputs import Missing, gather
 from weighbridge.report.page import Picture, render_page
-from weighbridge.rounds import Round
-from weighbridge.study import Study
-from weighbridge.terms import Mode, Scenario
 
 ROUND = small_round()
 SECTIONS = ["verdicts", "rates", "pictures", "accuracy", "search", "provenance", "published"]

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from openai import OpenAI
 from PIL import Image
 
-from weighbridge.bodies import Bodies
-from weighbridge.config import RequestSettings, Sampling
-from weighbridge.encoding import envelope, picture_url
-from weighbridge.errors import InputError
-from weighbridge.requests import RequestStore, StoreManifest, StoreOrigin, build_store, write_store
-from weighbridge.tasks import load_task
+from weighbridge.benchmarks.registry import load_task
+from weighbridge.config.settings import RequestSettings, Sampling
+from weighbridge.core.errors import InputError
+from weighbridge.requests.bodies import Bodies
+from weighbridge.requests.encoding import envelope, picture_url
+from weighbridge.requests.store import RequestStore, StoreManifest, StoreOrigin, build_store, write_store
 
 PROMPT = {"system": "Answer ü.", "user": "Title @TITLE@, text @DESC@, candidates @CATS@"}
 
@@ -120,14 +120,14 @@ def test_a_body_is_what_the_openai_client_sends(settings: RequestSettings) -> No
 
 
 def load_messages(sample: dict[str, Any]) -> list[dict[str, Any]]:
-    from weighbridge.tasks.catalogue import ProductCatalogue
+    from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue
 
     url = picture_url(sample["product_image"]["bytes"], "reencode")
     return ProductCatalogue(_prompt()).messages(sample, url)
 
 
 def _prompt() -> Any:
-    from weighbridge.tasks.catalogue import Prompt
+    from weighbridge.benchmarks.qwen3_vl.task import Prompt
 
     return Prompt(**PROMPT)
 

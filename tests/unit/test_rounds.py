@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.config import RequestSettings, Sampling, requests_of_round
-from weighbridge.errors import InputError
-from weighbridge.load.seeds import carried_seeds
-from weighbridge.rounds import load_round
-from weighbridge.terms import Scenario
+from weighbridge.config.round import load_round
+from weighbridge.config.settings import RequestSettings, Sampling, requests_of_round
+from weighbridge.core.errors import InputError
+from weighbridge.core.terms import Scenario
+from weighbridge.loadgen.seeds import carried_seeds
 
-ROUNDS = Path(__file__).parents[2] / "workflow" / "rounds"
+ROUNDS = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds"
 V60, V61 = load_round("v6.0"), load_round("v6.1")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.serving.startup import Startup, StartupLog
+from weighbridge.serving.vllm_startup import Startup, StartupLog
 
 # What a real start of vLLM 0.12 on CPUs wrote, its settings and routes cut.
 CPU_LOG = Path(__file__).parent / "server_logs" / "vllm-0.12-cpu.log"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.errors import InputError
-from weighbridge.simulate.model import Behaviour, Fate, body_hash, predict, service_times_s
+from weighbridge.core.errors import InputError
+from weighbridge.simulate.behaviour import Behaviour, Fate, body_hash, predict, service_times_s
 
 BODIES = [b"%d of many different bodies" % number for number in range(20_000)]
 

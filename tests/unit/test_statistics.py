@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weighbridge.statistics import (
+from weighbridge.loadgen.early_stopping import (
     few_over_probability,
     max_over_latency,
     min_queries,

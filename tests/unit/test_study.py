@@ -10,9 +10,9 @@ import pytest
 from loadgen_files import small_round
 from PIL import Image
 
-from weighbridge.errors import InputError
-from weighbridge.evaluation import evaluate
-from weighbridge.study import Study, study
+from weighbridge.core.errors import InputError
+from weighbridge.evaluation.error_analysis import Study, study
+from weighbridge.evaluation.evaluate import evaluate
 
 GOOD, BAD, OTHER = "Home > Lamps", "Home > Tables", "Toys > Kites"
 # Numbers of samples a category, and how many of them are answered right.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from loadgen_files import small_round, write_results
 
-from weighbridge.config import SubmissionSettings
+from weighbridge.config.settings import SubmissionSettings
 from weighbridge.submission import assemble
 
 GOLDEN = Path(__file__).parent / "golden"

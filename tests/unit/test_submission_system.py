@@ -7,20 +7,20 @@ import pytest
 import yaml
 from loadgen_files import record_values, small_round
 
-from weighbridge.config import SubmissionSettings
-from weighbridge.detection import detect
-from weighbridge.errors import InputError
-from weighbridge.record import RunRecord
+from weighbridge.config.settings import SubmissionSettings
+from weighbridge.core.errors import InputError
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.records.run_record import RunRecord
 from weighbridge.submission.measurements import measurements
-from weighbridge.submission.starting import starting_description
-from weighbridge.submission.system import (
+from weighbridge.submission.system_description import (
     DEMONSTRATION,
     PLACEHOLDER,
     SystemDescription,
     describe_system,
     required_fields,
 )
-from weighbridge.terms import Mode, Scenario
+from weighbridge.submission.system_template import starting_description
+from weighbridge.system.detection import detect
 
 DEMO, REAL = small_round(), small_round(submittable=True)
 RECORD = RunRecord.parse(record_values(DEMO, Scenario.OFFLINE, Mode.PERFORMANCE), "run.json")

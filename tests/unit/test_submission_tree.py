@@ -14,11 +14,11 @@ import pytest
 from loadgen_files import small_round, write_results
 
 from weighbridge.artifacts.manifest import Manifest, read_lock
-from weighbridge.config import SubmissionSettings
-from weighbridge.errors import InputError, InvalidRunError
-from weighbridge.rounds import Round
+from weighbridge.config.round import Round
+from weighbridge.config.settings import SubmissionSettings
+from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.submission import assemble
-from weighbridge.submission.system import required_fields
+from weighbridge.submission.system_description import required_fields
 from weighbridge.submission.tree import check_tree, replaced_folder
 from weighbridge.submission.truncate import truncate_log, with_hash
 

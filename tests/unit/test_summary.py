@@ -9,13 +9,13 @@ from loadgen_files import detail_values, small_round, write_detail, write_result
 from probes import peak, probe
 from rich.console import Console
 
-from weighbridge.errors import InputError
+from weighbridge.config.round import Round
+from weighbridge.core.errors import InputError
+from weighbridge.core.terms import Mode, Scenario
 from weighbridge.gates import judge, write_verdict
-from weighbridge.peak.record import Peak
-from weighbridge.rounds import Round
-from weighbridge.summary import Summary, schema_text, summarise, write_summary
-from weighbridge.summary_table import render
-from weighbridge.terms import Mode, Scenario
+from weighbridge.records.search_record import Peak
+from weighbridge.report.summary import Summary, schema_text, summarise, write_summary
+from weighbridge.report.summary_table import render
 
 ROUND = small_round()
 

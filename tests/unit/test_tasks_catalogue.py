@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from pandas import DataFrame
 from rapidfuzz import fuzz
 
-from weighbridge.errors import InputError
-from weighbridge.prompt import Prompt
-from weighbridge.tasks import load_task
-from weighbridge.tasks.catalogue import ProductCatalogue
-from weighbridge.tasks.catalogue_scoring import binary_f1, read_answer, same_brand
-from weighbridge.tasks.parquet import read_rows, split_files
+from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
+from weighbridge.benchmarks.qwen3_vl.scoring import binary_f1, read_answer, same_brand
+from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue
+from weighbridge.benchmarks.registry import load_task
+from weighbridge.core.errors import InputError
+from weighbridge.core.parquet import read_rows, split_files
 
 PRODUCT = {
     "product_title": "Mug",

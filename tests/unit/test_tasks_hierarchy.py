@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.tasks.hierarchy import overlap
+from weighbridge.benchmarks.qwen3_vl.hierarchy import overlap
 
 _NODES = st.sampled_from(["A", "B", " A ", "a", "", ">", "A > B"])
 _PATHS = st.lists(_NODES, min_size=1, max_size=6).map(" > ".join)

@@ -16,12 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.telemetry import gpus, machine
-from weighbridge.telemetry.gpus import Gpus
-from weighbridge.telemetry.machine import Machine
-from weighbridge.telemetry.page import read_page
-from weighbridge.telemetry.recording import record_sources
-from weighbridge.telemetry.samples import AbsentError, Metric, Reading, Samples, growth, join
+from weighbridge.system.telemetry import gpu_telemetry as gpus
+from weighbridge.system.telemetry import host_telemetry as machine
+from weighbridge.system.telemetry.gpu_telemetry import Gpus
+from weighbridge.system.telemetry.host_telemetry import Machine
+from weighbridge.system.telemetry.metrics_page import read_page
+from weighbridge.system.telemetry.recorder import record_sources
+from weighbridge.system.telemetry.samples import AbsentError, Metric, Reading, Samples, growth, join
 
 # Written by vLLM 0.12's own loggers for two engines.
 PAGE = Path(__file__).parent / "golden" / "vllm-0.12-metrics.txt"
@@ -212,8 +213,8 @@ def test_processes_are_told_apart_and_a_server_is_its_whole_tree(
     monkeypatch.setattr(machine, "_SHORTEST_S", 0.0)
     child = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {BUSY!r}])"
     server = started(IDLE, first=child)
-    worker = started(BUSY, "-m", "weighbridge.load.worker", '{"number":3,"store":"s"}')
-    started(IDLE, "-m", "weighbridge.load.loadgen", '{"model":"m"}')
+    worker = started(BUSY, "-m", "weighbridge.client.worker", '{"number":3,"store":"s"}')
+    started(IDLE, "-m", "weighbridge.loadgen.process", '{"model":"m"}')
     started(IDLE)  # nobody's
     source = Machine((server.pid,))
     first = {(name, metric): value for name, metric, value in source.read()}

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weighbridge.rounds import load_round
-from weighbridge.schedule import server_schedule_s
-from weighbridge.terms import Mode, Scenario
-from weighbridge.work import (
+from weighbridge.config.round import load_round
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.loadgen.schedule import server_schedule_s
+from weighbridge.loadgen.work_size import (
     explain_work,
     largest_target_qps,
     offline_target_qps,

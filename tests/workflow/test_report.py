@@ -9,7 +9,7 @@ from browser import Browser, running_browser
 from driver import Answer, Workflow
 from small_rehearsal import BEHAVIOUR, small_rehearsal
 
-from weighbridge.peak.record import Peak, Probe
+from weighbridge.records.search_record import Peak, Probe
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = 400

@@ -8,7 +8,7 @@ import yaml
 from small_rehearsal import small_rehearsal
 from test_rehearsal import snakemake
 
-from weighbridge.peak.record import Peak
+from weighbridge.records.search_record import Peak
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from driver import BIN, Workflow
 
-from weighbridge.config import schema_text
+from weighbridge.config.settings import schema_text
 
 
 def test_the_demo_is_four_runs_and_their_verdicts(workflow: Workflow) -> None:

@@ -15,7 +15,7 @@ from driver import BIN, Workflow
 from rocrate.rocrate import ROCrate
 
 from weighbridge.serving.ports import free_ports
-from weighbridge.simulate.model import Behaviour
+from weighbridge.simulate.behaviour import Behaviour
 from weighbridge.simulate.oracle import latencies
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,12 @@ DONE = "Nothing to be done"
 def simulated_server(run: Path, port: int, **behaviour: object) -> Iterator[None]:
     """Answer the requests of a run directory's store from the dataset."""
     resources = run / "resources"
-    command = [BIN / "weighbridge", "simulate", "--round", ROOT / "workflow" / "rounds" / "demo.yaml"]
+    command = [
+        BIN / "weighbridge",
+        "simulate",
+        "--round",
+        ROOT / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds" / "demo.yaml",
+    ]
     command += ["--store", resources / "requests", "--dataset", resources / "dataset.json"]
     command += ["--prompt", ROOT / "demo" / "prompt.json", "--port", str(port)]
     command += ["--behaviour", json.dumps(behaviour)]

@@ -10,14 +10,14 @@ from hashlib import sha256
 from pathlib import Path
 from shlex import quote
 
-from weighbridge.config import parse_settings
-from weighbridge.errors import InputError
-from weighbridge.rounds import load_round, round_file
-from weighbridge.terms import Scenario
-from weighbridge.work import warn_of_work
+from weighbridge.config.settings import parse_settings
+from weighbridge.core.errors import InputError
+from weighbridge.config.round import load_round, round_file
+from weighbridge.core.terms import Scenario
+from weighbridge.loadgen.work_size import warn_of_work
 
 ROOT = Path(workflow.basedir)
-ROUNDS = ROOT / "workflow" / "rounds"
+ROUNDS = ROOT / "src/weighbridge/benchmarks/qwen3_vl/rounds"
 
 try:
     SETTINGS = parse_settings(config, ROOT)

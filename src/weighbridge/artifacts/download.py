@@ -14,10 +14,10 @@ from typing import BinaryIO
 from huggingface_hub import constants, get_session, hf_raise_for_status
 from huggingface_hub.errors import HfHubHTTPError
 
+from weighbridge.artifacts.folder import workshop
 from weighbridge.artifacts.hub import FAILURES, RemoteFile, Repository
-from weighbridge.artifacts.landing import workshop
-from weighbridge.artifacts.meter import Advance, meter, size_words
-from weighbridge.errors import SetupError
+from weighbridge.artifacts.transfer_progress import Advance, meter, size_words
+from weighbridge.core.errors import SetupError
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from weighbridge.artifacts.download import download
+from weighbridge.artifacts.folder import make_folder, set_aside, workshop
 from weighbridge.artifacts.hub import RemoteFile, Repository
 from weighbridge.artifacts.kinds import Kind
-from weighbridge.artifacts.landing import make_folder, set_aside, workshop
 from weighbridge.artifacts.manifest import FileEntry, Manifest
 from weighbridge.artifacts.verify import Difference, describe, differences, first_of
-from weighbridge.config import Artifact
-from weighbridge.errors import SetupError
+from weighbridge.config.settings import Artifact
+from weighbridge.core.errors import SetupError
 
 logger = logging.getLogger(__name__)
 

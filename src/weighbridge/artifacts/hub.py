@@ -21,8 +21,8 @@ from huggingface_hub.hf_api import RepoFile
 
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.manifest import is_bookkeeping, stays_inside
-from weighbridge.config import Artifact
-from weighbridge.errors import InputError, SetupError
+from weighbridge.config.settings import Artifact
+from weighbridge.core.errors import InputError, SetupError
 
 FAILURES = (httpx2.HTTPError, OSError)
 """What the client raises where the network, the hub or the disk does not play along."""

@@ -4,7 +4,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from weighbridge.artifacts.manifest import files_of
-from weighbridge.errors import SetupError
+from weighbridge.core.errors import SetupError
 
 
 class Kind(StrEnum):

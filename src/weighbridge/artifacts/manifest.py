@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from weighbridge.errors import InputError
-from weighbridge.files import write_atomic
-from weighbridge.models import Model
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import write_atomic
+from weighbridge.core.models import Model
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.manifest import FileEntry, Sha256
-from weighbridge.models import Model
+from weighbridge.core.models import Model
 
 
 class Proof(Model):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from weighbridge.artifacts.landing import make_folder, set_aside, workshop
+from weighbridge.artifacts.folder import make_folder, set_aside, workshop
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.verify import describe, verify
-from weighbridge.config import Artifact
-from weighbridge.errors import SetupError
+from weighbridge.config.settings import Artifact
+from weighbridge.core.errors import SetupError
 
 _FORGE = "https://github.com"
 

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from weighbridge.artifacts.hash_cache import Stamps
 from weighbridge.artifacts.manifest import FileEntry, Manifest, files_of
-from weighbridge.artifacts.meter import Advance, meter
-from weighbridge.artifacts.stamps import Stamps
-from weighbridge.errors import SetupError
+from weighbridge.artifacts.transfer_progress import Advance, meter
+from weighbridge.core.errors import SetupError
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from weighbridge import __version__
-from weighbridge.cli import artifacts, peak, report, requests, results, run, simulate, submission, watch
-from weighbridge.errors import WeighbridgeError
+from weighbridge.cli import artifacts, report, requests, results, run, search, simulate, submission, watch
+from weighbridge.core.errors import WeighbridgeError
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for stage in (artifacts, requests, run, watch, peak, results, report, submission, simulate):
+for stage in (artifacts, requests, run, watch, search, results, report, submission, simulate):
     stage.register(app)
 
 

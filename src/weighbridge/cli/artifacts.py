@@ -23,8 +23,8 @@ def fetch(
     proof: Annotated[Path, typer.Option(help="Where to write what was proven.")],
 ) -> None:
     """Bring an artifact to disk if need be, verify every byte, and write its proof."""
-    from weighbridge.artifacts.obtain import obtain
-    from weighbridge.config import Artifact
+    from weighbridge.artifacts.resolve import obtain
+    from weighbridge.config.settings import Artifact
 
     done = obtain(Artifact.parse_json(artifact, f"artifacts.{kind}"), kind, into, proof)
     typer.echo(f"{kind}: {len(done.files)} files proven in {done.folder} (sha256 {done.manifest_digest})")
@@ -65,9 +65,9 @@ def extract_prompt(
     out: Annotated[Path, typer.Option(help="JSON file to write: system and user text.")],
 ) -> None:
     """Take the official prompt out of the proven reference, and check it against the round's hashes."""
-    from weighbridge.artifacts.prompt import extract_official
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.rounds import load_round
+    from weighbridge.benchmarks.qwen3_vl.official_prompt import extract_official
+    from weighbridge.config.round import load_round
 
     prompt = extract_official(Proof.read(reference), load_round(str(round_)).prompt, out)
     typer.echo(f"{out}: system message of {len(prompt.system)}, user text of {len(prompt.user)} characters")

@@ -38,8 +38,8 @@ def report(
     it; runs that failed their gates are shown like others.
     """
     from weighbridge.artifacts.proof import Proof
+    from weighbridge.config.round import load_round
     from weighbridge.report import write_report
-    from weighbridge.rounds import load_round
 
     write_report(
         results,

@@ -25,10 +25,10 @@ def build_requests(
 ) -> None:
     """Encode every sample's request body, once, into one memory-mapped file."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.config import RequestSettings, requests_of_round
-    from weighbridge.prompt import Prompt
-    from weighbridge.requests import build_store
-    from weighbridge.rounds import load_round
+    from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
+    from weighbridge.config.round import load_round
+    from weighbridge.config.settings import RequestSettings, requests_of_round
+    from weighbridge.requests.store import build_store
 
     round_ = load_round(round_file)
     Prompt.read(prompt).require(round_.prompt, prompt)
@@ -53,9 +53,9 @@ def count_tokens(
 ) -> None:
     """Count every prompt's tokens as the model does, and refuse those that the server would."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.config import ServerSettings
-    from weighbridge.files import write_atomic
-    from weighbridge.prompt_tokens import check_lengths
+    from weighbridge.config.settings import ServerSettings
+    from weighbridge.core.files import write_atomic
+    from weighbridge.requests.token_counts import check_lengths
 
     settings = ServerSettings.parse_json(server, "--server")
     found = check_lengths(store, Proof.read(model).folder, settings)

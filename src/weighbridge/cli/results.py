@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from weighbridge.cli.options import RoundFile
-from weighbridge.terms import Scenario
+from weighbridge.core.terms import Scenario
 
 
 def register(app: typer.Typer) -> None:
@@ -26,8 +26,8 @@ def evaluate(
 ) -> None:
     """Score an accuracy run."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.evaluation import evaluate as score
-    from weighbridge.rounds import load_round
+    from weighbridge.config.round import load_round
+    from weighbridge.evaluation.evaluate import evaluate as score
 
     score(
         logs=logs,
@@ -54,10 +54,10 @@ def gate(
 
     With --logs, every scenario found is judged and printed as a table; the exit code is 4 if one is INVALID.
     """
-    from weighbridge.errors import InputError, InvalidRunError
-    from weighbridge.evaluation import Evaluation
+    from weighbridge.config.round import load_round
+    from weighbridge.core.errors import InputError, InvalidRunError
+    from weighbridge.evaluation.evaluate import Evaluation
     from weighbridge.gates import judge, judge_logs, render_verdict, write_verdict
-    from weighbridge.rounds import load_round
 
     round_ = load_round(round_file)
     if logs is not None:
@@ -89,8 +89,8 @@ def summary(
     """Print one table: scenario, rate, p99, F1, verdict, where the files are."""
     from rich.console import Console
 
-    from weighbridge.summary import summarise, write_summary
-    from weighbridge.summary_table import render
+    from weighbridge.report.summary import summarise, write_summary
+    from weighbridge.report.summary_table import render
 
     found = summarise(results)
     if output is not None:
@@ -107,9 +107,9 @@ def compare(
     """Print runs side by side, and the published results of the same benchmark beside them."""
     from rich.console import Console
 
-    from weighbridge.compare import compare as put_side_by_side
-    from weighbridge.compare import render_comparison
-    from weighbridge.files import write_atomic
+    from weighbridge.core.files import write_atomic
+    from weighbridge.report.compare_runs import compare as put_side_by_side
+    from weighbridge.report.compare_runs import render_comparison
 
     comparison = put_side_by_side(runs)
     if output is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weighbridge.cli.options import ClientJson, ModelProof, Program, RoundFile, ServerJson, Store
-from weighbridge.terms import Mode, Scenario
+from weighbridge.core.terms import Mode, Scenario
 
 if TYPE_CHECKING:
     from weighbridge.run import Setup
@@ -27,10 +27,10 @@ def preflight(
     results: Annotated[Path, typer.Option(help="Folder that the runs will write to.")] = Path("results"),
 ) -> None:
     """Check in seconds what a run needs: LoadGen's seeds, GPUs, a fixed port, a writable folder."""
-    from weighbridge.config import ServerSettings
-    from weighbridge.files import write_atomic
-    from weighbridge.preflight import check
-    from weighbridge.rounds import load_round
+    from weighbridge.config.round import load_round
+    from weighbridge.config.settings import ServerSettings
+    from weighbridge.core.files import write_atomic
+    from weighbridge.run.preflight import check
 
     found = check(load_round(round_file), ServerSettings.parse_json(server, "--server"), results)
     write_atomic(output, found.model_dump_json(indent=2) + "\n")
@@ -42,10 +42,10 @@ def find_server(
     output: Annotated[Path, typer.Option(help="File to write what was found to.")],
 ) -> None:
     """Find the model server's program and its version."""
-    from weighbridge.config import ServerSettings
-    from weighbridge.files import write_atomic
-    from weighbridge.rounds import load_round
-    from weighbridge.server_program import find_server as find
+    from weighbridge.config.round import load_round
+    from weighbridge.config.settings import ServerSettings
+    from weighbridge.core.files import write_atomic
+    from weighbridge.serving.program import find_server as find
 
     found = find(load_round(round_file), ServerSettings.parse_json(server, "--server"))
     write_atomic(output, found.model_dump_json(indent=2) + "\n")
@@ -59,7 +59,7 @@ def serve(
     """Start the server exactly as a run does, and keep it until Ctrl-C."""
     import signal
 
-    from weighbridge.config import ServerSettings
+    from weighbridge.config.settings import ServerSettings
     from weighbridge.serving import end_on_sigterm, running_server
 
     end_on_sigterm()
@@ -87,8 +87,8 @@ def run(
     program: Program = None,
 ) -> None:
     """Serve the model, drive it with LoadGen once, and write logs and run.json."""
-    from weighbridge.errors import InputError
-    from weighbridge.peak.record import Peak
+    from weighbridge.core.errors import InputError
+    from weighbridge.records.search_record import Peak
     from weighbridge.run import execute
 
     if peak is not None and target_qps is None:
@@ -103,10 +103,10 @@ def setup_of(
 ) -> "Setup":
     """Put together what is measured, from the options that say it."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.config import ClientSettings, ServerSettings
-    from weighbridge.rounds import load_round
+    from weighbridge.config.round import load_round
+    from weighbridge.config.settings import ClientSettings, ServerSettings
     from weighbridge.run import Setup
-    from weighbridge.server_program import ServerProgram
+    from weighbridge.serving.program import ServerProgram
 
     settings = ServerSettings.parse_json(server, "--server")
     executable = ServerProgram.read(program).executable if program else None

@@ -33,10 +33,10 @@ def simulate(
 ) -> None:
     """Serve the dataset's answers as an OpenAI-compatible server of known speed, until Ctrl-C."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.rounds import load_round
-    from weighbridge.simulate.answers import answers_from_dataset
-    from weighbridge.simulate.model import Behaviour
-    from weighbridge.simulate.server import serve
+    from weighbridge.config.round import load_round
+    from weighbridge.simulate.behaviour import Behaviour
+    from weighbridge.simulate.dataset_answers import answers_from_dataset
+    from weighbridge.simulate.simulated_server import serve
 
     answers = answers_from_dataset(
         store=store,
@@ -70,12 +70,12 @@ def predict(
     from rich.console import Console
     from rich.table import Table
 
-    from weighbridge.simulate.model import Behaviour
+    from weighbridge.simulate.behaviour import Behaviour
     from weighbridge.simulate.oracle import latencies, peak_qps
 
     served = Behaviour.parse_json(behaviour, "--behaviour")
     if peak_of is not None:
-        from weighbridge.rounds import load_round
+        from weighbridge.config.round import load_round
 
         typer.echo(f"{peak_qps(run, store, served, load_round(peak_of)):.6g}")
         return

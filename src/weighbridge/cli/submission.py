@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def system() -> None:
     """Print what this machine tells of itself, and which fields a system.yaml must state, as YAML."""
-    from weighbridge.submission.starting import starting_description
+    from weighbridge.submission.system_template import starting_description
 
     typer.echo(starting_description(), nl=False)
 
@@ -34,8 +34,8 @@ def assemble(
     out: Annotated[Path, typer.Option(help="Folder of the tree.")],
 ) -> None:
     """Build the submission tree from runs that passed every gate."""
-    from weighbridge.config import SubmissionSettings
-    from weighbridge.rounds import load_round
+    from weighbridge.config.round import load_round
+    from weighbridge.config.settings import SubmissionSettings
     from weighbridge.submission import assemble as build
 
     build(
@@ -61,10 +61,10 @@ def check(
     from rich.console import Console
 
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.checker import check_submission, render_report
-    from weighbridge.errors import InvalidRunError
-    from weighbridge.files import write_atomic
-    from weighbridge.rounds import load_round
+    from weighbridge.config.round import load_round
+    from weighbridge.core.errors import InvalidRunError
+    from weighbridge.core.files import write_atomic
+    from weighbridge.submission.checker import check_submission, render_report
 
     report = check_submission(
         tree,
@@ -86,6 +86,6 @@ def crate(
 ) -> None:
     """Write ro-crate-metadata.json into the results: what came of what, for programs."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.crate import write_crate
+    from weighbridge.provenance import write_crate
 
     write_crate(results, [Proof.read(path) for path in artifact], submitter)

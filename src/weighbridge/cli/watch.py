@@ -30,9 +30,9 @@ def watch(
     from rich.console import Console
     from rich.live import Live
 
-    from weighbridge.console import shows_panels
-    from weighbridge.progress.follow import follow, look_once
-    from weighbridge.progress.view import Lines, idle, picture, sentence
+    from weighbridge.core.terminal import shows_panels
+    from weighbridge.monitor.follow import follow, look_once
+    from weighbridge.monitor.view import Lines, idle, picture, sentence
 
     on_terminal = shows_panels(sys.stdout)
     try:

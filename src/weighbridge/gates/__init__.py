@@ -1,9 +1,9 @@
 """The gates: whether a scenario's two runs count, check by check, stricter than the official checker."""
 
+from weighbridge.gates.foreign_logs import judge_logs
 from weighbridge.gates.judge import judge
-from weighbridge.gates.logs_of_anyone import judge_logs
-from weighbridge.gates.table import render_verdict
-from weighbridge.gates.verdict import VERDICT, Check, Figures, Verdict, write_verdict
+from weighbridge.gates.verdict_table import render_verdict
+from weighbridge.records.verdict import VERDICT, Check, Figures, Verdict, write_verdict
 
 __all__ = [
     "VERDICT",

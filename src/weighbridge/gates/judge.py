@@ -3,19 +3,19 @@
 from dataclasses import fields
 from pathlib import Path
 
-from weighbridge.errors import InputError
-from weighbridge.evaluation import Evaluation
-from weighbridge.gates.accuracy import accuracy_checks, readings, score_in_text
-from weighbridge.gates.common import common_checks, loadgen_version
-from weighbridge.gates.performance import Performance, performance_checks, suggested_target_qps
-from weighbridge.gates.records import record_checks
-from weighbridge.gates.verdict import Check, Gate, Verdict, outcome_of
-from weighbridge.logs import DETAIL, DetailLog, read_detail
-from weighbridge.record import RUN_RECORD, RunRecord
-from weighbridge.rounds import Round, ScenarioRules
-from weighbridge.statistics import max_over_latency, min_queries
-from weighbridge.terms import Mode, Scenario
-from weighbridge.work import explain_work
+from weighbridge.config.round import Round, ScenarioRules
+from weighbridge.core.errors import InputError
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.evaluation.evaluate import Evaluation
+from weighbridge.gates.accuracy_checks import accuracy_checks, readings, score_in_text
+from weighbridge.gates.log_checks import common_checks, loadgen_version
+from weighbridge.gates.performance_checks import Performance, performance_checks, suggested_target_qps
+from weighbridge.gates.record_checks import record_checks
+from weighbridge.loadgen.early_stopping import max_over_latency, min_queries
+from weighbridge.loadgen.logs import DETAIL, DetailLog, read_detail
+from weighbridge.loadgen.work_size import explain_work
+from weighbridge.records.run_record import RUN_RECORD, RunRecord
+from weighbridge.records.verdict import Check, Gate, Verdict, outcome_of
 
 _RATE_UNIT = {Scenario.OFFLINE: "samples/s", Scenario.SERVER: "queries/s"}
 _NOTHING = Performance(*[None] * len(fields(Performance)))

@@ -9,17 +9,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from weighbridge import __version__
-from weighbridge.compare import Line, line_of, published_lines
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.evaluation.error_analysis import Study
 from weighbridge.gates import Verdict
-from weighbridge.gates.verdict import by_remedy, worded
-from weighbridge.report import wording
-from weighbridge.report.gallery import GROUPS
-from weighbridge.report.material import Material, Missing, Run
-from weighbridge.report.origins import command_of, facts, system_facts
-from weighbridge.report.palette import PALETTE
+from weighbridge.records.verdict import by_remedy, worded
+from weighbridge.report import format as wording
+from weighbridge.report.charts import GROUPS
+from weighbridge.report.colors import PALETTE
+from weighbridge.report.compare_runs import Line, line_of, published_lines
+from weighbridge.report.inputs import Material, Missing, Run
+from weighbridge.report.provenance_facts import command_of, facts, system_facts
 from weighbridge.report.rates import rate_blocks, warnings_of
-from weighbridge.study import Study
-from weighbridge.terms import Mode, Scenario
 
 _MARKS = {"VALID": ("good", "✓"), "INVALID": ("bad", "✕"), "UNPROVEN": ("open", "?")}
 _CHECK_MARKS = {True: ("good", "✓ passed"), False: ("bad", "✕ failed"), None: ("open", "? not known")}

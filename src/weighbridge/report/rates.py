@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from weighbridge.gates import Verdict
-from weighbridge.record import LoadReport
-from weighbridge.report.material import Missing, Run
-from weighbridge.report.traffic import PERCENTILES, Traffic, latencies
-from weighbridge.report.wording import NONE, duration, number, seconds, share, size
+from weighbridge.records.run_record import LoadReport
+from weighbridge.report.format import NONE, duration, number, seconds, share, size
+from weighbridge.report.inputs import Missing, Run
+from weighbridge.report.request_series import PERCENTILES, Traffic, latencies
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from weighbridge.report.palette import PALETTE
+from weighbridge.report.colors import PALETTE
 
 _PNG_DPI = 160
 _ROLE_OF = {colour.light: role for role, colour in PALETTE.items()}

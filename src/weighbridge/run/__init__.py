@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from weighbridge.errors import InvalidRunError
-from weighbridge.progress.state import PROGRESS_FILE
-from weighbridge.record import RunRecord
+from weighbridge.core.errors import InvalidRunError
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.records.progress_record import PROGRESS_FILE
+from weighbridge.records.run_record import RunRecord
 from weighbridge.run.session import Setup, session
-from weighbridge.terms import Mode, Scenario
 
 __all__ = ["Setup", "execute"]
 

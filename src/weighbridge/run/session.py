@@ -10,20 +10,18 @@ from pathlib import Path
 
 from weighbridge import __version__
 from weighbridge.artifacts.proof import Proof
-from weighbridge.config import ClientSettings, ServerSettings
-from weighbridge.detection import detect
-from weighbridge.errors import InputError
-from weighbridge.files import sha256_of, write_atomic
-from weighbridge.load.crew import Progress
-from weighbridge.load.drive import drive
-from weighbridge.logs import ANSWERS, DETAIL, SUMMARY
-from weighbridge.preflight import check_accelerators, check_loadgen
-from weighbridge.probing import Golden, at_once, check_golden, server_version, warm_up
-from weighbridge.progress.gauge import Plan
-from weighbridge.progress.reporter import Reporter, reporting
-from weighbridge.progress.state import Phase
-from weighbridge.provenance import code_sha256, git_revision, this_host
-from weighbridge.record import (
+from weighbridge.client.process_group import Progress
+from weighbridge.config.round import Round
+from weighbridge.config.settings import ClientSettings, ServerSettings
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import sha256_of, write_atomic
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.loadgen.issuer import drive
+from weighbridge.loadgen.logs import ANSWERS, DETAIL, SUMMARY
+from weighbridge.monitor.reporter import Reporter, reporting
+from weighbridge.monitor.run_progress import Plan
+from weighbridge.records.progress_record import Phase
+from weighbridge.records.run_record import (
     RUN_RECORD,
     TELEMETRY_FILE,
     LoadReport,
@@ -31,11 +29,13 @@ from weighbridge.record import (
     ServerRecord,
     TelemetryBrief,
 )
-from weighbridge.requests import RequestStore
-from weighbridge.rounds import Round
+from weighbridge.requests.store import RequestStore
+from weighbridge.run.preflight import check_accelerators, check_loadgen
 from weighbridge.serving import RunningServer, end_on_sigterm, running_server
-from weighbridge.telemetry import recording
-from weighbridge.terms import Mode, Scenario
+from weighbridge.serving.probing import Golden, at_once, check_golden, server_version, warm_up
+from weighbridge.system.detection import detect
+from weighbridge.system.identity import code_sha256, git_revision, this_host
+from weighbridge.system.telemetry import recording
 
 log = logging.getLogger(__name__)
 

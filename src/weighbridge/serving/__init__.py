@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from weighbridge.config import ServerSettings
-from weighbridge.console import RECURRING
-from weighbridge.errors import SetupError
-from weighbridge.probing import keeps_prefixes, served_models
-from weighbridge.serving.plan import find_executable, plan, program
+from weighbridge.config.settings import ServerSettings
+from weighbridge.core.errors import SetupError
+from weighbridge.core.terminal import RECURRING
+from weighbridge.serving.launch import find_executable, plan, program
 from weighbridge.serving.ports import check_port
+from weighbridge.serving.probing import keeps_prefixes, served_models
 from weighbridge.serving.process import ServerProcess, missing_library, start, stop
-from weighbridge.serving.startup import Startup
+from weighbridge.serving.vllm_startup import Startup
 
 __all__ = [
     "RunningServer",

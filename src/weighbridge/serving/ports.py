@@ -10,7 +10,7 @@ import sys
 
 import psutil
 
-from weighbridge.errors import SetupError
+from weighbridge.core.errors import SetupError
 
 # Below those that the system hands out by itself: srun, a client or a server's own processes could be given
 # a port of that range between our look and the server's start.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from weighbridge.serving.plan import Launch
+from weighbridge.serving.launch import Launch
 
 log = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from weighbridge.errors import InputError
-from weighbridge.requests import RequestStore
-from weighbridge.rounds import Round
-from weighbridge.schedule import server_schedule_s
-from weighbridge.simulate.model import Behaviour, predict, service_times_s
-from weighbridge.statistics import max_over_latency
-from weighbridge.terms import Scenario
+from weighbridge.config.round import Round
+from weighbridge.core.errors import InputError
+from weighbridge.core.terms import Scenario
+from weighbridge.loadgen.early_stopping import max_over_latency
+from weighbridge.loadgen.schedule import server_schedule_s
+from weighbridge.requests.store import RequestStore
+from weighbridge.simulate.behaviour import Behaviour, predict, service_times_s
 
 _EXACT = 1e-4  # relative width at which the bisection of a peak ends
 

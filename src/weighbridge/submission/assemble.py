@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.artifacts.manifest import Manifest, write_lock
-from weighbridge.config import SubmissionSettings
-from weighbridge.errors import InputError, InvalidRunError
-from weighbridge.evaluation import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
-from weighbridge.files import sha256_of
+from weighbridge.config.round import Round
+from weighbridge.config.settings import SubmissionSettings
+from weighbridge.core.errors import InputError, InvalidRunError
+from weighbridge.core.files import sha256_of
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.evaluation.evaluate import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
 from weighbridge.gates import VERDICT, Verdict
-from weighbridge.logs import ANSWERS, DETAIL, SUMMARY
-from weighbridge.record import RUN_RECORD, RunRecord
-from weighbridge.rounds import Round
+from weighbridge.loadgen.logs import ANSWERS, DETAIL, SUMMARY
+from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.submission.documents import render
 from weighbridge.submission.measurements import measurements
 from weighbridge.submission.pack import pack
 from weighbridge.submission.sources import copy_sources
-from weighbridge.submission.system import describe_system
+from weighbridge.submission.system_description import describe_system
 from weighbridge.submission.tree import DEMONSTRATION_FILE, Layout, check_tree, manifest_of, replaced_folder
 from weighbridge.submission.truncate import truncate_log, with_hash
-from weighbridge.terms import Mode, Scenario
 
 USER_CONF = "user.conf"
 _NOT_TRANSFORMED = ("no", "none", "n/a")

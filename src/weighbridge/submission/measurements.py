@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from weighbridge.errors import InputError
-from weighbridge.record import RunRecord
-from weighbridge.rounds import Round
-from weighbridge.submission.system import PLACEHOLDER, mark_of
+from weighbridge.config.round import Round
+from weighbridge.core.errors import InputError
+from weighbridge.records.run_record import RunRecord
+from weighbridge.submission.system_description import PLACEHOLDER, mark_of
 
 # With an example of each. Source: the submission checker's constants in mlcommons/inference @ b66003e1.
 MEASUREMENTS = {

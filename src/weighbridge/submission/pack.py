@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from weighbridge.artifacts.manifest import Manifest
-from weighbridge.files import sha256_of, write_atomic
+from weighbridge.core.files import sha256_of, write_atomic
 
 
 def pack(root: Path, manifest: Manifest) -> Path:

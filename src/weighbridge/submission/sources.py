@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from weighbridge.errors import InputError
+from weighbridge.core.errors import InputError
 
 # From the project's root. The folders within demo/ stay out: they are data, and pinned by locks.
 _PATTERNS = (

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.artifacts.manifest import FileEntry, Manifest
-from weighbridge.config import SubmissionSettings
-from weighbridge.errors import InputError
-from weighbridge.files import sha256_of
-from weighbridge.rounds import Round
-from weighbridge.terms import Scenario
+from weighbridge.config.round import Round
+from weighbridge.config.settings import SubmissionSettings
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import sha256_of
+from weighbridge.core.terms import Scenario
 
 DEMONSTRATION_FILE = "DEMONSTRATION.md"
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from weighbridge.files import sha256_of, write_atomic
-from weighbridge.logs import TRUNCATION_MARK
+from weighbridge.core.files import sha256_of, write_atomic
+from weighbridge.loadgen.logs import TRUNCATION_MARK
 
 _KEPT_BYTES = 4096
 

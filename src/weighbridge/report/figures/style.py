@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from weighbridge.report.palette import PALETTE
+from weighbridge.report.colors import PALETTE
 
 # A figure is shown between 340 and 560 pixels wide, so that 11 points stay readable on a phone.
 _WIDTH_IN, _HEIGHT_IN = 4.6, 3.0

@@ -1,0 +1,65 @@
+"""An artifact brought to disk, whatever its origin, and proven."""
+
+from pathlib import Path
+
+from weighbridge.artifacts.fetch import fetch
+from weighbridge.artifacts.kinds import Kind, check_contents
+from weighbridge.artifacts.manifest import Manifest, read_lock
+from weighbridge.artifacts.proof import Proof
+from weighbridge.artifacts.reference import checkout
+from weighbridge.artifacts.verify import verify
+from weighbridge.benchmarks.qwen3_vl.synthetic import synthesise
+from weighbridge.config.settings import Artifact
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import write_atomic
+
+
+def obtain(artifact: Artifact, kind: Kind, into: Path, proof: Path) -> Proof:
+    """Bring an artifact to disk if it is not there, prove it, and write its proof.
+
+    Args:
+        artifact: its pin; with a `path`, the folder is proven where it lies and nothing is fetched; a
+            `synthetic` one is made up.
+        kind: what it is for.
+        into: the folder to fetch into.
+        proof: the file to write, after everything else has succeeded.
+
+    Raises:
+        InputError: the settings name no lock for a folder given by path, or the lock cannot be read.
+        SetupError: the artifact cannot be had, or is not what its pin says.
+    """
+    lock = read_lock(artifact.manifest) if artifact.manifest else None
+    folder = (artifact.path or into).resolve()
+    if artifact.path is not None:
+        manifest = _prove_in_place(kind, folder, lock)
+    elif artifact.synthetic is not None:
+        # A folder of its own: making it anew deletes what is there, which must never be a fetched model.
+        folder = folder.with_name(f"{folder.name}-synthetic")
+        manifest = synthesise(kind, artifact.synthetic, folder)
+    elif kind is Kind.REFERENCE:
+        manifest = checkout(artifact, folder, lock)
+    else:
+        manifest = fetch(artifact, kind, folder, lock)
+    check_contents(kind, folder)
+    result = Proof(
+        kind=kind,
+        folder=folder,
+        repo=artifact.repo,
+        revision=artifact.revision,
+        manifest_digest=manifest.digest,
+        files=manifest.files,
+    )
+    write_atomic(proof, result.model_dump_json(indent=1) + "\n")
+    return result
+
+
+def _prove_in_place(kind: Kind, folder: Path, lock: Manifest | None) -> Manifest:
+    if lock is None:
+        raise InputError(
+            f"artifacts.{kind}: path is {folder}, without a manifest to verify it against; write one with "
+            f"'weighbridge lock {folder} --out FILE' where the folder is known to be good, and give it as "
+            f"artifacts.{kind}.manifest."
+        )
+    check_contents(kind, folder)
+    verify(folder, lock)
+    return lock

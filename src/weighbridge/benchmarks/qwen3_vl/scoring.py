@@ -1,0 +1,207 @@
+"""How answers about products are read, compared with the truth, and scored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas import DataFrame
+from pydantic import ValidationError
+from rapidfuzz import fuzz, process
+
+from weighbridge.benchmarks.protocol import Measure, Part, PerSample, Score
+from weighbridge.benchmarks.qwen3_vl import hierarchy
+from weighbridge.core.models import Model
+
+# No answer of a model equals these, so an unreadable answer never scores by accident.
+NO_LEVEL = "<|unparsable category|>"
+NO_BRAND = "<|unparsable brand|>"
+_SAME_BRAND_ABOVE = 90  # rapidfuzz ratio, 0 to 100
+_SEED = 12345
+# A second-level category with fewer products than this tells little by its own score.
+_GROUP_SAMPLES = 30
+
+
+class ProductAnswer(Model):
+    """The JSON object that a model answers with; pydantic's lax booleans count, as in the reference."""
+
+    category: str
+    brand: str
+    is_secondhand: bool
+
+
+def read_answer(answer: str) -> ProductAnswer | None:
+    """Read an answer strictly: exactly one JSON object with the three keys; None where it is not."""
+    try:
+        return ProductAnswer.model_validate_json(answer)
+    except ValidationError:
+        return None
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """The answers beside the truth, each an array of n samples."""
+
+    readable: NDArray[np.bool_]
+    category: hierarchy.Overlap
+    brand: NDArray[np.bool_]
+    said_secondhand: NDArray[np.bool_]
+    is_secondhand: NDArray[np.bool_]
+
+
+def score(truth: DataFrame, answers: Sequence[str]) -> Score:
+    """Score as the reference does; an unreadable answer is wrong at every level of its category.
+
+    The gated metric is `f1`, the category's hierarchical F1. Source: evaluation.py of multimodal/qwen3-vl in
+    mlcommons/inference, except that its random draws depend on the number of CPUs and on Python's hash seed,
+    while these depend on the stated seed alone.
+    """
+    _, for_categories, for_brands, for_condition = _generators()
+    compared = _compare(truth, answers)
+    category, paths, brands = compared.category, list(truth["category"]), list(truth["brand"])
+    random_category = hierarchy.overlap(_draw_each(list(truth["candidates"]), for_categories), paths)
+    random_brands = for_brands.choice(sorted(set(brands)), size=len(brands)).tolist()
+    random_condition = for_condition.random(len(paths)) < 0.5
+    return Score(
+        samples=len(paths),
+        unparsable=int((~compared.readable).sum()),
+        metrics={
+            "f1": category.f1,
+            "precision": category.precision,
+            "recall": category.recall,
+            "brand": float(compared.brand.mean()),
+            "is_secondhand": binary_f1(compared.said_secondhand, compared.is_secondhand),
+        },
+        baselines={
+            "f1": random_category.f1,
+            "brand": float(same_brand(random_brands, brands).mean()),
+            "is_secondhand": binary_f1(random_condition, compared.is_secondhand),
+        },
+        parts=_by_level(category),
+        seed=_SEED,
+    )
+
+
+def per_sample(truth: DataFrame, answers: Sequence[str]) -> PerSample:
+    """Divide the score among the samples: the category's F1, each of its levels, brand and condition.
+
+    2 PR / (P + R) of micro-averaged precision and recall is 2 M / (levels predicted + levels true), with M
+    the levels matched: a ratio of sums over the samples. At one level, a sample has matched it, predicted it
+    and truly has it once or not at all; added over the levels, these counts give the whole again, but for
+    levels predicted below the deepest true one.
+    """
+    compared = _compare(truth, answers)
+    category = compared.category
+    levels = (
+        _f1(_level_name(level), *(counts >= level for counts in _counts(category)))
+        for level in range(1, category.deepest + 1)
+    )
+    return PerSample(
+        measures=(
+            _f1("f1", *_counts(category)),
+            *levels,
+            Measure("brand", compared.brand.astype(np.float64), np.ones(len(compared.brand))),
+            _f1(
+                "is_secondhand",
+                compared.said_secondhand & compared.is_secondhand,
+                compared.said_secondhand,
+                compared.is_secondhand,
+            ),
+        ),
+        groups=_groups(list(truth["category"])),
+        readable=compared.readable,
+    )
+
+
+def same_brand(predicted: Sequence[str], true: Sequence[str]) -> NDArray[np.bool_]:
+    """Find the brands that are the same but for case, outer blanks and few letters (ratio above 90)."""
+    # float64: the default single precision could move a ratio across the limit.
+    ratios: NDArray[np.float64] = process.cpdist(
+        [brand.strip().lower() for brand in predicted],
+        [brand.strip().lower() for brand in true],
+        scorer=fuzz.ratio,
+        dtype=np.float64,
+    )
+    return ratios > _SAME_BRAND_ABOVE
+
+
+def binary_f1(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
+    """F1 of the positive class, 2 TP / (2 TP + FP + FN); 0 where neither side has a positive."""
+    return _f1("", predicted & true, predicted, true).value
+
+
+def _generators() -> list[np.random.Generator]:
+    """One for unparsable answers, and one for each baseline."""
+    return np.random.default_rng(_SEED).spawn(4)
+
+
+def _compare(truth: DataFrame, answers: Sequence[str]) -> _Compared:
+    parsed = [read_answer(answer) for answer in answers]
+    paths = list(truth["category"])
+    coins = _generators()[0].random(len(parsed)) < 0.5
+    return _Compared(
+        readable=np.array([answer is not None for answer in parsed], dtype=bool),
+        category=hierarchy.overlap(
+            [p.category if p else _wrong_path(path) for p, path in zip(parsed, paths, strict=True)], paths
+        ),
+        brand=same_brand([p.brand if p else NO_BRAND for p in parsed], list(truth["brand"])),
+        said_secondhand=np.array(
+            [p.is_secondhand if p else c for p, c in zip(parsed, coins, strict=True)], dtype=bool
+        ),
+        is_secondhand=truth["is_secondhand"].to_numpy(),
+    )
+
+
+def _wrong_path(path: str) -> str:
+    """Make a path as deep as `path` that shares no level with it."""
+    return hierarchy.SEPARATOR.join([NO_LEVEL] * len(path.split(hierarchy.SEPARATOR)))
+
+
+def _draw_each(choices: Sequence[Sequence[str]], generator: np.random.Generator) -> list[str]:
+    """Draw one of each sample's candidates, all equally likely."""
+    sizes = np.fromiter((len(choice) for choice in choices), dtype=np.int64, count=len(choices))
+    drawn = generator.integers(sizes)
+    return [choice[index] for choice, index in zip(choices, drawn, strict=True)]
+
+
+def _by_level(category: hierarchy.Overlap) -> tuple[Part, ...]:
+    """Count, level by level, the samples that have it and those right up to and including it."""
+    return tuple(
+        Part(
+            name=_level_name(level),
+            right=int((category.matched >= level).sum()),
+            total=int((category.true >= level).sum()),
+        )
+        for level in range(1, category.deepest + 1)
+    )
+
+
+def _level_name(level: int) -> str:
+    return f"category level {level}"
+
+
+def _counts(category: hierarchy.Overlap) -> tuple[NDArray[np.int64], ...]:
+    return category.matched, category.predicted, category.true
+
+
+def _f1(
+    name: str,
+    matched: NDArray[np.bool_] | NDArray[np.int64],
+    predicted: NDArray[np.bool_] | NDArray[np.int64],
+    true: NDArray[np.bool_] | NDArray[np.int64],
+) -> Measure:
+    return Measure(
+        name, 2 * matched.astype(np.float64), predicted.astype(np.float64) + true.astype(np.float64)
+    )
+
+
+def _groups(paths: Sequence[str]) -> NDArray[np.object_]:
+    """Name each product's group: its second-level category, or the top-level one where that is small."""
+    rows, distinct = pd.factorize(np.asarray(paths, dtype=object))
+    levels = [[node.strip() for node in path.split(hierarchy.SEPARATOR)] for path in distinct]
+    second = np.array([hierarchy.SEPARATOR.join(nodes[:2]) for nodes in levels], dtype=object)[rows]
+    rest = np.array([f"{nodes[0]}{hierarchy.SEPARATOR}…" for nodes in levels], dtype=object)[rows]
+    sizes = pd.Series(second).groupby(second).transform("size").to_numpy()
+    groups: NDArray[np.object_] = np.where(sizes >= _GROUP_SAMPLES, second, rest)
+    return groups

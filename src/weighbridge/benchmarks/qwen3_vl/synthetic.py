@@ -1,0 +1,109 @@
+"""Artifacts made up for a rehearsal: a catalogue of as many products as the real one, and an empty model."""
+
+import io
+import json
+import shutil
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.manifest import Manifest
+from weighbridge.artifacts.verify import describe
+from weighbridge.core.errors import InputError
+
+_SEED = 20260401
+_ROWS_PER_GROUP = 1024
+_TRAIN_SHARE = 0.8  # as in the real catalogue
+# Small: a rehearsal shows counts, durations and files at full scale, not bandwidth, and 48,289 pictures of
+# the real size would fill 6 GB.
+_PICTURE_PIXELS = 32
+_DEPARTMENTS = ("Garden", "Kitchen", "Music", "Office", "Outdoors", "Toys", "Travel", "Workshop")
+_KINDS = ("Baskets", "Boxes", "Cases", "Covers", "Hooks", "Lamps", "Stands", "Tools")
+_SIZES = ("Compact", "Large", "Medium", "Miniature")
+_BRANDS = ("Alina", "Borox", "Cenum", "Dorwyn", "Elox", "Farum", "Gelwyn", "Hanox")
+_CANDIDATES = 5
+_SCHEMA = pa.schema(
+    [
+        ("product_title", pa.string()),
+        ("product_description", pa.string()),
+        ("product_image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("potential_product_categories", pa.list_(pa.string())),
+        ("ground_truth_category", pa.string()),
+        ("ground_truth_brand", pa.string()),
+        ("ground_truth_is_secondhand", pa.bool_()),
+    ]
+)
+
+
+def synthesise(kind: Kind, samples: int, folder: Path) -> Manifest:
+    """Make a dataset of the product catalogue's columns, or a model without weights.
+
+    The same number of samples gives the same rows; what is there already is made again.
+
+    Raises:
+        InputError: nothing else can be made up.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    if kind is Kind.DATASET:
+        _write_catalogue(samples, folder / "data")
+    elif kind is Kind.MODEL:
+        _write_empty_model(folder)
+    else:
+        raise InputError(f"artifacts.{kind}: cannot be synthetic; give repo and revision, or null.")
+    return describe(folder)
+
+
+def _write_catalogue(samples: int, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    rows = _products(samples)
+    train = round(samples * _TRAIN_SHARE)
+    for split, count in (("train", train), ("test", samples - train)):
+        with pq.ParquetWriter(folder / f"{split}-00000-of-00001.parquet", _SCHEMA) as writer:
+            for start in range(0, count, _ROWS_PER_GROUP):
+                group = [next(rows) for _ in range(min(_ROWS_PER_GROUP, count - start))]
+                writer.write_table(pa.Table.from_pylist(group, schema=_SCHEMA))
+
+
+def _products(samples: int) -> Iterator[dict[str, object]]:
+    """Make products one after the other; each number stands in its title, so that no two are the same."""
+    paths = [" > ".join(path) for path in _paths()]
+    random = np.random.default_rng(_SEED)
+    for number in range(samples):
+        candidates = [paths[index] for index in random.choice(len(paths), _CANDIDATES, replace=False)]
+        brand = _BRANDS[random.integers(len(_BRANDS))]
+        yield {
+            "product_title": f"{brand} article {number}",
+            "product_description": f"Article {number} of a catalogue that was made up for a rehearsal.",
+            "product_image": {"bytes": _picture(random), "path": None},
+            "potential_product_categories": candidates,
+            "ground_truth_category": candidates[random.integers(_CANDIDATES)],
+            "ground_truth_brand": brand,
+            "ground_truth_is_secondhand": bool(random.random() < 0.2),
+        }
+
+
+def _paths() -> Iterator[tuple[str, str, str]]:
+    return ((first, second, third) for first in _DEPARTMENTS for second in _KINDS for third in _SIZES)
+
+
+def _picture(random: np.random.Generator) -> bytes:
+    """Draw a few coloured squares as a JPEG."""
+    squares = random.integers(256, size=(4, 4, 3), dtype=np.uint8)
+    pixels = np.kron(squares, np.ones((_PICTURE_PIXELS // 4, _PICTURE_PIXELS // 4, 1), dtype=np.uint8))
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="JPEG")
+    return buffer.getvalue()
+
+
+def _write_empty_model(folder: Path) -> None:
+    """Write what the workflow takes for a model's folder; a simulated server does not read it."""
+    folder.mkdir(parents=True)
+    note = {"note": "No model: made up for a rehearsal on a simulated server."}
+    (folder / "config.json").write_text(json.dumps(note) + "\n")
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")

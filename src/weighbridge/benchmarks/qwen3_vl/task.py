@@ -1,0 +1,112 @@
+"""The product catalogue: category, brand and condition of a product, from its texts and its picture."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pandas import DataFrame
+
+from weighbridge.benchmarks.protocol import Description, PerSample, Score
+from weighbridge.benchmarks.qwen3_vl import scoring as catalogue_scoring
+from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
+from weighbridge.benchmarks.qwen3_vl.scoring import NO_BRAND, NO_LEVEL, ProductAnswer
+from weighbridge.core.errors import InputError
+from weighbridge.core.parquet import read_columns
+
+_TITLE, _DESCRIPTION, _CANDIDATES = "product_title", "product_description", "potential_product_categories"
+_ANSWERED = {
+    "ground_truth_category": "category",
+    "ground_truth_brand": "brand",
+    "ground_truth_is_secondhand": "is_secondhand",
+}
+_TRUTH = _ANSWERED | {_CANDIDATES: "candidates"}
+_PLACEHOLDERS = {"@TITLE@": _TITLE, "@DESC@": _DESCRIPTION, "@CATS@": _CANDIDATES}
+_PLACEHOLDER = re.compile("|".join(_PLACEHOLDERS))
+
+
+class ProductCatalogue:
+    """Task of the qwen3-vl-235b-a22b benchmark."""
+
+    name = "product-catalogue"
+    columns: tuple[str, ...] = (_TITLE, _DESCRIPTION, _CANDIDATES)
+    described_by: tuple[str, ...] = (_TITLE, *_ANSWERED)
+    picture_column: str | None = "product_image"
+
+    def __init__(self, prompt: Prompt) -> None:
+        self._prompt = prompt
+
+    @classmethod
+    def with_prompt(cls, path: Path) -> "ProductCatalogue":
+        """Read the prompt's JSON file.
+
+        Raises:
+            InputError: the file is missing, is no prompt, or its user text lacks a placeholder.
+        """
+        prompt = Prompt.read(path)
+        for placeholder, column in _PLACEHOLDERS.items():
+            if placeholder not in prompt.user:
+                raise InputError(
+                    f"{path}: the user text lacks {placeholder}, where {column} belongs; add it."
+                )
+        return cls(prompt)
+
+    def _user_text(self, row: Mapping[str, Any]) -> str:
+        """Write a product into the user's text; a placeholder within a product's own text stays as it is."""
+        values = {
+            "@TITLE@": str(row[_TITLE]),
+            "@DESC@": str(row[_DESCRIPTION]),
+            # The reference prints the list as Python does, quotes and all; the model has seen it so.
+            "@CATS@": repr([str(category) for category in row[_CANDIDATES]]),
+        }
+        return _PLACEHOLDER.sub(lambda match: values[match[0]], self._prompt.user)
+
+    def messages(self, row: Mapping[str, Any], picture_url: str | None) -> list[dict[str, Any]]:
+        """Make the system and the user message: the text first, then the picture."""
+        content: list[dict[str, Any]] = [{"type": "text", "text": self._user_text(row)}]
+        if picture_url is not None:
+            content.append({"type": "image_url", "image_url": {"url": picture_url}})
+        return [{"role": "system", "content": self._prompt.system}, {"role": "user", "content": content}]
+
+    def truth(self, dataset: Path, splits: Sequence[str]) -> DataFrame:
+        """Read category, brand, is_secondhand and candidates of every product.
+
+        Raises:
+            InputError: a split or column is missing, or a product lacks one of the four.
+        """
+        frame = read_columns(dataset, splits, list(_TRUTH)).rename(columns=_TRUTH)
+        for column in frame:
+            if frame[column].isna().any():
+                row = int(frame[column].isna().to_numpy().argmax())
+                raise InputError(f"{dataset}: sample {row} has no {column}; this is not the dataset meant.")
+        if not frame["candidates"].map(len).all():
+            row = int((frame["candidates"].map(len) == 0).to_numpy().argmax())
+            raise InputError(f"{dataset}: sample {row} has no candidate categories; use another dataset.")
+        return frame.astype({"is_secondhand": bool})
+
+    def sample_answers(self, truth: DataFrame) -> list[tuple[str, str]]:
+        """Write a right and a wrong answer to each product, as a model would: for simulated servers."""
+        wrong = ProductAnswer(category=NO_LEVEL, brand=NO_BRAND, is_secondhand=False).model_dump_json()
+        right = (
+            ProductAnswer.model_validate(product)
+            for product in truth[[*_ANSWERED.values()]].to_dict("records")
+        )
+        return [(answer.model_dump_json(), wrong) for answer in right]
+
+    def score(self, truth: DataFrame, answers: Sequence[str]) -> Score:
+        """Score as the reference does; `f1`, the category's hierarchical F1, is the gated metric."""
+        return catalogue_scoring.score(truth, answers)
+
+    def per_sample(self, truth: DataFrame, answers: Sequence[str]) -> PerSample:
+        """Divide the score among the samples, grouped by category."""
+        return catalogue_scoring.per_sample(truth, answers)
+
+    def describe(self, row: Mapping[str, Any]) -> Description:
+        """Name the product, and write the truth about it as a model would answer."""
+        truth = ProductAnswer.model_validate({ours: row[column] for column, ours in _ANSWERED.items()})
+        return Description(title=str(row[_TITLE]), truth=truth.model_dump_json())
+
+    def accuracy_line(self, score: Score) -> str:
+        """Word the F1 as a JSON object; never with an exponent, which the checker would cut off."""
+        return f'{{"f1": {np.format_float_positional(score.metrics["f1"], trim="0")}}}'

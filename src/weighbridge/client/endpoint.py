@@ -1,0 +1,77 @@
+"""One server that a worker talks to: its address, its idle connections, and whether it can be reached."""
+
+import socket
+import ssl
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from weighbridge.client.connection import Connection
+
+_PATH = "/v1/chat/completions"
+_PORTS = {"http": 80, "https": 443}
+
+
+class Endpoint:
+    """A base URL and the state of the connections to it.
+
+    Attributes:
+        in_flight: Requests given to it and not finished.
+        given: Requests given to it so far; breaks ties, so that equals share the load.
+        idle: Open connections without a request, by descriptor, the last used last.
+        down_since_ns: When it first refused a connection, 0 while it can be reached.
+    """
+
+    __slots__ = (
+        "address",
+        "down_since_ns",
+        "family",
+        "given",
+        "host",
+        "idle",
+        "in_flight",
+        "number",
+        "probed_ns",
+        "request_head",
+        "tls",
+        "url",
+    )
+
+    def __init__(self, number: int, url: str, api_key: str | None) -> None:
+        """Resolve the URL's host; `url` is a base URL, with or without /v1.
+
+        Raises:
+            OSError: the host has no address, or the system's certificates cannot be read.
+        """
+        parts = urlsplit(url)
+        self.number, self.url, self.host = number, url, parts.hostname or ""
+        port = parts.port or _PORTS[parts.scheme]
+        found = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)[0]
+        self.family, self.address = found[0], found[4]
+        self.tls = ssl.create_default_context() if parts.scheme == "https" else None
+        path = parts.path.rstrip("/").removesuffix("/v1") + _PATH
+        authorization = f"Authorization: Bearer {api_key}\r\n" if api_key else ""
+        self.request_head = (
+            f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: application/json\r\n"
+            f"Content-Type: application/json\r\n{authorization}Content-Length: "
+        ).encode()
+        self.in_flight = 0
+        self.given = 0
+        self.idle: dict[int, Connection] = {}
+        self.down_since_ns = 0
+        self.probed_ns = 0
+
+
+def least_busy(endpoints: list[Endpoint]) -> Endpoint | None:
+    """Choose the reachable endpoint with the fewest requests in flight, None if there is none."""
+    chosen = None
+    for endpoint in endpoints:
+        if endpoint.down_since_ns:
+            continue
+        if (
+            chosen is None
+            or endpoint.in_flight < chosen.in_flight
+            or (endpoint.in_flight == chosen.in_flight and endpoint.given < chosen.given)
+        ):
+            chosen = endpoint
+    return chosen

@@ -1,0 +1,293 @@
+"""A worker process: takes sample numbers from LoadGen's process, speaks HTTP, returns outcomes in batches.
+
+One thread and one epoll for everything. The loop, in this order: what sockets have to say, new numbers,
+requests that can leave, one frame with all that finished. Nothing is ever sent twice.
+"""
+
+import gc
+import os
+import resource
+import select
+import socket
+import sys
+from collections import deque
+from pathlib import Path
+from time import monotonic_ns
+
+import msgspec
+
+from weighbridge.client.answers import Answer
+from weighbridge.client.connection import EVIDENCE_BYTES, Connection, Request, TlsConnection
+from weighbridge.client.endpoint import Endpoint, least_busy
+from weighbridge.client.frames import HEADER, ISSUE, RECORD, Kind, Message
+from weighbridge.client.jobs import WorkerJob
+from weighbridge.requests.bodies import BODIES_FILE, Bodies
+
+_EVENTS_PER_TURN = 64  # bounds how long a finished request waits for its frame: some 2 ms at worst
+_SENDS_PER_TURN = 16  # a send costs more than a receive; answers must not wait behind a burst
+_CONTROL_BYTES = 1 << 16
+_TICK_S = 0.1
+_NS = 1_000_000_000
+# An idle connection is not used again after this long. Servers close theirs after 5 s (uvicorn, so vLLM): a
+# request that meets the closing would fail through nobody's fault.
+_REUSE_WITHIN_NS = 3 * _NS
+# An endpoint that refuses connections for this long is gone, and with it the run.
+_GONE_AFTER_NS = 2 * _NS
+_PROBE_EVERY_NS = _NS // 4
+_READ = select.EPOLLIN | select.EPOLLRDHUP
+
+
+class Worker:
+    """The state of one worker process."""
+
+    def __init__(self, job: WorkerJob) -> None:
+        api_key = os.environ.get(job.api_key_env) if job.api_key_env else None
+        self.stream = job.stream
+        self._job = job
+        self.bodies = Bodies(Path(job.store))
+        self.bodies_fd = os.open(Path(job.store) / BODIES_FILE, os.O_RDONLY)
+        self._offsets = self.bodies.offsets
+        self._endpoints = [Endpoint(number, url, api_key) for number, url in enumerate(job.endpoints)]
+        self._control = socket.socket(fileno=job.control_fd)
+        self._epoll = select.epoll()
+        self._epoll.register(job.control_fd, select.EPOLLIN)
+        self._queue: deque[tuple[int, int, int]] = deque()
+        self._connections: dict[int, Connection] = {}
+        # Both in the order of their start, so that only the first can be the next to time out.
+        self._connecting: dict[int, Connection] = {}
+        self._active: dict[int, Connection] = {}
+        self._retired: list[Connection] = []
+        self._records: list[bytes] = []
+        self._payloads: list[bytes] = []
+        self._first_tokens: list[bytes] = []
+        self._first_texts: list[bytes] = []
+        self._ticked_ns = 0
+
+    def run(self) -> None:
+        """Work until LoadGen's process hangs up."""
+        self._say(Message.READY, [], [])
+        poll, control = self._epoll.poll, self._job.control_fd
+        while True:
+            waiting = self._queue and len(self._active) < self._job.connections
+            for fd, event in poll(0 if waiting else _TICK_S, _EVENTS_PER_TURN):
+                if fd == control:
+                    if not self._take_numbers():
+                        return
+                    continue
+                connection = self._connections.get(fd)
+                if connection is not None and connection.fd >= 0:
+                    connection.on_event(event != select.EPOLLOUT)
+            self._send_waiting()
+            self._flush()
+            now = monotonic_ns()
+            if now - self._ticked_ns > _TICK_S * _NS:
+                self._ticked_ns = now
+                self._tick(now)
+                self._flush()
+
+    def _take_numbers(self) -> bool:
+        try:
+            chunk = self._control.recv(_CONTROL_BYTES)
+            if chunk and len(chunk) % ISSUE.size:
+                chunk += self._control.recv(ISSUE.size - len(chunk) % ISSUE.size, socket.MSG_WAITALL)
+        except ConnectionError:
+            return False
+        self._queue.extend(ISSUE.iter_unpack(chunk))
+        return bool(chunk)
+
+    def _send_waiting(self) -> None:
+        queue = self._queue
+        for _ in range(min(len(queue), self._job.connections - len(self._active), _SENDS_PER_TURN)):
+            endpoint = least_busy(self._endpoints)
+            if endpoint is None:
+                return  # all refuse: within two seconds one is back, or the run is given up
+            number, index, planned_ns = queue.popleft()
+            endpoint.in_flight += 1
+            endpoint.given += 1
+            at = self._offsets[index]
+            self._start(Request(number, index, planned_ns, at, self._offsets[index + 1] - at, endpoint))
+
+    def _start(self, request: Request) -> None:
+        now = monotonic_ns()
+        idle = request.endpoint.idle
+        if idle:
+            connection = idle.popitem()[1]  # the last used: the others may grow old and be closed
+            if now - connection.since_ns < _REUSE_WITHIN_NS:
+                connection.since_ns = now
+                self._active[connection.fd] = connection
+                connection.send(request)
+                return
+            self.closed(connection)
+        self._connect(request.endpoint, request)
+
+    def _connect(self, endpoint: Endpoint, request: Request | None) -> None:
+        if len(self._connections) >= self._job.connections:
+            self._close_an_idle_one()
+        make = TlsConnection if endpoint.tls else Connection
+        try:
+            connection = make(self, endpoint, request)
+        except OSError as error:
+            self._refused(endpoint, request, str(error))
+            return
+        self._connections[connection.fd] = self._connecting[connection.fd] = connection
+        if request is not None:
+            self._active[connection.fd] = connection
+        self._epoll.register(connection.fd, _READ | select.EPOLLOUT)
+
+    def _close_an_idle_one(self) -> None:
+        for endpoint in self._endpoints:
+            if endpoint.idle:
+                self.closed(next(iter(endpoint.idle.values())))
+                return
+
+    # What connections report.
+
+    def want_write(self, connection: Connection, wanted: bool) -> None:
+        """Report writability too, or no longer."""
+        self._epoll.modify(connection.fd, _READ | select.EPOLLOUT if wanted else _READ)
+
+    def connected(self, connection: Connection) -> None:
+        """Note that the endpoint can be reached."""
+        del self._connecting[connection.fd]
+        connection.endpoint.down_since_ns = 0
+        if connection.request is None:
+            connection.since_ns = monotonic_ns()
+            connection.endpoint.idle[connection.fd] = connection
+
+    def unreachable(self, connection: Connection, reason: str) -> None:
+        """Note that the endpoint cannot be reached; its request has failed."""
+        request = connection.request
+        self._active.pop(connection.fd, None)
+        self._drop(connection)
+        self._refused(connection.endpoint, request, reason)
+
+    def _refused(self, endpoint: Endpoint, request: Request | None, reason: str) -> None:
+        now = monotonic_ns()
+        if request is not None:
+            self._record(request, Answer(Kind.CONNECT, reason.encode()), 0, 0, now)
+        endpoint.down_since_ns = endpoint.down_since_ns or now
+        endpoint.probed_ns = now
+        down_ns = now - endpoint.down_since_ns
+        if down_ns > _GONE_AFTER_NS:
+            self._give_up(f"endpoint {endpoint.url} cannot be reached for {down_ns / _NS:.1f} s: {reason}")
+
+    def first_content(self, request: Request, text: str) -> None:
+        """Tell LoadGen of a stream's first token."""
+        payload = text.encode()
+        self._first_tokens.append(self._pack(request, Kind.OK, len(payload), 1, 200, 0, 0))
+        self._first_texts.append(payload)
+
+    def finished(
+        self, connection: Connection, answer: Answer, status: int, received: int, end_ns: int, reusable: bool
+    ) -> None:
+        """Take the outcome of the connection's request."""
+        request = connection.request
+        assert request is not None
+        connection.request = None
+        del self._active[connection.fd]
+        self._record(request, answer, status, received, end_ns)
+        if reusable:
+            connection.since_ns = end_ns
+            connection.endpoint.idle[connection.fd] = connection
+        else:
+            self._drop(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection without a request."""
+        connection.endpoint.idle.pop(connection.fd, None)
+        self._drop(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        # Closed at the end of the turn: a new connection must not get a number that events still wait for.
+        self._connections.pop(connection.fd, None)
+        self._connecting.pop(connection.fd, None)
+        self._retired.append(connection)
+
+    # What goes back to LoadGen.
+
+    def _record(self, request: Request, answer: Answer, status: int, received: int, end_ns: int) -> None:
+        request.endpoint.in_flight -= 1
+        payload = answer.text if answer.kind is Kind.OK else answer.text[:EVIDENCE_BYTES]
+        self._records.append(
+            self._pack(request, answer.kind, len(payload), answer.tokens, status, received, end_ns)
+        )
+        self._payloads.append(payload)
+
+    def _pack(
+        self, request: Request, kind: Kind, size: int, tokens: int, status: int, received: int, end_ns: int
+    ) -> bytes:
+        return RECORD.pack(
+            request.id,
+            request.index,
+            size,
+            received,
+            tokens,
+            status,
+            kind,
+            self._job.number,
+            request.endpoint.number,
+            request.planned_ns,
+            request.sent_ns,
+            request.first_ns,
+            request.last_ns,
+            end_ns,
+        )
+
+    def _flush(self) -> None:
+        if self._first_tokens:
+            self._say(Message.FIRST_TOKEN, self._first_tokens, self._first_texts)
+        if self._records:
+            self._say(Message.DONE, self._records, self._payloads)
+        if self._retired:
+            for connection in self._retired:
+                connection.close()
+            self._retired.clear()
+
+    def _say(self, message: Message, records: list[bytes], payloads: list[bytes]) -> None:
+        body = b"".join(records + payloads)
+        size = len(records) * RECORD.size
+        self._control.sendall(HEADER.pack(message, size, len(body) - size) + body)
+        records.clear()
+        payloads.clear()
+
+    def _give_up(self, reason: str) -> None:
+        self._flush()
+        self._say(Message.GIVE_UP, [], [reason.encode()])
+
+    # What time brings.
+
+    def _tick(self, now: int) -> None:
+        limit_s = self._job.connect_timeout_s
+        while oldest := _first_before(self._connecting, now - limit_s * _NS):
+            self.unreachable(oldest, f"no connection within {limit_s:g} s")
+        limit_s = self._job.request_timeout_s
+        while oldest := _first_before(self._active, now - limit_s * _NS):
+            oldest.fail(Kind.TIMEOUT, f"no answer within {limit_s:g} s: ")
+        for endpoint in self._endpoints:
+            if endpoint.down_since_ns and now - endpoint.probed_ns > _PROBE_EVERY_NS:
+                endpoint.probed_ns = now
+                self._connect(endpoint, None)
+
+
+def _first_before(started: dict[int, Connection], limit_ns: float) -> Connection | None:
+    """Return the first of `started`, which is in the order of `since_ns`, if it started before the limit."""
+    for connection in started.values():
+        return connection if connection.since_ns < limit_ns else None
+    return None
+
+
+def main() -> None:
+    """Run a worker; its job stands in the only argument."""
+    # No garbage here is cyclic, so the collector would find nothing and stop everything to do so.
+    gc.disable()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    worker = Worker(msgspec.json.decode(sys.argv[1], type=WorkerJob))
+    try:
+        worker.run()
+    except (BrokenPipeError, ConnectionResetError):
+        return  # LoadGen's process is gone; there is nobody left to work for
+
+
+if __name__ == "__main__":
+    main()

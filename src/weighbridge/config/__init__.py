@@ -1,0 +1,1 @@
+"""What users say (settings) and what a benchmark's rules say (rounds)."""

@@ -1,0 +1,81 @@
+"""The base of every pydantic model here, and the one sentence that a wrong value becomes."""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from weighbridge.core.errors import InputError
+
+
+class Model(BaseModel):
+    """Immutable data that refuses unknown keys: a misspelt key is an error, not a silent default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def parse(cls, data: object, origin: str, context: dict[str, Any] | None = None) -> Self:
+        """Validate plain data; `origin` names the place in the error, `context` is for validators.
+
+        Raises:
+            InputError: naming the first wrong key, its value and what was expected.
+        """
+        try:
+            return cls.model_validate(data, context=context)
+        except ValidationError as error:
+            raise InputError(_sentence(error, origin)) from None
+
+    @classmethod
+    def parse_json(cls, text: str, origin: str) -> Self:
+        """Validate JSON text, as `parse` does."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{origin}: not JSON (line {error.lineno}: {error.msg}).") from None
+        return cls.parse(data, origin)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a YAML or JSON file, as `parse` does.
+
+        Raises:
+            InputError: the file is missing, is no YAML, or holds a wrong value.
+        """
+        return cls.parse(read_data(path), str(path))
+
+
+def read_data(path: Path) -> Any:
+    """Read plain data from a YAML or JSON file.
+
+    Raises:
+        InputError: the file is missing, or is neither.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file.") from None
+    try:
+        # YAML 1.1 would read JSON too, but slowly, and 1e-07 as a string.
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON (line {error.lineno}: {error.msg}).") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from None
+
+
+def _sentence(error: ValidationError, origin: str) -> str:
+    """Say the first of pydantic's complaints as: where, which key, which value, what is wanted."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the whole"
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"{origin}: unknown key '{key}'{more}; check its spelling, or remove it."
+    if first["type"] == "missing":
+        return f"{origin}: '{key}' is missing{more}; add it."
+    value = json.dumps(first["input"], default=str)
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{origin}: '{key}' is {value}{more}: {message[:1].lower()}{message[1:]}."

@@ -1,0 +1,109 @@
+"""A dataset's Parquet files: which belong to a split, and columns or rows read without the others."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pandas import DataFrame
+
+from weighbridge.core.errors import InputError
+
+_BATCH_ROWS = 16
+_BUFFER_BYTES = 1 << 20  # pages are read through a buffer, instead of a row group's whole column at once
+
+
+def split_files(dataset: Path, splits: Sequence[str]) -> list[Path]:
+    """List the files of the splits, in the order that numbers the samples.
+
+    A split's files are called as the hub calls them: SPLIT.parquet, SPLIT-00000-of-00003.parquet, or
+    anything within a folder SPLIT.
+
+    Raises:
+        InputError: the folder is missing, or a split has no file in it.
+    """
+    if not dataset.is_dir():
+        raise InputError(f"{dataset}: this dataset folder does not exist; fetch the dataset first.")
+    files = sorted(dataset.rglob("*.parquet"))
+    chosen = []
+    for split in splits:
+        of_split = [file for file in files if _belongs(file.relative_to(dataset), split)]
+        if not of_split:
+            raise InputError(f"{dataset}: no Parquet file of the split '{split}'; fetch the whole dataset.")
+        chosen += of_split
+    return chosen
+
+
+def _belongs(file: Path, split: str) -> bool:
+    if any(part.startswith(".") for part in file.parts):
+        return False
+    return file.stem == split or file.stem.startswith(f"{split}-") or file.parent.name == split
+
+
+def read_columns(dataset: Path, splits: Sequence[str], columns: Sequence[str]) -> DataFrame:
+    """Read columns of all samples of the splits, in order; no other column is read from disk.
+
+    Raises:
+        InputError: a split or column is missing, or a file is no Parquet.
+    """
+    tables = [_read(file, list(columns)) for file in split_files(dataset, splits)]
+    frame: DataFrame = pa.concat_tables(tables).to_pandas()
+    return frame
+
+
+def read_rows(
+    dataset: Path, splits: Sequence[str], columns: Sequence[str], samples: Sequence[int]
+) -> dict[int, dict[str, Any]]:
+    """Read few samples of the splits, by their numbers; of the others, only row groups are touched.
+
+    Raises:
+        InputError: a split or column is missing, or a file is no Parquet.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    first, wanted = 0, set(samples)
+    for file in split_files(dataset, splits):
+        with _opened(file, columns) as parquet:
+            rows = parquet.metadata.num_rows
+            here = {sample - first for sample in wanted if first <= sample < first + rows}
+            found |= {first + number: row for number, row in _rows(parquet, columns, here)}
+        first += rows
+    return found
+
+
+def _rows(
+    parquet: pq.ParquetFile, columns: Sequence[str], wanted: set[int]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    start = 0
+    for group in range(parquet.num_row_groups):
+        stop = start + parquet.metadata.row_group(group).num_rows
+        left = sorted(number for number in wanted if start <= number < stop)
+        # In small batches: a row group may hold hundreds of megabytes of pictures.
+        batches = parquet.iter_batches(_BATCH_ROWS, row_groups=[group], columns=list(columns))
+        for batch in batches if left else ():
+            while left and left[0] < start + len(batch):
+                number = left.pop(0)
+                yield number, batch.slice(number - start, 1).to_pylist()[0]
+            start += len(batch)
+            if not left:
+                break
+        start = stop
+
+
+def _read(file: Path, columns: list[str]) -> pa.Table:
+    with _opened(file, columns) as parquet:
+        return parquet.read(columns=columns)
+
+
+@contextmanager
+def _opened(file: Path, columns: Sequence[str]) -> Iterator[pq.ParquetFile]:
+    """Open a file that has the columns; what goes wrong within is told as the file's fault."""
+    try:
+        with pq.ParquetFile(file, buffer_size=_BUFFER_BYTES) as parquet:
+            missing = [column for column in columns if column not in parquet.schema_arrow.names]
+            if missing:
+                raise InputError(f"{file}: the column '{missing[0]}' is missing; this is another dataset.")
+            yield parquet
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{file}: not readable as Parquet ({str(error).splitlines()[0]}).") from None

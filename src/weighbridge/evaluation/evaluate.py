@@ -1,0 +1,103 @@
+"""One accuracy run's answers, scored: accuracy.txt for the checker, accuracy.json with everything."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from pandas import DataFrame
+from pydantic import Field
+
+from weighbridge.benchmarks.registry import Score, Task, load_task
+from weighbridge.config.round import Round
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import sha256_of, write_atomic
+from weighbridge.core.models import Model
+from weighbridge.loadgen.logs import ANSWERS, read_answers
+
+ACCURACY_TEXT, ACCURACY_JSON = "accuracy.txt", "accuracy.json"
+
+_log = logging.getLogger(__name__)
+
+
+class Evaluation(Model):
+    """All of accuracy.json."""
+
+    round: str
+    submittable: bool = Field(description="False: a demonstration, nobody's result.")
+    task: str
+    metric: str = Field(description="The metric that the round gates.")
+    value: float = Field(description="Its value, unrounded.")
+    empty: int = Field(description="Answers without any text; each is unparsable too.")
+    score: Score
+    log_sha256: str = Field(description="Of the accuracy log that was scored.")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An accuracy run's answers beside the truth: answers[i] belongs to row i."""
+
+    task: Task
+    truth: DataFrame
+    answers: list[str]
+
+
+def read_answered(*, logs: Path, dataset: Path, prompt: Path, round_: Round) -> Answered:
+    """Read an accuracy run, and what it is to be compared with.
+
+    Args:
+        logs: Folder of the run.
+        dataset: Folder of the dataset.
+        prompt: The task's prompt file.
+        round_: Which task, splits and number of samples.
+
+    Raises:
+        InputError: the log is incomplete or damaged, or the dataset is not the round's.
+    """
+    task = load_task(round_.task, prompt)
+    answers = read_answers(logs / ANSWERS, round_.samples)
+    truth = task.truth(dataset, round_.splits)
+    if len(truth) != round_.samples:
+        raise InputError(
+            f"{dataset}: has {len(truth)} samples, round {round_.name} has {round_.samples}; "
+            f"use the round's dataset."
+        )
+    return Answered(task, truth, answers)
+
+
+def evaluate(*, logs: Path, dataset: Path, prompt: Path, round_: Round, output: Path) -> Evaluation:
+    """Score the accuracy run in folder `logs`; write accuracy.txt and accuracy.json into folder `output`.
+
+    Raises:
+        InputError: the log is incomplete or damaged, or the dataset is not the round's.
+    """
+    run = read_answered(logs=logs, dataset=dataset, prompt=prompt, round_=round_)
+    score = run.task.score(run.truth, run.answers)
+    metric = round_.accuracy.metric
+    if metric not in score.metrics:
+        known = ", ".join(score.metrics)
+        raise InputError(
+            f"round {round_.name}: accuracy.metric '{metric}' is not one of {run.task.name}'s: {known}."
+        )
+    evaluation = Evaluation(
+        round=round_.name,
+        submittable=round_.submittable,
+        task=run.task.name,
+        metric=metric,
+        value=score.metrics[metric],
+        empty=sum(not answer.strip() for answer in run.answers),
+        score=score,
+        log_sha256=sha256_of(logs / ANSWERS),
+    )
+    write_atomic(output / ACCURACY_JSON, evaluation.model_dump_json(indent=2) + "\n")
+    write_atomic(output / ACCURACY_TEXT, _accuracy_text(run.task.accuracy_line(score), round_))
+    _log.info("%s: %s %.6f, %d unparsable", logs, metric, evaluation.value, score.unparsable)
+    return evaluation
+
+
+def _accuracy_text(line: str, round_: Round) -> str:
+    """Word accuracy.txt; the hash of the log comes in when the log is truncated, never before.
+
+    The checker takes the first hash line for the log's, so there must be no other.
+    """
+    note = "" if round_.submittable else f"Demonstration round '{round_.name}': not a submittable result.\n"
+    return f"Results\n{note}\n{line}\n"

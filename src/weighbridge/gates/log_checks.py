@@ -1,0 +1,111 @@
+"""What must hold of LoadGen's logs in either mode: the round's LoadGen, seeds, data, and no errors."""
+
+from pathlib import Path
+
+from weighbridge.config.round import Round, Seeds
+from weighbridge.core.errors import InputError
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.loadgen.logs import SUMMARY, DetailLog, read_validity
+from weighbridge.records.verdict import Check, Gate
+
+_TEST_MODE = {Mode.PERFORMANCE: "PerformanceOnly", Mode.ACCURACY: "AccuracyOnly"}
+
+
+def common_checks(folder: Path, log: DetailLog, mode: Mode, round_: Round, scenario: Scenario) -> list[Check]:
+    """Check one run's detail log and summary for what both modes must have."""
+    gate = Gate(mode)
+    gate.equals(
+        "scenario",
+        log.text("effective_scenario"),
+        scenario.loadgen_name,
+        f"This log is of another scenario; give the logs of {scenario.loadgen_name}.",
+    )
+    gate.equals(
+        "mode",
+        log.text("effective_test_mode"),
+        _TEST_MODE[mode],
+        f"This log is of another mode; give the logs of the {mode} run.",
+    )
+    _loadgen(gate, log, round_)
+    _seeds(gate, log, round_)
+    gate.equals(
+        "dataset size",
+        log.integer("qsl_reported_total_count"),
+        round_.samples,
+        "Run with the whole dataset of the round.",
+    )
+    gate.equals(
+        "equal issue",
+        log.flag("effective_sample_concatenate_permutation"),
+        True,
+        f"LoadGen lost the benchmark's settings; its model name must be '{round_.loadgen.model}'.",
+    )
+    _errors(gate, log)
+    _summary(gate, log, folder)
+    return gate.checks
+
+
+def loadgen_version(log: DetailLog) -> str | None:
+    """Read the release, such as 6.0.15, out of '6.0.15 @ 3546c66b9e'."""
+    text = log.text("loadgen_version")
+    return text.partition(" @ ")[0].strip() if text else None
+
+
+def _loadgen(gate: Gate, log: DetailLog, round_: Round) -> None:
+    known = round_.loadgen.versions
+    version = loadgen_version(log)
+    gate.holds(
+        "LoadGen version",
+        version,
+        f"one of {', '.join(known)}",
+        version in known,
+        f"Repeat with mlcommons-loadgen {known[-1]}: the seeds of round {round_.name} are compiled into it.",
+    )
+    changes = log.text("loadgen_git_status_message")
+    gate.holds(
+        "LoadGen unmodified",
+        changes,
+        "no local changes",
+        changes in {"", "NA"},
+        "Install LoadGen from its released wheel and repeat the run; the rules forbid a changed one.",
+    )
+
+
+def _seeds(gate: Gate, log: DetailLog, round_: Round) -> None:
+    logged = [log.integer(f"effective_{name}_rng_seed") for name in Seeds.model_fields]
+    wanted = [getattr(round_.loadgen.seeds, name) for name in Seeds.model_fields]
+    gate.holds(
+        "seeds",
+        " ".join(map(str, logged)),
+        " ".join(map(str, wanted)),
+        logged == wanted,
+        f"Repeat with mlcommons-loadgen {round_.loadgen.versions[-1]} and one LoadGen run a process: "
+        f"a second run in a process loses its seeds.",
+    )
+
+
+def _errors(gate: Gate, log: DetailLog) -> None:
+    counted = max(log.integer("num_errors") or 0, len(log.errors))
+    first = f" (the first: {log.errors[0]})" if log.errors else ""
+    gate.equals(
+        "LoadGen errors",
+        counted,
+        0,
+        f"Read the errors in {log.path.name}{first}, mend their cause and repeat the run.",
+    )
+
+
+def _summary(gate: Gate, log: DetailLog, folder: Path) -> None:
+    """Check that the summary is there and says what the detail log says."""
+    wanted = log.text("result_validity")
+    try:
+        said = read_validity(folder / SUMMARY)
+    except InputError:
+        said = "missing"
+    gate.holds(
+        "summary file",
+        said,
+        wanted or "present, without a result",
+        said == wanted,
+        f"{SUMMARY} must be the one that this very run wrote; restore it or repeat the run.",
+    )

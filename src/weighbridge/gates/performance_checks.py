@@ -1,0 +1,208 @@
+"""The performance run: valid by LoadGen's word and by our own reckoning from its log."""
+
+from dataclasses import dataclass
+
+from weighbridge.config.round import Round, ScenarioRules
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.loadgen.early_stopping import max_over_latency, min_queries, missing_queries
+from weighbridge.loadgen.logs import DetailLog
+from weighbridge.loadgen.work_size import largest_target_qps, offline_target_qps, passes_issued, passes_needed
+from weighbridge.records.verdict import Check, Gate
+
+_OWN_SETTINGS = "Repeat with the user.conf that Weighbridge writes for the round."
+# Steps of a search by hand: 5 % changes a loaded system's tail a lot, and its rate little.
+_STEP_DOWN, _STEP_UP = 0.95, 1.05
+_KEEPS_UP = 0.97  # completed to scheduled rate; below it, queries piled up
+_ROOM = 0.8  # of the latency limit
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A performance run's numbers, as its detail log has them; None where it lacks one."""
+
+    rate: float | None
+    scheduled_rate: float | None
+    duration_s: float | None
+    p50_latency_s: float | None
+    p90_latency_s: float | None
+    p99_latency_s: float | None
+    queries: int | None
+    over_latency: int | None
+    target_qps: float | None
+
+    @classmethod
+    def of(cls, log: DetailLog, scenario: Scenario) -> "Performance":
+        """Read the numbers; an offline run is one query, whose samples are counted."""
+        offline = scenario is Scenario.OFFLINE
+        scheduled = log.number("result_scheduled_samples_per_sec")
+        queries = log.integer("generated_samples_per_query" if offline else "result_query_count")
+        if offline:
+            duration = _seconds(log.number("result_max_latency_ns"))
+        else:
+            # LoadGen's server rate is (n - 1) over the time at which the last query was scheduled.
+            duration = (queries - 1) / scheduled if queries and scheduled else None
+        return cls(
+            rate=log.number("result_samples_per_second" if offline else "result_completed_samples_per_sec"),
+            scheduled_rate=scheduled,
+            duration_s=duration,
+            p50_latency_s=_seconds(log.number(_percentile_key(0.50))),
+            p90_latency_s=_seconds(log.number(_percentile_key(0.90))),
+            p99_latency_s=_seconds(log.number(_percentile_key(0.99))),
+            queries=queries,
+            over_latency=log.integer("result_overlatency_query_count"),
+            target_qps=log.number("effective_target_qps"),
+        )
+
+
+def performance_checks(log: DetailLog, round_: Round, scenario: Scenario) -> list[Check]:
+    """Check validity, duration, counts and, where the scenario limits it, latency."""
+    gate = Gate(Mode.PERFORMANCE)
+    rules = round_.scenarios[scenario]
+    numbers = Performance.of(log, scenario)
+    _loadgen_says(gate, log, rules)
+    _duration(gate, log, numbers, rules, round_, scenario)
+    _counts(gate, log, numbers, rules, round_, scenario)
+    _ordinary_issue(gate, log)
+    if rules.target_latency_s is not None:
+        slower = _slower(numbers)
+        _latency(gate, log, rules, slower)
+        _early_stopping(gate, numbers, rules, slower)
+    return gate.checks
+
+
+def _loadgen_says(gate: Gate, log: DetailLog, rules: ScenarioRules) -> None:
+    validity = log.text("result_validity")
+    reason = log.text("result_invalid_reason") or (
+        "nothing; the run did not end." if validity is None else "nothing; see the checks below."
+    )
+    gate.equals("LoadGen's result", validity, "VALID", f"LoadGen says: {' '.join(reason.split())}")
+    flags = ["result_min_duration_met", "result_min_queries_met"]
+    if rules.target_latency_s is not None:
+        flags += ["result_perf_constraints_met", "early_stopping_met"]
+    for flag in flags:
+        gate.equals(flag, log.flag(flag), True, "See the checks below for the number behind it.")
+
+
+def _duration(
+    gate: Gate,
+    log: DetailLog,
+    numbers: Performance,
+    rules: ScenarioRules,
+    round_: Round,
+    scenario: Scenario,
+) -> None:
+    setting = log.number("effective_min_duration_ms")
+    asked = None if setting is None else setting / 1000
+    gate.at_least("minimum duration set", asked, rules.min_duration_s, "s", _OWN_SETTINGS)
+    remedy = _OWN_SETTINGS
+    if scenario is Scenario.OFFLINE and numbers.rate:
+        target = offline_target_qps(round_, numbers.rate)
+        remedy = f"Set scenarios.offline.target_qps to {target}, so that LoadGen issues more work; repeat."
+    gate.at_least("duration", numbers.duration_s, rules.min_duration_s, "s", remedy)
+
+
+def _counts(
+    gate: Gate,
+    log: DetailLog,
+    numbers: Performance,
+    rules: ScenarioRules,
+    round_: Round,
+    scenario: Scenario,
+) -> None:
+    samples, issued = round_.samples, numbers.queries
+    gate.at_least("issued", issued, rules.min_query_count, "samples", _OWN_SETTINGS)
+    whole = issued is not None and issued > 0 and issued % samples == 0
+    gate.holds("whole passes", issued, f"a multiple of {samples}", whole, _OWN_SETTINGS)
+    loaded = log.integer("effective_performance_sample_count")
+    gate.at_least("performance sample count", loaded, samples, "", _OWN_SETTINGS)
+    if scenario is Scenario.OFFLINE:
+        asked = log.integer("effective_samples_per_query")
+        gate.at_least("samples per query", asked, rules.min_query_count, "", _OWN_SETTINGS)
+
+
+def _ordinary_issue(gate: Gate, log: DetailLog) -> None:
+    expected: dict[str, bool | float] = {
+        "effective_performance_issue_unique": False,
+        "effective_performance_issue_same": False,
+        "effective_accuracy_log_probability": 0,
+        "effective_accuracy_log_sampling_target": 0,
+    }
+    for key, wanted in expected.items():
+        gate.equals(key, log.get(key), wanted, "Remove audit.config from the working folder and repeat.")
+
+
+def _latency(gate: Gate, log: DetailLog, rules: ScenarioRules, slower: str) -> None:
+    percentile, limit_s = rules.target_percentile, rules.target_latency_s or 0
+    measured = _seconds(log.number(_percentile_key(percentile)))
+    name = f"{100 * percentile:g}th percentile latency"
+    gate.at_most(name, measured, limit_s, "s", f"Too many queries waited: {slower}")
+    limit_set = _seconds(log.number("effective_target_latency_ns"))
+    gate.at_most("latency limit set", limit_set, limit_s, "s", _OWN_SETTINGS)
+    percentile_set = log.number("effective_target_latency_percentile")
+    gate.equals("latency percentile set", percentile_set, percentile, _OWN_SETTINGS)
+
+
+def _early_stopping(gate: Gate, numbers: Performance, rules: ScenarioRules, slower: str) -> None:
+    """Reckon from the counts whether LoadGen's statistical test passes, and what is missing if not."""
+    over, queries, percentile = numbers.over_latency, numbers.queries, rules.target_percentile
+    if over is None or not queries:
+        gate.holds("early stopping", over, "late queries counted", False, "Repeat the run to its end.")
+        return
+    allowed = max_over_latency(queries, percentile)
+    if allowed is None:
+        limit = f">= {min_queries(0, percentile)} queries"
+    else:
+        limit = f"<= {allowed} of {queries} queries late"
+    missing = missing_queries(over, queries, percentile)
+    remedy = (
+        f"{over} of {queries} queries took longer than {rules.target_latency_s:g} s; {missing} more, all in "
+        f"time, would be needed: {slower if over else 'a longer run.'}"
+    )
+    gate.holds("early stopping", over, limit, missing == 0, remedy)
+
+
+def suggested_target_qps(numbers: Performance, round_: Round, scenario: Scenario) -> float | None:
+    """Find the target rate for the next run; None where this one's is as good as can be told from one run.
+
+    Offline: the target that asks for exactly the passes needed. Server: lower when too many queries were
+    late, higher when the slow queries left room.
+    """
+    rules, target = round_.scenarios[scenario], numbers.target_qps
+    if target is None or numbers.rate is None:
+        return None
+    if scenario is Scenario.OFFLINE:
+        as_needed = passes_issued(round_, scenario, target) == passes_needed(round_, scenario, numbers.rate)
+        return None if as_needed else offline_target_qps(round_, numbers.rate)
+    if rules.target_latency_s is None or numbers.over_latency is None or not numbers.queries:
+        return None
+    if missing_queries(numbers.over_latency, numbers.queries, rules.target_percentile):
+        return _lower_target_qps(numbers)
+    room = numbers.p99_latency_s is not None and numbers.p99_latency_s < _ROOM * rules.target_latency_s
+    return _higher_target_qps(round_, target) if room else None
+
+
+def _slower(numbers: Performance) -> str:
+    target, lower = numbers.target_qps or 0, _lower_target_qps(numbers)
+    return f"lower scenarios.server.target_qps from {target:g} (try {lower:g}) and repeat."
+
+
+def _lower_target_qps(numbers: Performance) -> float:
+    """Step down from the target; a system that fell behind its schedule cannot do more than it completed."""
+    rate, target = numbers.rate or 0.0, numbers.target_qps or 0.0
+    fell_behind = rate < _KEEPS_UP * (numbers.scheduled_rate or 0.0)
+    return float(f"{_STEP_DOWN * (rate if fell_behind else target):.4g}")
+
+
+def _higher_target_qps(round_: Round, target: float) -> float | None:
+    """Step up from the target, but not into a run that is a whole pass longer."""
+    passes = passes_issued(round_, Scenario.SERVER, target)
+    higher = min(_STEP_UP * target, largest_target_qps(round_, Scenario.SERVER, passes))
+    return float(f"{higher:.4g}") if higher > target else None
+
+
+def _percentile_key(percentile: float) -> str:
+    return f"result_{100 * percentile:.2f}_percentile_latency_ns"
+
+
+def _seconds(nanoseconds: float | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9

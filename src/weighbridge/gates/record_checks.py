@@ -1,0 +1,132 @@
+"""The two runs beside each other: nothing failed in either, and both ran the same system."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from weighbridge.config.round import Round
+from weighbridge.core.files import sha256_of
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.records.run_record import ECC_MODE, RunRecord
+from weighbridge.records.verdict import Check, Gate
+
+_NOT_RECORDED = "There is no run.json, so this is not known; repeat the run with `weighbridge run`."
+_EQUAL = "equal in both runs"
+
+
+def record_checks(
+    performance_folder: Path | None,
+    accuracy_folder: Path | None,
+    performance: RunRecord | None,
+    accuracy: RunRecord | None,
+    round_: Round,
+    scenario: Scenario,
+) -> list[Check]:
+    """Check what only run.json tells; without it these checks are not known, and never passed."""
+    return [
+        *_one_run(performance_folder, performance, Mode.PERFORMANCE, round_, scenario),
+        *_one_run(accuracy_folder, accuracy, Mode.ACCURACY, round_, scenario),
+        *_same_system(performance, accuracy),
+    ]
+
+
+def _one_run(
+    folder: Path | None, record: RunRecord | None, mode: Mode, round_: Round, scenario: Scenario
+) -> list[Check]:
+    gate = Gate(mode)
+    meant = f"{round_.name}, {scenario}, {mode}"
+    if record is None or folder is None:
+        gate.unknown("recorded as", meant, _NOT_RECORDED)
+        gate.unknown("failed requests", "0", _NOT_RECORDED)
+        return gate.checks
+    recorded = f"{record.round}, {record.scenario}, {record.mode}"
+    gate.equals("recorded as", recorded, meant, f"Give the logs of {meant}.")
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(record.load.failed.items()) if count)
+    remedy = f"Failed: {kinds}. See errors.jsonl and server.log beside the run; mend the cause and repeat."
+    gate.equals("failed requests", record.load.failures, 0, remedy)
+    gate.equals("ended early", record.load.aborted, None, "Mend the cause and repeat the run.")
+    _logs_as_left(gate, folder, record)
+    _nothing_cached(gate, record, round_)
+    if ECC_MODE in record.system:
+        gate.equals(
+            "ECC", record.system[ECC_MODE], "enabled", "Switch it on (nvidia-smi -e 1, reboot) and repeat."
+        )
+    return gate.checks
+
+
+def _logs_as_left(gate: Gate, folder: Path, record: RunRecord) -> None:
+    changed = [
+        name
+        for name, sha256 in record.logs.items()
+        if not (folder / name).is_file() or sha256_of(folder / name) != sha256
+    ]
+    gate.holds(
+        "logs as LoadGen left them",
+        ", ".join(changed) or "unchanged",
+        "the hashes in run.json",
+        bool(record.logs) and not changed,
+        f"Files of another run, or edited ones, lie in {folder}; restore them or repeat the run.",
+    )
+
+
+def _nothing_cached(gate: Gate, record: RunRecord, round_: Round) -> None:
+    """Check that the server kept nothing from one query for the next; a demonstration may leave it open."""
+    server = record.server
+    hits = record.telemetry.prefix_cache_hits if record.telemetry else None
+    if hits is not None:
+        gate.equals(
+            "prefix-cache hits",
+            hits,
+            0,
+            "The server took so many prompt tokens from its prefix cache, which the rules forbid; start it "
+            "with --no-enable-prefix-caching (vLLM) or --disable-radix-cache (SGLang), and repeat.",
+        )
+    off = server.prefix_caching == "off" or "--no-enable-prefix-caching" in server.command
+    if off or round_.submittable:
+        gate.holds(
+            "prefix caching",
+            "off" if off else server.prefix_caching,
+            "off",
+            off or None,
+            "The server does not tell whether it caches prefixes; use one that tells by /metrics or "
+            "/get_server_info, with caching off, or let Weighbridge start it.",
+        )
+
+
+def _same_system(performance: RunRecord | None, accuracy: RunRecord | None) -> list[Check]:
+    gate = Gate(None)
+    if performance is None or accuracy is None:
+        for name in _IDENTITY:
+            gate.unknown(name, _EQUAL, _NOT_RECORDED)
+        return gate.checks
+    for name, value_of in _IDENTITY.items():
+        ours, theirs = value_of(performance), value_of(accuracy)
+        value = ours if ours == theirs else f"{ours} | {theirs}"
+        gate.holds(name, value, _EQUAL, ours == theirs, "Repeat the older of the two runs.")
+    return gate.checks
+
+
+def _pins(record: RunRecord) -> str:
+    return " ".join(f"{name}={pin}" for name, pin in sorted(record.pins.items()))
+
+
+def _command(record: RunRecord) -> str:
+    """Word how the server was run, without the port, which is free to differ."""
+    server = record.server
+    words = [*server.launcher, *(server.command or (*server.endpoints, server.model_name))]
+    if "--port" in words:
+        at = words.index("--port")
+        del words[at : at + 2]
+    environment = [f"{name}={value}" for name, value in sorted(server.environment.items())]
+    times = [f"{len(server.endpoints)} x"] if len(server.endpoints) > 1 else []
+    return " ".join([*times, *environment, *(word for word in words if not word.startswith("--port="))])
+
+
+# What the rules want to be the same in both modes (inference_rules.adoc in mlcommons/inference_policies).
+_IDENTITY: dict[str, Callable[[RunRecord], str]] = {
+    "same code": lambda record: record.code_sha256,
+    "same pins": _pins,
+    "same requests": lambda record: record.store_sha256,
+    "same server command": _command,
+    "same server version": lambda record: record.server.version or "not told",
+    "same LoadGen": lambda record: record.load.loadgen_version,
+}

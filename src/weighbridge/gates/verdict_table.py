@@ -1,0 +1,81 @@
+"""A verdict as a person reads it: the numbers, every check, and what to do next."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from weighbridge.records.verdict import Verdict, by_remedy, worded
+
+_OUTCOME = {"VALID": "bold green", "INVALID": "bold red", "UNPROVEN": "bold yellow"}
+_MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("not known")}
+
+
+def render_verdict(verdict: Verdict) -> Group:
+    """Draw a verdict; checks that did not pass stand below the table with their remedies."""
+    table = Table(title=_title(verdict), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Run", no_wrap=True)
+    table.add_column("Check", overflow="fold")
+    table.add_column("Value", overflow="fold")
+    table.add_column("Limit", overflow="fold")
+    table.add_column("", no_wrap=True)
+    for check in verdict.checks:
+        table.add_row(check.run or "both", check.name, worded(check.value), check.limit, _MARK[check.passed])
+    outcome = Text.assemble(
+        f"{verdict.scenario.loadgen_name}: ", (verdict.outcome, _OUTCOME[verdict.outcome]), *_counts(verdict)
+    )
+    return Group(table, *map(Text, (*_numbers(verdict), *_remedies(verdict))), outcome, Text())
+
+
+def _title(verdict: Verdict) -> str:
+    mark = "" if verdict.submittable else ": DEMONSTRATION, NOT SUBMITTABLE"
+    return f"{verdict.scenario.loadgen_name}, round {verdict.round}{mark}"
+
+
+def _numbers(verdict: Verdict) -> Iterator[str]:
+    if verdict.rate is not None:
+        scheduled = f" ({verdict.scheduled_rate:.6g} scheduled)" if verdict.scheduled_rate else ""
+        yield f"Result: {verdict.rate:.6g} {verdict.rate_unit}{scheduled}"
+    if verdict.work is not None:
+        yield f"Work: {verdict.work}"
+    if verdict.p99_latency_s is not None and verdict.queries_needed is not None:
+        yield (
+            f"Latency: p99 {verdict.p99_latency_s:.3f} s; {verdict.over_latency} of {verdict.queries} "
+            f"queries late, at most {verdict.over_latency_allowed} may be; so many late ones need "
+            f"{verdict.queries_needed} queries ({_missing(verdict)})"
+        )
+    if verdict.accuracy is not None:
+        readings = ", ".join(
+            f"{name} {reading.floor:.12g} {'met' if reading.passed else 'missed'}"
+            for name, reading in verdict.readings.items()
+        )
+        yield f"Score: {verdict.metric} {verdict.accuracy:.6f} ({readings})"
+    if verdict.suggested_target_qps is not None:
+        yield (
+            f"Next: target_qps {verdict.suggested_target_qps:g} instead of {verdict.target_qps:g} "
+            f"(scenarios.{verdict.scenario}.target_qps)"
+        )
+
+
+def _missing(verdict: Verdict) -> str:
+    missing = (verdict.queries_needed or 0) - (verdict.queries or 0)
+    return f"{missing} more" if missing > 0 else "there are enough"
+
+
+def _counts(verdict: Verdict) -> Iterator[str]:
+    passed = len(verdict.checks) - len(verdict.failed) - len(verdict.unknown)
+    yield f", {passed} of {len(verdict.checks)} checks passed"
+    if verdict.failed:
+        yield f", {len(verdict.failed)} failed"
+    if verdict.unknown:
+        yield f", {len(verdict.unknown)} cannot be known from what is there"
+
+
+def _remedies(verdict: Verdict) -> Iterator[str]:
+    """Say each remedy once, after the checks that it is for."""
+    for state, checks in (("failed", verdict.failed), ("not known", verdict.unknown)):
+        for remedy, alike in by_remedy(checks).items():
+            names = ", ".join(f"{check.name} ({check.run or 'both'})" for check in alike)
+            yield f"{names} {state}: {remedy}"

@@ -1,0 +1,186 @@
+"""LoadGen's files: the detail log, the summary, and the answers of an accuracy run."""
+
+import binascii
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from weighbridge.core.errors import InputError
+
+DETAIL, SUMMARY, ANSWERS = "mlperf_log_detail.txt", "mlperf_log_summary.txt", "mlperf_log_accuracy.json"
+
+_LINE_START = b":::MLLOG "
+# What the official truncation tool leaves between the first and the last 4096 bytes.
+TRUNCATION_MARK = b"\n\n...\n\n"
+
+_T = TypeVar("_T")
+
+
+class _Metadata(msgspec.Struct):
+    is_error: bool = False
+
+
+class _Entry(msgspec.Struct):
+    key: str
+    value: msgspec.Raw
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+
+
+class DetailLog:
+    """A detail log as keys and values; of a key logged twice the first counts, as for the checker."""
+
+    def __init__(self, path: Path, values: dict[str, msgspec.Raw], errors: tuple[str, ...]) -> None:
+        self.path = path
+        self.errors = errors
+        """What LoadGen logged as errors, each as 'key: value'."""
+        self._values = values
+
+    def get(self, key: str) -> Any:
+        """Return a value of any type; None where the key was not logged."""
+        raw = self._values.get(key)
+        return None if raw is None else msgspec.json.decode(raw)
+
+    def text(self, key: str) -> str | None:
+        """Return a text.
+
+        Raises:
+            InputError: the value is of another type.
+        """
+        return self._typed(key, str, "a text")
+
+    def flag(self, key: str) -> bool | None:
+        """Return true or false.
+
+        Raises:
+            InputError: the value is of another type.
+        """
+        return self._typed(key, bool, "true or false")
+
+    def integer(self, key: str) -> int | None:
+        """Return a whole number.
+
+        Raises:
+            InputError: the value is of another type.
+        """
+        return self._typed(key, int, "a whole number")
+
+    def number(self, key: str) -> float | None:
+        """Return a number.
+
+        Raises:
+            InputError: the value is of another type.
+        """
+        return self._typed(key, float, "a number")
+
+    def _typed(self, key: str, kind: type[_T], wanted: str) -> _T | None:
+        raw = self._values.get(key)
+        if raw is None:
+            return None
+        try:
+            return msgspec.json.decode(raw, type=kind)
+        except msgspec.ValidationError:
+            found = bytes(raw)[:40].decode(errors="replace")
+            raise InputError(
+                f"{self.path}: '{key}' is {found}, not {wanted}; this log was altered."
+            ) from None
+
+
+def read_detail(path: Path) -> DetailLog:
+    """Read a detail log.
+
+    Raises:
+        InputError: the file is missing, is no LoadGen log, or has a line that was cut off or altered.
+    """
+    content = _bytes_of(path)
+    if not content.startswith(_LINE_START):
+        raise InputError(f"{path}: not a LoadGen detail log (its first line does not start with :::MLLOG).")
+    values: dict[str, msgspec.Raw] = {}
+    errors = []
+    decoder = msgspec.json.Decoder(_Entry)
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.startswith(_LINE_START):
+            continue
+        try:
+            entry = decoder.decode(line[len(_LINE_START) :])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise InputError(f"{path}: line {number} is cut off or altered; repeat the run.") from None
+        values.setdefault(entry.key, entry.value)
+        if entry.metadata.is_error:
+            errors.append(f"{entry.key}: {msgspec.json.decode(entry.value)}")
+    return DetailLog(path, values, tuple(errors))
+
+
+def read_validity(path: Path) -> str | None:
+    """Read VALID or INVALID from a summary; None in an accuracy run's, which has no result.
+
+    Raises:
+        InputError: the file is missing or no text.
+    """
+    try:
+        lines = _bytes_of(path).decode().splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a LoadGen summary (not UTF-8 text).") from None
+    results = [line.partition(":")[2].strip() for line in lines if line.startswith("Result is")]
+    return results[0] if results else None
+
+
+class _Answer(msgspec.Struct):
+    qsl_idx: int
+    data: str
+
+
+def read_answers(path: Path, samples: int) -> list[str]:
+    """Read an accuracy run's answers, in the order of the samples.
+
+    Raises:
+        InputError: the log is missing, truncated or damaged; a sample's answer is missing, doubled or of an
+            unknown index; or an answer is not hexadecimal UTF-8.
+    """
+    records = _records(path)
+    answers: list[str | None] = [None] * samples
+    for record in records:
+        index = record.qsl_idx
+        if not 0 <= index < samples:
+            raise InputError(
+                f"{path}: answers sample {index}, but the dataset has samples 0 to {samples - 1}; "
+                f"score it against the dataset and round that it was made with."
+            )
+        if answers[index] is not None:
+            raise InputError(f"{path}: answers sample {index} more than once; repeat the accuracy run.")
+        answers[index] = _text_of(record, path)
+    missing = [index for index, answer in enumerate(answers) if answer is None]
+    if missing:
+        raise InputError(
+            f"{path}: {len(missing)} of {samples} samples have no answer (the first is {missing[0]}); "
+            f"was this an accuracy run? Repeat it."
+        )
+    return [answer for answer in answers if answer is not None]
+
+
+def _records(path: Path) -> list[_Answer]:
+    content = _bytes_of(path)
+    try:
+        return msgspec.json.decode(content, type=list[_Answer])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if TRUNCATION_MARK in content:
+            raise InputError(f"{path}: truncated for a submission; score the original log instead.") from None
+        raise InputError(
+            f"{path}: cut off or damaged ({str(error).rstrip('.')}); repeat the accuracy run."
+        ) from None
+
+
+def _text_of(record: _Answer, path: Path) -> str:
+    try:
+        return binascii.unhexlify(record.data).decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: the answer to sample {record.qsl_idx} is not UTF-8 text.") from None
+    except ValueError:
+        raise InputError(f"{path}: the answer to sample {record.qsl_idx} is not hexadecimal.") from None
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); has the run ended?") from None

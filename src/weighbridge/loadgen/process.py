@@ -1,0 +1,226 @@
+"""LoadGen's process: settings from user.conf, the sample library, the system under test, one run.
+
+It runs alone here for three reasons: LoadGen takes its settings once a process; it stays in C++ until its
+schedule ends, so the only way to stop it early is from outside; and nothing else may compete for its
+interpreter.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import select
+import socket
+import sys
+import threading
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic
+
+import mlperf_loadgen as lg
+import msgspec
+
+from weighbridge.client.jobs import ERRORS_FILE, RECORDS_FILE, USER_CONF, LoadGenJob
+from weighbridge.loadgen.sut import Pool
+from weighbridge.requests.bodies import BODIES_FILE
+
+_PROGRESS_EVERY_S = 0.5
+_READ_BYTES = 8 << 20
+# The collecting thread may hold the interpreter this long while LoadGen's thread wants to issue.
+_SWITCH_INTERVAL_S = 0.0001
+_PR_SET_TIMERSLACK = 29
+
+
+class RefusedError(Exception):
+    """LoadGen does not take the settings as they are meant."""
+
+
+def make_settings(job: LoadGenJob) -> lg.TestSettings:
+    """Read user.conf over LoadGen's built-in settings and prove that they took.
+
+    Raises:
+        RefusedError: LoadGen could not read it, or carries other seeds than the round.
+    """
+    settings = lg.TestSettings()
+    settings.scenario = getattr(lg.TestScenario, job.scenario)
+    settings.mode = lg.TestMode.AccuracyOnly if job.accuracy else lg.TestMode.PerformanceOnly
+    path = str(Path(job.out) / USER_CONF)
+    code = settings.FromConfig(path, job.model, job.scenario, 1)
+    if code != 0:
+        raise RefusedError(f"LoadGen could not read {path} (code {code})")
+    found = {
+        "qsl": settings.qsl_rng_seed,
+        "sample_index": settings.sample_index_rng_seed,
+        "schedule": settings.schedule_rng_seed,
+    }
+    if found != job.seeds:
+        raise RefusedError(
+            f"mlcommons-loadgen {version('mlcommons-loadgen')} carries the seeds {found}, the round wants "
+            f"{job.seeds}; install a release that the round names"
+        )
+    if settings.performance_sample_count_override != job.samples:
+        raise RefusedError(
+            f"LoadGen does not know the benchmark '{job.model}'; correct the round's loadgen.model"
+        )
+    return settings
+
+
+def effective(settings: lg.TestSettings) -> dict[str, float | int | str | bool]:
+    """List the settings that matter for a reader of run.json."""
+    shown: dict[str, float | int | str | bool] = {
+        name: getattr(settings, name)
+        for name in (
+            "min_duration_ms",
+            "max_duration_ms",
+            "min_query_count",
+            "max_query_count",
+            "qsl_rng_seed",
+            "sample_index_rng_seed",
+            "schedule_rng_seed",
+            "performance_sample_count_override",
+            "sample_concatenate_permutation",
+            "server_target_qps",
+            "server_target_latency_ns",
+            "server_target_latency_percentile",
+            "server_coalesce_queries",
+            "offline_expected_qps",
+            "use_token_latencies",
+        )
+    }
+    return shown | {"scenario": settings.scenario.name, "mode": settings.mode.name}
+
+
+class Collector(threading.Thread):
+    """Collects outcomes, reports progress and takes orders, until told to stop."""
+
+    def __init__(self, pool: Pool, control: socket.socket) -> None:
+        super().__init__(daemon=True)
+        self._pool, self._control = pool, control
+        self._wake, self._waker = socket.socketpair()
+        self._links = {link.socket.fileno(): link for link in pool.links}
+        self._epoll = select.epoll()
+        for fd in (*self._links, control.fileno(), self._wake.fileno()):
+            self._epoll.register(fd, select.EPOLLIN)
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._waker.send(b"x")
+        self.join()
+
+    def run(self) -> None:
+        """Loop over what can be read."""
+        reported = 0.0
+        while True:
+            for fd, _ in self._epoll.poll(_PROGRESS_EVERY_S):
+                if fd == self._wake.fileno():
+                    return
+                if fd == self._control.fileno():
+                    self._obey()
+                elif fd in self._links:
+                    self._pool.collect(self._links[fd])
+                    if self._links[fd].gone:
+                        self._epoll.unregister(fd)
+                        del self._links[fd]
+                if self._pool.aborted is not None:
+                    self._forget_workers()
+            if monotonic() - reported > _PROGRESS_EVERY_S:
+                reported = monotonic()
+                self._report()
+
+    def _obey(self) -> None:
+        order = self._control.recv(4096)
+        if not order:
+            os._exit(1)  # the parent is gone: nobody would read the run
+        self._pool.abort(order.decode())
+
+    def _forget_workers(self) -> None:
+        for fd in self._links:
+            self._epoll.unregister(fd)
+        if self._links:
+            self._links = {}
+            self._report()
+
+    def _report(self) -> None:
+        pool = self._pool
+        pool.flush()
+        tell(
+            self._control,
+            event="progress",
+            issued=pool.issued,
+            completed=pool.completed,
+            failed=pool.failed,
+            aborted=pool.aborted,
+        )
+
+
+def tell(control: socket.socket, **message: object) -> None:
+    """Send the parent one JSON object on a line."""
+    control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def run(job: LoadGenJob, control: socket.socket) -> None:
+    """Run LoadGen once."""
+    settings = make_settings(job)
+    tell(control, event="settings", version=version("mlcommons-loadgen"), settings=effective(settings))
+    out = Path(job.out)
+    workers = [socket.socket(fileno=fd) for fd in job.worker_fds]
+    with (
+        (out / RECORDS_FILE).open("wb") as records,
+        (out / ERRORS_FILE).open("w", encoding="utf-8") as errors,
+    ):
+        pool = Pool(workers, job.endpoints, records, errors, settings.use_token_latencies)
+        try:
+            pool.await_workers()
+        except EOFError:
+            raise RefusedError("a worker could not start; what it said stands above") from None
+        collector = Collector(pool, control)
+        collector.start()
+
+        def load(_indices: list[int]) -> None:
+            read_into_page_cache(Path(job.store) / BODIES_FILE)
+            tell(control, event="started")
+
+        sut = lg.ConstructFastSUT(pool.issue, _nothing)
+        qsl = lg.ConstructQSL(job.samples, job.samples, load, _nothing_with)
+        log = lg.LogSettings()
+        log.enable_trace = False
+        log.log_output.outdir = job.out
+        lg.StartTestWithLogSettings(sut, qsl, settings, log)
+        collector.stop()
+    tell(control, event="done", issued=pool.issued, aborted=pool.aborted)
+
+
+def read_into_page_cache(path: Path) -> None:
+    """Read a file once, so that no request of the run waits for a disk."""
+    buffer = bytearray(_READ_BYTES)
+    with path.open("rb", buffering=0) as stream:
+        while stream.readinto(buffer):
+            pass
+
+
+def _nothing() -> None:
+    """LoadGen flushes; every query has been sent at once already."""
+
+
+def _nothing_with(_indices: list[int]) -> None:
+    """LoadGen unloads samples; the page cache may keep them."""
+
+
+def main() -> None:
+    """Run LoadGen; the job stands in the only argument."""
+    job = msgspec.json.decode(sys.argv[1], type=LoadGenJob)
+    control = socket.socket(fileno=job.control_fd)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    gc.disable()  # nothing here makes cycles
+    # LoadGen sleeps until a query is due; the default slack of 50 us would delay every single one.
+    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
+    try:
+        run(job, control)
+    except RefusedError as error:
+        tell(control, event="refused", reason=str(error))
+    # The parent now reads what this process cost, and hangs up.
+    control.recv(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""How much work LoadGen makes of a target rate: samples in whole passes, reckoned before a run.
+
+Source: test_settings_internal.cc and loadgen.cc of LoadGen in mlcommons/inference, with
+sample_concatenate_permutation on, which rounds the work up to whole passes.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from weighbridge.config.round import Round
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.loadgen.schedule import server_schedule_s
+
+# LoadGen generates this much more offline work than target_qps and min_duration ask for.
+_OFFLINE_SLACK = 1.1
+# A target this close above a step is better lowered to it than paid for with one pass more.
+_NEAR_STEP = 1.1
+# More of the random schedule than a run will need: over a pass it is at most some percent off its rate.
+_SPARE = 1.1
+
+
+@dataclass(frozen=True)
+class WorkSize:
+    """What a run will issue.
+
+    Attributes:
+        samples: Samples in all; whole passes over the dataset, unless the round probes.
+        scheduled_s: When the last query is due (Server); the time expected at the target rate (Offline).
+    """
+
+    samples: int
+    scheduled_s: float
+
+
+def work_size(round_: Round, scenario: Scenario, mode: Mode, target_qps: float) -> WorkSize:
+    """Reckon how many samples LoadGen will issue, and how long that takes at the target rate."""
+    rules = round_.scenarios[scenario]
+    unit = round_.samples if round_.loadgen.whole_passes else 1
+    min_duration_s = rules.min_duration_s if mode is Mode.PERFORMANCE else 0.0
+    least = round_.samples if mode is Mode.ACCURACY else rules.min_query_count
+    if scenario is Scenario.OFFLINE:
+        samples = _rounded_up(max(least, int(_OFFLINE_SLACK * min_duration_s * target_qps)), unit)
+        return WorkSize(samples, samples / target_qps)
+    return _server_work(round_, _rounded_up(least, unit), unit, min_duration_s, target_qps)
+
+
+def _server_work(round_: Round, least: int, unit: int, min_duration_s: float, target_qps: float) -> WorkSize:
+    """Draw LoadGen's schedule, and find the first unit that ends late enough."""
+    drawn = _rounded_up(max(least, math.ceil(_SPARE * min_duration_s * target_qps)), unit)
+    while True:
+        due_s = server_schedule_s(drawn, target_qps, round_.loadgen.seeds.schedule)
+        if due_s[-1] >= min_duration_s:
+            break
+        drawn *= 2
+    units = 1 + int(np.searchsorted(due_s[unit - 1 :: unit], min_duration_s))
+    samples = max(least, units * unit)
+    return WorkSize(samples, float(due_s[samples - 1]))
+
+
+def _rounded_up(count: int, unit: int) -> int:
+    return math.ceil(count / unit) * unit
+
+
+def passes_issued(round_: Round, scenario: Scenario, target_qps: float) -> int:
+    """Reckon how many times a performance run covers the samples."""
+    return work_size(round_, scenario, Mode.PERFORMANCE, target_qps).samples // round_.samples
+
+
+def passes_needed(round_: Round, scenario: Scenario, rate: float) -> int:
+    """Reckon with how few passes a run at `rate` lasts long enough."""
+    rules = round_.scenarios[scenario]
+    return max(1, math.ceil(max(rules.min_duration_s * rate, rules.min_query_count) / round_.samples))
+
+
+def largest_target_qps(round_: Round, scenario: Scenario, passes: int) -> float:
+    """Find the largest target rate with which LoadGen issues so many passes.
+
+    It is cut to three digits (Offline) or one (Server): a rate rounded up could ask for one more pass.
+    """
+    count, min_duration_s = passes * round_.samples, round_.scenarios[scenario].min_duration_s
+    if scenario is Scenario.OFFLINE:
+        return math.floor(1000 * count / min_duration_s / _OFFLINE_SLACK) / 1000
+    at_one_qps_s = float(server_schedule_s(count, 1.0, round_.loadgen.seeds.schedule)[-1])
+    return math.floor(10 * at_one_qps_s / min_duration_s) / 10
+
+
+def offline_target_qps(round_: Round, rate: float) -> float:
+    """Find the target rate that asks for exactly the passes which an offline system of `rate` needs."""
+    return largest_target_qps(round_, Scenario.OFFLINE, passes_needed(round_, Scenario.OFFLINE, rate))
+
+
+def explain_work(round_: Round, scenario: Scenario, target_qps: float) -> str:
+    """Say what a target rate makes LoadGen issue, and why."""
+    rules = round_.scenarios[scenario]
+    size = work_size(round_, scenario, Mode.PERFORMANCE, target_qps)
+    passes = size.samples // round_.samples
+    work = (
+        f"{size.samples} samples, {passes} whole pass{'es' if passes > 1 else ''} over the {round_.samples}"
+    )
+    if scenario is Scenario.OFFLINE:
+        return (
+            f"{work}: LoadGen takes {_OFFLINE_SLACK} x {rules.min_duration_s:g} s x target_qps "
+            f"{target_qps:g}, at least {rules.min_query_count}, and rounds up"
+        )
+    return (
+        f"{work}: at target_qps {target_qps:g} the last is due after {size.scheduled_s:.0f} s; LoadGen takes "
+        f"whole passes until that is at least {rules.min_duration_s:g} s"
+    )
+
+
+def warn_of_work(round_: Round, scenario: Scenario, target_qps: float) -> str | None:
+    """Warn of a target rate that makes a run a whole pass longer than it must be, and propose a better."""
+    issued = passes_issued(round_, scenario, target_qps)
+    if scenario is Scenario.OFFLINE:
+        needed = passes_needed(round_, scenario, target_qps)
+    else:
+        needed = passes_issued(round_, scenario, target_qps / _NEAR_STEP)
+    if issued <= needed:
+        return None
+    better = largest_target_qps(round_, scenario, needed)
+    return (
+        f"scenarios.{scenario}.target_qps {target_qps:g} makes a run of "
+        f"{explain_work(round_, scenario, target_qps)}; with {better:g} it is {needed * round_.samples} "
+        f"samples, which is enough"
+    )

@@ -1,0 +1,282 @@
+"""What a run directory's crate tells: pinned inputs, software, runs, scores, verdicts, and their files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rocrate.model.entity import Entity
+
+from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.manifest import Manifest
+from weighbridge.artifacts.proof import Proof
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.evaluation.evaluate import ACCURACY_JSON, ACCURACY_TEXT
+from weighbridge.gates import VERDICT, Verdict
+from weighbridge.loadgen.logs import ANSWERS, DETAIL, SUMMARY
+from weighbridge.provenance.graph import Graph
+from weighbridge.records.run_record import RUN_RECORD, TELEMETRY_FILE, RunRecord
+from weighbridge.records.search_record import PEAK
+
+Runs = Mapping[tuple[Scenario, Mode], RunRecord]
+
+_RUN_FILES = {
+    RUN_RECORD: "The truth about the run: pins, versions, commands, host, counts, times.",
+    SUMMARY: "LoadGen's summary.",
+    DETAIL: "LoadGen's detail log.",
+    ANSWERS: "LoadGen's accuracy log: all answers, where the run was one for accuracy.",
+    "user.conf": "LoadGen's settings that were not the round's own.",
+    "requests.parquet": "Every request with its times.",
+    TELEMETRY_FILE: "Server, GPUs, processes and host, once a second.",
+    "errors.jsonl": "Every failed request.",
+    "server.log": "What the server printed.",
+}
+_PRODUCTS = {
+    "summary.json": "Rates, latencies, scores, verdicts and versions, for machines.",
+    "report.html": "The same for people, with pictures.",
+    "submission.tar.gz": "The submission tree.",
+    "submission.sha256": "Checksums of the tree's files.",
+    "check.txt": "What the checkers say of the tree.",
+    "check.json": "The same for machines.",
+    "originals/originals.json": "The full accuracy logs, which may not stand in the tree.",
+}
+_PAGES = {
+    Kind.MODEL: "https://huggingface.co/{repo}/tree/{revision}",
+    Kind.DATASET: "https://huggingface.co/datasets/{repo}/tree/{revision}",
+    Kind.REFERENCE: "https://github.com/{repo}/tree/{revision}",
+}
+_SNAKEFILE = "submission/*/*/src/*/Snakefile"  # in the tree is the code that ran
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What went into the runs."""
+
+    artifacts: Mapping[Kind, Entity]
+    prompt: Entity
+    store: Entity
+
+    def some(self, *kinds: Kind) -> list[Entity]:
+        """The artifacts of these kinds, as far as there are any."""
+        return [self.artifacts[kind] for kind in kinds if kind in self.artifacts]
+
+
+def describe(graph: Graph, results: Path, runs: Runs, artifacts: Sequence[Proof], submitter: str) -> None:
+    """Add a run directory to the graph, in the order in which things came about.
+
+    Args:
+        graph: The graph; its folder is `results`.
+        results: The run directory's results/.
+        runs: Its runs; at least one.
+        artifacts: Proofs of the inputs.
+        submitter: Who ran it all.
+
+    Raises:
+        InputError: a verdict is damaged.
+    """
+    agent = graph.thing("#submitter", "Organization", name=submitter)
+    inputs = _inputs(graph, next(iter(runs.values())), artifacts)
+    for (scenario, mode), record in runs.items():
+        _run(graph, scenario, mode, record, inputs, agent)
+    for scenario in dict.fromkeys(scenario for scenario, _ in runs):
+        made_by = _weighbridge(graph, runs.get((scenario, Mode.ACCURACY)) or next(iter(runs.values())))
+        _judgement(graph, results / scenario, scenario, made_by, inputs, agent)
+    _whole(graph, results, runs, inputs, agent)
+
+
+def _whole(graph: Graph, results: Path, runs: Runs, inputs: Inputs, agent: Entity) -> None:
+    """Add the products, the workflow that made them, and the crate's own description."""
+    records = runs.values()
+    started = min((record.load.started for record in records), key=datetime.fromisoformat)
+    ended = max((record.load.ended for record in records), key=datetime.fromisoformat)
+    products = graph.files("", _PRODUCTS)
+    # Without a tree there is no copy of the workflow, and the crate tells of the runs alone.
+    for snakefile in sorted(results.glob(_SNAKEFILE))[:1]:
+        graph.action(
+            "#workflow",
+            "The whole benchmark",
+            [_workflow(graph, snakefile, next(iter(records)))],
+            [*inputs.artifacts.values(), inputs.prompt],
+            products,
+            description="From pinned artifacts through runs and verdicts to a checked submission tree.",
+            agent=agent,
+            startTime=started,
+            endTime=ended,
+        )
+    record = next(iter(records))
+    demonstration = "" if record.submittable else " This is a demonstration, nobody's result."
+    graph.root(
+        name=f"Benchmark of round {record.round} by {agent['name']}",
+        description=(
+            "Runs, scores, verdicts and submission of an MLPerf Inference benchmark, made with Weighbridge; "
+            f"not verified by MLCommons Association.{demonstration}"
+        ),
+        datePublished=ended,
+        author=agent,
+        publisher=agent,
+        license=graph.thing(
+            "#licence",
+            "CreativeWork",
+            name="No licence stated",
+            description="Who publishes these files says under which licence.",
+        ),
+    )
+
+
+def _inputs(graph: Graph, record: RunRecord, artifacts: Sequence[Proof]) -> Inputs:
+    found = {proof.kind: _artifact(graph, proof) for proof in artifacts}
+    prompt = graph.thing(
+        "#prompt",
+        "CreativeWork",
+        name="Prompt",
+        description="The fixed texts of every request.",
+        **({"sha256": record.pins["prompt"]} if "prompt" in record.pins else {}),
+    )
+    store = graph.thing(
+        "#requests",
+        "CreativeWork",
+        name="Request bodies",
+        description="Ready-to-send bodies of all samples, made of dataset and prompt.",
+        sha256=record.store_sha256,
+        isBasedOn=[*([found[Kind.DATASET]] if Kind.DATASET in found else []), prompt],
+    )
+    return Inputs(found, prompt, store)
+
+
+def _artifact(graph: Graph, proof: Proof) -> Entity:
+    manifest = Manifest(files=proof.files)
+    facts = {
+        "name": f"{proof.kind} {proof.repo}" if proof.repo else str(proof.kind),
+        "description": f"{len(proof.files)} files, {manifest.total_bytes} bytes, proven by their sha256.",
+        "identifier": graph.thing(
+            f"#{proof.kind}-manifest",
+            "PropertyValue",
+            name="sha256 over a line 'sha256 size path' of each file",
+            value=proof.manifest_digest,
+        ),
+    }
+    if proof.repo is None or proof.revision is None:
+        return graph.thing(f"#{proof.kind}", "CreativeWork", **facts)
+    url = _PAGES[proof.kind].format(repo=proof.repo, revision=proof.revision)
+    return graph.page(url, **facts, version=proof.revision)
+
+
+def _run(
+    graph: Graph, scenario: Scenario, mode: Mode, record: RunRecord, inputs: Inputs, agent: Entity
+) -> None:
+    load = record.load
+    status = {"actionStatus": "http://schema.org/CompletedActionStatus"}
+    if load.aborted:
+        status = {"actionStatus": "http://schema.org/FailedActionStatus", "error": load.aborted}
+    graph.action(
+        f"#run-{scenario}-{mode}",
+        f"{scenario.loadgen_name} {mode} run",
+        [_weighbridge(graph, record), _loadgen(graph, record), _server(graph, record)],
+        [*inputs.some(Kind.MODEL), inputs.store],
+        graph.files(f"{scenario}/{mode}", _RUN_FILES, record.logs),
+        description=f"{load.completed} of {load.issued} samples answered, {load.achieved_qps:.6g} a second.",
+        agent=agent,
+        startTime=load.started,
+        endTime=load.ended,
+        location=_host(graph, record),
+        **status,
+    )
+
+
+def _judgement(
+    graph: Graph, folder: Path, scenario: Scenario, made_by: Entity, inputs: Inputs, agent: Entity
+) -> None:
+    """Add a scenario's score, verdict and peak, as far as they are there."""
+    runs = {mode: graph.files(f"{scenario}/{mode}", _RUN_FILES) for mode in Mode}
+    scores = graph.files(
+        str(scenario),
+        {ACCURACY_JSON: "The score with everything.", ACCURACY_TEXT: "The score for the official checker."},
+    )
+    if scores:
+        graph.action(
+            f"#score-{scenario}",
+            f"Score of {scenario.loadgen_name}",
+            [made_by],
+            [*runs[Mode.ACCURACY], *inputs.some(Kind.DATASET)],
+            scores,
+            description="All answers against the truth; the metrics are in the files.",
+            agent=agent,
+        )
+    files = graph.files(str(scenario), {VERDICT: "Every check with its value and limit."})
+    if files:
+        verdict = Verdict.read(folder / VERDICT)
+        graph.action(
+            f"#verdict-{scenario}",
+            f"Verdict on {scenario.loadgen_name}",
+            [made_by],
+            [*runs[Mode.PERFORMANCE], *runs[Mode.ACCURACY], *scores],
+            [*files, *_figures(graph, verdict)],
+            description=f"{len(verdict.checks)} checks of both runs: {verdict.outcome}.",
+            agent=agent,
+        )
+    graph.files(str(scenario), {PEAK: "The search for the highest rate that passes, probe by probe."})
+
+
+def _figures(graph: Graph, verdict: Verdict) -> list[Entity]:
+    figures = {
+        "outcome": ("Outcome", verdict.outcome, {}),
+        "rate": ("Rate", verdict.rate, {"unitText": verdict.rate_unit}),
+        "accuracy": (verdict.metric, verdict.accuracy, {}),
+    }
+    return [
+        graph.thing(
+            f"#{name}-{verdict.scenario}",
+            "PropertyValue",
+            name=f"{verdict.scenario.loadgen_name}: {label}",
+            value=value,
+            **more,
+        )
+        for name, (label, value, more) in figures.items()
+        if value is not None
+    ]
+
+
+def _workflow(graph: Graph, snakefile: Path, record: RunRecord) -> Entity:
+    version = {"version": record.git_revision} if record.git_revision else {}
+    return graph.workflow(snakefile, name="Weighbridge's workflow", **version)
+
+
+def _weighbridge(graph: Graph, record: RunRecord) -> Entity:
+    return graph.thing(
+        f"#weighbridge-{record.code_sha256[:12]}",
+        "SoftwareApplication",
+        name="Weighbridge",
+        description=f"Git revision {record.git_revision or 'not known'}; the hash is over its source files.",
+        softwareVersion=record.weighbridge_version,
+        sha256=record.code_sha256,
+    )
+
+
+def _loadgen(graph: Graph, record: RunRecord) -> Entity:
+    version = record.load.loadgen_version
+    url = f"https://pypi.org/project/mlcommons-loadgen/{version}/"
+    return graph.thing(url, "SoftwareApplication", name="MLCommons LoadGen", url=url, softwareVersion=version)
+
+
+def _server(graph: Graph, record: RunRecord) -> Entity:
+    """Name what answered: a server of ours is vLLM, unless it is a stand-in that tells no version."""
+    server = record.server
+    facts = {"name": "Model server", "description": f"It served the model as {server.model_name}."}
+    if server.version:
+        facts["softwareVersion"] = server.version
+        if server.command:
+            facts |= {"name": "vLLM", "url": "https://github.com/vllm-project/vllm"}
+    return graph.thing(f"#server-{server.version or 'of-no-told-version'}", "SoftwareApplication", **facts)
+
+
+def _host(graph: Graph, record: RunRecord) -> Entity:
+    host = record.host
+    return graph.thing(
+        f"#host-{host.name}",
+        "Place",
+        name=host.name,
+        description=(
+            f"{host.cpus} CPUs, {host.memory_bytes / 2**30:.0f} GiB of memory, {host.platform}, "
+            f"Python {host.python}."
+        ),
+    )

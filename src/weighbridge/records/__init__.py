@@ -1,0 +1,1 @@
+"""Every result file: its name and its model, for producers and readers alike."""

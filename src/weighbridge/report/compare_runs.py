@@ -1,0 +1,185 @@
+"""Runs side by side: rates, latencies, scores, verdicts, and beside them what others published."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from weighbridge.config.round import ROUNDS_FOLDER, AccuracyRules, Round, load_round
+from weighbridge.core.errors import InputError
+from weighbridge.core.models import Model
+from weighbridge.core.terms import Scenario
+from weighbridge.gates import VERDICT, Verdict
+
+PUBLISHED_FOLDER = ROUNDS_FOLDER.parent
+_STYLE = {"VALID": "bold green", "INVALID": "bold red", "UNPROVEN": "bold yellow"}
+
+
+class PublishedResult(Model):
+    """One system's published result."""
+
+    submitter: str
+    system: str
+    weights: str | None = None
+    offline: float = Field(description="Samples/s.")
+    server: float = Field(description="Completed queries/s.")
+    offline_f1: float | None = None
+    server_f1: float | None = None
+
+
+class Published(Model):
+    """A file of published results."""
+
+    benchmark: str
+    round: str
+    results: tuple[PublishedResult, ...]
+
+
+class Line(Model):
+    """One scenario of one system."""
+
+    system: str
+    scenario: Scenario
+    rate: float | None
+    p99_latency_s: float | None
+    accuracy: float | None
+    deviations: float | None = Field(description="Distance from the reference's mean, in its deviations.")
+    outcome: str
+
+
+class Comparison(Model):
+    """What stands side by side; of each scenario the first line is what the others are compared with."""
+
+    lines: tuple[Line, ...]
+    marks: tuple[str, ...] = Field(description="What must be said of some of the numbers.")
+
+
+def compare(runs: Sequence[Path], published: Path = PUBLISHED_FOLDER) -> Comparison:
+    """Put run directories side by side, and what others published of the same benchmark below.
+
+    Args:
+        runs: Run directories, or their results/ folders; the first is what the others are compared with.
+        published: Folder of published results.
+
+    Raises:
+        InputError: a run directory has no verdict, or a file is damaged.
+    """
+    verdicts = [(run, verdict) for run in runs for verdict in _verdicts(run)]
+    rounds = {verdict.round: _round_of(verdict) for _, verdict in verdicts}
+    lines = [line_of(f"{run} ({verdict.round})", verdict, rounds[verdict.round]) for run, verdict in verdicts]
+    benchmarks = {round_.benchmark: round_ for round_ in rounds.values() if round_ is not None}
+    for round_ in benchmarks.values():
+        lines += published_lines(round_, published)
+    demonstrations = [str(run) for run, verdict in verdicts if not verdict.submittable]
+    marks = [f"{run}: DEMONSTRATION, NOT SUBMITTABLE" for run in dict.fromkeys(demonstrations)]
+    order = list(Scenario)
+    return Comparison(
+        lines=tuple(sorted(lines, key=lambda line: order.index(line.scenario))), marks=tuple(marks)
+    )
+
+
+def _verdicts(run: Path) -> list[Verdict]:
+    places = [folder / scenario / VERDICT for folder in (run / "results", run) for scenario in Scenario]
+    found = [Verdict.read(path) for path in places if path.is_file()]
+    if not found:
+        raise InputError(f"{run}: no verdict in it or its results/; run `snakemake verdicts` there first.")
+    return found
+
+
+def _round_of(verdict: Verdict) -> Round | None:
+    """Load the verdict's round; a round of someone's own file is not known by its name."""
+    try:
+        return load_round(verdict.round)
+    except InputError:
+        return None
+
+
+def line_of(system: str, verdict: Verdict, round_: Round | None) -> Line:
+    """Put a scenario's verdict into a line; `round_` tells how far its score is from the reference's."""
+    return Line(
+        system=system,
+        scenario=verdict.scenario,
+        rate=verdict.rate,
+        p99_latency_s=verdict.p99_latency_s if verdict.over_latency is not None else None,
+        accuracy=verdict.accuracy,
+        deviations=_deviations(verdict.accuracy, round_.accuracy if round_ else None),
+        outcome=verdict.outcome,
+    )
+
+
+def published_lines(round_: Round, published: Path = PUBLISHED_FOLDER) -> list[Line]:
+    """List what others published of a round's benchmark.
+
+    Raises:
+        InputError: a file of published results is damaged.
+    """
+    files = [Published.read(path) for path in sorted(published.glob("published*.yaml"))]
+    return [
+        line
+        for others in files
+        if others.benchmark == round_.benchmark
+        for line in _published_lines(others, round_.accuracy)
+    ]
+
+
+def _published_lines(others: Published, rules: AccuracyRules) -> list[Line]:
+    return [
+        Line(
+            system=f"{result.submitter} {result.system}{f', {result.weights}' if result.weights else ''}",
+            scenario=scenario,
+            rate=rate,
+            p99_latency_s=None,
+            accuracy=score,
+            deviations=_deviations(score, rules),
+            outcome="published",
+        )
+        for result in others.results
+        for scenario, rate, score in (
+            (Scenario.OFFLINE, result.offline, result.offline_f1),
+            (Scenario.SERVER, result.server, result.server_f1),
+        )
+    ]
+
+
+def _deviations(score: float | None, rules: AccuracyRules | None) -> float | None:
+    if score is None or rules is None or rules.reference_mean is None or not rules.reference_sd:
+        return None
+    return (score - rules.reference_mean) / rules.reference_sd
+
+
+def render_comparison(comparison: Comparison) -> Group:
+    """Draw one table a scenario."""
+    tables = [
+        _table(scenario, lines)
+        for scenario in Scenario
+        if (lines := [line for line in comparison.lines if line.scenario is scenario])
+    ]
+    return Group(*tables, *map(Text, comparison.marks), Text("Not verified by MLCommons Association."))
+
+
+def _table(scenario: Scenario, lines: list[Line]) -> Table:
+    table = Table(title=scenario.loadgen_name, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("System", overflow="fold", min_width=18)
+    for name in ("Rate", "x first", "p99", "F1", "sd off"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    first = lines[0].rate
+    for line in lines:
+        table.add_row(
+            line.system,
+            _number(line.rate, ".6g"),
+            _number(line.rate / first if line.rate and first else None, ".2f"),
+            f"{line.p99_latency_s:.2f} s" if line.p99_latency_s is not None else "-",
+            _number(line.accuracy, ".5f"),
+            _number(line.deviations, "+.1f"),
+            Text(line.outcome, style=_STYLE.get(line.outcome, "")),
+        )
+    return table
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

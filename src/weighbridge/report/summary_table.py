@@ -1,0 +1,44 @@
+"""One table a person reads: what each scenario reached, whether it counts, where its files are."""
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from weighbridge.report.summary import Summary
+
+_STYLE = {"VALID": "bold green", "INVALID": "bold red", "UNPROVEN": "bold yellow"}
+
+
+def render(summary: Summary) -> Group:
+    """Draw the table, and below it what to do next; a demonstration says so above and below its numbers."""
+    title, caption = f"Round {summary.round}", "Not verified by MLCommons Association."
+    if not summary.submittable:
+        title += ": DEMONSTRATION, NOT SUBMITTABLE"
+        caption = "These numbers show that the workflow works; they are nobody's result."
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Scenario", no_wrap=True)
+    table.add_column("Rate", justify="right", no_wrap=True)
+    table.add_column("p99", justify="right", no_wrap=True)
+    table.add_column(summary.scenarios[0].metric.upper(), justify="right", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    table.add_column("Files", overflow="fold")
+    for line in summary.scenarios:
+        table.add_row(
+            line.scenario.loadgen_name,
+            f"{_number(line.rate, '.6g')} {line.rate_unit}",
+            f"{_number(line.p99_latency_s, '.3f')} s" if line.p99_latency_s is not None else "no limit",
+            _number(line.accuracy, ".6f"),
+            Text(line.outcome, style=_STYLE[line.outcome]),
+            line.folder,
+        )
+    steps = [
+        Text(f"{line.scenario.loadgen_name}: {step}")
+        for line in summary.scenarios
+        for step in line.next_steps
+    ]
+    return Group(table, *steps)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

@@ -1,0 +1,1 @@
+"""Request bodies: encoded once, before any clock runs, and mapped by every worker."""

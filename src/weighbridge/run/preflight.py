@@ -1,0 +1,90 @@
+"""The cheap checks that come before anything expensive: downloads, encoding, GPU hours."""
+
+import importlib.metadata
+import tempfile
+from pathlib import Path
+
+from weighbridge.config.round import Round
+from weighbridge.config.settings import ServerSettings
+from weighbridge.core.errors import InputError, SetupError
+from weighbridge.core.models import Model
+from weighbridge.loadgen.seeds import carried_seeds
+from weighbridge.serving import check_port
+from weighbridge.system.gpus import visible_accelerators
+
+
+class Preflight(Model):
+    """What was found ready."""
+
+    loadgen_version: str
+    accelerators: tuple[str, ...]
+
+
+def check(round_: Round, settings: ServerSettings, results: Path) -> Preflight:
+    """Look at everything a run needs that can be seen in seconds.
+
+    Args:
+        round_: The round that the runs are for.
+        settings: The server's settings.
+        results: The folder that the runs will write to.
+
+    Raises:
+        InputError: `results` cannot be written.
+        SetupError: the first thing that is missing, and how to mend it.
+    """
+    check_writable(results)
+    loadgen_version = check_loadgen(round_)
+    if settings.endpoints:
+        return Preflight(loadgen_version=loadgen_version, accelerators=())
+    if settings.port is not None:
+        check_port(settings.port)
+    return Preflight(loadgen_version=loadgen_version, accelerators=check_accelerators(settings.gpus))
+
+
+def check_writable(folder: Path) -> None:
+    """Make sure that a folder can be written, by writing to it.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        raise InputError(
+            f"{folder.resolve()}: cannot be written ({error.strerror}); make room or give permission, or "
+            "choose another run directory (snakemake --directory)."
+        ) from None
+
+
+def check_loadgen(round_: Round) -> str:
+    """Make sure that the installed LoadGen is one of the round's, by the seeds it will really use.
+
+    Raises:
+        SetupError: it has other seeds compiled in, or is another release.
+    """
+    version = importlib.metadata.version("mlcommons-loadgen")
+    carried = carried_seeds(round_.loadgen.model)
+    if version not in round_.loadgen.versions or carried != round_.loadgen.seeds:
+        raise SetupError(
+            f"mlcommons-loadgen {version} does not carry the seeds of round {round_.name}; install "
+            f"{round_.loadgen.versions[-1]} (make setup does for v6.0, make setup-v6.1 for v6.1)."
+        )
+    return version
+
+
+def check_accelerators(wanted: int) -> tuple[str, ...]:
+    """Make sure that as many GPUs are visible as the settings ask for.
+
+    Raises:
+        SetupError: there are fewer; the sentence points to the demo, which needs none.
+    """
+    found = tuple(device.name for device in visible_accelerators())
+    if len(found) < wanted:
+        raise SetupError(
+            f"server.gpus asks for {wanted} GPUs and this machine shows {len(found) or 'none'}; run on a "
+            "machine that has them, lower server.gpus, or see all of it work without a GPU: "
+            "snakemake --profile profiles/demo submission."
+        )
+    return found

@@ -1,0 +1,100 @@
+"""The search from end to end: one server start, probes, confirmations, and peak.json."""
+
+import logging
+from pathlib import Path
+
+from weighbridge.config.round import Round
+from weighbridge.config.settings import SearchSettings
+from weighbridge.core.errors import InputError, InvalidRunError
+from weighbridge.core.files import write_atomic
+from weighbridge.core.terms import Scenario
+from weighbridge.records.run_record import RunRecord
+from weighbridge.records.search_record import Peak, Probe
+from weighbridge.requests.store import RequestStore
+from weighbridge.run.session import Setup, session
+from weighbridge.search.journal import Journal
+from weighbridge.search.next_step import Found, GivenUp, Step, bracket, next_step
+from weighbridge.search.prober import Prober
+
+log = logging.getLogger(__name__)
+
+
+def find_peak(setup: Setup, settings: SearchSettings, offline: Path, output: Path) -> Peak:
+    """Find the highest Server rate that a full-length run confirms, and write it to `output`.
+
+    Probes are kept beside `output`, in a folder of its name without its ending, and none is ever repeated: an
+    interrupted search goes on where it was.
+
+    Args:
+        setup: What is measured.
+        settings: Budgets and tolerance.
+        offline: run.json of the Offline performance run, whose rate is where the search starts.
+        output: peak.json.
+
+    Raises:
+        InputError: the round has no Server scenario, or the Offline run completed nothing.
+        SetupError: the server does not start, or does not answer as it must.
+        InvalidRunError: the search was interrupted, or its budget ended before a rate was confirmed.
+    """
+    if Scenario.SERVER not in setup.round_.scenarios:
+        raise InputError(f"round {setup.round_.name} has no server scenario, and so no peak to search for.")
+    offline_qps = RunRecord.read(offline).load.achieved_qps
+    if offline_qps <= 0:
+        raise InputError(f"{offline}: the Offline run completed nothing; there is no rate to start from.")
+    journal = Journal(output.with_suffix(""), _identity(setup, settings))
+    seen = journal.read()
+    step = next_step(seen, offline_qps, settings)
+    if seen:
+        log.info("%d probes of an earlier search are in %s", len(seen), journal.folder)
+    if isinstance(step, Step):
+        with session(setup, journal.folder / "server.log", "peak search") as ready:
+            prober = Prober(ready, settings.probe_s)
+            while isinstance(step, Step):
+                number = len(seen) + 1
+                label = _label(step, number, settings)
+                probe = prober.run(step, number, journal.place(number, step.kind), label)
+                journal.write(probe)
+                seen.append(probe)
+                log.info("%s: %s (%s)", label, "passed" if probe.passed else "failed", probe.reason)
+                step = next_step(seen, offline_qps, settings)
+    if isinstance(step, GivenUp):
+        raise InvalidRunError(f"no peak was found: {step.reason}. The probes are kept in {journal.folder}.")
+    peak = _peak(setup.round_, settings, offline_qps, seen, step)
+    write_atomic(output, peak.model_dump_json(indent=2) + "\n")
+    log.info("the highest Server rate that a full-length run confirmed: %g queries/s", peak.peak_qps)
+    return peak
+
+
+def _identity(setup: Setup, settings: SearchSettings) -> list[str]:
+    """List all that a probe's result depends on, besides its rate."""
+    server = setup.server.model_dump_json(exclude={"port", "startup_timeout_s", "stop_timeout_s"})
+    return [
+        setup.round_.model_dump_json(),
+        server,
+        setup.client.model_dump_json(),
+        RequestStore.open(setup.store).manifest.bodies_sha256,
+        setup.model.manifest_digest,
+        str(settings.probe_s),
+    ]
+
+
+def _label(step: Step, number: int, settings: SearchSettings) -> str:
+    if step.kind == "confirmation":
+        return f"full-length run at {step.target_qps:g} queries/s"
+    return f"probe {number} of at most {settings.max_probes} at {step.target_qps:g} queries/s"
+
+
+def _peak(
+    round_: Round, settings: SearchSettings, offline_qps: float, seen: list[Probe], found: Found
+) -> Peak:
+    return Peak(
+        round=round_.name,
+        submittable=round_.submittable,
+        peak_qps=found.run.target_qps,
+        confirmed_by=found.run.folder,
+        lowest_failed_qps=bracket(seen)[1],
+        offline_qps=offline_qps,
+        tolerance=settings.tolerance,
+        target_latency_s=round_.scenarios[Scenario.SERVER].target_latency_s or 0.0,
+        probes=tuple(seen),
+    )

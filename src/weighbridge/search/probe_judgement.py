@@ -1,0 +1,159 @@
+"""Does a short probe speak for a full-length run? Pure mathematics over its requests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weighbridge.client.process_group import Progress
+from weighbridge.config.round import ScenarioRules
+from weighbridge.loadgen.early_stopping import max_over_latency
+
+# Latency is averaged over so many stretches of a probe; their scatter about a line tells how sure its slope
+# is. Averages over stretches, because single latencies of a queue depend on one another.
+_STRETCHES = 10
+_SURE = 2.3  # quantile 0.975 of Student's t with 8 degrees of freedom
+# A queue is judged by what it may still become only after this many latency limits: a server that has just
+# begun has completed next to nothing.
+_SETTLED_LIMITS = 2
+_CAUTION = 1.2
+
+
+@dataclass(frozen=True)
+class FullRun:
+    """What a probe must speak for.
+
+    Attributes:
+        queries: That the full-length run will issue.
+        duration_s: Of its schedule.
+        limit_s: The round's latency limit.
+        percentile: That must keep it.
+    """
+
+    queries: int
+    duration_s: float
+    limit_s: float
+    percentile: float
+
+    @classmethod
+    def of(cls, rules: ScenarioRules, queries: int, target_qps: float) -> "FullRun":
+        """Take the limits of a scenario that has a latency limit."""
+        if rules.target_latency_s is None:
+            raise ValueError("a scenario without a latency limit has no peak to search for")
+        return cls(queries, queries / target_qps, rules.target_latency_s, rules.target_percentile)
+
+    def allowed(self, queries: int) -> int:
+        """Scale the over-latency queries that early stopping allows the full run to fewer queries."""
+        return (max_over_latency(self.queries, self.percentile) or 0) * queries // self.queries
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a probe's requests say; the fields are those of `Probe`."""
+
+    passed: bool
+    reason: str
+    judged: int
+    over_latency: int
+    over_latency_allowed: int
+    p50_latency_s: float | None
+    p99_latency_s: float | None
+    growth: float | None
+
+
+def judge(
+    issued_s: NDArray[np.float64], latency_s: NDArray[np.float64], ramp_s: float, full: FullRun
+) -> Judgement:
+    """Judge a probe by the round's own constraint, and by whether its queue would outgrow it in a full run.
+
+    Args:
+        issued_s: (n,) when LoadGen issued each query, from the first on.
+        latency_s: (n,) from then to its end.
+        ramp_s: Queries issued before this met a server that was still filling up, and are not judged.
+        full: The run that the probe speaks for.
+    """
+    after = issued_s >= ramp_s
+    issued_s, latency_s = issued_s[after], latency_s[after]
+    judged, allowed = len(latency_s), full.allowed(len(latency_s))
+    if not judged:
+        return Judgement(False, "no query was issued after the ramp", 0, 0, 0, None, None, None)
+    over = int((latency_s > full.limit_s).sum())
+    p50, p99 = (float(value) for value in np.quantile(latency_s, [0.5, full.percentile], method="higher"))
+    growth = sure_growth(issued_s, latency_s)
+    expected_s = p99 + (growth or 0.0) * max(0.0, full.duration_s - float(issued_s[-1]))
+    passed = over <= allowed and expected_s <= full.limit_s
+    if over > allowed:
+        reason = f"{over} of {judged} queries took longer than {full.limit_s:g} s, {allowed} may"
+    elif not passed:
+        reason = (
+            f"latency grows by {growth:.3g} s a second: it would be {expected_s:.3g} s at the end of a full "
+            f"run of {full.duration_s:.0f} s"
+        )
+    else:
+        reason = f"{over} of {judged} queries took longer than {full.limit_s:g} s; p99 {p99:.3g} s"
+    return Judgement(passed, reason, judged, over, allowed, p50, p99, growth)
+
+
+def sure_growth(issued_s: NDArray[np.float64], latency_s: NDArray[np.float64]) -> float | None:
+    """Find by how much latency grows a second, at least, with 97.5 % confidence; None if it may not grow.
+
+    A line through the means of equal stretches, and its slope less 2.3 of its standard errors (any textbook's
+    simple linear regression).
+    """
+    if len(latency_s) < 2 * _STRETCHES:
+        return None
+    cuts = np.linspace(0, len(latency_s), _STRETCHES, endpoint=False, dtype=np.int64)
+    counts = np.diff([*cuts, len(latency_s)])
+    times = np.add.reduceat(issued_s, cuts) / counts
+    means = np.add.reduceat(latency_s, cuts) / counts
+    spread = float(((times - times.mean()) ** 2).sum())
+    if spread == 0:
+        return None
+    slope = float(((times - times.mean()) * (means - means.mean())).sum()) / spread
+    residuals = means - means.mean() - slope * (times - times.mean())
+    error = float(np.sqrt((residuals**2).sum() / (_STRETCHES - 2) / spread))
+    sure = slope - _SURE * error
+    return sure if sure > 0 else None
+
+
+class Drowning:
+    """Watches a run, and ends it once more queries wait than can pass.
+
+    Attributes:
+        reason: Why it ended the run, if it did.
+    """
+
+    def __init__(self, limit_s: float, allowed: int) -> None:
+        """Take the latency limit, and how many queries of the run may exceed it."""
+        self.reason: str | None = None
+        self._limit_s, self._allowed = limit_s, allowed
+        self._seen: list[tuple[float, int]] = []
+        self._best_qps = 0.0
+
+    def __call__(self, now_s: float, state: Progress) -> str | None:
+        """Take the run's state at a time of any clock; return why it should end, if it should.
+
+        A queue of the fastest rate seen times the limit can still be served in time; what waits beyond it,
+        with some caution, is late.
+        """
+        self._seen.append((now_s, state.completed))
+        begun_s = self._seen[0][0]
+        window = _since(self._seen, now_s - self._limit_s)
+        if window is not None:
+            self._best_qps = max(self._best_qps, (state.completed - window[1]) / (now_s - window[0]))
+        if now_s - begun_s < _SETTLED_LIMITS * self._limit_s:
+            return None
+        waiting = state.issued - state.completed
+        late = waiting - _CAUTION * self._limit_s * self._best_qps
+        if late > self._allowed:
+            self.reason = (
+                f"{waiting} queries waited, and at the {self._best_qps:.4g} a second that were completed at "
+                f"best, {late:.0f} of them would take longer than {self._limit_s:g} s ({self._allowed} may)"
+            )
+        return self.reason
+
+
+def _since(seen: Sequence[tuple[float, int]], begin_s: float) -> tuple[float, int] | None:
+    """Find the last state at or before a time; None where all are later."""
+    return next((state for state in reversed(seen) if state[0] <= begin_s), None)

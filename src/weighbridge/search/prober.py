@@ -1,0 +1,157 @@
+"""One probe on a running server: a LoadGen run that is short, or as long as the round wants it."""
+
+import logging
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from weighbridge.config.round import Round
+from weighbridge.core.errors import InvalidRunError
+from weighbridge.core.terms import Mode, Scenario
+from weighbridge.gates.performance_checks import performance_checks
+from weighbridge.loadgen.issuer import PARQUET_FILE
+from weighbridge.loadgen.logs import DETAIL, read_detail
+from weighbridge.loadgen.schedule import server_schedule_s
+from weighbridge.loadgen.work_size import passes_issued
+from weighbridge.records.run_record import RunRecord
+from weighbridge.records.search_record import Probe
+from weighbridge.run.session import Session
+from weighbridge.search.next_step import Step
+from weighbridge.search.probe_judgement import Drowning, FullRun, Judgement, judge
+
+log = logging.getLogger(__name__)
+
+# Of a probe, while the server still fills up.
+_RAMP_SHARE = 0.25
+
+
+class Prober:
+    """Runs the steps of a search on one server."""
+
+    def __init__(self, session: Session, probe_s: float) -> None:
+        """Take a server that is ready, and the length of a probe."""
+        self._session, self._probe_s = session, probe_s
+        self._round = session.setup.round_
+        self._rules = self._round.scenarios[Scenario.SERVER]
+
+    def run(self, step: Step, number: int, out: Path, label: str) -> Probe:
+        """Run a step in folder `out`, and judge it.
+
+        Raises:
+            InputError: `out` cannot be used.
+            InvalidRunError: something else than the rate ended the run: Ctrl-C, a server that died.
+            SetupError: LoadGen does not take the settings, or the server does not come back to rest.
+        """
+        queries = passes_issued(self._round, Scenario.SERVER, step.target_qps) * self._round.samples
+        full = FullRun.of(self._rules, queries, step.target_qps)
+        count = max(1, round(step.target_qps * self._probe_s))
+        if step.kind == "confirmation" or count >= queries:
+            probe = self._measure(step, number, out, label, full, queries, self._round, step.target_qps)
+        else:
+            rules = probing_round(self._round, count)
+            rate = step.target_qps * haste(self._round, queries) / haste(self._round, count)
+            probe = self._measure(step, number, out, label, full, count, rules, rate)
+        self._session.settle()
+        return probe
+
+    def _measure(
+        self,
+        step: Step,
+        number: int,
+        out: Path,
+        label: str,
+        full: FullRun,
+        count: int,
+        round_: Round,
+        issued_qps: float,
+    ) -> Probe:
+        drowning = Drowning(full.limit_s, full.allowed(count))
+        record = self._session.measure(
+            Scenario.SERVER,
+            Mode.PERFORMANCE,
+            issued_qps,
+            out,
+            round_=round_,
+            watch=lambda state: drowning(monotonic(), state),
+            label=label,
+        )
+        if record.load.aborted != drowning.reason:
+            raise InvalidRunError(
+                f"the search was ended in {out}: {record.load.aborted}; the same command goes on from there."
+            )
+        issued_s, latency_s = _times(out)
+        whole = round_ is self._round
+        ramp_s = 0.0 if whole else _RAMP_SHARE * self._probe_s
+        judgement = judge(issued_s, latency_s, ramp_s, full)
+        passed, reason = self._verdict(record, judgement, out, whole=whole)
+        return Probe(
+            number=number,
+            kind=step.kind,
+            target_qps=step.target_qps,
+            full_length=whole,
+            passed=passed,
+            reason=reason,
+            duration_s=float((issued_s + latency_s).max(initial=0.0)),
+            queries=record.load.issued,
+            judged=judgement.judged,
+            over_latency=judgement.over_latency,
+            over_latency_allowed=judgement.over_latency_allowed,
+            failed=0 if record.load.aborted else record.load.failures,
+            achieved_qps=record.load.achieved_qps,
+            p50_latency_s=judgement.p50_latency_s,
+            p99_latency_s=judgement.p99_latency_s,
+            growth=judgement.growth,
+            cut_off=record.load.aborted is not None,
+            started=record.load.started,
+            folder=str(out),
+        )
+
+    def _verdict(
+        self, record: RunRecord, judgement: Judgement, out: Path, *, whole: bool
+    ) -> tuple[bool, str]:
+        """Let the round's own gates judge a run of full length; a probe only speaks for one."""
+        if record.load.aborted:
+            return False, record.load.aborted
+        if record.load.failures:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in record.load.failed.items())
+            return False, f"{record.load.failures} requests failed ({kinds}); see errors.jsonl"
+        if not whole:
+            return judgement.passed, judgement.reason
+        checks = performance_checks(read_detail(out / DETAIL), self._round, Scenario.SERVER)
+        missed = [check for check in checks if not check.passed]
+        if missed:
+            return False, "; ".join(f"{check.name} {check.value}, limit {check.limit}" for check in missed)
+        return True, f"a full-length run passed every check; {judgement.reason}"
+
+
+def probing_round(round_: Round, queries: int) -> Round:
+    """Make rules under which LoadGen issues just so many queries, drawn from all samples."""
+    rules = round_.scenarios[Scenario.SERVER].model_copy(
+        update={"min_duration_s": 0.001, "min_query_count": queries}
+    )
+    return round_.model_copy(
+        update={
+            "loadgen": round_.loadgen.model_copy(update={"whole_passes": False}),
+            "scenarios": round_.scenarios | {Scenario.SERVER: rules},
+        }
+    )
+
+
+def haste(round_: Round, queries: int) -> float:
+    """Tell how much faster than its target LoadGen issues the first queries of the round's schedule.
+
+    The gaps are random, though the same in every run: those of a short probe may add up to a rate some
+    percent off, and a probe is to issue at the rate of the run that it speaks for.
+    """
+    return queries / float(server_schedule_s(queries, 1.0, round_.loadgen.seeds.schedule)[-1])
+
+
+def _times(out: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read when each query was issued, from the first on, and how long it took; in the order of issue."""
+    frame = pd.read_parquet(out / PARQUET_FILE, columns=["planned_ns", "end_ns"]).sort_values("planned_ns")
+    planned_ns = frame["planned_ns"].to_numpy()
+    latency_s = (frame["end_ns"].to_numpy() - planned_ns) / 1e9
+    return (planned_ns - planned_ns[:1].sum()) / 1e9, latency_s

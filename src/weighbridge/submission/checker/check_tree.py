@@ -1,0 +1,77 @@
+"""All checks of one tree, gathered into a report."""
+
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from weighbridge.artifacts.proof import Proof
+from weighbridge.config.round import Round
+from weighbridge.core.errors import InputError
+from weighbridge.records.check_record import CheckReport, Finding
+from weighbridge.submission.checker.official import run_official
+from weighbridge.submission.checker.originals import check_originals
+from weighbridge.submission.checker.own_rules import own_complaints
+from weighbridge.submission.checker.tree_paths import scenario_places
+
+
+def check_submission(
+    tree: Path, round_: Round, *, reference: Proof | None = None, originals: Path | None = None
+) -> CheckReport:
+    """Check a tree by our own rules and, with the reference, by the official tools.
+
+    Args:
+        tree: The folder that holds closed/ or open/, or its archive, which is what is sent.
+        round_: The rules.
+        reference: Proof of mlcommons/inference on disk; without it our own checks stand alone.
+        originals: The folder of full accuracy logs that `assemble` kept.
+
+    Raises:
+        InputError: there is no such tree, or no such folder of originals.
+    """
+    if originals is not None and not originals.is_dir():
+        raise InputError(f"{originals}: no such folder; build the tree first (weighbridge assemble).")
+    with _opened(tree) as root:
+        return _check(root, round_, reference, originals)
+
+
+@contextmanager
+def _opened(tree: Path) -> Iterator[Path]:
+    """Give a tree's folder; an archive is unpacked for the while."""
+    if tree.is_dir():
+        yield tree
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            with tarfile.open(tree) as archive:
+                archive.extractall(scratch, filter="data")
+            [root] = Path(scratch).iterdir()
+        except (OSError, tarfile.TarError, ValueError) as error:
+            raise InputError(
+                f"{tree}: neither a folder nor an archive of one ({error}); weighbridge assemble makes both."
+            ) from None
+        yield root
+
+
+def _check(tree: Path, round_: Round, reference: Proof | None, originals: Path | None) -> CheckReport:
+    expected = len(round_.scenarios)
+    complaints = own_complaints(tree, round_)
+    proven, unproven = check_originals(tree, originals) if originals else ({}, [])
+    complaints += unproven
+    places = scenario_places(tree)
+    said = (
+        f"{len(complaints)} complaints" if complaints else f"{len(places)} scenarios, nothing to complain of"
+    )
+    findings = [Finding(tool="weighbridge", accepted=not complaints, results=len(places), said=said)]
+    for finding, more in run_official(tree, round_, reference, expected):
+        findings.append(finding)
+        complaints += more
+    return CheckReport(
+        round=round_.name,
+        submittable=round_.submittable,
+        expected_results=expected,
+        originals=proven,
+        findings=tuple(findings),
+        complaints=tuple(complaints),
+    )

@@ -1,0 +1,80 @@
+"""What a tree states: each system's description, each scenario's measurements, an open division's models."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from weighbridge.config.round import Round
+from weighbridge.records.check_record import Complaint
+from weighbridge.submission.checker.tree_paths import scenario_places, submitters
+from weighbridge.submission.measurements import MEASUREMENTS
+from weighbridge.submission.system_description import description_faults
+
+
+def statement_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
+    """Check every JSON file that a person states something in."""
+    for submitter in submitters(tree):
+        for path in sorted((submitter / "systems").glob("*.json")):
+            yield from _system(tree, path, submitter, round_)
+    for place in scenario_places(tree):
+        path = place.folder / "measurements.json"
+        if path.is_file():
+            yield from _measurements(tree, path)
+        if place.division == "open":
+            yield from _mapping(tree, tree / "open" / place.submitter / "model_mapping.json", place.benchmark)
+
+
+def _system(tree: Path, path: Path, submitter: Path, round_: Round) -> Iterator[Complaint]:
+    values = _read(path)
+    if values is None:
+        yield _complaint(tree, path, "is no JSON object", "Assemble the tree anew.")
+        return
+    for said, remedy in description_faults(values, round_):
+        yield _complaint(tree, path, said, remedy)
+    for name, folder in (("submitter", submitter), ("division", submitter.parent)):
+        if str(values.get(name, "")).lower() != folder.name.lower():
+            yield _complaint(
+                tree,
+                path,
+                f"'{name}' is '{values.get(name)}'",
+                f"It must be the folder's name, {folder.name}.",
+            )
+
+
+def _measurements(tree: Path, path: Path) -> Iterator[Complaint]:
+    values = _read(path)
+    if values is None:
+        yield _complaint(tree, path, "is no JSON object", "Assemble the tree anew.")
+        return
+    for name, example in MEASUREMENTS.items():
+        if not values.get(name):
+            yield _complaint(
+                tree,
+                path,
+                f"'{name}' is missing or empty",
+                f"State it under submission.measurements: '{example}'.",
+            )
+
+
+def _mapping(tree: Path, path: Path, benchmark: str) -> Iterator[Complaint]:
+    values = _read(path) if path.is_file() else None
+    if values is None or benchmark not in values:
+        yield _complaint(
+            tree,
+            path,
+            f"does not map '{benchmark}'",
+            f'Write {{"{benchmark}": "the benchmark it stands for"}}.',
+        )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError:
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _complaint(tree: Path, path: Path, said: str, remedy: str) -> Complaint:
+    return Complaint(tool="weighbridge", file=path.relative_to(tree).as_posix(), said=said, remedy=remedy)

@@ -1,5 +1,6 @@
 """A benchmark round as data: every constant that the rules fix, read from workflow/rounds/NAME.yaml."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,15 @@ from weighbridge.core.models import Model, read_data
 from weighbridge.core.terms import Scenario
 
 ROUNDS_FOLDER = Path(__file__).parents[1] / "benchmarks" / "qwen3_vl" / "rounds"
+
+
+class ServerFeature(StrEnum):
+    """What a model server may do to reuse work of an earlier query, and a benchmark may forbid."""
+
+    PREFIX_CACHING = "prefix-caching"
+    """Computed prompt prefixes are kept for later prompts."""
+    MEDIA_CACHE = "media-cache"
+    """Processed images, videos and sounds are kept for later prompts."""
 
 
 class Seeds(Model):
@@ -74,6 +84,9 @@ class Round(Model):
     system_types: tuple[str, ...] = Field(description="What a system that takes part may be called.")
     splits: tuple[str, ...] = Field(description="Dataset splits, in the order that numbers the samples.")
     prompt: PromptPins
+    server_must_not: tuple[ServerFeature, ...] = Field(
+        default=(), description="What the model server must have switched off."
+    )
     loadgen: LoadGenRules
     accuracy: AccuracyRules
     scenarios: dict[Scenario, ScenarioRules]

@@ -12,18 +12,17 @@ from weighbridge.client.process_group import Progress
 from weighbridge.client.request_log import RECORD_TYPE, Records
 from weighbridge.client.request_log_tail import RecordsTail
 from weighbridge.config.round import load_round
+from weighbridge.core.percentiles import percentile_of_sorted
 from weighbridge.core.terms import Mode, Scenario
-from weighbridge.loadgen.early_stopping import percentile_of_sorted
-from weighbridge.monitor import run_progress as gauge_module
-from weighbridge.monitor.histogram import Histogram
-from weighbridge.monitor.run_progress import Gauge, Plan
+from weighbridge.monitor import run_progress as progress_module
+from weighbridge.monitor.run_progress import LatencyHistogram, MeasurementPlan, RunProgress
 
 NS = 10**9
 
 
 @given(st.lists(st.integers(1_000, 10**13), min_size=1, max_size=300), st.sampled_from([0.5, 0.9, 0.99]))
 def test_a_percentile_is_loadgens_within_half_a_percent(latencies_ns: list[int], percentile: float) -> None:
-    histogram = Histogram()
+    histogram = LatencyHistogram()
     for part in np.array_split(np.array(latencies_ns, dtype=np.int64), 3):
         histogram.add(part)
     exact_s = percentile_of_sorted(sorted(latencies_ns), percentile) / NS
@@ -32,7 +31,7 @@ def test_a_percentile_is_loadgens_within_half_a_percent(latencies_ns: list[int],
 
 def test_many_latencies_agree_with_numpy() -> None:
     latencies_ns = np.random.default_rng(7).lognormal(21, 1.2, 200_000).astype(np.int64)
-    histogram = Histogram()
+    histogram = LatencyHistogram()
     histogram.add(latencies_ns)
     for percentile in (0.5, 0.97, 0.99, 0.999):
         exact_s = np.quantile(latencies_ns, percentile) / NS
@@ -40,7 +39,7 @@ def test_many_latencies_agree_with_numpy() -> None:
 
 
 def test_what_no_clock_gives_stays_within_the_buckets() -> None:
-    histogram = Histogram()
+    histogram = LatencyHistogram()
     assert histogram.percentile_s(0.5) is None
     histogram.add(np.array([-5, 0, 10**18], dtype=np.int64))
     assert histogram.percentile_s(0.0) == pytest.approx(1e-6, rel=0.01)
@@ -70,11 +69,11 @@ def test_a_tail_reads_each_record_once_and_none_torn(tmp_path: Path) -> None:
 
 
 class Clock:
-    """The gauge's clock, in a test's hands."""
+    """The clock of RunProgress, in a test's hands."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 1000.0
-        monkeypatch.setattr(gauge_module, "monotonic_ns", lambda: int(self.now_s * NS))
+        monkeypatch.setattr(progress_module, "monotonic_ns", lambda: int(self.now_s * NS))
 
 
 @pytest.fixture
@@ -82,45 +81,49 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def server_plan(expected: int = 1000, target_qps: float = 10) -> Plan:
-    return Plan("server performance", Scenario.SERVER, target_qps, expected, expected / target_qps, 12)
+def server_plan(expected: int = 1000, target_qps: float = 10) -> MeasurementPlan:
+    return MeasurementPlan(
+        "server performance", Scenario.SERVER, target_qps, expected, expected / target_qps, 12
+    )
 
 
 def test_a_server_run_ends_with_its_schedule_or_with_what_is_in_flight(tmp_path: Path, clock: Clock) -> None:
-    gauge = Gauge(server_plan(), tmp_path)
-    assert gauge.figures().left_s is None
-    gauge(Progress(1, 0, 0))
+    progress = RunProgress(server_plan(), tmp_path)
+    assert progress.figures().left_s is None
+    progress(Progress(1, 0, 0))
     for second in range(1, 41):
         clock.now_s = 1000 + second
-        gauge(Progress(10 * second, 10 * second - 5, 0))
-        figures = gauge.figures()
+        progress(Progress(10 * second, 10 * second - 5, 0))
+        figures = progress.figures()
         assert figures.left_s == pytest.approx(100 - second)
     assert figures.recent_qps == pytest.approx(10, rel=0.02)
     assert figures.open == 5
     # The schedule is over, and the server is behind: 200 are open, and it does ten a second.
     for second in range(41, 101):
         clock.now_s = 1000 + second
-        gauge(Progress(1000, 395 + 10 * (second - 40) - 195, 0))
-        figures = gauge.figures()
+        progress(Progress(1000, 395 + 10 * (second - 40) - 195, 0))
+        figures = progress.figures()
     assert figures.open == 1000 - 800
     assert figures.left_s == pytest.approx(200 / 10, rel=0.02)
 
 
 def test_an_offline_run_goes_on_at_the_rate_so_far(tmp_path: Path, clock: Clock) -> None:
-    gauge = Gauge(Plan("offline performance", Scenario.OFFLINE, 50, 1000, 20, None), tmp_path)
-    gauge(Progress(1000, 0, 0))
+    progress = RunProgress(
+        MeasurementPlan("offline performance", Scenario.OFFLINE, 50, 1000, 20, None), tmp_path
+    )
+    progress(Progress(1000, 0, 0))
     clock.now_s += 10
-    gauge(Progress(1000, 250, 50))
-    figures = gauge.figures()
+    progress(Progress(1000, 250, 50))
+    figures = progress.figures()
     assert (figures.completed, figures.failed, figures.open) == (200, 50, 750)
     assert figures.qps == pytest.approx(20)
     assert figures.left_s == pytest.approx(750 / 20)
 
 
 def test_more_than_expected_is_no_more_than_all(tmp_path: Path) -> None:
-    gauge = Gauge(server_plan(expected=10), tmp_path)
-    gauge(Progress(12, 12, 0))
-    assert gauge.figures().expected == 12
+    progress = RunProgress(server_plan(expected=10), tmp_path)
+    progress(Progress(12, 12, 0))
+    assert progress.figures().expected == 12
 
 
 @pytest.mark.parametrize(("scenario", "latency_s"), [(Scenario.SERVER, 3), (Scenario.OFFLINE, 1)])
@@ -129,23 +132,23 @@ def test_latencies_come_from_what_was_answered(
 ) -> None:
     stale = records(50, planned_ns=1, sent_ns=1, end_ns=900 * NS)
     (tmp_path / "requests.bin").write_bytes(stale.tobytes())
-    gauge = Gauge(Plan("x", scenario, 10, 100, 10, 12), tmp_path)
+    progress = RunProgress(MeasurementPlan("x", scenario, 10, 100, 10, 12), tmp_path)
     # Until LoadGen's process has spoken, what lies there is an earlier run's.
-    assert gauge.figures().p99_s is None
+    assert progress.figures().p99_s is None
     good = records(99, planned_ns=998 * NS, sent_ns=1000 * NS, end_ns=1001 * NS)
     late = records(1, planned_ns=0, sent_ns=0, end_ns=1001 * NS, kind=Kind.TIMEOUT)
     (tmp_path / "requests.bin").write_bytes(np.concatenate([good, late]).tobytes())
-    gauge(Progress(100, 100, 1))
-    figures = gauge.figures()
+    progress(Progress(100, 100, 1))
+    figures = progress.figures()
     assert figures.p50_s == pytest.approx(latency_s, rel=0.006)
     assert figures.p99_s == pytest.approx(latency_s, rel=0.006)
     # The first was issued before LoadGen's process said so.
-    assert gauge.elapsed_s() == pytest.approx(2)
-    gauge.close()
+    assert progress.elapsed_s() == pytest.approx(2)
+    progress.close()
 
 
 def test_a_plan_is_what_loadgen_will_do() -> None:
-    plan = Plan.of("x", load_round("v6.0"), Scenario.SERVER, Mode.PERFORMANCE, 80.2)
+    plan = MeasurementPlan.of("x", load_round("v6.0"), Scenario.SERVER, Mode.PERFORMANCE, 80.2)
     assert (plan.expected, plan.limit_s) == (2 * 48289, 12)
     assert plan.schedule_s == pytest.approx(1203, abs=1)
-    assert Plan.of("x", load_round("v6.0"), Scenario.OFFLINE, Mode.ACCURACY, 80).expected == 48289
+    assert MeasurementPlan.of("x", load_round("v6.0"), Scenario.OFFLINE, Mode.ACCURACY, 80).expected == 48289

@@ -15,10 +15,10 @@ from weighbridge.core.terminal import RECURRING, shows_panels
 from weighbridge.core.terms import Scenario
 from weighbridge.monitor import reporter as reporter_module
 from weighbridge.monitor.reporter import Reporter, reporting
-from weighbridge.monitor.run_progress import Plan
+from weighbridge.monitor.run_progress import MeasurementPlan
 from weighbridge.records.progress_record import PROGRESS_FILE, Phase, State
 
-PLAN = Plan("server performance", Scenario.SERVER, 10, 100, 10, 12)
+PLAN = MeasurementPlan("server performance", Scenario.SERVER, 10, 100, 10, 12)
 
 
 def written(folder: Path) -> State:
@@ -41,10 +41,10 @@ def test_each_phase_is_written_as_it_comes(tmp_path: Path) -> None:
         await_state(out, Phase.STARTING)
         reporter.enter(Phase.WARMING)
         assert await_state(out, Phase.WARMING).figures is None
-        gauge = reporter.measure(PLAN, out)
-        gauge(Progress(100, 60, 0))
+        progress = reporter.measure(PLAN, out)
+        progress(Progress(100, 60, 0))
         state = await_state(out, Phase.RUNNING)
-        gauge(Progress(100, 100, 1))
+        progress(Progress(100, 100, 1))
         figures = await_state(out, Phase.COLLECTING).figures
     assert state.label == "server performance"
     assert figures is not None
@@ -107,12 +107,12 @@ def test_a_terminal_that_has_gone_away_ends_only_its_panel(
 def test_a_fault_of_ours_does_not_reach_the_run(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reporter_module, "panel", lambda _state: 1 / 0)
+    monkeypatch.setattr(reporter_module, "render_panel", lambda _state: 1 / 0)
     reporter = Reporter(tmp_path, "server performance", lambda _content: None)
     reporter.start()
     reporter.stop()
     assert [record.message for record in caplog.records] == [
-        "the progress can no longer be shown; the run goes on"
+        "progress can no longer be shown; the run goes on"
     ]
 
 

@@ -5,10 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
+from weighbridge.core.formatting import duration, latency, rate
 from weighbridge.core.terms import Scenario
-from weighbridge.monitor.duration import duration, latency, rate
-from weighbridge.monitor.lines import line
-from weighbridge.monitor.panel import panel
+from weighbridge.monitor.render import render_line, render_panel
 from weighbridge.records.progress_record import Figures, Phase, State
 
 RUNNING = Figures(
@@ -44,10 +43,10 @@ def state(**changes: object) -> State:
     )
 
 
-def drawn(shown: State, width: int, worry: str = "") -> str:
+def drawn(shown: State, width: int, stale_reason: str = "") -> str:
     """Draw as for a terminal without colours."""
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    console.print(panel(shown, worry=worry))
+    console.print(render_panel(shown, stale_reason=stale_reason))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert {len(row) for row in text.splitlines()} == {width}
     return text
@@ -72,7 +71,7 @@ def test_a_start_and_its_worries_are_told_in_whole_words() -> None:
     text = drawn(
         state(phase=Phase.STARTING, detail="loading weights: 12 of 48 (25 %)", figures=None, elapsed_s=75),
         60,
-        worry="no sign of life for 40 s: the job may have been killed; its host was gpu17, pid 4711",
+        stale_reason="no sign of life for 40 s: the job may have been killed; its host was gpu17, pid 4711",
     )
     words = " ".join(text.replace("│", " ").split())
     assert "starting the server" in words
@@ -82,34 +81,34 @@ def test_a_start_and_its_worries_are_told_in_whole_words() -> None:
 
 def test_colours_say_what_is_wrong() -> None:
     console = Console(file=io.StringIO(), width=60, force_terminal=True, color_system="standard")
-    console.print(panel(state(figures=RUNNING.model_copy(update={"failed": 0}))))
+    console.print(render_panel(state(figures=RUNNING.model_copy(update={"failed": 0}))))
     assert "[1;31m" not in console.file.getvalue()  # type: ignore[attr-defined]
-    console.print(panel(state(figures=RUNNING.model_copy(update={"p99_s": 12.1}))))
+    console.print(render_panel(state(figures=RUNNING.model_copy(update={"p99_s": 12.1}))))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "\x1b[1;31m3 failed" in text
     assert "\x1b[1;31mp99 12.1 s" in text
 
 
 def test_lines_hold_what_the_panel_holds() -> None:
-    assert line(state()) == (
+    assert render_line(state()) == (
         "server performance, running, 4 min 10 s: issued 20031 of 96578, completed 19997 (79.9 a second, "
         "now 80.2, target 80.1), in flight 31, failed 3, p50 1.21 s, p99 9.53 s (limit 12 s), "
         "about 15 min 54 s left"
     )
-    assert line(state(phase=Phase.STARTING, detail="loading weights", figures=None)) == (
+    assert render_line(state(phase=Phase.STARTING, detail="loading weights", figures=None)) == (
         "server performance, starting the server, 4 min 10 s: loading weights"
     )
 
 
 def test_an_offline_run_has_no_limit_and_says_since_when() -> None:
     offline = RUNNING.model_copy(update={"scenario": Scenario.OFFLINE, "limit_s": None})
-    words = line(state(label="offline performance", figures=offline))
+    words = render_line(state(label="offline performance", figures=offline))
     assert "expected 80.1), waiting 31, failed 3, p50 1.21 s from sending, p99 9.53 s, about" in words
     assert "p99 9.53 s, from sending" in drawn(state(figures=offline), 60)
 
 
 def test_a_run_that_is_over_says_how_and_forecasts_nothing() -> None:
-    words = line(state(phase=Phase.ABORTED, detail="interrupted by SIGINT"))
+    words = render_line(state(phase=Phase.ABORTED, detail="interrupted by SIGINT"))
     assert words.startswith(
         "server performance, aborted, 4 min 10 s: completed 19997 of 96578 (79.9 a second"
     )
@@ -120,7 +119,7 @@ def test_a_run_that_is_over_says_how_and_forecasts_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(-1, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3599, "59 min 59 s"), (3600, "1 h 00 min")],
+    [(-1, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (3599, "59 min 59 s"), (125, "2 min 05 s"), (3600, "1 h")],
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from weighbridge.core.percentiles import percentile_of_sorted
+from weighbridge.evaluation.intervals import ratio_interval
 from weighbridge.loadgen.early_stopping import (
     few_over_probability,
     max_over_latency,
     min_queries,
     missing_queries,
-    percentile_of_sorted,
-    ratio_interval,
 )
 
 # Over-latency queries and the fewest queries that pass with them, percentile and confidence 0.99.

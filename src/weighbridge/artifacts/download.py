@@ -16,8 +16,9 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from weighbridge.artifacts.folder import workshop
 from weighbridge.artifacts.hub import FAILURES, RemoteFile, Repository
-from weighbridge.artifacts.transfer_progress import Advance, meter, size_words
+from weighbridge.artifacts.transfer_progress import Advance, meter
 from weighbridge.core.errors import SetupError
+from weighbridge.core.formatting import disk_size
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ def _pause_s(error: Exception, failures: int) -> float | None:
 
 def _explain(repository: Repository, error: Exception, folder: Path) -> SetupError:
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
-        free = size_words(shutil.disk_usage(folder).free)
+        free = disk_size(shutil.disk_usage(folder).free)
         return SetupError(
             f"{folder}: no room to write ({error.strerror}, {free} free); make room or raise the quota, then "
             "run the same command again: what is already here is kept."
@@ -164,8 +165,8 @@ def _check_space(repository: Repository, folder: Path, needed_bytes: int) -> Non
     free_bytes = shutil.disk_usage(folder).free
     if needed_bytes > free_bytes:
         raise SetupError(
-            f"{folder}: {repository.kind} {repository.repo} needs {size_words(needed_bytes)} more and "
-            f"{size_words(free_bytes)} are free; make room, or fetch into another folder."
+            f"{folder}: {repository.kind} {repository.repo} needs {disk_size(needed_bytes)} more and "
+            f"{disk_size(free_bytes)} are free; make room, or fetch into another folder."
         )
 
 

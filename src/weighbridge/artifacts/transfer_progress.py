@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from weighbridge.core.formatting import disk_size
+
 logger = logging.getLogger(__name__)
 
 Advance = Callable[[int], None]
@@ -75,16 +77,8 @@ class _Lines:
         logger.info(
             "%s: %s of %s, %s/s, %d min %d s left",
             self._label,
-            size_words(self._done_bytes),
-            size_words(self._total_bytes),
-            size_words(int(rate)),
+            disk_size(self._done_bytes),
+            disk_size(self._total_bytes),
+            disk_size(int(rate)),
             *divmod(round(left_s), 60),
         )
-
-
-def size_words(n_bytes: int) -> str:
-    """Word a size as people compare it with a disk: 470.2 GB, 12.0 MB, 900 bytes."""
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n_bytes >= size:
-            return f"{n_bytes / size:.1f} {unit}"
-    return f"{n_bytes} bytes"

@@ -21,9 +21,9 @@ def watch(
 ) -> None:
     """Follow runs while they last, from this or another machine that sees their files; Ctrl-C ends it.
 
-    Shows what each run shows where it runs: its phase, how far it is, rates, latencies, the time left.
-    A run that has ended says how; one whose process has died is found by its silence. The next run is found
-    when it begins.
+    Shows of each run its phase, progress, rates, latencies and the time left, as the run itself shows them.
+    Shows how an ended run ended; finds a run whose process has died by its silence, and each new run when it
+    begins.
     """
     import sys
 
@@ -31,25 +31,25 @@ def watch(
     from rich.live import Live
 
     from weighbridge.core.terminal import shows_panels
-    from weighbridge.monitor.follow import follow, look_once
-    from weighbridge.monitor.view import Lines, idle, picture, sentence
+    from weighbridge.monitor.follow import follow, read_statuses
+    from weighbridge.monitor.render import StatusLines, no_active_run, render_overview, status_line
 
     on_terminal = shows_panels(sys.stdout)
     try:
         if once:
-            sights = look_once(results)
+            runs = read_statuses(results)
             if on_terminal:
-                Console().print(picture(sights, results))
+                Console().print(render_overview(runs, results))
             else:
-                typer.echo("\n".join(map(sentence, sights)) or idle(sights, results))
+                typer.echo("\n".join(map(status_line, runs)) or no_active_run(runs, results))
         elif on_terminal:
             with Live(console=Console(), auto_refresh=False) as live:
-                for sights in follow(results):
-                    live.update(picture(sights, results), refresh=True)
+                for runs in follow(results):
+                    live.update(render_overview(runs, results), refresh=True)
         else:
-            lines = Lines(results)
-            for sights in follow(results):
-                for line in lines.of(sights):
+            lines = StatusLines(results)
+            for runs in follow(results):
+                for line in lines.due(runs):
                     typer.echo(line)
     except KeyboardInterrupt:
         return

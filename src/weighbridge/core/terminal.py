@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 RECURRING = {"recurring": True}
 """`extra` of a log line that comes again and again: a panel shows the same, and then only files need it."""
 
+OUTCOME_STYLES = {"VALID": "bold green", "INVALID": "bold red", "UNPROVEN": "bold yellow"}
+"""rich's style of each outcome of a verdict."""
+
 
 def shows_panels(stream: TextIO) -> bool:
     """Tell whether a stream is a terminal on which lines can be replaced."""

@@ -14,7 +14,7 @@ from weighbridge.benchmarks.registry import Measure, PerSample
 from weighbridge.config.round import Round
 from weighbridge.core.parquet import read_rows
 from weighbridge.evaluation.evaluate import Answered, read_answered
-from weighbridge.loadgen.early_stopping import ratio_interval
+from weighbridge.evaluation.intervals import ratio_interval
 
 _GROUPS = 6
 _EXAMPLES = 3

@@ -7,9 +7,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from weighbridge.records.verdict import Verdict, by_remedy, worded
+from weighbridge.core.formatting import value_text
+from weighbridge.core.terminal import OUTCOME_STYLES
+from weighbridge.records.verdict import Verdict, by_remedy
 
-_OUTCOME = {"VALID": "bold green", "INVALID": "bold red", "UNPROVEN": "bold yellow"}
 _MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("not known")}
 
 
@@ -22,9 +23,13 @@ def render_verdict(verdict: Verdict) -> Group:
     table.add_column("Limit", overflow="fold")
     table.add_column("", no_wrap=True)
     for check in verdict.checks:
-        table.add_row(check.run or "both", check.name, worded(check.value), check.limit, _MARK[check.passed])
+        table.add_row(
+            check.run or "both", check.name, value_text(check.value), check.limit, _MARK[check.passed]
+        )
     outcome = Text.assemble(
-        f"{verdict.scenario.loadgen_name}: ", (verdict.outcome, _OUTCOME[verdict.outcome]), *_counts(verdict)
+        f"{verdict.scenario.loadgen_name}: ",
+        (verdict.outcome, OUTCOME_STYLES[verdict.outcome]),
+        *_counts(verdict),
     )
     return Group(table, *map(Text, (*_numbers(verdict), *_remedies(verdict))), outcome, Text())
 

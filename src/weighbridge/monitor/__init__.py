@@ -1,1 +1,1 @@
-"""Watching a run: how it stands, shown where it runs and told to those who watch it from elsewhere."""
+"""Monitor runs: an observer that shows a run's progress on a terminal, in a log, and elsewhere."""

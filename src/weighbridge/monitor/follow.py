@@ -1,4 +1,4 @@
-"""Following runs from elsewhere through their progress.json: what each says, and whether it still lives."""
+"""Follow runs from elsewhere through their progress.json: the state of each, and whether it still lives."""
 
 import os
 import platform
@@ -8,81 +8,83 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.core.errors import InputError
-from weighbridge.monitor.duration import duration
+from weighbridge.core.formatting import duration
 from weighbridge.records.progress_record import EVERY_S, PROGRESS_FILE, State
 
 # A run writes every second; a network file system may show it seconds later.
-_SILENT_S = 20.0
-_ONCE_SILENT_S = 5.0
-_DEAD_S = 3 * EVERY_S
+_STALE_AFTER_S = 20.0
+_ONCE_STALE_AFTER_S = 5.0
+_DEAD_AFTER_S = 3 * EVERY_S
 
 
 @dataclass(frozen=True)
-class Sight:
-    """A run as it is seen from here.
+class RunStatus:
+    """A run as its progress.json shows it.
 
     Attributes:
-        place: The run's folder.
-        state: What it said last.
-        worry: Why it may no longer be alive; "" where it is, or is over.
+        folder: The run's folder.
+        state: The state it wrote last.
+        stale_reason: Why the run may no longer be alive; "" where it is alive, or has ended.
     """
 
-    place: Path
+    folder: Path
     state: State
-    worry: str
+    stale_reason: str
 
     @property
     def active(self) -> bool:
-        """Whether more is to come of it."""
+        """Whether the run has not ended."""
         return not self.state.phase.over
 
 
-def follow(folder: Path) -> Iterator[tuple[Sight, ...]]:
-    """Look at the runs at and below a folder, once a second, without an end; runs that begin are found.
+def follow(root: Path) -> Iterator[tuple[RunStatus, ...]]:
+    """Yield the status of all runs at and below a folder once a second, without end; finds new runs.
 
     Args:
-        folder: A run directory, its results, or the folder of one run.
+        root: A run directory, its results, or the folder of one run.
 
     Raises:
         InputError: there is no such folder.
     """
-    files: dict[Path, _File] = {}
+    files: dict[Path, _ProgressFile] = {}
     while True:
-        yield _look(folder, files, _SILENT_S)
+        yield _read_all(root, files, _STALE_AFTER_S)
         time.sleep(EVERY_S)
 
 
-def look_once(folder: Path) -> tuple[Sight, ...]:
-    """Look at the runs at and below a folder, just long enough to see which still live.
+def read_statuses(root: Path) -> tuple[RunStatus, ...]:
+    """Return the status of all runs at and below a folder; wait up to 5 s to see which are alive.
 
     Raises:
         InputError: there is no such folder.
     """
-    files: dict[Path, _File] = {}
+    files: dict[Path, _ProgressFile] = {}
     while True:
-        sights = _look(folder, files, _ONCE_SILENT_S)
+        runs = _read_all(root, files, _ONCE_STALE_AFTER_S)
         if all(file.settled for file in files.values()):
-            return sights
+            return runs
         time.sleep(EVERY_S / 4)
 
 
-def _look(folder: Path, files: dict[Path, "_File"], patience_s: float) -> tuple[Sight, ...]:
-    for path in _find(folder):
-        files.setdefault(path, _File(path))
-    return tuple(sight for _, file in sorted(files.items()) if (sight := file.look(patience_s)) is not None)
+def _read_all(root: Path, files: dict[Path, "_ProgressFile"], stale_after_s: float) -> tuple[RunStatus, ...]:
+    for path in _find(root):
+        files.setdefault(path, _ProgressFile(path))
+    return tuple(
+        status for _, file in sorted(files.items()) if (status := file.read(stale_after_s)) is not None
+    )
 
 
-def _find(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; name a run directory, its results, or a run's folder.")
-    results = folder / "results"
-    below = results if results.is_dir() else folder
+def _find(root: Path) -> Iterator[Path]:
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; name a run directory, its results, or a run's folder.")
+    results = root / "results"
+    top = results if results.is_dir() else root
     for levels in range(3):  # results/{scenario}/{mode}
-        yield from below.glob("*/" * levels + PROGRESS_FILE)
+        yield from top.glob("*/" * levels + PROGRESS_FILE)
 
 
-class _File:
-    """One progress.json. Only this machine's monotonic clock tells its age: another node's may be wrong."""
+class _ProgressFile:
+    """One progress.json. Its age comes from this machine's monotonic clock: another node's may be wrong."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -91,17 +93,17 @@ class _File:
         self._changes = 0
         self._changed_s = 0.0
         self._age_s = 0.0
-        self._worry = ""
+        self._stale_reason = ""
 
     @property
     def settled(self) -> bool:
-        """Whether it is known to be alive, dead, or over."""
-        return self._state is None or self._state.phase.over or self._changes > 1 or self._worry != ""
+        """Whether it is known that the run is alive, is dead, or has ended."""
+        return self._state is None or self._state.phase.over or self._changes > 1 or self._stale_reason != ""
 
-    def look(self, patience_s: float) -> Sight | None:
-        """Read it again; None where there is nothing to be read."""
+    def read(self, stale_after_s: float) -> RunStatus | None:
+        """Read the file again; return None where there is nothing to read."""
         try:
-            # Opened anew each time: a network file system then asks its server.
+            # Opened anew each time, so that a network file system asks its server.
             with self._path.open(encoding="utf-8") as stream:
                 text, age_s = stream.read(), time.time() - os.fstat(stream.fileno()).st_mtime
         except OSError:
@@ -112,23 +114,27 @@ class _File:
             try:
                 self._state = State.parse_json(text, str(self._path))
             except InputError:
-                self._state = None  # of another version of this program
+                self._state = None  # written by another version of this program
         if self._state is None:
             return None
-        self._worry = self._doubt(self._state, patience_s)
-        return Sight(self._path.parent, self._state, self._worry)
+        self._stale_reason = self._find_stale_reason(self._state, stale_after_s)
+        return RunStatus(self._path.parent, self._state, self._stale_reason)
 
-    def _doubt(self, state: State, patience_s: float) -> str:
+    def _find_stale_reason(self, state: State, stale_after_s: float) -> str:
         silent_s = time.monotonic() - self._changed_s
         if state.phase.over:
             return ""
-        if silent_s >= _DEAD_S and state.host == platform.node() and not Path(f"/proc/{state.pid}").exists():
+        if (
+            silent_s >= _DEAD_AFTER_S
+            and state.host == platform.node()
+            and not Path(f"/proc/{state.pid}").exists()
+        ):
             return f"its process {state.pid} is gone: the job was killed"
-        if silent_s < patience_s:
+        if silent_s < stale_after_s:
             return ""
-        # Whoever never saw it change has only the file's own date.
-        told_s = silent_s + (self._age_s if self._changes == 1 else 0.0)
+        # Where no change was seen, only the file's own date shows its age.
+        age_s = silent_s + (self._age_s if self._changes == 1 else 0.0)
         return (
-            f"no sign of life for {duration(told_s)}: the job may have been killed; "
+            f"no sign of life for {duration(age_s)}: the job may have been killed; "
             f"its host was {state.host}, pid {state.pid}"
         )

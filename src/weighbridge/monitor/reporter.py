@@ -1,7 +1,7 @@
-"""Telling of a run while it lasts: a panel or lines for the person before it, progress.json for others.
+"""Report a run while it lasts: a panel or log lines here, progress.json for those who watch elsewhere.
 
-A thread of its own does it once a second, so that neither a slow disk nor a terminal that has stopped holds
-the run up, and whatever goes wrong with it, the run goes on.
+A separate thread reports once a second, so that a slow disk or a stopped terminal never delays the run, and
+an error in reporting never ends it.
 """
 
 import logging
@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 
 from weighbridge.core.files import write_atomic
 from weighbridge.core.terminal import RECURRING, panel_on_stderr, shows_panels
-from weighbridge.monitor.lines import line
-from weighbridge.monitor.panel import panel
-from weighbridge.monitor.run_progress import Gauge, Plan
+from weighbridge.monitor.render import render_line, render_panel
+from weighbridge.monitor.run_progress import MeasurementPlan, RunProgress
 from weighbridge.records.progress_record import EVERY_S, PROGRESS_FILE, Phase, State
 from weighbridge.records.run_record import LoadReport
 
@@ -30,102 +29,107 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LINE_EVERY_S = 10
-_LAST_WORD_S = 5
+_LAST_REPORT_S = 5
 
 
 @dataclass(frozen=True)
-class _Moment:
-    """What the run said of itself last."""
+class _Current:
+    """What the run does at present."""
 
     label: str
     phase: Phase
     since_s: float
     detail: str = ""
-    gauge: Gauge | None = None
+    progress: RunProgress | None = None
 
 
 class Reporter:
-    """Is told what a run does, and tells it on."""
+    """Receives what a run does, and reports it."""
 
     def __init__(
         self, folder: Path, label: str, draw: Callable[["RenderableType"], None] | None = None
     ) -> None:
-        """Take the folder for progress.json, what to call the run until it measures, and what draws a panel.
+        """Prepare to report a run.
 
-        Without a panel, and in log files, there is a line every ten seconds.
+        Args:
+            folder: Where progress.json is written.
+            label: The run's name until it measures.
+            draw: Draws a panel; without it, and in log files, a line appears every ten seconds.
         """
         self._file = folder / PROGRESS_FILE
         self._draw = draw
-        self._moment = _Moment(label, Phase.STARTING, time.monotonic())
+        self._current = _Current(label, Phase.STARTING, time.monotonic())
         self._beats = 0
         self._written = True
         self._line_due_s = time.monotonic() + _LINE_EVERY_S
         self._changed, self._ended = threading.Event(), False
-        self._thread = threading.Thread(target=self._tell, name="progress", daemon=True)
+        self._thread = threading.Thread(target=self._report_until_end, name="progress", daemon=True)
 
     def start(self) -> None:
-        """Begin to tell."""
+        """Start the reporting thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Tell the last state and end; a disk that hangs is not waited for."""
+        """Report the last state and end the thread; wait 5 s at most, in case the disk hangs."""
         self._ended = True
         self._changed.set()
-        self._thread.join(_LAST_WORD_S)
-        if self._moment.gauge is not None:
-            self._moment.gauge.close()
+        self._thread.join(_LAST_REPORT_S)
+        if self._current.progress is not None:
+            self._current.progress.close()
 
     def enter(self, phase: Phase, detail: str = "") -> None:
-        """Note what the run does now."""
+        """Enter a phase of the run."""
         self._now(phase=phase, detail=detail, since_s=time.monotonic())
 
     def starting(self, stage: str) -> None:
-        """Note how far the server's start is."""
-        self._moment = replace(self._moment, detail=stage)
+        """Set the stage of the server's start."""
+        self._current = replace(self._current, detail=stage)
 
-    def measure(self, plan: Plan, out: Path) -> Gauge:
-        """Note that a measurement begins in a folder; the gauge is to be told how far it is."""
-        gauge = Gauge(plan, out)
-        self._now(label=plan.label, phase=Phase.RUNNING, detail="", since_s=time.monotonic(), gauge=gauge)
-        return gauge
+    def measure(self, plan: MeasurementPlan, out: Path) -> RunProgress:
+        """Enter a measurement in the folder `out`; return its progress, for the run to update."""
+        progress = RunProgress(plan, out)
+        self._now(
+            label=plan.label, phase=Phase.RUNNING, detail="", since_s=time.monotonic(), progress=progress
+        )
+        return progress
 
     def measured(self, report: LoadReport) -> None:
-        """Note what came of the measurement."""
-        gauge = self._moment.gauge
-        assert gauge is not None
-        gauge.end(report)
+        """End the measurement with its report."""
+        progress = self._current.progress
+        assert progress is not None
+        progress.end(report)
         self._now(phase=Phase.ABORTED if report.aborted else Phase.DONE, detail=report.aborted or "")
 
     def abort(self, error: BaseException) -> None:
-        """Note what ended the run."""
+        """Enter the aborted phase, with the error's first line as the reason."""
         reason = (str(error) or type(error).__name__) if isinstance(error, Exception) else "interrupted"
         self._now(phase=Phase.ABORTED, detail=reason.splitlines()[0].rstrip(":"))
 
     def _now(self, **changes: object) -> None:
-        self._moment = replace(self._moment, **changes)  # type: ignore[arg-type]
+        self._current = replace(self._current, **changes)  # type: ignore[arg-type]
         self._changed.set()
 
-    def _tell(self) -> None:
+    def _report_until_end(self) -> None:
         try:
             while True:
                 last = self._ended
-                self._tell_once()
+                self._report_once()
                 if last:
                     return
                 self._changed.wait(EVERY_S)
                 self._changed.clear()
         except Exception:
-            log.warning("the progress can no longer be shown; the run goes on", exc_info=True)
+            log.warning("progress can no longer be shown; the run goes on", exc_info=True)
 
-    def _tell_once(self) -> None:
+    def _report_once(self) -> None:
         state = self.state()
         self._write(state)
         self._show(state)
-        # The server's start has lines of its own, whoever started it.
+        # The server's start logs lines of its own.
         if time.monotonic() >= self._line_due_s and not state.phase.over:
             self._line_due_s = time.monotonic() + _LINE_EVERY_S
             if state.phase is not Phase.STARTING:
-                log.info("%s", line(state), extra=RECURRING)
+                log.info("%s", render_line(state), extra=RECURRING)
 
     def _write(self, state: State) -> None:
         try:
@@ -143,24 +147,24 @@ class Reporter:
         if self._draw is None:
             return
         try:
-            self._draw(panel(state))
+            self._draw(render_panel(state))
         except OSError:
             self._draw = None  # the terminal has gone away
 
     def state(self) -> State:
-        """Tell how the run stands."""
-        moment, gauge = self._moment, self._moment.gauge
-        figures = gauge.figures() if gauge else None
-        phase, elapsed_s = moment.phase, time.monotonic() - moment.since_s
-        if gauge is not None and figures is not None:
-            elapsed_s = gauge.elapsed_s()
+        """Return the run's state as of now."""
+        current, progress = self._current, self._current.progress
+        figures = progress.figures() if progress else None
+        phase, elapsed_s = current.phase, time.monotonic() - current.since_s
+        if progress is not None and figures is not None:
+            elapsed_s = progress.elapsed_s()
             if phase is Phase.RUNNING and figures.issued == figures.expected and not figures.open:
                 phase = Phase.COLLECTING
         self._beats += 1
         return State(
-            label=moment.label,
+            label=current.label,
             phase=phase,
-            detail=moment.detail,
+            detail=current.detail,
             elapsed_s=round(elapsed_s, 3),
             figures=figures,
             host=platform.node(),
@@ -171,11 +175,11 @@ class Reporter:
 
 @contextmanager
 def reporting(folder: Path, label: str) -> Iterator[Reporter]:
-    """Tell of a run for the length of a with block: on a terminal by a panel, else by lines.
+    """Report a run for the length of a with block: by a panel on a terminal, else by log lines.
 
     Args:
-        folder: Of the run; made if missing.
-        label: What to call the run until it measures.
+        folder: The run's folder; made if missing.
+        label: The run's name until it measures.
     """
     screen = panel_on_stderr() if shows_panels(sys.stderr) else nullcontext(None)
     with screen as draw:

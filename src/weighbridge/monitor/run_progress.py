@@ -1,4 +1,4 @@
-"""The figures of a running measurement, reckoned from what LoadGen's process tells and writes."""
+"""The progress of a running measurement: counts from LoadGen's process, latencies from the request log."""
 
 import threading
 from collections import deque
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic_ns
 
+import numpy as np
+from numpy.typing import NDArray
+
 from weighbridge.client.frames import Kind
 from weighbridge.client.jobs import RECORDS_FILE
 from weighbridge.client.process_group import Progress
@@ -14,25 +17,28 @@ from weighbridge.client.request_log_tail import RecordsTail
 from weighbridge.config.round import Round
 from weighbridge.core.terms import Mode, Scenario
 from weighbridge.loadgen.work_size import work_size
-from weighbridge.monitor.histogram import Histogram
 from weighbridge.records.progress_record import Figures
 from weighbridge.records.run_record import LoadReport
 
 _NS = 1e9
 _RECENT_NS = 30e9
+_RATIO = 1.01
+_SMALLEST_NS, _LARGEST_NS = 1e3, 1e14  # a microsecond to a day and more
+_LOG_RATIO = np.log(_RATIO)
+_BUCKETS = int(np.ceil(np.log(_LARGEST_NS / _SMALLEST_NS) / _LOG_RATIO))
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a measurement is going to do.
+class MeasurementPlan:
+    """What a measurement will do.
 
     Attributes:
-        label: What to call it.
+        label: Name shown to people.
         scenario: How LoadGen issues the work.
         target_qps: Samples/s expected (Offline) or queries/s to issue (Server).
         expected: Samples that LoadGen will issue.
-        schedule_s: When the last is due (Server).
-        limit_s: What the round allows the p99 (Server).
+        schedule_s: When the last query is due, in seconds (Server).
+        limit_s: The round's limit of the p99 latency, in seconds (Server).
     """
 
     label: str
@@ -43,61 +49,63 @@ class Plan:
     limit_s: float | None
 
     @classmethod
-    def of(cls, label: str, round_: Round, scenario: Scenario, mode: Mode, target_qps: float) -> "Plan":
-        """Reckon it from the round."""
+    def of(
+        cls, label: str, round_: Round, scenario: Scenario, mode: Mode, target_qps: float
+    ) -> "MeasurementPlan":
+        """Compute the plan from the round."""
         work = work_size(round_, scenario, mode, target_qps)
         limit_s = round_.scenarios[scenario].target_latency_s
         return cls(label, scenario, target_qps, work.samples, work.scheduled_s, limit_s)
 
 
-class Gauge:
-    """Measures how far a run is. Told by the run's own thread, read by the one that shows it.
+class RunProgress:
+    """How far a run is. The run's thread updates it, the reporter's thread reads it.
 
     Attributes:
-        plan: What is measured.
+        plan: What the measurement will do.
     """
 
-    def __init__(self, plan: Plan, out: Path) -> None:
-        """Take the plan, and the folder of the run."""
+    def __init__(self, plan: MeasurementPlan, out: Path) -> None:
+        """Follow a measurement that writes its request log into the folder `out`."""
         self.plan = plan
         self._records = out / RECORDS_FILE
         self._seen: Progress | None = None
         self._started_ns: int | None = None
         self._ended_ns: int | None = None
         self._tail: RecordsTail | None = None
-        self._latencies = Histogram()
+        self._latencies = LatencyHistogram()
         self._recent: deque[tuple[int, int]] = deque()
         self._report: LoadReport | None = None
         self._lock = threading.Lock()
 
     def __call__(self, progress: Progress) -> None:
-        """Be told of the run; only kept, since the run's own thread says it."""
+        """Store the run's latest counts. Does nothing more: it is called on the run's own thread."""
         if self._started_ns is None and progress.issued:
             self._started_ns = monotonic_ns()
         self._seen = progress
 
     def end(self, report: LoadReport) -> None:
-        """Be told what came of the run; whatever was written is counted now."""
+        """Store the final report, and count the latencies written until now."""
         with self._lock, suppress(OSError):
             self._count_latencies()
         self._report, self._ended_ns = report, monotonic_ns()
         self.close()
 
     def close(self) -> None:
-        """Let go of the run's file."""
+        """Close the request log."""
         with self._lock:
             if self._tail is not None:
                 self._tail.close()
                 self._tail = None
 
     def elapsed_s(self) -> float:
-        """Seconds from the first query to now, or to the end."""
+        """Return the seconds from the first query to now, or to the end."""
         if self._started_ns is None:
             return 0.0
         return ((self._ended_ns or monotonic_ns()) - self._started_ns) / _NS
 
     def figures(self) -> Figures:
-        """Tell how far the run is."""
+        """Return counts, rates, latencies and the time left, as of now."""
         with self._lock, suppress(OSError):
             self._count_latencies()
         plan, report = self.plan, self._report
@@ -130,13 +138,13 @@ class Gauge:
 
     def _count_latencies(self) -> None:
         if self._tail is None:
-            # Before the run has spoken an earlier one's file may lie there, and after its end none is left.
+            # Before the first counts, the file may be an earlier run's; after the end there is none.
             if self._seen is None or self._report is not None:
                 return
             self._tail = RecordsTail(self._records)
         records = self._tail.new()
         answered = records[records["kind"] == Kind.OK]
-        # Offline everything is issued at once: counted from there, a latency would say when its turn came.
+        # Offline issues everything at once: from then on, a latency would measure the wait for its turn.
         begin = "planned_ns" if self.plan.scenario is Scenario.SERVER else "sent_ns"
         self._latencies.add(answered["end_ns"] - answered[begin])
         if len(answered) and self._started_ns is not None:
@@ -153,11 +161,40 @@ class Gauge:
         return (completed - before) / max(now - then, _NS) * _NS
 
     def _left_s(self, waiting: int, qps: float, recent_qps: float) -> float | None:
-        """Reckon how long the run will go on; None where nothing tells it yet."""
+        """Estimate the seconds until the run ends; None where nothing is known yet."""
         if self._started_ns is None:
             return None
         if self.plan.scenario is Scenario.OFFLINE:
             return waiting / qps if qps > 0 else None
-        # Once the schedule is over, what is still in flight has to end.
+        # After the schedule, the queries in flight have to end.
         drained_s = waiting / recent_qps if recent_qps > 0 else 0.0
         return max(self.plan.schedule_s - self.elapsed_s(), drained_s, 0.0)
+
+
+class LatencyHistogram:
+    """Latencies counted in buckets of equal ratio: bounded memory, percentiles within half a percent.
+
+    Latencies below a microsecond count as one microsecond, those above a day as a day.
+    """
+
+    def __init__(self) -> None:
+        self._counts: NDArray[np.int64] = np.zeros(_BUCKETS, dtype=np.int64)
+
+    def add(self, latencies_ns: NDArray[np.int64]) -> None:
+        """Count latencies, in nanoseconds; any shape (n,)."""
+        bounded = np.clip(latencies_ns, _SMALLEST_NS, _LARGEST_NS)
+        bucket = (np.log(bounded / _SMALLEST_NS) / _LOG_RATIO).astype(np.int64)
+        self._counts += np.bincount(np.minimum(bucket, _BUCKETS - 1), minlength=_BUCKETS)
+
+    def percentile_s(self, percentile: float) -> float | None:
+        """Return a percentile in seconds, as LoadGen takes it: the value at index floor(n * percentile).
+
+        None where nothing was counted.
+        """
+        ranks = np.cumsum(self._counts)
+        count = int(ranks[-1])
+        if not count:
+            return None
+        index = min(int(count * percentile), count - 1)
+        bucket = int(np.searchsorted(ranks, index, side="right"))
+        return float(_SMALLEST_NS * _RATIO ** (bucket + 0.5) / 1e9)

@@ -7,10 +7,12 @@ from typing import Literal
 from pydantic import Field
 
 from weighbridge.core.files import write_atomic
+from weighbridge.core.formatting import value_text
 from weighbridge.core.models import Model
 from weighbridge.core.terms import Mode, Scenario
 
 VERDICT = "verdict.json"
+_LIMIT_DIGITS = 12  # more than values are shown with: a limit is shown exactly
 
 Value = str | int | float | bool | None
 Outcome = Literal["VALID", "INVALID", "UNPROVEN"]
@@ -103,15 +105,6 @@ def by_remedy(checks: Iterable[Check]) -> dict[str | None, list[Check]]:
     return groups
 
 
-def worded(value: Value) -> str:
-    """Word a check's value as a person reads it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if value is None:
-        return "-"
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
-
-
 class Gate:
     """Collects the checks of one run; a value that a log lacks has failed its check."""
 
@@ -132,20 +125,14 @@ class Gate:
 
     def equals(self, name: str, value: Value, wanted: Value, remedy: str) -> None:
         """Check that a value is the wanted one."""
-        self.holds(name, value, _words(wanted), value == wanted, remedy)
+        self.holds(name, value, value_text(wanted, _LIMIT_DIGITS), value == wanted, remedy)
 
     def at_least(self, name: str, value: float | None, floor: float, unit: str, remedy: str) -> None:
         """Check a value against a floor."""
-        limit = f">= {_words(floor)} {unit}".rstrip()
+        limit = f">= {value_text(floor, _LIMIT_DIGITS)} {unit}".rstrip()
         self.holds(name, value, limit, value is not None and value >= floor, remedy)
 
     def at_most(self, name: str, value: float | None, ceiling: float, unit: str, remedy: str) -> None:
         """Check a value against a ceiling."""
-        limit = f"<= {_words(ceiling)} {unit}".rstrip()
+        limit = f"<= {value_text(ceiling, _LIMIT_DIGITS)} {unit}".rstrip()
         self.holds(name, value, limit, value is not None and value <= ceiling, remedy)
-
-
-def _words(value: Value) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.12g}" if isinstance(value, float) else str(value)

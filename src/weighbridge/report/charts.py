@@ -7,6 +7,7 @@ from itertools import zip_longest
 from matplotlib.figure import Figure
 
 from weighbridge.config.round import AccuracyRules, Round, ScenarioRules
+from weighbridge.core.formatting import number, page_duration, page_latency, with_unit
 from weighbridge.core.terms import Mode, Scenario
 from weighbridge.evaluation.error_analysis import Study
 from weighbridge.records.search_record import Peak
@@ -17,7 +18,6 @@ from weighbridge.report.figures import (
     search_figures,
     system_figures,
 )
-from weighbridge.report.format import duration, number, seconds, with_unit
 from weighbridge.report.inputs import Material, Missing, Run
 from weighbridge.report.request_series import Traffic, latencies, latency_over_time, rates_over_time
 from weighbridge.report.telemetry_series import Curve, Telemetry, band, curves_of, growth_of, rate_of, total
@@ -109,13 +109,13 @@ def _latency(scenario: Scenario, traffic: Traffic, rules: ScenarioRules) -> Iter
         return
     limit_s, percentile, title = rules.target_latency_s, rules.target_percentile, scenario.loadgen_name
     brief, spread = latencies(traffic), traffic.latency_s
-    of_percentile = {each: seconds(value) for each, value in brief.percentiles_s.items()}
+    of_percentile = {each: page_latency(value) for each, value in brief.percentiles_s.items()}
     yield Drawing(
         group="latency",
         key=f"{scenario}-latency",
         title=f"{title}: how latencies are spread",
         caption=f"{number(len(spread))} requests: median {of_percentile[0.5]}, p99 {of_percentile[0.99]}, "
-        f"slowest {seconds(brief.max_s)}. The limit of {with_unit(limit_s, 's')} is for the "
+        f"slowest {page_latency(brief.max_s)}. The limit of {with_unit(limit_s, 's')} is for the "
         f"{100 * percentile:g}th percentile.",
         draw=lambda: latency_figures.distribution(spread, limit_s),
     )
@@ -144,8 +144,8 @@ def _requests(run: Run, traffic: Traffic) -> Drawing:
         group="load",
         key=f"{run.scenario}-requests",
         title=f"{run.scenario.loadgen_name}: requests sent, completed and in flight",
-        caption=f"In windows of {duration(windows.width_s)}; at most {number(most)} requests were under way "
-        f"at once.",
+        caption=f"In windows of {page_duration(windows.width_s)}; at most {number(most)} requests were "
+        "under way at once.",
         draw=lambda: load_figures.requests(windows, in_flight, traffic.duration_s),
     )
 

@@ -11,12 +11,13 @@ from rich.text import Text
 
 from weighbridge.config.round import ROUNDS_FOLDER, AccuracyRules, Round, load_round
 from weighbridge.core.errors import InputError
+from weighbridge.core.formatting import number_or_dash
 from weighbridge.core.models import Model
+from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.core.terms import Scenario
 from weighbridge.gates import VERDICT, Verdict
 
 PUBLISHED_FOLDER = ROUNDS_FOLDER.parent
-_STYLE = {"VALID": "bold green", "INVALID": "bold red", "UNPROVEN": "bold yellow"}
 
 
 class PublishedResult(Model):
@@ -171,15 +172,11 @@ def _table(scenario: Scenario, lines: list[Line]) -> Table:
     for line in lines:
         table.add_row(
             line.system,
-            _number(line.rate, ".6g"),
-            _number(line.rate / first if line.rate and first else None, ".2f"),
+            number_or_dash(line.rate, ".6g"),
+            number_or_dash(line.rate / first if line.rate and first else None, ".2f"),
             f"{line.p99_latency_s:.2f} s" if line.p99_latency_s is not None else "-",
-            _number(line.accuracy, ".5f"),
-            _number(line.deviations, "+.1f"),
-            Text(line.outcome, style=_STYLE.get(line.outcome, "")),
+            number_or_dash(line.accuracy, ".5f"),
+            number_or_dash(line.deviations, "+.1f"),
+            Text(line.outcome, style=OUTCOME_STYLES.get(line.outcome, "")),
         )
     return table
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from weighbridge import __version__
+from weighbridge.core import formatting
 from weighbridge.core.terms import Mode, Scenario
 from weighbridge.evaluation.error_analysis import Study
 from weighbridge.gates import Verdict
-from weighbridge.records.verdict import by_remedy, worded
-from weighbridge.report import format as wording
+from weighbridge.records.verdict import by_remedy
 from weighbridge.report.charts import GROUPS
 from weighbridge.report.colors import PALETTE
 from weighbridge.report.compare_runs import Line, line_of, published_lines
@@ -88,13 +88,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": wording.number,
-        "score": wording.score,
-        "seconds": wording.seconds,
-        "duration": wording.duration,
-        "moment": wording.moment,
-        "code": wording.code,
-        "value": worded,
+        "number": formatting.number,
+        "score": formatting.score,
+        "seconds": formatting.page_latency,
+        "duration": formatting.page_duration,
+        "moment": formatting.utc_time,
+        "code": mark_code,
+        "value": formatting.value_text,
         "mark": _MARKS.__getitem__,
         "check_mark": _CHECK_MARKS.__getitem__,
         "by_remedy": by_remedy,
@@ -103,6 +103,15 @@ def _environment() -> Environment:
     }
     environment.tests["missing"] = lambda part: isinstance(part, Missing)
     return environment
+
+
+def mark_code(text: str) -> Markup:
+    """Escape a sentence, and mark up what stands between backticks as code."""
+    # Every second piece stood between two backticks.
+    pieces = enumerate(escape(piece) for piece in text.split("`"))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if index % 2 else piece for index, piece in pieces
+    )
 
 
 def _our_lines(material: Material) -> list[Line]:

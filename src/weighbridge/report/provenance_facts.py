@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from weighbridge.core.formatting import memory_size, utc_time
 from weighbridge.records.run_record import RunRecord
-from weighbridge.report.format import moment, size
 from weighbridge.report.inputs import Run
 
 
@@ -72,10 +72,10 @@ _ASKED: dict[str, Callable[[RunRecord], str | None]] = {
     "known request": lambda record: record.server.golden,
     "client's host": lambda record: record.host.name,
     "its processors": lambda record: str(record.host.cpus),
-    "its memory": lambda record: size(record.host.memory_bytes),
+    "its memory": lambda record: memory_size(record.host.memory_bytes),
     "its platform": lambda record: record.host.platform,
     "its Python": lambda record: record.host.python,
-    "started": lambda record: moment(record.load.started),
-    "ended": lambda record: moment(record.load.ended),
+    "started": lambda record: utc_time(record.load.started),
+    "ended": lambda record: utc_time(record.load.ended),
     "request bodies, sha256": lambda record: record.store_sha256,
 }

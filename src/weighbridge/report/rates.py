@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from weighbridge.core.formatting import NONE, memory_size, number, page_duration, page_latency, share
 from weighbridge.gates import Verdict
 from weighbridge.records.run_record import LoadReport
-from weighbridge.report.format import NONE, duration, number, seconds, share, size
 from weighbridge.report.inputs import Missing, Run
 from weighbridge.report.request_series import PERCENTILES, Traffic, latencies
 
@@ -83,7 +83,7 @@ def _of_traffic(word: Callable[[Traffic], str]) -> Callable[[Run], str]:
 
 
 def _percentile(percentile: float) -> Callable[[Run], str]:
-    return _of_traffic(lambda traffic: seconds(latencies(traffic).percentiles_s[percentile]))
+    return _of_traffic(lambda traffic: page_latency(latencies(traffic).percentiles_s[percentile]))
 
 
 def _tokens_per_second(traffic: Traffic) -> str:
@@ -96,26 +96,26 @@ _WORK: dict[str, Callable[[Run], str]] = {
     "failed": _of_load(_failed),
     "requested rate": _of_load(lambda load: f"{number(load.requested_qps)} /s"),
     "achieved rate": _of_load(lambda load: f"{number(load.achieved_qps)} /s"),
-    "duration": _of_traffic(lambda traffic: duration(traffic.duration_s)),
+    "duration": _of_traffic(lambda traffic: page_duration(traffic.duration_s)),
     "answer tokens": _of_traffic(lambda traffic: number(int(traffic.tokens.sum()))),
     "tokens per second": _of_traffic(_tokens_per_second),
 }
 _LATENCY = {f"p{100 * each:g}": _percentile(each) for each in PERCENTILES} | {
-    "slowest": _of_traffic(lambda traffic: seconds(latencies(traffic).max_s))
+    "slowest": _of_traffic(lambda traffic: page_latency(latencies(traffic).max_s))
 }
 _CLIENT: dict[str, Callable[[Run], str]] = {
-    "schedule delay, p50": _of_load(lambda load: seconds(load.schedule_delay.p50_s)),
-    "schedule delay, p99": _of_load(lambda load: seconds(load.schedule_delay.p99_s)),
-    "schedule delay, largest": _of_load(lambda load: seconds(load.schedule_delay.max_s)),
-    "CPU per request": _of_load(lambda load: seconds(load.client_cpu_us_per_request / 1e6)),
-    "CPU in all": _of_load(lambda load: duration(load.client_cpu_s)),
-    "memory, all processes": _of_load(lambda load: size(sum(load.peak_rss_bytes.values()))),
-    "sent": _of_load(lambda load: size(load.sent_bytes)),
-    "received": _of_load(lambda load: size(load.received_bytes)),
+    "schedule delay, p50": _of_load(lambda load: page_latency(load.schedule_delay.p50_s)),
+    "schedule delay, p99": _of_load(lambda load: page_latency(load.schedule_delay.p99_s)),
+    "schedule delay, largest": _of_load(lambda load: page_latency(load.schedule_delay.max_s)),
+    "CPU per request": _of_load(lambda load: page_latency(load.client_cpu_us_per_request / 1e6)),
+    "CPU in all": _of_load(lambda load: page_duration(load.client_cpu_s)),
+    "memory, all processes": _of_load(lambda load: memory_size(sum(load.peak_rss_bytes.values()))),
+    "sent": _of_load(lambda load: memory_size(load.sent_bytes)),
+    "received": _of_load(lambda load: memory_size(load.received_bytes)),
 }
 _SERVER: dict[str, Callable[[Run], str]] = {
-    "ready after": lambda run: duration(run.record.server.ready_s),
+    "ready after": lambda run: page_duration(run.record.server.ready_s),
     "warm-up requests": lambda run: number(run.record.server.warmup_requests),
-    "warm-up": lambda run: duration(run.record.server.warmup_s),
+    "warm-up": lambda run: page_duration(run.record.server.warmup_s),
     "prefix caching": lambda run: run.record.server.prefix_caching,
 }

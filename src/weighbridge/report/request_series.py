@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from weighbridge.core.errors import InputError
-from weighbridge.loadgen.early_stopping import percentile_of_sorted
+from weighbridge.core.percentiles import percentile_of_sorted
 
 PERCENTILES = (0.50, 0.90, 0.97, 0.99, 0.999)
 _COLUMNS = ("planned_ns", "sent_ns", "end_ns", "tokens", "outcome")

@@ -5,9 +5,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from weighbridge.core.formatting import number_or_dash
+from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.report.summary import Summary
-
-_STYLE = {"VALID": "bold green", "INVALID": "bold red", "UNPROVEN": "bold yellow"}
 
 
 def render(summary: Summary) -> Group:
@@ -26,10 +26,12 @@ def render(summary: Summary) -> Group:
     for line in summary.scenarios:
         table.add_row(
             line.scenario.loadgen_name,
-            f"{_number(line.rate, '.6g')} {line.rate_unit}",
-            f"{_number(line.p99_latency_s, '.3f')} s" if line.p99_latency_s is not None else "no limit",
-            _number(line.accuracy, ".6f"),
-            Text(line.outcome, style=_STYLE[line.outcome]),
+            f"{number_or_dash(line.rate, '.6g')} {line.rate_unit}",
+            f"{number_or_dash(line.p99_latency_s, '.3f')} s"
+            if line.p99_latency_s is not None
+            else "no limit",
+            number_or_dash(line.accuracy, ".6f"),
+            Text(line.outcome, style=OUTCOME_STYLES[line.outcome]),
             line.folder,
         )
     steps = [
@@ -38,7 +40,3 @@ def render(summary: Summary) -> Group:
         for step in line.next_steps
     ]
     return Group(table, *steps)
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

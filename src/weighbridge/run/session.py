@@ -19,7 +19,7 @@ from weighbridge.core.terms import Mode, Scenario
 from weighbridge.loadgen.issuer import drive
 from weighbridge.loadgen.logs import ANSWERS, DETAIL, SUMMARY
 from weighbridge.monitor.reporter import Reporter, reporting
-from weighbridge.monitor.run_progress import Plan
+from weighbridge.monitor.run_progress import MeasurementPlan
 from weighbridge.records.progress_record import Phase
 from weighbridge.records.run_record import (
     RUN_RECORD,
@@ -108,11 +108,11 @@ class Session:
             SetupError: LoadGen does not take the settings.
         """
         setup, rules = self.setup, round_ or self.setup.round_
-        plan = Plan.of(label or f"{scenario} {mode}", rules, scenario, mode, target_qps)
-        gauge, watched = self.reporter.measure(plan, out), Watched(watch)
+        plan = MeasurementPlan.of(label or f"{scenario} {mode}", rules, scenario, mode, target_qps)
+        run_progress, watched = self.reporter.measure(plan, out), Watched(watch)
 
         def progress(state: Progress) -> None:
-            gauge(state)
+            run_progress(state)
             watched(state)
 
         servers = tuple(server.process.pid for server in self.running.processes)

@@ -1,0 +1,126 @@
+"""Numbers, durations, sizes and values as text: for terminals and logs, and for the report's page."""
+
+import math
+
+NONE = "–"  # noqa: RUF001 - the en dash that the report's tables show in empty cells
+_GAP = "\N{NO-BREAK SPACE}"  # between a number and its unit on a page, where a line may break
+_MINUTE_S, _HOUR_S = 60, 3600
+
+
+def duration(seconds: float, decimals: int = 0) -> str:
+    """Return a duration for a terminal or log: 48 s, 2 min 05 s, 10 min, 1 h 03 min.
+
+    Args:
+        seconds: Below 0 counts as 0.
+        decimals: Digits after the point of a duration below a minute.
+    """
+    seconds = max(seconds, 0)
+    if round(seconds, decimals) < _MINUTE_S:
+        return f"{seconds:.{decimals}f} s"
+    whole = round(seconds)
+    if whole < _HOUR_S:
+        large, small = f"{whole // _MINUTE_S} min", f"{whole % _MINUTE_S:02} s"
+    else:
+        large, small = f"{whole // _HOUR_S} h", f"{whole % _HOUR_S // _MINUTE_S:02} min"
+    return large if small.startswith("00") else f"{large} {small}"
+
+
+def page_duration(seconds: float | None) -> str:
+    """Return `duration` for a page: with a decimal below a minute, unbroken; a dash for None and NaN."""
+    if seconds is None or not math.isfinite(seconds):
+        return NONE
+    return duration(seconds, decimals=1).replace(" ", _GAP)
+
+
+def latency(seconds: float | None) -> str:
+    """Return a latency for a terminal or log, in three digits: 85.4 ms, 1.25 s, 12.5 s; "-" for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 0.9995:
+        return f"{seconds * 1e3:.{0 if seconds >= 0.0995 else 1}f} ms"
+    return f"{seconds:.{2 if seconds < 9.995 else 1 if seconds < 99.95 else 0}f} s"
+
+
+def page_latency(seconds: float | None) -> str:
+    """Return a time for a page, in ms or s: 0.221 ms, 280 ms, 5.643 s; a dash for None and NaN."""
+    if seconds is None or not math.isfinite(seconds):
+        return NONE
+    if 0 < abs(seconds) < 1:
+        milliseconds = 1000 * seconds
+        return f"{milliseconds:.3g}{_GAP}ms" if abs(milliseconds) < 100 else f"{milliseconds:.0f}{_GAP}ms"
+    return f"{seconds:,.3f}{_GAP}s"
+
+
+def rate(per_second: float) -> str:
+    """Return a rate in three digits or more: 0.52, 12.5, 1,250."""
+    return f"{per_second:,.{2 if per_second < 9.995 else 1 if per_second < 99.95 else 0}f}"
+
+
+def number(value: float | None, digits: int = 6) -> str:
+    """Return a number with so many significant digits and grouped thousands: 48,289 or 68.1049.
+
+    None, NaN and infinity become a dash.
+    """
+    if value is None or not math.isfinite(value):
+        return NONE
+    if isinstance(value, int) or (value == int(value) and abs(value) < 1e15):
+        return f"{int(value):,}"
+    return f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+
+
+def number_or_dash(value: float | None, spec: str) -> str:
+    """Return a number by a format specification such as ".3f"; "-" for None."""
+    return "-" if value is None else format(value, spec)
+
+
+def with_unit(value: float, unit: str) -> str:
+    """Return a setting's value as it was set, with its unit: 12 s, 99 %."""
+    return f"{value:g}{_GAP}{unit}"
+
+
+def score(value: float | None, decimals: int = 6) -> str:
+    """Return a score between 0 and 1 with fixed decimals; a dash for None."""
+    return NONE if value is None else f"{value:.{decimals}f}"
+
+
+def share(part: float, whole: float) -> str:
+    """Return a share in percent: 0.0124 %; a dash where the whole is 0."""
+    return f"{100 * part / whole:.3g}{_GAP}%" if whole else NONE
+
+
+def disk_size(n_bytes: int) -> str:
+    """Return a size in decimal units, in which disks are sold: 470.2 GB, 12.0 MB, 900 bytes."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes} bytes"
+
+
+def memory_size(n_bytes: float | None) -> str:
+    """Return a size in binary units: 76.8 MiB; a dash for None."""
+    if n_bytes is None:
+        return NONE
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(n_bytes) < 1024:
+            return f"{n_bytes:.3g}{_GAP}{unit}" if n_bytes < 1000 else f"{n_bytes:.0f}{_GAP}{unit}"
+        n_bytes /= 1024
+    return f"{n_bytes:,.1f}{_GAP}TiB"
+
+
+def utc_time(iso: str) -> str:
+    """Return a time in UTC, given in ISO 8601, to the second: 2026-11-22 05:05:51 UTC."""
+    return f"{iso[:19].replace('T', ' ')} UTC"
+
+
+def value_text(value: bool | float | str | None, digits: int = 9) -> str:
+    """Return the value of a check or setting: true, 0.78, 48289; "-" for None.
+
+    Args:
+        value: The value.
+        digits: Significant digits of a float.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "-"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,31 @@
+"""Confidence intervals of scores: pure mathematics."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NORMAL_95 = 1.959964  # standard deviations that hold 95 % of a normal distribution, both sides
+
+
+def ratio_interval(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> tuple[float, float]:
+    """Compute the 95 % confidence interval of sum(parts) / sum(wholes) over n independent samples.
+
+    By the delta method, the ratio R varies as the mean of (part - R whole) / mean(whole) does. Source: the
+    large-sample variance of a ratio estimate, Cochran, Sampling Techniques (3rd edition, 1977), chapter 6,
+    without its finite-population factor.
+
+    Args:
+        parts: Each sample's part, shape (n,).
+        wholes: Each sample's whole, shape (n,); at least its part.
+
+    Returns:
+        Lower and upper bound, clipped to [0, 1]; (0, 1) where no whole is above 0.
+    """
+    whole, samples = float(wholes.sum()), len(wholes)
+    if whole <= 0:
+        return 0.0, 1.0
+    ratio = float(parts.sum()) / whole
+    squares = float(np.square(parts - ratio * wholes).sum())
+    margin = _NORMAL_95 * math.sqrt(squares * samples / max(1, samples - 1)) / whole
+    return max(0.0, ratio - margin), min(1.0, ratio + margin)

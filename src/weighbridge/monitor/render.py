@@ -1,0 +1,189 @@
+"""Render runs for people: one as a line for a log or a panel for a terminal, many as an overview."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.box import ROUNDED
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from weighbridge.core.formatting import duration, latency, rate
+from weighbridge.core.terms import Scenario
+from weighbridge.monitor.follow import RunStatus
+from weighbridge.records.progress_record import Figures, Phase, State
+
+_COLORS = {Phase.DONE: "green", Phase.ABORTED: "red"}
+_LINE_EVERY_S = 10.0
+
+
+def render_line(state: State) -> str:
+    """Return the state of a run as one plain line, with all that its panel shows."""
+    head = f"{state.label}, {state.phase}, {duration(state.elapsed_s)}"
+    parts = [*([_figures_text(state.figures, state.phase)] if state.figures else []), state.detail]
+    rest = "; ".join(part for part in parts if part)
+    return f"{head}: {rest}" if rest else head
+
+
+def _figures_text(figures: Figures, phase: Phase) -> str:
+    server = figures.scenario is Scenario.SERVER
+    of = f"{'target' if server else 'expected'} {rate(figures.target_qps)}"
+    if phase.over:
+        parts = [f"completed {figures.completed} of {figures.expected} ({rate(figures.qps)} a second, {of})"]
+    else:
+        rates = f"{rate(figures.qps)} a second, now {rate(figures.recent_qps)}, {of}"
+        parts = [
+            f"issued {figures.issued} of {figures.expected}",
+            f"completed {figures.completed} ({rates})",
+            f"{'in flight' if server else 'waiting'} {figures.open}",
+        ]
+    parts.append(f"failed {figures.failed}")
+    if figures.p99_s is not None:
+        limit = f" (limit {figures.limit_s:g} s)" if figures.limit_s else ""
+        since = "" if server else " from sending"
+        parts.append(f"p50 {latency(figures.p50_s)}{since}, p99 {latency(figures.p99_s)}{limit}")
+    if figures.left_s is not None and not phase.over:
+        parts.append(f"about {duration(figures.left_s)} left")
+    return ", ".join(parts)
+
+
+def render_panel(state: State, folder: str = "", stale_reason: str = "") -> Panel:
+    """Draw the state of a run as a panel, for a terminal of 60 columns or more.
+
+    Args:
+        state: The run's state.
+        folder: The run's folder, shown below; "" for none.
+        stale_reason: Why the run may no longer be alive; "" where it is.
+    """
+    color = "red" if stale_reason else _COLORS.get(state.phase, "cyan")
+    rows: list[RenderableType] = []
+    if state.figures is not None:
+        rows += [_bar(state.figures, color), _table(state, state.figures)]
+    if state.detail:
+        rows.append(_wrapped(state.detail))
+    if state.figures is None:
+        rows.append(Text(f"elapsed {duration(state.elapsed_s)}", style="dim"))
+    if stale_reason:
+        rows.append(_wrapped(stale_reason, "bold red"))
+    return Panel(
+        Group(*rows),
+        title=Text.assemble((state.label, "bold"), ": ", (state.phase.value, color)),
+        title_align="left",
+        subtitle=Text(folder, style="dim") if folder else None,
+        subtitle_align="right",
+        border_style=color,
+        box=ROUNDED,
+    )
+
+
+def _wrapped(text: str, style: str = "") -> Text:
+    """Wrap within the panel, even where the console leaves long lines to the terminal."""
+    return Text(text, style=style, no_wrap=False, overflow="fold")
+
+
+def _bar(figures: Figures, color: str) -> RenderableType:
+    done = figures.completed + figures.failed
+    share = done / max(figures.expected, 1)
+    row = Table.grid(padding=(0, 1), expand=True)
+    row.add_column(ratio=1)
+    row.add_column(justify="right", width=5)
+    bar = ProgressBar(total=figures.expected, completed=done, complete_style=color, finished_style=color)
+    row.add_row(bar, f"{int(share * 100)} %")
+    return row
+
+
+def _table(state: State, figures: Figures) -> Table:
+    """Return the figures as rows of a name and two values."""
+    server, over = figures.scenario is Scenario.SERVER, state.phase.over
+    now = "" if over else f", now {rate(figures.recent_qps)}/s"
+    left = "" if over or figures.left_s is None else f"about {duration(figures.left_s)} left"
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", min_width=len("completed"))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_row(
+        "issued",
+        f"{figures.issued:,} of {figures.expected:,}",
+        f"{figures.open:,} {'in flight' if server else 'waiting'}",
+    )
+    table.add_row(
+        "completed",
+        f"{figures.completed:,}",
+        Text(f"{figures.failed:,} failed", style="bold red" if figures.failed else ""),
+    )
+    table.add_row(
+        "rate",
+        f"{rate(figures.qps)}/s{now}",
+        f"{'target' if server else 'expected'} {rate(figures.target_qps)}/s",
+    )
+    table.add_row("latency", f"p50 {latency(figures.p50_s)}", _p99(figures))
+    table.add_row("time", duration(state.elapsed_s), left)
+    return table
+
+
+def _p99(figures: Figures) -> Text:
+    text = f"p99 {latency(figures.p99_s)}"
+    if figures.limit_s is None:
+        return Text(f"{text}, from sending" if figures.scenario is Scenario.OFFLINE else text)
+    slow = figures.p99_s is not None and figures.p99_s > figures.limit_s
+    return Text.assemble((text, "bold red" if slow else ""), f" (limit {figures.limit_s:g} s)")
+
+
+def render_overview(runs: Sequence[RunStatus], root: Path) -> RenderableType:
+    """Draw many runs: a panel for each active one; below them, where a low terminal cuts, a line for others.
+
+    Args:
+        runs: The runs.
+        root: The folder they were found in; panels show their folders relative to it.
+    """
+    active: list[RenderableType] = [
+        render_panel(run.state, run.folder.relative_to(root).as_posix(), run.stale_reason)
+        for run in runs
+        if run.active
+    ]
+    ended = [_ended(run) for run in runs if not run.active]
+    return Group(*(active or [Text(no_active_run(runs, root), style="dim")]), *ended)
+
+
+def _ended(run: RunStatus) -> Text:
+    done = run.state.phase is Phase.DONE
+    return Text.assemble(("✓ " if done else "✗ ", "green" if done else "red"), render_line(run.state))
+
+
+def status_line(run: RunStatus) -> str:
+    """Return a run's line, with the reason why it may no longer be alive."""
+    return f"{render_line(run.state)}{f'; {run.stale_reason}' if run.stale_reason else ''}"
+
+
+def no_active_run(runs: Sequence[RunStatus], root: Path) -> str:
+    """Return the sentence for a folder in which no run is active."""
+    if runs:
+        return "no run is active"
+    return f"no run has begun in {root} (a run directory, its results, or a run's folder)"
+
+
+class StatusLines:
+    """Selects the lines that are due: a run begins, changes its phase, goes stale; figures every 10 s."""
+
+    def __init__(self, root: Path) -> None:
+        """Select lines for the runs of a folder."""
+        self._root = root
+        self._shown: dict[Path, tuple[tuple[object, ...], float]] = {}
+        self._no_active_run = ""
+
+    def due(self, runs: Sequence[RunStatus]) -> Iterator[str]:
+        """Yield the lines that are due now."""
+        now = time.monotonic()
+        for run in runs:
+            key = (run.state.label, run.state.phase, bool(run.stale_reason))
+            shown, shown_s = self._shown.get(run.folder, ((), 0.0))
+            if key != shown or (run.active and not run.stale_reason and now - shown_s >= _LINE_EVERY_S):
+                self._shown[run.folder] = (key, now)
+                yield status_line(run)
+        sentence = "" if any(run.active for run in runs) else no_active_run(runs, self._root)
+        if sentence and sentence != self._no_active_run:
+            yield f"{sentence}; waiting for the next"
+        self._no_active_run = sentence

@@ -94,8 +94,12 @@ lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hash
 
 .PHONY: schema
 schema: $(VENV)/.workflow ## Write the JSON Schemas of config.yaml and summary.json from their models.
-	python -m weighbridge.config.settings > workflow/schemas/config.schema.json
-	python -m weighbridge.report.summary > workflow/schemas/summary.schema.json
+	python -m weighbridge.config.settings > src/weighbridge/schemas/config.schema.json
+	python -m weighbridge.report.summary > src/weighbridge/schemas/summary.schema.json
+
+.PHONY: diagram
+diagram: $(VENV)/.workflow ## Draw the package's rooms and their imports into docs/architecture.md.
+	python docs/rooms.py
 
 .PHONY: clean
 clean: ## Remove the environments; results and downloads stay.

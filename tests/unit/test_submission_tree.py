@@ -18,10 +18,12 @@ from weighbridge.config.round import Round
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.submission import assemble
+from weighbridge.submission.sources import copy_sources
 from weighbridge.submission.system_description import required_fields
 from weighbridge.submission.tree import check_tree, replaced_folder
 from weighbridge.submission.truncate import truncate_log, with_hash
 
+ROOT = Path(__file__).parents[2]
 ROUND = small_round()
 SCENARIO_FILES = {
     "user.conf",
@@ -36,16 +38,29 @@ SCENARIO_FILES = {
 }
 
 
+SOURCES_OF_A_DEMO = tuple(
+    f"src/weighbridge/benchmarks/x/demo/{name}" for name in ("train.py", "config.yaml", "locks/model.json")
+)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project's root with what belongs into src/, and what must not come along."""
     root = tmp_path / "project"
-    for name in ("Snakefile", "src/weighbridge/a.py", "workflow/rules/b.smk", "demo/model/weights.bin"):
+    demo = "src/weighbridge/benchmarks/x/demo"
+    for name in ("Snakefile", "src/weighbridge/a.py", "workflow/rules/b.smk", *SOURCES_OF_A_DEMO):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
-    for name in ("src/weighbridge/__pycache__/a.pyc", "workflow/.hidden", "workflow/two words.txt"):
+    for name in (
+        "src/weighbridge/__pycache__/a.pyc",
+        "workflow/.hidden",
+        "workflow/two words.txt",
+        f"{demo}/model/weights.bin",
+        f"{demo}/dataset/data/test.parquet",
+    ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
+    (root / "demo").symlink_to(demo)
     return root
 
 
@@ -103,6 +118,7 @@ def test_the_tree_has_the_places_that_the_checker_looks_at(tmp_path: Path, proje
         f"{source}/Snakefile",
         f"{source}/src/weighbridge/a.py",
         f"{source}/workflow/rules/b.smk",
+        *(f"{source}/{name}" for name in SOURCES_OF_A_DEMO),
     }
 
 
@@ -277,6 +293,25 @@ def test_a_missing_file_is_named(tmp_path: Path, project: Path, name: str) -> No
     (tmp_path / "results" / "offline" / name).unlink()
     with pytest.raises(InputError, match=f"{name}: cannot be copied"):
         _assemble(tmp_path, project)
+
+
+def test_the_project_s_own_sources_are_small_and_without_demo_data(tmp_path: Path) -> None:
+    copy_sources(ROOT, tmp_path)
+    copied = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*") if path.is_file()}
+    demo = "src/weighbridge/benchmarks/qwen3_vl/demo"
+    assert {"Snakefile", "src/weighbridge/cli/__init__.py", f"{demo}/config.yaml"} <= copied.keys()
+    assert [name for name in copied if name.startswith(("demo/", f"{demo}/model/", f"{demo}/dataset/"))] == []
+    assert not {Path(name).suffix for name in copied} & {".safetensors", ".parquet"}
+    assert sum(path.stat().st_size for path in copied.values()) < 4 * 2**20
+
+
+def test_without_a_checkout_the_installed_package_and_its_versions_are_copied(tmp_path: Path) -> None:
+    copy_sources(None, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"LICENSE", "requirements.txt", "src"}
+    assert (tmp_path / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds" / "v6.0.yaml").is_file()
+    assert not list(tmp_path.rglob("*.safetensors"))
+    assert re.search(r"^numpy==\d", (tmp_path / "requirements.txt").read_text(), re.MULTILINE)
+    check_tree(tmp_path)
 
 
 def test_a_source_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:

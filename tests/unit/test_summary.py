@@ -111,7 +111,7 @@ def test_a_machine_finds_figures_versions_and_paths(tmp_path: Path) -> None:
 
 
 def test_the_published_schema_is_that_of_the_models(root: Path) -> None:
-    schema = (root / "workflow" / "schemas" / "summary.schema.json").read_text()
+    schema = (root / "src" / "weighbridge" / "schemas" / "summary.schema.json").read_text()
     assert schema == schema_text(), "run `make schema`"
 
 
@@ -127,7 +127,7 @@ def test_every_property_of_the_schema_is_described() -> None:
 
 def test_the_file_is_valid_by_the_published_schema(written: Path, root: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema comes with snakemake")
-    schema = json.loads((root / "workflow" / "schemas" / "summary.schema.json").read_text())
+    schema = json.loads((root / "src" / "weighbridge" / "schemas" / "summary.schema.json").read_text())
     validator = jsonschema.Draft202012Validator(schema)
     validator.check_schema(schema)
     summary = json.loads(written.read_text())

@@ -41,5 +41,5 @@ def test_lint_is_clean(root: Path) -> None:
 
 
 def test_the_schema_is_that_of_the_models(root: Path) -> None:
-    schema = (root / "workflow" / "schemas" / "config.schema.json").read_text()
+    schema = (root / "src" / "weighbridge" / "schemas" / "config.schema.json").read_text()
     assert schema == schema_text(), "run `make schema`"

@@ -29,9 +29,12 @@ def assemble(
         str, typer.Option(metavar="JSON", help="The configuration's section 'submission'.")
     ],
     results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")],
-    source: Annotated[Path, typer.Option(help="The project's root: the code that ran.")],
     originals: Annotated[Path, typer.Option(help="Folder for the full accuracy logs.")],
     out: Annotated[Path, typer.Option(help="Folder of the tree.")],
+    source: Annotated[
+        Path | None,
+        typer.Option(help="Root of the checkout that ran, to copy into src/; default: this package."),
+    ] = None,
 ) -> None:
     """Build the submission tree from runs that passed every gate."""
     from weighbridge.config.round import load_round

@@ -59,7 +59,7 @@ def assemble(
     originals: Path,
     round_: Round,
     settings: SubmissionSettings,
-    source: Path,
+    source: Path | None,
 ) -> Manifest:
     """Build the tree of all scenarios of a round, and return what it consists of.
 
@@ -72,7 +72,7 @@ def assemble(
             system description comes from (system-sources.json).
         round_: The rules.
         settings: Who submits what.
-        source: The project's root.
+        source: The project's root, whose files are copied into src/; None: the installed package.
 
     Raises:
         InvalidRunError: a gate failed, or something that only a recorded run can prove is not known. The
@@ -153,7 +153,7 @@ def _add_system(record: RunRecord, layout: Layout) -> dict[str, str]:
     return dict(description.sources)
 
 
-def _add_texts(record: RunRecord, layout: Layout, statement: dict[str, str], source: Path) -> None:
+def _add_texts(record: RunRecord, layout: Layout, statement: dict[str, str], source: Path | None) -> None:
     """Add the code that ran, the note on calibration and, for a demonstration, the mark on all of it."""
     round_, settings = layout.round_, layout.settings
     copy_sources(source, layout.sources)

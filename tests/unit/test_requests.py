@@ -19,7 +19,6 @@ from PIL import Image
 from weighbridge.benchmarks.registry import load_task
 from weighbridge.config.settings import RequestSettings, Sampling
 from weighbridge.core.errors import InputError
-from weighbridge.requests.bodies import Bodies
 from weighbridge.requests.encoding import envelope, picture_url
 from weighbridge.requests.store import RequestStore, StoreManifest, StoreOrigin, build_store, write_store
 
@@ -240,9 +239,10 @@ def test_a_store_that_was_interrupted_leaves_the_old_one(tmp_path: Path) -> None
         ("bodies.bin", b"short", "does not fit its bodies"),
         ("bodies.bin", None, "cannot be mapped"),
         ("bodies.bin", b"", "cannot be mapped"),
-        ("index.npy", b"", "cannot be mapped"),
-        ("index.npy", b"\x93NUMPY\x01\x00", "no NPY file"),
-        ("index.npy", b"x" * 200, "no NPY file"),
+        ("index.bin", b"", "cannot be mapped"),
+        ("index.bin", None, "cannot be mapped"),
+        ("index.bin", b"x" * 21, "not the offsets"),
+        ("index.bin", bytes(24), "does not fit its bodies"),
         ("manifest.json", None, "no request store"),
         ("manifest.json", b"{}", "is missing"),
     ],
@@ -257,11 +257,31 @@ def test_a_damaged_store_is_refused(file: str, content: bytes | None, said: str,
         RequestStore.open(tmp_path / "store")
 
 
-def test_an_index_of_another_type_is_refused(tmp_path: Path) -> None:
-    tiny_store(tmp_path / "store", [b"one body"])
-    np.save(tmp_path / "store" / "index.npy", np.array([0.0, 8.0]))
-    with pytest.raises(InputError, match="not the offsets"):
-        Bodies(tmp_path / "store")
+def store_of_format_1(folder: Path, offsets: object) -> Path:
+    """Write a store as releases before index.bin did."""
+    tiny_store(folder, [b"one body", b"another"])
+    (folder / "index.bin").unlink()
+    np.save(folder / "index.npy", np.array(offsets))
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+    return folder
+
+
+def test_a_store_of_format_1_is_converted_once(tmp_path: Path) -> None:
+    folder = store_of_format_1(tmp_path / "store", [0, 8, 15])
+    assert [bytes(RequestStore.open(folder).body(number)) for number in range(2)] == [b"one body", b"another"]
+    (folder / "index.npy").unlink()
+    assert bytes(RequestStore.open(folder).body(1)) == b"another"
+
+
+@pytest.mark.parametrize("offsets", [[0.0, 8.0, 15.0], None])
+def test_a_store_of_format_1_with_a_wrong_index_is_refused(tmp_path: Path, offsets: object) -> None:
+    folder = store_of_format_1(tmp_path / "store", offsets or [0])
+    if offsets is None:
+        (folder / "index.npy").write_bytes(b"\x93NUMPY\x01")
+    with pytest.raises(InputError, match=r"of an older release, whose index\.npy cannot be converted"):
+        RequestStore.open(folder)
+    assert not (folder / "index.bin").exists()
 
 
 def test_a_manifest_of_another_count_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The request store: every sample's body, encoded once, before any clock runs.
 
 In:  resources/dataset.json, the prompt
-Out: resources/requests/ (bodies.bin, index.npy, manifest.json), the lengths of all prompts in tokens
+Out: resources/requests/ (bodies.bin, index.bin, manifest.json), the lengths of all prompts in tokens
 """
 
 

@@ -2,7 +2,7 @@
 
 A store is a folder:
   bodies.bin     the JSON bodies, one after the other
-  index.npy      int64 offsets of the bodies, n + 1 of them
+  index.bin      offsets of the bodies: n + 1 little-endian int64 (format 1: the same as index.npy)
   manifest.json  what they were made from, and their hash
 
 Each body is PREFIX + messages + SUFFIX. Prefix (model name) and suffix (sampling) are the same for all and
@@ -35,6 +35,7 @@ from weighbridge.requests.bodies import BODIES_FILE, INDEX_FILE, Bodies
 from weighbridge.requests.encoding import ROWS_PER_CHUNK, Encoder, bodies_of, chunks_of, encode, envelope
 
 MANIFEST_FILE = "manifest.json"
+_INDEX_FILE_OF_FORMAT_1 = "index.npy"
 
 Buffer = bytes | memoryview
 Progress = Callable[[int, int], None]
@@ -56,7 +57,7 @@ class StoreOrigin(Model):
 class StoreManifest(StoreOrigin):
     """A store's origin, and what it holds."""
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     count: int
     bodies_bytes: int
     bodies_sha256: str
@@ -85,6 +86,8 @@ class RequestStore:
         if not (path / MANIFEST_FILE).is_file():
             raise InputError(f"{path}: no request store; build it with 'weighbridge build-requests'.")
         manifest = StoreManifest.read(path / MANIFEST_FILE)
+        if manifest.format == 1:
+            _add_index(path)
         bodies = Bodies(path)
         if len(bodies) != manifest.count or bodies.total_bytes != manifest.bodies_bytes:
             raise InputError(
@@ -208,7 +211,7 @@ def write_store(out: Path, bodies: Iterable[Buffer], origin: Callable[[], StoreO
                 stream.write(body)
                 digest.update(body)
                 offsets.append(offsets[-1] + len(body))
-        np.save(unfinished / INDEX_FILE, np.array(offsets, dtype="<i8"))
+        (unfinished / INDEX_FILE).write_bytes(np.array(offsets, dtype="<i8").tobytes())
         manifest = StoreManifest(
             **origin().model_dump(),
             count=len(offsets) - 1,
@@ -225,6 +228,24 @@ def write_store(out: Path, bodies: Iterable[Buffer], origin: Callable[[], StoreO
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return manifest
+
+
+def _add_index(store: Path) -> None:
+    """Write the index of a store of format 1 as format 2 has it: its bodies are the same, no run is repeated.
+
+    Raises:
+        InputError: the old index cannot be read, or the folder cannot be written.
+    """
+    if (store / INDEX_FILE).exists():
+        return
+    try:
+        offsets = np.load(store / _INDEX_FILE_OF_FORMAT_1)
+        write_atomic(store / INDEX_FILE, offsets.astype("<i8", casting="no").tobytes())
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{store}: a request store of an older release, whose {_INDEX_FILE_OF_FORMAT_1} cannot be "
+            f"converted ({error}); make the folder writable, or build the requests again."
+        ) from None
 
 
 def _counted(bodies: Iterable[Buffer], total: int, progress: Progress | None) -> Iterator[Buffer]:

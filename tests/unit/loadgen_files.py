@@ -11,6 +11,7 @@ from weighbridge.core.terms import Mode, Scenario
 from weighbridge.evaluation.evaluate import Evaluation
 from weighbridge.gates import judge, write_verdict
 from weighbridge.records.run_record import RunRecord
+from weighbridge.submission.truncate import truncate_log
 
 SAMPLES = 600
 _ROUNDS = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds"
@@ -85,12 +86,19 @@ def write_detail(path: Path, values: dict[str, Any], errors: tuple[str, ...] = (
     entries = [(key, value, False) for key, value in values.items()] + [
         ("error", text, True) for text in errors
     ]
-    path.write_text(
-        "".join(
-            ":::MLLOG " + json.dumps({"key": key, "value": value, "metadata": {"is_error": flag}}) + "\n"
-            for key, value, flag in entries
-        )
-    )
+    path.write_text("".join(f":::MLLOG {json.dumps(_entry(*entry))}\n" for entry in entries))
+
+
+def _entry(key: str, value: Any, is_error: bool) -> dict[str, Any]:
+    place = {"file": "loadgen.cc", "line_no": 1, "pid": 472, "tid": 472}
+    return {
+        "key": key,
+        "value": value,
+        "time_ms": 0.00768,
+        "namespace": "mlperf::logging",
+        "event_type": "POINT_IN_TIME",
+        "metadata": {"is_error": is_error, "is_warning": False, **place},
+    }
 
 
 def record_values(round_: Round, scenario: Scenario, mode: Mode) -> dict[str, Any]:
@@ -159,6 +167,77 @@ def write_run(results: Path, round_: Round, scenario: Scenario, mode: Mode) -> P
     (folder / "user.conf").write_text(f"*.{scenario.loadgen_name}.target_qps = 20\n")
     seal(folder, record_values(round_, scenario, mode))
     return folder
+
+
+def write_published(folder: Path, round_: Round, f1: float = 0.788357) -> None:
+    """Write logs as a published submission of another harness holds them, one folder for each scenario.
+
+    They are good runs with all that is odd in real ones: capitalised folders, no run.json, a LoadGen built
+    without its repository ("NA"), messages and lists among the values, whole numbers where others have
+    fractions, a longer Offline query than one pass, a truncated accuracy log, and two hashes in accuracy.txt.
+    """
+    for scenario in round_.scenarios:
+        values = {mode: detail_values(round_, scenario, mode) for mode in Mode}
+        place = folder / values[Mode.PERFORMANCE]["effective_scenario"]
+        for mode, run in (
+            (Mode.PERFORMANCE, place / "performance" / "run_1"),
+            (Mode.ACCURACY, place / "accuracy"),
+        ):
+            run.mkdir(parents=True)
+            write_detail(run / "mlperf_log_detail.txt", _as_published(values[mode], mode))
+            (run / "mlperf_log_summary.txt").write_text(_SUMMARIES[mode])
+            (run / "mlperf_log_accuracy.json").write_text("[\n]\n")
+        lines = ",\n".join(
+            f'{{ "seq_id" : {i}, "qsl_idx" : {i}, "data" : "{64 * "7B"}" }}' for i in range(round_.samples)
+        )
+        original = folder / "untruncated"
+        original.write_text(f"[\n{lines}\n]\n")
+        truncate_log(original, place / "accuracy" / "mlperf_log_accuracy.json")
+        original.unlink()
+        (place / "accuracy" / "accuracy.txt").write_text(
+            f'Results\n\n{{"f1": {f1}}}\n\nhash={"a" * 64}\nhash={"b" * 64}\n'
+        )
+        (place / "user.conf").write_text(
+            f"*.{place.name}.performance_sample_count_override = {round_.samples}\n"
+        )
+
+
+def _as_published(values: dict[str, Any], mode: Mode) -> dict[str, Any]:
+    samples = values["qsl_reported_total_count"]
+    return values | {
+        "loadgen_version": f"{values['loadgen_version'].partition(' @ ')[0]} @ NA",
+        "loadgen_git_status_message": "NA",
+        "loadgen_file_sha1": {"/MANIFEST.in": "0" * 40},
+        "qsl_reported_performance_count": samples // 6,
+        "effective_samples_per_query": 1
+        if values["effective_scenario"] == "Server"
+        else round(1.1 * samples),  # min_duration_s * target_qps with LoadGen's margin; then whole passes
+        "effective_target_qps": 20,
+        "generic_message": f"Starting {mode} mode",
+        "loaded_qsl_set": list(range(samples)),
+        "power_begin": "02-12-2026 22:24:12.906",
+    }
+
+
+_SUMMARIES = {
+    Mode.PERFORMANCE: """================================================
+MLPerf Results Summary
+================================================
+SUT name : PySUT
+Mode     : PerformanceOnly
+Completed samples per second    : 19.50
+Result is : VALID
+  Min duration satisfied : Yes
+  Early stopping satisfied: Yes
+Early Stopping Result:
+ * Run successful.
+
+No warnings encountered during test.
+
+No errors encountered during test.
+""",
+    Mode.ACCURACY: "\nNo warnings encountered during test.\n\nNo errors encountered during test.\n",
+}
 
 
 def seal(folder: Path, record: dict[str, Any]) -> None:

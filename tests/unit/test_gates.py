@@ -13,6 +13,7 @@ from loadgen_files import (
     seal,
     small_round,
     write_detail,
+    write_published,
     write_run,
 )
 
@@ -291,6 +292,39 @@ def test_an_unreadable_score_in_accuracy_txt_is_refused(tmp_path: Path) -> None:
             round_=ROUND,
             scenario=Scenario.OFFLINE,
         )
+
+
+@pytest.mark.parametrize("scenario", list(Scenario))
+def test_logs_as_another_harness_published_them_fail_nothing(tmp_path: Path, scenario: Scenario) -> None:
+    write_published(tmp_path, ROUND)
+    folder = tmp_path / scenario.loadgen_name
+    verdict = judge(
+        performance=folder / "performance" / "run_1",
+        accuracy=folder / "accuracy",
+        evaluation=None,
+        round_=ROUND,
+        scenario=scenario,
+    )
+    assert (verdict.outcome, verdict.failed) == ("UNPROVEN", ())
+    assert all(
+        check.run is None or "run.json" in str(check.remedy) or "untruncated" in str(check.remedy)
+        for check in verdict.unknown
+    )
+    assert (verdict.accuracy, verdict.queries) == (0.788357, 2 * SAMPLES)
+    assert verdict.loadgen_version == ROUND.loadgen.versions[-1]
+
+
+def test_a_published_score_below_the_floor_fails(tmp_path: Path) -> None:
+    write_published(tmp_path, ROUND, f1=0.78)
+    folder = tmp_path / "Offline"
+    verdict = judge(
+        performance=folder / "performance" / "run_1",
+        accuracy=folder / "accuracy",
+        evaluation=None,
+        round_=ROUND,
+        scenario=Scenario.OFFLINE,
+    )
+    assert _failed(verdict) == {"f1"}
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="needs the published result in ../shared/data")

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from loadgen_files import detail_values, small_round, write_detail, write_results, write_run
+from loadgen_files import detail_values, small_round, write_detail, write_published, write_results, write_run
 from rich.console import Console
 
 from weighbridge.config.round import load_round
@@ -86,6 +86,22 @@ def test_the_early_stopping_test_is_told_in_numbers(tmp_path: Path) -> None:
     text = _text(verdict)
     assert "10 of 1200 queries late, at most 4 may be" in text
     assert "810 more, all in time, would be needed" in " ".join(text.split())
+
+
+def test_logs_as_another_harness_published_them_are_found_and_printed(tmp_path: Path) -> None:
+    write_published(tmp_path, ROUND)
+    offline, server = judge_logs(tmp_path, ROUND)
+    assert (offline.outcome, offline.failed, server.outcome, server.failed) == (
+        "UNPROVEN",
+        (),
+        "UNPROVEN",
+        (),
+    )
+    assert "Result: 24 samples/s" in _text(offline)
+    text = _text(server)
+    assert "Result: 19.5 queries/s (20 scheduled)" in text
+    assert "p99 8.000 s; 1 of 1200 queries late, at most 4 may be" in text
+    assert "f1 0.788357 (checker 0.782397 met" in text
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="needs the published result in ../shared/data")

@@ -1,5 +1,6 @@
-"""The official tools: how their output is read, and how they are run; tools of their form stand in."""
+"""The official tools: how their records are read, and how they are run; tools of their form stand in."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -7,63 +8,110 @@ from loadgen_files import small_round
 
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.proof import Proof
-from weighbridge.submission.checker.official import interpret, run_official
+from weighbridge.submission.checker.official import ToolRun, interpret, run_official
+from weighbridge.submission.checker.recorded_tool import Message
 
 ROUND = small_round(checker_version="v6.0")
-OK = "INFO:main:Results=2, NoResults=0, Power Results=0\nINFO:main:SUMMARY: submission looks OK\n"
 PATH = "closed/Me/results/box/qwen3-vl-235b-a22b/Server/accuracy/accuracy.txt"
 
 
-def test_two_results_and_a_summary_are_accepted(tmp_path: Path) -> None:
-    finding, complaints = interpret("submission_checker", OK, 0, tmp_path, 2)
+def message(check: str, text: str, *arguments: str, level: int = logging.ERROR) -> Message:
+    return Message(level=level, check=check, text=text, arguments=arguments)
+
+
+def test_two_results_and_exit_code_zero_are_accepted(tmp_path: Path) -> None:
+    finding, complaints = interpret("submission_checker", ToolRun(code=0, results=2), tmp_path, 2)
     assert (finding.accepted, finding.results, complaints) == (True, 2, [])
 
 
 @pytest.mark.parametrize("results", [0, 1])
 def test_an_ok_over_too_few_results_is_no_ok(tmp_path: Path, results: int) -> None:
-    finding, complaints = interpret(
-        "submission_checker", OK.replace("Results=2", f"Results={results}"), 0, tmp_path, 2
-    )
+    finding, complaints = interpret("submission_checker", ToolRun(code=0, results=results), tmp_path, 2)
     assert finding.accepted is False
     assert f"counts {results} results where 2 must be" in complaints[0].said
 
 
-@pytest.mark.parametrize(
-    "prefix", ["WARNING:main:", "[2026-01-01 00:00:00,123 accuracy_check.py:120 WARNING] "]
-)
-def test_each_complaint_names_its_file_and_remedy(tmp_path: Path, prefix: str) -> None:
-    output = (
-        f"{prefix}{tmp_path}/{PATH} accuracy not met: expected=0.782397, found=0.7\n"
-        "ERROR:main:NoResults closed/Me\n"
-        "INFO:main:Results=1, NoResults=1, Power Results=0\n"
-        "ERROR:main:SUMMARY: submission has errors\n"
+@pytest.mark.parametrize("root", ["", "{tree}/"])
+def test_each_complaint_names_its_file_and_remedy(tmp_path: Path, root: str) -> None:
+    path = root.format(tree=tmp_path) + PATH
+    text = f"{path} accuracy not met: expected=0.782397, found=0.7"
+    found = message(
+        "accuracy_check.accuracy_result_check", text, path, "0.782397", "0.7", level=logging.WARNING
     )
-    finding, [complaint] = interpret("submission_checker", output, 1, tmp_path, 2)
-    assert finding.accepted is False
+    messages = (
+        message("performance_check.latency_check", "all is well", level=logging.INFO),
+        message("base.run_checks", "Execution of check llm_check skipped for x.", level=logging.WARNING),
+        found,
+        found,
+        message("base.__call__", f"Some accuracy checks Checks failed for: {path}", "accuracy checks", path),
+        message("main.main", "NoResults closed/Me", "closed/Me"),
+        message("main.main", "SUMMARY: submission has errors"),
+    )
+    run = ToolRun(code=1, messages=messages, results=1)
+    finding, [complaint] = interpret("submission_checker", run, tmp_path, 2)
+    assert (finding.accepted, finding.results) == (False, 1)
     assert complaint.file == PATH
     assert complaint.said == f"{PATH} accuracy not met: expected=0.782397, found=0.7"
     assert "verdict" in complaint.remedy
 
 
-def test_a_crash_is_a_complaint_with_the_last_line(tmp_path: Path) -> None:
-    output = "Traceback (most recent call last):\n  File ...\nValueError: invalid literal for int(): 'two'\n"
-    finding, [complaint] = interpret("submission_checker", output, 1, tmp_path, 2)
-    assert finding.accepted is False
-    assert "it crashed: ValueError" in complaint.said
+def test_the_check_decides_the_remedy_before_words_of_the_text(tmp_path: Path) -> None:
+    text = "Early stopping condition was not met, msg=seed, hash and dataset"
+    run = ToolRun(code=1, messages=(message("performance_check.latency_check", text),))
+    _, [complaint] = interpret("submission_checker", run, tmp_path, 2)
+    assert complaint.remedy.startswith("Too many queries were late: lower the scenario's target_qps")
+    assert complaint.file == "."
+
+
+def test_a_refusal_without_a_message_is_a_complaint(tmp_path: Path) -> None:
+    finding, [complaint] = interpret("submission_checker", ToolRun(code=1, results=1), tmp_path, 2)
+    assert finding.said == complaint.said == "1 of 2 results, 'submission has errors'"
+
+
+def test_a_crash_is_a_complaint_with_its_exception_or_last_line(tmp_path: Path) -> None:
+    run = ToolRun(code=70, crash="ValueError: invalid literal for int(): 'two'", output="Traceback ...")
+    finding, [complaint] = interpret("submission_checker", run, tmp_path, 2)
+    assert (finding.accepted, finding.results) == (False, None)
+    assert complaint.said == "it crashed: ValueError: invalid literal for int(): 'two'"
     assert "number_of_nodes" in complaint.remedy
-    finding, [complaint] = interpret("submission_checker", "", -9, tmp_path, 2)
+    _, [complaint] = interpret(
+        "submission_checker", ToolRun(code=2, output="usage\nno such choice\n"), tmp_path, 2
+    )
+    assert complaint.said == "it crashed: no such choice"
+    _, [complaint] = interpret("submission_checker", ToolRun(code=-9), tmp_path, 2)
     assert "exit code -9" in complaint.said
 
 
+# As the tools do: log through logging, write a row for each valid result, and end with a code.
 TOOL = """
-import argparse, os, sys
+import argparse, logging, os, sys
+logging.basicConfig(level=logging.INFO)
+log = logging.getLogger("main")
 parser = argparse.ArgumentParser()
 for name in ("--input", "--version", "--csv"):
     parser.add_argument(name, required=True)
 given = parser.parse_args()
-count = sum(len(names) for path, names, _ in os.walk(given.input) if path.endswith("benchmark"))
-for text in (f"Results={count}, NoResults=0, Power Results=0", "SUMMARY: submission looks OK"):
-    print(f"[2026-01-01 00:00:00,000 main.py:1 INFO] {text}", file=sys.stderr)
+results = [name for path, names, _ in os.walk(given.input) if path.endswith("benchmark") for name in names]
+with open(given.csv, "w") as table:
+    table.write("Organization,Division,Platform,Model,Scenario,Result\\n")
+    for name in results * 2:
+        table.write(f'"Me","closed","box, the large","benchmark","{name}",1\\n')
+
+def latency_check(path):
+    log.error("%s is late, found=%d", path, 7)
+    log.warning("wrongly formatted %s", "Me", 1)
+
+def main():
+    if "Late" in results:
+        latency_check(os.path.join(given.input, "closed/Late"))
+        log.error("SUMMARY: submission has errors")
+        return 1
+    if "Crash" in results:
+        int("two")
+    log.info("SUMMARY: submission looks OK")
+    return 0
+
+sys.exit(main())
 """
 
 
@@ -92,6 +140,22 @@ def test_both_tools_are_run_from_the_reference_and_leave_nothing_in_it(tmp_path:
     assert sorted(reference.folder.rglob("*")) == before
     (tree / "closed" / "benchmark" / "Server").rmdir()
     assert [finding.accepted for finding, _ in run_official(tree, ROUND, reference, 2)] == [False, False]
+
+
+def test_what_a_tool_logs_and_how_it_ends_reaches_us_as_data(tmp_path: Path) -> None:
+    reference = _reference(tmp_path / "reference")
+    late = tmp_path / "late"
+    (late / "closed" / "benchmark" / "Late").mkdir(parents=True)
+    for finding, [complaint, other] in run_official(late, ROUND, reference, 1):
+        assert (finding.accepted, finding.results) == (False, 1)
+        # Python's own handlers drop such a message.
+        assert other.said == "wrongly formatted %s ('Me', 1)"
+        assert (complaint.file, complaint.said) == ("closed/Late", "closed/Late is late, found=7")
+    crash = tmp_path / "crash"
+    (crash / "closed" / "benchmark" / "Crash").mkdir(parents=True)
+    for finding, [complaint] in run_official(crash, ROUND, reference, 1):
+        assert finding.accepted is False
+        assert complaint.said.startswith("it crashed: ValueError: invalid literal for int()")
 
 
 def test_the_old_tool_does_not_know_the_next_round(tmp_path: Path) -> None:

@@ -7,7 +7,14 @@ from pathlib import Path
 from weighbridge.config.round import Round
 from weighbridge.loadgen.logs import ANSWERS, DETAIL, SUMMARY
 from weighbridge.records.check_record import Complaint
-from weighbridge.submission.checker.tree_paths import DIVISIONS, Place, folders, scenario_places, submitters
+from weighbridge.submission.checker.tree_paths import (
+    DIVISIONS,
+    Place,
+    complaint_at,
+    folders,
+    scenario_places,
+    submitters,
+)
 from weighbridge.submission.tree import DEMONSTRATION_FILE, faults
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -26,15 +33,15 @@ def form_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
     """Check names, kinds, sizes and places."""
     for path, fault in faults(tree):
         if path != tree / _STAMP:
-            yield _complaint(tree, path, fault, "Remove or rename it.")
+            yield complaint_at(tree, path, fault, "Remove or rename it.")
     for path in sorted(tree.iterdir()):
         if path.name not in (*DIVISIONS, _STAMP):
-            yield _complaint(tree, path, "no division", f"Only {' and '.join(DIVISIONS)} belong here.")
+            yield complaint_at(tree, path, "no division", f"Only {' and '.join(DIVISIONS)} belong here.")
     for path in sorted(path for name in DIVISIONS for path in (tree / name).glob("*") if path.is_file()):
-        yield _complaint(tree, path, "a file beside the submitters", "Remove it.")
+        yield complaint_at(tree, path, "a file beside the submitters", "Remove it.")
     places = scenario_places(tree)
     if not places:
-        yield _complaint(
+        yield complaint_at(
             tree, tree, "holds no result", "Give the folder that holds closed/ or open/, with results in it."
         )
     for submitter in submitters(tree):
@@ -48,26 +55,26 @@ def form_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
 def _submitter(tree: Path, submitter: Path, round_: Round) -> Iterator[Complaint]:
     mark = submitter / DEMONSTRATION_FILE
     if round_.submittable and mark.is_file():
-        yield _complaint(tree, mark, "a demonstration", "Submit results of real runs.")
+        yield complaint_at(tree, mark, "a demonstration", "Submit results of real runs.")
     if not any(path.is_file() for path in (submitter / "src").rglob("*")):
-        yield _complaint(
+        yield complaint_at(
             tree, submitter / "src", "no code in it", "Put the code that ran there (src, not code)."
         )
     if not any((submitter / place).is_file() for place in ("calibration.md", "documentation/calibration.md")):
-        yield _complaint(
+        yield complaint_at(
             tree, submitter, "no calibration.md", "Describe the weights in documentation/calibration.md."
         )
     described = {path.stem for path in (submitter / "systems").glob("*.json")}
     measured = {path.name for path in folders(submitter / "results")}
     for name in sorted(described - measured):
-        yield _complaint(tree, submitter / "systems" / f"{name}.json", "no results of it", "Remove it.")
+        yield complaint_at(tree, submitter / "systems" / f"{name}.json", "no results of it", "Remove it.")
     for name in sorted(measured - described):
-        yield _complaint(
+        yield complaint_at(
             tree, submitter / "results" / name, "its system is not described", f"Add systems/{name}.json."
         )
     for path in (submitter, *(submitter / "results" / name for name in sorted(measured))):
         if not _NAME.fullmatch(path.name):
-            yield _complaint(
+            yield complaint_at(
                 tree, path, "a name of other signs", "Use letters, digits, dot, dash, underscore."
             )
 
@@ -75,16 +82,17 @@ def _submitter(tree: Path, submitter: Path, round_: Round) -> Iterator[Complaint
 def _benchmark(tree: Path, folder: Path, round_: Round) -> Iterator[Complaint]:
     division = folder.relative_to(tree).parts[0]
     if division == "closed" and folder.name != round_.benchmark:
-        yield _complaint(tree, folder, "no benchmark of the round", f"The folder must be {round_.benchmark}.")
+        remedy = f"The folder must be {round_.benchmark}."
+        yield complaint_at(tree, folder, "no benchmark of the round", remedy)
     found = {path.name for path in folders(folder)}
     wanted = {scenario.loadgen_name for scenario in round_.scenarios}
     if division == "closed":
         for name in sorted(wanted - found):
-            yield _complaint(
+            yield complaint_at(
                 tree, folder, f"the required scenario {name} is missing", "Make its two runs, and assemble."
             )
     for name in sorted(found - wanted):
-        yield _complaint(
+        yield complaint_at(
             tree, folder / name, "no scenario of the round", f"Scenarios are {', '.join(sorted(wanted))}."
         )
 
@@ -95,14 +103,10 @@ def _scenario(tree: Path, place: Place) -> Iterator[Complaint]:
         for name in names:
             path = folder / name
             if not path.is_file():
-                yield _complaint(tree, path, "is missing", _BUILD_ANEW)
+                yield complaint_at(tree, path, "is missing", _BUILD_ANEW)
             elif path.stat().st_size == 0:
-                yield _complaint(tree, path, "is empty", _BUILD_ANEW)
+                yield complaint_at(tree, path, "is empty", _BUILD_ANEW)
         if inner != "." and folder.is_dir():
             for path in sorted(folder.iterdir()):
                 if path.name not in (*names, *_MAY_HAVE[inner]):
-                    yield _complaint(tree, path, "does not belong here", "Remove it.")
-
-
-def _complaint(tree: Path, path: Path, said: str, remedy: str) -> Complaint:
-    return Complaint(tool="weighbridge", file=path.relative_to(tree).as_posix(), said=said, remedy=remedy)
+                    yield complaint_at(tree, path, "does not belong here", "Remove it.")

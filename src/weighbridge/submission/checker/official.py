@@ -1,39 +1,76 @@
-"""The official checkers, run from the proven reference, and their logs turned into complaints.
+"""Run the official checkers from the proven reference, and turn what they record into complaints.
 
-Source: tools/submission in mlcommons/inference @ b66003e1. Neither tool fails on an empty tree, so the
-number of results is held against the round's; either may crash, which is a complaint and no crash of ours.
+Source: tools/submission in mlcommons/inference @ b66003e1. Three things of a tool are read, none of them its
+prose: the messages it logged (see recorded_tool), its CSV file with a row for each valid result, and its exit
+code. A tool accepts an empty tree, so the results must also be as many as the round demands. A tool that
+crashes refuses the tree.
 """
 
+import csv
+import json
+import logging
 import os
-import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Round
 from weighbridge.records.check_record import Complaint, Finding, Tool
+from weighbridge.submission.checker import recorded_tool
+from weighbridge.submission.checker.recorded_tool import Message
 from weighbridge.submission.checker.remedies import remedy_for
+from weighbridge.submission.checker.tree_paths import DIVISIONS
 
 _TOOLS = Path("tools/submission")
-_NEW: Tool = "submission_checker"
-_OLD: Tool = "submission_checker_old"
+_MODULES: dict[Tool, str] = {
+    "submission_checker": "submission_checker.main",
+    "submission_checker_old": "submission_checker_old",
+}
 # The old checker knows the file rules that the new one dropped, and knows rounds up to this one.
 _OLD_VERSION = "v6.0"
 _TIMEOUT_S = 600
-# Either '[2026-01-01 00:00:00,000 main.py:360 ERROR] text' or 'ERROR:main:text'.
-_LINE = re.compile(r"(?:\[\S+ \S+ \S+ |)(?P<level>ERROR|WARNING|INFO)(?:\]\s|:\w*:)(?P<text>.*)")
-_COUNT = re.compile(r"\bResults=(\d+), NoResults=(\d+)")
-_PATH = re.compile(r"\b(?:closed|open)/[^\s,:;\"'()]+")
-_SUMMARY = re.compile(r"SUMMARY: submission (looks OK|has errors)")
+_ACCEPTED, _REFUSED = 0, 1  # exit codes of both tools
+# Columns that name a result in both tools' CSV files; a result with power has two rows.
+_RESULT_COLUMNS = ("Division", "Organization", "Platform", "Model", "Scenario")
+# Functions that only sum up what others have logged.
+_SUMMARIES = ("main", "__call__")
+_RUNNER = "run_checks"  # warns of checks that do not apply
 
-Told = tuple[Finding, list[Complaint]]
+
+@dataclass(frozen=True)
+class ToolRun:
+    """What a tool left behind.
+
+    Attributes:
+        code: Its exit code; negative: the signal that killed it.
+        messages: All that it logged.
+        results: Valid results in its CSV file.
+        crash: The exception that ended it; "" for none.
+        output: What it printed.
+    """
+
+    code: int
+    messages: tuple[Message, ...] = ()
+    results: int = 0
+    crash: str = ""
+    output: str = ""
 
 
-def run_official(tree: Path, round_: Round, reference: Proof | None, expected: int) -> Iterator[Told]:
-    """Run the tools that know the round; each says what it found, or why it was not asked."""
+def run_official(
+    tree: Path, round_: Round, reference: Proof | None, expected: int
+) -> Iterator[tuple[Finding, list[Complaint]]]:
+    """Run the tools that know the round; yield what each found, or why it was not run.
+
+    Args:
+        tree: The folder that holds closed/ or open/.
+        round_: The rules.
+        reference: Proof of mlcommons/inference on disk, if it is there.
+        expected: Results that the tree must have.
+    """
     version = round_.checker_version
     if version is None or reference is None:
         reason = (
@@ -41,77 +78,110 @@ def run_official(tree: Path, round_: Round, reference: Proof | None, expected: i
             if version is None
             else "the reference is not on disk (artifacts.reference); our own checks stand alone"
         )
-        yield Finding(tool=_NEW, accepted=None, results=None, said=reason), []
+        yield Finding(tool="submission_checker", accepted=None, results=None, said=reason), []
         return
-    folder = reference.folder / _TOOLS
-    yield _run(_NEW, ["-m", "submission_checker.main"], folder, tree, version, expected)
-    if version == _OLD_VERSION:
-        yield _run(_OLD, ["submission_checker_old.py"], folder, tree, version, expected)
-
-
-def _run(tool: Tool, program: list[str], folder: Path, tree: Path, version: str, expected: int) -> Told:
-    with tempfile.TemporaryDirectory() as scratch:
-        csv = Path(scratch) / "results.csv"
-        command = [sys.executable, *program, "--input", str(tree.resolve()), "--version", version]
+    tools: tuple[Tool, ...] = ("submission_checker", "submission_checker_old")
+    for tool in tools if version == _OLD_VERSION else tools[:1]:
         try:
-            done = subprocess.run(
-                [*command, "--csv", str(csv)],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_TIMEOUT_S,
-                check=False,
-                # The checkout was proven file by file; bytecode beside its sources would spoil that.
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-            )
+            run = _run(tool, reference.folder / _TOOLS, tree, version)
         except (OSError, subprocess.TimeoutExpired) as error:
-            said = f"it cannot be run ({error})"
-            return Finding(tool=tool, accepted=False, results=None, said=said), [_complaint(tool, tree, said)]
-    return interpret(tool, done.stdout + done.stderr, done.returncode, tree, expected)
+            text = f"it cannot be run ({error})"
+            yield _refusal(tool, None, text), [_complaint(tool, text)]
+        else:
+            yield interpret(tool, run, tree, expected)
 
 
-def interpret(tool: Tool, output: str, code: int, tree: Path, expected: int) -> Told:
-    """Turn what a tool printed into its finding and complaints.
+def _run(tool: Tool, folder: Path, tree: Path, version: str) -> ToolRun:
+    with tempfile.TemporaryDirectory() as scratch:
+        records, table = Path(scratch) / "records.jsonl", Path(scratch) / "results.csv"
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", recorded_tool.__name__, records, _MODULES[tool]),
+                *("--input", tree.resolve(), "--version", version, "--csv", table),
+            ],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+            # The checkout was proven file by file; bytecode beside its sources would change it.
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        entries = [json.loads(line) for line in records.read_text().splitlines()] if records.exists() else []
+        return ToolRun(
+            code=done.returncode,
+            messages=tuple(Message.parse(entry, str(records)) for entry in entries if "level" in entry),
+            results=_count_results(table),
+            crash=next((entry["crash"] for entry in entries if "crash" in entry), ""),
+            output=done.stdout + done.stderr,
+        )
+
+
+def _count_results(table: Path) -> int:
+    """Count the valid results in a tool's CSV file; it has a row for no other."""
+    if not table.exists():
+        return 0
+    with table.open(newline="", errors="replace") as stream:
+        return len({tuple(row.get(name) for name in _RESULT_COLUMNS) for row in csv.DictReader(stream)})
+
+
+def interpret(tool: Tool, run: ToolRun, tree: Path, expected: int) -> tuple[Finding, list[Complaint]]:
+    """Turn what a tool left behind into its finding and complaints.
 
     Args:
         tool: Which tool.
-        output: All that it printed.
-        code: Its exit code.
+        run: What it left behind.
         tree: The tree it was given.
-        expected: Results that there must be.
+        expected: Results that the tree must have.
     """
-    summary, count = _SUMMARY.search(output), _COUNT.search(output)
-    if summary is None:
-        last = (output.strip().splitlines() or [f"exit code {code}"])[-1]
-        said = f"it crashed: {last}"
-        return Finding(tool=tool, accepted=False, results=None, said=said), [
-            *_complaints(tool, output, tree),
-            _complaint(tool, tree, said),
-        ]
-    results = int(count[1]) if count else 0
-    accepted = code == 0 and summary[1] == "looks OK" and count is not None and int(count[2]) == 0
-    if accepted and results != expected:
-        said = f"it says OK, but counts {results} results where {expected} must be"
-        return Finding(tool=tool, accepted=False, results=results, said=said), [_complaint(tool, tree, said)]
-    said = f"{results} of {expected} results, '{summary[0]}'"
-    complaints = [] if accepted else _complaints(tool, output, tree) or [_complaint(tool, tree, said)]
-    return Finding(tool=tool, accepted=accepted, results=results, said=said), complaints
+    complaints = _complaints(tool, run.messages, tree)
+    if run.code not in (_ACCEPTED, _REFUSED):
+        last_line = (run.output.strip().splitlines() or [f"exit code {run.code}"])[-1]
+        text = f"it crashed: {run.crash or last_line}"
+        return _refusal(tool, None, text), [*complaints, _complaint(tool, text)]
+    if run.code == _REFUSED:
+        text = f"{run.results} of {expected} results, 'submission has errors'"
+        return _refusal(tool, run.results, text), complaints or [_complaint(tool, text)]
+    if run.results != expected:
+        text = f"it says OK, but counts {run.results} results where {expected} must be"
+        return _refusal(tool, run.results, text), [_complaint(tool, text)]
+    text = f"{run.results} of {expected} results, 'submission looks OK'"
+    return Finding(tool=tool, accepted=True, results=run.results, said=text), []
 
 
-def _complaints(tool: Tool, output: str, tree: Path) -> list[Complaint]:
-    """Take each error and warning once; the checker words some failures as warnings."""
-    texts = [
-        match["text"].strip()
-        for line in output.splitlines()
-        if (match := _LINE.match(line)) and match["level"] != "INFO"
+def _refusal(tool: Tool, results: int | None, text: str) -> Finding:
+    return Finding(tool=tool, accepted=False, results=results, said=text)
+
+
+def _complaints(tool: Tool, messages: Sequence[Message], tree: Path) -> list[Complaint]:
+    """Take each error and warning once; the tools log some failures as warnings."""
+    root = f"{tree.resolve()}{os.sep}"
+    found = {
+        message.text: message
+        for message in reversed(messages)  # the first of equal texts stays
+        if message.level >= logging.WARNING and not _is_idle(message)
+    }
+    return [
+        _complaint(tool, text.strip().replace(root, ""), _file_of(message, root), message.check)
+        for text, message in reversed(found.items())
     ]
-    wanted = [text for text in texts if text and not text.startswith(("SUMMARY", "NoResults"))]
-    return [_complaint(tool, tree, text) for text in dict.fromkeys(wanted)]
 
 
-def _complaint(tool: Tool, tree: Path, text: str) -> Complaint:
-    """Name the file that a text speaks of, relative to the tree."""
-    said = text.replace(f"{tree.resolve()}{os.sep}", "")
-    found = _PATH.search(said)
-    return Complaint(tool=tool, file=found[0] if found else ".", said=said, remedy=remedy_for(said))
+def _is_idle(message: Message) -> bool:
+    """Return whether a message only sums up others, or announces a check that does not apply."""
+    function = message.check.rpartition(".")[2]
+    return function in _SUMMARIES or (function == _RUNNER and message.level < logging.ERROR)
+
+
+def _file_of(message: Message, root: str) -> str:
+    """Return the first argument, or else first word, that is a path in the tree, relative to it; or "."."""
+    for argument in (*message.arguments, message.text.partition(" ")[0]):
+        path = argument.removeprefix(root)
+        if path != argument or path.startswith(tuple(f"{division}/" for division in DIVISIONS)):
+            return path
+    return "."
+
+
+def _complaint(tool: Tool, text: str, file: str = ".", check: str = "") -> Complaint:
+    return Complaint(tool=tool, file=file, said=text, remedy=remedy_for(check, text))

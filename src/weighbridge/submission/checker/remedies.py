@@ -1,50 +1,94 @@
-"""What to do about each kind of complaint of the official tools."""
+"""What to do about each complaint of the official tools.
+
+The new checker has a function for each check, whose name tells what is wrong. The old one has few large
+functions, and a crash has none: for these, and where one function checks several things, words of the text
+decide.
+"""
 
 import re
 
-_REMEDIES = (
-    (
-        r"required scenario|unknown scenario",
-        "Offline and Server, so called, must both be there: assemble both.",
-    ),
-    (r"seed", "Repeat the run with the round's LoadGen: its seeds are compiled into it."),
-    (
-        r"accuracy.*not met|accuracy not",
-        "The score is below the floor; the scenario's verdict says what to do.",
-    ),
-    (r"not truncated", "Assemble again: the log in the tree must be the truncated one."),
-    (r"hash", "Assemble again: accuracy.txt needs one line hash=..., alone."),
-    (r"early.stopping", "Too many queries were late: lower scenarios.server.target_qps and repeat the run."),
-    (r"latency", "Lower scenarios.server.target_qps, or repeat with the user.conf that Weighbridge writes."),
-    (r"duration", "Repeat the run with the user.conf that Weighbridge writes for the round."),
-    (
-        r"sample.?count|samples.per.query|query.?count|dataset",
-        "Repeat the run with the round's whole dataset.",
-    ),
-    (r"measurements", "State the field under submission.measurements, and assemble."),
-    (r"calibration", "Give submission.calibration, a Markdown file, and assemble."),
-    (r"empty director", "Remove the folder, and assemble again."),
-    (
-        r"number_of_nodes|invalid literal",
-        "Write whole numbers for number_of_nodes and accelerators_per_node.",
-    ),
-    (
-        r"system_desc|system.*json|required field|required.*key|is_network|NoneType",
-        "Complete the system description.",
-    ),
-    (r"user\.conf|README", "Assemble again: each scenario needs its user.conf and README.md."),
-    (
-        r"No module named|can't open file|No such file.*submission_checker",
-        "Fetch the reference again: its tools are not complete.",
-    ),
-    (r"power", "Remove the power folder; no power was measured."),
-    (r"error", "Read the errors in the run's detail log, mend their cause and repeat the run."),
+_SCENARIOS = "Every scenario of the round must be there, under its own name: make its runs, and assemble."
+_SEEDS = "Repeat the run with the round's LoadGen: its seeds are compiled into it."
+_SCORE = "The score misses its bound; the scenario's verdict says what to do."
+_TRUNCATE = "Assemble again: the log in the tree must be the truncated one."
+_HASH = "Assemble again: accuracy.txt needs one line hash=..., alone."
+_LATE = "Too many queries were late: lower the scenario's target_qps and repeat the run."
+_LATENCY = "Lower the scenario's target_qps, or repeat with the user.conf that Weighbridge writes."
+_USER_CONF = "Repeat the run with the user.conf that Weighbridge writes for the round."
+_DATASET = "Repeat the run with the round's whole dataset."
+_MEASUREMENTS = "State the field under submission.measurements, and assemble."
+_CALIBRATION = "Give submission.calibration, a Markdown file, and assemble."
+_EMPTY_FOLDER = "Remove the folder, and assemble again."
+_NODES = "Write whole numbers for number_of_nodes and accelerators_per_node."
+_SYSTEM = "Complete the system description."
+_FILES = "Assemble again: each scenario needs its measurements.json, user.conf and README.md."
+_REFERENCE = "Fetch the reference again: its tools are not complete."
+_POWER = "Remove the power folder; no power was measured."
+_LOADGEN_ERRORS = "Read the errors in the run's detail log, remove their cause and repeat the run."
+_OTHERWISE = "Compare the file with docs/submission.md, remove the cause, and assemble again."
+
+# Modules and functions of tools/submission/submission_checker/checks @ b66003e1.
+_BY_CHECK = {
+    "performance_check.scenarios_check": _SCENARIOS,
+    "performance_check.loadgen_errors_check": _LOADGEN_ERRORS,
+    "performance_check.performance_sample_count_check": _DATASET,
+    "performance_check.seeds_check": _SEEDS,
+    "performance_check.latency_check": _LATE,
+    "performance_check.min_query_count_check": _USER_CONF,
+    "performance_check.min_duration_check": _USER_CONF,
+    "performance_check.equal_issue_check": _USER_CONF,
+    "accuracy_check.accuracy_json_check": _TRUNCATE,
+    "accuracy_check.loadgen_errors_check": _LOADGEN_ERRORS,
+    "accuracy_check.dataset_check": _DATASET,
+    "measurements_checks.missing_check": _FILES,
+    "measurements_checks.required_files_check": _FILES,
+    "measurements_checks.required_fields_check": _MEASUREMENTS,
+    "system_check.missing_check": _SYSTEM,
+    "system_check.availability_check": _SYSTEM,
+    "system_check.system_type_check": _SYSTEM,
+    "system_check.network_check": _SYSTEM,
+    "system_check.required_fields_check": _SYSTEM,
+    "system_check.submitter_check": _SYSTEM,
+    "system_check.division_check": _SYSTEM,
+    "power_check.required_files_check": _POWER,
+    "power_check.external_power_check": _POWER,
+    "power_check.get_power_metric_check": _POWER,
+    # The old tool's functions that check one thing.
+    "submission_checker_old.find_error_in_detail_log": _LOADGEN_ERRORS,
+    "submission_checker_old.check_system_desc_id": _SYSTEM,
+    "submission_checker_old.check_power_dir": _POWER,
+}
+_BY_WORDS = (
+    (r"required scenario|unknown scenario", _SCENARIOS),
+    (r"seed", _SEEDS),
+    (r"accuracy.*not met|accuracy not", _SCORE),
+    (r"not truncated", _TRUNCATE),
+    (r"hash", _HASH),
+    (r"early.stopping", _LATE),
+    (r"latency|check for TTFT", _LATENCY),
+    (r"duration", _USER_CONF),
+    (r"sample.?count|samples.per.query|query.?count|dataset", _DATASET),
+    (r"measurements", _MEASUREMENTS),
+    (r"calibration", _CALIBRATION),
+    (r"empty director", _EMPTY_FOLDER),
+    (r"number_of_nodes|invalid literal", _NODES),
+    (r"system_desc|system.*json|required field|required.*key|is_network|NoneType", _SYSTEM),
+    (r"user\.conf|README", _FILES),
+    (r"No module named|can't open file|No such file.*submission_checker", _REFERENCE),
+    (r"power", _POWER),
+    (r"error", _LOADGEN_ERRORS),
 )
-_OTHERWISE = "Compare the file with docs/submission.md, mend its cause, and assemble again."
 
 
-def remedy_for(said: str) -> str:
-    """Find what to do about a complaint, by its words."""
+def remedy_for(check: str, text: str) -> str:
+    """Return what to do about a complaint.
+
+    Args:
+        check: Module and function of the tool that made it; "" for a crash.
+        text: Its text, searched where the check's name does not decide.
+    """
+    if check in _BY_CHECK:
+        return _BY_CHECK[check]
     return next(
-        (remedy for pattern, remedy in _REMEDIES if re.search(pattern, said, re.IGNORECASE)), _OTHERWISE
+        (remedy for pattern, remedy in _BY_WORDS if re.search(pattern, text, re.IGNORECASE)), _OTHERWISE
     )

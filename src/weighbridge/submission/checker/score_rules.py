@@ -7,7 +7,7 @@ from pathlib import Path
 from weighbridge.config.round import Round
 from weighbridge.loadgen.logs import ANSWERS
 from weighbridge.records.check_record import Complaint
-from weighbridge.submission.checker.tree_paths import Place
+from weighbridge.submission.checker.tree_paths import Place, complaint_at
 
 LARGEST_LOG_BYTES = 10 * 1024
 HASH_LINE = re.compile(r"hash=(\w+)")
@@ -18,7 +18,7 @@ def score_complaints(tree: Path, place: Place, round_: Round) -> Iterator[Compla
     """Check one scenario's score, hash line and truncated log."""
     log = place.folder / "accuracy" / ANSWERS
     if log.is_file() and log.stat().st_size > LARGEST_LOG_BYTES:
-        yield _complaint(
+        yield complaint_at(
             tree, log, f"has {log.stat().st_size} bytes, at most {LARGEST_LOG_BYTES} may be", "Truncate it."
         )
     path = place.folder / "accuracy" / "accuracy.txt"
@@ -28,7 +28,7 @@ def score_complaints(tree: Path, place: Place, round_: Round) -> Iterator[Compla
     lines = path.read_bytes().decode(errors="replace").split("\n")
     hashes = [line for line in lines if HASH_LINE.fullmatch(line)]
     if len(hashes) != 1:
-        yield _complaint(
+        yield complaint_at(
             tree, path, f"{len(hashes)} lines are hash=... alone, one must be", "Assemble the tree anew."
         )
     yield from _values(tree, path, lines, place, round_)
@@ -39,15 +39,11 @@ def _values(tree: Path, path: Path, lines: list[str], place: Place, round_: Roun
     # The checker's pattern, from the start of a line; of several on one line the last counts.
     found = [match[1] for line in lines if (match := re.match(rf'\{{.*"{metric}":\s*([^\s,}}]+).*\}}', line))]
     if not found:
-        yield _complaint(tree, path, f'no line is {{"{metric}": ...}}', _RESCORE)
+        yield complaint_at(tree, path, f'no line is {{"{metric}": ...}}', _RESCORE)
     for text in found:
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-            yield _complaint(tree, path, f"'{metric}' is {text}, not a plain decimal number", _RESCORE)
+            yield complaint_at(tree, path, f"'{metric}' is {text}, not a plain decimal number", _RESCORE)
         elif float(text) < floor and place.division == "closed":
-            yield _complaint(
+            yield complaint_at(
                 tree, path, f"'{metric}' is {text}, below {floor}", "Look at the run's verdict; it says why."
             )
-
-
-def _complaint(tree: Path, path: Path, said: str, remedy: str) -> Complaint:
-    return Complaint(tool="weighbridge", file=path.relative_to(tree).as_posix(), said=said, remedy=remedy)

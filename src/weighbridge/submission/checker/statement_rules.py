@@ -7,7 +7,7 @@ from typing import Any
 
 from weighbridge.config.round import Round
 from weighbridge.records.check_record import Complaint
-from weighbridge.submission.checker.tree_paths import scenario_places, submitters
+from weighbridge.submission.checker.tree_paths import complaint_at, scenario_places, submitters
 from weighbridge.submission.measurements import MEASUREMENTS
 from weighbridge.submission.system_description import description_faults
 
@@ -28,13 +28,13 @@ def statement_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
 def _system(tree: Path, path: Path, submitter: Path, round_: Round) -> Iterator[Complaint]:
     values = _read(path)
     if values is None:
-        yield _complaint(tree, path, "is no JSON object", "Assemble the tree anew.")
+        yield complaint_at(tree, path, "is no JSON object", "Assemble the tree anew.")
         return
     for said, remedy in description_faults(values, round_):
-        yield _complaint(tree, path, said, remedy)
+        yield complaint_at(tree, path, said, remedy)
     for name, folder in (("submitter", submitter), ("division", submitter.parent)):
         if str(values.get(name, "")).lower() != folder.name.lower():
-            yield _complaint(
+            yield complaint_at(
                 tree,
                 path,
                 f"'{name}' is '{values.get(name)}'",
@@ -45,11 +45,11 @@ def _system(tree: Path, path: Path, submitter: Path, round_: Round) -> Iterator[
 def _measurements(tree: Path, path: Path) -> Iterator[Complaint]:
     values = _read(path)
     if values is None:
-        yield _complaint(tree, path, "is no JSON object", "Assemble the tree anew.")
+        yield complaint_at(tree, path, "is no JSON object", "Assemble the tree anew.")
         return
     for name, example in MEASUREMENTS.items():
         if not values.get(name):
-            yield _complaint(
+            yield complaint_at(
                 tree,
                 path,
                 f"'{name}' is missing or empty",
@@ -60,7 +60,7 @@ def _measurements(tree: Path, path: Path) -> Iterator[Complaint]:
 def _mapping(tree: Path, path: Path, benchmark: str) -> Iterator[Complaint]:
     values = _read(path) if path.is_file() else None
     if values is None or benchmark not in values:
-        yield _complaint(
+        yield complaint_at(
             tree,
             path,
             f"does not map '{benchmark}'",
@@ -74,7 +74,3 @@ def _read(path: Path) -> dict[str, Any] | None:
     except ValueError:
         return None
     return values if isinstance(values, dict) else None
-
-
-def _complaint(tree: Path, path: Path, said: str, remedy: str) -> Complaint:
-    return Complaint(tool="weighbridge", file=path.relative_to(tree).as_posix(), said=said, remedy=remedy)

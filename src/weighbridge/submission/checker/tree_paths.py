@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from weighbridge.records.check_record import Complaint
+
 DIVISIONS = ("closed", "open")
 
 
@@ -20,6 +22,11 @@ class Place:
     def scenario(self) -> str:
         """The folder's own name."""
         return self.folder.name
+
+
+def complaint_at(tree: Path, path: Path, said: str, remedy: str) -> Complaint:
+    """Return a complaint of our own about a file or folder of a tree."""
+    return Complaint(tool="weighbridge", file=path.relative_to(tree).as_posix(), said=said, remedy=remedy)
 
 
 def folders(folder: Path) -> list[Path]:

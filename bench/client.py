@@ -33,12 +33,13 @@ import numpy as np
 import psutil
 import pyarrow.parquet as pq
 
+from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue, Prompt
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.process_group import Progress
-from weighbridge.config.round import Round, load_round
+from weighbridge.config.round import Mode, Round
 from weighbridge.config.settings import ClientSettings, RequestSettings
-from weighbridge.core.terms import Mode, Scenario
-from weighbridge.loadgen.issuer import PARQUET_FILE, drive
-from weighbridge.records.run_record import LoadReport
+from weighbridge.loadgen.issuer import drive
+from weighbridge.records.run_record import REQUESTS_TABLE, LoadReport
 from weighbridge.requests.encoding import envelope
 from weighbridge.requests.store import RequestStore, StoreOrigin, write_store
 from weighbridge.simulate.behaviour import Behaviour, predict, service_times_s
@@ -77,7 +78,7 @@ def store_of(folder: Path, samples: int) -> Path:
     """Make a store of distinct bodies, unless it is there."""
     if (folder / "manifest.json").exists() and RequestStore.open(folder).manifest.count == samples:
         return folder
-    prefix, suffix = envelope("m", RequestSettings())
+    prefix, suffix = envelope(ProductCatalogue(Prompt(system="", user="")), "m", RequestSettings())
     picture = base64.b64encode(random.Random(1).randbytes(PICTURE_BYTES)).decode()
 
     def bodies() -> Iterator[bytes]:
@@ -92,7 +93,7 @@ def store_of(folder: Path, samples: int) -> Path:
 
     print(f"making {folder} ({samples} bodies) ...", file=sys.stderr)
     write_store(
-        folder, bodies(), lambda: StoreOrigin(task="bench", model_name="m", prefix=prefix, suffix=suffix)
+        folder, bodies(), lambda: StoreOrigin(benchmark="bench", model_name="m", prefix=prefix, suffix=suffix)
     )
     return folder
 
@@ -133,7 +134,7 @@ def our_client(
     urls: tuple[str, ...],
     store: Path,
     samples: int,
-    scenario: Scenario,
+    scenario: str,
     target_qps: float,
     *,
     workers: int = 1,
@@ -159,7 +160,7 @@ def our_client(
             out=folder,
             progress=watch,
         )
-        table = pq.read_table(folder / PARQUET_FILE)
+        table = pq.read_table(folder / REQUESTS_TABLE)
         # LoadGen's own figures count from the scheduled time, so its process's lateness is in them.
         summary = (folder / "mlperf_log_summary.txt").read_text()
         percentiles = dict(re.findall(r"(50|99)\.00 percentile latency \(ns\) *: (\d+)", summary))
@@ -211,8 +212,8 @@ def against_the_oracle(folder: Path) -> Figures:
     behaviour = Behaviour(servers=8, mean_s=0.1, distribution="exponential")
     store = store_of(folder / "oracle.store", 2000)
     with endpoint(behaviour) as url, tempfile.TemporaryDirectory() as out:
-        our_client((url,), store, 2000, Scenario.SERVER, 64, out=Path(out))
-        table = pq.read_table(Path(out) / PARQUET_FILE).to_pandas().sort_values("sent_ns")
+        our_client((url,), store, 2000, "server", 64, out=Path(out))
+        table = pq.read_table(Path(out) / REQUESTS_TABLE).to_pandas().sort_values("sent_ns")
     bodies = RequestStore.open(store)
     services_s = service_times_s([bodies.body(sample) for sample in table["sample"]], behaviour)
     expected_s = predict(table["sent_ns"].to_numpy() / 1e9, services_s, behaviour.servers)
@@ -292,7 +293,7 @@ def main() -> None:
             others["wrk, 64 connections"] = lambda: wrk(url, small, 64)
         ours: dict[str, Callable[[], Figures]] = {
             f"weighbridge, {workers} worker{'s' * (workers > 1)}": lambda workers=workers: our_client(
-                (url,), full, samples, Scenario.OFFLINE, 1, workers=workers
+                (url,), full, samples, "offline", 1, workers=workers
             ).figures()
             for workers in (1, 2)
         }
@@ -301,7 +302,7 @@ def main() -> None:
         show("Offline: all at once", found["offline"])
         server: dict[str, Callable[[], Figures]] = {
             f"{rate} queries/s, {workers} worker{'s' * (workers > 1)}": lambda rate=rate, workers=workers: (
-                our_client((url,), small, 4000, Scenario.SERVER, rate, workers=workers).figures()
+                our_client((url,), small, 4000, "server", rate, workers=workers).figures()
             )
             for rate, workers in ((400, 1), (1000, 1), (3000, 1), (3000, 2))
         }
@@ -312,7 +313,7 @@ def main() -> None:
     if not options.quick:
         ten_seconds = Behaviour(mean_s=10)
         with endpoint(ten_seconds) as one, endpoint(ten_seconds) as two:
-            run = our_client((one, two), full, FULL, Scenario.SERVER, 2400, workers=2, connections=30_000)
+            run = our_client((one, two), full, FULL, "server", 2400, workers=2, connections=30_000)
             figures = run.figures() | {"most_in_flight": max(count for _, count in run.report.in_flight)}
             figures |= {"lost": run.report.issued - run.report.completed}
             found["24,000 in flight"] = {"2,400/s, answered after 10 s": summarise([figures])}

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, ImageFilter
 
-from weighbridge.benchmarks.registry import load_task
+from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.settings import RequestSettings
 from weighbridge.requests.store import build_store
 
@@ -61,7 +61,7 @@ def load_as_the_reference(folder: Path, prompt: Path) -> int:
     import datasets  # not at the top: the store's encoding processes import this file again
 
     datasets.disable_progress_bars()
-    task = load_task("product-catalogue", prompt)
+    task = load_benchmark("qwen3-vl-235b-a22b").task(prompt)
     rows = datasets.load_dataset("parquet", data_files=str(folder / "*.parquet"), split="train")
     rows = rows.cast_column("product_image", datasets.Image())
     loaded = []
@@ -93,7 +93,7 @@ def main() -> None:
                 dataset=folder / "dataset",
                 splits=("train",),
                 prompt=prompt,
-                task="product-catalogue",
+                benchmark="qwen3-vl-235b-a22b",
                 model_name="m",
                 settings=RequestSettings(),
                 expected_samples=options.samples,

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from weighbridge.config.round import load_round
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.settings import ServerSettings, parse_settings
 from weighbridge.requests.store import RequestStore, build_store
 from weighbridge.requests.token_counts import Counter, count
@@ -31,14 +31,14 @@ def settings() -> ServerSettings:
 
 @pytest.fixture(scope="module")
 def store(settings: ServerSettings, tmp_path_factory: pytest.TempPathFactory) -> RequestStore:
-    round_ = load_round("demo", ROOT / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds")
+    round_ = load_round("demo")
     config = parse_settings(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT)
     out = tmp_path_factory.mktemp("store") / "requests"
     build_store(
         dataset=ROOT / "demo" / "dataset",
         splits=round_.splits,
         prompt=ROOT / "demo" / "prompt.json",
-        task=round_.task,
+        benchmark=round_.benchmark,
         expected_samples=round_.samples,
         model_name=settings.model_name,
         settings=config.requests,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from endpoint import Endpoint
 
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.process_group import Progress
-from weighbridge.config.round import Round, load_round
+from weighbridge.config.round import Mode, Round
 from weighbridge.config.settings import ClientSettings, RequestSettings
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.loadgen.issuer import drive
 from weighbridge.records.run_record import LoadReport
 from weighbridge.requests.encoding import envelope
@@ -43,7 +43,7 @@ def small_round(samples: int, *, duration_s: float = 0.1, token_latencies: bool 
     return demo.model_copy(
         update={
             "samples": samples,
-            "loadgen": demo.loadgen.model_copy(update={"token_latencies": token_latencies}),
+            "loadgen": demo.loadgen_rules.model_copy(update={"token_latencies": token_latencies}),
             "scenarios": {name: found.model_copy(update=rules) for name, found in demo.scenarios.items()},
         }
     )
@@ -77,7 +77,7 @@ def run_against(
     folder: Path,
     samples: int,
     *,
-    scenario: Scenario = Scenario.OFFLINE,
+    scenario: str = "offline",
     mode: Mode = Mode.ACCURACY,
     target_qps: float = 200,
     stream: bool = False,

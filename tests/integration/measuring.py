@@ -6,8 +6,8 @@ from pathlib import Path
 import yaml
 from driving import small_store
 
+from weighbridge.config.round import Mode
 from weighbridge.config.settings import ClientSettings, ServerSettings
-from weighbridge.core.terms import Mode, Scenario
 
 HASH = "0" * 64
 
@@ -29,7 +29,7 @@ def run_command(
     )
     server = ServerSettings(model_name="tiny", endpoints=(url,), warmup_requests=1)
     options: dict[str, object] = {
-        "scenario": Scenario.SERVER,
+        "scenario": "server",
         "mode": Mode.PERFORMANCE,
         "round": round_file,
         "target-qps": target_qps,

@@ -14,9 +14,9 @@ from driving import small_store
 from simulating import simulated
 
 from weighbridge.artifacts.proof import Proof
-from weighbridge.config.round import load_round
+from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.round import Mode
 from weighbridge.config.settings import ClientSettings, ServerSettings
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.records.search_record import Peak, Probe
 from weighbridge.run import Setup, execute
 from weighbridge.simulate.behaviour import Behaviour
@@ -64,7 +64,7 @@ class System:
         self.setup = Setup(load_round(str(self.round_file)), self.server, self.client, proof, self.store)
 
     def measure_offline(self) -> None:
-        execute(self.setup, Scenario.OFFLINE, Mode.PERFORMANCE, 100, self.folder / "offline")
+        execute(self.setup, "offline", Mode.PERFORMANCE, 100, self.folder / "offline")
 
     def search(self, name: str = "peak", **search: object) -> subprocess.Popen[str]:
         options = {

@@ -28,7 +28,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         dataset=demo / "dataset",
         splits=("train", "test"),
         prompt=demo / "prompt.json",
-        task="product-catalogue",
+        benchmark="qwen3-vl-235b-a22b",
         expected_samples=512,
         model_name="tiny",
         settings=RequestSettings(),

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from weighbridge.config.round import load_round
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.settings import ServerSettings
 from weighbridge.core.errors import SetupError, WeighbridgeError
 from weighbridge.run.preflight import check_accelerators
@@ -180,6 +180,6 @@ def test_too_few_accelerators_point_to_the_demo() -> None:
 
 def test_every_error_has_an_exit_code(root: Path) -> None:
     with pytest.raises(WeighbridgeError) as caught:
-        load_round("v0.0", root / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds")
+        load_round("v0.0")
     assert caught.value.exit_code == 2
     assert "v6.0" in str(caught.value)

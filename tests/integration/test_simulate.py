@@ -11,7 +11,7 @@ from driving import Run, run_against, small_store
 from openai import OpenAI
 from simulating import simulated
 
-from weighbridge.core.terms import Mode, Scenario
+from weighbridge.config.round import Mode
 from weighbridge.requests.store import RequestStore
 from weighbridge.simulate.behaviour import Behaviour, body_hash, predict, service_times_s
 
@@ -36,7 +36,7 @@ def test_every_latency_is_as_the_oracle_computes(behaviour: Behaviour, stream: b
             [url],
             tmp_path,
             250,
-            scenario=Scenario.SERVER,
+            scenario="server",
             mode=Mode.PERFORMANCE,
             target_qps=64,
             stream=stream,

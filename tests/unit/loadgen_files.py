@@ -4,37 +4,36 @@ import json
 from pathlib import Path
 from typing import Any
 
-from weighbridge.benchmarks.registry import Score
-from weighbridge.config.round import Round, load_round
+from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.round import Mode, Round
 from weighbridge.core.files import sha256_of
-from weighbridge.core.terms import Mode, Scenario
-from weighbridge.evaluation.evaluate import Evaluation
-from weighbridge.gates import judge, write_verdict
+from weighbridge.gates import judge
 from weighbridge.records.run_record import RunRecord
+from weighbridge.records.score import Evaluation, Score
+from weighbridge.records.verdict import write_verdict
 from weighbridge.submission.truncate import truncate_log
 
 SAMPLES = 600
-_ROUNDS = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds"
 
 
 def small_round(**changes: Any) -> Round:
     """Round v6.0 as a demonstration of 600 samples and 10 s: long enough for early stopping."""
-    real = load_round("v6.0", _ROUNDS)
+    real = load_round("v6.0")
     small = {"min_query_count": SAMPLES, "min_duration_s": 10.0}
     scenarios = {scenario: rules.model_copy(update=small) for scenario, rules in real.scenarios.items()}
     demonstration = {"name": "small", "submittable": False, "samples": SAMPLES, "scenarios": scenarios}
     return real.model_copy(update=demonstration | changes)
 
 
-def detail_values(round_: Round, scenario: Scenario, mode: Mode) -> dict[str, Any]:
+def detail_values(round_: Round, scenario: str, mode: Mode) -> dict[str, Any]:
     """The keys of a valid detail log, in LoadGen's order."""
-    rules, seeds = round_.scenarios[scenario], round_.loadgen.seeds
-    server, performance = scenario is Scenario.SERVER, mode is Mode.PERFORMANCE
+    rules, seeds = round_.scenarios[scenario], round_.loadgen_rules.seeds
+    server, performance = scenario == "server", mode is Mode.PERFORMANCE
     values: dict[str, Any] = {
-        "loadgen_version": f"{round_.loadgen.versions[-1]} @ 3546c66b9e",
+        "loadgen_version": f"{round_.loadgen_rules.versions[-1]} @ 3546c66b9e",
         "loadgen_git_status_message": "",
         "qsl_reported_total_count": round_.samples,
-        "effective_scenario": scenario.loadgen_name,
+        "effective_scenario": str(rules.loadgen_scenario),
         "effective_test_mode": "PerformanceOnly" if performance else "AccuracyOnly",
         "effective_samples_per_query": 1 if server else round_.samples,
         "effective_target_qps": 20,
@@ -101,7 +100,7 @@ def _entry(key: str, value: Any, is_error: bool) -> dict[str, Any]:
     }
 
 
-def record_values(round_: Round, scenario: Scenario, mode: Mode) -> dict[str, Any]:
+def record_values(round_: Round, scenario: str, mode: Mode) -> dict[str, Any]:
     """All of a good run.json."""
     load = {
         "issued": 2 * round_.samples,
@@ -119,7 +118,7 @@ def record_values(round_: Round, scenario: Scenario, mode: Mode) -> dict[str, An
         "received_bytes": 1,
         "started": "2026-01-01T00:00:00Z",
         "ended": "2026-01-01T00:01:00Z",
-        "loadgen_version": round_.loadgen.versions[-1],
+        "loadgen_version": round_.loadgen_rules.versions[-1],
         "settings": {},
     }
     server = {
@@ -137,7 +136,7 @@ def record_values(round_: Round, scenario: Scenario, mode: Mode) -> dict[str, An
     return {
         "round": round_.name,
         "submittable": round_.submittable,
-        "scenario": scenario.value,
+        "scenario": scenario,
         "mode": mode.value,
         "weighbridge_version": "0.1.0",
         "git_revision": "0" * 40,
@@ -152,7 +151,7 @@ def record_values(round_: Round, scenario: Scenario, mode: Mode) -> dict[str, An
     }
 
 
-def write_run(results: Path, round_: Round, scenario: Scenario, mode: Mode) -> Path:
+def write_run(results: Path, round_: Round, scenario: str, mode: Mode) -> Path:
     """Write the folder of one valid run, and return it."""
     folder = results / scenario / mode
     folder.mkdir(parents=True)
@@ -164,7 +163,7 @@ def write_run(results: Path, round_: Round, scenario: Scenario, mode: Mode) -> P
     data = b"answer".hex().upper()
     lines = [f'{{ "seq_id" : {i}, "qsl_idx" : {i}, "data" : "{data}", "token_count" : 9 }}' for i in answers]
     (folder / "mlperf_log_accuracy.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
-    (folder / "user.conf").write_text(f"*.{scenario.loadgen_name}.target_qps = 20\n")
+    (folder / "user.conf").write_text(f"*.{round_.scenarios[scenario].folder}.target_qps = 20\n")
     seal(folder, record_values(round_, scenario, mode))
     return folder
 
@@ -253,7 +252,7 @@ def evaluation_of(round_: Round, log: Path, value: float = 0.79) -> Evaluation:
     return Evaluation(
         round=round_.name,
         submittable=round_.submittable,
-        task=round_.task,
+        benchmark=round_.benchmark,
         metric="f1",
         value=value,
         empty=1,
@@ -274,6 +273,6 @@ def write_results(results: Path, round_: Round) -> None:
             accuracy=accuracy,
             evaluation=evaluation,
             round_=round_,
-            scenario=scenario,
+            scenario=round_.scenarios[scenario],
         )
         write_verdict(verdict, results / scenario / "verdict.json")

@@ -6,7 +6,7 @@ import pytest
 
 from weighbridge.artifacts.kinds import Kind, check_contents
 from weighbridge.benchmarks.qwen3_vl.synthetic import synthesise
-from weighbridge.benchmarks.registry import load_task
+from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError
 
@@ -15,8 +15,10 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_catalogue_is_one_that_the_task_reads(tmp_path: Path) -> None:
     synthesise(Kind.DATASET, 103, tmp_path / "dataset")
-    truth = load_task("product-catalogue", ROOT / "rehearsal" / "prompt.json").truth(
-        tmp_path / "dataset", ("train", "test")
+    truth = (
+        load_benchmark("qwen3-vl-235b-a22b")
+        .task(ROOT / "rehearsal" / "prompt.json")
+        .truth(tmp_path / "dataset", ("train", "test"))
     )
     assert len(truth) == 103
     assert all(row.category in row.candidates for row in truth.itertuples())

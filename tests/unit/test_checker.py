@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from loadgen_files import detail_values, small_round, write_detail, write_results
 
+from weighbridge.config.round import Mode
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.submission import assemble
 from weighbridge.submission.checker import CheckReport, check_submission
 
@@ -65,10 +65,10 @@ def _json(name: str, **changes: object) -> Callable[[Path], None]:
     return edit
 
 
-def _detail(scenario: Scenario, mode: Mode, *errors: str, **changes: object) -> Callable[[Path], None]:
+def _detail(scenario: str, mode: Mode, *errors: str, **changes: object) -> Callable[[Path], None]:
     def edit(tree: Path) -> None:
         inner = "performance/run_1" if mode is Mode.PERFORMANCE else "accuracy"
-        place = tree / (SERVER if scenario is Scenario.SERVER else OFFLINE) / inner
+        place = tree / (SERVER if scenario == "server" else OFFLINE) / inner
         write_detail(place / "mlperf_log_detail.txt", detail_values(ROUND, scenario, mode) | changes, errors)
 
     return edit
@@ -112,7 +112,7 @@ def _append_to_last_line(name: str, more: str) -> Callable[[Path], None]:
     return edit
 
 
-S, F, P, A = Scenario.SERVER, Scenario.OFFLINE, Mode.PERFORMANCE, Mode.ACCURACY
+S, F, P, A = "server", "offline", Mode.PERFORMANCE, Mode.ACCURACY
 PERFORMANCE_LOG = f"{SERVER}/performance/run_1/mlperf_log_detail.txt"
 ACCURACY_LOG = f"{SERVER}/accuracy/mlperf_log_detail.txt"
 SCORE = f"{SERVER}/accuracy/accuracy.txt"

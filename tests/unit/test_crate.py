@@ -14,9 +14,9 @@ from rocrate.rocrate import ROCrate
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.manifest import FileEntry
 from weighbridge.artifacts.proof import Proof
+from weighbridge.config.round import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.provenance import CRATE, write_crate
 
 ROUND = small_round()
@@ -126,7 +126,7 @@ def test_a_run_tells_who_when_where_and_with_what(results: Path) -> None:
     software = [entities[name] for name in _references(run["instrument"])]
     assert [(program["name"], program["softwareVersion"]) for program in software] == [
         ("Weighbridge", "0.1.0"),
-        ("MLCommons LoadGen", ROUND.loadgen.versions[-1]),
+        ("MLCommons LoadGen", ROUND.loadgen_rules.versions[-1]),
         ("vLLM", "0.12.0"),
     ]
     assert software[0]["sha256"] == "c" * 64
@@ -145,8 +145,8 @@ def test_verdict_and_score_are_values_too(results: Path) -> None:
 
 
 def test_a_run_that_ended_early_says_so(results: Path) -> None:
-    folder = results / Scenario.OFFLINE / Mode.ACCURACY
-    values = record_values(ROUND, Scenario.OFFLINE, Mode.ACCURACY)
+    folder = results / "offline" / Mode.ACCURACY
+    values = record_values(ROUND, "offline", Mode.ACCURACY)
     values["load"]["aborted"] = "the server died"
     seal(folder, values)
     run = _write(results)["#run-offline-accuracy"]

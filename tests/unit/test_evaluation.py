@@ -11,7 +11,8 @@ import pytest
 from loadgen_files import small_round
 
 from weighbridge.core.errors import InputError
-from weighbridge.evaluation.evaluate import Evaluation, evaluate
+from weighbridge.evaluation.evaluate import evaluate
+from weighbridge.records.score import Evaluation
 
 ROUND = small_round(samples=4, splits=("train",))
 # The official checker's pattern for this metric, in our own words: at the line's start, with double quotes.

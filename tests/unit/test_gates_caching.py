@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from loadgen_files import record_values, seal, small_round, write_run
 
-from weighbridge.core.terms import Mode, Scenario
+from weighbridge.config.round import Mode
 from weighbridge.gates import judge
 from weighbridge.records.verdict import Check
 
@@ -19,8 +19,8 @@ def _check(
 ) -> Check | None:
     round_ = small_round(submittable=submittable)
     for mode in Mode:
-        folder = write_run(tmp_path, round_, Scenario.OFFLINE, mode)
-        record = record_values(round_, Scenario.OFFLINE, mode) | {"telemetry": telemetry}
+        folder = write_run(tmp_path, round_, "offline", mode)
+        record = record_values(round_, "offline", mode) | {"telemetry": telemetry}
         record["server"] |= server
         seal(folder, record)
     verdict = judge(
@@ -28,7 +28,7 @@ def _check(
         accuracy=tmp_path / "offline" / "accuracy",
         evaluation=None,
         round_=round_,
-        scenario=Scenario.OFFLINE,
+        scenario=round_.scenarios["offline"],
     )
     return next((check for check in verdict.checks if check.name == name), None)
 

@@ -8,11 +8,12 @@ import pytest
 from loadgen_files import detail_values, small_round, write_detail, write_published, write_results, write_run
 from rich.console import Console
 
-from weighbridge.config.round import load_round
+from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.round import Mode
 from weighbridge.core.errors import InputError
-from weighbridge.core.terms import Mode, Scenario
-from weighbridge.gates import Verdict, judge_logs, render_verdict
+from weighbridge.gates import judge_logs, render_verdict
 from weighbridge.gates.foreign_logs import find_runs
+from weighbridge.records.verdict import Verdict
 
 ROUND = small_round()
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "published-q3vl-v6.0"
@@ -27,26 +28,26 @@ def _text(verdict: Verdict) -> str:
 def test_a_run_directory_of_our_own_is_valid_in_both_scenarios(tmp_path: Path) -> None:
     write_results(tmp_path, ROUND)
     assert [(v.scenario, v.outcome) for v in judge_logs(tmp_path, ROUND)] == [
-        (Scenario.OFFLINE, "VALID"),
-        (Scenario.SERVER, "VALID"),
+        ("offline", "VALID"),
+        ("server", "VALID"),
     ]
 
 
 def test_the_names_of_folders_do_not_matter(tmp_path: Path) -> None:
-    shutil.move(write_run(tmp_path / "a", ROUND, Scenario.SERVER, Mode.PERFORMANCE), tmp_path / "x")
+    shutil.move(write_run(tmp_path / "a", ROUND, "server", Mode.PERFORMANCE), tmp_path / "x")
     [verdict] = judge_logs(tmp_path / "x", ROUND)
-    assert (verdict.scenario, verdict.outcome) == (Scenario.SERVER, "UNPROVEN")
+    assert (verdict.scenario, verdict.outcome) == ("server", "UNPROVEN")
     assert "add the logs of the accuracy run" in _text(verdict)
 
 
 def test_two_runs_of_a_kind_no_logs_and_another_scenario_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no mlperf_log_detail"):
         judge_logs(tmp_path, ROUND)
-    folder = write_run(tmp_path, ROUND, Scenario.SERVER, Mode.PERFORMANCE)
+    folder = write_run(tmp_path, ROUND, "server", Mode.PERFORMANCE)
     again = Path(shutil.copytree(folder, tmp_path / "again"))
     (again / "run.json").unlink()
-    assert find_runs(tmp_path)[Scenario.SERVER][Mode.PERFORMANCE] == folder  # a copy is the same run
-    values = detail_values(ROUND, Scenario.SERVER, Mode.PERFORMANCE)
+    assert find_runs(tmp_path)["server"][Mode.PERFORMANCE] == folder  # a copy is the same run
+    values = detail_values(ROUND, "server", Mode.PERFORMANCE)
     write_detail(again / "mlperf_log_detail.txt", values | {"effective_target_qps": 21})
     with pytest.raises(InputError, match="two Server performance runs"):
         judge_logs(tmp_path, ROUND)
@@ -67,10 +68,8 @@ def test_two_runs_of_a_kind_no_logs_and_another_scenario_are_refused(tmp_path: P
 def test_the_next_target_of_a_server_run(
     tmp_path: Path, changes: dict[str, object], suggested: float | None
 ) -> None:
-    folder = write_run(tmp_path, ROUND, Scenario.SERVER, Mode.PERFORMANCE)
-    write_detail(
-        folder / "mlperf_log_detail.txt", detail_values(ROUND, Scenario.SERVER, Mode.PERFORMANCE) | changes
-    )
+    folder = write_run(tmp_path, ROUND, "server", Mode.PERFORMANCE)
+    write_detail(folder / "mlperf_log_detail.txt", detail_values(ROUND, "server", Mode.PERFORMANCE) | changes)
     [verdict] = judge_logs(tmp_path, ROUND)
     assert verdict.suggested_target_qps == suggested
     if suggested:
@@ -78,8 +77,8 @@ def test_the_next_target_of_a_server_run(
 
 
 def test_the_early_stopping_test_is_told_in_numbers(tmp_path: Path) -> None:
-    folder = write_run(tmp_path, ROUND, Scenario.SERVER, Mode.PERFORMANCE)
-    late = detail_values(ROUND, Scenario.SERVER, Mode.PERFORMANCE) | {"result_overlatency_query_count": 10}
+    folder = write_run(tmp_path, ROUND, "server", Mode.PERFORMANCE)
+    late = detail_values(ROUND, "server", Mode.PERFORMANCE) | {"result_overlatency_query_count": 10}
     write_detail(folder / "mlperf_log_detail.txt", late)
     [verdict] = judge_logs(tmp_path, ROUND)
     assert (verdict.over_latency, verdict.queries_needed) == (10, 2010)

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from probes import probe
 
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.process_group import Progress
-from weighbridge.config.round import load_round
 from weighbridge.config.settings import SearchSettings
-from weighbridge.core.terms import Scenario
 from weighbridge.loadgen.early_stopping import max_over_latency
 from weighbridge.loadgen.schedule import server_schedule_s
 from weighbridge.records.search_record import Probe
@@ -21,7 +20,7 @@ from weighbridge.search.prober import haste, probing_round
 from weighbridge.simulate.behaviour import predict
 
 V6 = load_round("v6.0")
-SEED = V6.loadgen.seeds.schedule
+SEED = V6.loadgen_rules.seeds.schedule
 FULL = FullRun(queries=48289, duration_s=600.0, limit_s=12.0, percentile=0.99)
 
 
@@ -183,11 +182,11 @@ def test_a_probe_is_issued_at_the_full_runs_realised_rate() -> None:
 
 def test_probing_rules_ask_for_as_many_queries_and_no_whole_passes() -> None:
     rules = probing_round(V6, 900)
-    assert rules.scenarios[Scenario.SERVER].min_query_count == 900
-    assert rules.scenarios[Scenario.SERVER].target_latency_s == 12
-    assert not rules.loadgen.whole_passes
-    assert V6.loadgen.whole_passes
-    assert rules.scenarios[Scenario.OFFLINE] == V6.scenarios[Scenario.OFFLINE]
+    assert rules.scenarios["server"].min_query_count == 900
+    assert rules.scenarios["server"].target_latency_s == 12
+    assert not rules.loadgen_rules.whole_passes
+    assert V6.loadgen_rules.whole_passes
+    assert rules.scenarios["offline"] == V6.scenarios["offline"]
 
 
 @pytest.mark.parametrize(

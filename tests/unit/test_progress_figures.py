@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.frames import Kind
 from weighbridge.client.process_group import Progress
 from weighbridge.client.request_log import RECORD_TYPE, Records
 from weighbridge.client.request_log_tail import RecordsTail
-from weighbridge.config.round import load_round
+from weighbridge.config.round import Mode
 from weighbridge.core.percentiles import percentile_of_sorted
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.monitor import run_progress as progress_module
 from weighbridge.monitor.run_progress import LatencyHistogram, MeasurementPlan, RunProgress
 
@@ -83,7 +83,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def server_plan(expected: int = 1000, target_qps: float = 10) -> MeasurementPlan:
     return MeasurementPlan(
-        "server performance", Scenario.SERVER, target_qps, expected, expected / target_qps, 12
+        "server performance", "server", True, target_qps, expected, expected / target_qps, 12
     )
 
 
@@ -109,7 +109,7 @@ def test_a_server_run_ends_with_its_schedule_or_with_what_is_in_flight(tmp_path:
 
 def test_an_offline_run_goes_on_at_the_rate_so_far(tmp_path: Path, clock: Clock) -> None:
     progress = RunProgress(
-        MeasurementPlan("offline performance", Scenario.OFFLINE, 50, 1000, 20, None), tmp_path
+        MeasurementPlan("offline performance", "offline", False, 50, 1000, 20, None), tmp_path
     )
     progress(Progress(1000, 0, 0))
     clock.now_s += 10
@@ -126,13 +126,13 @@ def test_more_than_expected_is_no_more_than_all(tmp_path: Path) -> None:
     assert progress.figures().expected == 12
 
 
-@pytest.mark.parametrize(("scenario", "latency_s"), [(Scenario.SERVER, 3), (Scenario.OFFLINE, 1)])
+@pytest.mark.parametrize(("scenario", "latency_s"), [("server", 3), ("offline", 1)])
 def test_latencies_come_from_what_was_answered(
-    tmp_path: Path, clock: Clock, scenario: Scenario, latency_s: float
+    tmp_path: Path, clock: Clock, scenario: str, latency_s: float
 ) -> None:
     stale = records(50, planned_ns=1, sent_ns=1, end_ns=900 * NS)
     (tmp_path / "requests.bin").write_bytes(stale.tobytes())
-    progress = RunProgress(MeasurementPlan("x", scenario, 10, 100, 10, 12), tmp_path)
+    progress = RunProgress(MeasurementPlan("x", scenario, scenario == "server", 10, 100, 10, 12), tmp_path)
     # Until LoadGen's process has spoken, what lies there is an earlier run's.
     assert progress.figures().p99_s is None
     good = records(99, planned_ns=998 * NS, sent_ns=1000 * NS, end_ns=1001 * NS)
@@ -148,7 +148,14 @@ def test_latencies_come_from_what_was_answered(
 
 
 def test_a_plan_is_what_loadgen_will_do() -> None:
-    plan = MeasurementPlan.of("x", load_round("v6.0"), Scenario.SERVER, Mode.PERFORMANCE, 80.2)
+    plan = MeasurementPlan.of(
+        "x", load_round("v6.0"), load_round("v6.0").scenarios["server"], Mode.PERFORMANCE, 80.2
+    )
     assert (plan.expected, plan.limit_s) == (2 * 48289, 12)
     assert plan.schedule_s == pytest.approx(1203, abs=1)
-    assert MeasurementPlan.of("x", load_round("v6.0"), Scenario.OFFLINE, Mode.ACCURACY, 80).expected == 48289
+    assert (
+        MeasurementPlan.of(
+            "x", load_round("v6.0"), load_round("v6.0").scenarios["offline"], Mode.ACCURACY, 80
+        ).expected
+        == 48289
+    )

@@ -12,13 +12,12 @@ from rich.console import RenderableType
 from weighbridge.client.process_group import Progress
 from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING, shows_panels
-from weighbridge.core.terms import Scenario
 from weighbridge.monitor import reporter as reporter_module
 from weighbridge.monitor.reporter import Reporter, reporting
 from weighbridge.monitor.run_progress import MeasurementPlan
 from weighbridge.records.progress_record import PROGRESS_FILE, Phase, State
 
-PLAN = MeasurementPlan("server performance", Scenario.SERVER, 10, 100, 10, 12)
+PLAN = MeasurementPlan("server performance", "server", True, 10, 100, 10, 12)
 
 
 def written(folder: Path) -> State:

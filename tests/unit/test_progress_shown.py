@@ -6,12 +6,12 @@ import pytest
 from rich.console import Console
 
 from weighbridge.core.formatting import duration, latency, rate
-from weighbridge.core.terms import Scenario
 from weighbridge.monitor.render import render_line, render_panel
 from weighbridge.records.progress_record import Figures, Phase, State
 
 RUNNING = Figures(
-    scenario=Scenario.SERVER,
+    scenario="server",
+    scheduled=True,
     expected=96578,
     issued=20031,
     completed=19997,
@@ -101,7 +101,7 @@ def test_lines_hold_what_the_panel_holds() -> None:
 
 
 def test_an_offline_run_has_no_limit_and_says_since_when() -> None:
-    offline = RUNNING.model_copy(update={"scenario": Scenario.OFFLINE, "limit_s": None})
+    offline = RUNNING.model_copy(update={"scenario": "offline", "scheduled": False, "limit_s": None})
     words = render_line(state(label="offline performance", figures=offline))
     assert "expected 80.1), waiting 31, failed 3, p50 1.21 s from sending, p99 9.53 s, about" in words
     assert "p99 9.53 s, from sending" in drawn(state(figures=offline), 60)

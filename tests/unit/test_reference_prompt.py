@@ -19,7 +19,6 @@ from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.verify import describe
 from weighbridge.benchmarks.qwen3_vl.official_prompt import Prompt, extract, extract_official
-from weighbridge.benchmarks.qwen3_vl.prompt import PromptPins
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of
 
@@ -246,9 +245,9 @@ def proven(tmp_path: Path, sources: tuple[str, str], monkeypatch: pytest.MonkeyP
     )
 
 
-def pins_of(prompt: Prompt) -> PromptPins:
+def pins_of(prompt: Prompt) -> dict[str, str]:
     system, user = (hashlib.sha256(text.encode()).hexdigest() for text in (prompt.system, prompt.user))
-    return PromptPins(system_sha256=system, user_sha256=user)
+    return {"system": system, "user": user}
 
 
 def test_the_pinned_prompt_is_written(tmp_path: Path, proven: Proof, sources: tuple[str, str]) -> None:
@@ -276,6 +275,6 @@ def test_a_source_changed_since_its_proof_is_refused(tmp_path: Path, proven: Pro
     before = sha256_of(file)
     file.write_text(file.read_text() + "\n")
     assert sha256_of(file) != before
-    pins = PromptPins(system_sha256="0" * 64, user_sha256="0" * 64)
+    pins = {"system": "0" * 64, "user": "0" * 64}
     with pytest.raises(SetupError, match=f"{name}: missing or changed since"):
         extract_official(proven, pins, tmp_path / "prompt.json")

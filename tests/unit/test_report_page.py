@@ -12,9 +12,8 @@ from markupsafe import Markup
 from probes import peak, probe
 from report_files import study, write_requests, write_telemetry
 
-from weighbridge.config.round import Round
+from weighbridge.config.round import Mode, Round
 from weighbridge.core.errors import InputError
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.evaluation.error_analysis import Study
 from weighbridge.report import write_report
 from weighbridge.report.charts import GROUPS, Gap, drawings
@@ -91,7 +90,7 @@ def results(tmp_path: Path) -> Path:
 def page_of(results: Path, round_: Round | None = ROUND, studied: Study | None = None) -> Page:
     """Make the page with pictures that are not drawn: that takes seconds, and other tests look at them."""
     material = gather(results, round_)
-    studies: dict[Scenario, Study | Missing] = {
+    studies: dict[str, Study | Missing] = {
         scenario: studied or Missing("not studied") for scenario in material.round_.scenarios
     }
     pictures = [
@@ -205,7 +204,7 @@ def test_one_run_alone_makes_a_report(results: Path) -> None:
 
 
 def test_a_round_with_one_scenario_has_no_word_of_the_other(results: Path) -> None:
-    offline = {Scenario.OFFLINE: ROUND.scenarios[Scenario.OFFLINE]}
+    offline = {"offline": ROUND.scenarios["offline"]}
     page = page_of(results, ROUND.model_copy(update={"scenarios": offline}))
     assert "Server: " not in page.words
 
@@ -326,7 +325,7 @@ def test_a_truncated_accuracy_log_is_told_and_the_rest_shown(
 
 def test_a_run_without_requests_has_no_place_for_telemetry_either(results: Path) -> None:
     (results / "server" / "performance" / "requests.parquet").unlink()
-    run = gather(results, ROUND).runs[Scenario.SERVER, Mode.PERFORMANCE]
+    run = gather(results, ROUND).runs["server", Mode.PERFORMANCE]
     assert not isinstance(run, Missing)
     assert isinstance(run.traffic, Missing)
     assert run.telemetry == run.traffic

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from openai import OpenAI
 from PIL import Image
 
-from weighbridge.benchmarks.registry import load_task
+from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue, Prompt
 from weighbridge.config.settings import RequestSettings, Sampling
 from weighbridge.core.errors import InputError
-from weighbridge.requests.encoding import envelope, picture_url
+from weighbridge.core.images import image_url
+from weighbridge.requests.encoding import envelope
 from weighbridge.requests.store import RequestStore, StoreManifest, StoreOrigin, build_store, write_store
 
 PROMPT = {"system": "Answer ü.", "user": "Title @TITLE@, text @DESC@, candidates @CATS@"}
@@ -113,21 +114,16 @@ def sent_by_openai(settings: RequestSettings, messages: list[dict[str, Any]]) ->
 )
 def test_a_body_is_what_the_openai_client_sends(settings: RequestSettings) -> None:
     messages = load_messages(row(1))
-    prefix, suffix = envelope("tïny", settings)
+    prefix, suffix = envelope(ProductCatalogue(_prompt()), "tïny", settings)
     ours = prefix + json.dumps(messages, ensure_ascii=False, separators=(",", ":")) + suffix
     assert ours.encode() == sent_by_openai(settings, messages)
 
 
 def load_messages(sample: dict[str, Any]) -> list[dict[str, Any]]:
-    from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue
-
-    url = picture_url(sample["product_image"]["bytes"], "reencode")
-    return ProductCatalogue(_prompt()).messages(sample, url)
+    return ProductCatalogue(_prompt()).prompt_of(sample, RequestSettings())
 
 
 def _prompt() -> Any:
-    from weighbridge.benchmarks.qwen3_vl.task import Prompt
-
     return Prompt(**PROMPT)
 
 
@@ -137,20 +133,20 @@ def test_a_picture_is_reencoded_as_the_reference_does(form: str) -> None:
     decoded = DatasetsImage().decode_example({"bytes": original, "path": None})
     buffer = io.BytesIO()
     decoded.save(buffer, format=decoded.format)
-    head, _, content = picture_url(original, "reencode").partition(",")
+    head, _, content = image_url(original, "reencode").partition(",")
     assert head == f"data:image/{form};base64"
     assert _decoded(content) == buffer.getvalue()
 
 
 def test_a_turned_picture_is_put_upright() -> None:
-    url = picture_url(picture("JPEG", turned=True), "reencode")
+    url = image_url(picture("JPEG", turned=True), "reencode")
     with Image.open(io.BytesIO(_decoded(url.partition(",")[2]))) as upright:
         assert upright.size == (30, 40)
 
 
 def test_the_original_can_be_passed_through() -> None:
     original = picture("JPEG")
-    assert _decoded(picture_url(original, "original").partition(",")[2]) == original
+    assert _decoded(image_url(original, "original").partition(",")[2]) == original
 
 
 def _decoded(content: str) -> bytes:
@@ -202,7 +198,7 @@ def test_a_picture_that_cannot_be_read_names_its_sample(dataset: Path, tmp_path:
 
 
 def tiny_store(out: Path, bodies: list[bytes]) -> None:
-    write_store(out, bodies, lambda: StoreOrigin(task="t", model_name="m", prefix="", suffix=""))
+    write_store(out, bodies, lambda: StoreOrigin(benchmark="t", model_name="m", prefix="", suffix=""))
 
 
 @given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=30))
@@ -306,4 +302,3 @@ def test_the_messages_stand_between_prefix_and_suffix(dataset: Path, tmp_path: P
     assert body.endswith(manifest.suffix)
     messages = json.loads(body[len(manifest.prefix) : -len(manifest.suffix)])
     assert [message["role"] for message in messages] == ["system", "user"]
-    assert load_task("product-catalogue", tmp_path / "prompt.json").picture_column == "product_image"

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.config.round import load_round
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.settings import RequestSettings, Sampling, requests_of_round
 from weighbridge.core.errors import InputError
-from weighbridge.core.terms import Scenario
 from weighbridge.loadgen.seeds import carried_seeds
 
 ROUNDS = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds"
@@ -15,8 +14,8 @@ V60, V61 = load_round("v6.0"), load_round("v6.1")
 
 
 def test_v61_differs_from_v60_in_what_the_round_announced() -> None:
-    assert V61.loadgen.seeds != V60.loadgen.seeds
-    assert set(V61.loadgen.versions).isdisjoint(V60.loadgen.versions)
+    assert V61.loadgen_rules.seeds != V60.loadgen_rules.seeds
+    assert set(V61.loadgen_rules.versions).isdisjoint(V60.loadgen_rules.versions)
     assert (V61.scenarios, V61.accuracy, V61.samples) == (V60.scenarios, V60.accuracy, V60.samples)
     assert (V60.max_tokens, V61.max_tokens) == (None, 150)
 
@@ -31,16 +30,16 @@ def test_a_rehearsal_keeps_every_constant_of_its_round(rehearsal: str, real: obj
 
 
 def test_the_installed_loadgen_is_asked_for_the_seeds_it_uses() -> None:
-    assert carried_seeds(V60.loadgen.model) == V60.loadgen.seeds
+    assert carried_seeds(V60.loadgen_rules.model) == V60.loadgen_rules.seeds
 
 
 def test_a_round_may_extend_another_by_name_from_anywhere(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("extends: v6.0\nname: mine\nscenarios: {server: {min_duration_s: 5}}\n")
     mine = load_round(str(path))
-    assert mine.scenarios[Scenario.SERVER].min_duration_s == 5
-    assert mine.scenarios[Scenario.SERVER].target_latency_s == 12
-    assert mine.scenarios[Scenario.OFFLINE] == V60.scenarios[Scenario.OFFLINE]
+    assert mine.scenarios["server"].min_duration_s == 5
+    assert mine.scenarios["server"].target_latency_s == 12
+    assert mine.scenarios["offline"] == V60.scenarios["offline"]
     path.write_text(f"extends: {path}\n")
     with pytest.raises(InputError, match="extends itself"):
         load_round(str(path))

@@ -7,13 +7,13 @@ import pytest
 import yaml
 from loadgen_files import record_values, small_round
 
+from weighbridge.config.round import Mode
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
-from weighbridge.core.terms import Mode, Scenario
+from weighbridge.records.notice import mark_of
 from weighbridge.records.run_record import RunRecord
 from weighbridge.submission.measurements import measurements
 from weighbridge.submission.system_description import (
-    DEMONSTRATION,
     PLACEHOLDER,
     SystemDescription,
     describe_system,
@@ -23,7 +23,7 @@ from weighbridge.submission.system_template import starting_description
 from weighbridge.system.detection import detect
 
 DEMO, REAL = small_round(), small_round(submittable=True)
-RECORD = RunRecord.parse(record_values(DEMO, Scenario.OFFLINE, Mode.PERFORMANCE), "run.json")
+RECORD = RunRecord.parse(record_values(DEMO, "offline", Mode.PERFORMANCE), "run.json")
 COMPLETE = {name: field.example for name, field in required_fields().items()}
 
 
@@ -90,7 +90,7 @@ def test_a_demonstration_fills_its_gaps_visibly(tmp_path: Path) -> None:
     assert description.values["cooling"] == PLACEHOLDER
     assert description.sources["cooling"] == "placeholder"
     assert description.values["status"] == "rdi"
-    assert description.values["hw_notes"] == description.values["sw_notes"] == DEMONSTRATION
+    assert description.values["hw_notes"] == description.values["sw_notes"] == mark_of(DEMO)
     fields = required_fields()
     assert all(description.values[name] for name, field in fields.items() if not field.empty)
 
@@ -159,4 +159,4 @@ def test_measurements_never_guess_how_weights_were_treated() -> None:
     assert "notes" not in values
     demo = measurements({}, DEMO, RECORD)
     assert demo["weight_data_types"] == PLACEHOLDER
-    assert demo["notes"] == DEMONSTRATION
+    assert demo["notes"] == mark_of(DEMO)

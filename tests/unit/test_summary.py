@@ -9,11 +9,11 @@ from loadgen_files import detail_values, small_round, write_detail, write_result
 from probes import peak, probe
 from rich.console import Console
 
-from weighbridge.config.round import Round
+from weighbridge.config.round import Mode, Round
 from weighbridge.core.errors import InputError
-from weighbridge.core.terms import Mode, Scenario
-from weighbridge.gates import judge, write_verdict
+from weighbridge.gates import judge
 from weighbridge.records.search_record import Peak
+from weighbridge.records.verdict import write_verdict
 from weighbridge.report.summary import Summary, schema_text, summarise, write_summary
 from weighbridge.report.summary_table import render
 
@@ -28,14 +28,14 @@ def _text(summary: Summary) -> str:
 
 def _spoil_server(results: Path, round_: Round) -> None:
     folder = results / "server"
-    late = detail_values(round_, Scenario.SERVER, Mode.PERFORMANCE) | {"result_overlatency_query_count": 99}
+    late = detail_values(round_, "server", Mode.PERFORMANCE) | {"result_overlatency_query_count": 99}
     write_detail(folder / "performance" / "mlperf_log_detail.txt", late)
     verdict = judge(
         performance=folder / "performance",
         accuracy=folder / "accuracy",
         evaluation=None,
         round_=round_,
-        scenario=Scenario.SERVER,
+        scenario=round_.scenarios["server"],
     )
     write_verdict(verdict, folder / "verdict.json")
 
@@ -99,11 +99,11 @@ def test_a_machine_finds_figures_versions_and_paths(tmp_path: Path) -> None:
     offline, server = summary.scenarios
     assert (offline.p50_latency_s, offline.p90_latency_s, offline.p99_latency_s) == (None, None, None)
     assert (server.p50_latency_s, server.p90_latency_s, server.p99_latency_s) == (3.0, 5.0, 8.0)
-    assert (server.accuracy, server.floor, server.unparsable) == (0.79, ROUND.accuracy.floor, 3)
+    assert (server.accuracy, server.floor, server.unparsable) == (0.79, ROUND.metrics["f1"].floor, 3)
     assert (server.over_latency, server.target_qps) == (1, 20)
     run = server.runs[Mode.PERFORMANCE]
     assert run.folder == str(tmp_path / "server" / "performance")
-    assert (run.server_version, run.loadgen_version) == ("0.12.0", ROUND.loadgen.versions[-1])
+    assert (run.server_version, run.loadgen_version) == ("0.12.0", ROUND.loadgen_rules.versions[-1])
     assert run.git_revision == "0" * 40
     assert run.pins["model"] == "a" * 64
     assert summary.peak is not None

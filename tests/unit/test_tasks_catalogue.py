@@ -15,7 +15,7 @@ from rapidfuzz import fuzz
 from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
 from weighbridge.benchmarks.qwen3_vl.scoring import binary_f1, read_answer, same_brand
 from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue
-from weighbridge.benchmarks.registry import load_task
+from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.core.errors import InputError
 from weighbridge.core.parquet import read_rows, split_files
 
@@ -256,12 +256,12 @@ def test_a_sample_without_truth_is_refused(tmp_path: Path) -> None:
 
 def test_unknown_task_and_incomplete_prompt_are_one_sentence(tmp_path: Path) -> None:
     prompt = tmp_path / "prompt.json"
-    with pytest.raises(InputError, match="known tasks are: product-catalogue"):
-        load_task("no-such-task", prompt)
+    with pytest.raises(InputError, match=r"the known ones are: .*qwen3-vl-235b-a22b"):
+        load_benchmark("no-such-benchmark")
     with pytest.raises(InputError, match="cannot be read"):
-        load_task("product-catalogue", prompt)
+        load_benchmark("qwen3-vl-235b-a22b").task(prompt)
     prompt.write_text(json.dumps({"system": "s", "user": "@TITLE@ @DESC@"}))
     with pytest.raises(InputError, match="lacks @CATS@"):
-        load_task("product-catalogue", prompt)
+        load_benchmark("qwen3-vl-235b-a22b").task(prompt)
     prompt.write_text(json.dumps({"system": "s", "user": "@TITLE@ @DESC@ @CATS@"}))
-    assert load_task("product-catalogue", prompt).name == "product-catalogue"
+    assert load_benchmark("qwen3-vl-235b-a22b").task(prompt).name == "product-catalogue"

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from loadgen_files import small_round, write_results, write_run
 
-from weighbridge.config.round import load_round
-from weighbridge.core.terms import Mode, Scenario
+from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.round import Mode
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
@@ -85,7 +85,7 @@ def test_it_is_the_wheel_that_runs(weighbridge: Path, tmp_path: Path) -> None:
 
 
 def test_anyone_s_logs_are_judged_by_a_round_of_the_package(weighbridge: Path, tmp_path: Path) -> None:
-    write_run(tmp_path / "logs", load_round("v6.0"), Scenario.SERVER, Mode.PERFORMANCE)
+    write_run(tmp_path / "logs", load_round("v6.0"), "server", Mode.PERFORMANCE)
     told = _run(weighbridge, tmp_path, "gate", "--logs", "logs", "--round", "v6.0")
     assert "UNPROVEN" in told
     assert "19.5 queries/s" in told
@@ -128,6 +128,6 @@ def test_requests_are_built_simulated_and_scored(weighbridge: Path, tmp_path: Pa
         server.send_signal(signal.SIGINT)
         _, errors = server.communicate(timeout=30)
     assert "Traceback" not in errors
-    write_run(tmp_path / "results", load_round("demo"), Scenario.OFFLINE, Mode.ACCURACY)
+    write_run(tmp_path / "results", load_round("demo"), "offline", Mode.ACCURACY)
     _run(weighbridge, tmp_path, "evaluate", *common, "--logs", "results/offline/accuracy", "--out", "scored")
     assert json.loads((tmp_path / "scored" / "accuracy.json").read_text())["score"]["unparsable"] > 0

@@ -21,7 +21,7 @@ rule evaluate:
         "../../envs/analysis.yaml"
     params:
         round=ROUND_FILE,
-        pin=pin(ROUND.task, ROUND.samples, ROUND.splits),
+        pin=pin(ROUND.benchmark, ROUND.samples, ROUND.splits),
         logs=lambda wildcards, input: Path(input.log).parent,
         out=lambda wildcards, output: Path(output.text).parent,
     shell:

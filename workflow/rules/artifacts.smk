@@ -85,9 +85,11 @@ rule fetch:
             SETTINGS.artifacts, wildcards.kind
         ).model_dump_json(),
         into=lambda wildcards: f"resources/{wildcards.kind}",
+        round=ROUND_FILE,
     shell:
         r"""
         weighbridge --log {log:q} fetch \
+            --round {params.round:q} \
             --kind {wildcards.kind:q} \
             --artifact {params.artifact:q} \
             --into {params.into:q} \

@@ -10,25 +10,24 @@ from hashlib import sha256
 from pathlib import Path
 from shlex import quote
 
-from weighbridge.config.settings import parse_settings
+from weighbridge.config.settings import check_against_round, parse_settings
 from weighbridge.core.errors import InputError
-from weighbridge.config.round import load_round, round_file
-from weighbridge.core.terms import Scenario
+from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.work_size import warn_of_work
 
 ROOT = Path(workflow.basedir)
-ROUNDS = ROOT / "src/weighbridge/benchmarks/qwen3_vl/rounds"
 
 try:
     SETTINGS = parse_settings(config, ROOT)
-    ROUND = load_round(SETTINGS.round, ROUNDS)
+    ROUND = load_round(SETTINGS.round, SETTINGS.category)
+    check_against_round(SETTINGS, ROUND)
 except InputError as error:
     # One sentence and its exit code; Snakemake would wrap it in the text of this file.
     sys.stderr.write(f"weighbridge: {error}\n")
     sys.stderr.flush()
     os._exit(error.exit_code)
 
-ROUND_FILE = round_file(SETTINGS.round, ROUNDS)
+ROUND_FILE = round_file(SETTINGS.round)
 # LoadGen's seeds are compiled in, so a round may have an environment of its own for its client.
 CLIENT_ENVIRONMENT = f"../../envs/client-{ROUND.client}.yaml"
 OWN_CLIENT = ROOT / f".venv-{ROUND.client}" / "bin" / "weighbridge"
@@ -49,7 +48,7 @@ if workflow.deployment_settings.deployment_method:
     )
 for scenario, chosen in SETTINGS.scenarios.items():
     if scenario in ROUND.scenarios and chosen.target_qps != "auto":
-        if told := warn_of_work(ROUND, scenario, chosen.target_qps):
+        if told := warn_of_work(ROUND, ROUND.scenarios[scenario], chosen.target_qps):
             logger.warning(told)
 # The Server rate is searched for, and the run that confirms it becomes the performance run.
 SEARCHED = any(chosen.target_qps == "auto" for chosen in SETTINGS.scenarios.values())

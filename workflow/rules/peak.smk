@@ -24,7 +24,7 @@ rule search_peak:
     threads: ALL_CORES
     params:
         round=ROUND_FILE,
-        pin=pin(ROUND.loadgen, ROUND.samples, ROUND.scenarios.get(Scenario.SERVER)),
+        pin=pin(ROUND.loadgen, ROUND.samples, ROUND.scenarios.get("server")),
         client_program=CLIENT,
         server=SETTINGS.server.model_dump_json(),
         client=SETTINGS.client.model_dump_json(),

@@ -19,7 +19,7 @@ rule build_requests:
     threads: ALL_CORES
     params:
         round=ROUND_FILE,
-        pin=pin(ROUND.task, ROUND.samples, ROUND.splits, ROUND.prompt),
+        pin=pin(ROUND.benchmark, ROUND.samples, ROUND.splits, ROUND.prompt),
         requests=SETTINGS.requests.model_dump_json(),
         model_name=SETTINGS.server.model_name,
     shell:

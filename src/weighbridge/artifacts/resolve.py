@@ -1,5 +1,7 @@
 """An artifact brought to disk, whatever its origin, and proven."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from weighbridge.artifacts.fetch import fetch
@@ -7,14 +9,15 @@ from weighbridge.artifacts.kinds import Kind, check_contents
 from weighbridge.artifacts.manifest import Manifest, read_lock
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.reference import checkout
-from weighbridge.artifacts.verify import verify
-from weighbridge.benchmarks.qwen3_vl.synthetic import synthesise
+from weighbridge.artifacts.verify import describe, verify
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 
+Synthesise = Callable[[Kind, int, Path], None]
 
-def obtain(artifact: Artifact, kind: Kind, into: Path, proof: Path) -> Proof:
+
+def obtain(artifact: Artifact, kind: Kind, into: Path, proof: Path, synthesise: Synthesise) -> Proof:
     """Bring an artifact to disk if it is not there, prove it, and write its proof.
 
     Args:
@@ -23,6 +26,7 @@ def obtain(artifact: Artifact, kind: Kind, into: Path, proof: Path) -> Proof:
         kind: what it is for.
         into: the folder to fetch into.
         proof: the file to write, after everything else has succeeded.
+        synthesise: makes an artifact up, in an empty folder.
 
     Raises:
         InputError: the settings name no lock for a folder given by path, or the lock cannot be read.
@@ -35,7 +39,9 @@ def obtain(artifact: Artifact, kind: Kind, into: Path, proof: Path) -> Proof:
     elif artifact.synthetic is not None:
         # A folder of its own: making it anew deletes what is there, which must never be a fetched model.
         folder = folder.with_name(f"{folder.name}-synthetic")
-        manifest = synthesise(kind, artifact.synthetic, folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        synthesise(kind, artifact.synthetic, folder)
+        manifest = describe(folder)
     elif kind is Kind.REFERENCE:
         manifest = checkout(artifact, folder, lock)
     else:

@@ -1,4 +1,9 @@
-"""What every benchmark task offers, so that nothing else needs to know a benchmark."""
+"""What every benchmark offers, so that nothing else needs to know any of them.
+
+A benchmark is a package: a folder beside this file, or someone else's package that names its benchmark in an
+entry point of the group `weighbridge.benchmarks`. Either exposes one object that satisfies `Benchmark`. Its
+folder holds `rounds/*.yaml` and may hold `published.yaml`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,30 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame
-from pydantic import Field
 
-from weighbridge.core.models import Model
-
-
-class Part(Model):
-    """One line of a score's breakdown: how many of `total` were right."""
-
-    name: str
-    right: int
-    total: int
-
-
-class Score(Model):
-    """What the answers to one accuracy run are worth."""
-
-    samples: int
-    unparsable: int = Field(
-        description="Answers that could not be read; the task's rules say how they count."
-    )
-    metrics: dict[str, float] = Field(description="By name; a round names the one that it gates.")
-    baselines: dict[str, float] = Field(description="The same metrics for answers drawn at random.")
-    parts: tuple[Part, ...] = Field(default=(), description="Where the gated metric was won and lost.")
-    seed: int = Field(description="Of everything random in this score.")
+from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.proof import Proof
+from weighbridge.config.settings import RequestSettings
+from weighbridge.core.openai_api import Api
+from weighbridge.records.score import Score
 
 
 @dataclass(frozen=True)
@@ -72,28 +59,44 @@ class PerSample:
 
 @dataclass(frozen=True)
 class Description:
-    """What a person is told of a sample: what it is called, and what would have been right."""
+    """A sample as a person sees it.
+
+    Attributes:
+        title: A short name of the sample.
+        truth: The right answer, written as an answer.
+        image: Bytes of an image file; None where the sample has none.
+    """
 
     title: str
     truth: str
+    image: bytes | None = None
 
 
 class Task(Protocol):
-    """A benchmark's dataset columns, prompt and scorer."""
+    """A benchmark's dataset columns, requests and scorer."""
 
-    name: str
+    api: Api
     columns: tuple[str, ...]
-    """Columns that a request is made of, the picture left out."""
+    """Columns of the dataset that a request is made of."""
     described_by: tuple[str, ...]
-    """Columns that a description is made of, the picture left out."""
-    picture_column: str | None
+    """Columns of the dataset that a description is made of."""
 
-    def messages(self, row: Mapping[str, Any], picture_url: str | None) -> list[dict[str, Any]]:
-        """Make the chat messages of one sample; `picture_url` is a data URL."""
+    def envelope(
+        self, model_name: str, settings: RequestSettings
+    ) -> tuple[dict[str, object], dict[str, object]]:
+        """Return the fields of every request's JSON before and after its prompt; they are alike in all."""
+        ...
+
+    def prompt_of(self, row: Mapping[str, Any], settings: RequestSettings) -> object:
+        """Return one sample's prompt: chat messages, a text or token ids, as `api` says.
+
+        Raises:
+            InputError: the row cannot be used.
+        """
         ...
 
     def truth(self, dataset: Path, splits: Sequence[str]) -> DataFrame:
-        """Read what the scorer compares with, one row a sample, without touching the pictures.
+        """Read what the scorer compares with, one row a sample.
 
         Raises:
             InputError: a split or column is missing, or a value cannot be used.
@@ -113,9 +116,69 @@ class Task(Protocol):
         ...
 
     def accuracy_line(self, score: Score) -> str:
-        """Word the gated metric as the official submission checker expects it in accuracy.txt."""
+        """Return the line of accuracy.txt that the official submission checker reads the metrics from."""
         ...
 
     def sample_answers(self, truth: DataFrame) -> list[tuple[str, str]]:
-        """Write a right and a wrong answer to each sample, as a model would: for simulated servers."""
+        """Return a right and a wrong answer to each sample, as a model writes them: for simulated servers."""
+        ...
+
+
+class TokenCounter(Protocol):
+    """Counts the tokens of prompts as a model's server does."""
+
+    def count(self, prompts: Sequence[Any]) -> Sequence[int]:
+        """Return the number of tokens of each prompt."""
+        ...
+
+
+class Benchmark(Protocol):
+    """A benchmark as a plug-in."""
+
+    name: str
+    """As rounds and submission trees call it."""
+    folder: Path
+    """Holds rounds/*.yaml and, where results were published, published.yaml."""
+    answer_tokens: int
+    """Tokens that an answer may need; a prompt must leave room for them."""
+    input_data_types: str
+    """What goes into the model, for measurements.json, such as 'int32 token ids'."""
+    reference_weights: str
+    """Name of the reference's weights, as an example for measurements.json."""
+
+    def task(self, prompt: Path | None) -> Task:
+        """Return the task with the fixed texts of a prompt file.
+
+        Raises:
+            InputError: the file is missing where one is needed, or cannot be used.
+        """
+        ...
+
+    def check_prompt(self, prompt: Path, pins: Mapping[str, str]) -> None:
+        """Compare the texts of a prompt file with the round's sha256, by name.
+
+        Raises:
+            InputError: naming the text that differs.
+        """
+        ...
+
+    def extract_prompt(self, reference: Proof, pins: Mapping[str, str], out: Path) -> None:
+        """Write the official prompt file, taken from the proven reference.
+
+        Raises:
+            SetupError: the reference is not built as expected.
+            InputError: its prompt is not the round's, or the benchmark takes none from the reference.
+        """
+        ...
+
+    def synthesise(self, kind: Kind, samples: int, folder: Path) -> None:
+        """Make up a dataset or a model for a rehearsal; the same number gives the same bytes.
+
+        Raises:
+            InputError: nothing of this kind can be made up.
+        """
+        ...
+
+    def token_counter(self, model: Path) -> TokenCounter | None:
+        """Return what counts prompts for a model's folder; None where the folder holds no tokenizer."""
         ...

@@ -1,22 +1,62 @@
-"""The benchmarks: each file here knows one, and nothing outside does."""
+"""The benchmarks by name: the folders beside this file, and those of other packages by entry point."""
 
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from weighbridge.benchmarks.protocol import Measure, Part, PerSample, Score, Task
-from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue
 from weighbridge.core.errors import InputError
 
-__all__ = ["Measure", "Part", "PerSample", "Score", "Task", "load_task"]
+if TYPE_CHECKING:
+    from weighbridge.benchmarks.protocol import Benchmark
 
-_TASKS = {ProductCatalogue.name: ProductCatalogue.with_prompt}
+ENTRY_POINTS = "weighbridge.benchmarks"
 
 
-def load_task(name: str, prompt: Path) -> Task:
-    """Make the task that a round names, with the prompt that a benchmark's files hold.
+@cache
+def benchmarks() -> dict[str, "Benchmark"]:
+    """Return every benchmark of this release and of installed packages, by name.
 
     Raises:
-        InputError: no such task (the known ones are listed), or a prompt file that cannot be used.
+        InputError: two benchmarks share a name, or an installed one cannot be imported.
     """
-    if name not in _TASKS:
-        raise InputError(f"task '{name}' does not exist; the known tasks are: {', '.join(sorted(_TASKS))}.")
-    return _TASKS[name](prompt)
+    here = Path(__file__).parent
+    found: dict[str, Benchmark] = {}
+    for module in pkgutil.iter_modules([str(here)]):
+        if module.ispkg:
+            _add(found, importlib.import_module(f"{__package__}.{module.name}").BENCHMARK)
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            loaded = entry.load()
+        except Exception as error:
+            raise InputError(
+                f"the installed benchmark '{entry.name}' ({entry.value}) cannot be imported ({error}); "
+                "repair or uninstall its package."
+            ) from error
+        _add(found, loaded)
+    return found
+
+
+def _add(found: dict[str, "Benchmark"], benchmark: "Benchmark") -> None:
+    if benchmark.name in found:
+        raise InputError(
+            f"two benchmarks are called '{benchmark.name}', in {found[benchmark.name].folder} and "
+            f"{benchmark.folder}; uninstall one of them."
+        )
+    found[benchmark.name] = benchmark
+
+
+def load_benchmark(name: str) -> "Benchmark":
+    """Return a benchmark.
+
+    Raises:
+        InputError: there is none of this name; the known ones are listed.
+    """
+    known = benchmarks()
+    if name not in known:
+        raise InputError(
+            f"benchmark '{name}' does not exist; the known ones are: {', '.join(sorted(known))}."
+        )
+    return known[name]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from weighbridge.artifacts.kinds import Kind
+from weighbridge.cli.options import RoundFile
 
 
 def register(app: typer.Typer) -> None:
@@ -21,12 +22,24 @@ def fetch(
     artifact: Annotated[str, typer.Option(help="Its settings, as JSON: repo, revision, path, manifest.")],
     into: Annotated[Path, typer.Option(help="Folder to fetch into, unless the settings give a path.")],
     proof: Annotated[Path, typer.Option(help="Where to write what was proven.")],
+    round_file: Annotated[
+        str | None,
+        typer.Option("--round", metavar="ROUND", help="Of a synthetic artifact: whose samples to make up."),
+    ] = None,
 ) -> None:
     """Bring an artifact to disk if need be, verify every byte, and write its proof."""
     from weighbridge.artifacts.resolve import obtain
+    from weighbridge.benchmarks.registry import load_benchmark
+    from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.settings import Artifact
+    from weighbridge.core.errors import InputError
 
-    done = obtain(Artifact.parse_json(artifact, f"artifacts.{kind}"), kind, into, proof)
+    def synthesise(kind: Kind, samples: int, folder: Path) -> None:
+        if round_file is None:
+            raise InputError(f"artifacts.{kind} is synthetic; give --round, which names the benchmark.")
+        load_benchmark(load_round(round_file).benchmark).synthesise(kind, samples, folder)
+
+    done = obtain(Artifact.parse_json(artifact, f"artifacts.{kind}"), kind, into, proof, synthesise)
     typer.echo(f"{kind}: {len(done.files)} files proven in {done.folder} (sha256 {done.manifest_digest})")
 
 
@@ -61,13 +74,14 @@ def lock(
 
 def extract_prompt(
     reference: Annotated[Path, typer.Option(help="Proof of the official reference.")],
-    round_: Annotated[Path, typer.Option("--round", help="File of the round, which pins the prompt.")],
+    round_file: RoundFile,
     out: Annotated[Path, typer.Option(help="JSON file to write: system and user text.")],
 ) -> None:
     """Take the official prompt out of the proven reference, and check it against the round's hashes."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.benchmarks.qwen3_vl.official_prompt import extract_official
-    from weighbridge.config.round import load_round
+    from weighbridge.benchmarks.registry import load_benchmark
+    from weighbridge.benchmarks.rounds import load_round
 
-    prompt = extract_official(Proof.read(reference), load_round(str(round_)).prompt, out)
-    typer.echo(f"{out}: system message of {len(prompt.system)}, user text of {len(prompt.user)} characters")
+    round_ = load_round(round_file)
+    load_benchmark(round_.benchmark).extract_prompt(Proof.read(reference), round_.prompt, out)
+    typer.echo(f"{out}: the official prompt of round {round_.name}")

@@ -15,6 +15,9 @@ ServerJson = Annotated[
 ClientJson = Annotated[
     str, typer.Option("--client", metavar="JSON", help="The configuration's section 'client'.")
 ]
+PromptFile = Annotated[
+    Path | None, typer.Option("--prompt", help="The prompt's file, where the benchmark has one.")
+]
 ModelProof = Annotated[Path, typer.Option("--model", help="Proof of the verified model, from 'fetch'.")]
 Store = Annotated[Path, typer.Option("--store", help="Folder of the request store, from 'build-requests'.")]
 Program = Annotated[

@@ -38,7 +38,7 @@ def report(
     it; runs that failed their gates are shown like others.
     """
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.config.round import load_round
+    from weighbridge.benchmarks.rounds import load_round
     from weighbridge.report import write_report
 
     write_report(

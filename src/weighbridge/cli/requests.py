@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import RoundFile, ServerJson
+from weighbridge.cli.options import PromptFile, RoundFile, ServerJson
 
 
 def register(app: typer.Typer) -> None:
@@ -17,26 +17,27 @@ def register(app: typer.Typer) -> None:
 def build_requests(
     round_file: RoundFile,
     dataset: Annotated[Path, typer.Option(help="Proof of the verified dataset, from 'fetch'.")],
-    prompt: Annotated[Path, typer.Option(help="The prompt's file.")],
     requests: Annotated[str, typer.Option(metavar="JSON", help="The configuration's section 'requests'.")],
     model_name: Annotated[str, typer.Option(help="Name under which the model is served.")],
     out: Annotated[Path, typer.Option(help="Folder of the store.")],
+    prompt: PromptFile = None,
     processes: Annotated[int, typer.Option(min=1, help="Encoding processes.")] = 1,
 ) -> None:
     """Encode every sample's request body, once, into one memory-mapped file."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
-    from weighbridge.config.round import load_round
+    from weighbridge.benchmarks.registry import load_benchmark
+    from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.settings import RequestSettings, requests_of_round
     from weighbridge.requests.store import build_store
 
     round_ = load_round(round_file)
-    Prompt.read(prompt).require(round_.prompt, prompt)
+    if prompt is not None:
+        load_benchmark(round_.benchmark).check_prompt(prompt, round_.prompt)
     build_store(
         dataset=Proof.read(dataset).folder,
         splits=round_.splits,
         prompt=prompt,
-        task=round_.task,
+        benchmark=round_.benchmark,
         expected_samples=round_.samples,
         model_name=model_name,
         settings=requests_of_round(RequestSettings.parse_json(requests, "--requests"), round_),

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import RoundFile
-from weighbridge.core.terms import Scenario
+from weighbridge.cli.options import PromptFile, RoundFile
 
 
 def register(app: typer.Typer) -> None:
@@ -21,12 +20,12 @@ def evaluate(
     round_file: RoundFile,
     logs: Annotated[Path, typer.Option(help="Folder of an accuracy run.")],
     dataset: Annotated[Path, typer.Option(help="Proof of the verified dataset, from 'fetch'.")],
-    prompt: Annotated[Path, typer.Option(help="The prompt's file.")],
     out: Annotated[Path, typer.Option(help="Folder for accuracy.txt and accuracy.json.")],
+    prompt: PromptFile = None,
 ) -> None:
     """Score an accuracy run."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.config.round import load_round
+    from weighbridge.benchmarks.rounds import load_round
     from weighbridge.evaluation.evaluate import evaluate as score
 
     score(
@@ -40,7 +39,7 @@ def evaluate(
 
 def gate(
     round_file: RoundFile,
-    scenario: Annotated[Scenario | None, typer.Option(help="The scenario of both runs.")] = None,
+    scenario: Annotated[str | None, typer.Option(help="The scenario of both runs, such as offline.")] = None,
     performance: Annotated[Path | None, typer.Option(help="Folder of the performance run.")] = None,
     accuracy: Annotated[Path | None, typer.Option(help="Folder of the accuracy run.")] = None,
     logs: Annotated[
@@ -54,10 +53,11 @@ def gate(
 
     With --logs, every scenario found is judged and printed as a table; the exit code is 4 if one is INVALID.
     """
-    from weighbridge.config.round import load_round
+    from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError, InvalidRunError
-    from weighbridge.evaluation.evaluate import Evaluation
-    from weighbridge.gates import judge, judge_logs, render_verdict, write_verdict
+    from weighbridge.gates import judge, judge_logs, render_verdict
+    from weighbridge.records.score import Evaluation
+    from weighbridge.records.verdict import write_verdict
 
     round_ = load_round(round_file)
     if logs is not None:
@@ -66,7 +66,7 @@ def gate(
         verdicts = judge_logs(logs, round_)
         for verdict in verdicts:
             Console().print(render_verdict(verdict))
-        invalid = [verdict.scenario.loadgen_name for verdict in verdicts if verdict.outcome == "INVALID"]
+        invalid = [verdict.title for verdict in verdicts if verdict.outcome == "INVALID"]
         if invalid:
             raise InvalidRunError(f"{logs}: {' and '.join(invalid)} INVALID; the tables say why.")
         return
@@ -77,7 +77,7 @@ def gate(
         accuracy=accuracy,
         evaluation=Evaluation.read(score) if score else None,
         round_=round_,
-        scenario=scenario,
+        scenario=round_.scenario(scenario),
     )
     write_verdict(verdict, output)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weighbridge.cli.options import ClientJson, ModelProof, Program, RoundFile, ServerJson, Store
-from weighbridge.core.terms import Mode, Scenario
+from weighbridge.config.round import Mode
 
 if TYPE_CHECKING:
     from weighbridge.run import Setup
@@ -27,7 +27,7 @@ def preflight(
     results: Annotated[Path, typer.Option(help="Folder that the runs will write to.")] = Path("results"),
 ) -> None:
     """Check in seconds what a run needs: LoadGen's seeds, GPUs, a fixed port, a writable folder."""
-    from weighbridge.config.round import load_round
+    from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.settings import ServerSettings
     from weighbridge.core.files import write_atomic
     from weighbridge.run.preflight import check
@@ -42,7 +42,7 @@ def find_server(
     output: Annotated[Path, typer.Option(help="File to write what was found to.")],
 ) -> None:
     """Find the model server's program and its version."""
-    from weighbridge.config.round import load_round
+    from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.settings import ServerSettings
     from weighbridge.core.files import write_atomic
     from weighbridge.serving.program import find_server as find
@@ -70,7 +70,7 @@ def serve(
 
 
 def run(
-    scenario: Annotated[Scenario, typer.Option(help="How LoadGen issues the work.")],
+    scenario: Annotated[str, typer.Option(help="Which scenario of the round, such as offline.")],
     mode: Annotated[Mode, typer.Option(help="Measure speed, or collect every answer.")],
     round_file: RoundFile,
     server: ServerJson,
@@ -95,7 +95,8 @@ def run(
         target_qps = Peak.read(peak).peak_qps
     elif target_qps is None or peak is not None:
         raise InputError("give one of --target-qps and --peak.")
-    execute(setup_of(round_file, server, client, model, store, program), scenario, mode, target_qps, out)
+    setup = setup_of(round_file, server, client, model, store, program)
+    execute(setup, setup.round_.scenario(scenario), mode, target_qps, out)
 
 
 def setup_of(
@@ -103,7 +104,7 @@ def setup_of(
 ) -> "Setup":
     """Put together what is measured, from the options that say it."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.config.round import load_round
+    from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.settings import ClientSettings, ServerSettings
     from weighbridge.run import Setup
     from weighbridge.serving.program import ServerProgram

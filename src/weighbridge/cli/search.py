@@ -23,10 +23,11 @@ def search_qps(
     store: Store,
     offline: Annotated[Path, typer.Option(help="run.json of the Offline performance run.")],
     output: Annotated[Path, typer.Option(help="peak.json to write; probes are kept in a folder beside it.")],
+    scenario: Annotated[str, typer.Option(help="Whose rate is searched for.")] = "server",
     search: Annotated[str, typer.Option(metavar="JSON", help="The configuration's section 'search'.")] = "{}",
     program: Program = None,
 ) -> None:
-    """Find the highest Server rate that still passes: short probes, then full-length runs to confirm.
+    """Find the highest rate that still passes: short probes, then full-length runs to confirm.
 
     Starts the server once. Every probe is kept with its verdict and never repeated: after an interruption the
     same command goes on.
@@ -34,8 +35,10 @@ def search_qps(
     from weighbridge.config.settings import SearchSettings
     from weighbridge.search.find_peak import find_peak
 
+    setup = setup_of(round_file, server, client, model, store, program)
     find_peak(
-        setup_of(round_file, server, client, model, store, program),
+        setup,
+        setup.round_.scenario(scenario),
         SearchSettings.parse_json(search, "--search"),
         offline,
         output,
@@ -46,7 +49,7 @@ def adopt_peak(
     peak: Annotated[Path, typer.Option(help="peak.json, from 'search-qps'.")],
     out: Annotated[Path, typer.Option(help="Folder for the run that confirmed it.")],
 ) -> None:
-    """Take the full-length run that confirmed the peak as the Server performance run."""
+    """Take the full-length run that confirmed the peak as the performance run of its scenario."""
     from weighbridge.search.adopt import adopt
 
     adopt(peak, out)

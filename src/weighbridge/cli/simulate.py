@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import RoundFile
+from weighbridge.cli.options import PromptFile, RoundFile
 
 BehaviourJson = Annotated[
     str,
@@ -26,14 +26,14 @@ def simulate(
     round_file: RoundFile,
     store: Annotated[Path, typer.Option(help="Folder of the request store that will be sent.")],
     dataset: Annotated[Path, typer.Option(help="Proof of the dataset that holds the answers.")],
-    prompt: Annotated[Path, typer.Option(help="The prompt's file.")],
+    prompt: PromptFile = None,
     behaviour: BehaviourJson = "{}",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
 ) -> None:
     """Serve the dataset's answers as an OpenAI-compatible server of known speed, until Ctrl-C."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.config.round import load_round
+    from weighbridge.benchmarks.rounds import load_round
     from weighbridge.simulate.behaviour import Behaviour
     from weighbridge.simulate.dataset_answers import answers_from_dataset
     from weighbridge.simulate.simulated_server import serve
@@ -57,12 +57,13 @@ def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a run against a simulated server.")],
     store: Annotated[Path, typer.Option(help="Folder of the request store that was sent.")],
     behaviour: BehaviourJson = "{}",
+    scenario: Annotated[str, typer.Option(help="With --peak-of: whose rate.")] = "server",
     peak_of: Annotated[
         str | None,
         typer.Option(
             "--peak-of",
             metavar="ROUND",
-            help="Print the highest Server rate that passes there instead.",
+            help="Print the highest rate that passes there instead.",
         ),
     ] = None,
 ) -> None:
@@ -75,9 +76,9 @@ def predict(
 
     served = Behaviour.parse_json(behaviour, "--behaviour")
     if peak_of is not None:
-        from weighbridge.config.round import load_round
+        from weighbridge.benchmarks.rounds import load_round
 
-        typer.echo(f"{peak_qps(run, store, served, load_round(peak_of)):.6g}")
+        typer.echo(f"{peak_qps(run, store, served, load_round(peak_of), scenario):.6g}")
         return
     table = Table("latency", "expected", "measured", "added")
     for each in latencies(run, store, served):

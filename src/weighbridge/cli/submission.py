@@ -37,7 +37,7 @@ def assemble(
     ] = None,
 ) -> None:
     """Build the submission tree from runs that passed every gate."""
-    from weighbridge.config.round import load_round
+    from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.settings import SubmissionSettings
     from weighbridge.submission import assemble as build
 
@@ -64,7 +64,7 @@ def check(
     from rich.console import Console
 
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.config.round import load_round
+    from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InvalidRunError
     from weighbridge.core.files import write_atomic
     from weighbridge.submission.checker import check_submission, render_report

@@ -1,10 +1,6 @@
-"""What the processes of a run are started with, as JSON in their only argument, and the files they share."""
+"""What the processes of a run are started with, as JSON in their only argument."""
 
 import msgspec
-
-USER_CONF = "user.conf"
-RECORDS_FILE = "requests.bin"
-ERRORS_FILE = "errors.jsonl"
 
 
 class LoadGenJob(msgspec.Struct, frozen=True):

@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
-from weighbridge.core.terms import Scenario
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -89,12 +88,6 @@ class Artifacts(Model):
     prompt: ProjectPath | None = Field(
         default=None, description="JSON file with 'system' and 'user' texts; default: the reference's."
     )
-
-    @model_validator(mode="after")
-    def _has_a_prompt(self) -> "Artifacts":
-        if self.reference is None and self.prompt is None:
-            raise ValueError("give 'reference', which holds the official prompt, or a 'prompt' file")
-        return self
 
 
 class Sampling(Model):
@@ -280,7 +273,10 @@ class SubmissionSettings(Model):
 class Settings(Model):
     """All of config.yaml."""
 
-    round: str = Field(description="A file of workflow/rounds, without its ending.")
+    round: str = Field(description="Name of the rules: ROUND, BENCHMARK/ROUND, or the path of a file.")
+    category: str | None = Field(
+        default=None, description="Such as datacenter or edge, where the round has categories."
+    )
     fetch_on: Literal["job", "submit-host"] = Field(
         default="job", description="On a cluster: fetch in a job, or beside Snakemake, where the internet is."
     )
@@ -288,19 +284,9 @@ class Settings(Model):
     requests: RequestSettings = RequestSettings()
     server: ServerSettings
     client: ClientSettings = ClientSettings()
-    scenarios: dict[Scenario, ScenarioSettings]
+    scenarios: dict[str, ScenarioSettings]
     search: SearchSettings = SearchSettings()
     submission: SubmissionSettings
-
-    @field_validator("scenarios")
-    @classmethod
-    def _only_server_is_searched(
-        cls, scenarios: dict[Scenario, ScenarioSettings]
-    ) -> dict[Scenario, ScenarioSettings]:
-        for scenario, chosen in scenarios.items():
-            if chosen.target_qps == "auto" and scenario is not Scenario.SERVER:
-                raise ValueError(f"{scenario}.target_qps is a number; only server's can be 'auto'")
-        return scenarios
 
 
 def requests_of_round(settings: RequestSettings, round_: Round) -> RequestSettings:
@@ -317,6 +303,32 @@ def requests_of_round(settings: RequestSettings, round_: Round) -> RequestSettin
         )
     sampling = settings.sampling.model_copy(update={"max_tokens": limit or round_.max_tokens})
     return settings.model_copy(update={"sampling": sampling})
+
+
+def check_against_round(settings: Settings, round_: Round) -> None:
+    """Check that the settings name what the round needs and has.
+
+    Raises:
+        InputError: a scenario of the round has no settings, a rate is searched for where there is nothing to
+            search, or the round pins a prompt and nothing gives one.
+    """
+    for name, rules in round_.scenarios.items():
+        if name not in settings.scenarios:
+            raise InputError(
+                f"configuration: 'scenarios.{name}' is missing, and round {round_.name} has it; add its "
+                "target_qps."
+            )
+        if settings.scenarios[name].target_qps == "auto" and not rules.has_schedule:
+            raise InputError(
+                f"configuration: 'scenarios.{name}.target_qps' is 'auto', and only a rate at which "
+                "queries are issued can be searched for; give a number."
+            )
+    artifacts = settings.artifacts
+    if round_.prompt and artifacts.reference is None and artifacts.prompt is None:
+        raise InputError(
+            "configuration: 'artifacts': give 'reference', which holds the official prompt, or a 'prompt' "
+            "file."
+        )
 
 
 def parse_settings(config: object, root: Path) -> Settings:

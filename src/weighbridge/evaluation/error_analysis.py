@@ -4,13 +4,12 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from weighbridge.benchmarks.registry import Measure, PerSample
+from weighbridge.benchmarks.protocol import Measure, PerSample
 from weighbridge.config.round import Round
 from weighbridge.core.parquet import read_rows
 from weighbridge.evaluation.evaluate import Answered, read_answered
@@ -105,14 +104,14 @@ class Study:
     unparsable_total: int
 
 
-def study(*, logs: Path, dataset: Path, prompt: Path, round_: Round) -> Study:
+def study(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round) -> Study:
     """Look at the answers of the accuracy run in folder `logs`.
 
     Args:
         logs: Folder of the run.
         dataset: Folder of the dataset.
-        prompt: The task's prompt file.
-        round_: Which task, splits and number of samples.
+        prompt: The benchmark's prompt file, where it has one.
+        round_: Which benchmark, splits and number of samples.
 
     Raises:
         InputError: the log is incomplete or damaged, or the dataset is not the round's.
@@ -176,16 +175,15 @@ def _examples(
     run: Answered, dataset: Path, splits: Sequence[str], samples: Sequence[int]
 ) -> dict[int, Example]:
     task = run.task
-    picture_columns = [] if task.picture_column is None else [task.picture_column]
     examples = {}
-    for sample, row in read_rows(dataset, splits, [*task.described_by, *picture_columns], samples).items():
+    for sample, row in read_rows(dataset, splits, task.described_by, samples).items():
         description = task.describe(row)
         examples[sample] = Example(
             sample=sample,
             title=description.title,
             truth=description.truth,
             answer=_shortened(run.answers[sample]),
-            picture=None if task.picture_column is None else _thumbnail(row[task.picture_column]),
+            picture=None if description.image is None else _thumbnail(description.image),
         )
     return examples
 
@@ -194,10 +192,10 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _TEXT_LIMIT else f"{text[: _TEXT_LIMIT - 1]}…"
 
 
-def _thumbnail(picture: dict[str, Any] | None) -> bytes | None:
+def _thumbnail(image: bytes) -> bytes | None:
     """Shrink a picture, upright and on white, to a JPEG of some kilobytes."""
     try:
-        with Image.open(io.BytesIO((picture or {}).get("bytes") or b"")) as opened:
+        with Image.open(io.BytesIO(image)) as opened:
             opened.draft("RGB", (2 * _PICTURE_PIXELS, 2 * _PICTURE_PIXELS))  # a large JPEG is decoded small
             upright = ImageOps.exif_transpose(opened).convert("RGBA")
     except (OSError, ValueError, SyntaxError):

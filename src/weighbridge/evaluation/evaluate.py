@@ -5,31 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pandas import DataFrame
-from pydantic import Field
 
-from weighbridge.benchmarks.registry import Score, Task, load_task
+from weighbridge.benchmarks.protocol import Task
+from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
-from weighbridge.core.models import Model
-from weighbridge.loadgen.logs import ANSWERS, read_answers
-
-ACCURACY_TEXT, ACCURACY_JSON = "accuracy.txt", "accuracy.json"
+from weighbridge.loadgen.logs import read_answers
+from weighbridge.records.run_record import ANSWERS
+from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
 
 _log = logging.getLogger(__name__)
-
-
-class Evaluation(Model):
-    """All of accuracy.json."""
-
-    round: str
-    submittable: bool = Field(description="False: a demonstration, nobody's result.")
-    task: str
-    metric: str = Field(description="The metric that the round gates.")
-    value: float = Field(description="Its value, unrounded.")
-    empty: int = Field(description="Answers without any text; each is unparsable too.")
-    score: Score
-    log_sha256: str = Field(description="Of the accuracy log that was scored.")
 
 
 @dataclass(frozen=True)
@@ -41,19 +27,19 @@ class Answered:
     answers: list[str]
 
 
-def read_answered(*, logs: Path, dataset: Path, prompt: Path, round_: Round) -> Answered:
+def read_answered(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round) -> Answered:
     """Read an accuracy run, and what it is to be compared with.
 
     Args:
         logs: Folder of the run.
         dataset: Folder of the dataset.
-        prompt: The task's prompt file.
-        round_: Which task, splits and number of samples.
+        prompt: The benchmark's prompt file, where it has one.
+        round_: Which benchmark, splits and number of samples.
 
     Raises:
         InputError: the log is incomplete or damaged, or the dataset is not the round's.
     """
-    task = load_task(round_.task, prompt)
+    task = load_benchmark(round_.benchmark).task(prompt)
     answers = read_answers(logs / ANSWERS, round_.samples)
     truth = task.truth(dataset, round_.splits)
     if len(truth) != round_.samples:
@@ -64,7 +50,7 @@ def read_answered(*, logs: Path, dataset: Path, prompt: Path, round_: Round) -> 
     return Answered(task, truth, answers)
 
 
-def evaluate(*, logs: Path, dataset: Path, prompt: Path, round_: Round, output: Path) -> Evaluation:
+def evaluate(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round, output: Path) -> Evaluation:
     """Score the accuracy run in folder `logs`; write accuracy.txt and accuracy.json into folder `output`.
 
     Raises:
@@ -72,16 +58,17 @@ def evaluate(*, logs: Path, dataset: Path, prompt: Path, round_: Round, output: 
     """
     run = read_answered(logs=logs, dataset=dataset, prompt=prompt, round_=round_)
     score = run.task.score(run.truth, run.answers)
-    metric = round_.accuracy.metric
-    if metric not in score.metrics:
-        known = ", ".join(score.metrics)
-        raise InputError(
-            f"round {round_.name}: accuracy.metric '{metric}' is not one of {run.task.name}'s: {known}."
-        )
+    for metric in round_.metrics:
+        if metric not in score.metrics:
+            known = ", ".join(score.metrics)
+            raise InputError(
+                f"round {round_.name}: metric '{metric}' is not one of {round_.benchmark}'s: {known}."
+            )
+    metric = round_.main_metric
     evaluation = Evaluation(
         round=round_.name,
         submittable=round_.submittable,
-        task=run.task.name,
+        benchmark=round_.benchmark,
         metric=metric,
         value=score.metrics[metric],
         empty=sum(not answer.strip() for answer in run.answers),

@@ -1,20 +1,27 @@
 """The accuracy run: all answers, once, and a score above the floor."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from weighbridge.config.round import Round
+from weighbridge.config.round import MetricRules, Mode, Round
 from weighbridge.core.errors import InputError
-from weighbridge.core.terms import Mode
-from weighbridge.evaluation.evaluate import ACCURACY_TEXT, Evaluation
 from weighbridge.loadgen.logs import DetailLog
+from weighbridge.records.score import ACCURACY_TEXT, Evaluation
 from weighbridge.records.verdict import Check, Gate, Reading
 
 
 def accuracy_checks(
-    log: DetailLog, round_: Round, evaluation: Evaluation | None, value: float | None
+    log: DetailLog, round_: Round, evaluation: Evaluation | None, scores: Mapping[str, float]
 ) -> list[Check]:
-    """Check the number of samples, their answers, and the score against the strictest floor."""
+    """Check the number of samples, their answers, and every gated score against its bounds.
+
+    Args:
+        log: Detail log of the accuracy run.
+        round_: The rules.
+        evaluation: The run's score; None where only the text of accuracy.txt is there.
+        scores: Every gated score that is known, by name.
+    """
     gate = Gate(Mode.ACCURACY)
     asked = log.integer("effective_accuracy_sample_count")
     gate.equals("samples asked", asked, round_.samples, "Repeat with the whole dataset of the round.")
@@ -23,20 +30,52 @@ def accuracy_checks(
         gate.unknown("each sample answered once", str(round_.samples), rescore)
     else:
         gate.equals("each sample answered once", evaluation.score.samples, round_.samples, rescore)
-    rules = round_.accuracy
-    if value is None:
-        gate.unknown(rules.metric, f">= {rules.floor}", rescore)
-    else:
-        gate.at_least(rules.metric, value, rules.floor, "", _score_remedy(evaluation))
+    for name, rules in round_.metrics.items():
+        _check_bounds(gate, name, scores.get(name), rules, rescore, _score_remedy(evaluation))
     return gate.checks
 
 
-def readings(round_: Round, value: float | None) -> dict[str, Reading]:
-    """Hold a score against every published reading of the floor; never rounded first."""
+def _check_bounds(
+    gate: Gate, name: str, value: float | None, rules: MetricRules, rescore: str, remedy: str
+) -> None:
+    if value is None:
+        bounds = [
+            f"{sign} {bound}"
+            for sign, bound in ((">=", rules.floor), ("<=", rules.ceiling))
+            if bound is not None
+        ]
+        gate.unknown(name, ", ".join(bounds) or "known", rescore)
+        return
+    if rules.floor is not None:
+        gate.at_least(name, value, rules.floor, "", remedy)
+    if rules.ceiling is not None:
+        gate.at_most(name if rules.floor is None else f"{name} ceiling", value, rules.ceiling, "", remedy)
+    if rules.floor is None and rules.ceiling is None:
+        gate.holds(name, value, "known", True, remedy)
+
+
+def readings(rules: MetricRules, value: float | None) -> dict[str, Reading]:
+    """Compare a score with every published reading of its floor; the score is never rounded first."""
     return {
         name: Reading(floor=floor, passed=None if value is None else value >= floor)
-        for name, floor in round_.accuracy.readings.items()
+        for name, floor in rules.readings.items()
     }
+
+
+def known_scores(folder: Path | None, evaluation: Evaluation | None, round_: Round) -> dict[str, float]:
+    """Return every gated score that is known: from the evaluation, else from anyone's accuracy.txt.
+
+    Raises:
+        InputError: a score stands in accuracy.txt, but is no number.
+    """
+    if evaluation is not None:
+        return {
+            name: evaluation.score.metrics[name]
+            for name in round_.metrics
+            if name in evaluation.score.metrics
+        }
+    found = {name: score_in_text(folder, name) for name in round_.metrics}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def score_in_text(folder: Path | None, metric: str) -> float | None:

@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from weighbridge.config.round import Round
+from weighbridge.config.round import Mode, Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
-from weighbridge.core.terms import Mode, Scenario
-from weighbridge.evaluation.evaluate import ACCURACY_JSON, Evaluation
 from weighbridge.gates.judge import judge
-from weighbridge.loadgen.logs import DETAIL, read_detail
-from weighbridge.records.run_record import RUN_RECORD
+from weighbridge.loadgen.logs import read_detail
+from weighbridge.records.run_record import DETAIL, RUN_RECORD
+from weighbridge.records.score import ACCURACY_JSON, Evaluation
 from weighbridge.records.verdict import Verdict
 
 _MODES = {"PerformanceOnly": Mode.PERFORMANCE, "AccuracyOnly": Mode.ACCURACY}
 
-Runs = dict[Scenario, dict[Mode, Path]]
+# By name of the scenario.
+Runs = dict[str, dict[Mode, Path]]
 
 
 def judge_logs(folder: Path, round_: Round) -> tuple[Verdict, ...]:
@@ -23,21 +23,24 @@ def judge_logs(folder: Path, round_: Round) -> tuple[Verdict, ...]:
     Raises:
         InputError: there are no logs, two of the same scenario and mode, or one that cannot be read.
     """
-    runs = find_runs(folder)
+    runs = find_runs(folder, round_)
     return tuple(
         judge(
             performance=of.get(Mode.PERFORMANCE),
             accuracy=of.get(Mode.ACCURACY),
             evaluation=_evaluation(of.get(Mode.ACCURACY)),
             round_=round_,
-            scenario=scenario,
+            scenario=round_.scenarios[scenario],
         )
         for scenario, of in sorted(runs.items())
     )
 
 
-def find_runs(folder: Path) -> Runs:
+def find_runs(folder: Path, round_: Round) -> Runs:
     """Find the runs under a folder by what their detail logs say.
+
+    A log names only LoadGen's scenario; of several scenarios of the round that LoadGen issues alike, the one
+    whose folder the log lies in is taken.
 
     Raises:
         InputError: as `judge_logs`.
@@ -46,14 +49,16 @@ def find_runs(folder: Path) -> Runs:
     # Runs as they were made come first: beside them is what a copy in a tree lacks.
     for path in sorted(folder.rglob(DETAIL), key=lambda path: (not _recorded(path), path)):
         log = read_detail(path)
-        scenario, test_mode = log.text("effective_scenario"), log.text("effective_test_mode")
+        issued, test_mode = log.text("effective_scenario"), log.text("effective_test_mode")
         mode = _MODES.get(test_mode or "")
-        if mode is None or scenario not in {each.loadgen_name for each in Scenario}:
+        scenario = _scenario_of(path, issued, round_)
+        if mode is None or scenario is None:
+            known = ", ".join(rules.folder for rules in round_.scenarios.values())
             raise InputError(
-                f"{path}: is of scenario {scenario}, mode {test_mode}; only performance and accuracy runs of "
-                f" {', '.join(each.loadgen_name for each in Scenario)} can be judged."
+                f"{path}: is of scenario {issued}, mode {test_mode}; only performance and accuracy runs of "
+                f"{known} can be judged."
             )
-        of = found.setdefault(Scenario(scenario.lower()), {})
+        of = found.setdefault(scenario, {})
         if mode in of and sha256_of(of[mode] / DETAIL) == sha256_of(path):
             continue  # the same run again, as a submission tree has it
         if mode in of:
@@ -65,6 +70,14 @@ def find_runs(folder: Path) -> Runs:
     if not found:
         raise InputError(f"{folder}: no {DETAIL} in it or below; give the folder of LoadGen's logs.")
     return found
+
+
+def _scenario_of(log: Path, issued: str | None, round_: Round) -> str | None:
+    """Return the round's scenario that a log is of; None where it has none that LoadGen issues so."""
+    alike = [rules for rules in round_.scenarios.values() if rules.loadgen_scenario == issued]
+    named = [rules for rules in alike if {rules.name, rules.folder} & set(log.parts)]
+    chosen = named or alike
+    return chosen[0].name if chosen else None
 
 
 def _recorded(log: Path) -> bool:

@@ -2,23 +2,25 @@
 
 from pathlib import Path
 
-from weighbridge.config.round import Round, Seeds
+from weighbridge.config.round import Mode, Round, ScenarioRules, Seeds
 from weighbridge.core.errors import InputError
-from weighbridge.core.terms import Mode, Scenario
-from weighbridge.loadgen.logs import SUMMARY, DetailLog, read_validity
+from weighbridge.loadgen.logs import DetailLog, read_validity
+from weighbridge.records.run_record import SUMMARY
 from weighbridge.records.verdict import Check, Gate
 
 _TEST_MODE = {Mode.PERFORMANCE: "PerformanceOnly", Mode.ACCURACY: "AccuracyOnly"}
 
 
-def common_checks(folder: Path, log: DetailLog, mode: Mode, round_: Round, scenario: Scenario) -> list[Check]:
+def common_checks(
+    folder: Path, log: DetailLog, mode: Mode, round_: Round, scenario: ScenarioRules
+) -> list[Check]:
     """Check one run's detail log and summary for what both modes must have."""
     gate = Gate(mode)
     gate.equals(
         "scenario",
         log.text("effective_scenario"),
-        scenario.loadgen_name,
-        f"This log is of another scenario; give the logs of {scenario.loadgen_name}.",
+        scenario.loadgen_scenario,
+        f"This log is of another scenario; give the logs of {scenario.loadgen_scenario}.",
     )
     gate.equals(
         "mode",
@@ -34,12 +36,13 @@ def common_checks(folder: Path, log: DetailLog, mode: Mode, round_: Round, scena
         round_.samples,
         "Run with the whole dataset of the round.",
     )
-    gate.equals(
-        "equal issue",
-        log.flag("effective_sample_concatenate_permutation"),
-        True,
-        f"LoadGen lost the benchmark's settings; its model name must be '{round_.loadgen.model}'.",
-    )
+    if round_.loadgen_rules.whole_passes:
+        gate.equals(
+            "equal issue",
+            log.flag("effective_sample_concatenate_permutation"),
+            True,
+            f"LoadGen lost the benchmark's settings; its model name must be '{scenario.loadgen_model}'.",
+        )
     _errors(gate, log)
     _summary(gate, log, folder)
     return gate.checks
@@ -52,7 +55,7 @@ def loadgen_version(log: DetailLog) -> str | None:
 
 
 def _loadgen(gate: Gate, log: DetailLog, round_: Round) -> None:
-    known = round_.loadgen.versions
+    known = round_.loadgen_rules.versions
     version = loadgen_version(log)
     gate.holds(
         "LoadGen version",
@@ -73,13 +76,13 @@ def _loadgen(gate: Gate, log: DetailLog, round_: Round) -> None:
 
 def _seeds(gate: Gate, log: DetailLog, round_: Round) -> None:
     logged = [log.integer(f"effective_{name}_rng_seed") for name in Seeds.model_fields]
-    wanted = [getattr(round_.loadgen.seeds, name) for name in Seeds.model_fields]
+    wanted = [getattr(round_.loadgen_rules.seeds, name) for name in Seeds.model_fields]
     gate.holds(
         "seeds",
         " ".join(map(str, logged)),
         " ".join(map(str, wanted)),
         logged == wanted,
-        f"Repeat with mlcommons-loadgen {round_.loadgen.versions[-1]} and one LoadGen run a process: "
+        f"Repeat with mlcommons-loadgen {round_.loadgen_rules.versions[-1]} and one LoadGen run a process: "
         f"a second run in a process loses its seeds.",
     )
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from weighbridge.config.round import Round, ScenarioRules
-from weighbridge.core.terms import Mode, Scenario
+from weighbridge.config.round import LatencyLimit, LatencyMetric, LoadGenScenario, Mode, Round, ScenarioRules
+from weighbridge.core.errors import InputError
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries, missing_queries
 from weighbridge.loadgen.logs import DetailLog
 from weighbridge.loadgen.work_size import largest_target_qps, offline_target_qps, passes_issued, passes_needed
@@ -31,18 +31,22 @@ class Performance:
     target_qps: float | None
 
     @classmethod
-    def of(cls, log: DetailLog, scenario: Scenario) -> "Performance":
+    def of(cls, log: DetailLog, scenario: ScenarioRules) -> "Performance":
         """Read the numbers; an offline run is one query, whose samples are counted."""
-        offline = scenario is Scenario.OFFLINE
+        offline = scenario.offline
         scheduled = log.number("result_scheduled_samples_per_sec")
         queries = log.integer("generated_samples_per_query" if offline else "result_query_count")
         if offline:
             duration = _seconds(log.number("result_max_latency_ns"))
-        else:
+        elif scenario.has_schedule:
             # LoadGen's server rate is (n - 1) over the time at which the last query was scheduled.
             duration = (queries - 1) / scheduled if queries and scheduled else None
+        else:
+            # One query after the other: as many as there were, each as long as the mean.
+            mean = _seconds(log.number("result_mean_latency_ns"))
+            duration = queries * mean if queries and mean else None
         return cls(
-            rate=log.number("result_samples_per_second" if offline else "result_completed_samples_per_sec"),
+            rate=_result(log, scenario),
             scheduled_rate=scheduled,
             duration_s=duration,
             p50_latency_s=_seconds(log.number(_percentile_key(0.50))),
@@ -54,30 +58,58 @@ class Performance:
         )
 
 
-def performance_checks(log: DetailLog, round_: Round, scenario: Scenario) -> list[Check]:
+# Where LoadGen logs a rate, by its scenario and the unit. Source: results.cc in mlcommons/inference.
+_RATE_KEYS = {
+    (LoadGenScenario.OFFLINE, "samples/s"): "result_samples_per_second",
+    (LoadGenScenario.OFFLINE, "tokens/s"): "result_tokens_per_second",
+    (LoadGenScenario.SERVER, "queries/s"): "result_completed_samples_per_sec",
+    (LoadGenScenario.SERVER, "samples/s"): "result_completed_samples_per_sec",
+    (LoadGenScenario.SERVER, "tokens/s"): "result_completed_tokens_per_second",
+}
+
+
+def _result(log: DetailLog, scenario: ScenarioRules) -> float | None:
+    """Read what is published of a run: a rate, or a latency percentile in seconds.
+
+    Raises:
+        InputError: LoadGen measures no such result in this scenario.
+    """
+    metric = scenario.metric
+    if isinstance(metric, LatencyMetric):
+        return _seconds(log.number(_percentile_key(metric.latency_percentile)))
+    assert scenario.loadgen_scenario is not None
+    key = _RATE_KEYS.get((scenario.loadgen_scenario, metric))
+    if key is None:
+        raise InputError(
+            f"scenario {scenario.name}: LoadGen does not measure {metric} in {scenario.loadgen_scenario}; "
+            "correct 'metric' in the round."
+        )
+    return log.number(key)
+
+
+def performance_checks(log: DetailLog, round_: Round, scenario: ScenarioRules) -> list[Check]:
     """Check validity, duration, counts and, where the scenario limits it, latency."""
     gate = Gate(Mode.PERFORMANCE)
-    rules = round_.scenarios[scenario]
     numbers = Performance.of(log, scenario)
-    _loadgen_says(gate, log, rules)
-    _duration(gate, log, numbers, rules, round_, scenario)
-    _counts(gate, log, numbers, rules, round_, scenario)
+    _loadgen_says(gate, log, scenario)
+    _duration(gate, log, numbers, round_, scenario)
+    _counts(gate, log, numbers, round_, scenario)
     _ordinary_issue(gate, log)
-    if rules.target_latency_s is not None:
-        slower = _slower(numbers)
-        _latency(gate, log, rules, slower)
-        _early_stopping(gate, numbers, rules, slower)
+    if (limit := scenario.limits.latency) is not None:
+        slower = _slower(numbers, scenario)
+        _latency(gate, log, limit, slower)
+        _early_stopping(gate, numbers, limit, slower)
     return gate.checks
 
 
-def _loadgen_says(gate: Gate, log: DetailLog, rules: ScenarioRules) -> None:
+def _loadgen_says(gate: Gate, log: DetailLog, scenario: ScenarioRules) -> None:
     validity = log.text("result_validity")
     reason = log.text("result_invalid_reason") or (
         "nothing; the run did not end." if validity is None else "nothing; see the checks below."
     )
     gate.equals("LoadGen's result", validity, "VALID", f"LoadGen says: {' '.join(reason.split())}")
     flags = ["result_min_duration_met", "result_min_queries_met"]
-    if rules.target_latency_s is not None:
+    if scenario.limits.latency is not None:
         flags += ["result_perf_constraints_met", "early_stopping_met"]
     for flag in flags:
         gate.equals(flag, log.flag(flag), True, "See the checks below for the number behind it.")
@@ -87,37 +119,38 @@ def _duration(
     gate: Gate,
     log: DetailLog,
     numbers: Performance,
-    rules: ScenarioRules,
     round_: Round,
-    scenario: Scenario,
+    scenario: ScenarioRules,
 ) -> None:
     setting = log.number("effective_min_duration_ms")
     asked = None if setting is None else setting / 1000
-    gate.at_least("minimum duration set", asked, rules.min_duration_s, "s", _OWN_SETTINGS)
+    gate.at_least("minimum duration set", asked, scenario.min_duration_s, "s", _OWN_SETTINGS)
     remedy = _OWN_SETTINGS
-    if scenario is Scenario.OFFLINE and numbers.rate:
-        target = offline_target_qps(round_, numbers.rate)
-        remedy = f"Set scenarios.offline.target_qps to {target}, so that LoadGen issues more work; repeat."
-    gate.at_least("duration", numbers.duration_s, rules.min_duration_s, "s", remedy)
+    if scenario.offline and numbers.rate:
+        target = offline_target_qps(round_, scenario, numbers.rate)
+        remedy = (
+            f"Set scenarios.{scenario.name}.target_qps to {target}, so that LoadGen issues more work; repeat."
+        )
+    gate.at_least("duration", numbers.duration_s, scenario.min_duration_s, "s", remedy)
 
 
 def _counts(
     gate: Gate,
     log: DetailLog,
     numbers: Performance,
-    rules: ScenarioRules,
     round_: Round,
-    scenario: Scenario,
+    scenario: ScenarioRules,
 ) -> None:
     samples, issued = round_.samples, numbers.queries
-    gate.at_least("issued", issued, rules.min_query_count, "samples", _OWN_SETTINGS)
-    whole = issued is not None and issued > 0 and issued % samples == 0
-    gate.holds("whole passes", issued, f"a multiple of {samples}", whole, _OWN_SETTINGS)
+    gate.at_least("issued", issued, scenario.min_query_count, "samples", _OWN_SETTINGS)
+    if round_.loadgen_rules.whole_passes:
+        whole = issued is not None and issued > 0 and issued % samples == 0
+        gate.holds("whole passes", issued, f"a multiple of {samples}", whole, _OWN_SETTINGS)
     loaded = log.integer("effective_performance_sample_count")
     gate.at_least("performance sample count", loaded, samples, "", _OWN_SETTINGS)
-    if scenario is Scenario.OFFLINE:
+    if scenario.offline:
         asked = log.integer("effective_samples_per_query")
-        gate.at_least("samples per query", asked, rules.min_query_count, "", _OWN_SETTINGS)
+        gate.at_least("samples per query", asked, scenario.min_query_count, "", _OWN_SETTINGS)
 
 
 def _ordinary_issue(gate: Gate, log: DetailLog) -> None:
@@ -131,8 +164,8 @@ def _ordinary_issue(gate: Gate, log: DetailLog) -> None:
         gate.equals(key, log.get(key), wanted, "Remove audit.config from the working folder and repeat.")
 
 
-def _latency(gate: Gate, log: DetailLog, rules: ScenarioRules, slower: str) -> None:
-    percentile, limit_s = rules.target_percentile, rules.target_latency_s or 0
+def _latency(gate: Gate, log: DetailLog, limit: LatencyLimit, slower: str) -> None:
+    percentile, limit_s = limit.percentile, limit.limit_s
     measured = _seconds(log.number(_percentile_key(percentile)))
     name = f"{100 * percentile:g}th percentile latency"
     gate.at_most(name, measured, limit_s, "s", f"Too many queries waited: {slower}")
@@ -142,48 +175,48 @@ def _latency(gate: Gate, log: DetailLog, rules: ScenarioRules, slower: str) -> N
     gate.equals("latency percentile set", percentile_set, percentile, _OWN_SETTINGS)
 
 
-def _early_stopping(gate: Gate, numbers: Performance, rules: ScenarioRules, slower: str) -> None:
+def _early_stopping(gate: Gate, numbers: Performance, limit: LatencyLimit, slower: str) -> None:
     """Reckon from the counts whether LoadGen's statistical test passes, and what is missing if not."""
-    over, queries, percentile = numbers.over_latency, numbers.queries, rules.target_percentile
+    over, queries, percentile = numbers.over_latency, numbers.queries, limit.percentile
     if over is None or not queries:
         gate.holds("early stopping", over, "late queries counted", False, "Repeat the run to its end.")
         return
     allowed = max_over_latency(queries, percentile)
     if allowed is None:
-        limit = f">= {min_queries(0, percentile)} queries"
+        wanted = f">= {min_queries(0, percentile)} queries"
     else:
-        limit = f"<= {allowed} of {queries} queries late"
+        wanted = f"<= {allowed} of {queries} queries late"
     missing = missing_queries(over, queries, percentile)
     remedy = (
-        f"{over} of {queries} queries took longer than {rules.target_latency_s:g} s; {missing} more, all in "
+        f"{over} of {queries} queries took longer than {limit.limit_s:g} s; {missing} more, all in "
         f"time, would be needed: {slower if over else 'a longer run.'}"
     )
-    gate.holds("early stopping", over, limit, missing == 0, remedy)
+    gate.holds("early stopping", over, wanted, missing == 0, remedy)
 
 
-def suggested_target_qps(numbers: Performance, round_: Round, scenario: Scenario) -> float | None:
+def suggested_target_qps(numbers: Performance, round_: Round, scenario: ScenarioRules) -> float | None:
     """Find the target rate for the next run; None where this one's is as good as can be told from one run.
 
     Offline: the target that asks for exactly the passes needed. Server: lower when too many queries were
     late, higher when the slow queries left room.
     """
-    rules, target = round_.scenarios[scenario], numbers.target_qps
-    if target is None or numbers.rate is None:
+    limit, target = scenario.limits.latency, numbers.target_qps
+    if target is None or numbers.rate is None or isinstance(scenario.metric, LatencyMetric):
         return None
-    if scenario is Scenario.OFFLINE:
+    if scenario.offline:
         as_needed = passes_issued(round_, scenario, target) == passes_needed(round_, scenario, numbers.rate)
-        return None if as_needed else offline_target_qps(round_, numbers.rate)
-    if rules.target_latency_s is None or numbers.over_latency is None or not numbers.queries:
+        return None if as_needed else offline_target_qps(round_, scenario, numbers.rate)
+    if limit is None or not scenario.has_schedule or numbers.over_latency is None or not numbers.queries:
         return None
-    if missing_queries(numbers.over_latency, numbers.queries, rules.target_percentile):
+    if missing_queries(numbers.over_latency, numbers.queries, limit.percentile):
         return _lower_target_qps(numbers)
-    room = numbers.p99_latency_s is not None and numbers.p99_latency_s < _ROOM * rules.target_latency_s
-    return _higher_target_qps(round_, target) if room else None
+    room = numbers.p99_latency_s is not None and numbers.p99_latency_s < _ROOM * limit.limit_s
+    return _higher_target_qps(round_, scenario, target) if room else None
 
 
-def _slower(numbers: Performance) -> str:
+def _slower(numbers: Performance, scenario: ScenarioRules) -> str:
     target, lower = numbers.target_qps or 0, _lower_target_qps(numbers)
-    return f"lower scenarios.server.target_qps from {target:g} (try {lower:g}) and repeat."
+    return f"lower scenarios.{scenario.name}.target_qps from {target:g} (try {lower:g}) and repeat."
 
 
 def _lower_target_qps(numbers: Performance) -> float:
@@ -193,10 +226,10 @@ def _lower_target_qps(numbers: Performance) -> float:
     return float(f"{_STEP_DOWN * (rate if fell_behind else target):.4g}")
 
 
-def _higher_target_qps(round_: Round, target: float) -> float | None:
+def _higher_target_qps(round_: Round, scenario: ScenarioRules, target: float) -> float | None:
     """Step up from the target, but not into a run that is a whole pass longer."""
-    passes = passes_issued(round_, Scenario.SERVER, target)
-    higher = min(_STEP_UP * target, largest_target_qps(round_, Scenario.SERVER, passes))
+    passes = passes_issued(round_, scenario, target)
+    higher = min(_STEP_UP * target, largest_target_qps(round_, scenario, passes))
     return float(f"{higher:.4g}") if higher > target else None
 
 

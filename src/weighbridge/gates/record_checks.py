@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from weighbridge.config.round import Round
+from weighbridge.config.round import Mode, Round, ScenarioRules, ServerFeature
 from weighbridge.core.files import sha256_of
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.records.run_record import ECC_MODE, RunRecord
 from weighbridge.records.verdict import Check, Gate
 
@@ -19,7 +18,7 @@ def record_checks(
     performance: RunRecord | None,
     accuracy: RunRecord | None,
     round_: Round,
-    scenario: Scenario,
+    scenario: ScenarioRules,
 ) -> list[Check]:
     """Check what only run.json tells; without it these checks are not known, and never passed."""
     return [
@@ -30,10 +29,10 @@ def record_checks(
 
 
 def _one_run(
-    folder: Path | None, record: RunRecord | None, mode: Mode, round_: Round, scenario: Scenario
+    folder: Path | None, record: RunRecord | None, mode: Mode, round_: Round, scenario: ScenarioRules
 ) -> list[Check]:
     gate = Gate(mode)
-    meant = f"{round_.name}, {scenario}, {mode}"
+    meant = f"{round_.name}, {scenario.name}, {mode}"
     if record is None or folder is None:
         gate.unknown("recorded as", meant, _NOT_RECORDED)
         gate.unknown("failed requests", "0", _NOT_RECORDED)
@@ -70,6 +69,8 @@ def _logs_as_left(gate: Gate, folder: Path, record: RunRecord) -> None:
 
 def _nothing_cached(gate: Gate, record: RunRecord, round_: Round) -> None:
     """Check that the server kept nothing from one query for the next; a demonstration may leave it open."""
+    if ServerFeature.PREFIX_CACHING not in round_.server_must_not:
+        return
     server = record.server
     hits = record.telemetry.prefix_cache_hits if record.telemetry else None
     if hits is not None:

@@ -27,7 +27,7 @@ def render_verdict(verdict: Verdict) -> Group:
             check.run or "both", check.name, value_text(check.value), check.limit, _MARK[check.passed]
         )
     outcome = Text.assemble(
-        f"{verdict.scenario.loadgen_name}: ",
+        f"{verdict.title}: ",
         (verdict.outcome, OUTCOME_STYLES[verdict.outcome]),
         *_counts(verdict),
     )
@@ -36,7 +36,7 @@ def render_verdict(verdict: Verdict) -> Group:
 
 def _title(verdict: Verdict) -> str:
     mark = "" if verdict.submittable else ": DEMONSTRATION, NOT SUBMITTABLE"
-    return f"{verdict.scenario.loadgen_name}, round {verdict.round}{mark}"
+    return f"{verdict.title}, round {verdict.round}{mark}"
 
 
 def _numbers(verdict: Verdict) -> Iterator[str]:

@@ -7,20 +7,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from weighbridge.client import request_log
-from weighbridge.client.jobs import ERRORS_FILE, RECORDS_FILE, USER_CONF, LoadGenJob, WorkerJob
+from weighbridge.client.jobs import LoadGenJob, WorkerJob
 from weighbridge.client.process_group import Crew, Progress
-from weighbridge.config.round import Round
+from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import write_atomic
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.loadgen.user_conf import user_conf
-from weighbridge.records.run_record import TELEMETRY_FILE, LoadReport
+from weighbridge.records.run_record import (
+    ERRORS_FILE,
+    REQUESTS_BINARY,
+    REQUESTS_TABLE,
+    TELEMETRY_FILE,
+    USER_CONF,
+    LoadReport,
+)
 from weighbridge.requests.store import RequestStore
 
 log = logging.getLogger(__name__)
 
-PARQUET_FILE = "requests.parquet"
 # Files a worker has open beside its connections: modules, the store, epoll, its socket, the standard streams.
 _SPARE_DESCRIPTORS = 64
 # Above these the client, not the server, may be what a run measured.
@@ -31,7 +36,7 @@ DELAY_BOUND_S = 0.010
 def drive(
     *,
     round_: Round,
-    scenario: Scenario,
+    scenario: ScenarioRules,
     mode: Mode,
     target_qps: float,
     store: Path,
@@ -78,10 +83,10 @@ def drive(
     write_atomic(out / USER_CONF, user_conf(round_, scenario, target_qps))
     crew = Crew(
         LoadGenJob(
-            model=round_.loadgen.model,
-            scenario=scenario.loadgen_name,
+            model=scenario.loadgen_model or "",
+            scenario=str(scenario.loadgen_scenario),
             accuracy=mode is Mode.ACCURACY,
-            seeds=round_.loadgen.seeds.model_dump(),
+            seeds=round_.loadgen_rules.seeds.model_dump(),
             samples=round_.samples,
             store=str(store.resolve()),
             out=str(out.resolve()),
@@ -123,7 +128,7 @@ def _clear(out: Path) -> None:
             raise InputError(f"{place / 'audit.config'}: LoadGen would follow it; move it away.")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name in (RECORDS_FILE, ERRORS_FILE, PARQUET_FILE, TELEMETRY_FILE):
+        for name in (REQUESTS_BINARY, ERRORS_FILE, REQUESTS_TABLE, TELEMETRY_FILE):
             (out / name).unlink(missing_ok=True)
         for file in out.glob("mlperf_log_*"):
             file.unlink()
@@ -132,11 +137,11 @@ def _clear(out: Path) -> None:
 
 
 def _report(
-    crew: Crew, requests: RequestStore, scenario: Scenario, target_qps: float, out: Path
+    crew: Crew, requests: RequestStore, scenario: ScenarioRules, target_qps: float, out: Path
 ) -> LoadReport:
-    records = request_log.read_records(out / RECORDS_FILE)
-    request_log.write_parquet(records, out / PARQUET_FILE)
-    (out / RECORDS_FILE).unlink(missing_ok=True)
+    records = request_log.read_records(out / REQUESTS_BINARY)
+    request_log.write_parquet(records, out / REQUESTS_TABLE)
+    (out / REQUESTS_BINARY).unlink(missing_ok=True)
     failed = request_log.failures(records)
     cpu_s = sum(crew.meter.cpu_s.values())
     delay = request_log.schedule_delay(records)
@@ -163,7 +168,7 @@ def _report(
     )
 
 
-def _warnings(crew: Crew, scenario: Scenario, delay_p99_s: float) -> list[str]:
+def _warnings(crew: Crew, scenario: ScenarioRules, delay_p99_s: float) -> list[str]:
     """Say where the client itself may have been the bottleneck, so that nobody blames the server for it."""
     elapsed_s = max((crew.ended - crew.started).total_seconds(), 1e-3)
     found = [
@@ -172,7 +177,7 @@ def _warnings(crew: Crew, scenario: Scenario, delay_p99_s: float) -> list[str]:
         for name, cpu_s in crew.meter.cpu_s.items()
         if cpu_s / elapsed_s > BUSY_SHARE
     ]
-    if scenario is Scenario.SERVER and delay_p99_s > DELAY_BOUND_S:
+    if scenario.has_schedule and delay_p99_s > DELAY_BOUND_S:
         found.append(
             f"1 % of the requests left more than {delay_p99_s * 1e3:.1f} ms after LoadGen issued them "
             f"(bound: {DELAY_BOUND_S * 1e3:.0f} ms): the latencies hold the client's own delay; raise "

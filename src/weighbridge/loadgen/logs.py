@@ -8,8 +8,6 @@ import msgspec
 
 from weighbridge.core.errors import InputError
 
-DETAIL, SUMMARY, ANSWERS = "mlperf_log_detail.txt", "mlperf_log_summary.txt", "mlperf_log_accuracy.json"
-
 _LINE_START = b":::MLLOG "
 # What the official truncation tool leaves between the first and the last 4096 bytes.
 TRUNCATION_MARK = b"\n\n...\n\n"

@@ -20,8 +20,9 @@ from time import monotonic
 import mlperf_loadgen as lg
 import msgspec
 
-from weighbridge.client.jobs import ERRORS_FILE, RECORDS_FILE, USER_CONF, LoadGenJob
+from weighbridge.client.jobs import LoadGenJob
 from weighbridge.loadgen.sut import Pool
+from weighbridge.records.run_record import ERRORS_FILE, REQUESTS_BINARY, USER_CONF
 from weighbridge.requests.bodies import BODIES_FILE
 
 _PROGRESS_EVERY_S = 0.5
@@ -165,7 +166,7 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
     out = Path(job.out)
     workers = [socket.socket(fileno=fd) for fd in job.worker_fds]
     with (
-        (out / RECORDS_FILE).open("wb") as records,
+        (out / REQUESTS_BINARY).open("wb") as records,
         (out / ERRORS_FILE).open("w", encoding="utf-8") as errors,
     ):
         pool = Pool(workers, job.endpoints, records, errors, settings.use_token_latencies)

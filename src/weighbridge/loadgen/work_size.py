@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weighbridge.config.round import Round
-from weighbridge.core.terms import Mode, Scenario
+from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.loadgen.schedule import server_schedule_s
 
 # LoadGen generates this much more offline work than target_qps and min_duration ask for.
@@ -34,14 +33,17 @@ class WorkSize:
     scheduled_s: float
 
 
-def work_size(round_: Round, scenario: Scenario, mode: Mode, target_qps: float) -> WorkSize:
+def work_size(round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: float) -> WorkSize:
     """Reckon how many samples LoadGen will issue, and how long that takes at the target rate."""
-    rules = round_.scenarios[scenario]
-    unit = round_.samples if round_.loadgen.whole_passes else 1
-    min_duration_s = rules.min_duration_s if mode is Mode.PERFORMANCE else 0.0
-    least = round_.samples if mode is Mode.ACCURACY else rules.min_query_count
-    if scenario is Scenario.OFFLINE:
+    unit = round_.samples if round_.loadgen_rules.whole_passes else 1
+    min_duration_s = scenario.min_duration_s if mode is Mode.PERFORMANCE else 0.0
+    least = round_.samples if mode is Mode.ACCURACY else scenario.min_query_count
+    if scenario.offline:
         samples = _rounded_up(max(least, int(_OFFLINE_SLACK * min_duration_s * target_qps)), unit)
+        return WorkSize(samples, samples / target_qps)
+    if not scenario.has_schedule:
+        # One query after the other, until there are enough and the time is over.
+        samples = _rounded_up(max(least, math.ceil(min_duration_s * target_qps)), unit)
         return WorkSize(samples, samples / target_qps)
     return _server_work(round_, _rounded_up(least, unit), unit, min_duration_s, target_qps)
 
@@ -50,7 +52,7 @@ def _server_work(round_: Round, least: int, unit: int, min_duration_s: float, ta
     """Draw LoadGen's schedule, and find the first unit that ends late enough."""
     drawn = _rounded_up(max(least, math.ceil(_SPARE * min_duration_s * target_qps)), unit)
     while True:
-        due_s = server_schedule_s(drawn, target_qps, round_.loadgen.seeds.schedule)
+        due_s = server_schedule_s(drawn, target_qps, round_.loadgen_rules.seeds.schedule)
         if due_s[-1] >= min_duration_s:
             break
         drawn *= 2
@@ -63,57 +65,58 @@ def _rounded_up(count: int, unit: int) -> int:
     return math.ceil(count / unit) * unit
 
 
-def passes_issued(round_: Round, scenario: Scenario, target_qps: float) -> int:
+def passes_issued(round_: Round, scenario: ScenarioRules, target_qps: float) -> int:
     """Reckon how many times a performance run covers the samples."""
     return work_size(round_, scenario, Mode.PERFORMANCE, target_qps).samples // round_.samples
 
 
-def passes_needed(round_: Round, scenario: Scenario, rate: float) -> int:
+def passes_needed(round_: Round, scenario: ScenarioRules, rate: float) -> int:
     """Reckon with how few passes a run at `rate` lasts long enough."""
-    rules = round_.scenarios[scenario]
-    return max(1, math.ceil(max(rules.min_duration_s * rate, rules.min_query_count) / round_.samples))
+    wanted = max(scenario.min_duration_s * rate, scenario.min_query_count)
+    return max(1, math.ceil(wanted / round_.samples))
 
 
-def largest_target_qps(round_: Round, scenario: Scenario, passes: int) -> float:
+def largest_target_qps(round_: Round, scenario: ScenarioRules, passes: int) -> float:
     """Find the largest target rate with which LoadGen issues so many passes.
 
     It is cut to three digits (Offline) or one (Server): a rate rounded up could ask for one more pass.
     """
-    count, min_duration_s = passes * round_.samples, round_.scenarios[scenario].min_duration_s
-    if scenario is Scenario.OFFLINE:
+    count, min_duration_s = passes * round_.samples, scenario.min_duration_s
+    if scenario.offline:
         return math.floor(1000 * count / min_duration_s / _OFFLINE_SLACK) / 1000
-    at_one_qps_s = float(server_schedule_s(count, 1.0, round_.loadgen.seeds.schedule)[-1])
+    at_one_qps_s = float(server_schedule_s(count, 1.0, round_.loadgen_rules.seeds.schedule)[-1])
     return math.floor(10 * at_one_qps_s / min_duration_s) / 10
 
 
-def offline_target_qps(round_: Round, rate: float) -> float:
+def offline_target_qps(round_: Round, scenario: ScenarioRules, rate: float) -> float:
     """Find the target rate that asks for exactly the passes which an offline system of `rate` needs."""
-    return largest_target_qps(round_, Scenario.OFFLINE, passes_needed(round_, Scenario.OFFLINE, rate))
+    return largest_target_qps(round_, scenario, passes_needed(round_, scenario, rate))
 
 
-def explain_work(round_: Round, scenario: Scenario, target_qps: float) -> str:
+def explain_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> str:
     """Say what a target rate makes LoadGen issue, and why."""
-    rules = round_.scenarios[scenario]
     size = work_size(round_, scenario, Mode.PERFORMANCE, target_qps)
     passes = size.samples // round_.samples
     work = (
         f"{size.samples} samples, {passes} whole pass{'es' if passes > 1 else ''} over the {round_.samples}"
     )
-    if scenario is Scenario.OFFLINE:
+    if scenario.offline:
         return (
-            f"{work}: LoadGen takes {_OFFLINE_SLACK} x {rules.min_duration_s:g} s x target_qps "
-            f"{target_qps:g}, at least {rules.min_query_count}, and rounds up"
+            f"{work}: LoadGen takes {_OFFLINE_SLACK} x {scenario.min_duration_s:g} s x target_qps "
+            f"{target_qps:g}, at least {scenario.min_query_count}, and rounds up"
         )
     return (
         f"{work}: at target_qps {target_qps:g} the last is due after {size.scheduled_s:.0f} s; LoadGen takes "
-        f"whole passes until that is at least {rules.min_duration_s:g} s"
+        f"whole passes until that is at least {scenario.min_duration_s:g} s"
     )
 
 
-def warn_of_work(round_: Round, scenario: Scenario, target_qps: float) -> str | None:
+def warn_of_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> str | None:
     """Warn of a target rate that makes a run a whole pass longer than it must be, and propose a better."""
+    if not (scenario.offline or scenario.has_schedule):
+        return None
     issued = passes_issued(round_, scenario, target_qps)
-    if scenario is Scenario.OFFLINE:
+    if scenario.offline:
         needed = passes_needed(round_, scenario, target_qps)
     else:
         needed = passes_issued(round_, scenario, target_qps / _NEAR_STEP)
@@ -121,7 +124,7 @@ def warn_of_work(round_: Round, scenario: Scenario, target_qps: float) -> str | 
         return None
     better = largest_target_qps(round_, scenario, needed)
     return (
-        f"scenarios.{scenario}.target_qps {target_qps:g} makes a run of "
+        f"scenarios.{scenario.name}.target_qps {target_qps:g} makes a run of "
         f"{explain_work(round_, scenario, target_qps)}; with {better:g} it is {needed * round_.samples} "
         f"samples, which is enough"
     )

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from weighbridge.core.formatting import duration, latency, rate
-from weighbridge.core.terms import Scenario
 from weighbridge.monitor.follow import RunStatus
 from weighbridge.records.progress_record import Figures, Phase, State
 
@@ -29,7 +28,7 @@ def render_line(state: State) -> str:
 
 
 def _figures_text(figures: Figures, phase: Phase) -> str:
-    server = figures.scenario is Scenario.SERVER
+    server = figures.scheduled
     of = f"{'target' if server else 'expected'} {rate(figures.target_qps)}"
     if phase.over:
         parts = [f"completed {figures.completed} of {figures.expected} ({rate(figures.qps)} a second, {of})"]
@@ -97,7 +96,7 @@ def _bar(figures: Figures, color: str) -> RenderableType:
 
 def _table(state: State, figures: Figures) -> Table:
     """Return the figures as rows of a name and two values."""
-    server, over = figures.scenario is Scenario.SERVER, state.phase.over
+    server, over = figures.scheduled, state.phase.over
     now = "" if over else f", now {rate(figures.recent_qps)}/s"
     left = "" if over or figures.left_s is None else f"about {duration(figures.left_s)} left"
     table = Table.grid(padding=(0, 2))
@@ -127,7 +126,7 @@ def _table(state: State, figures: Figures) -> Table:
 def _p99(figures: Figures) -> Text:
     text = f"p99 {latency(figures.p99_s)}"
     if figures.limit_s is None:
-        return Text(f"{text}, from sending" if figures.scenario is Scenario.OFFLINE else text)
+        return Text(f"{text}, from sending" if not figures.scheduled else text)
     slow = figures.p99_s is not None and figures.p99_s > figures.limit_s
     return Text.assemble((text, "bold red" if slow else ""), f" (limit {figures.limit_s:g} s)")
 

@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weighbridge.client.frames import Kind
-from weighbridge.client.jobs import RECORDS_FILE
 from weighbridge.client.process_group import Progress
 from weighbridge.client.request_log_tail import RecordsTail
-from weighbridge.config.round import Round
-from weighbridge.core.terms import Mode, Scenario
+from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.loadgen.work_size import work_size
 from weighbridge.records.progress_record import Figures
-from weighbridge.records.run_record import LoadReport
+from weighbridge.records.run_record import REQUESTS_BINARY, LoadReport
 
 _NS = 1e9
 _RECENT_NS = 30e9
@@ -34,7 +32,8 @@ class MeasurementPlan:
 
     Attributes:
         label: Name shown to people.
-        scenario: How LoadGen issues the work.
+        scenario: Name of the scenario.
+        scheduled: Queries have due times: latency counts from them.
         target_qps: Samples/s expected (Offline) or queries/s to issue (Server).
         expected: Samples that LoadGen will issue.
         schedule_s: When the last query is due, in seconds (Server).
@@ -42,7 +41,8 @@ class MeasurementPlan:
     """
 
     label: str
-    scenario: Scenario
+    scenario: str
+    scheduled: bool
     target_qps: float
     expected: int
     schedule_s: float
@@ -50,12 +50,20 @@ class MeasurementPlan:
 
     @classmethod
     def of(
-        cls, label: str, round_: Round, scenario: Scenario, mode: Mode, target_qps: float
+        cls, label: str, round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: float
     ) -> "MeasurementPlan":
         """Compute the plan from the round."""
         work = work_size(round_, scenario, mode, target_qps)
-        limit_s = round_.scenarios[scenario].target_latency_s
-        return cls(label, scenario, target_qps, work.samples, work.scheduled_s, limit_s)
+        limit_s = scenario.limits.latency.limit_s if scenario.limits.latency else None
+        return cls(
+            label,
+            scenario.name,
+            scenario.has_schedule,
+            target_qps,
+            work.samples,
+            work.scheduled_s,
+            limit_s,
+        )
 
 
 class RunProgress:
@@ -68,7 +76,7 @@ class RunProgress:
     def __init__(self, plan: MeasurementPlan, out: Path) -> None:
         """Follow a measurement that writes its request log into the folder `out`."""
         self.plan = plan
-        self._records = out / RECORDS_FILE
+        self._records = out / REQUESTS_BINARY
         self._seen: Progress | None = None
         self._started_ns: int | None = None
         self._ended_ns: int | None = None
@@ -123,6 +131,7 @@ class RunProgress:
         recent_qps = self._recent_qps(completed)
         return Figures(
             scenario=plan.scenario,
+            scheduled=plan.scheduled,
             expected=max(plan.expected, issued),
             issued=issued,
             completed=completed,
@@ -145,7 +154,7 @@ class RunProgress:
         records = self._tail.new()
         answered = records[records["kind"] == Kind.OK]
         # Offline issues everything at once: from then on, a latency would measure the wait for its turn.
-        begin = "planned_ns" if self.plan.scenario is Scenario.SERVER else "sent_ns"
+        begin = "planned_ns" if self.plan.scheduled else "sent_ns"
         self._latencies.add(answered["end_ns"] - answered[begin])
         if len(answered) and self._started_ns is not None:
             self._started_ns = min(self._started_ns, int(answered["planned_ns"].min()))
@@ -164,7 +173,7 @@ class RunProgress:
         """Estimate the seconds until the run ends; None where nothing is known yet."""
         if self._started_ns is None:
             return None
-        if self.plan.scenario is Scenario.OFFLINE:
+        if not self.plan.scheduled:
             return waiting / qps if qps > 0 else None
         # After the schedule, the queries in flight have to end.
         drained_s = waiting / recent_qps if recent_qps > 0 else 0.0

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weighbridge.artifacts.proof import Proof
+from weighbridge.config.round import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.provenance.crate_content import describe
 from weighbridge.provenance.graph import Graph
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
@@ -27,10 +27,10 @@ def write_crate(results: Path, artifacts: Sequence[Proof], submitter: str) -> No
         InputError: there is no run, or a file is damaged.
     """
     runs = {
-        (scenario, mode): RunRecord.read(path)
-        for scenario in Scenario
+        (folder.name, mode): RunRecord.read(path)
+        for folder in sorted(results.iterdir() if results.is_dir() else ())
         for mode in Mode
-        if (path := results / scenario / mode / RUN_RECORD).is_file()
+        if (path := folder / mode / RUN_RECORD).is_file()
     }
     if not runs:
         raise InputError(f"{results}: no run in it yet; run `snakemake verdicts` first.")

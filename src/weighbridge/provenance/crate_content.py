@@ -10,15 +10,14 @@ from rocrate.model.entity import Entity
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
-from weighbridge.core.terms import Mode, Scenario
-from weighbridge.evaluation.evaluate import ACCURACY_JSON, ACCURACY_TEXT
-from weighbridge.gates import VERDICT, Verdict
-from weighbridge.loadgen.logs import ANSWERS, DETAIL, SUMMARY
+from weighbridge.config.round import Mode
 from weighbridge.provenance.graph import Graph
-from weighbridge.records.run_record import RUN_RECORD, TELEMETRY_FILE, RunRecord
+from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, TELEMETRY_FILE, RunRecord
+from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
 from weighbridge.records.search_record import PEAK
+from weighbridge.records.verdict import VERDICT, Verdict
 
-Runs = Mapping[tuple[Scenario, Mode], RunRecord]
+Runs = Mapping[tuple[str, Mode], RunRecord]
 
 _RUN_FILES = {
     RUN_RECORD: "The truth about the run: pins, versions, commands, host, counts, times.",
@@ -161,16 +160,14 @@ def _artifact(graph: Graph, proof: Proof) -> Entity:
     return graph.page(url, **facts, version=proof.revision)
 
 
-def _run(
-    graph: Graph, scenario: Scenario, mode: Mode, record: RunRecord, inputs: Inputs, agent: Entity
-) -> None:
+def _run(graph: Graph, scenario: str, mode: Mode, record: RunRecord, inputs: Inputs, agent: Entity) -> None:
     load = record.load
     status = {"actionStatus": "http://schema.org/CompletedActionStatus"}
     if load.aborted:
         status = {"actionStatus": "http://schema.org/FailedActionStatus", "error": load.aborted}
     graph.action(
         f"#run-{scenario}-{mode}",
-        f"{scenario.loadgen_name} {mode} run",
+        f"{_title(graph, scenario)} {mode} run",
         [_weighbridge(graph, record), _loadgen(graph, record), _server(graph, record)],
         [*inputs.some(Kind.MODEL), inputs.store],
         graph.files(f"{scenario}/{mode}", _RUN_FILES, record.logs),
@@ -184,7 +181,7 @@ def _run(
 
 
 def _judgement(
-    graph: Graph, folder: Path, scenario: Scenario, made_by: Entity, inputs: Inputs, agent: Entity
+    graph: Graph, folder: Path, scenario: str, made_by: Entity, inputs: Inputs, agent: Entity
 ) -> None:
     """Add a scenario's score, verdict and peak, as far as they are there."""
     runs = {mode: graph.files(f"{scenario}/{mode}", _RUN_FILES) for mode in Mode}
@@ -195,7 +192,7 @@ def _judgement(
     if scores:
         graph.action(
             f"#score-{scenario}",
-            f"Score of {scenario.loadgen_name}",
+            f"Score of {_title(graph, scenario)}",
             [made_by],
             [*runs[Mode.ACCURACY], *inputs.some(Kind.DATASET)],
             scores,
@@ -207,7 +204,7 @@ def _judgement(
         verdict = Verdict.read(folder / VERDICT)
         graph.action(
             f"#verdict-{scenario}",
-            f"Verdict on {scenario.loadgen_name}",
+            f"Verdict on {verdict.title}",
             [made_by],
             [*runs[Mode.PERFORMANCE], *runs[Mode.ACCURACY], *scores],
             [*files, *_figures(graph, verdict)],
@@ -215,6 +212,12 @@ def _judgement(
             agent=agent,
         )
     graph.files(str(scenario), {PEAK: "The search for the highest rate that passes, probe by probe."})
+
+
+def _title(graph: Graph, scenario: str) -> str:
+    """Return a scenario's name for people; only its verdict holds it."""
+    path = graph.folder / scenario / VERDICT
+    return Verdict.read(path).title if path.is_file() else scenario
 
 
 def _figures(graph: Graph, verdict: Verdict) -> list[Entity]:
@@ -227,7 +230,7 @@ def _figures(graph: Graph, verdict: Verdict) -> list[Entity]:
         graph.thing(
             f"#{name}-{verdict.scenario}",
             "PropertyValue",
-            name=f"{verdict.scenario.loadgen_name}: {label}",
+            name=f"{verdict.title}: {label}",
             value=value,
             **more,
         )

@@ -38,7 +38,7 @@ class Graph:
     """Entities by their ids; one that is added again is the one that is there."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = self.folder = folder
         self._crate = ROCrate(version="1.1")
         self._crate.metadata.extra_contexts.append(_RUN_TERMS)
         self._conforms_to(_PROCESS_RUN)

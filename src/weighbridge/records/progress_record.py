@@ -5,7 +5,6 @@ from enum import StrEnum
 from pydantic import Field
 
 from weighbridge.core.models import Model
-from weighbridge.core.terms import Scenario
 
 PROGRESS_FILE = "progress.json"
 # How often it is written.
@@ -31,7 +30,8 @@ class Phase(StrEnum):
 class Figures(Model):
     """How far a measurement is, in samples."""
 
-    scenario: Scenario
+    scenario: str
+    scheduled: bool = Field(description="Queries have due times: latency counts from them.")
     expected: int = Field(description="Samples that LoadGen will issue.")
     issued: int
     completed: int = Field(description="Answered; failures left out.")

@@ -2,11 +2,18 @@
 
 from pydantic import Field
 
+from weighbridge.config.round import Mode
 from weighbridge.core.models import Model
-from weighbridge.core.terms import Mode, Scenario
 
 RUN_RECORD = "run.json"
-TELEMETRY_FILE = "telemetry.parquet"  # beside it: what the system under test did meanwhile
+# The other files of a run's folder: LoadGen's, then the client's.
+DETAIL, SUMMARY, ANSWERS = "mlperf_log_detail.txt", "mlperf_log_summary.txt", "mlperf_log_accuracy.json"
+USER_CONF = "user.conf"
+REQUESTS_BINARY = "requests.bin"  # while the run lasts; then REQUESTS_TABLE
+REQUESTS_TABLE = "requests.parquet"
+ERRORS_FILE = "errors.jsonl"
+TELEMETRY_FILE = "telemetry.parquet"  # what the system under test did meanwhile
+SERVER_LOG = "server.log"
 # A field of the system description that the rules look at: ECC must be on.
 ECC_MODE = "accelerator_ecc_mode"
 
@@ -101,7 +108,7 @@ class RunRecord(Model):
 
     round: str
     submittable: bool
-    scenario: Scenario
+    scenario: str
     mode: Mode
     weighbridge_version: str
     git_revision: str | None = Field(description="Of the checkout; ends in '-dirty' with local changes.")

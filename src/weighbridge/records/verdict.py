@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from weighbridge.config.round import Mode
 from weighbridge.core.files import write_atomic
 from weighbridge.core.formatting import value_text
 from weighbridge.core.models import Model
-from weighbridge.core.terms import Mode, Scenario
 
 VERDICT = "verdict.json"
 _LIMIT_DIGITS = 12  # more than values are shown with: a limit is shown exactly
@@ -39,10 +39,11 @@ class Reading(Model):
 class Figures(Model):
     """A scenario's outcome and the numbers behind it."""
 
-    scenario: Scenario = Field(description="How LoadGen issued the work.")
+    scenario: str = Field(description="Its name in targets and folders of the run directory.")
+    title: str = Field(description="Its name in a submission tree, and for people.")
     outcome: Outcome = Field(description="UNPROVEN: nothing failed, but something is not known.")
-    rate: float | None = Field(description="The result that is published.")
-    rate_unit: str = Field(description="Samples or queries, a second.")
+    rate: float | None = Field(description="The result that is published, in `rate_unit`.")
+    rate_unit: str = Field(description="samples/s, queries/s or tokens/s; s where the result is a latency.")
     scheduled_rate: float | None = Field(description="Server: queries per second as LoadGen planned them.")
     duration_s: float | None = Field(description="Of the performance run, as LoadGen reckons it.")
     p50_latency_s: float | None = Field(default=None, description="Half of all samples took no longer.")
@@ -57,9 +58,10 @@ class Figures(Model):
     target_qps: float | None = Field(description="As the performance run had it.")
     suggested_target_qps: float | None = Field(description="For the next run; null: keep it.")
     work: str | None = Field(description="What the target rate made LoadGen issue, and why.")
-    metric: str = Field(description="The score that the round gates.")
+    metric: str = Field(description="The main score of those that the round gates.")
     accuracy: float | None = Field(description="That score, unrounded.")
     floor: float | None = Field(default=None, description="What the score must reach.")
+    metrics: dict[str, float] = Field(default={}, description="Every score that the round gates, unrounded.")
     readings: dict[str, Reading] = Field(description="Published readings of the floor, by name.")
     unparsable: int | None = Field(description="Answers that could not be read.")
     empty: int | None = Field(description="Answers without any text; each is unparsable too.")

@@ -6,9 +6,8 @@ from itertools import zip_longest
 
 from matplotlib.figure import Figure
 
-from weighbridge.config.round import AccuracyRules, Round, ScenarioRules
+from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.core.formatting import number, page_duration, page_latency, with_unit
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.evaluation.error_analysis import Study
 from weighbridge.records.search_record import Peak
 from weighbridge.report.figures import (
@@ -60,35 +59,35 @@ class Gap:
 Item = Drawing | Gap
 
 
-def drawings(material: Material, studies: Mapping[Scenario, Study | Missing]) -> Iterator[Item]:
+def drawings(material: Material, studies: Mapping[str, Study | Missing]) -> Iterator[Item]:
     """List the pictures in the order of the page."""
-    of_scenarios = [list(_of_scenario(material, scenario)) for scenario in material.round_.scenarios]
+    of_scenarios = [list(_of_scenario(material, scenario)) for scenario in material.round_.scenarios.values()]
     for group in GROUPS:
         # Scenarios beside each other: the first picture of each, then the second of each.
         columns = [[item for item in items if item.group == group] for items in of_scenarios]
         yield from (item for row in zip_longest(*columns) for item in row if item is not None)
-    yield from _of_scores(studies, material.round_.accuracy)
+    yield from _of_scores(studies, material.round_)
     yield from _of_search(material.peak)
 
 
-def _of_scenario(material: Material, scenario: Scenario) -> Iterator[Item]:
-    run = material.runs[scenario, Mode.PERFORMANCE]
+def _of_scenario(material: Material, scenario: ScenarioRules) -> Iterator[Item]:
+    run = material.runs[scenario.name, Mode.PERFORMANCE]
     if isinstance(run, Missing):
         yield from _gaps((*_OF_REQUESTS, *_OF_TELEMETRY), scenario, run.sentence)
     else:
-        yield from _of_run(run, material.round_)
+        yield from _of_run(run)
 
 
-def _gaps(groups: Sequence[str], scenario: Scenario, sentence: str) -> Iterator[Gap]:
-    return (Gap(group, scenario.loadgen_name, sentence) for group in groups)
+def _gaps(groups: Sequence[str], scenario: ScenarioRules, sentence: str) -> Iterator[Gap]:
+    return (Gap(group, scenario.folder, sentence) for group in groups)
 
 
-def _of_run(run: Run, round_: Round) -> Iterator[Item]:
+def _of_run(run: Run) -> Iterator[Item]:
     traffic, telemetry = run.traffic, run.telemetry
     if isinstance(traffic, Missing):
         yield from _gaps((*_OF_REQUESTS, *_OF_TELEMETRY), run.scenario, traffic.sentence)
         return
-    yield from _latency(run.scenario, traffic, round_.scenarios[run.scenario])
+    yield from _latency(run.scenario, traffic)
     yield _requests(run, traffic)
     yield from _tokens(run, traffic)
     if isinstance(telemetry, Missing):
@@ -99,20 +98,21 @@ def _of_run(run: Run, round_: Round) -> Iterator[Item]:
     yield _cores(run.scenario, telemetry, traffic.duration_s)
 
 
-def _latency(scenario: Scenario, traffic: Traffic, rules: ScenarioRules) -> Iterator[Item]:
-    if rules.target_latency_s is None:
+def _latency(scenario: ScenarioRules, traffic: Traffic) -> Iterator[Item]:
+    limit = scenario.limits.latency
+    if limit is None:
         yield from _gaps(
             ("latency",),
             scenario,
             "All samples are issued at once and nothing limits how long one may take: see the load instead.",
         )
         return
-    limit_s, percentile, title = rules.target_latency_s, rules.target_percentile, scenario.loadgen_name
+    limit_s, percentile, title = limit.limit_s, limit.percentile, scenario.folder
     brief, spread = latencies(traffic), traffic.latency_s
     of_percentile = {each: page_latency(value) for each, value in brief.percentiles_s.items()}
     yield Drawing(
         group="latency",
-        key=f"{scenario}-latency",
+        key=f"{scenario.name}-latency",
         title=f"{title}: how latencies are spread",
         caption=f"{number(len(spread))} requests: median {of_percentile[0.5]}, p99 {of_percentile[0.99]}, "
         f"slowest {page_latency(brief.max_s)}. The limit of {with_unit(limit_s, 's')} is for the "
@@ -121,7 +121,7 @@ def _latency(scenario: Scenario, traffic: Traffic, rules: ScenarioRules) -> Iter
     )
     yield Drawing(
         group="latency",
-        key=f"{scenario}-latency-cumulative",
+        key=f"{scenario.name}-latency-cumulative",
         title=f"{title}: share answered in time",
         caption=f"The curve has to cross the dotted line at {with_unit(100 * percentile, '%')} left of the "
         f"limit; each step up is ten times rarer.",
@@ -129,7 +129,7 @@ def _latency(scenario: Scenario, traffic: Traffic, rules: ScenarioRules) -> Iter
     )
     yield Drawing(
         group="latency",
-        key=f"{scenario}-latency-over-time",
+        key=f"{scenario.name}-latency-over-time",
         title=f"{title}: latency while the run goes on",
         caption="By the time of issue. A level curve is a server that keeps up; a rising one, a queue that "
         "grows.",
@@ -142,8 +142,8 @@ def _requests(run: Run, traffic: Traffic) -> Drawing:
     most = max((count for _, count in in_flight), default=0)
     return Drawing(
         group="load",
-        key=f"{run.scenario}-requests",
-        title=f"{run.scenario.loadgen_name}: requests sent, completed and in flight",
+        key=f"{run.scenario.name}-requests",
+        title=f"{run.scenario.folder}: requests sent, completed and in flight",
         caption=f"In windows of {page_duration(windows.width_s)}; at most {number(most)} requests were "
         "under way at once.",
         draw=lambda: load_figures.requests(windows, in_flight, traffic.duration_s),
@@ -151,14 +151,14 @@ def _requests(run: Run, traffic: Traffic) -> Drawing:
 
 
 def _tokens(run: Run, traffic: Traffic) -> Iterator[Item]:
-    title, answered = run.scenario.loadgen_name, traffic.tokens[~traffic.failed]
+    title, answered = run.scenario.folder, traffic.tokens[~traffic.failed]
     if not answered.any():
         told = "No answer told how many tokens it has; a server that sends `usage` does."
         yield from _gaps(("tokens",), run.scenario, told)
         return
     yield Drawing(
         group="tokens",
-        key=f"{run.scenario}-tokens",
+        key=f"{run.scenario.name}-tokens",
         title=f"{title}: length of the answers",
         caption=f"On average {number(float(answered.mean()), 3)} tokens, at most "
         f"{number(int(answered.max()))}.",
@@ -167,7 +167,7 @@ def _tokens(run: Run, traffic: Traffic) -> Iterator[Item]:
     rate, source = _token_rate(run, traffic)
     yield Drawing(
         group="tokens",
-        key=f"{run.scenario}-token-rate",
+        key=f"{run.scenario.name}-token-rate",
         title=f"{title}: generated tokens per second",
         caption=f"On average {number(float(rate.value.mean()), 4)} over the run; {source}.",
         draw=lambda: load_figures.token_rate(rate, traffic.duration_s),
@@ -185,7 +185,7 @@ def _token_rate(run: Run, traffic: Traffic) -> tuple[Curve, str]:
     return Curve(windows.middle_s, windows.values["tokens"]), "an answer's tokens count where it ended"
 
 
-def _queue(scenario: Scenario, telemetry: Telemetry, duration_s: float) -> Item:
+def _queue(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Item:
     running, waiting, usage = (
         curves_of(telemetry, "server", metric).values()
         for metric in ("requests_running", "requests_waiting", "kv_cache_usage")
@@ -194,13 +194,13 @@ def _queue(scenario: Scenario, telemetry: Telemetry, duration_s: float) -> Item:
         told = (
             "The server told nothing of its queue; one that tells it at `/metrics`, as vLLM does, fills this."
         )
-        return Gap("server", scenario.loadgen_name, told)
+        return Gap("server", scenario.folder, told)
     told = _counted(telemetry, "preemptions", "Preemptions: {}.")
     told += _counted(telemetry, "prefix_cache_hits", "Tokens found in the prefix cache: {}; 0 is the rule.")
     return Drawing(
         group="server",
-        key=f"{scenario}-queue",
-        title=f"{scenario.loadgen_name}: running, waiting, KV cache",
+        key=f"{scenario.name}-queue",
+        title=f"{scenario.folder}: running, waiting, KV cache",
         caption=f"All servers together; of the cache, the mean of the servers and their spread.{told}",
         draw=lambda: system_figures.queue(total(running), total(waiting), band(usage), duration_s),
     )
@@ -211,8 +211,8 @@ def _counted(telemetry: Telemetry, metric: str, sentence: str) -> str:
     return f" {sentence.format(number(growth_of(counters)))}" if counters else ""
 
 
-def _gpus(scenario: Scenario, telemetry: Telemetry, duration_s: float) -> Item:
-    title = f"{scenario.loadgen_name}: GPUs"
+def _gpus(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Item:
+    title = f"{scenario.folder}: GPUs"
     utilisation, power, memory = (
         curves_of(telemetry, "gpu", metric).values()
         for metric in ("utilisation", "power_w", "memory_used_bytes")
@@ -223,15 +223,15 @@ def _gpus(scenario: Scenario, telemetry: Telemetry, duration_s: float) -> Item:
         return Gap("machines", title, told)
     return Drawing(
         group="machines",
-        key=f"{scenario}-gpus",
+        key=f"{scenario.name}-gpus",
         title=title,
         caption=f"Of {count}: the mean, and their spread behind it; their power is added up.",
         draw=lambda: system_figures.gpus(band(utilisation), total(power), band(memory), duration_s),
     )
 
 
-def _cores(scenario: Scenario, telemetry: Telemetry, duration_s: float) -> Item:
-    title = f"{scenario.loadgen_name}: processor cores in use"
+def _cores(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Item:
+    title = f"{scenario.folder}: processor cores in use"
     processes = curves_of(telemetry, "process", "cpu_cores")
     groups = {
         "server": [curve for source, curve in processes.items() if source == "process server"],
@@ -243,7 +243,7 @@ def _cores(scenario: Scenario, telemetry: Telemetry, duration_s: float) -> Item:
         return Gap("machines", title, "No process told what it used.")
     return Drawing(
         group="machines",
-        key=f"{scenario}-cores",
+        key=f"{scenario.name}-cores",
         title=title,
         caption="The client is LoadGen and its workers. One that needs most of the machine's cores measures "
         "itself, not the server.",
@@ -251,22 +251,29 @@ def _cores(scenario: Scenario, telemetry: Telemetry, duration_s: float) -> Item:
     )
 
 
-def _of_scores(studies: Mapping[Scenario, Study | Missing], rules: AccuracyRules) -> Iterator[Item]:
+def _of_scores(studies: Mapping[str, Study | Missing], round_: Round) -> Iterator[Item]:
     known = {
-        scenario.loadgen_name: study.levels for scenario, study in studies.items() if isinstance(study, Study)
+        round_.scenarios[name].folder: study.levels
+        for name, study in studies.items()
+        if isinstance(study, Study)
     }
     if not known:
         sentences = dict.fromkeys(study.sentence for study in studies.values() if isinstance(study, Missing))
         yield from (Gap("accuracy", "Scores by level", sentence) for sentence in sentences)
         return
+    metric = round_.main_metric
+    floor = round_.metrics[metric].floor
     yield Drawing(
         group="accuracy",
         key="scores",
         title="Scores with their 95 % confidence intervals",
-        caption=f"The floor of {rules.floor:.7g} is for {rules.metric} alone; an interval says how sure a "
-        f"score is, and gates nothing.",
-        draw=lambda: accuracy_figures.levels(known, rules.floor, rules.metric),
+        caption=f"{_floor_sentence(floor, metric)}an interval says how sure a score is, and gates nothing.",
+        draw=lambda: accuracy_figures.levels(known, floor, metric),
     )
+
+
+def _floor_sentence(floor: float | None, metric: str) -> str:
+    return "" if floor is None else f"The floor of {floor:.7g} is for {metric} alone; "
 
 
 def _of_search(peak: Peak | Missing) -> Iterator[Item]:

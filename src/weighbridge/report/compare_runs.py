@@ -9,15 +9,22 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from weighbridge.config.round import ROUNDS_FOLDER, AccuracyRules, Round, load_round
+from weighbridge.benchmarks.registry import load_benchmark
+from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.round import MetricRules, Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.formatting import number_or_dash
 from weighbridge.core.models import Model
 from weighbridge.core.terminal import OUTCOME_STYLES
-from weighbridge.core.terms import Scenario
-from weighbridge.gates import VERDICT, Verdict
+from weighbridge.records.notice import DEMONSTRATION
+from weighbridge.records.verdict import VERDICT, Verdict
 
-PUBLISHED_FOLDER = ROUNDS_FOLDER.parent
+
+class PublishedScenario(Model):
+    """What one system published of one scenario."""
+
+    rate: float = Field(description="In the unit of the scenario's metric.")
+    score: float | None = Field(default=None, description="The main metric of the round.")
 
 
 class PublishedResult(Model):
@@ -26,10 +33,7 @@ class PublishedResult(Model):
     submitter: str
     system: str
     weights: str | None = None
-    offline: float = Field(description="Samples/s.")
-    server: float = Field(description="Completed queries/s.")
-    offline_f1: float | None = None
-    server_f1: float | None = None
+    scenarios: dict[str, PublishedScenario]
 
 
 class Published(Model):
@@ -44,7 +48,8 @@ class Line(Model):
     """One scenario of one system."""
 
     system: str
-    scenario: Scenario
+    scenario: str
+    title: str
     rate: float | None
     p99_latency_s: float | None
     accuracy: float | None
@@ -59,12 +64,11 @@ class Comparison(Model):
     marks: tuple[str, ...] = Field(description="What must be said of some of the numbers.")
 
 
-def compare(runs: Sequence[Path], published: Path = PUBLISHED_FOLDER) -> Comparison:
+def compare(runs: Sequence[Path]) -> Comparison:
     """Put run directories side by side, and what others published of the same benchmark below.
 
     Args:
         runs: Run directories, or their results/ folders; the first is what the others are compared with.
-        published: Folder of published results.
 
     Raises:
         InputError: a run directory has no verdict, or a file is damaged.
@@ -74,18 +78,18 @@ def compare(runs: Sequence[Path], published: Path = PUBLISHED_FOLDER) -> Compari
     lines = [line_of(f"{run} ({verdict.round})", verdict, rounds[verdict.round]) for run, verdict in verdicts]
     benchmarks = {round_.benchmark: round_ for round_ in rounds.values() if round_ is not None}
     for round_ in benchmarks.values():
-        lines += published_lines(round_, published)
+        lines += published_lines(round_)
     demonstrations = [str(run) for run, verdict in verdicts if not verdict.submittable]
-    marks = [f"{run}: DEMONSTRATION, NOT SUBMITTABLE" for run in dict.fromkeys(demonstrations)]
-    order = list(Scenario)
+    marks = [f"{run}: {DEMONSTRATION}" for run in dict.fromkeys(demonstrations)]
+    order = list(dict.fromkeys(line.scenario for line in lines))
     return Comparison(
         lines=tuple(sorted(lines, key=lambda line: order.index(line.scenario))), marks=tuple(marks)
     )
 
 
 def _verdicts(run: Path) -> list[Verdict]:
-    places = [folder / scenario / VERDICT for folder in (run / "results", run) for scenario in Scenario]
-    found = [Verdict.read(path) for path in places if path.is_file()]
+    folders = (run / "results", run)
+    found = [Verdict.read(path) for folder in folders for path in sorted(folder.glob(f"*/{VERDICT}"))]
     if not found:
         raise InputError(f"{run}: no verdict in it or its results/; run `snakemake verdicts` there first.")
     return found
@@ -104,49 +108,43 @@ def line_of(system: str, verdict: Verdict, round_: Round | None) -> Line:
     return Line(
         system=system,
         scenario=verdict.scenario,
+        title=verdict.title,
         rate=verdict.rate,
         p99_latency_s=verdict.p99_latency_s if verdict.over_latency is not None else None,
         accuracy=verdict.accuracy,
-        deviations=_deviations(verdict.accuracy, round_.accuracy if round_ else None),
+        deviations=_deviations(verdict.accuracy, round_.metrics[round_.main_metric] if round_ else None),
         outcome=verdict.outcome,
     )
 
 
-def published_lines(round_: Round, published: Path = PUBLISHED_FOLDER) -> list[Line]:
-    """List what others published of a round's benchmark.
+def published_lines(round_: Round) -> list[Line]:
+    """List what others published of a round's benchmark, in the scenarios that the round has.
 
     Raises:
-        InputError: a file of published results is damaged.
+        InputError: the file of published results is damaged.
     """
-    files = [Published.read(path) for path in sorted(published.glob("published*.yaml"))]
-    return [
-        line
-        for others in files
-        if others.benchmark == round_.benchmark
-        for line in _published_lines(others, round_.accuracy)
-    ]
-
-
-def _published_lines(others: Published, rules: AccuracyRules) -> list[Line]:
+    path = load_benchmark(round_.benchmark).folder / "published.yaml"
+    if not path.is_file():
+        return []
+    main = round_.metrics[round_.main_metric]
     return [
         Line(
             system=f"{result.submitter} {result.system}{f', {result.weights}' if result.weights else ''}",
-            scenario=scenario,
-            rate=rate,
+            scenario=name,
+            title=round_.scenarios[name].folder,
+            rate=of.rate,
             p99_latency_s=None,
-            accuracy=score,
-            deviations=_deviations(score, rules),
+            accuracy=of.score,
+            deviations=_deviations(of.score, main),
             outcome="published",
         )
-        for result in others.results
-        for scenario, rate, score in (
-            (Scenario.OFFLINE, result.offline, result.offline_f1),
-            (Scenario.SERVER, result.server, result.server_f1),
-        )
+        for result in Published.read(path).results
+        for name, of in result.scenarios.items()
+        if name in round_.scenarios
     ]
 
 
-def _deviations(score: float | None, rules: AccuracyRules | None) -> float | None:
+def _deviations(score: float | None, rules: MetricRules | None) -> float | None:
     if score is None or rules is None or rules.reference_mean is None or not rules.reference_sd:
         return None
     return (score - rules.reference_mean) / rules.reference_sd
@@ -154,18 +152,17 @@ def _deviations(score: float | None, rules: AccuracyRules | None) -> float | Non
 
 def render_comparison(comparison: Comparison) -> Group:
     """Draw one table a scenario."""
+    scenarios = dict.fromkeys(line.scenario for line in comparison.lines)
     tables = [
-        _table(scenario, lines)
-        for scenario in Scenario
-        if (lines := [line for line in comparison.lines if line.scenario is scenario])
+        _table([line for line in comparison.lines if line.scenario == scenario]) for scenario in scenarios
     ]
     return Group(*tables, *map(Text, comparison.marks), Text("Not verified by MLCommons Association."))
 
 
-def _table(scenario: Scenario, lines: list[Line]) -> Table:
-    table = Table(title=scenario.loadgen_name, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+def _table(lines: list[Line]) -> Table:
+    table = Table(title=lines[0].title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("System", overflow="fold", min_width=18)
-    for name in ("Rate", "x first", "p99", "F1", "sd off"):
+    for name in ("Rate", "x first", "p99", "Score", "sd off"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
     first = lines[0].rate

@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from weighbridge.config.round import Round, load_round
+from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
-from weighbridge.core.terms import Mode, Scenario
-from weighbridge.evaluation.evaluate import ACCURACY_JSON, Evaluation
-from weighbridge.gates import VERDICT, Verdict
-from weighbridge.records.run_record import RUN_RECORD, TELEMETRY_FILE, RunRecord
+from weighbridge.records.run_record import REQUESTS_TABLE, RUN_RECORD, TELEMETRY_FILE, RunRecord
+from weighbridge.records.score import ACCURACY_JSON, Evaluation
 from weighbridge.records.search_record import PEAK, Peak
+from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.report.request_series import Traffic, read_traffic
 from weighbridge.report.telemetry_series import Telemetry, read_telemetry
-
-REQUESTS = "requests.parquet"
 
 T = TypeVar("T")
 
@@ -36,7 +34,7 @@ class Missing:
 class Run:
     """One of the runs."""
 
-    scenario: Scenario
+    scenario: ScenarioRules
     mode: Mode
     record: RunRecord
     traffic: Traffic | Missing
@@ -45,7 +43,7 @@ class Run:
     @property
     def name(self) -> str:
         """How the report calls it."""
-        return f"{self.scenario.loadgen_name} {self.mode}"
+        return f"{self.scenario.folder} {self.mode}"
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,9 @@ class Material:
     """All that a report is made of."""
 
     round_: Round
-    verdicts: dict[Scenario, Verdict | Missing]
-    runs: dict[tuple[Scenario, Mode], Run | Missing]
-    scores: dict[Scenario, Evaluation | Missing]
+    verdicts: dict[str, Verdict | Missing]
+    runs: dict[tuple[str, Mode], Run | Missing]
+    scores: dict[str, Evaluation | Missing]
     peak: Peak | Missing
 
 
@@ -77,7 +75,7 @@ def gather(results: Path, round_: Round | None = None) -> Material:
             return found
         return Missing(f"{path} is of round {found.round}, this report of {rules.name}: {remedy}")
 
-    def run(scenario: Scenario, mode: Mode) -> Run | Missing:
+    def run(scenario: str, mode: Mode) -> Run | Missing:
         folder = results / scenario / mode
         record = of_round(
             RunRecord.read,
@@ -86,8 +84,10 @@ def gather(results: Path, round_: Round | None = None) -> Material:
         )
         if isinstance(record, Missing):
             return record
-        traffic = _read(read_traffic, folder / REQUESTS, "repeat the run; its client writes it.")
-        return Run(scenario, mode, record, traffic, _telemetry(folder / TELEMETRY_FILE, traffic))
+        traffic = _read(read_traffic, folder / REQUESTS_TABLE, "repeat the run; its client writes it.")
+        return Run(
+            rules.scenarios[scenario], mode, record, traffic, _telemetry(folder / TELEMETRY_FILE, traffic)
+        )
 
     return Material(
         round_=rules,
@@ -106,18 +106,27 @@ def gather(results: Path, round_: Round | None = None) -> Material:
             )
             for scenario in rules.scenarios
         },
-        peak=of_round(
-            Peak.read,
-            results / Scenario.SERVER / PEAK,
-            f"`snakemake results/server/{PEAK}` searches for the highest rate that passes.",
-        ),
+        peak=_peak(results, rules, of_round),
     )
 
 
+def _peak(
+    results: Path, round_: Round, read: Callable[[Callable[[Path], Peak], Path, str], Peak | Missing]
+) -> Peak | Missing:
+    """Read the first search of a scenario that has one; where there is none, name the first that could."""
+    searched = [
+        name for name, rules in round_.scenarios.items() if rules.has_schedule and rules.limits.latency
+    ]
+    if not searched:
+        return Missing(f"Round {round_.name} has no rate to search for.")
+    found = next((name for name in searched if (results / name / PEAK).exists()), searched[0])
+    remedy = f"`snakemake results/{found}/{PEAK}` searches for the highest rate that passes."
+    return read(Peak.read, results / found / PEAK, remedy)
+
+
 def _round_of(results: Path) -> Round:
-    places = [results / scenario / VERDICT for scenario in Scenario]
-    places += [results / scenario / mode / RUN_RECORD for scenario in Scenario for mode in Mode]
-    for path in filter(Path.is_file, places):
+    places = [*sorted(results.glob(f"*/{VERDICT}")), *sorted(results.glob(f"*/*/{RUN_RECORD}"))]
+    for path in places:
         found = _read(read_data, path, "")
         if isinstance(found, dict) and isinstance(name := found.get("round"), str):
             try:

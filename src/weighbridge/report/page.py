@@ -9,11 +9,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from weighbridge import __version__
+from weighbridge.config.round import Mode
 from weighbridge.core import formatting
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.evaluation.error_analysis import Study
-from weighbridge.gates import Verdict
-from weighbridge.records.verdict import by_remedy
+from weighbridge.records.verdict import Verdict, by_remedy
 from weighbridge.report.charts import GROUPS
 from weighbridge.report.colors import PALETTE
 from weighbridge.report.compare_runs import Line, line_of, published_lines
@@ -38,7 +37,7 @@ class Picture:
 
 
 def render_page(
-    material: Material, studies: Mapping[Scenario, Study | Missing], pictures: Sequence[Picture]
+    material: Material, studies: Mapping[str, Study | Missing], pictures: Sequence[Picture]
 ) -> str:
     """Write the whole page."""
     round_, runs = material.round_, [run for run in material.runs.values() if isinstance(run, Run)]

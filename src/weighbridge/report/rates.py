@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from weighbridge.core.formatting import NONE, memory_size, number, page_duration, page_latency, share
-from weighbridge.gates import Verdict
 from weighbridge.records.run_record import LoadReport
+from weighbridge.records.verdict import Verdict
 from weighbridge.report.inputs import Missing, Run
 from weighbridge.report.request_series import PERCENTILES, Traffic, latencies
 

@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from weighbridge.config.round import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model
-from weighbridge.core.terms import Mode, Scenario
-from weighbridge.gates import VERDICT, Figures, Verdict
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
+from weighbridge.records.verdict import VERDICT, Figures, Verdict
 
 _IDENTITY = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -99,11 +99,7 @@ def summarise(results: Path) -> Summary:
     Raises:
         InputError: there is none, they are of different rounds, or a file is damaged.
     """
-    verdicts = {
-        results / scenario: Verdict.read(results / scenario / VERDICT)
-        for scenario in Scenario
-        if (results / scenario / VERDICT).is_file()
-    }
+    verdicts = {path.parent: Verdict.read(path) for path in sorted(results.glob(f"*/{VERDICT}"))}
     if not verdicts:
         raise InputError(f"{results}: no scenario has a verdict yet; run `snakemake verdicts` first.")
     rounds = {verdict.round: verdict.submittable for verdict in verdicts.values()}
@@ -114,7 +110,7 @@ def summarise(results: Path) -> Summary:
         round=round_name,
         submittable=submittable,
         scenarios=tuple(_scenario(verdict, folder) for folder, verdict in verdicts.items()),
-        peak=_peak(results / Scenario.SERVER / PEAK),
+        peak=_peak(results),
     )
 
 
@@ -133,8 +129,9 @@ def _scenario(verdict: Verdict, folder: Path) -> ScenarioSummary:
     )
 
 
-def _peak(path: Path) -> PeakSummary | None:
-    if not path.is_file():
+def _peak(results: Path) -> PeakSummary | None:
+    path = next(iter(sorted(results.glob(f"*/{PEAK}"))), None)
+    if path is None:
         return None
     peak = Peak.read(path)
     return PeakSummary(

@@ -25,7 +25,7 @@ def render(summary: Summary) -> Group:
     table.add_column("Files", overflow="fold")
     for line in summary.scenarios:
         table.add_row(
-            line.scenario.loadgen_name,
+            line.title,
             f"{number_or_dash(line.rate, '.6g')} {line.rate_unit}",
             f"{number_or_dash(line.p99_latency_s, '.3f')} s"
             if line.p99_latency_s is not None
@@ -34,9 +34,5 @@ def render(summary: Summary) -> Group:
             Text(line.outcome, style=OUTCOME_STYLES[line.outcome]),
             line.folder,
         )
-    steps = [
-        Text(f"{line.scenario.loadgen_name}: {step}")
-        for line in summary.scenarios
-        for step in line.next_steps
-    ]
+    steps = [Text(f"{line.title}: {step}") for line in summary.scenarios for step in line.next_steps]
     return Group(table, *steps)

@@ -4,10 +4,9 @@ import logging
 import shutil
 from pathlib import Path
 
-from weighbridge.config.round import Round
+from weighbridge.config.round import Mode, Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.evaluation.error_analysis import Study, study
 from weighbridge.report.charts import GROUPS, Gap, Item, drawings
 from weighbridge.report.figures.style import styled
@@ -54,12 +53,12 @@ def write_report(
 
 
 def _study(
-    logs: Path, dataset: Path | None, prompt: Path | None, material: Material, scenario: Scenario
+    logs: Path, dataset: Path | None, prompt: Path | None, material: Material, scenario: str
 ) -> Study | Missing:
     run = material.runs[scenario, Mode.ACCURACY]
     if isinstance(run, Missing):
         return run
-    if dataset is None or prompt is None:
+    if dataset is None:
         return Missing(
             "This holds answers against the truth: give `weighbridge report` a `--dataset` and a `--prompt`."
         )

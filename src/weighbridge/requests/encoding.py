@@ -1,71 +1,34 @@
 """From a dataset's rows to complete request bodies, in parallel: what a chunk is and how it is encoded."""
 
-import base64
-import io
 import json
 import signal
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
-from PIL import Image, ImageOps
 
-from weighbridge.benchmarks.registry import Task, load_task
+from weighbridge.benchmarks.protocol import Task
+from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.settings import RequestSettings
 from weighbridge.core.errors import InputError
 
 ROWS_PER_CHUNK = 128  # a row group as the hub writes them, so that it is read once; some 16 MB of bodies
-_ORIENTATION = 0x0112  # EXIF tag
 
 
-def envelope(model_name: str, settings: RequestSettings) -> tuple[str, str]:
-    """Make the JSON text before and after the messages, as the reference's client writes it.
-
-    Unset sampling parameters are sent as null, max_tokens only when set. Source: task.py of
-    multimodal/qwen3-vl in mlcommons/inference, and the body that its OpenAI client makes of it.
-    """
-    before: dict[str, object] = {"model": model_name}
-    after = {
-        name: value
-        for name, value in settings.sampling.model_dump().items()
-        if name != "max_tokens" or value is not None
-    }
-    after["response_format"] = None
-    if settings.stream:
-        before["stream"] = True
-        after["stream_options"] = {"include_usage": True}
-    return f'{_json(before)[:-1]},"messages":', f",{_json(dict(sorted(after.items())))[1:]}"
+def envelope(task: Task, model_name: str, settings: RequestSettings) -> tuple[str, str]:
+    """Return the JSON text of every request before and after its prompt."""
+    before, after = task.envelope(model_name, settings)
+    head = _json(before)[:-1]
+    tail = f",{_json(after)[1:]}" if after else "}"
+    return f'{head}{"," if before else ""}"{task.api.prompt_field}":', tail
 
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def picture_url(content: bytes, mode: Literal["reencode", "original"]) -> str:
-    """Make the data URL of a picture.
-
-    'reencode' decodes and saves it again with Pillow's defaults (a JPEG loses a little), and turns it upright
-    first, as `datasets` does when it decodes: the bytes that the reference sends.
-
-    Raises:
-        InputError: the bytes are no picture that Pillow reads.
-    """
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            kind = picture.format
-            if mode == "reencode":
-                picture.load()
-                upright = ImageOps.exif_transpose(picture) if _ORIENTATION in picture.getexif() else picture
-                buffer = io.BytesIO()
-                upright.save(buffer, format=kind)
-                content = buffer.getvalue()
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"a picture cannot be decoded ({error})") from None
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 @dataclass(frozen=True)
@@ -98,26 +61,23 @@ class Encoder:
     """What an encoding process needs for every row; installed once a process."""
 
     task: Task
-    picture: Literal["reencode", "original"]
+    settings: RequestSettings
     prefix: bytes
     suffix: bytes
 
     @classmethod
     def install(
-        cls, task: str, prompt: Path, picture: Literal["reencode", "original"], prefix: bytes, suffix: bytes
+        cls, benchmark: str, prompt: Path | None, settings: RequestSettings, prefix: bytes, suffix: bytes
     ) -> None:
         """Prepare this process; a pool runs it once in each of its own."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends the pool in order
         global _encoder  # a pool's initializer has no other place to leave it
-        _encoder = cls(load_task(task, prompt), picture, prefix, suffix)
+        _encoder = cls(load_benchmark(benchmark).task(prompt), settings, prefix, suffix)
 
     def body(self, row: Mapping[str, Any]) -> bytes:
         """Encode one row of the dataset."""
-        url = None
-        if self.task.picture_column is not None:
-            url = picture_url(row[self.task.picture_column]["bytes"], self.picture)
         # The same bytes as json's, at a tenth of its time: a picture is 110 KB of text.
-        return self.prefix + msgspec.json.encode(self.task.messages(row, url)) + self.suffix
+        return self.prefix + msgspec.json.encode(self.task.prompt_of(row, self.settings)) + self.suffix
 
 
 _encoder: Encoder
@@ -129,7 +89,7 @@ def encode(chunk: Chunk) -> list[int]:
     Through a file, because a pipe between processes would cost a tenth of the encoding again.
 
     Raises:
-        InputError: a row lacks a value, or its picture cannot be decoded; names the sample.
+        InputError: a row lacks a value, or cannot be used; names the sample.
     """
     table = _row_group(chunk.file, chunk.group).slice(chunk.start, chunk.stop - chunk.start)
     sizes = []
@@ -154,8 +114,6 @@ def bodies_of(chunk: Chunk, sizes: Iterable[int]) -> Iterator[memoryview]:
 @lru_cache(maxsize=1)  # neighbouring chunks share a row group
 def _row_group(file: Path, group: int) -> Any:
     columns = [*_encoder.task.columns]
-    if _encoder.task.picture_column is not None:
-        columns.append(_encoder.task.picture_column)
     with pq.ParquetFile(file) as parquet:
         missing = [name for name in columns if name not in parquet.schema_arrow.names]
         if missing:

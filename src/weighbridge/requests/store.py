@@ -5,8 +5,8 @@ A store is a folder:
   index.bin      offsets of the bodies: n + 1 little-endian int64 (format 1: the same as index.npy)
   manifest.json  what they were made from, and their hash
 
-Each body is PREFIX + messages + SUFFIX. Prefix (model name) and suffix (sampling) are the same for all and
-stand in the manifest, so another model's name or an endpoint's extras can be put around the same messages.
+Each body is PREFIX + prompt + SUFFIX. Prefix (model name) and suffix (sampling) are the same for all and
+stand in the manifest, so another model's name or an endpoint's extras can be put around the same prompts.
 """
 
 import hashlib
@@ -25,11 +25,12 @@ import PIL
 from numpy.typing import NDArray
 from pydantic import Field
 
-from weighbridge.benchmarks.registry import load_task
+from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.settings import RequestSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.core.models import Model
+from weighbridge.core.openai_api import Api
 from weighbridge.core.parquet import split_files
 from weighbridge.requests.bodies import BODIES_FILE, INDEX_FILE, Bodies
 from weighbridge.requests.encoding import ROWS_PER_CHUNK, Encoder, bodies_of, chunks_of, encode, envelope
@@ -45,13 +46,14 @@ class StoreOrigin(Model):
     """What a store's bodies are made from."""
 
     dataset: dict[str, str] = Field(default={}, description="Files of the dataset and their sha256.")
-    prompt_sha256: str = ""
-    task: str
+    prompt_sha256: str = Field(default="", description="Of the prompt's file; empty: there is none.")
+    benchmark: str
+    api: Api = Api.CHAT
     model_name: str
     settings: RequestSettings = RequestSettings()
     pillow: str = Field(default=PIL.__version__, description="Another release may encode pictures otherwise.")
-    prefix: str = Field(description="What every body starts with, up to its messages.")
-    suffix: str = Field(description="What every body ends with, after its messages.")
+    prefix: str = Field(description="What every body starts with, up to its prompt.")
+    suffix: str = Field(description="What every body ends with, after its prompt.")
 
 
 class StoreManifest(StoreOrigin):
@@ -121,8 +123,8 @@ def build_store(
     *,
     dataset: Path,
     splits: tuple[str, ...],
-    prompt: Path,
-    task: str,
+    prompt: Path | None,
+    benchmark: str,
     model_name: str,
     settings: RequestSettings,
     expected_samples: int,
@@ -135,8 +137,8 @@ def build_store(
     Args:
         dataset: Folder of Parquet files as the hub lays them out.
         splits: Splits in the order that numbers the samples.
-        prompt: The task's prompt file.
-        task: Name of the task that makes the messages.
+        prompt: The benchmark's prompt file, where it has one.
+        benchmark: Name of the benchmark that makes the prompts.
         model_name: Name under which the server knows the model.
         settings: Streaming, picture mode, sampling parameters.
         expected_samples: Samples that the round wants.
@@ -149,8 +151,8 @@ def build_store(
         SetupError: an encoding process was killed.
     """
     files = split_files(dataset, splits)
-    load_task(task, prompt)  # a wrong prompt is told here, not from within a pool
-    prefix, suffix = envelope(model_name, settings)
+    task = load_benchmark(benchmark).task(prompt)  # a wrong prompt fails here, not within a pool
+    prefix, suffix = envelope(task, model_name, settings)
     out.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.parts.") as parts,
@@ -158,7 +160,7 @@ def build_store(
             processes,
             multiprocessing.get_context("spawn"),
             Encoder.install,
-            (task, prompt, settings.picture, prefix.encode(), suffix.encode()),
+            (benchmark, prompt, settings, prefix.encode(), suffix.encode()),
         ) as pool,
     ):
         chunks = list(chunks_of(files, Path(parts)))
@@ -174,8 +176,9 @@ def build_store(
             names = (str(file.relative_to(dataset)) for file in files)
             return StoreOrigin(
                 dataset=dict(zip(names, (digest.result() for digest in hashes), strict=True)),
-                prompt_sha256=sha256_of(prompt),
-                task=task,
+                prompt_sha256="" if prompt is None else sha256_of(prompt),
+                benchmark=benchmark,
+                api=task.api,
                 model_name=model_name,
                 settings=settings,
                 prefix=prefix,

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from weighbridge.config.round import Mode, ScenarioRules
 from weighbridge.core.errors import InvalidRunError
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.records.progress_record import PROGRESS_FILE
 from weighbridge.records.run_record import RunRecord
 from weighbridge.run.session import Setup, session
@@ -11,12 +11,12 @@ from weighbridge.run.session import Setup, session
 __all__ = ["Setup", "execute"]
 
 
-def execute(setup: Setup, scenario: Scenario, mode: Mode, target_qps: float, out: Path) -> RunRecord:
+def execute(setup: Setup, scenario: ScenarioRules, mode: Mode, target_qps: float, out: Path) -> RunRecord:
     """Serve, check, warm up, measure once, and stop.
 
     Args:
         setup: What is measured.
-        scenario: How LoadGen issues the work.
+        scenario: Which scenario of the round.
         mode: Performance or accuracy.
         target_qps: Samples/s expected (Offline) or queries/s to issue (Server).
         out: Folder of the run; LoadGen's logs, run.json, errors.jsonl and server.log go here.
@@ -26,7 +26,7 @@ def execute(setup: Setup, scenario: Scenario, mode: Mode, target_qps: float, out
         SetupError: the server does not start, or does not answer as it must.
         InvalidRunError: the run ended early; what there is stands in `out`/aborted.
     """
-    with session(setup, out / "server.log", f"{scenario} {mode}") as ready:
+    with session(setup, out / "server.log", f"{scenario.name} {mode}") as ready:
         record = ready.measure(scenario, mode, target_qps, out)
     if record.load.aborted:
         kept = _set_aside(out)

@@ -65,11 +65,11 @@ def check_loadgen(round_: Round) -> str:
         SetupError: it has other seeds compiled in, or is another release.
     """
     version = importlib.metadata.version("mlcommons-loadgen")
-    carried = carried_seeds(round_.loadgen.model)
-    if version not in round_.loadgen.versions or carried != round_.loadgen.seeds:
+    carried = carried_seeds(round_.loadgen_rules.model)
+    if version not in round_.loadgen_rules.versions or carried != round_.loadgen_rules.seeds:
         raise SetupError(
             f"mlcommons-loadgen {version} does not carry the seeds of round {round_.name}; install "
-            f"{round_.loadgen.versions[-1]} (make setup does for v6.0, make setup-v6.1 for v6.1)."
+            f"{round_.loadgen_rules.versions[-1]} (make setup does for v6.0, make setup-v6.1 for v6.1)."
         )
     return version
 

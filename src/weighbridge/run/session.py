@@ -11,18 +11,19 @@ from pathlib import Path
 from weighbridge import __version__
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.process_group import Progress
-from weighbridge.config.round import Round
+from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.config.settings import ClientSettings, ServerSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.loadgen.issuer import drive
-from weighbridge.loadgen.logs import ANSWERS, DETAIL, SUMMARY
 from weighbridge.monitor.reporter import Reporter, reporting
 from weighbridge.monitor.run_progress import MeasurementPlan
 from weighbridge.records.progress_record import Phase
 from weighbridge.records.run_record import (
+    ANSWERS,
+    DETAIL,
     RUN_RECORD,
+    SUMMARY,
     TELEMETRY_FILE,
     LoadReport,
     RunRecord,
@@ -83,7 +84,7 @@ class Session:
 
     def measure(
         self,
-        scenario: Scenario,
+        scenario: ScenarioRules,
         mode: Mode,
         target_qps: float,
         out: Path,
@@ -95,7 +96,7 @@ class Session:
         """Drive one LoadGen run and write its run.json, whether or not it came to its end.
 
         Args:
-            scenario: How LoadGen issues the work.
+            scenario: Which scenario of the round.
             mode: Performance or accuracy.
             target_qps: Samples/s expected (Offline) or queries/s to issue (Server).
             out: Folder for LoadGen's logs, run.json, errors.jsonl and telemetry.parquet.
@@ -150,7 +151,7 @@ class Session:
     def _record(
         self,
         round_: Round,
-        scenario: Scenario,
+        scenario: ScenarioRules,
         mode: Mode,
         report: LoadReport,
         telemetry: TelemetryBrief | None,
@@ -160,7 +161,7 @@ class Session:
         return RunRecord(
             round=round_.name,
             submittable=round_.submittable,
-            scenario=scenario,
+            scenario=scenario.name,
             mode=mode,
             weighbridge_version=__version__,
             git_revision=self.revision,
@@ -281,7 +282,7 @@ def _spread(requests: RequestStore, count: int) -> Sequence[bytes]:
     return [bytes(requests.body(index)) for index in range(0, len(requests), step)[:count]]
 
 
-def _say(scenario: Scenario, mode: Mode, report: LoadReport) -> None:
+def _say(scenario: ScenarioRules, mode: Mode, report: LoadReport) -> None:
     for warning in report.warnings:
         log.warning("%s", warning)
     if report.failures and report.aborted is None:  # else whoever ended the run says why
@@ -289,7 +290,7 @@ def _say(scenario: Scenario, mode: Mode, report: LoadReport) -> None:
         log.error("%d requests failed (%s); see errors.jsonl", report.failures, kinds)
     log.info(
         "%s %s: %d of %d samples answered at %.2f a second",
-        scenario,
+        scenario.name,
         mode,
         report.completed,
         report.issued,

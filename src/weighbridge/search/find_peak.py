@@ -3,11 +3,10 @@
 import logging
 from pathlib import Path
 
-from weighbridge.config.round import Round
+from weighbridge.config.round import Round, ScenarioRules
 from weighbridge.config.settings import SearchSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.files import write_atomic
-from weighbridge.core.terms import Scenario
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.search_record import Peak, Probe
 from weighbridge.requests.store import RequestStore
@@ -19,25 +18,31 @@ from weighbridge.search.prober import Prober
 log = logging.getLogger(__name__)
 
 
-def find_peak(setup: Setup, settings: SearchSettings, offline: Path, output: Path) -> Peak:
-    """Find the highest Server rate that a full-length run confirms, and write it to `output`.
+def find_peak(
+    setup: Setup, scenario: ScenarioRules, settings: SearchSettings, offline: Path, output: Path
+) -> Peak:
+    """Find the highest rate that a full-length run confirms, and write it to `output`.
 
     Probes are kept beside `output`, in a folder of its name without its ending, and none is ever repeated: an
     interrupted search goes on where it was.
 
     Args:
         setup: What is measured.
+        scenario: Whose rate; it has a schedule and a latency limit.
         settings: Budgets and tolerance.
         offline: run.json of the Offline performance run, whose rate is where the search starts.
         output: peak.json.
 
     Raises:
-        InputError: the round has no Server scenario, or the Offline run completed nothing.
+        InputError: the scenario has no rate to search for, or the Offline run completed nothing.
         SetupError: the server does not start, or does not answer as it must.
         InvalidRunError: the search was interrupted, or its budget ended before a rate was confirmed.
     """
-    if Scenario.SERVER not in setup.round_.scenarios:
-        raise InputError(f"round {setup.round_.name} has no server scenario, and so no peak to search for.")
+    if not scenario.has_schedule or scenario.limits.latency is None:
+        raise InputError(
+            f"scenario {scenario.name} of round {setup.round_.name} has no rate with a latency limit, and so "
+            "no peak to search for."
+        )
     offline_qps = RunRecord.read(offline).load.achieved_qps
     if offline_qps <= 0:
         raise InputError(f"{offline}: the Offline run completed nothing; there is no rate to start from.")
@@ -48,7 +53,7 @@ def find_peak(setup: Setup, settings: SearchSettings, offline: Path, output: Pat
         log.info("%d probes of an earlier search are in %s", len(seen), journal.folder)
     if isinstance(step, Step):
         with session(setup, journal.folder / "server.log", "peak search") as ready:
-            prober = Prober(ready, settings.probe_s)
+            prober = Prober(ready, scenario, settings.probe_s)
             while isinstance(step, Step):
                 number = len(seen) + 1
                 label = _label(step, number, settings)
@@ -59,9 +64,9 @@ def find_peak(setup: Setup, settings: SearchSettings, offline: Path, output: Pat
                 step = next_step(seen, offline_qps, settings)
     if isinstance(step, GivenUp):
         raise InvalidRunError(f"no peak was found: {step.reason}. The probes are kept in {journal.folder}.")
-    peak = _peak(setup.round_, settings, offline_qps, seen, step)
+    peak = _peak(setup.round_, scenario.limits.latency.limit_s, settings, offline_qps, seen, step)
     write_atomic(output, peak.model_dump_json(indent=2) + "\n")
-    log.info("the highest Server rate that a full-length run confirmed: %g queries/s", peak.peak_qps)
+    log.info("the highest rate that a full-length run confirmed: %g queries/s", peak.peak_qps)
     return peak
 
 
@@ -85,7 +90,12 @@ def _label(step: Step, number: int, settings: SearchSettings) -> str:
 
 
 def _peak(
-    round_: Round, settings: SearchSettings, offline_qps: float, seen: list[Probe], found: Found
+    round_: Round,
+    limit_s: float,
+    settings: SearchSettings,
+    offline_qps: float,
+    seen: list[Probe],
+    found: Found,
 ) -> Peak:
     return Peak(
         round=round_.name,
@@ -95,6 +105,6 @@ def _peak(
         lowest_failed_qps=bracket(seen)[1],
         offline_qps=offline_qps,
         tolerance=settings.tolerance,
-        target_latency_s=round_.scenarios[Scenario.SERVER].target_latency_s or 0.0,
+        target_latency_s=limit_s,
         probes=tuple(seen),
     )

@@ -39,9 +39,10 @@ class FullRun:
     @classmethod
     def of(cls, rules: ScenarioRules, queries: int, target_qps: float) -> "FullRun":
         """Take the limits of a scenario that has a latency limit."""
-        if rules.target_latency_s is None:
+        if rules.limits.latency is None:
             raise ValueError("a scenario without a latency limit has no peak to search for")
-        return cls(queries, queries / target_qps, rules.target_latency_s, rules.target_percentile)
+        limit = rules.limits.latency
+        return cls(queries, queries / target_qps, limit.limit_s, limit.percentile)
 
     def allowed(self, queries: int) -> int:
         """Scale the over-latency queries that early stopping allows the full run to fewer queries."""

@@ -8,15 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from weighbridge.config.round import Round
+from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.core.errors import InvalidRunError
-from weighbridge.core.terms import Mode, Scenario
 from weighbridge.gates.performance_checks import performance_checks
-from weighbridge.loadgen.issuer import PARQUET_FILE
-from weighbridge.loadgen.logs import DETAIL, read_detail
+from weighbridge.loadgen.logs import read_detail
 from weighbridge.loadgen.schedule import server_schedule_s
 from weighbridge.loadgen.work_size import passes_issued
-from weighbridge.records.run_record import RunRecord
+from weighbridge.records.run_record import DETAIL, REQUESTS_TABLE, RunRecord
 from weighbridge.records.search_record import Probe
 from weighbridge.run.session import Session
 from weighbridge.search.next_step import Step
@@ -31,11 +29,11 @@ _RAMP_SHARE = 0.25
 class Prober:
     """Runs the steps of a search on one server."""
 
-    def __init__(self, session: Session, probe_s: float) -> None:
-        """Take a server that is ready, and the length of a probe."""
+    def __init__(self, session: Session, scenario: ScenarioRules, probe_s: float) -> None:
+        """Take a server that is ready, the scenario, and the length of a probe."""
         self._session, self._probe_s = session, probe_s
         self._round = session.setup.round_
-        self._rules = self._round.scenarios[Scenario.SERVER]
+        self._scenario = scenario
 
     def run(self, step: Step, number: int, out: Path, label: str) -> Probe:
         """Run a step in folder `out`, and judge it.
@@ -45,13 +43,13 @@ class Prober:
             InvalidRunError: something else than the rate ended the run: Ctrl-C, a server that died.
             SetupError: LoadGen does not take the settings, or the server does not come back to rest.
         """
-        queries = passes_issued(self._round, Scenario.SERVER, step.target_qps) * self._round.samples
-        full = FullRun.of(self._rules, queries, step.target_qps)
+        queries = passes_issued(self._round, self._scenario, step.target_qps) * self._round.samples
+        full = FullRun.of(self._scenario, queries, step.target_qps)
         count = max(1, round(step.target_qps * self._probe_s))
         if step.kind == "confirmation" or count >= queries:
             probe = self._measure(step, number, out, label, full, queries, self._round, step.target_qps)
         else:
-            rules = probing_round(self._round, count)
+            rules = probing_round(self._round, self._scenario.name, count)
             rate = step.target_qps * haste(self._round, queries) / haste(self._round, count)
             probe = self._measure(step, number, out, label, full, count, rules, rate)
         self._session.settle()
@@ -70,7 +68,7 @@ class Prober:
     ) -> Probe:
         drowning = Drowning(full.limit_s, full.allowed(count))
         record = self._session.measure(
-            Scenario.SERVER,
+            round_.scenarios[self._scenario.name],
             Mode.PERFORMANCE,
             issued_qps,
             out,
@@ -120,22 +118,22 @@ class Prober:
             return False, f"{record.load.failures} requests failed ({kinds}); see errors.jsonl"
         if not whole:
             return judgement.passed, judgement.reason
-        checks = performance_checks(read_detail(out / DETAIL), self._round, Scenario.SERVER)
+        checks = performance_checks(read_detail(out / DETAIL), self._round, self._scenario)
         missed = [check for check in checks if not check.passed]
         if missed:
             return False, "; ".join(f"{check.name} {check.value}, limit {check.limit}" for check in missed)
         return True, f"a full-length run passed every check; {judgement.reason}"
 
 
-def probing_round(round_: Round, queries: int) -> Round:
+def probing_round(round_: Round, scenario: str, queries: int) -> Round:
     """Make rules under which LoadGen issues just so many queries, drawn from all samples."""
-    rules = round_.scenarios[Scenario.SERVER].model_copy(
+    rules = round_.scenarios[scenario].model_copy(
         update={"min_duration_s": 0.001, "min_query_count": queries}
     )
     return round_.model_copy(
         update={
-            "loadgen": round_.loadgen.model_copy(update={"whole_passes": False}),
-            "scenarios": round_.scenarios | {Scenario.SERVER: rules},
+            "loadgen": round_.loadgen_rules.model_copy(update={"whole_passes": False}),
+            "scenarios": round_.scenarios | {scenario: rules},
         }
     )
 
@@ -146,12 +144,12 @@ def haste(round_: Round, queries: int) -> float:
     The gaps are random, though the same in every run: those of a short probe may add up to a rate some
     percent off, and a probe is to issue at the rate of the run that it speaks for.
     """
-    return queries / float(server_schedule_s(queries, 1.0, round_.loadgen.seeds.schedule)[-1])
+    return queries / float(server_schedule_s(queries, 1.0, round_.loadgen_rules.seeds.schedule)[-1])
 
 
 def _times(out: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Read when each query was issued, from the first on, and how long it took; in the order of issue."""
-    frame = pd.read_parquet(out / PARQUET_FILE, columns=["planned_ns", "end_ns"]).sort_values("planned_ns")
+    frame = pd.read_parquet(out / REQUESTS_TABLE, columns=["planned_ns", "end_ns"]).sort_values("planned_ns")
     planned_ns = frame["planned_ns"].to_numpy()
     latency_s = (frame["end_ns"].to_numpy() - planned_ns) / 1e9
     return (planned_ns - planned_ns[:1].sum()) / 1e9, latency_s

@@ -35,7 +35,7 @@ def find_server(round_: Round, settings: ServerSettings) -> ServerProgram:
         return ServerProgram(executable=None, version=None)
     launcher, executable = program(settings)
     version = _version((*launcher, executable))
-    if round_.vllm_version not in version:
+    if round_.vllm_version is not None and round_.vllm_version not in version:
         log.warning(
             "the server's version is %s; the round's reference was made with vLLM %s",
             version,

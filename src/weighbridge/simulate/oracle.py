@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
-from weighbridge.core.terms import Scenario
 from weighbridge.loadgen.early_stopping import max_over_latency
 from weighbridge.loadgen.schedule import server_schedule_s
+from weighbridge.records.run_record import REQUESTS_TABLE
 from weighbridge.requests.store import RequestStore
 from weighbridge.simulate.behaviour import Behaviour, predict, service_times_s
 
@@ -55,8 +55,8 @@ def latencies(run: Path, store: Path, behaviour: Behaviour) -> tuple[Latency, ..
     )
 
 
-def peak_qps(run: Path, store: Path, behaviour: Behaviour, round_: Round) -> float:
-    """Compute the highest Server rate at which a run as long as this one meets the round's latency limit.
+def peak_qps(run: Path, store: Path, behaviour: Behaviour, round_: Round, scenario: str) -> float:
+    """Compute the highest rate at which a run as long as this one meets the round's latency limit.
 
     The due times are LoadGen's own at each rate, and the order of the samples is the run's, which is the same
     at every rate; the server is an ideal queue.
@@ -65,22 +65,22 @@ def peak_qps(run: Path, store: Path, behaviour: Behaviour, round_: Round) -> flo
         run: Folder of a whole Server performance run.
         store: The request store that it sent.
         behaviour: As the server was started with.
-        round_: Whose limit and schedule.
+        round_: Whose schedule.
+        scenario: Name of the scenario whose limit is to be met.
 
     Raises:
-        InputError: the run left no requests.parquet, or the round's Server scenario has no latency limit.
+        InputError: the run left no requests.parquet, or the scenario has no latency limit.
     """
-    rules = round_.scenarios.get(Scenario.SERVER)
-    if rules is None or rules.target_latency_s is None:
-        raise InputError(f"round {round_.name} has no Server scenario with a latency limit, and so no peak.")
-    limit_s = rules.target_latency_s
+    limit = round_.scenario(scenario).limits.latency
+    if limit is None:
+        raise InputError(f"{scenario} of round {round_.name} has no latency limit, and so no peak.")
     samples = _sent(run)["sample"].to_numpy()
     service_s = _service_s(store, behaviour)[samples]
-    due_s = server_schedule_s(len(samples), 1.0, round_.loadgen.seeds.schedule)
-    allowed = max_over_latency(len(samples), rules.target_percentile) or 0
+    due_s = server_schedule_s(len(samples), 1.0, round_.loadgen_rules.seeds.schedule)
+    allowed = max_over_latency(len(samples), limit.percentile) or 0
 
     def passes(rate: float) -> bool:
-        return int((predict(due_s / rate, service_s, behaviour.servers) > limit_s).sum()) <= allowed
+        return int((predict(due_s / rate, service_s, behaviour.servers) > limit.limit_s).sum()) <= allowed
 
     low, high = 0.0, 1.0
     while passes(high):
@@ -95,7 +95,7 @@ def peak_qps(run: Path, store: Path, behaviour: Behaviour, round_: Round) -> flo
 
 def _sent(run: Path) -> pd.DataFrame:
     """Read what a run sent, in the order of issue."""
-    path = run / "requests.parquet"
+    path = run / REQUESTS_TABLE
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the folder of a run.")
     return pd.read_parquet(path, columns=["sample", "planned_ns", "end_ns"]).sort_values("planned_ns")

@@ -7,24 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.artifacts.manifest import Manifest, write_lock
-from weighbridge.config.round import Round
+from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.files import sha256_of
-from weighbridge.core.terms import Mode, Scenario
-from weighbridge.evaluation.evaluate import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
-from weighbridge.gates import VERDICT, Verdict
-from weighbridge.loadgen.logs import ANSWERS, DETAIL, SUMMARY
-from weighbridge.records.run_record import RUN_RECORD, RunRecord
+from weighbridge.records.notice import DEMONSTRATION_FILE
+from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, USER_CONF, RunRecord
+from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
+from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.submission.documents import render
 from weighbridge.submission.measurements import measurements
 from weighbridge.submission.pack import pack
 from weighbridge.submission.sources import copy_sources
 from weighbridge.submission.system_description import describe_system
-from weighbridge.submission.tree import DEMONSTRATION_FILE, Layout, check_tree, manifest_of, replaced_folder
+from weighbridge.submission.tree import Layout, check_tree, manifest_of, replaced_folder
 from weighbridge.submission.truncate import truncate_log, with_hash
 
-USER_CONF = "user.conf"
 _NOT_TRANSFORMED = ("no", "none", "n/a")
 
 _log = logging.getLogger(__name__)
@@ -34,15 +32,15 @@ _log = logging.getLogger(__name__)
 class _Judged:
     """One scenario of a run directory: its files, what they say, and its verdict."""
 
-    scenario: Scenario
+    scenario: ScenarioRules
     folder: Path
     verdict: Verdict
     performance: RunRecord
     accuracy: RunRecord
 
     @classmethod
-    def read(cls, results: Path, scenario: Scenario) -> "_Judged":
-        folder = results / scenario
+    def read(cls, results: Path, scenario: ScenarioRules) -> "_Judged":
+        folder = results / scenario.name
         return cls(
             scenario=scenario,
             folder=folder,
@@ -79,7 +77,7 @@ def assemble(
             open division takes such runs, and its READMEs say what failed.
         InputError: a file is missing or of another run, or the system description has gaps.
     """
-    judged = [_Judged.read(results, scenario) for scenario in round_.scenarios]
+    judged = [_Judged.read(results, rules) for rules in round_.scenarios.values()]
     for each in judged:
         _require_verdict(each, round_, settings)
     with replaced_folder(originals) as kept, replaced_folder(destination) as root:
@@ -109,7 +107,7 @@ def _require_verdict(judged: _Judged, round_: Round, settings: SubmissionSetting
     reasons += [f"{check.name} is not known" for check in verdict.unknown]
     if reasons and settings.division == "closed":
         raise InvalidRunError(
-            f"{path}: no tree is built from this {judged.scenario} run: {', '.join(reasons)}; "
+            f"{path}: no tree is built from this {judged.scenario.name} run: {', '.join(reasons)}; "
             f"the verdict says what to do next."
         )
 
@@ -136,7 +134,6 @@ def _add_scenario(judged: _Judged, layout: Layout, originals: Path, statement: d
     readme = render(
         "scenario.md.j2",
         round=layout.round_,
-        rules=layout.round_.scenarios[judged.scenario],
         scenario=judged.scenario,
         system=layout.settings.system,
         verdict=judged.verdict,

@@ -2,19 +2,28 @@
 
 from collections.abc import Mapping
 
+from weighbridge.benchmarks.protocol import Benchmark
+from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
+from weighbridge.records.notice import mark_of
 from weighbridge.records.run_record import RunRecord
-from weighbridge.submission.system_description import PLACEHOLDER, mark_of
+from weighbridge.submission.system_description import PLACEHOLDER
 
-# With an example of each. Source: the submission checker's constants in mlcommons/inference @ b66003e1.
-MEASUREMENTS = {
-    "input_data_types": "uint8 pictures, UTF-8 text",
-    "retraining": "No",
-    "starting_weights_filename": "Qwen/Qwen3-VL-235B-A22B-Instruct",
-    "weight_data_types": "bf16",
-    "weight_transformations": "No",
-}
+# Source: the submission checker's constants in mlcommons/inference @ b66003e1.
+MEASUREMENTS = (
+    "input_data_types",
+    "retraining",
+    "starting_weights_filename",
+    "weight_data_types",
+    "weight_transformations",
+)
+
+
+def examples_of(benchmark: Benchmark) -> dict[str, str]:
+    """Return an example of each field."""
+    values = (benchmark.input_data_types, "No", benchmark.reference_weights, "bf16", "No")
+    return dict(zip(MEASUREMENTS, values, strict=True))
 
 
 def measurements(stated: Mapping[str, str], round_: Round, record: RunRecord) -> dict[str, str]:
@@ -23,15 +32,17 @@ def measurements(stated: Mapping[str, str], round_: Round, record: RunRecord) ->
     Raises:
         InputError: a field is neither stated nor known; all are listed, with an example of each.
     """
+    benchmark = load_benchmark(round_.benchmark)
     known = {
-        "input_data_types": "uint8 pictures, UTF-8 text",
+        "input_data_types": benchmark.input_data_types,
         "retraining": "No",
         "starting_weights_filename": f"{record.server.model_name} (manifest {record.pins['model']})",
     }
     values = known | dict(stated)
     missing = [name for name in MEASUREMENTS if not values.get(name)]
     if missing and round_.submittable:
-        examples = "; ".join(f"{name}: '{MEASUREMENTS[name]}'" for name in missing)
+        shown = examples_of(benchmark)
+        examples = "; ".join(f"{name}: '{shown[name]}'" for name in missing)
         raise InputError(
             f"submission.measurements: state {examples}, as they are true of the served weights."
         )

@@ -11,14 +11,13 @@ from weighbridge.config.round import Round
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
+from weighbridge.records.notice import mark_of
 from weighbridge.records.run_record import RunRecord
 
 Value = str | int | float | bool
 Source = Literal["settings", "detected", "run", "default", "stated", "placeholder"]
 
 PLACEHOLDER = "not stated (demonstration)"
-DEMONSTRATION = "DEMONSTRATION, NOT SUBMITTABLE: these numbers show that the workflow works."
-SIMULATED = "SIMULATED, NOT SUBMITTABLE: no model answered; rates and answers were chosen beforehand."
 
 _FIELDS_FILE = Path(__file__).parent / "system_fields.yaml"
 _STATUS = ("available", "preview", "rdi")
@@ -120,11 +119,6 @@ def _told_by(record: RunRecord) -> dict[str, Value]:
         fields["framework"] = f"{name} {record.server.version or ''}".strip()
         fields |= _ONE_NODE
     return fields
-
-
-def mark_of(round_: Round) -> str:
-    """Say what the numbers of a round that does not count are."""
-    return SIMULATED if round_.simulated else DEMONSTRATION
 
 
 def _placeholders(known: Mapping[str, Value], round_: Round) -> dict[str, Value]:

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.artifacts.manifest import FileEntry, Manifest
-from weighbridge.config.round import Round
+from weighbridge.config.round import Round, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
-from weighbridge.core.terms import Scenario
-
-DEMONSTRATION_FILE = "DEMONSTRATION.md"
 
 _LARGEST_FILE_BYTES = 50 * 2**20
 
@@ -46,10 +43,10 @@ class Layout:
         """How the weights were quantised."""
         return self.submitter / "documentation" / "calibration.md"
 
-    def scenario(self, scenario: Scenario) -> Path:
+    def scenario(self, scenario: ScenarioRules) -> Path:
         """A scenario's results; its name is capitalised, which v6.1 insists on."""
         results = self.submitter / "results" / self.settings.system
-        return results / self.round_.benchmark / scenario.loadgen_name
+        return results / self.round_.benchmark / scenario.folder
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from weighbridge.artifacts.proof import Proof
-from weighbridge.benchmarks.qwen3_vl.prompt import Prompt, PromptPins
+from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
 from weighbridge.core.errors import SetupError
 from weighbridge.core.files import sha256_of, write_atomic
 
@@ -33,7 +33,7 @@ class _UnexpectedError(Exception):
     """The source is not built as expected."""
 
 
-def extract_official(reference: Proof, pins: PromptPins, out: Path) -> Prompt:
+def extract_official(reference: Proof, pins: Mapping[str, str], out: Path) -> Prompt:
     """Read the prompt from a proven reference and write it, if it is the one that the round pins.
 
     Raises:

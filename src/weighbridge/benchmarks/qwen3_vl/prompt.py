@@ -1,20 +1,10 @@
 """The fixed texts of a request, and the proof that they are the round's."""
 
 import hashlib
-
-from pydantic import Field
+from collections.abc import Mapping
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
-
-
-class PromptPins(Model):
-    """The exact texts of a request, by hash."""
-
-    system_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of the system message, UTF-8.")
-    user_sha256: str = Field(
-        pattern=r"^[0-9a-f]{64}$", description="Of the user text with its placeholders, UTF-8."
-    )
 
 
 class Prompt(Model):
@@ -23,15 +13,16 @@ class Prompt(Model):
     system: str
     user: str
 
-    def require(self, pins: PromptPins, origin: object) -> None:
-        """Compare both texts with the round's hashes.
+    def require(self, pins: Mapping[str, str], origin: object) -> None:
+        """Compare both texts with the round's hashes, `system` and `user`.
 
         Raises:
-            InputError: naming the text that differs; `origin` says where it came from.
+            InputError: naming the text that differs, or that the round does not pin; `origin` names the
+                place where the texts came from.
         """
         for name, text, pin in (
-            ("system message", self.system, pins.system_sha256),
-            ("user text", self.user, pins.user_sha256),
+            ("system message", self.system, pins.get("system")),
+            ("user text", self.user, pins.get("user")),
         ):
             found = hashlib.sha256(text.encode()).hexdigest()
             if found != pin:

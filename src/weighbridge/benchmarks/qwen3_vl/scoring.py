@@ -10,9 +10,10 @@ from pandas import DataFrame
 from pydantic import ValidationError
 from rapidfuzz import fuzz, process
 
-from weighbridge.benchmarks.protocol import Measure, Part, PerSample, Score
+from weighbridge.benchmarks.protocol import Measure, PerSample
 from weighbridge.benchmarks.qwen3_vl import hierarchy
 from weighbridge.core.models import Model
+from weighbridge.records.score import Part, Score
 
 # No answer of a model equals these, so an unreadable answer never scores by accident.
 NO_LEVEL = "<|unparsable category|>"

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,6 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from weighbridge.artifacts.kinds import Kind
-from weighbridge.artifacts.manifest import Manifest
-from weighbridge.artifacts.verify import describe
 from weighbridge.core.errors import InputError
 
 _SEED = 20260401
@@ -41,22 +38,20 @@ _SCHEMA = pa.schema(
 )
 
 
-def synthesise(kind: Kind, samples: int, folder: Path) -> Manifest:
+def synthesise(kind: Kind, samples: int, folder: Path) -> None:
     """Make a dataset of the product catalogue's columns, or a model without weights.
 
-    The same number of samples gives the same rows; what is there already is made again.
+    The same number of samples gives the same rows.
 
     Raises:
         InputError: nothing else can be made up.
     """
-    shutil.rmtree(folder, ignore_errors=True)
     if kind is Kind.DATASET:
         _write_catalogue(samples, folder / "data")
     elif kind is Kind.MODEL:
         _write_empty_model(folder)
     else:
         raise InputError(f"artifacts.{kind}: cannot be synthetic; give repo and revision, or null.")
-    return describe(folder)
 
 
 def _write_catalogue(samples: int, folder: Path) -> None:

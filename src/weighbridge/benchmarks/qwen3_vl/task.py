@@ -8,14 +8,19 @@ from typing import Any
 import numpy as np
 from pandas import DataFrame
 
-from weighbridge.benchmarks.protocol import Description, PerSample, Score
+from weighbridge.benchmarks.protocol import Description, PerSample
 from weighbridge.benchmarks.qwen3_vl import scoring as catalogue_scoring
 from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
 from weighbridge.benchmarks.qwen3_vl.scoring import NO_BRAND, NO_LEVEL, ProductAnswer
+from weighbridge.config.settings import RequestSettings
 from weighbridge.core.errors import InputError
+from weighbridge.core.images import image_url
+from weighbridge.core.openai_api import Api
 from weighbridge.core.parquet import read_columns
+from weighbridge.records.score import Score
 
 _TITLE, _DESCRIPTION, _CANDIDATES = "product_title", "product_description", "potential_product_categories"
+_PICTURE = "product_image"
 _ANSWERED = {
     "ground_truth_category": "category",
     "ground_truth_brand": "brand",
@@ -29,10 +34,9 @@ _PLACEHOLDER = re.compile("|".join(_PLACEHOLDERS))
 class ProductCatalogue:
     """Task of the qwen3-vl-235b-a22b benchmark."""
 
-    name = "product-catalogue"
-    columns: tuple[str, ...] = (_TITLE, _DESCRIPTION, _CANDIDATES)
-    described_by: tuple[str, ...] = (_TITLE, *_ANSWERED)
-    picture_column: str | None = "product_image"
+    api = Api.CHAT
+    columns: tuple[str, ...] = (_TITLE, _DESCRIPTION, _CANDIDATES, _PICTURE)
+    described_by: tuple[str, ...] = (_TITLE, *_ANSWERED, _PICTURE)
 
     def __init__(self, prompt: Prompt) -> None:
         self._prompt = prompt
@@ -62,11 +66,37 @@ class ProductCatalogue:
         }
         return _PLACEHOLDER.sub(lambda match: values[match[0]], self._prompt.user)
 
-    def messages(self, row: Mapping[str, Any], picture_url: str | None) -> list[dict[str, Any]]:
-        """Make the system and the user message: the text first, then the picture."""
-        content: list[dict[str, Any]] = [{"type": "text", "text": self._user_text(row)}]
-        if picture_url is not None:
-            content.append({"type": "image_url", "image_url": {"url": picture_url}})
+    def envelope(
+        self, model_name: str, settings: RequestSettings
+    ) -> tuple[dict[str, object], dict[str, object]]:
+        """Return the fields before and after the messages, as the reference's client writes them.
+
+        Unset sampling parameters are sent as null, max_tokens only when set. Source: task.py of
+        multimodal/qwen3-vl in mlcommons/inference, and the body that its OpenAI client makes of it.
+        """
+        before: dict[str, object] = {"model": model_name}
+        after = {
+            name: value
+            for name, value in settings.sampling.model_dump().items()
+            if name != "max_tokens" or value is not None
+        }
+        after["response_format"] = None
+        if settings.stream:
+            before["stream"] = True
+            after["stream_options"] = {"include_usage": True}
+        return before, dict(sorted(after.items()))
+
+    def prompt_of(self, row: Mapping[str, Any], settings: RequestSettings) -> list[dict[str, Any]]:
+        """Return the system and the user message: the text first, then the picture.
+
+        Raises:
+            InputError: the picture cannot be decoded.
+        """
+        url = image_url(row[_PICTURE]["bytes"], settings.picture)
+        content = [
+            {"type": "text", "text": self._user_text(row)},
+            {"type": "image_url", "image_url": {"url": url}},
+        ]
         return [{"role": "system", "content": self._prompt.system}, {"role": "user", "content": content}]
 
     def truth(self, dataset: Path, splits: Sequence[str]) -> DataFrame:
@@ -105,7 +135,11 @@ class ProductCatalogue:
     def describe(self, row: Mapping[str, Any]) -> Description:
         """Name the product, and write the truth about it as a model would answer."""
         truth = ProductAnswer.model_validate({ours: row[column] for column, ours in _ANSWERED.items()})
-        return Description(title=str(row[_TITLE]), truth=truth.model_dump_json())
+        return Description(
+            title=str(row[_TITLE]),
+            truth=truth.model_dump_json(),
+            image=(row[_PICTURE] or {}).get("bytes"),
+        )
 
     def accuracy_line(self, score: Score) -> str:
         """Word the F1 as a JSON object; never with an exponent, which the checker would cut off."""

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from weighbridge.config.round import Round
-from weighbridge.loadgen.logs import ANSWERS, DETAIL, SUMMARY
 from weighbridge.records.check_record import Complaint
+from weighbridge.records.notice import DEMONSTRATION_FILE
+from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY
 from weighbridge.submission.checker.tree_paths import (
     DIVISIONS,
     Place,
@@ -15,7 +16,7 @@ from weighbridge.submission.checker.tree_paths import (
     scenario_places,
     submitters,
 )
-from weighbridge.submission.tree import DEMONSTRATION_FILE, faults
+from weighbridge.submission.tree import faults
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MUST_HAVE = {
@@ -85,15 +86,16 @@ def _benchmark(tree: Path, folder: Path, round_: Round) -> Iterator[Complaint]:
         remedy = f"The folder must be {round_.benchmark}."
         yield complaint_at(tree, folder, "no benchmark of the round", remedy)
     found = {path.name for path in folders(folder)}
-    wanted = {scenario.loadgen_name for scenario in round_.scenarios}
+    known = {rules.folder for rules in round_.scenarios.values()}
+    wanted = {rules.folder for rules in round_.scenarios.values() if rules.required}
     if division == "closed":
         for name in sorted(wanted - found):
             yield complaint_at(
                 tree, folder, f"the required scenario {name} is missing", "Make its two runs, and assemble."
             )
-    for name in sorted(found - wanted):
+    for name in sorted(found - known):
         yield complaint_at(
-            tree, folder / name, "no scenario of the round", f"Scenarios are {', '.join(sorted(wanted))}."
+            tree, folder / name, "no scenario of the round", f"Scenarios are {', '.join(sorted(known))}."
         )
 
 

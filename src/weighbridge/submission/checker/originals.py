@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from weighbridge.core.files import sha256_of
-from weighbridge.loadgen.logs import ANSWERS
 from weighbridge.records.check_record import Complaint
+from weighbridge.records.run_record import ANSWERS
 from weighbridge.submission.checker.score_rules import HASH_LINE
 from weighbridge.submission.truncate import truncated
 

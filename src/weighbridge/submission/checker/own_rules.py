@@ -6,14 +6,14 @@ mlcommons/policies, section by section as in docs/submission.md.
 
 from pathlib import Path
 
-from weighbridge.config.round import Round
+from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.core.errors import InputError
-from weighbridge.core.terms import Mode, Scenario
-from weighbridge.gates.accuracy_checks import accuracy_checks, score_in_text
+from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores
 from weighbridge.gates.log_checks import common_checks
 from weighbridge.gates.performance_checks import performance_checks
-from weighbridge.loadgen.logs import DETAIL, read_detail
+from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.check_record import Complaint
+from weighbridge.records.run_record import DETAIL
 from weighbridge.records.verdict import Check
 from weighbridge.submission.checker.layout_rules import form_complaints
 from weighbridge.submission.checker.score_rules import score_complaints
@@ -37,7 +37,7 @@ def own_complaints(tree: Path, round_: Round) -> list[Complaint]:
     """Check a tree: its form, its statements, its logs and its scores."""
     complaints = [*form_complaints(tree, round_), *statement_complaints(tree, round_)]
     for place in scenario_places(tree):
-        if place.scenario in {scenario.loadgen_name for scenario in round_.scenarios}:
+        if place.scenario in {rules.folder for rules in round_.scenarios.values()}:
             complaints += _runs(tree, place, round_)
             complaints += score_complaints(tree, place, round_)
     return complaints
@@ -45,7 +45,7 @@ def own_complaints(tree: Path, round_: Round) -> list[Complaint]:
 
 def _runs(tree: Path, place: Place, round_: Round) -> list[Complaint]:
     """Hold both logs against every gate that logs alone can answer."""
-    scenario = Scenario(place.scenario.lower())
+    [scenario] = [rules for rules in round_.scenarios.values() if rules.folder == place.scenario]
     complaints = []
     for mode, folder in (
         (Mode.PERFORMANCE, place.folder / "performance" / "run_1"),
@@ -77,9 +77,9 @@ def _runs(tree: Path, place: Place, round_: Round) -> list[Complaint]:
     return complaints
 
 
-def _checks(folder: Path, mode: Mode, round_: Round, scenario: Scenario) -> list[Check]:
+def _checks(folder: Path, mode: Mode, round_: Round, scenario: ScenarioRules) -> list[Check]:
     log = read_detail(folder / DETAIL)
     common = common_checks(folder, log, mode, round_, scenario)
     if mode is Mode.PERFORMANCE:
         return common + performance_checks(log, round_, scenario)
-    return common + accuracy_checks(log, round_, None, score_in_text(folder, round_.accuracy.metric))
+    return common + accuracy_checks(log, round_, None, known_scores(folder, None, round_))

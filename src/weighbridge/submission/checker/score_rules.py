@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from weighbridge.config.round import Round
-from weighbridge.loadgen.logs import ANSWERS
+from weighbridge.config.round import MetricRules, Round
 from weighbridge.records.check_record import Complaint
+from weighbridge.records.run_record import ANSWERS
 from weighbridge.submission.checker.tree_paths import Place, complaint_at
 
 LARGEST_LOG_BYTES = 10 * 1024
@@ -35,15 +35,21 @@ def score_complaints(tree: Path, place: Place, round_: Round) -> Iterator[Compla
 
 
 def _values(tree: Path, path: Path, lines: list[str], place: Place, round_: Round) -> Iterator[Complaint]:
-    metric, floor = round_.accuracy.metric, round_.accuracy.floor
-    # The checker's pattern, from the start of a line; of several on one line the last counts.
-    found = [match[1] for line in lines if (match := re.match(rf'\{{.*"{metric}":\s*([^\s,}}]+).*\}}', line))]
-    if not found:
-        yield complaint_at(tree, path, f'no line is {{"{metric}": ...}}', _RESCORE)
-    for text in found:
-        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-            yield complaint_at(tree, path, f"'{metric}' is {text}, not a plain decimal number", _RESCORE)
-        elif float(text) < floor and place.division == "closed":
-            yield complaint_at(
-                tree, path, f"'{metric}' is {text}, below {floor}", "Look at the run's verdict; it says why."
-            )
+    for metric, rules in round_.metrics.items():
+        # The checker's pattern, from the start of a line; of several on one line the last counts.
+        pattern = re.compile(rf'\{{.*"{re.escape(metric)}":\s*([^\s,}}]+).*\}}')
+        found = [match[1] for line in lines if (match := pattern.match(line))]
+        if not found:
+            yield complaint_at(tree, path, f'no line is {{"{metric}": ...}}', _RESCORE)
+        for text in found:
+            yield from _value(tree, path, metric, text, rules if place.division == "closed" else None)
+
+
+def _value(tree: Path, path: Path, metric: str, text: str, rules: MetricRules | None) -> Iterator[Complaint]:
+    remedy = "Look at the run's verdict; it says why."
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        yield complaint_at(tree, path, f"'{metric}' is {text}, not a plain decimal number", _RESCORE)
+    elif rules is not None and rules.floor is not None and float(text) < rules.floor:
+        yield complaint_at(tree, path, f"'{metric}' is {text}, below {rules.floor}", remedy)
+    elif rules is not None and rules.ceiling is not None and float(text) > rules.ceiling:
+        yield complaint_at(tree, path, f"'{metric}' is {text}, above {rules.ceiling}", remedy)

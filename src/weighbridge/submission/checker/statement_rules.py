@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Round
 from weighbridge.records.check_record import Complaint
 from weighbridge.submission.checker.tree_paths import complaint_at, scenario_places, submitters
-from weighbridge.submission.measurements import MEASUREMENTS
+from weighbridge.submission.measurements import examples_of
 from weighbridge.submission.system_description import description_faults
 
 
@@ -20,7 +21,7 @@ def statement_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
     for place in scenario_places(tree):
         path = place.folder / "measurements.json"
         if path.is_file():
-            yield from _measurements(tree, path)
+            yield from _measurements(tree, path, round_)
         if place.division == "open":
             yield from _mapping(tree, tree / "open" / place.submitter / "model_mapping.json", place.benchmark)
 
@@ -42,12 +43,12 @@ def _system(tree: Path, path: Path, submitter: Path, round_: Round) -> Iterator[
             )
 
 
-def _measurements(tree: Path, path: Path) -> Iterator[Complaint]:
+def _measurements(tree: Path, path: Path, round_: Round) -> Iterator[Complaint]:
     values = _read(path)
     if values is None:
         yield complaint_at(tree, path, "is no JSON object", "Assemble the tree anew.")
         return
-    for name, example in MEASUREMENTS.items():
+    for name, example in examples_of(load_benchmark(round_.benchmark)).items():
         if not values.get(name):
             yield complaint_at(
                 tree,

@@ -14,7 +14,7 @@ from pathlib import Path
 import openai
 import yaml
 
-from weighbridge.config.round import load_round
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.settings import RequestSettings, ServerSettings
 from weighbridge.core.files import write_atomic
 from weighbridge.requests.store import RequestStore, build_store
@@ -34,7 +34,7 @@ def known_request(model_name: str, work: Path) -> dict[str, object]:
         dataset=DEMO / "dataset",
         splits=round_.splits,
         prompt=DEMO / "prompt.json",
-        task=round_.task,
+        benchmark=round_.benchmark,
         model_name=model_name,
         settings=RequestSettings(),
         expected_samples=round_.samples,

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from products import Product, invent_products
 
-from weighbridge.benchmarks.registry import load_task
+from weighbridge.benchmarks.registry import load_benchmark
 
 PROMPT = Path(__file__).parent / "prompt.json"
 SEEDS = range(1, 41)  # the catalogue's seed is far from them
@@ -29,7 +29,7 @@ SHARE_TOLD_BY_PICTURE = 0.6
 
 def to_lesson(product: Product) -> dict[str, str]:
     """Return the texts of the very messages that the client would send, and the answer it should get."""
-    task = load_task("product-catalogue", PROMPT)
+    task = load_benchmark("qwen3-vl-235b-a22b").task(PROMPT)
     system, user = task.messages(product.row, picture_url=None)
     answer = {
         "category": product.category,

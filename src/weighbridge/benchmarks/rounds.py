@@ -1,0 +1,126 @@
+"""Rounds by name: found in the benchmarks' folders, read, and held against the hashes of this release."""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from weighbridge.benchmarks.registry import benchmarks
+from weighbridge.config.round import Round
+from weighbridge.core.errors import InputError
+from weighbridge.core.models import read_data
+
+_RELEASED_FILE = Path(__file__).parent / "released_rounds.json"
+
+
+def load_round(reference: str, category: str | None = None) -> Round:
+    """Read a round.
+
+    A file may say `extends: NAME`, and then holds only what differs from that round beside it. It may have
+    `categories`, each with what differs in it.
+
+    Args:
+        reference: NAME, BENCHMARK/NAME, or the path of a YAML file.
+        category: Such as datacenter or edge; needed where the round has categories.
+
+    Raises:
+        InputError: no such round (the known names are listed), or a wrong value in its file.
+    """
+    path = round_file(reference)
+    data = _of_category(_read_extended(path, ()), category, path)
+    return _as_released(Round.parse(data, str(path)))
+
+
+def round_file(reference: str) -> Path:
+    """Find a round's file.
+
+    Raises:
+        InputError: no such round (the known names are listed), or several benchmarks have one.
+    """
+    if reference.endswith((".yaml", ".yml")):
+        return Path(reference)
+    named = {path for known, path in _known_rounds() if known == reference}
+    found = named or {path for known, path in _known_rounds() if known.partition("/")[2] == reference}
+    if len(found) == 1:
+        return found.pop()
+    if found:
+        choices = sorted(known for known, path in _known_rounds() if path in found)
+        raise InputError(
+            f"several benchmarks have a round '{reference}'; choose one of {', '.join(choices)}."
+        )
+    known_names = ", ".join(sorted(known for known, _ in _known_rounds()))
+    raise InputError(f"round '{reference}' does not exist; the rounds are: {known_names}.")
+
+
+def _known_rounds() -> Iterator[tuple[str, Path]]:
+    for benchmark in benchmarks().values():
+        for path in sorted((benchmark.folder / "rounds").glob("*.yaml")):
+            yield f"{benchmark.name}/{path.stem}", path
+
+
+def _read_extended(path: Path, extending: tuple[Path, ...]) -> Any:
+    if path in extending:
+        raise InputError(f"{path}: extends itself; name another round.")
+    data = read_data(path)
+    if not isinstance(data, dict) or "extends" not in data:
+        return data
+    beside = path.with_name(f"{data['extends']}.yaml")
+    base = beside if beside.is_file() and beside != path else round_file(str(data["extends"]))
+    changes = {key: value for key, value in data.items() if key != "extends"}
+    return _laid_over(_read_extended(base, (*extending, path)), changes)
+
+
+def _laid_over(base: Any, changes: Any) -> Any:
+    """Lay changes over a base, section by section."""
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    return base | {key: _laid_over(base.get(key), value) for key, value in changes.items()}
+
+
+def _of_category(data: Any, category: str | None, path: Path) -> Any:
+    """Lay the chosen category over the rest of the round.
+
+    Scenarios that a category lists are all that it has; of each, what differs from the round's is enough.
+    """
+    if not isinstance(data, dict):
+        return data
+    known = data.get("categories") or {}
+    if not known and category is None:
+        return data
+    if not isinstance(known, dict) or category not in known:
+        names = ", ".join(map(str, known)) or "none"
+        said = "no category is chosen" if category is None else f"there is no category '{category}'"
+        raise InputError(f"{path}: {said}; its categories are: {names}.")
+    common = {key: value for key, value in data.items() if key != "categories"}
+    chosen = known[category] if isinstance(known[category], dict) else {}
+    merged = _laid_over(common, chosen) | {"category": category}
+    if isinstance(chosen.get("scenarios"), dict):
+        merged["scenarios"] = {name: merged["scenarios"][name] for name in chosen["scenarios"]}
+    return merged
+
+
+def round_digest(round_: Round) -> str:
+    """Return one hash over what a round says; a key left at its default has no part in it."""
+    said = round_.model_dump(mode="json", exclude_defaults=True)
+    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _released() -> dict[str, str]:
+    content: dict[str, str] = json.loads(_RELEASED_FILE.read_text(encoding="utf-8"))
+    return content
+
+
+def _as_released(round_: Round) -> Round:
+    """Mark a round as not submittable unless this release pins it by its hash."""
+    if not round_.submittable or round_digest(round_) in _released().values():
+        return round_
+    return round_.model_copy(
+        update={
+            "submittable": False,
+            "not_submittable_because": f"round {round_.name} of {round_.benchmark} is not one that this "
+            "release of Weighbridge pins by its hash: it was edited, or comes from elsewhere",
+        }
+    )

@@ -1,0 +1,22 @@
+"""The two request forms of an OpenAI-compatible server that generate text."""
+
+from enum import StrEnum
+
+
+class Api(StrEnum):
+    """How a request carries its prompt, and where it is sent."""
+
+    CHAT = "chat"
+    """Messages, to /v1/chat/completions."""
+    COMPLETIONS = "completions"
+    """A text or token ids, to /v1/completions."""
+
+    @property
+    def path(self) -> str:
+        """Path below the server's base URL."""
+        return "/v1/chat/completions" if self is Api.CHAT else "/v1/completions"
+
+    @property
+    def prompt_field(self) -> str:
+        """Key of the request's JSON that holds the prompt."""
+        return "messages" if self is Api.CHAT else "prompt"

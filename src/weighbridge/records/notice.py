@@ -1,0 +1,17 @@
+"""How everything that is made of a run which does not count says so."""
+
+from weighbridge.config.round import Round
+
+DEMONSTRATION_FILE = "DEMONSTRATION.md"
+DEMONSTRATION = "DEMONSTRATION, NOT SUBMITTABLE"
+_MARK = f"{DEMONSTRATION}: these numbers show that the workflow works."
+_SIMULATED_MARK = "SIMULATED, NOT SUBMITTABLE: no model answered; rates and answers were chosen beforehand."
+
+
+def mark_of(round_: Round) -> str:
+    """Return the sentence that marks the numbers of a round that is not submittable."""
+    if round_.simulated:
+        return _SIMULATED_MARK
+    if round_.not_submittable_because:
+        return f"NOT SUBMITTABLE: {round_.not_submittable_because}."
+    return _MARK

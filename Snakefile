@@ -4,7 +4,7 @@
     snakemake --profile profiles/demo results/offline/accuracy.txt
     snakemake -n                                          what the real benchmark would do
 
-Settings are in config.yaml, constants of a round in workflow/rounds, stages in workflow/rules.
+Settings are in config.yaml, constants of a round in its benchmark's rounds/, stages in workflow/rules.
 """
 
 from snakemake.utils import min_version

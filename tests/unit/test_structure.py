@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -45,6 +46,12 @@ def _circle(graph: Mapping[str, set[str]]) -> list[str]:
 
 def test_every_folder_of_the_package_is_a_room_of_the_order() -> None:
     assert {rooms.room_of(module) for module in MODULES} - {""} <= set(rooms.ORDER)
+
+
+def test_the_page_on_architecture_lists_the_rooms_in_their_order() -> None:
+    table = re.findall(r"^\| `(\w+)` \|", rooms.PAGE.read_text().partition("## Rooms")[2], re.MULTILINE)
+    there = {rooms.room_of(module) for module in MODULES} - {""}
+    assert table == [room for room in rooms.ORDER if room in there]
 
 
 @on_its_way

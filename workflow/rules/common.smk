@@ -1,6 +1,6 @@
 """What all stages share: validated settings, the round, and pins that trigger reruns.
 
-In:  config.yaml under the profile's overlay, workflow/rounds/NAME.yaml
+In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
 Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, SEARCHED, PEAK, CLIENT, the environments' files, ALL_CORES, pin(), drawn()
 """
 

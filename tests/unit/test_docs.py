@@ -1,0 +1,110 @@
+"""The pages: every command is documented and its examples are valid, every link and make target exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from weighbridge import cli
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "src").rglob("README.md"),
+    ]
+)
+UsageError = typer.BadParameter.__base__
+assert UsageError is not None
+MAIN = typer.main.get_group(cli.app)
+COMMANDS = ROOT / "docs" / "commands.md"
+
+
+def _code(page: Path) -> list[str]:
+    """Return the lines of a page's code blocks, with continued lines joined."""
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    blocks += re.findall(r"(?:^ {4}\S.*\n)+", page.read_text(), re.MULTILINE)
+    return [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+
+
+def _calls(page: Path) -> list[str]:
+    return [line for line in _code(page) if line.startswith("weighbridge ")]
+
+
+def _parse(line: str) -> str:
+    """Parse a call as the program would, without running it; return the command's name."""
+    words = shlex.split(line.partition(" > ")[0], comments=True)[1:]
+    if words[:1] == ["--help"]:
+        return ""
+    command = MAIN.commands[words[0]]
+    with command.make_context(words[0], words[1:]):
+        return words[0]
+
+
+def test_the_page_of_commands_has_each_once_and_no_other() -> None:
+    headings = re.findall(r"^### (\S+)$", COMMANDS.read_text(), re.MULTILINE)
+    assert sorted(headings) == sorted(MAIN.commands)
+    help_text = CliRunner().invoke(cli.app, ["--help"]).output
+    listed = re.findall(r"^  ([a-z][a-z-]+)  ", help_text.partition("Commands:")[2], re.MULTILINE)
+    assert sorted(headings) == sorted(listed)
+
+
+def test_the_page_of_commands_has_them_in_the_order_of_the_program() -> None:
+    assert re.findall(r"^### (\S+)$", COMMANDS.read_text(), re.MULTILINE) == list(MAIN.commands)
+
+
+def test_each_command_s_section_has_an_explanation_and_an_example_of_it() -> None:
+    for section in COMMANDS.read_text().split("\n### ")[1:]:
+        name, text = section.split("\n", 1)
+        assert re.match(r"\n[A-Z][^\n]{20,}", text), f"{name} has no explanation"
+        [example] = re.findall(r"^```\n(weighbridge .*)\n```$", text, re.MULTILINE)
+        assert shlex.split(example)[1] == name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_call_in_a_page_is_one_that_the_program_takes(page: Path) -> None:
+    for line in _calls(page):
+        try:
+            _parse(line)
+        except (UsageError, KeyError) as error:
+            pytest.fail(f"{page.name}: {line}: {getattr(error, 'message', error)}")
+
+
+@pytest.mark.parametrize(
+    "line", ["weighbridge gate --logs x", "weighbridge gat --help", "weighbridge summary --result x"]
+)
+def test_a_wrong_call_would_be_noticed(line: str) -> None:
+    with pytest.raises((UsageError, KeyError)):
+        _parse(line)
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if not re.match(r"\w+:", target):
+            path, _, anchor = target.partition("#")
+            linked = (page.parent / path) if path else page
+            assert linked.exists(), f"{page.name}: {target}"
+            assert not anchor or anchor in _anchors(linked), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_and_source_path_in_a_page_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([\w.-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = page.read_text() if page.name != "CHANGELOG.md" else ""
+    code = "\n".join([*_code(page), *re.findall(r"`([^`\n]+)`", text)])
+    assert set(re.findall(r"\bmake ([a-z][\w.-]*)", code)) <= targets
+    for name in re.findall(
+        r"\b(?:src|workflow|profiles|tests|bench|envs|requirements|docs)/[\w./-]*\w", code
+    ):
+        if not re.search(r"\b[A-Z]{3,}\b", name):  # a placeholder
+            assert (ROOT / name).exists(), f"{page.name}: {name}"

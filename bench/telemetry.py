@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.records.run_record import TELEMETRY_FILE
+from weighbridge.serving import vllm
 from weighbridge.system.telemetry import recording
 
 HERE = Path(__file__).parent
@@ -107,7 +108,7 @@ def cpu_share(case: Case, folder: Path, seconds: float) -> float:
         if case.processes:
             pids = (stack.enter_context(process(TREE, str(case.processes)))[0],)
         before_s, started_s = time.process_time(), time.monotonic()
-        with recording(urls, None, pids, folder / TELEMETRY_FILE) as result:
+        with recording(urls, None, pids, folder / TELEMETRY_FILE, vllm.metric_names) as result:
             time.sleep(seconds)
         share = (time.process_time() - before_s) / (time.monotonic() - started_s)
     assert result.brief is not None

@@ -15,10 +15,12 @@ JOB = """
 import json, sys, time
 from pathlib import Path
 from weighbridge.config.settings import ServerSettings
-from weighbridge.serving import running_server
+from weighbridge.config.round import ServerFeature
+from weighbridge.serving.running_server import running_server
 folder = Path(sys.argv[1])
 settings = ServerSettings.parse_json(sys.argv[2], "test")
-with running_server(settings, folder, folder / "server.log") as running:
+off = tuple(ServerFeature)
+with running_server(settings, folder, folder / "server.log", forbidden=off) as running:
     # A server that is only a part of another answers nobody, and may be a moment behind.
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and not all(

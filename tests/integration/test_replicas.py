@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from test_serving import SERVER, family_of, settings
+from test_serving import SERVER, family_of, running_server, settings
 
+from weighbridge.config.round import ServerFeature
 from weighbridge.core.errors import SetupError
-from weighbridge.serving import running_server
-from weighbridge.serving.probing import keeps_prefixes
+from weighbridge.serving.probing import recognise
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -78,13 +78,16 @@ def test_a_replica_that_dies_later_is_trouble(tmp_path: Path, monkeypatch: pytes
 
 def test_endpoints_that_keep_prefixes_are_refused(tmp_path: Path) -> None:
     with (
-        pytest.raises(SetupError, match="has prefix caching on, which the rules forbid"),
+        pytest.raises(
+            SetupError,
+            match=r"has prefix-caching on, .*start it with --no-enable-prefix-caching",
+        ),
         running_server(settings("keeps-prefixes"), tmp_path, tmp_path / "server.log"),
     ):
         pass
     plain = settings()
     with running_server(plain, tmp_path, tmp_path / "server.log") as running:
-        assert keeps_prefixes(running.endpoints[0]) is False
+        assert recognise(running.endpoints[0])[1].features == {ServerFeature.PREFIX_CACHING: False}
         attached = settings(endpoints=running.endpoints)
         with running_server(attached, tmp_path, tmp_path / "none.log") as other:
             assert other.prefix_caching == "off"
@@ -118,7 +121,7 @@ def test_sigterm_during_a_warm_up_that_hangs_ends_at_once() -> None:
     program = (
         "import socket, threading\n"
         "from weighbridge.serving.probing import warm_up\n"
-        "from weighbridge.serving import end_on_sigterm\n"
+        "from weighbridge.serving.running_server import end_on_sigterm\n"
         "end_on_sigterm()\n"
         "listener = socket.create_server(('127.0.0.1', 0))\n"
         "print('ready', flush=True)\n"

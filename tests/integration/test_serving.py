@@ -6,17 +6,21 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.round import ServerFeature
 from weighbridge.config.settings import ServerSettings
 from weighbridge.core.errors import SetupError, WeighbridgeError
 from weighbridge.run.preflight import check_accelerators
-from weighbridge.serving import check_port, running_server
-from weighbridge.serving.probing import check_golden, server_version, warm_up
+from weighbridge.serving.ports import check_port
+from weighbridge.serving.probing import check_golden, warm_up
+from weighbridge.serving.running_server import RunningServer
+from weighbridge.serving.running_server import running_server as start_server
 
 SERVER = Path(__file__).parent / "model_server.py"
 BODY = b'{"model": "tiny", "messages": [{"role": "user", "content": "a boot"}]}'
@@ -25,6 +29,13 @@ BODY = b'{"model": "tiny", "messages": [{"role": "user", "content": "a boot"}]}'
 def settings(fault: str = "", **values: object) -> ServerSettings:
     plain = {"executable": str(SERVER), "model_name": "tiny", "env": {"MODEL_SERVER_FAULT": fault}}
     return ServerSettings.parse(plain | {"startup_timeout_s": 20, "stop_timeout_s": 1} | values, "test")
+
+
+def running_server(
+    settings: ServerSettings, model: Path, log: Path, api_key: str | None = None
+) -> AbstractContextManager[RunningServer]:
+    """Start servers under a round that forbids every cache."""
+    return start_server(settings, model, log, api_key, forbidden=tuple(ServerFeature))
 
 
 def family_of(command_part: str) -> list[psutil.Process]:
@@ -52,7 +63,7 @@ def test_serves_and_leaves_nothing(tmp_path: Path) -> None:
         family = [*children, *children[0].children(recursive=True)]
         assert len(family) == 2
         port = int(running.endpoints[0].rsplit(":", 1)[1])
-        assert server_version(running.endpoints[0]) == "0.12.0"
+        assert running.version == "0.12.0"
         assert "--no-enable-prefix-caching" in running.command
     assert not any(lives(process) for process in family)
     check_port(port)
@@ -126,7 +137,8 @@ def test_attaches_to_a_running_server_and_leaves_it_alone(tmp_path: Path) -> Non
         attached = settings(endpoints=own.endpoints)
         with running_server(attached, tmp_path, tmp_path / "none.log") as running:
             assert running.command == ()
-        assert server_version(own.endpoints[0]) == "0.12.0"
+            assert running.version == "0.12.0"
+        assert not own.processes[0].dead
 
 
 def test_the_key_reaches_the_server_and_not_its_command(

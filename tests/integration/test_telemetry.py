@@ -15,10 +15,12 @@ from driving import run_against
 from measuring import run_command
 from simulating import simulated
 
+from weighbridge.config.round import ServerFeature
 from weighbridge.records.run_record import RUN_RECORD, TELEMETRY_FILE, RunRecord
-from weighbridge.serving.probing import keeps_prefixes
+from weighbridge.serving import vllm
+from weighbridge.serving.probing import recognise
 from weighbridge.simulate.behaviour import Behaviour
-from weighbridge.system.telemetry import recording, server
+from weighbridge.system.telemetry import recording, server_telemetry
 
 CLIENT = {"process loadgen", "process worker 0"}
 
@@ -41,7 +43,7 @@ def grown(table: pd.DataFrame, metric: str) -> float:
 
 def test_a_run_is_told_as_it_was(tmp_path: Path) -> None:
     with simulated(Behaviour(servers=3, mean_s=0.1)) as url:
-        assert keeps_prefixes(url) is False
+        assert recognise(url)[1].features == {ServerFeature.PREFIX_CACHING: False}
         process = run(tmp_path, url, samples=150, target_qps=40, duration_s=3)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
@@ -177,9 +179,9 @@ def pages() -> Iterator[dict[str, Page]]:
 def test_bad_pages_do_no_harm_to_good_ones(
     pages: dict[str, Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(server, "_TIMEOUT_S", 60)
+    monkeypatch.setattr(server_telemetry, "_TIMEOUT_S", 60)
     urls = ("http://127.0.0.1:1", *(f"{page.url}/v1" for page in pages.values()))
-    with recording(urls, "secret", (), tmp_path / TELEMETRY_FILE) as result:
+    with recording(urls, "secret", (), tmp_path / TELEMETRY_FILE, vllm.metric_names) as result:
         time.sleep(2.3)
         ending_s = time.monotonic()
     assert time.monotonic() - ending_s < 30, "the end waited for a page that hangs"
@@ -201,7 +203,7 @@ def test_bad_pages_do_no_harm_to_good_ones(
         for name, reason in {
             "unreachable": "[Errno 111] Connection refused",
             "missing": "/metrics answers 404 with 22 bytes",
-            "other": "/metrics has no figures of vLLM or SGLang",
+            "other": "/metrics has none of the expected metrics",
             "broken": "could not convert string to float: 'many'",
             "huge": "/metrics answers 200 with 8388608 bytes",
         }.items()
@@ -210,7 +212,7 @@ def test_bad_pages_do_no_harm_to_good_ones(
 
 def test_hits_during_the_run_are_counted(pages: dict[str, Page], tmp_path: Path) -> None:
     page = pages["good"]
-    with recording((page.url,), None, (), tmp_path / TELEMETRY_FILE) as result:
+    with recording((page.url,), None, (), tmp_path / TELEMETRY_FILE, vllm.metric_names) as result:
         while not page.served:
             time.sleep(0.01)
         page.body = GOOD.replace(b"5.0", b"9.0")

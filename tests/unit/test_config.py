@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.settings import OWNED_SERVER_ARGUMENTS, ServerSettings, parse_settings
+from weighbridge.config.round import ServerFeature
+from weighbridge.config.settings import ServerSettings, parse_settings
 from weighbridge.core.errors import InputError
+from weighbridge.serving.adapter import check_arguments, find_adapter
 
 
 def shipped(root: Path, overlay: str | None = None) -> dict[str, dict[str, object]]:
@@ -42,22 +44,84 @@ def test_every_shipped_round_loads(root: Path, name: str) -> None:
     assert (root / "envs" / f"client-{round_.client}.yaml").is_file()
 
 
-def server(*args: str) -> ServerSettings:
-    return ServerSettings.parse({"model_name": "m", "args": args}, "server")
+def server(*args: str, **values: object) -> ServerSettings:
+    return ServerSettings.parse({"model_name": "m", "args": args} | values, "server")
 
 
-@given(owned=st.sampled_from(sorted(OWNED_SERVER_ARGUMENTS)), data=st.data())
-def test_no_spelling_of_an_owned_argument_passes(owned: str, data: st.DataObject) -> None:
+def spelled(option: str, data: st.DataObject) -> str:
     # argparse accepts any beginning of an option's name, and vLLM takes underscores for dashes.
-    length = data.draw(st.integers(3, len(owned)))
-    spelling = owned[:2] + owned[2:length].replace("-", data.draw(st.sampled_from("-_")))
+    length = data.draw(st.integers(2 if option[1] != "-" else 3, len(option)))
+    spelling = option[:2] + option[2:length].replace("-", data.draw(st.sampled_from("-_")))
+    return spelling + data.draw(st.sampled_from(["", "=1"]))
+
+
+OPTIONS = [
+    (name, option) for name in ("vllm", "sglang") for option in sorted(find_adapter(name).owned_options)
+]
+
+
+@given(owned=st.sampled_from(OPTIONS), data=st.data())
+def test_no_spelling_of_an_owned_argument_passes(owned: tuple[str, str], data: st.DataObject) -> None:
+    adapter, option = owned
     with pytest.raises(InputError, match="which is the tool's"):
-        server(spelling + data.draw(st.sampled_from(["", "=1"])))
+        check_arguments(server(spelled(option, data), adapter=adapter), ())
+
+
+FORBIDDING = [
+    (name, feature, option)
+    for name in ("vllm", "sglang")
+    for feature, switch in find_adapter(name).switches.items()
+    for option in switch.options
+]
+
+
+@given(switch=st.sampled_from(FORBIDDING), data=st.data())
+def test_no_spelling_of_a_forbidden_features_option_passes(
+    switch: tuple[str, ServerFeature, str], data: st.DataObject
+) -> None:
+    adapter, feature, option = switch
+    with pytest.raises(InputError, match="which is the tool's"):
+        check_arguments(server(spelled(option, data), adapter=adapter), (feature,))
+
+
+@pytest.mark.parametrize(("adapter", "feature", "option"), FORBIDDING)
+def test_what_no_round_forbids_may_be_compared(adapter: str, feature: ServerFeature, option: str) -> None:
+    chosen = server(option, adapter=adapter)
+    check_arguments(chosen, ())
+    check_arguments(chosen, [other for other in ServerFeature if other is not feature])
+    with pytest.raises(InputError, match=f"the round demands {feature} off"):
+        check_arguments(chosen, ServerFeature)
+
+
+def test_a_variable_that_switches_a_forbidden_feature_is_refused() -> None:
+    chosen = ServerSettings.parse(
+        {"model_name": "m", "adapter": "sglang", "env": {"SGLANG_VLM_CACHE_SIZE_MB": "100"}}, "server"
+    )
+    check_arguments(chosen, ())
+    with pytest.raises(InputError, match=r"server\.env sets SGLANG_VLM_CACHE_SIZE_MB"):
+        check_arguments(chosen, (ServerFeature.MEDIA_CACHE,))
 
 
 def test_other_arguments_pass() -> None:
-    args = ("--dtype=float32", "--max-num-seqs=64", "-O3", "--model-impl=auto", "--portion=1")
-    assert server(*args).args == args
+    args = (
+        "--dtype=float32",
+        "--max-num-seqs=64",
+        "-O3",
+        "--model-impl=auto",
+        "--portion=1",
+        "--mm-processor-kwargs={}",
+    )
+    chosen = server(*args)
+    assert chosen.args == args
+    check_arguments(chosen, ServerFeature)
+
+
+def test_an_unknown_adapter_is_one_sentence_with_the_known_ones() -> None:
+    with pytest.raises(InputError) as caught:
+        check_arguments(server(adapter="vlm"), ())
+    assert str(caught.value) == (
+        "server.adapter is 'vlm', and no such adapter is installed; the adapters here are: vllm, sglang."
+    )
 
 
 @pytest.mark.parametrize("wrong", ["model", "--dtype float32", ""])
@@ -87,7 +151,6 @@ def test_an_error_names_place_key_value_and_wish() -> None:
         ({"replicas": 2, "launcher": "srun"}, "one server a node"),
         ({"nodes_per_replica": 2}, "needs 'launcher: srun'"),
         ({"gpus": 8, "replicas": 4, "tensor_parallel_size": 4}, "need 16 GPUs, and 'gpus' is 8"),
-        ({"args": ["-tp=4"]}, "set server.tensor_parallel_size"),
     ],
 )
 def test_servers_that_do_not_fit_together(values: dict[str, object], sentence: str) -> None:

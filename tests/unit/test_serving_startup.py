@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.serving.vllm_startup import Startup, StartupLog
+from weighbridge.serving import vllm
+from weighbridge.serving.startup import StartupLog, StartupProgress
 
 # What a real start of vLLM 0.12 on CPUs wrote, its settings and routes cut.
 CPU_LOG = Path(__file__).parent / "server_logs" / "vllm-0.12-cpu.log"
@@ -58,7 +59,7 @@ GPU_LINES = [
 
 def stages(log: Path, data: bytes, step: int) -> list[str]:
     """Let the log grow by so many bytes at a time, and note each stage once."""
-    reader, seen = StartupLog(log), [""]
+    reader, seen = StartupLog(log, vllm.log_stages), [""]
     for end in range(step, len(data) + step, step):
         log.write_bytes(data[:end])
         if (stage := reader.stage()) != seen[-1]:
@@ -95,7 +96,7 @@ def test_a_real_start_goes_through_its_stages(tmp_path: Path, step: int) -> None
 
 def test_a_start_on_gpus(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    reader = StartupLog(log)
+    reader = StartupLog(log, vllm.log_stages)
     with log.open("w") as stream:
         for line, stage in GPU_LINES:
             # A bar is left without an end of line until the next one comes.
@@ -112,25 +113,26 @@ def test_what_only_names_a_stage_is_not_one(tmp_path: Path) -> None:
         "INFO 12-03 10:00:00 [core.py:93] Initializing a V1 LLM engine (v0.12.0) with config: torch.compile\n"
         "WARNING 12-03 10:00:01 [vllm.py:608] Inductor compilation was disabled, no Capturing CUDA graphs\n"
     )
-    assert StartupLog(log).stage() == "starting the engine"
+    assert StartupLog(log, vllm.log_stages).stage() == "starting the engine"
 
 
 def test_another_servers_last_line_is_shown_short(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("first\n" + "word " * 50 + "\n\nunfinis")
-    stage = StartupLog(log).stage()
+    stage = StartupLog(log, vllm.log_stages).stage()
     assert stage.startswith("word word")
     assert stage.endswith("word ...")
     assert len(stage) <= 100
 
 
 def test_a_log_that_is_not_there_says_nothing(tmp_path: Path) -> None:
-    assert StartupLog(tmp_path / "none").stage() == ""
+    assert StartupLog(tmp_path / "none", vllm.log_stages).stage() == ""
 
 
 def test_of_several_servers_the_first_that_is_late_is_told(tmp_path: Path) -> None:
     (tmp_path / "1.log").write_text("INFO 12-03 10:00:00 [x.py:1] Starting to load model x...\n")
-    startup = Startup(["a", "b"], {"a": tmp_path / "0.log", "b": tmp_path / "1.log"})
-    assert startup.stage(["a", "b"]) == "0 of 2 ready; server 0: no word yet"
+    startup = StartupProgress(["a", "b"], {"a": tmp_path / "0.log", "b": tmp_path / "1.log"}, vllm.log_stages)
+    assert startup.stage(["a", "b"]) == "0 of 2 ready; server 0: nothing logged yet"
     assert startup.stage(["b"]) == "1 of 2 ready; server 1: loading weights"
-    assert Startup(["http://elsewhere"], {}).stage(["http://elsewhere"]) == "no answer from http://elsewhere"
+    elsewhere = StartupProgress(["http://elsewhere"], {}, vllm.log_stages)
+    assert elsewhere.stage(["http://elsewhere"]) == "no answer from http://elsewhere"

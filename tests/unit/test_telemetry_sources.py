@@ -16,13 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.records.telemetry_record import Metric
+from weighbridge.serving import sglang, vllm
 from weighbridge.system.telemetry import gpu_telemetry as gpus
 from weighbridge.system.telemetry import host_telemetry as machine
 from weighbridge.system.telemetry.gpu_telemetry import Gpus
 from weighbridge.system.telemetry.host_telemetry import Machine
-from weighbridge.system.telemetry.metrics_page import read_page
 from weighbridge.system.telemetry.recorder import record_sources
-from weighbridge.system.telemetry.samples import AbsentError, Metric, Reading, Samples, growth, join
+from weighbridge.system.telemetry.samples import AbsentError, Reading, Samples, growth, join
+from weighbridge.system.telemetry.server_telemetry import read_page
 
 # Written by vLLM 0.12's own loggers for two engines.
 PAGE = Path(__file__).parent / "golden" / "vllm-0.12-metrics.txt"
@@ -33,7 +35,7 @@ CPU = Metric.CPU_CORES
 
 
 def test_vllms_page_is_read_and_its_engines_are_one_server() -> None:
-    assert read_page(PAGE.read_text()) == {
+    assert read_page(PAGE.read_text(), vllm.metric_names) == {
         Metric.REQUESTS_RUNNING: 100 + 101,
         Metric.REQUESTS_WAITING: 7 + 7,
         Metric.KV_CACHE_USAGE: (0.25 + 0.75) / 2,
@@ -45,7 +47,7 @@ def test_vllms_page_is_read_and_its_engines_are_one_server() -> None:
     }
 
 
-def test_sglangs_words_are_understood() -> None:
+def test_sglangs_page_is_read() -> None:
     page = (
         '# TYPE sglang:num_running_reqs gauge\nsglang:num_running_reqs{model_name="m"} 5.0\n'
         'sglang:num_queue_reqs{model_name="m"} 2.0\nsglang:token_usage{model_name="m"} 0.28\n'
@@ -53,7 +55,7 @@ def test_sglangs_words_are_understood() -> None:
         'sglang:cached_tokens_total{cache_source="device",model_name="m"} 3.0\n'
         'sglang:cached_tokens_total{cache_source="host",model_name="m"} 4.0\n'
     )
-    assert read_page(page) == {
+    assert read_page(page, sglang.metric_names) == {
         Metric.REQUESTS_RUNNING: 5,
         Metric.REQUESTS_WAITING: 2,
         Metric.KV_CACHE_USAGE: 0.28,
@@ -64,15 +66,15 @@ def test_sglangs_words_are_understood() -> None:
 
 def test_an_older_name_does_not_count_twice() -> None:
     page = "vllm:gpu_cache_usage_perc 0.5\nvllm:kv_cache_usage_perc 0.5\n"
-    assert read_page(page) == {Metric.KV_CACHE_USAGE: 0.5}
+    assert read_page(page, vllm.metric_names) == {Metric.KV_CACHE_USAGE: 0.5}
 
 
-def test_other_pages_have_no_figures() -> None:
+def test_other_pages_have_no_metrics() -> None:
     for page in ("", "<html>", "node_load1 3\n", "vllm:prompt_tokens_total_created 17\n", "vllm:prompt_tok"):
-        assert read_page(page) == {}
-    assert read_page("vllm:kv_cache_usage_perc NaN\n") == {}
+        assert read_page(page, vllm.metric_names) == {}
+    assert read_page("vllm:kv_cache_usage_perc NaN\n", vllm.metric_names) == {}
     with pytest.raises(ValueError, match="many"):
-        read_page("vllm:num_requests_running many\n")
+        read_page("vllm:num_requests_running many\n", vllm.metric_names)
 
 
 def _samples(*readings: Reading) -> Samples:

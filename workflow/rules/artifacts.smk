@@ -54,7 +54,7 @@ rule find_server:
         round=ROUND_FILE,
         pin=pin(ROUND.vllm_version),
         server=SETTINGS.server.model_dump_json(
-            include={"model_name", "executable", "container", "endpoints"}
+            include={"model_name", "adapter", "executable", "container", "endpoints"}
         ),
     shell:
         r"""

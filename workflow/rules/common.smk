@@ -11,9 +11,10 @@ from pathlib import Path
 from shlex import quote
 
 from weighbridge.config.settings import check_against_round, parse_settings
-from weighbridge.core.errors import InputError
+from weighbridge.core.errors import WeighbridgeError
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.work_size import warn_of_work
+from weighbridge.serving.adapter import check_arguments
 
 ROOT = Path(workflow.basedir)
 
@@ -21,7 +22,8 @@ try:
     SETTINGS = parse_settings(config, ROOT)
     ROUND = load_round(SETTINGS.round, SETTINGS.category)
     check_against_round(SETTINGS, ROUND)
-except InputError as error:
+    check_arguments(SETTINGS.server, ROUND.server_must_not)
+except WeighbridgeError as error:
     # One sentence and its exit code; Snakemake would wrap it in the text of this file.
     sys.stderr.write(f"weighbridge: {error}\n")
     sys.stderr.flush()

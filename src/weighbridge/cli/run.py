@@ -54,17 +54,28 @@ def find_server(
 def serve(
     server: ServerJson,
     model: Annotated[Path, typer.Option(help="Folder of the model.")],
+    round_file: Annotated[
+        str | None,
+        typer.Option(
+            "--round",
+            metavar="ROUND",
+            help="The round whose demands on the server hold; default: all caches are off.",
+        ),
+    ] = None,
     server_log: Annotated[Path, typer.Option(help="File for what the server prints.")] = Path("server.log"),
 ) -> None:
     """Start the server exactly as a run does, and keep it until Ctrl-C."""
     import signal
 
+    from weighbridge.benchmarks.rounds import load_round
+    from weighbridge.config.round import ServerFeature
     from weighbridge.config.settings import ServerSettings
-    from weighbridge.serving import end_on_sigterm, running_server
+    from weighbridge.serving.running_server import end_on_sigterm, running_server
 
     end_on_sigterm()
     settings = ServerSettings.parse_json(server, "--server")
-    with running_server(settings, model, server_log) as running:
+    forbidden = load_round(round_file).server_must_not if round_file else tuple(ServerFeature)
+    with running_server(settings, model, server_log, forbidden=forbidden) as running:
         typer.echo("\n".join(running.endpoints))
         signal.pause()
 

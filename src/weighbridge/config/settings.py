@@ -30,26 +30,6 @@ def _executable_from_root(name: str, info: ValidationInfo) -> str:
 ProjectPath = Annotated[Path, AfterValidator(_from_root)]
 Executable = Annotated[str, AfterValidator(_executable_from_root)]
 
-# Arguments of `vllm serve` that are the tool's own, with what the user does instead.
-OWNED_SERVER_ARGUMENTS = {
-    "--host": "it serves on 127.0.0.1",
-    "--port": "it takes a free port; set server.port for a fixed one",
-    "--model": "set artifacts.model",
-    "--served-model-name": "set server.model_name",
-    "--api-key": "set client.api_key_env to the name of an environment variable",
-    "--config": "write the options themselves into server.args",
-    "--tensor-parallel-size": "set server.tensor_parallel_size",
-    "-tp": "set server.tensor_parallel_size",
-    "--nnodes": "set server.nodes_per_replica",
-    "--node-rank": "set server.nodes_per_replica",
-    "--master-addr": "set server.nodes_per_replica",
-    "--master-port": "set server.nodes_per_replica",
-    "--headless": "set server.nodes_per_replica",
-    "--enable-prefix-caching": "prefix caching is always off, as the rules demand",
-    "--no-enable-prefix-caching": "prefix caching is always off, as the rules demand",
-    "--mm-processor-cache-gb": "pictures are never cached across queries, as the rules demand",
-}
-
 
 class Artifact(Model):
     """One pinned input: where it comes from, or the folder where it already lies."""
@@ -113,12 +93,17 @@ class RequestSettings(Model):
 class ServerSettings(Model):
     """The model server: one that a run starts and stops, or endpoints that the user runs."""
 
-    executable: Executable = Field(
-        default="vllm", description="Path from the project's root, or a name on PATH."
+    adapter: str | None = Field(
+        default=None,
+        description="Kind of server: vllm, sglang, or an installed adapter's name. Default: vllm; endpoints "
+        "are recognised by what they answer.",
+    )
+    executable: Executable | None = Field(
+        default=None, description="Path from the project's root, or a name on PATH; default: the adapter's."
     )
     model_name: str = Field(description="Name under which the model is served and asked for.")
     args: tuple[str, ...] = Field(
-        default=(), description="Further arguments of `vllm serve`, as --name=value."
+        default=(), description="Further arguments of the server's command, as --name=value."
     )
     env: dict[EnvironmentName, str] = Field(default={}, description="Environment of the server; no secrets.")
     container: str | None = Field(
@@ -147,20 +132,18 @@ class ServerSettings(Model):
 
     @property
     def found_by_name(self) -> bool:
-        """Tell whether the program is looked up on PATH, and so may come from an environment of ours."""
-        return not self.endpoints and self.container is None and "/" not in self.executable
+        """Return whether the program is vLLM looked up on PATH, which an environment of ours can provide."""
+        by_name = self.executable is None or "/" not in self.executable
+        return by_name and not self.endpoints and self.container is None and self.adapter in (None, "vllm")
 
     @field_validator("args")
     @classmethod
-    def _leave_the_tool_its_arguments(cls, args: tuple[str, ...]) -> tuple[str, ...]:
+    def _are_single_options(cls, args: tuple[str, ...]) -> tuple[str, ...]:
+        # Which options a user may set depends on the adapter and the round: serving.adapter.check_arguments.
         for argument in args:
-            name = argument.partition("=")[0].replace("_", "-")
+            name = argument.partition("=")[0]
             if not name.startswith("-") or " " in name:
                 raise ValueError(f"'{argument}' is not one option; write each as --name=value")
-            # argparse takes any unambiguous beginning of an option for the option itself.
-            for owned, instead in OWNED_SERVER_ARGUMENTS.items():
-                if name == owned or (name.startswith("--") and owned.startswith(name)):
-                    raise ValueError(f"'{argument}' sets {owned}, which is the tool's: {instead}")
         return args
 
     @field_validator("endpoints")

@@ -9,7 +9,8 @@ from weighbridge.config.settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.models import Model
 from weighbridge.loadgen.seeds import carried_seeds
-from weighbridge.serving import check_port
+from weighbridge.serving.adapter import check_arguments
+from weighbridge.serving.ports import check_port
 from weighbridge.system.gpus import visible_accelerators
 
 
@@ -29,9 +30,10 @@ def check(round_: Round, settings: ServerSettings, results: Path) -> Preflight:
         results: The folder that the runs will write to.
 
     Raises:
-        InputError: `results` cannot be written.
+        InputError: `results` cannot be written, or the server's arguments are not the user's to set.
         SetupError: the first thing that is missing, and how to mend it.
     """
+    check_arguments(settings, round_.server_must_not)
     check_writable(results)
     loadgen_version = check_loadgen(round_)
     if settings.endpoints:

@@ -32,8 +32,8 @@ from weighbridge.records.run_record import (
 )
 from weighbridge.requests.store import RequestStore
 from weighbridge.run.preflight import check_accelerators, check_loadgen
-from weighbridge.serving import RunningServer, end_on_sigterm, running_server
-from weighbridge.serving.probing import Golden, at_once, check_golden, server_version, warm_up
+from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
+from weighbridge.serving.running_server import RunningServer, end_on_sigterm, running_server
 from weighbridge.system.detection import detect
 from weighbridge.system.identity import code_sha256, git_revision, this_host
 from weighbridge.system.telemetry import recording
@@ -118,7 +118,8 @@ class Session:
 
         servers = tuple(server.process.pid for server in self.running.processes)
         endpoints, key = self.running.endpoints, _api_key(setup.client)
-        with recording(endpoints, key, servers, out / TELEMETRY_FILE) as telemetry:
+        names = self.running.metric_names
+        with recording(endpoints, key, servers, out / TELEMETRY_FILE, names) as telemetry:
             report = drive(
                 round_=rules,
                 scenario=scenario,
@@ -221,7 +222,14 @@ def session(setup: Setup, server_log: Path, label: str) -> Iterator[Session]:
     server_log.parent.mkdir(parents=True, exist_ok=True)
     with (
         reporting(server_log.parent, label) as reporter,
-        running_server(setup.server, setup.model.folder, server_log, api_key, reporter.starting) as running,
+        running_server(
+            setup.server,
+            setup.model.folder,
+            server_log,
+            api_key,
+            reporter.starting,
+            forbidden=setup.round_.server_must_not,
+        ) as running,
     ):
         reporter.enter(Phase.WARMING)
         prepared = _prepare(running, setup.server, setup.client, requests, api_key)
@@ -267,7 +275,7 @@ def _prepare(
         environment=settings.env,
         endpoints=running.endpoints,
         model_name=settings.model_name,
-        version=server_version(running.endpoints[0], api_key),
+        version=running.version,
         ready_s=running.ready_s,
         golden="as recorded" if settings.golden else "not recorded for this model",
         prefix_caching=running.prefix_caching,

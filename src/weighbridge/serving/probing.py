@@ -1,9 +1,7 @@
-"""Asking a server a few things the way its users do: its models, one known request, a warm-up."""
+"""Requests to a server outside the measured time: its models, its facts, one known request, a warm-up."""
 
-import contextlib
 import json
 import logging
-import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +12,8 @@ from openai.types.chat import ChatCompletion
 
 from weighbridge.core.errors import SetupError
 from weighbridge.core.models import Model
+from weighbridge.serving import vllm
+from weighbridge.serving.adapter import ServerAdapter, ServerFacts, all_adapters
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +41,10 @@ def _client(endpoint: str, api_key: str | None, timeout_s: float) -> openai.Open
 
 
 def served_models(endpoint: str, api_key: str | None = None) -> list[str] | None:
-    """Ask for the names of the served models; None while nothing answers.
+    """Return the names of the served models; None while nothing answers.
 
     Raises:
-        SetupError: the endpoint answers, and refuses or does not know the question.
+        SetupError: the endpoint answers, but refuses the key or has no /v1/models.
     """
     with _client(endpoint, api_key, timeout_s=5) as client:
         try:
@@ -62,44 +62,43 @@ def served_models(endpoint: str, api_key: str | None = None) -> list[str] | None
             return None
 
 
-def server_version(endpoint: str, api_key: str | None = None) -> str | None:
-    """Ask a vLLM server for its version; None where the server does not tell."""
-    with _client(endpoint, api_key, timeout_s=5) as client:
-        try:
-            answer: Any = client.get("../version", cast_to=object)
-        except openai.APIError:
-            return None
-    return answer.get("version") if isinstance(answer, dict) else None
+def recognise(endpoint: str, api_key: str | None = None) -> tuple[ServerAdapter | None, ServerFacts]:
+    """Return the adapter that fits a running server, and what the server reports.
 
+    The adapter is None for a server that none of them knows; its version is then what /version answers.
 
-def keeps_prefixes(endpoint: str, api_key: str | None = None) -> bool | None:
-    """Ask a server whether it reuses the work on a prompt's beginning for another prompt.
-
-    vLLM tells it among its metrics (`vllm:cache_config_info`), SGLang in its server info.
-
-    Returns:
-        None where the server does not tell.
+    Raises:
+        SetupError: an installed adapter cannot be loaded.
     """
     with _client(endpoint, api_key, timeout_s=5) as client:
-        with contextlib.suppress(openai.APIError):
-            told = re.search(
-                r'^vllm:cache_config_info\{.*enable_prefix_caching="(\w+)"',
-                client.get("../metrics", cast_to=str),
-                re.MULTILINE,
-            )
-            if told:
-                return told[1] == "True"
-        with contextlib.suppress(openai.APIError):
-            answer: Any = client.get("../get_server_info", cast_to=object)
-            if isinstance(answer, dict) and isinstance(answer.get("disable_radix_cache"), bool):
-                return not answer["disable_radix_cache"]
-    return None
+        for adapter in all_adapters():
+            if facts := adapter.inspect(lambda path: _get(client, path)):
+                return adapter, facts
+        return None, _version_only(client)
+
+
+def inspect_server(adapter: ServerAdapter, endpoint: str, api_key: str | None = None) -> ServerFacts:
+    """Return what a running server of a known kind reports; at least its version, where /version has it."""
+    with _client(endpoint, api_key, timeout_s=5) as client:
+        return adapter.inspect(lambda path: _get(client, path)) or _version_only(client)
+
+
+def _version_only(client: openai.OpenAI) -> ServerFacts:
+    # Other servers, and a vLLM without metrics, answer /version in the same form.
+    return ServerFacts(vllm.reported_version(lambda path: _get(client, path)))
+
+
+def _get(client: openai.OpenAI, path: str) -> str | None:
+    try:
+        return client.get(f"..{path}", cast_to=str)
+    except openai.APIError:
+        return None
 
 
 def check_golden(endpoint: str, golden: Path, body: bytes, api_key: str | None, timeout_s: float) -> None:
-    """Send the known request and compare the answer with the recorded one, letter by letter.
+    """Send the known request and compare the answer with the recorded one, character by character.
 
-    A build can be healthy and wrong (vLLM 0.12's CPU rms_norm ignored strides): this is what notices.
+    A build can be healthy and wrong (vLLM 0.12's CPU rms_norm ignored strides); this check notices it.
 
     Args:
         endpoint: Where to send it.
@@ -109,7 +108,7 @@ def check_golden(endpoint: str, golden: Path, body: bytes, api_key: str | None, 
         timeout_s: How long to wait for the answer.
 
     Raises:
-        SetupError: another answer came, or none.
+        SetupError: the server gives another answer, or none.
     """
     known = Golden.read(golden)
     request = json.loads(body) | {"temperature": known.temperature, "stream": False}
@@ -132,7 +131,7 @@ def warm_up(endpoint: str, bodies: Sequence[bytes], api_key: str | None, timeout
 
 
 def at_once(do: Callable[[Item], object], items: Sequence[Item], threads: int) -> None:
-    """Do something with several items at the same time; the first error ends the waiting."""
+    """Call a function on several items in parallel threads; the first error ends the wait."""
     pool = ThreadPoolExecutor(threads)
     try:
         list(pool.map(do, items))

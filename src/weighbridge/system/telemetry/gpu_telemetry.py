@@ -6,8 +6,9 @@ from typing import Any
 
 import pynvml
 
+from weighbridge.records.telemetry_record import Metric
 from weighbridge.system.gpus import visible_accelerators
-from weighbridge.system.telemetry.samples import AbsentError, Metric, Reading
+from weighbridge.system.telemetry.samples import AbsentError, Reading
 
 _QUESTIONS: dict[Metric, Callable[[Any], float]] = {
     Metric.UTILISATION: lambda gpu: pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100,

@@ -8,7 +8,8 @@ from time import monotonic
 
 import psutil
 
-from weighbridge.system.telemetry.samples import Metric, Reading
+from weighbridge.records.telemetry_record import Metric
+from weighbridge.system.telemetry.samples import Reading
 
 # Less tells nothing of the cores in use: the kernel counts in ticks of 10 ms.
 _SHORTEST_S = 0.5

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from weighbridge.core.files import write_atomic
 from weighbridge.records.run_record import TelemetryBrief
-from weighbridge.system.telemetry.samples import AbsentError, Metric, Samples, Source, growth, join
+from weighbridge.records.telemetry_record import Metric
+from weighbridge.system.telemetry.samples import AbsentError, Samples, Source, growth, join
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -10,26 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-
-class Metric(StrEnum):
-    """What is read. Counters grow from the start of what they count in: a server, a GPU's driver."""
-
-    REQUESTS_RUNNING = "requests_running"
-    REQUESTS_WAITING = "requests_waiting"
-    KV_CACHE_USAGE = "kv_cache_usage"  # 0 to 1
-    PREEMPTIONS = "preemptions"  # counter
-    PROMPT_TOKENS = "prompt_tokens"  # counter
-    GENERATION_TOKENS = "generation_tokens"  # counter
-    PREFIX_CACHE_QUERIES = "prefix_cache_queries"  # counter, in tokens
-    PREFIX_CACHE_HITS = "prefix_cache_hits"  # counter, in tokens
-    UTILISATION = "utilisation"  # 0 to 1
-    MEMORY_USED_BYTES = "memory_used_bytes"
-    POWER_W = "power_w"
-    TEMPERATURE_C = "temperature_c"
-    ECC_UNCORRECTED = "ecc_uncorrected"  # counter
-    CPU_CORES = "cpu_cores"  # kept busy since the last sample
-    RSS_BYTES = "rss_bytes"
-    MEMORY_AVAILABLE_BYTES = "memory_available_bytes"
+from weighbridge.records.telemetry_record import Metric
 
 
 class Reading(NamedTuple):

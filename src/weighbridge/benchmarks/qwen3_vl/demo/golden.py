@@ -18,8 +18,8 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.settings import RequestSettings, ServerSettings
 from weighbridge.core.files import write_atomic
 from weighbridge.requests.store import RequestStore, build_store
-from weighbridge.serving import running_server
 from weighbridge.serving.probing import Golden
+from weighbridge.serving.running_server import running_server
 
 DEMO = Path(__file__).parent
 ROOT = DEMO.parents[4]
@@ -47,7 +47,8 @@ def known_request(model_name: str, work: Path) -> dict[str, object]:
 
 def answer_of(server: ServerSettings, request: dict[str, object], work: Path) -> str:
     """Start the server, ask once, stop it."""
-    with running_server(server, DEMO / "model", work / "server.log") as running:
+    forbidden = load_round("demo").server_must_not
+    with running_server(server, DEMO / "model", work / "server.log", forbidden=forbidden) as running:
         client = openai.OpenAI(base_url=f"{running.endpoints[0]}/v1", api_key="none")
         path = "/chat/completions"
         made = client.post(path, body=request, cast_to=openai.types.chat.ChatCompletion)

@@ -1,9 +1,8 @@
-"""One server process: started in a session of its own, watched, and ended with all that it started."""
+"""Start a server process in its own session, and stop it together with everything it started."""
 
 import contextlib
 import logging
 import os
-import re
 import signal
 import subprocess
 import time
@@ -12,7 +11,9 @@ from dataclasses import dataclass
 
 import psutil
 
+from weighbridge.serving.adapter import ServerAdapter
 from weighbridge.serving.launch import Launch
+from weighbridge.serving.program import missing_library
 
 log = logging.getLogger(__name__)
 
@@ -21,49 +22,36 @@ _TAIL_LINES = 15
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """A launch that has happened."""
+    """A launch and its process."""
 
     launch: Launch
     process: subprocess.Popen[bytes]
 
     @property
     def dead(self) -> bool:
-        """Tell whether it has ended."""
+        """Return whether the process has ended."""
         return self.process.poll() is not None
 
-    def tail(self, lines: int) -> str:
-        """Return the end of its log."""
-        return "\n".join(self.launch.log.read_text(errors="replace").splitlines()[-lines:])
-
     def how_it_ended(self) -> str:
-        """Say by which signal, or with which exit code."""
+        """Return the signal or exit code with which it ended, for a sentence."""
         code = self.process.returncode
         return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
-    def obituary(self) -> str:
-        """Say how it ended while it started, with the end of its log."""
-        # A missing system library is the commonest reason on a new machine, and hard to see in a traceback.
-        library = re.search(
-            r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file",
-            self.launch.log.read_text(errors="replace"),
+    def exit_message(self, adapter: ServerAdapter) -> str:
+        """Return how it ended while starting: a missing library, or else the end of its log."""
+        output = self.launch.log.read_text(errors="replace")
+        if sentence := missing_library(output, adapter):
+            return sentence
+        end = "\n".join(output.splitlines()[-_TAIL_LINES:])
+        return (
+            f"the server {self.how_it_ended()} while starting; the end of its log {self.launch.log}:\n{end}"
         )
-        if library:
-            return missing_library(library[1])
-        end = f"the end of its log {self.launch.log}:\n{self.tail(_TAIL_LINES)}"
-        return f"the server {self.how_it_ended()} while starting; {end}"
-
-
-def missing_library(name: str) -> str:
-    """Say that the server lacks a system library, and what to install."""
-    package = {"libnuma.so.1": "libnuma1"}.get(name)
-    remedy = f"apt-get install {package}" if package else "install the package that has it"
-    return f"the model server needs the system library {name}, which is not on this machine; {remedy}."
 
 
 def start(launch: Launch) -> ServerProcess:
-    """Start a process near its GPUs, its output in its log."""
+    """Start a process on the CPUs near its GPUs, with its output in its log."""
     log.info("starting the server: %s", " ".join((*launch.launcher, *launch.command)))
-    with launch.log.open("wb") as output, _near(launch.cpus):
+    with launch.log.open("wb") as output, _pinned_to(launch.cpus):
         process = subprocess.Popen(
             (*launch.launcher, *launch.command),
             stdin=subprocess.DEVNULL,
@@ -76,8 +64,8 @@ def start(launch: Launch) -> ServerProcess:
 
 
 @contextlib.contextmanager
-def _near(cpus: frozenset[int]) -> Iterator[None]:
-    """Keep this thread, and so what it starts, on some CPUs for a moment."""
+def _pinned_to(cpus: frozenset[int]) -> Iterator[None]:
+    """Restrict this thread, and with it what it starts, to some CPUs for the with block; empty: no change."""
     if not cpus:
         yield
         return
@@ -90,8 +78,8 @@ def _near(cpus: frozenset[int]) -> Iterator[None]:
 
 
 def stop(servers: Sequence[ServerProcess], timeout_s: float) -> None:
-    """End servers and all they started, together: SIGTERM, then SIGKILL for what is left."""
-    family = [member for server in servers for member in _family(server.process)]
+    """Stop servers and all they started, together: SIGTERM, and after `timeout_s` SIGKILL."""
+    descendants = [member for server in servers for member in _descendants(server.process)]
     # A second Ctrl-C must not leave a server behind that holds the accelerators.
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in previous:
@@ -107,12 +95,12 @@ def stop(servers: Sequence[ServerProcess], timeout_s: float) -> None:
                 server.process.wait(max(0.0, deadline - time.monotonic()))
         for server in servers:
             _signal_group(server, signal.SIGKILL)
-        for member in family:
+        for member in descendants:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
         for server in servers:
             server.process.wait()
-        _await_end(family, timeout_s)
+        _await_end(descendants, timeout_s)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -123,22 +111,22 @@ def _signal_group(server: ServerProcess, number: signal.Signals) -> None:
         os.killpg(server.process.pid, number)
 
 
-def _await_end(family: list[psutil.Process], timeout_s: float) -> None:
-    """Wait until killed processes are gone; one that its new parent has not reaped holds nothing more."""
+def _await_end(descendants: list[psutil.Process], timeout_s: float) -> None:
+    """Wait until killed processes are gone; a zombie counts as gone, since it holds no resources."""
     deadline = time.monotonic() + timeout_s
-    while any(_lives(member) for member in family) and time.monotonic() < deadline:
+    while any(_is_alive(member) for member in descendants) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
-def _lives(process: psutil.Process) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """All processes below one; psutil compares start times, so a reused number is no member."""
+def _descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Return all descendants of a process; psutil compares start times, so a reused number does no harm."""
     try:
         return psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:

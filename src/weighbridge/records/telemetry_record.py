@@ -1,0 +1,33 @@
+"""The vocabulary of telemetry.parquet, which the recorder writes and the report reads.
+
+Each row is one value: `time_ns` (monotonic clock, as in requests.parquet), `source` ("server 0", "gpu 3",
+"process loadgen", "host"), `metric` and `value`.
+"""
+
+from enum import StrEnum
+
+
+class Metric(StrEnum):
+    """What a row measures. A counter starts at 0 with its server, or with the GPU's driver."""
+
+    # From a server's /metrics page; each server adapter maps its own names to these.
+    REQUESTS_RUNNING = "requests_running"
+    REQUESTS_WAITING = "requests_waiting"
+    KV_CACHE_USAGE = "kv_cache_usage"  # 0 to 1
+    PREEMPTIONS = "preemptions"  # counter
+    PROMPT_TOKENS = "prompt_tokens"  # counter
+    GENERATION_TOKENS = "generation_tokens"  # counter
+    PREFIX_CACHE_QUERIES = "prefix_cache_queries"  # counter, in tokens
+    PREFIX_CACHE_HITS = "prefix_cache_hits"  # counter, in tokens
+
+    # From the GPUs' driver.
+    UTILISATION = "utilisation"  # 0 to 1
+    MEMORY_USED_BYTES = "memory_used_bytes"
+    POWER_W = "power_w"
+    TEMPERATURE_C = "temperature_c"
+    ECC_UNCORRECTED = "ecc_uncorrected"  # counter
+
+    # From the kernel.
+    CPU_CORES = "cpu_cores"  # cores in use, averaged since the previous sample
+    RSS_BYTES = "rss_bytes"
+    MEMORY_AVAILABLE_BYTES = "memory_available_bytes"

@@ -1,0 +1,229 @@
+"""Model servers for the duration of one run: started together, watched, and stopped without leftovers."""
+
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from weighbridge.config.round import ServerFeature
+from weighbridge.config.settings import ServerSettings
+from weighbridge.core.errors import SetupError
+from weighbridge.core.terminal import RECURRING
+from weighbridge.records.telemetry_record import Metric
+from weighbridge.serving.adapter import (
+    ServerAdapter,
+    ServerFacts,
+    adapter_of,
+    all_adapters,
+    check_arguments,
+    find_adapter,
+    switch_of,
+)
+from weighbridge.serving.launch import plan
+from weighbridge.serving.probing import inspect_server, recognise, served_models
+from weighbridge.serving.server_process import ServerProcess, start, stop
+from weighbridge.serving.startup import StartupProgress
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.25
+_REPORT_EVERY_S = 10
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """Endpoints that answer, and how they were started.
+
+    Attributes:
+        endpoints: Base URLs, one a replica.
+        command: Command line of the first server; empty when the user runs the servers.
+        ready_s: Seconds from the start until all answered.
+        launcher: What stands before the command: srun, a container.
+        devices: CUDA_VISIBLE_DEVICES of each replica, where the GPUs were divided.
+        prefix_caching: "off", "on", or "unknown" where a server does not report it.
+        version: Version of the first server; None where it does not report one.
+        metric_names: Names on the servers' /metrics pages.
+        processes: The processes that were started.
+    """
+
+    endpoints: tuple[str, ...]
+    command: tuple[str, ...]
+    ready_s: float
+    launcher: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    prefix_caching: str = "unknown"
+    version: str | None = None
+    metric_names: Mapping[str, Metric] = field(default_factory=dict)
+    processes: tuple[ServerProcess, ...] = ()
+
+    def trouble(self) -> str | None:
+        """Return which server has ended, if any has; what is measured without it is another system."""
+        for server in self.processes:
+            if server.dead:
+                return f"the server {server.how_it_ended()} during the run; its log is {server.launch.log}"
+        return None
+
+
+def end_on_sigterm() -> None:
+    """Make SIGTERM unwind the stack as Ctrl-C does, so that with blocks stop what they started."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+@contextlib.contextmanager
+def running_server(
+    settings: ServerSettings,
+    model: Path,
+    log_path: Path,
+    api_key: str | None = None,
+    starting: Callable[[str], None] | None = None,
+    *,
+    forbidden: Sequence[ServerFeature],
+) -> Iterator[RunningServer]:
+    """Provide servers that answer, for the duration of a with block.
+
+    Starts them, each in its own session, and stops their whole process groups afterwards, whatever ends
+    the block; or attaches to `server.endpoints` and leaves those alone.
+
+    Args:
+        settings: The server's settings.
+        model: Folder of the model.
+        log_path: File that receives what the server prints; several servers get one each.
+        api_key: Key that clients will send; reaches the server by its environment.
+        starting: Called with the stage of a server that is not ready yet.
+        forbidden: Features that the round forbids the server.
+
+    Raises:
+        InputError: the arguments touch what Weighbridge sets or the round forbids, or the adapter is unknown.
+        SetupError: a server does not start, dies while starting (with the end of its log), is not ready in
+            time, serves another model, or has a forbidden feature on.
+    """
+    check_arguments(settings, forbidden)
+    started = time.monotonic()
+    if settings.endpoints:
+        _await_answers(settings.endpoints, settings, api_key, (), starting)
+        known = find_adapter(settings.adapter) if settings.adapter else None
+        yield _running(settings.endpoints, known, api_key, forbidden, ready_s=time.monotonic() - started)
+        return
+    servers: list[ServerProcess] = []
+    try:
+        launches = plan(settings, model, log_path, forbidden, api_key)
+        # Servers started before one fails to start are in the list, and are stopped below.
+        servers.extend(start(launch) for launch in launches)
+        endpoints = tuple(launch.endpoint for launch in launches if launch.endpoint)
+        _await_answers(endpoints, settings, api_key, servers, starting)
+        ready_s = time.monotonic() - started
+        log.info("%s ready after %.1f s", _counted(len(endpoints)), ready_s)
+        yield _running(endpoints, adapter_of(settings), api_key, forbidden, ready_s=ready_s, servers=servers)
+    finally:
+        stop(servers, settings.stop_timeout_s)
+
+
+def _counted(servers: int) -> str:
+    return "the server is" if servers == 1 else f"{servers} servers are"
+
+
+def _await_answers(
+    endpoints: Sequence[str],
+    settings: ServerSettings,
+    api_key: str | None,
+    servers: Sequence[ServerProcess],
+    starting: Callable[[str], None] | None,
+) -> None:
+    """Wait until all endpoints serve the asked model, watching the processes meanwhile."""
+    adapter = adapter_of(settings)
+    started = reported = time.monotonic()
+    waiting = list(endpoints)
+    logs = {server.launch.endpoint: server.launch.log for server in servers}
+    startup = StartupProgress(endpoints, logs, adapter.log_stages)
+    while True:
+        waiting = [endpoint for endpoint in waiting if not _answers(endpoint, settings, api_key)]
+        if not waiting:
+            return
+        for server in servers:
+            if server.dead:
+                raise SetupError(server.exit_message(adapter))
+        stage, now = startup.stage(waiting), time.monotonic()
+        if starting is not None:
+            starting(stage)
+        if now - started > settings.startup_timeout_s:
+            late = " ".join(str(path) for endpoint, path in logs.items() if endpoint in waiting)
+            raise SetupError(
+                f"the server at {waiting[0]} did not answer within server.startup_timeout_s "
+                f"({settings.startup_timeout_s:g} s); see its log{f' {late}' if late else ''}."
+            )
+        if now - reported > _REPORT_EVERY_S:
+            reported = now
+            log.info("waiting for the server, %.0f s: %s", now - started, stage, extra=RECURRING)
+        time.sleep(_POLL_S)
+
+
+def _answers(endpoint: str, settings: ServerSettings, api_key: str | None) -> bool:
+    models = served_models(endpoint, api_key)
+    if models is None:
+        return False
+    if settings.model_name not in models:
+        raise SetupError(
+            f"the server at {endpoint} serves {', '.join(models) or 'no model'}, not "
+            f"'{settings.model_name}'; set server.model_name to the name it serves."
+        )
+    return True
+
+
+def _running(
+    endpoints: tuple[str, ...],
+    known: ServerAdapter | None,
+    api_key: str | None,
+    forbidden: Sequence[ServerFeature],
+    *,
+    ready_s: float,
+    servers: Sequence[ServerProcess] = (),
+) -> RunningServer:
+    """Inspect servers that answer, and describe them; `known` is None where the kind must be recognised."""
+    inspected = [
+        (known, inspect_server(known, endpoint, api_key)) if known else recognise(endpoint, api_key)
+        for endpoint in endpoints
+    ]
+    for endpoint, (adapter, facts) in zip(endpoints, inspected, strict=True):
+        _refuse_forbidden(endpoint, adapter, facts, forbidden)
+    prefix_caching = _state(ServerFeature.PREFIX_CACHING, [facts for _, facts in inspected])
+    if prefix_caching == "unknown" and ServerFeature.PREFIX_CACHING in forbidden:
+        log.warning("a server does not report whether prefix caching is off, as the round demands")
+    # The page of a server of unknown kind is searched for the names of all kinds.
+    kinds = [kind for adapter, _ in inspected for kind in ((adapter,) if adapter else all_adapters())]
+    first = servers[0].launch if servers else None
+    return RunningServer(
+        endpoints,
+        first.command if first else (),
+        ready_s,
+        first.launcher if first else (),
+        tuple(",".join(server.launch.devices) for server in servers if server.launch.devices),
+        prefix_caching,
+        inspected[0][1].version,
+        {name: metric for kind in kinds for name, metric in kind.metric_names.items()},
+        tuple(servers),
+    )
+
+
+def _refuse_forbidden(
+    endpoint: str, adapter: ServerAdapter | None, facts: ServerFacts, forbidden: Sequence[ServerFeature]
+) -> None:
+    for feature in forbidden:
+        if facts.features.get(feature):
+            remedy = f"start it with {switch_of(adapter, feature).remedy}" if adapter else "switch it off"
+            raise SetupError(f"the server at {endpoint} has {feature} on, which the round forbids; {remedy}.")
+
+
+def _state(feature: ServerFeature, servers: Sequence[ServerFacts]) -> str:
+    """Return "on" if any server has a feature on, "off" if all have it off, else "unknown"."""
+    states = [facts.features.get(feature) for facts in servers]
+    if any(states):
+        return "on"
+    return "unknown" if None in states else "off"

@@ -1,0 +1,123 @@
+"""The adapter for SGLang: its arguments, metrics, and what it reports.
+
+Names are those of SGLang 0.5 (python/sglang in github.com/sgl-project/sglang). Attaching to a server and
+reading its metrics is tested against recorded answers; starting one has not been tried on a GPU.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+
+from weighbridge.config.round import ServerFeature
+from weighbridge.records.telemetry_record import Metric
+from weighbridge.serving.adapter import FeatureSwitch, Get, LogStages, ServerFacts, ServerStart
+
+title = "SGLang"
+executable = "sglang"  # `sglang serve` and `sglang version`: cli/main.py
+# srt/server_args.py has --api-key only, and a key on a command line is seen by every user of the machine.
+api_key_variable: str | None = None
+system_packages: Mapping[str, str] = {"libnuma.so.1": "libnuma1"}
+version_arguments: tuple[str, ...] = ("version",)
+
+_SHARDING = "set server.tensor_parallel_size"
+_SPANNING = "set server.nodes_per_replica"
+# docs.sglang.io, advanced_features/server_arguments
+owned_options: Mapping[str, str] = {
+    "--host": "it serves on 127.0.0.1",
+    "--port": "it takes a free port; set server.port for a fixed one",
+    "--model-path": "set artifacts.model",
+    "--model": "set artifacts.model",
+    "--served-model-name": "set server.model_name",
+    "--api-key": "start the server yourself and set server.endpoints",
+    "--config": "write the options themselves into server.args",
+    "--tensor-parallel-size": _SHARDING,
+    "--tp-size": _SHARDING,
+    "--tp": _SHARDING,
+    "--nnodes": _SPANNING,
+    "--node-rank": _SPANNING,
+    "--dist-init-addr": _SPANNING,
+    "--enable-metrics": "it is always on, for telemetry.parquet",
+}
+switches: Mapping[ServerFeature, FeatureSwitch] = {
+    ServerFeature.PREFIX_CACHING: FeatureSwitch(
+        arguments=("--disable-radix-cache",), options=("--disable-radix-cache",)
+    ),
+    # srt/environ.py: the cache of image embeddings, 100 MB by default, has no argument.
+    ServerFeature.MEDIA_CACHE: FeatureSwitch(environment={"SGLANG_VLM_CACHE_SIZE_MB": "0"}),
+}
+_RENDEZVOUS_PORT = 50000  # of the processes of a server over several nodes
+
+# srt/metrics/collector.py. There is no counter of prefix-cache queries: it counts the tokens found there.
+metric_names: Mapping[str, Metric] = {
+    "sglang:num_running_reqs": Metric.REQUESTS_RUNNING,
+    "sglang:num_queue_reqs": Metric.REQUESTS_WAITING,
+    "sglang:token_usage": Metric.KV_CACHE_USAGE,
+    "sglang:prompt_tokens_total": Metric.PROMPT_TOKENS,
+    "sglang:generation_tokens_total": Metric.GENERATION_TOKENS,
+    "sglang:cached_tokens_total": Metric.PREFIX_CACHE_HITS,
+}
+log_stages = LogStages(
+    prefix=re.compile(r"^(\[[\d-]+ [\d:]+( \w+)*\]|INFO:|\s)*"),
+    stages=tuple(
+        (re.compile(beginning), stage)
+        for beginning, stage in (
+            (r"Load weight begin", "loading weights"),
+            (r".*: +(\d+)% Completed \| (\d+)/(\d+) \[", r"loading weights: \2 of \3 (\1 %)"),
+            (r"Load weight end", "loading weights: all read"),
+            (r"KV Cache is allocated\. .*#tokens: (\d+)", r"making the KV cache: \1 tokens"),
+            (r"Capture \w*\s*\w* ?graph begin", "capturing CUDA graphs"),
+            (r"Capture \w*\s*\w* ?graph end", "capturing CUDA graphs: all captured"),
+            (r"Started server process|Waiting for application startup", "starting the API server"),
+            (r"The server is fired up", "the API server has started"),
+        )
+    ),
+)
+
+
+def version_of(output: str) -> str | None:
+    """Return the version that `sglang version` printed."""
+    found = re.search(r"^sglang version: (\S+)", output, re.MULTILINE)
+    return found[1] if found else None
+
+
+def command(start: ServerStart) -> tuple[str, ...]:
+    """Return the command line of `sglang serve`."""
+    sharding = start.settings.tensor_parallel_size
+    node = start.node
+    return (
+        start.executable,
+        "serve",
+        f"--model-path={start.model}",
+        f"--served-model-name={start.settings.model_name}",
+        f"--host={start.host}",
+        f"--port={start.port}",
+        "--enable-metrics",
+        *start.switched_off,
+        *((f"--tp-size={sharding}",) if sharding > 1 else ()),
+        *start.settings.args,
+        *(
+            (
+                f"--nnodes={node.nodes}",
+                f"--node-rank={node.rank}",
+                f"--dist-init-addr={node.head}:{_RENDEZVOUS_PORT}",
+            )
+            if node
+            else ()
+        ),
+    )
+
+
+def inspect(get: Get) -> ServerFacts | None:
+    """Read version and prefix caching from /get_server_info, which later releases call /server_info."""
+    for path in ("/get_server_info", "/server_info"):
+        try:
+            answer = json.loads(get(path) or "null")
+        except json.JSONDecodeError:
+            continue
+        if isinstance(answer, dict) and isinstance(answer.get("disable_radix_cache"), bool):
+            version = answer.get("version")
+            return ServerFacts(
+                version if isinstance(version, str) else None,
+                {ServerFeature.PREFIX_CACHING: not answer["disable_radix_cache"]},
+            )
+    return None

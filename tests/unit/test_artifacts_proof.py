@@ -27,13 +27,17 @@ def folder_with(tmp_path: Path, *paths: str) -> Path:
     return folder
 
 
+def unused(kind: Kind, samples: int, folder: Path) -> None:
+    raise AssertionError(f"nothing is to be made up, and {samples} samples of a {kind} were, in {folder}")
+
+
 def test_a_given_folder_is_proven_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = folder_with(tmp_path, "config.json", "model.safetensors")
     manifest = describe(folder)
     write_lock(tmp_path / "lock.json", manifest)
     monkeypatch.chdir(tmp_path)
     artifact = Artifact(path=Path("artifact"), manifest=Path("lock.json"))
-    made = obtain(artifact, Kind.MODEL, tmp_path / "unused", tmp_path / "proof.json")
+    made = obtain(artifact, Kind.MODEL, tmp_path / "unused", tmp_path / "proof.json", unused)
     assert Proof.read(tmp_path / "proof.json") == made
     assert made == Proof(
         kind=Kind.MODEL,
@@ -56,6 +60,7 @@ def test_no_proof_is_written_of_a_folder_that_differs(tmp_path: Path) -> None:
             Kind.MODEL,
             tmp_path,
             tmp_path / "proof.json",
+            unused,
         )
     assert not (tmp_path / "proof.json").exists()
 
@@ -63,7 +68,7 @@ def test_no_proof_is_written_of_a_folder_that_differs(tmp_path: Path) -> None:
 def test_a_given_folder_needs_a_lock(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, "config.json", "model.safetensors")
     with pytest.raises(InputError, match=r"weighbridge lock .* artifacts\.model\.manifest"):
-        obtain(Artifact(path=folder), Kind.MODEL, tmp_path, tmp_path / "proof.json")
+        obtain(Artifact(path=folder), Kind.MODEL, tmp_path, tmp_path / "proof.json", unused)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from loadgen_files import small_round
 
+from weighbridge.config.round import MetricRules
 from weighbridge.core.errors import InputError
 from weighbridge.evaluation.evaluate import evaluate
 from weighbridge.records.score import Evaluation
@@ -91,6 +92,5 @@ def test_nothing_is_written_where_nothing_may_be_scored(inputs: dict[str, Path])
 
 
 def test_a_round_that_gates_an_unknown_metric_is_refused(inputs: dict[str, Path]) -> None:
-    rules = ROUND.accuracy.model_copy(update={"metric": "rouge1"})
     with pytest.raises(InputError, match="'rouge1' is not one of product-catalogue's: f1"):
-        evaluate(**inputs, round_=ROUND.model_copy(update={"accuracy": rules}))
+        evaluate(**inputs, round_=ROUND.model_copy(update={"metrics": {"rouge1": MetricRules(floor=1)}}))

@@ -266,16 +266,10 @@ def test_a_verdict_survives_its_file(runs: Callable[..., Verdict], tmp_path: Pat
     assert Verdict.read(tmp_path / "verdict.json") == verdict
 
 
-def test_a_scenario_that_the_round_lacks_is_refused(tmp_path: Path) -> None:
+def test_a_scenario_that_the_round_lacks_is_refused() -> None:
     offline_only = ROUND.model_copy(update={"scenarios": {"offline": ROUND.scenarios["offline"]}})
     with pytest.raises(InputError, match="has no server scenario; it has: offline"):
-        judge(
-            performance=tmp_path,
-            accuracy=tmp_path,
-            evaluation=None,
-            round_=offline_only,
-            scenario=offline_only.scenarios["server"],
-        )
+        offline_only.scenario("server")
 
 
 def test_an_unreadable_score_in_accuracy_txt_is_refused(tmp_path: Path) -> None:
@@ -296,7 +290,7 @@ def test_an_unreadable_score_in_accuracy_txt_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scenario", ["offline", "server"])
 def test_logs_as_another_harness_published_them_fail_nothing(tmp_path: Path, scenario: str) -> None:
     write_published(tmp_path, ROUND)
-    folder = tmp_path / scenario.loadgen_name
+    folder = tmp_path / ROUND.scenarios[scenario].folder
     verdict = judge(
         performance=folder / "performance" / "run_1",
         accuracy=folder / "accuracy",

@@ -46,7 +46,7 @@ def test_two_runs_of_a_kind_no_logs_and_another_scenario_are_refused(tmp_path: P
     folder = write_run(tmp_path, ROUND, "server", Mode.PERFORMANCE)
     again = Path(shutil.copytree(folder, tmp_path / "again"))
     (again / "run.json").unlink()
-    assert find_runs(tmp_path)["server"][Mode.PERFORMANCE] == folder  # a copy is the same run
+    assert find_runs(tmp_path, ROUND)["server"][Mode.PERFORMANCE] == folder  # a copy is the same run
     values = detail_values(ROUND, "server", Mode.PERFORMANCE)
     write_detail(again / "mlperf_log_detail.txt", values | {"effective_target_qps": 21})
     with pytest.raises(InputError, match="two Server performance runs"):

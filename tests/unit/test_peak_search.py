@@ -181,9 +181,9 @@ def test_a_probe_is_issued_at_the_full_runs_realised_rate() -> None:
 
 
 def test_probing_rules_ask_for_as_many_queries_and_no_whole_passes() -> None:
-    rules = probing_round(V6, 900)
+    rules = probing_round(V6, "server", 900)
     assert rules.scenarios["server"].min_query_count == 900
-    assert rules.scenarios["server"].target_latency_s == 12
+    assert rules.scenarios["server"].limits == V6.scenarios["server"].limits
     assert not rules.loadgen_rules.whole_passes
     assert V6.loadgen_rules.whole_passes
     assert rules.scenarios["offline"] == V6.scenarios["offline"]

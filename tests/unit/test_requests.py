@@ -66,7 +66,7 @@ def build(dataset: Path, out: Path, **changes: Any) -> StoreManifest:
         "dataset": dataset,
         "splits": ("train", "test"),
         "prompt": prompt,
-        "task": "product-catalogue",
+        "benchmark": "qwen3-vl-235b-a22b",
         "model_name": "tiny",
         "settings": RequestSettings(),
         "expected_samples": 150,

@@ -16,7 +16,7 @@ V60, V61 = load_round("v6.0"), load_round("v6.1")
 def test_v61_differs_from_v60_in_what_the_round_announced() -> None:
     assert V61.loadgen_rules.seeds != V60.loadgen_rules.seeds
     assert set(V61.loadgen_rules.versions).isdisjoint(V60.loadgen_rules.versions)
-    assert (V61.scenarios, V61.accuracy, V61.samples) == (V60.scenarios, V60.accuracy, V60.samples)
+    assert (V61.scenarios, V61.metrics, V61.samples) == (V60.scenarios, V60.metrics, V60.samples)
     assert (V60.max_tokens, V61.max_tokens) == (None, 150)
 
 
@@ -38,7 +38,7 @@ def test_a_round_may_extend_another_by_name_from_anywhere(tmp_path: Path) -> Non
     path.write_text("extends: v6.0\nname: mine\nscenarios: {server: {min_duration_s: 5}}\n")
     mine = load_round(str(path))
     assert mine.scenarios["server"].min_duration_s == 5
-    assert mine.scenarios["server"].target_latency_s == 12
+    assert mine.scenarios["server"].limits == V60.scenarios["server"].limits
     assert mine.scenarios["offline"] == V60.scenarios["offline"]
     path.write_text(f"extends: {path}\n")
     with pytest.raises(InputError, match="extends itself"):

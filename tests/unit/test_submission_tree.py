@@ -142,7 +142,7 @@ def test_originals_stay_whole_read_only_and_proven_by_the_hash_in_the_tree(
         assert log.read_bytes() == next(
             (results / "originals" / entry.path).read_bytes()
             for entry in listed
-            if f"/{scenario.loadgen_name}/" in entry.path
+            if f"/{ROUND.scenarios[scenario].folder}/" in entry.path
         )
         assert "hash=" not in (results / scenario / "accuracy.txt").read_text()
     assert read_lock(results / "originals" / "manifest.json") == manifest

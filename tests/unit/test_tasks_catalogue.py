@@ -1,7 +1,10 @@
 """The product catalogue: prompt, dataset columns, parsing and score."""
 
+import base64
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame
+from PIL import Image
 from rapidfuzz import fuzz
 
 from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
 from weighbridge.benchmarks.qwen3_vl.scoring import binary_f1, read_answer, same_brand
 from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue
 from weighbridge.benchmarks.registry import load_benchmark
+from weighbridge.config.settings import RequestSettings
 from weighbridge.core.errors import InputError
+from weighbridge.core.openai_api import Api
 from weighbridge.core.parquet import read_rows, split_files
 
 PRODUCT = {
@@ -25,6 +31,15 @@ PRODUCT = {
     "potential_product_categories": ["A > B"],
 }
 TASK = ProductCatalogue(Prompt(system="Classify.", user="@TITLE@|@DESC@|@CATS@"))
+
+
+def _png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+PNG = _png()
 
 
 def _answer(category: str, brand: str, is_secondhand: object) -> str:
@@ -37,23 +52,32 @@ def _truth(*rows: tuple[str, str, bool]) -> DataFrame:
     return frame
 
 
+def messages_of(row: dict[str, Any]) -> list[dict[str, Any]]:
+    image = {"product_image": {"bytes": PNG}}
+    return TASK.prompt_of(row | image, RequestSettings(picture="original"))
+
+
 def test_messages_have_the_text_before_the_picture() -> None:
-    system, user = TASK.messages(PRODUCT, "data:image/PNG;base64,AAAA")
+    system, user = messages_of(PRODUCT)
+    url = f"data:image/PNG;base64,{base64.b64encode(PNG).decode()}"
     assert system == {"role": "system", "content": "Classify."}
     assert user["content"] == [
         {"type": "text", "text": "Mug|Holds tea|['A > B']"},
-        {"type": "image_url", "image_url": {"url": "data:image/PNG;base64,AAAA"}},
+        {
+            "type": "image_url",
+            "image_url": {"url": url},
+        },
     ]
 
 
 def test_placeholders_within_a_product_stay_as_they_are() -> None:
     row = PRODUCT | {"product_title": r"@DESC@ \1 @CATS@"}
-    assert TASK.messages(row, None)[1]["content"][0]["text"] == r"@DESC@ \1 @CATS@|Holds tea|['A > B']"
+    assert messages_of(row)[1]["content"][0]["text"] == r"@DESC@ \1 @CATS@|Holds tea|['A > B']"
 
 
 def test_candidates_are_printed_as_python_prints_a_list() -> None:
     row = PRODUCT | {"potential_product_categories": np.array(["Men's", 'He said "hi"'], dtype=object)}
-    text = TASK.messages(row, None)[1]["content"][0]["text"]
+    text = messages_of(row)[1]["content"][0]["text"]
     assert text.endswith(repr(["Men's", 'He said "hi"']))
 
 
@@ -174,10 +198,12 @@ def test_a_product_is_described_by_its_title_and_the_right_answer() -> None:
         "ground_truth_category": "Töpfe > Deckel",
         "ground_truth_brand": "b",
         "ground_truth_is_secondhand": True,
+        "product_image": {"bytes": PNG},
     }
     assert set(TASK.described_by) <= set(row)
     description = TASK.describe(row)
     assert description.title == "Mug"
+    assert description.image == PNG
     assert description.truth == '{"category":"Töpfe > Deckel","brand":"b","is_secondhand":true}'
 
 
@@ -264,4 +290,4 @@ def test_unknown_task_and_incomplete_prompt_are_one_sentence(tmp_path: Path) -> 
     with pytest.raises(InputError, match="lacks @CATS@"):
         load_benchmark("qwen3-vl-235b-a22b").task(prompt)
     prompt.write_text(json.dumps({"system": "s", "user": "@TITLE@ @DESC@ @CATS@"}))
-    assert load_benchmark("qwen3-vl-235b-a22b").task(prompt).name == "product-catalogue"
+    assert load_benchmark("qwen3-vl-235b-a22b").task(prompt).api is Api.CHAT

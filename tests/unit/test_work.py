@@ -60,12 +60,10 @@ def test_an_accuracy_run_is_one_pass(scenario: ScenarioRules) -> None:
 def test_no_smaller_server_run_would_do(
     target_qps: float, samples: int, least: int, min_duration_s: float, whole_passes: bool
 ) -> None:
-    rules = ROUND.scenarios[SERVER].model_copy(
-        update={"min_query_count": least, "min_duration_s": min_duration_s}
-    )
+    rules = SERVER.model_copy(update={"min_query_count": least, "min_duration_s": min_duration_s})
     loadgen = ROUND.loadgen_rules.model_copy(update={"whole_passes": whole_passes})
-    round_ = ROUND.model_copy(update={"samples": samples, "scenarios": {SERVER: rules}, "loadgen": loadgen})
-    size = work_size(round_, SERVER, Mode.PERFORMANCE, target_qps)
+    round_ = ROUND.model_copy(update={"samples": samples, "scenarios": {"server": rules}, "loadgen": loadgen})
+    size = work_size(round_, rules, Mode.PERFORMANCE, target_qps)
     unit = samples if whole_passes else 1
     due_s = server_schedule_s(size.samples, target_qps, loadgen.seeds.schedule)
     assert size.samples % unit == 0
@@ -77,7 +75,7 @@ def test_no_smaller_server_run_would_do(
 
 def test_the_offline_target_is_the_largest_that_asks_for_the_passes_needed() -> None:
     for rate, passes in [(5, 1), (73, 1), (80.4, 1), (80.5, 2), (161, 3)]:
-        target = offline_target_qps(ROUND, rate)
+        target = offline_target_qps(ROUND, OFFLINE, rate)
         assert target == pytest.approx(passes * 73.165, abs=0.01)
         # LoadGen's own arithmetic: whole samples, rounded up to whole passes.
         assert -(-int(1.1 * 600 * target) // 48289) == passes
@@ -94,7 +92,7 @@ def test_the_largest_target_issues_just_its_passes(scenario: ScenarioRules, pass
 
 @given(rate=st.floats(0.5, 3000))
 def test_an_offline_run_with_the_proposed_target_lasts_long_enough(rate: float) -> None:
-    samples = passes_issued(ROUND, OFFLINE, offline_target_qps(ROUND, rate)) * ROUND.samples
+    samples = passes_issued(ROUND, OFFLINE, offline_target_qps(ROUND, OFFLINE, rate)) * ROUND.samples
     assert samples / rate >= 600 * (1 - 1e-12)
     assert passes_needed(ROUND, OFFLINE, rate) * ROUND.samples == samples
 

@@ -66,8 +66,9 @@ def _read_extended(path: Path, extending: tuple[Path, ...]) -> Any:
     data = read_data(path)
     if not isinstance(data, dict) or "extends" not in data:
         return data
-    beside = path.with_name(f"{data['extends']}.yaml")
-    base = beside if beside.is_file() and beside != path else round_file(str(data["extends"]))
+    name = str(data["extends"])
+    beside = path.parent / f"{name}.yaml"
+    base = beside if beside.is_file() else round_file(name)
     changes = {key: value for key, value in data.items() if key != "extends"}
     return _laid_over(_read_extended(base, (*extending, path)), changes)
 

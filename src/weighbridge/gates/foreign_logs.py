@@ -63,7 +63,7 @@ def find_runs(folder: Path, round_: Round) -> Runs:
             continue  # the same run again, as a submission tree has it
         if mode in of:
             raise InputError(
-                f"{folder}: has two {scenario} {mode} runs, {of[mode]} and {path.parent}; give a folder with "
+                f"{folder}: has two {round_.scenarios[scenario].folder} {mode} runs, {of[mode]} and {path.parent}; give a folder with "
                 f"one of them."
             )
         of[mode] = path.parent

@@ -63,8 +63,8 @@ def find_runs(folder: Path, round_: Round) -> Runs:
             continue  # the same run again, as a submission tree has it
         if mode in of:
             raise InputError(
-                f"{folder}: has two {round_.scenarios[scenario].folder} {mode} runs, {of[mode]} and {path.parent}; give a folder with "
-                f"one of them."
+                f"{folder}: has two {round_.scenarios[scenario].folder} {mode} runs, {of[mode]} and "
+                f"{path.parent}; give a folder with one of them."
             )
         of[mode] = path.parent
     if not found:
@@ -75,9 +75,10 @@ def find_runs(folder: Path, round_: Round) -> Runs:
 def _scenario_of(log: Path, issued: str | None, round_: Round) -> str | None:
     """Return the round's scenario that a log is of; None where it has none that LoadGen issues so."""
     alike = [rules for rules in round_.scenarios.values() if rules.loadgen_scenario == issued]
-    named = [rules for rules in alike if {rules.name, rules.folder} & set(log.parts)]
-    chosen = named or alike
-    return chosen[0].name if chosen else None
+    named = {name: rules for rules in alike for name in (rules.name, rules.folder)}
+    nearest = next((named[part] for part in reversed(log.parts) if part in named), None)
+    chosen = nearest or next(iter(alike), None)
+    return chosen.name if chosen else None
 
 
 def _recorded(log: Path) -> bool:

@@ -1,5 +1,6 @@
 """The simulated server, measured by our own client, against the oracle that computes its latencies."""
 
+import socket
 import time
 import urllib.request
 from pathlib import Path
@@ -119,3 +120,26 @@ def test_the_openai_client_understands_it() -> None:
         assert time.monotonic() - started >= 0.19
         with urllib.request.urlopen(f"{url}/health") as response:
             assert response.status == 200
+
+
+def exchange(url: str, request: bytes, *more: bytes) -> bytes:
+    """Send the parts of a request, each after the answer to the one before; return all answers."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request)
+        answer = connection.recv(1 << 16)
+        for part in more:
+            connection.sendall(part)
+            answer += connection.recv(1 << 16)
+    return answer
+
+
+def test_bodies_in_chunks_and_announced_ones_are_answered_and_no_http_is_refused() -> None:
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
+    with simulated(Behaviour()) as url:
+        chunked = exchange(url, head + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+        announced = exchange(url, head + b"Expect: 100-Continue\r\nContent-Length: 2\r\n\r\n", b"{}")
+        refused = exchange(url, b"no HTTP at all\r\n\r\n")
+    assert chunked.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert announced.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert refused.startswith(b"HTTP/1.1 400 ")

@@ -1,7 +1,7 @@
-"""The simulated server on the wire: an OpenAI-compatible endpoint on uvloop.
+"""The simulated server on the wire: an OpenAI-compatible endpoint on uvloop and llhttp (httptools).
 
-Fast enough not to be what a benchmark of the client measures: bodies are read into reused buffers, hashed in
-place and never parsed; answers are prepared once.
+It must be so fast that a benchmark of the client measures the client: the JSON of a request is hashed and
+searched, never parsed, and answers are prepared once.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+import httptools
 import uvloop
 
 from weighbridge.core.errors import SetupError
@@ -22,59 +23,56 @@ from weighbridge.simulate.metrics import Metrics
 from weighbridge.simulate.wire import Answers, tokens_of
 
 _BUFFER_BYTES = 256 * 1024
-_EDGE_BYTES = 512  # where a body says that it wants a stream: before or after its messages
+_EDGE_BYTES = 512  # "stream" stands before or after the messages, so in the first or last bytes of a body
 _BACKLOG = 4096
-_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.IGNORECASE)
 _STREAMS = re.compile(rb'"stream":\s*true')
 _STATUS = {"status_429": 429, "status_500": 500, "status_503": 503}
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-class _Session(asyncio.BufferedProtocol):
-    """One client connection: requests one after the other, never two at once (no pipelining)."""
+class _Connection(asyncio.BufferedProtocol):
+    """One client connection: requests one after the other, never two at once (no pipelining).
+
+    Methods named on_* are called by the parser.
+    """
 
     def __init__(self, server: "SimulatedServer") -> None:
         self._server = server
-        self._buffer = server.take_buffer()
-        self._filled = 0
-        self._needed = 0  # bytes of the whole request, 0 until its head is complete
-        self._body_at = 0
+        self._parser = httptools.HttpRequestParser(self)
+        self._path = b""
+        self._parts: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is one, if not by name
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._server.return_buffer(self._buffer)
+        del self._parser  # it refers back to this object, and no garbage collector runs here
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        if self._filled == 0 and len(self._buffer) == 0:
-            self._buffer = self._server.take_buffer()
-        return memoryview(self._buffer)[self._filled :]
+        return self._server.buffer
 
     def buffer_updated(self, count: int) -> None:
-        self._filled += count
-        if not self._needed and not self._read_head():
-            return
-        if self._filled >= self._needed:
-            self._answer()
-        elif self._needed > len(self._buffer):
-            self._buffer = self._buffer + bytearray(self._needed - len(self._buffer))
+        try:
+            self._parser.feed_data(self._server.buffer[:count])
+        except httptools.HttpParserError as error:
+            self.reply(json.dumps({"error": {"message": str(error)}}).encode(), 400)
+            self.hang_up()
 
-    def _read_head(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n", 0, self._filled)
-        if end < 0:
-            return False
-        self._body_at = end + 4
-        length = _CONTENT_LENGTH.search(self._buffer, 0, end + 2)
-        self._needed = self._body_at + (int(length[1]) if length else 0)
-        if self._filled < self._needed and b"100-continue" in self._buffer[:end].lower():
+    def on_url(self, url: bytes) -> None:
+        self._path += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"expect" and value.lower() == b"100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return True
 
-    def _answer(self) -> None:
-        path = bytes(self._buffer[: self._buffer.find(b" ", 5)]).partition(b" ")[2]
+    def on_body(self, part: bytes) -> None:
+        self._parts.append(part)
+
+    def on_message_complete(self) -> None:
+        path, body = self._path, b"".join(self._parts)
+        self._path, self._parts = b"", []
         if path.endswith(b"/chat/completions"):
-            self._server.complete(self, memoryview(self._buffer)[self._body_at : self._needed])
+            self._server.complete(self, body)
         elif path.endswith(b"/models"):
             self.reply(self._server.models)
         elif path == b"/metrics":
@@ -83,34 +81,31 @@ class _Session(asyncio.BufferedProtocol):
         else:
             known = path in (b"/health", b"/v1/health", b"/version")
             self.reply(b"{}" if known else b'{"error":"not found"}', 200 if known else 404)
-        # What follows a request without pipelining is nothing, so the buffer is free.
-        self._filled = self._needed = 0
-        self._server.return_buffer(self._buffer)
-        self._buffer = bytearray()
 
     def reply(self, body: bytes, status: int = 200) -> None:
         """Answer with a JSON body."""
         self.send(_head(status, b"application/json", len(body)) + body)
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes as they are, unless the connection is closing."""
         if not self.transport.is_closing():
             self.transport.write(data)
 
     def hang_up(self) -> None:
-        """Close the connection once what was sent is out."""
+        """Close the connection after all that was sent."""
         self.transport.close()
 
 
 class SimulatedServer:
-    """Serves chat completions as a `Behaviour` says."""
+    """Answers chat completions with the delays and failures of a `Behaviour`."""
 
     def __init__(self, behaviour: Behaviour, answers: Answers) -> None:
         self._behaviour, self._answers = behaviour, answers
         self._fate = Fate(behaviour)
         self._line = Line(behaviour.servers)
         self.metrics = Metrics(answers.model_name, behaviour.servers)
-        self._buffers: list[bytearray] = []
+        # One for all connections: each reads into it and parses what it read before another one reads.
+        self.buffer = memoryview(bytearray(_BUFFER_BYTES))
         models = [{"id": answers.model_name, "object": "model", "owned_by": "weighbridge"}]
         self.models = json.dumps({"object": "list", "data": models}).encode()
         # Where nothing is drawn and nothing looked up, nothing needs a hash either.
@@ -119,17 +114,8 @@ class SimulatedServer:
         self._fallback = answers.completion(answers.text(0, True))
         self._fallback_tokens = tokens_of(answers.text(0, True))
 
-    def take_buffer(self) -> bytearray:
-        """Lend a buffer to a session that receives."""
-        return self._buffers.pop() if self._buffers else bytearray(_BUFFER_BYTES)
-
-    def return_buffer(self, buffer: bytearray) -> None:
-        """Take it back."""
-        if len(buffer) == _BUFFER_BYTES:
-            self._buffers.append(buffer)
-
-    def complete(self, session: "_Session", body: memoryview) -> None:
-        """Answer a chat completion request in its time."""
+    def complete(self, connection: "_Connection", body: bytes) -> None:
+        """Answer a chat completion request after its service time."""
         now_s = time.monotonic()
         self.metrics.present += 1
         key = 0 if self._same_for_all else body_hash(body)
@@ -137,46 +123,46 @@ class SimulatedServer:
         end_s = self._line.join(now_s, service_s)
         failure = self._fate.failure(key)
         if _STREAMS.search(body, 0, _EDGE_BYTES) or _STREAMS.search(body, max(0, len(body) - _EDGE_BYTES)):
-            self._stream(session, key, failure, end_s - service_s - now_s, service_s)
+            self._stream(connection, key, failure, end_s - service_s - now_s, service_s)
         elif failure is None:
             answer, tokens = self._fallback, self._fallback_tokens
             if not self._same_for_all:
                 text = self._answers.text(key, self._fate.right(key))
                 answer, tokens = self._answers.completion(text), tokens_of(text)
-            _later(end_s - now_s, self._reply, session, answer, tokens)
+            _later(end_s - now_s, self._reply, connection, answer, tokens)
         else:
-            _later(end_s - now_s, self._fail, session, failure)
+            _later(end_s - now_s, self._fail, connection, failure)
 
-    def _reply(self, session: "_Session", answer: bytes, tokens: int) -> None:
+    def _reply(self, connection: "_Connection", answer: bytes, tokens: int) -> None:
         self.metrics.answered(tokens)
-        session.reply(answer)
+        connection.reply(answer)
 
-    def _fail(self, session: "_Session", failure: Failure) -> None:
+    def _fail(self, connection: "_Connection", failure: Failure) -> None:
         self.metrics.answered(0)
         answers = self._answers
         if failure == "hang":
             return
         if failure in _STATUS:
-            session.reply(b'{"error":{"message":"simulated failure"}}', _STATUS[failure])
+            connection.reply(b'{"error":{"message":"simulated failure"}}', _STATUS[failure])
         elif failure == "cut":
             whole = answers.completion(answers.text(0, True))
-            session.send(_head(200, b"application/json", len(whole)) + whole[: len(whole) // 2])
-            session.hang_up()
+            connection.send(_head(200, b"application/json", len(whole)) + whole[: len(whole) // 2])
+            connection.hang_up()
         elif failure == "reset":
-            session.hang_up()
+            connection.hang_up()
         elif failure == "malformed":
-            session.reply(b'{"choices": [')
+            connection.reply(b'{"choices": [')
         elif failure == "missing_usage":
-            session.reply(answers.completion(answers.text(0, True), usage=False))
+            connection.reply(answers.completion(answers.text(0, True), usage=False))
         else:
-            session.reply(answers.completion("" if failure == "empty" else None))
+            connection.reply(answers.completion("" if failure == "empty" else None))
 
     def _stream(
-        self, session: "_Session", key: int, failure: Failure | None, wait_s: float, service_s: float
+        self, connection: "_Connection", key: int, failure: Failure | None, wait_s: float, service_s: float
     ) -> None:
         """Spread an answer's events over the service time; failures show in them."""
         if failure in _STATUS or failure in ("reset", "hang"):
-            _later(wait_s + service_s, self._fail, session, failure)
+            _later(wait_s + service_s, self._fail, connection, failure)
             return
         text = {"empty": "", "null_content": None}.get(
             failure or "", self._answers.text(key, self._fate.right(key))
@@ -184,17 +170,17 @@ class SimulatedServer:
         events = self._answers.events(text, usage=failure != "missing_usage")
         if failure == "malformed":
             events[0] = b"data: {\n\n"
-        _later(wait_s, session.send, _STREAM_HEAD)
+        _later(wait_s, connection.send, _STREAM_HEAD)
         share = self._behaviour.first_token_share
         kept = events[: len(events) // 2] if failure == "cut" else events
         for number, event in enumerate(kept):
             part = share + (1 - share) * number / max(1, len(events) - 1)
-            _later(wait_s + part * service_s, session.send, b"%x\r\n%b\r\n" % (len(event), event))
+            _later(wait_s + part * service_s, connection.send, b"%x\r\n%b\r\n" % (len(event), event))
         _later(wait_s + service_s, self.metrics.answered, 0 if failure else tokens_of(text))
         if failure == "cut":
-            _later(wait_s + service_s, session.hang_up)
+            _later(wait_s + service_s, connection.hang_up)
         else:
-            _later(wait_s + service_s, session.send, b"0\r\n\r\n")
+            _later(wait_s + service_s, connection.send, b"0\r\n\r\n")
 
 
 def _later(delay_s: float, call: Callable[..., None], *arguments: object) -> None:
@@ -215,14 +201,14 @@ def _head(status: int, kind: bytes, length: int) -> bytes:
 
 
 async def start(behaviour: Behaviour, answers: Answers, host: str, port: int) -> asyncio.Server:
-    """Listen; port 0 takes a free one, which the returned server's sockets tell.
+    """Start to listen. Port 0 takes a free one: read it from the returned server's sockets.
 
     Raises:
-        OSError: the address is in use or not this machine's.
+        OSError: the address is in use, or is not one of this machine.
     """
     server = SimulatedServer(behaviour, answers)
     loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: _Session(server), host, port, backlog=_BACKLOG)
+    return await loop.create_server(lambda: _Connection(server), host, port, backlog=_BACKLOG)
 
 
 def serve(
@@ -236,17 +222,17 @@ def serve(
     """Serve until SIGTERM or Ctrl-C.
 
     Args:
-        behaviour: What the server is like.
-        answers: What it says.
+        behaviour: The server's speed and failures.
+        answers: The server's answers.
         host: Address to listen on.
         port: Port; 0 takes a free one.
-        ready: Told the base URL once it can be used.
+        ready: Called with the base URL when the server accepts requests.
 
     Raises:
         SetupError: the address cannot be listened on.
     """
 
-    async def until_told() -> None:
+    async def until_signal() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -262,5 +248,5 @@ def serve(
 
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    gc.disable()  # sessions and their transports are freed by their counts
-    uvloop.run(until_told())
+    gc.disable()  # connections and their transports are freed by their reference counts
+    uvloop.run(until_signal())

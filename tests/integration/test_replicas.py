@@ -110,7 +110,7 @@ def test_a_container_runs_the_server_by_its_digest(tmp_path: Path, monkeypatch: 
 def test_srun_outside_of_a_job_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with (
-        pytest.raises(SetupError, match="this is no job of Slurm"),
+        pytest.raises(SetupError, match="this is not a Slurm job"),
         running_server(settings(launcher="srun"), tmp_path, tmp_path / "server.log"),
     ):
         pass

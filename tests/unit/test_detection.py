@@ -1,4 +1,4 @@
-"""What a machine tells about itself, from the kernel's own files and lscpu's output."""
+"""What a machine reports about itself, from the kernel's own files and lscpu's output."""
 
 import json
 import time
@@ -10,10 +10,15 @@ import pynvml
 import pytest
 
 from weighbridge.system.detection import accelerators, detect
-from weighbridge.system.detection.amd import amd_fields
-from weighbridge.system.detection.host import processor_of
-from weighbridge.system.detection.memory import modules_of, modules_seen
-from weighbridge.system.detection.peripherals import card_names, network_under, storage_under
+from weighbridge.system.detection.accelerators import amd_fields
+from weighbridge.system.detection.host import (
+    card_names,
+    dmidecode_modules,
+    edac_modules,
+    network_under,
+    processor_of,
+    storage_under,
+)
 
 
 def _lscpu(**fields: str) -> str:
@@ -49,7 +54,7 @@ def test_a_processor_is_described_from_lscpu_flat_or_nested() -> None:
     }
 
 
-def test_what_lscpu_does_not_tell_is_left_out() -> None:
+def test_what_lscpu_does_not_report_is_left_out() -> None:
     assert processor_of("") == {}
     assert processor_of("no json") == {}
     assert processor_of(_lscpu(**{"Model name": "-", "Socket(s)": ""})) == {}
@@ -107,12 +112,12 @@ def test_a_card_that_lspci_names_goes_by_its_name(tmp_path: Path) -> None:
 def test_memory_modules_are_counted_by_size_type_and_speed(tmp_path: Path) -> None:
     module = "Memory Device\n\tSize: {}\n\tType: DDR5\n\tSpeed: 5600 MT/s\n\tConfigured Memory Speed: {}\n"
     told = "\n\n".join([module.format("64 GB", "4800 MT/s")] * 2 + [module.format("No Module Installed", "")])
-    assert modules_of(told) == "2x 64 GiB DDR5 4800 MT/s"
-    assert modules_of("") == ""
+    assert dmidecode_modules(told) == "2x 64 GiB DDR5 4800 MT/s"
+    assert dmidecode_modules("") == ""
     for number in range(3):
         _file(tmp_path / "mc0" / f"dimm{number}" / "size", "32768" if number else "0")
         _file(tmp_path / "mc0" / f"dimm{number}" / "dimm_mem_type", "Registered-DDR5")
-    assert modules_seen(tmp_path) == "2x 32 GiB Registered-DDR5"
+    assert edac_modules(tmp_path) == "2x 32 GiB Registered-DDR5"
 
 
 def test_without_accelerators_that_is_said_in_every_field(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,10 +20,10 @@ from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving import sglang, vllm
 from weighbridge.system.telemetry import gpu_telemetry as gpus
 from weighbridge.system.telemetry import host_telemetry as machine
-from weighbridge.system.telemetry.gpu_telemetry import Gpus
-from weighbridge.system.telemetry.host_telemetry import Machine
+from weighbridge.system.telemetry.gpu_telemetry import GpuSource
+from weighbridge.system.telemetry.host_telemetry import HostSource
 from weighbridge.system.telemetry.recorder import record_sources
-from weighbridge.system.telemetry.samples import AbsentError, Reading, Samples, growth, join
+from weighbridge.system.telemetry.samples import AbsentError, MetricReading, Samples, growth, join
 from weighbridge.system.telemetry.server_telemetry import read_page
 
 # Written by vLLM 0.12's own loggers for two engines.
@@ -77,7 +77,7 @@ def test_other_pages_have_no_metrics() -> None:
         read_page("vllm:num_requests_running many\n", vllm.metric_names)
 
 
-def _samples(*readings: Reading) -> Samples:
+def _samples(*readings: MetricReading) -> Samples:
     samples = Samples()
     for time_ns, reading in enumerate(readings):
         samples.add(time_ns, [reading])
@@ -85,12 +85,16 @@ def _samples(*readings: Reading) -> Samples:
 
 
 def _hits(source: str, *values: float) -> Samples:
-    return _samples(*(Reading(source, Metric.PREFIX_CACHE_HITS, value) for value in values))
+    return _samples(*(MetricReading(source, Metric.PREFIX_CACHE_HITS, value) for value in values))
 
 
 def test_the_table_has_every_reading_in_the_order_of_time() -> None:
     table = join(
-        [_hits("server 0", 1, 2), _hits("server 1", 3, 4), _samples(Reading("host", Metric.CPU_CORES, 5))]
+        [
+            _hits("server 0", 1, 2),
+            _hits("server 1", 3, 4),
+            _samples(MetricReading("host", Metric.CPU_CORES, 5)),
+        ]
     )
     assert table.schema.names == ["time_ns", "source", "metric", "value"]
     assert [str(kind).split("<")[0] for kind in table.schema.types] == [
@@ -155,7 +159,7 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def test_gpus_tell_what_they_can(nvml: Counter[str]) -> None:
-    source = Gpus()
+    source = GpuSource()
     told = {(name, metric): value for name, metric, value in source.read()}
     first = {
         Metric.UTILISATION: 0.93,
@@ -174,7 +178,7 @@ def test_gpus_tell_what_they_can(nvml: Counter[str]) -> None:
 
 
 def test_gpus_that_are_lost_or_were_never_there(nvml: Counter[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    source = Gpus()
+    source = GpuSource()
     source.read()
 
     def lost(*_: object) -> object:
@@ -187,7 +191,7 @@ def test_gpus_that_are_lost_or_were_never_there(nvml: Counter[str], monkeypatch:
         source.read()
     monkeypatch.setattr(gpus, "visible_accelerators", lambda: ())
     with pytest.raises(AbsentError):
-        Gpus().read()
+        GpuSource().read()
 
 
 @pytest.fixture
@@ -218,7 +222,7 @@ def test_processes_are_told_apart_and_a_server_is_its_whole_tree(
     worker = started(BUSY, "-m", "weighbridge.client.worker", '{"number":3,"store":"s"}')
     started(IDLE, "-m", "weighbridge.loadgen.process", '{"model":"m"}')
     started(IDLE)  # nobody's
-    source = Machine((server.pid,))
+    source = HostSource((server.pid,))
     first = {(name, metric): value for name, metric, value in source.read()}
     most: dict[tuple[str, Metric], float] = {}
     deadline = time.monotonic() + 60
@@ -244,11 +248,11 @@ def test_processes_are_told_apart_and_a_server_is_its_whole_tree(
 class Scripted:
     """A source that does what a test tells it, reading by reading."""
 
-    def __init__(self, name: str, read: Callable[[], Sequence[Reading]]) -> None:
+    def __init__(self, name: str, read: Callable[[], Sequence[MetricReading]]) -> None:
         self.name, self.closed, self.readings = name, False, 0
         self._read = read
 
-    def read(self) -> Sequence[Reading]:
+    def read(self) -> Sequence[MetricReading]:
         self.readings += 1
         return self._read()
 
@@ -256,8 +260,8 @@ class Scripted:
         self.closed = True
 
 
-def _well() -> Sequence[Reading]:
-    return [Reading("server 0", Metric.REQUESTS_RUNNING, 1)]
+def _well() -> Sequence[MetricReading]:
+    return [MetricReading("server 0", Metric.REQUESTS_RUNNING, 1)]
 
 
 def test_a_source_that_fails_or_hangs_holds_nothing_up(
@@ -265,13 +269,13 @@ def test_a_source_that_fails_or_hangs_holds_nothing_up(
 ) -> None:
     released = threading.Event()
 
-    def fail() -> Sequence[Reading]:
+    def fail() -> Sequence[MetricReading]:
         raise RuntimeError("no such thing")
 
-    def absent() -> Sequence[Reading]:
+    def absent() -> Sequence[MetricReading]:
         raise AbsentError
 
-    def hang() -> Sequence[Reading]:
+    def hang() -> Sequence[MetricReading]:
         released.wait(60)
         return _well()
 
@@ -293,7 +297,7 @@ def test_a_source_that_fails_or_hangs_holds_nothing_up(
     assert failing.closed
     assert missing.readings == hanging.readings == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "no telemetry of bad (no such thing); it is asked again now and then, and the run goes on"
+        "no telemetry of bad (no such thing); it is tried again from time to time, and the run goes on"
     ]
     rows = pq.read_table(path).to_pylist()
     assert len(rows) == well.readings

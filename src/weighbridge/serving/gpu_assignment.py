@@ -1,4 +1,4 @@
-"""Which GPUs and CPUs each of several servers on one machine gets."""
+"""Assign the GPUs and CPUs of one machine to its servers."""
 
 import os
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from weighbridge.system.gpus import Device, cpus_of, visible_devices
 
 
 @dataclass(frozen=True)
-class Share:
-    """What one server may use; an empty share leaves it all that this process has.
+class GpuShare:
+    """What one server may use; if empty, everything that this process may use.
 
     Attributes:
         devices: Its entries of CUDA_VISIBLE_DEVICES.
@@ -22,17 +22,17 @@ class Share:
     cpus: frozenset[int] = frozenset()
 
 
-def shares(settings: ServerSettings) -> tuple[Share, ...]:
-    """Divide this machine's GPUs among the replicas; a single one keeps what is visible.
+def assign_gpus(settings: ServerSettings) -> tuple[GpuShare, ...]:
+    """Return each replica's share of this machine's GPUs; a single replica uses all visible ones.
 
     Raises:
-        SetupError: the GPUs cannot be divided equally, or too few fall to each.
+        SetupError: the GPUs cannot be divided equally, or each share is too small.
     """
     if settings.replicas == 1:
-        return (Share(),)
+        return (GpuShare(),)
     devices = visible_devices()[: settings.gpus or None]
     if not devices:
-        return (Share(),) * settings.replicas
+        return (GpuShare(),) * settings.replicas
     each = len(devices) // settings.replicas
     if len(devices) % settings.replicas or each < settings.tensor_parallel_size:
         raise SetupError(
@@ -40,13 +40,14 @@ def shares(settings: ServerSettings) -> tuple[Share, ...]:
             f"(server.replicas) of {settings.tensor_parallel_size} GPUs (server.tensor_parallel_size); "
             "change one of them."
         )
-    return tuple(_share(group) for group in divide(devices, settings.replicas))
+    return tuple(_share(group) for group in equal_groups(devices, settings.replicas))
 
 
-def divide(devices: Sequence[Device], groups: int) -> list[tuple[Device, ...]]:
-    """Cut devices into groups of equal size, each on one NUMA node as far as that goes.
+def equal_groups(devices: Sequence[Device], groups: int) -> list[tuple[Device, ...]]:
+    """Return groups of equal size, each on one NUMA node where possible.
 
-    What does not fit onto one node is made of leftovers; devices beyond a multiple of `groups` stay unused.
+    Groups that fit on no single node are made of the remaining devices. Devices beyond a multiple of `groups`
+    stay unused.
     """
     size = len(devices) // groups
     free: dict[int | None, list[Device]] = {}
@@ -54,20 +55,20 @@ def divide(devices: Sequence[Device], groups: int) -> list[tuple[Device, ...]]:
         free.setdefault(device.numa_node, []).append(device)
     result = []
     for _ in range(groups):
-        roomiest = max(free.values(), key=len)
-        pool = roomiest if len(roomiest) >= size else [device for rest in free.values() for device in rest]
-        group = tuple(pool[:size])
+        largest = max(free.values(), key=len)
+        source = largest if len(largest) >= size else [device for rest in free.values() for device in rest]
+        group = tuple(source[:size])
         result.append(group)
         for rest in free.values():
             rest[:] = [device for device in rest if device not in group]
     return sorted(result, key=lambda group: devices.index(group[0]))
 
 
-def _share(group: Sequence[Device]) -> Share:
+def _share(group: Sequence[Device]) -> GpuShare:
     nodes = {device.numa_node for device in group}
     cpus: frozenset[int] = frozenset()
     if None not in nodes:
         near = frozenset[int]().union(*(cpus_of(node) for node in nodes if node is not None))
-        # A job's own limit on CPUs stands above nearness.
+        # The job's own limit on CPUs still holds.
         cpus = near & os.sched_getaffinity(0)
-    return Share(tuple(device.token for device in group), cpus)
+    return GpuShare(tuple(device.token for device in group), cpus)

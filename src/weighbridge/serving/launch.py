@@ -1,4 +1,4 @@
-"""What to start for a run: the command line, environment, log and endpoint of every server process."""
+"""Plan the server processes of a run: command line, environment, log and endpoint of each."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from weighbridge.serving.adapter import (
     switch_of,
     switched_off,
 )
-from weighbridge.serving.gpu_assignment import shares
+from weighbridge.serving.gpu_assignment import assign_gpus
 from weighbridge.serving.ports import check_port, free_ports
 from weighbridge.serving.program import launch_prefix
 from weighbridge.serving.slurm import nodes_of_job, step_environment
@@ -104,7 +104,7 @@ def _on_this_machine(
     ports = (settings.port,) if settings.port else free_ports(settings.replicas)
     launcher, executable = launch_prefix(settings, model)
     launches = []
-    for number, (port, share) in enumerate(zip(ports, shares(settings), strict=True)):
+    for number, (port, share) in enumerate(zip(ports, assign_gpus(settings), strict=True)):
         # NVML and the plan number GPUs by their place on the bus, CUDA by default the fastest first.
         devices = {"CUDA_VISIBLE_DEVICES": ",".join(share.devices), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
         launches.append(

@@ -1,6 +1,6 @@
-"""TCP ports of this machine: a free one, and who holds one that is not.
+"""TCP ports of this machine: find free ones, and name the process that listens on a busy one.
 
-Run as a program it prints a free port: so other nodes of an allocation are asked.
+Run as a program it prints a free port; that is how other nodes of an allocation are asked for one.
 """
 
 import contextlib
@@ -12,16 +12,16 @@ import psutil
 
 from weighbridge.core.errors import SetupError
 
-# Below those that the system hands out by itself: srun, a client or a server's own processes could be given
-# a port of that range between our look and the server's start.
+# Below the ports that the system assigns by itself: srun, a client or a server's own processes could be given
+# one of those between our check and the server's start.
 _CANDIDATES = range(20000, 32768)
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Find ports that nobody listens on, all different.
+    """Return different ports on which nothing listens.
 
     Raises:
-        SetupError: there are not as many.
+        SetupError: there are not that many.
     """
     found: list[int] = []
     for port in random.sample(_CANDIDATES, len(_CANDIDATES)):
@@ -34,10 +34,10 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 
 def check_port(port: int) -> None:
-    """Make sure that nothing listens on a fixed port.
+    """Check that nothing listens on a fixed port.
 
     Raises:
-        SetupError: naming the port, and who holds it where the system tells.
+        SetupError: something does; names the port, and the process where the system shows it.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -53,8 +53,8 @@ def check_port(port: int) -> None:
 def _holder(port: int) -> str:
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
-            if listens and connection.pid:
+            listening = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
+            if listening and connection.pid:
                 return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
     return ""
 

@@ -1,4 +1,4 @@
-"""The accelerators that a process may use, and the NUMA node each one hangs on."""
+"""The GPUs that a process may use, and the NUMA node that each belongs to."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ _NUMA_NODES = Path("/sys/devices/system/node")
 
 @dataclass(frozen=True)
 class Accelerator:
-    """One GPU as NVML tells it."""
+    """One GPU as NVML reports it."""
 
     index: int
     name: str
@@ -24,17 +24,17 @@ class Accelerator:
 
 @dataclass(frozen=True)
 class Device:
-    """One entry of CUDA_VISIBLE_DEVICES, and its NUMA node where the machine tells."""
+    """One entry of CUDA_VISIBLE_DEVICES, and its NUMA node; None where the machine does not report it."""
 
     token: str
     numa_node: int | None
 
 
 def visible_accelerators() -> tuple[Accelerator, ...]:
-    """List the NVIDIA GPUs that this process may use, in CUDA's order; none where there is no driver.
+    """Return the NVIDIA GPUs that this process may use, in CUDA's order; none where there is no driver.
 
-    CUDA_VISIBLE_DEVICES restricts the list when it names devices by number; a list of UUIDs is counted
-    as it stands, since NVML numbers devices otherwise.
+    CUDA_VISIBLE_DEVICES restricts the list if it names devices by number. If it names UUIDs, as many GPUs
+    are returned as it has entries, since NVML numbers devices in another order.
     """
     with _nvml() as driver:
         if not driver:
@@ -49,7 +49,7 @@ def visible_accelerators() -> tuple[Accelerator, ...]:
 
 
 def visible_devices() -> tuple[Device, ...]:
-    """List what CUDA_VISIBLE_DEVICES may be made of here: its own entries, or all GPUs where it is unset."""
+    """Return the possible entries of CUDA_VISIBLE_DEVICES: its own, or all GPUs where it is unset."""
     tokens = _visible_tokens()
     with _nvml() as driver:
         if tokens is None:
@@ -58,7 +58,7 @@ def visible_devices() -> tuple[Device, ...]:
 
 
 def cpus_of(numa_node: int) -> frozenset[int]:
-    """List the CPUs of a NUMA node; none where the machine does not tell."""
+    """Return the CPUs of a NUMA node; none where the machine does not report them."""
     try:
         text = (_NUMA_NODES / f"node{numa_node}" / "cpulist").read_text().strip()
     except OSError:
@@ -72,7 +72,7 @@ def cpus_of(numa_node: int) -> frozenset[int]:
 
 @contextlib.contextmanager
 def _nvml() -> Iterator[bool]:
-    """Tell whether a driver answers, and have it answer for the length of a with block."""
+    """Keep NVML open for the duration of a with block; yields whether there is a driver."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -85,7 +85,7 @@ def _nvml() -> Iterator[bool]:
 
 
 def _visible_tokens() -> list[str] | None:
-    """Read CUDA_VISIBLE_DEVICES as CUDA does: the first entry that names nothing ends the list."""
+    """Return the entries of CUDA_VISIBLE_DEVICES up to the first invalid one, as CUDA reads it."""
     visible = os.environ.get(_VISIBLE)
     if visible is None:
         return None
@@ -119,4 +119,4 @@ def _numa_node(token: str) -> int | None:
         node = int((_PCI_DEVICES / address / "numa_node").read_text())
     except (pynvml.NVMLError, OSError, ValueError):
         return None
-    return node if node >= 0 else None  # the kernel says -1 where it does not know
+    return node if node >= 0 else None  # the kernel writes -1 where it does not know

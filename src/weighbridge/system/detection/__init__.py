@@ -1,4 +1,4 @@
-"""What a machine tells about itself, as fields of a system description; nothing is guessed.
+"""Detect what a machine reports about itself, as fields of a system description; nothing is guessed.
 
 A run records it in run.json, because the tree may be built on another machine, such as a login node.
 """
@@ -8,40 +8,39 @@ import threading
 import time
 from collections.abc import Callable
 
-from weighbridge.system.detection import accelerators, host, memory, peripherals
-
-Fields = dict[str, str]
+from weighbridge.system.detection import accelerators, host
+from weighbridge.system.detection.commands import Fields
 
 _log = logging.getLogger(__name__)
 
 _PARTS: tuple[Callable[[], Fields], ...] = (
     host.processor,
     host.operating_system,
-    memory.memory,
-    peripherals.storage,
-    peripherals.network,
+    host.memory,
+    host.storage,
+    host.network,
     accelerators.accelerators,
 )
 DEADLINE_S = 2.0
-_SOFTWARE = "other_software_stack"  # several parts know some of it
+_SOFTWARE = "other_software_stack"  # several parts contribute to it
 
 
 def detect(parts: tuple[Callable[[], Fields], ...] = _PARTS, deadline_s: float = DEADLINE_S) -> Fields:
-    """Describe the machine that this runs on; a field that cannot be read is left out.
+    """Return the description of the machine that this runs on; a field that cannot be read is left out.
 
     Never raises and never takes longer than the deadline: a part that fails or is not done by then is left
     out as well, because a description can be completed by hand and a run cannot be repeated for it.
     """
-    told: list[Fields] = [{} for _ in parts]
+    results: list[Fields] = [{} for _ in parts]
 
-    def ask(number: int, part: Callable[[], Fields]) -> None:
+    def run(number: int, part: Callable[[], Fields]) -> None:
         try:
-            told[number] = part()
-        except Exception as error:  # whatever a driver or a strange kernel makes of it
+            results[number] = part()
+        except Exception as error:  # whatever a driver or an unusual kernel causes
             _log.warning("%s cannot be detected (%s)", part.__name__, error)
 
     threads = [
-        threading.Thread(target=ask, args=(number, part), daemon=True) for number, part in enumerate(parts)
+        threading.Thread(target=run, args=(number, part), daemon=True) for number, part in enumerate(parts)
     ]
     end = time.monotonic() + deadline_s
     for thread in threads:
@@ -51,7 +50,7 @@ def detect(parts: tuple[Callable[[], Fields], ...] = _PARTS, deadline_s: float =
         if thread.is_alive():
             _log.warning("%s is not detected within %g s; state it by hand", part.__name__, deadline_s)
     fields: Fields = {}
-    for each in told:
+    for each in results:
         for name, value in each.items():
             adds = name == _SOFTWARE and name in fields
             fields[name] = f"{fields[name]}, {value}" if adds else value

@@ -1,14 +1,17 @@
-"""Asking the kernel's small files and the system's tools, none of which need be there."""
+"""Read the kernel's small files and run the system's tools; either may be missing on a machine."""
 
 import os
 import subprocess
 from pathlib import Path
 
+Fields = dict[str, str]
+"""Fields of a system description, by name."""
+
 _TIMEOUT_S = 1.5
 
 
 def text_of(path: Path) -> str:
-    """Read one of the kernel's small files; empty where it is missing or refuses to be read."""
+    """Return the text of one of the kernel's small files; empty where it cannot be read."""
     try:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError):
@@ -16,9 +19,9 @@ def text_of(path: Path) -> str:
 
 
 def output_of(*command: str) -> str:
-    """Run a tool, in English; empty where it is missing, fails or takes too long."""
+    """Return what a tool prints in English; empty where it is missing, fails or takes too long."""
     try:
-        answer = subprocess.run(
+        done = subprocess.run(
             command,
             capture_output=True,
             text=True,
@@ -29,4 +32,4 @@ def output_of(*command: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return answer.stdout if answer.returncode == 0 else ""
+    return done.stdout if done.returncode == 0 else ""

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from weighbridge.records.telemetry_record import Metric
-from weighbridge.system.telemetry.gpu_telemetry import Gpus
-from weighbridge.system.telemetry.host_telemetry import Machine
+from weighbridge.system.telemetry.gpu_telemetry import GpuSource
+from weighbridge.system.telemetry.host_telemetry import HostSource
 from weighbridge.system.telemetry.recorder import Recording, record_sources
-from weighbridge.system.telemetry.server_telemetry import Server
+from weighbridge.system.telemetry.server_telemetry import ServerSource
 
 __all__ = ["Recording", "recording"]
 
@@ -32,5 +32,5 @@ def recording(
         path: The Parquet file: time_ns (monotonic, as in requests.parquet), source, metric, value.
         metric_names: Names on the servers' /metrics pages, from the server's adapter.
     """
-    servers = [Server(number, url, api_key, metric_names) for number, url in enumerate(endpoints)]
-    return record_sources([*servers, Gpus(), Machine(server_pids)], path)
+    servers = [ServerSource(number, url, api_key, metric_names) for number, url in enumerate(endpoints)]
+    return record_sources([*servers, GpuSource(), HostSource(server_pids)], path)

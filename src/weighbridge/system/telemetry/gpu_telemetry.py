@@ -1,4 +1,4 @@
-"""NVIDIA's GPUs as NVML tells them. AMD's are left out: nothing here could try them."""
+"""Telemetry of NVIDIA's GPUs, from NVML. AMD's are left out: there was none to test with."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -8,9 +8,9 @@ import pynvml
 
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.system.gpus import visible_accelerators
-from weighbridge.system.telemetry.samples import AbsentError, Reading
+from weighbridge.system.telemetry.samples import AbsentError, MetricReading
 
-_QUESTIONS: dict[Metric, Callable[[Any], float]] = {
+_READ: dict[Metric, Callable[[Any], float]] = {
     Metric.UTILISATION: lambda gpu: pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100,
     Metric.MEMORY_USED_BYTES: lambda gpu: pynvml.nvmlDeviceGetMemoryInfo(gpu).used,
     Metric.POWER_W: lambda gpu: pynvml.nvmlDeviceGetPowerUsage(gpu) / 1000,
@@ -21,7 +21,7 @@ _QUESTIONS: dict[Metric, Callable[[Any], float]] = {
 }
 
 
-class Gpus:
+class GpuSource:
     """The GPUs that this process may use; NVML stays open between readings."""
 
     name = "the GPUs"
@@ -29,26 +29,26 @@ class Gpus:
     def __init__(self) -> None:
         self._gpus: dict[str, Any] = {}
 
-    def read(self) -> Sequence[Reading]:
-        """Ask every GPU everything; what one does not tell stays out.
+    def read(self) -> Sequence[MetricReading]:
+        """Read every metric of every GPU; one that a GPU does not report is left out.
 
         Raises:
-            AbsentError: there are none.
-            OSError: none answers any more.
+            AbsentError: there are no GPUs.
+            OSError: no GPU answers any more.
         """
         if not self._gpus:
             self._open()
         readings = []
         for name, gpu in self._gpus.items():
-            for metric, ask in _QUESTIONS.items():
+            for metric, value_of in _READ.items():
                 with contextlib.suppress(pynvml.NVMLError):
-                    readings.append(Reading(name, metric, float(ask(gpu))))
+                    readings.append(MetricReading(name, metric, float(value_of(gpu))))
         if not readings:
-            raise OSError("NVML answers nothing")
+            raise OSError("NVML reports nothing")
         return readings
 
     def close(self) -> None:
-        """Let go of NVML."""
+        """Close NVML."""
         if self._gpus:
             self._gpus = {}
             with contextlib.suppress(pynvml.NVMLError):

@@ -1,4 +1,4 @@
-"""CPU and memory of the host, of the load client's processes, and of the servers' process trees."""
+"""Telemetry of CPU and memory: the host, the load client's processes, and the servers' process trees."""
 
 import os
 import re
@@ -9,26 +9,26 @@ from time import monotonic
 import psutil
 
 from weighbridge.records.telemetry_record import Metric
-from weighbridge.system.telemetry.samples import Reading
+from weighbridge.system.telemetry.samples import MetricReading
 
-# Less tells nothing of the cores in use: the kernel counts in ticks of 10 ms.
+# A shorter interval gives no useful value of the cores in use: the kernel counts in ticks of 10 ms.
 _SHORTEST_S = 0.5
-# Who belongs to whom is asked this often: it takes a walk over all processes of the machine.
+# Which processes belong together is looked up this often: it reads all processes of the machine.
 _WALK_EVERY_S = 30.0
 _SERVER = "process server"
 _LOADGEN = "process loadgen"
 # What client/process_group.py starts: a module, and its job as JSON.
-_CREW = re.compile(r"weighbridge\.(?P<module>loadgen\.process|client\.worker)\b")
+_CLIENT = re.compile(r"weighbridge\.(?P<module>loadgen\.process|client\.worker)\b")
 _NUMBER = re.compile(r'"number":(\d+)')
 
 Group = dict[int, psutil.Process]
 
 
-class Machine:
-    """Host and processes, read from the kernel.
+class HostSource:
+    """The host and its processes, read from the kernel.
 
-    The servers' memory is the sum over their processes, so that what these share is counted once for each.
-    Children that live for less than a walk are not seen.
+    The servers' memory is the sum over their processes, so memory that they share is counted several times.
+    Children that end between two look-ups are not seen.
     """
 
     name = "host and processes"
@@ -41,12 +41,12 @@ class Machine:
         self._cpu_s: dict[int, float] = {}
         self._host_cpu_s: float | None = None
 
-    def read(self) -> Sequence[Reading]:
-        """Read everything once, nothing if that was just now; cores in use need a reading before."""
+    def read(self) -> Sequence[MetricReading]:
+        """Read everything once; nothing within 0.5 s of the last call. Cores in use need an earlier call."""
         now_s = monotonic()
         if now_s - self._read_s < _SHORTEST_S:
             return []
-        # The client's processes start after the first reading; they come all at once, LoadGen's last.
+        # The client's processes start after the first reading, all together, LoadGen's last.
         if now_s - self._walked_s >= _WALK_EVERY_S or _LOADGEN not in self._groups:
             self._walked_s = now_s
             self._groups = self._walk()
@@ -58,17 +58,17 @@ class Machine:
         return readings
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to close."""
 
     def _walk(self) -> dict[str, Group]:
-        """Find the client's processes by what they run, and the servers' by who started them."""
+        """Return the client's processes, found by what they run, and the servers', found by their parents."""
         groups: dict[str, Group] = {}
         parents: dict[int, int] = {}
         below = psutil.Process().children(recursive=True)
         for process in below:
             with suppress(psutil.Error):
                 parents[process.pid] = process.ppid()
-                if parents[process.pid] == os.getpid() and (name := _crew_name(process.cmdline())):
+                if parents[process.pid] == os.getpid() and (name := _client_name(process.cmdline())):
                     groups[name] = {process.pid: process}
         servers = {process.pid: process for process in below if self._serves(process.pid, parents)}
         return groups | ({_SERVER: servers} if servers else {})
@@ -80,7 +80,7 @@ class Machine:
 
     def _group(
         self, source: str, group: Group, before: dict[int, float], elapsed_s: float
-    ) -> Iterator[Reading]:
+    ) -> Iterator[MetricReading]:
         spent_s, rss_bytes, known = 0.0, 0, False
         for pid, process in list(group.items()):
             try:
@@ -94,22 +94,22 @@ class Machine:
                 known = True
                 spent_s += max(0.0, self._cpu_s[pid] - before[pid])
         if known:
-            yield Reading(source, Metric.CPU_CORES, spent_s / elapsed_s)
+            yield MetricReading(source, Metric.CPU_CORES, spent_s / elapsed_s)
         if group:
-            yield Reading(source, Metric.RSS_BYTES, rss_bytes)
+            yield MetricReading(source, Metric.RSS_BYTES, rss_bytes)
 
-    def _host(self, elapsed_s: float) -> Iterator[Reading]:
+    def _host(self, elapsed_s: float) -> Iterator[MetricReading]:
         times = psutil.cpu_times()
         busy_s = times.user + times.nice + times.system + times.irq + times.softirq
         if self._host_cpu_s is not None:
-            yield Reading("host", Metric.CPU_CORES, max(0.0, busy_s - self._host_cpu_s) / elapsed_s)
+            yield MetricReading("host", Metric.CPU_CORES, max(0.0, busy_s - self._host_cpu_s) / elapsed_s)
         self._host_cpu_s = busy_s
-        yield Reading("host", Metric.MEMORY_AVAILABLE_BYTES, psutil.virtual_memory().available)
+        yield MetricReading("host", Metric.MEMORY_AVAILABLE_BYTES, psutil.virtual_memory().available)
 
 
-def _crew_name(command: Sequence[str]) -> str | None:
-    """Name a process of the load client by its command line."""
-    found = next(filter(None, map(_CREW.fullmatch, command)), None)
+def _client_name(command: Sequence[str]) -> str | None:
+    """Return the name of a process of the load client, from its command line; None for other processes."""
+    found = next(filter(None, map(_CLIENT.fullmatch, command)), None)
     if found is None:
         return None
     number = _NUMBER.search(command[-1])

@@ -1,4 +1,4 @@
-"""The threads that read the sources once a second, and what is left of them when the run is over."""
+"""Read the sources once a second, each in its own thread, and write telemetry.parquet at the end."""
 
 import io
 import logging
@@ -26,10 +26,10 @@ _LAST_SAMPLES_S = 1.0
 
 
 class Recording:
-    """What a recording came to.
+    """The result of a recording.
 
     Attributes:
-        brief: For run.json; None until the recording has ended, and where it failed.
+        brief: Summary for run.json; None until the recording has ended, or if it failed.
     """
 
     brief: TelemetryBrief | None = None
@@ -37,9 +37,9 @@ class Recording:
 
 @contextmanager
 def record_sources(sources: Sequence[Source], path: Path) -> Iterator[Recording]:
-    """Read the sources for the length of a with block, and write the file at its end, whatever ends it.
+    """Read the sources for the duration of a with block, and write the file at its end, whatever ends it.
 
-    Nothing that goes wrong here is raised, and the end takes no more than a moment.
+    No error is raised from here, and the end takes little more than a second.
     """
     result, ending, started_s = Recording(), threading.Event(), monotonic()
     readers = [_Reader(source, ending) for source in sources]
@@ -62,7 +62,7 @@ def record_sources(sources: Sequence[Source], path: Path) -> Iterator[Recording]
 
 
 class _Reader(threading.Thread):
-    """Reads one source until the end; a daemon, since nobody waits for one that hangs."""
+    """Reads one source until the end; a daemon thread, so that one that hangs does not hold up the exit."""
 
     def __init__(self, source: Source, ending: threading.Event) -> None:
         super().__init__(name=f"telemetry of {source.name}", daemon=True)
@@ -74,15 +74,15 @@ class _Reader(threading.Thread):
         try:
             while True:
                 last = self._ending.is_set()
-                well = self._read()
+                succeeded = self._read()
                 self.cpu_s = thread_time()
-                pause_s = _EVERY_S if well else min(2 * pause_s, _LONGEST_PAUSE_S)
-                # On a grid, and what was missed stays missed: a slow server is not asked without a pause.
+                pause_s = _EVERY_S if succeeded else min(2 * pause_s, _LONGEST_PAUSE_S)
+                # Times are on a grid and missed ones are skipped, so a slow server always gets a pause.
                 due_s += pause_s * max(1, math.ceil((monotonic() - due_s) / pause_s))
-                if last or (self._ending.wait(due_s - monotonic()) and not well):
+                if last or (self._ending.wait(due_s - monotonic()) and not succeeded):
                     return
         except AbsentError:
-            log.debug("telemetry: there is nothing like %s here", self._source.name)
+            log.debug("telemetry: this machine does not have %s", self._source.name)
         finally:
             self._source.close()
 
@@ -95,7 +95,7 @@ class _Reader(threading.Thread):
             if not self._warned and not self._ending.is_set():
                 self._warned = True
                 log.warning(
-                    "no telemetry of %s (%s); it is asked again now and then, and the run goes on",
+                    "no telemetry of %s (%s); it is tried again from time to time, and the run goes on",
                     self._source.name,
                     error,
                 )

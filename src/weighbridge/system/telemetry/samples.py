@@ -1,4 +1,4 @@
-"""Readings of a run, kept small while it lasts, and the table they become."""
+"""The readings of a run, stored compactly while it lasts, and the table made of them."""
 
 from array import array
 from collections.abc import Iterable, Sequence
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from weighbridge.records.telemetry_record import Metric
 
 
-class Reading(NamedTuple):
-    """One value of one thing: "server 0", "gpu 3", "process loadgen", "host"."""
+class MetricReading(NamedTuple):
+    """One value of one source: "server 0", "gpu 3", "process loadgen", "host"."""
 
     source: str
     metric: Metric
@@ -21,21 +21,21 @@ class Reading(NamedTuple):
 
 
 class Source(Protocol):
-    """Something that can be read again and again, always from the same thread."""
+    """Something that can be read repeatedly, always from the same thread."""
 
     @property
     def name(self) -> str:
-        """How a warning calls it."""
+        """Return its name for warnings."""
 
-    def read(self) -> Sequence[Reading]:
-        """Read everything once; what is raised means that there is nothing to read now.
+    def read(self) -> Sequence[MetricReading]:
+        """Read every metric once; any other exception means that there is nothing to read now.
 
         Raises:
-            AbsentError: there never will be.
+            AbsentError: this machine does not have the source.
         """
 
     def close(self) -> None:
-        """Let go of what reading needed."""
+        """Release what reading needed."""
 
 
 class AbsentError(Exception):
@@ -52,8 +52,8 @@ class Samples:
         self._series: dict[tuple[str, Metric], int] = {}
         self._times_ns, self._numbers, self._values = array("q"), array("H"), array("d")
 
-    def add(self, time_ns: int, readings: Iterable[Reading]) -> None:
-        """Keep what was read at a time of the monotonic clock."""
+    def add(self, time_ns: int, readings: Iterable[MetricReading]) -> None:
+        """Store what was read at `time_ns` of the monotonic clock."""
         for source, metric, value in readings:
             number = self._series.setdefault((source, metric), len(self._series))
             self._times_ns.append(time_ns)
@@ -61,7 +61,7 @@ class Samples:
             self._values.append(value)  # the last of the three: its length is that of whole rows
 
     def table(self) -> pa.Table:
-        """Copy to a table of time_ns, source, metric and value."""
+        """Return a table with the columns time_ns, source, metric and value."""
         rows = len(self._values)
         numbers = pa.array(self._numbers[:rows], pa.uint16())
         series = list(self._series)
@@ -80,15 +80,15 @@ def _labels(numbers: pa.Array, names: list[str]) -> pa.Array:
 
 
 def join(parts: Iterable[Samples]) -> pa.Table:
-    """Put the samples of several sources into one table, in the order of time."""
+    """Return the samples of several sources as one table, ordered by time."""
     tables = [part.table() for part in parts]
     return pa.concat_tables(tables or [Samples().table()]).unify_dictionaries().sort_by("time_ns")
 
 
 def growth(table: pa.Table, metric: Metric) -> int | None:
-    """Add up how much a counter grew over all sources; None where nothing tells.
+    """Return how much a counter grew, summed over all sources; None where no source reports it.
 
-    A counter that fell has begun again from nought: what it shows then has all been added since.
+    A counter that fell has started again from 0: its new value has been counted since.
     """
     rows = table.filter(pc.equal(table["metric"].cast(pa.string()), metric.value))
     if not len(rows):

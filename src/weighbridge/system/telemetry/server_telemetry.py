@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from prometheus_client.parser import text_string_to_metric_families
 
 from weighbridge.records.telemetry_record import Metric
-from weighbridge.system.telemetry.samples import Reading
+from weighbridge.system.telemetry.samples import MetricReading
 
 _TIMEOUT_S = 2.0
 _LARGEST_BYTES = 8 << 20  # a full page of vLLM has some 45 KB an engine
@@ -41,7 +41,7 @@ def read_page(text: str, names: Mapping[str, Metric]) -> dict[Metric, float]:
     }
 
 
-class Server:
+class ServerSource:
     """One endpoint, read over one connection that stays open.
 
     The standard library's client takes a third of httpx2's CPU time for a page.
@@ -56,7 +56,7 @@ class Server:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._connection: http.client.HTTPConnection | None = None
 
-    def read(self) -> Sequence[Reading]:
+    def read(self) -> Sequence[MetricReading]:
         """Read the page once.
 
         Raises:
@@ -70,7 +70,7 @@ class Server:
         found = read_page(page, self._names)
         if not found:
             raise ValueError(f"{self._path} has none of the expected metrics")
-        return [Reading(self.name, metric, value) for metric, value in found.items()]
+        return [MetricReading(self.name, metric, value) for metric, value in found.items()]
 
     def close(self) -> None:
         """Close the connection; the next reading opens another."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.serving.gpu_assignment import divide
+from weighbridge.serving.gpu_assignment import equal_groups
 from weighbridge.system import gpus as hardware
 from weighbridge.system.gpus import Device, cpus_of, visible_devices
 
@@ -18,7 +18,7 @@ NODES = st.lists(st.sampled_from([None, 0, 1, 2]), min_size=1, max_size=16)
 def test_groups_are_equal_and_no_gpu_is_in_two(nodes: list[int | None], groups: int) -> None:
     devices = [Device(str(number), node) for number, node in enumerate(nodes)]
     groups = min(groups, len(devices))
-    divided = divide(devices, groups)
+    divided = equal_groups(devices, groups)
     assert {len(group) for group in divided} == {len(devices) // groups}
     assert len(divided) == groups
     assert max(Counter(device for group in divided for device in group).values()) == 1
@@ -32,13 +32,13 @@ def test_groups_that_fit_into_nodes_stay_there(sizes: list[int], each: int, seed
         for number in range(groups * each)
     ]
     seed.shuffle(devices)  # type: ignore[attr-defined]
-    for group in divide(devices, sum(sizes)):
+    for group in equal_groups(devices, sum(sizes)):
         assert len({device.numa_node for device in group}) == 1
 
 
 def test_an_interleaved_machine() -> None:
     devices = [Device(str(number), number % 2) for number in range(8)]
-    assert [[device.token for device in group] for group in divide(devices, 2)] == [
+    assert [[device.token for device in group] for group in equal_groups(devices, 2)] == [
         ["0", "2", "4", "6"],
         ["1", "3", "5", "7"],
     ]

@@ -59,7 +59,6 @@ def test_no_import_runs_back_up_the_order_of_the_rooms() -> None:
     assert _backward(GRAPH) == set()
 
 
-@on_its_way
 def test_no_rooms_import_each_other_in_a_circle() -> None:
     assert _circle(rooms.room_imports(GRAPH)) == []
 
@@ -75,7 +74,6 @@ def _plugin(path: Path) -> str:
     return parts[1] if parts[0] == "benchmarks" and len(parts) > 2 else ""
 
 
-@on_its_way
 def test_no_two_modules_have_the_same_file_name() -> None:
     places = defaultdict(list)
     for path in MODULES.values():

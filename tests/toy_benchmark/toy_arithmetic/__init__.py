@@ -1,0 +1,73 @@
+"""The benchmark toy-arithmetic: sums, differences and products of small numbers.
+
+What is heavy is imported when it is called: every process that reads a round imports this file.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from weighbridge.artifacts.kinds import Kind
+    from weighbridge.artifacts.proof import Proof
+    from weighbridge.benchmarks.protocol import Benchmark, Task, TokenCounter
+
+
+class ToyArithmetic:
+    """The benchmark as a plug-in; it has no prompt file and no reference."""
+
+    name = "toy-arithmetic"
+    folder = Path(__file__).parent
+    answer_tokens = 8
+    input_data_types = "UTF-8 text"
+    reference_weights = "toy/calculator"
+
+    def task(self, prompt: Path | None) -> "Task":
+        """Return the task.
+
+        Raises:
+            InputError: a prompt file is given, and this benchmark has no use for one.
+        """
+        from toy_arithmetic.task import Arithmetic
+        from weighbridge.core.errors import InputError
+
+        if prompt is not None:
+            raise InputError(f"{prompt}: {self.name} takes no prompt file; remove artifacts.prompt.")
+        return Arithmetic()
+
+    def check_prompt(self, prompt: Path, pins: Mapping[str, str]) -> None:
+        """Refuse a prompt file.
+
+        Raises:
+            InputError: always.
+        """
+        from weighbridge.core.errors import InputError
+
+        raise InputError(f"{prompt}: {self.name} takes no prompt file; remove artifacts.prompt.")
+
+    def extract_prompt(self, reference: "Proof", pins: Mapping[str, str], out: Path) -> None:
+        """Refuse to take a prompt from a reference.
+
+        Raises:
+            InputError: always.
+        """
+        from weighbridge.core.errors import InputError
+
+        raise InputError(f"{self.name} has no reference; set artifacts.reference to null.")
+
+    def synthesise(self, kind: "Kind", samples: int, folder: Path) -> None:
+        """Make up questions, or a model without weights.
+
+        Raises:
+            InputError: nothing else can be made up.
+        """
+        from toy_arithmetic.synthetic import synthesise
+
+        synthesise(kind, samples, folder)
+
+    def token_counter(self, model: Path) -> "TokenCounter | None":
+        """Return None: the made-up model has no tokenizer."""
+        return None
+
+
+BENCHMARK: "Benchmark" = ToyArithmetic()

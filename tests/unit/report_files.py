@@ -1,4 +1,4 @@
-"""What a report reads beside logs and verdicts: requests, telemetry, a peak search, a study."""
+"""What a report reads beside logs and verdicts: requests, telemetry, a peak search, an error analysis."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weighbridge.evaluation.error_analysis import Example, Group, Level, Study, Unparsable
+from weighbridge.evaluation.error_analysis import ErrorAnalysis, Example, Group, Level, Unparsable
 
 START_NS = 5_000_000_000_000
 SECOND_NS = 1_000_000_000
@@ -38,11 +38,11 @@ def write_telemetry(path: Path, curves: dict[tuple[str, str], list[float]]) -> N
     pq.write_table(pa.table(dict(zip(names, map(pa.array, zip(*rows, strict=True)), strict=True))), path)
 
 
-def study(text: str = "text", picture: bytes | None = None) -> Study:
-    """A study whose every text is `text`."""
-    return Study(
+def error_analysis(text: str = "text", image: bytes | None = None) -> ErrorAnalysis:
+    """Return an error analysis whose every text is `text`."""
+    return ErrorAnalysis(
         levels=(Level("f1", 0.79, 0.78, 0.80, 600), Level("category level 1", 0.9, 0.88, 0.92, 600)),
-        groups=(Group(text, 0.4, 30, 0.01, (Example(17, text, text, text, picture),)),),
+        groups=(Group(text, 0.4, 30, 0.01, (Example(17, text, text, text, image),)),),
         unparsable=(Unparsable(18, text), Unparsable(19, "")),
         unparsable_total=41,
     )

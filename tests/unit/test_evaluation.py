@@ -86,7 +86,7 @@ def test_nothing_is_written_where_nothing_may_be_scored(inputs: dict[str, Path])
     with pytest.raises(InputError, match="1 of 4 samples have no answer"):
         evaluate(**inputs, round_=ROUND)
     _write_answers(inputs["logs"], ["{}"] * 5)
-    with pytest.raises(InputError, match="has 4 samples, round small has 5"):
+    with pytest.raises(InputError, match="has 4 samples, but round small has 5"):
         evaluate(**inputs, round_=ROUND.model_copy(update={"samples": 5}))
     assert not inputs["output"].exists()
 

@@ -190,7 +190,7 @@ def test_too_few_queries_for_any_proof_are_said_so(runs: Callable[..., Verdict])
     detail = {"result_query_count": 400, "result_overlatency_query_count": 0}
     check = next(check for check in runs(detail=detail).failed if check.name == "early stopping")
     assert check.limit == ">= 459 queries"
-    assert "59 more" in (check.remedy or "")
+    assert "59 further on-time queries" in (check.remedy or "")
 
 
 def test_a_missing_or_contradicting_summary_is_caught(tmp_path: Path) -> None:

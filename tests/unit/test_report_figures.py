@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 from probes import peak, probe
-from report_files import study
+from report_files import error_analysis
 
 from weighbridge.evaluation.error_analysis import Level
 from weighbridge.report.colors import PALETTE, Colour
@@ -162,7 +162,9 @@ def test_the_floors_name_stays_within_the_axes(floor: float) -> None:
 
 
 def test_scores_have_their_intervals_and_the_floor() -> None:
-    figure = accuracy_figures.levels({"Offline": study().levels, "Server": study().levels}, 0.7824, "f1")
+    figure = accuracy_figures.levels(
+        {"Offline": error_analysis().levels, "Server": error_analysis().levels}, 0.7824, "f1"
+    )
     [axes] = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["f1", "category level 1"]
     assert len(axes.containers) == 2

@@ -10,11 +10,11 @@ import pytest
 from loadgen_files import small_round, write_results
 from markupsafe import Markup
 from probes import peak, probe
-from report_files import study, write_requests, write_telemetry
+from report_files import error_analysis, write_requests, write_telemetry
 
 from weighbridge.config.round import Mode, Round
 from weighbridge.core.errors import InputError
-from weighbridge.evaluation.error_analysis import Study
+from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.report import write_report
 from weighbridge.report.charts import GROUPS, Gap, drawings
 from weighbridge.report.inputs import Missing, gather
@@ -58,7 +58,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """Results with everything that a report can show but a study, which tests bring themselves."""
+    """Results with everything that a report can show but an error analysis, which tests bring themselves."""
     folder = tmp_path / "results"
     write_results(folder, ROUND)
     chance = np.random.default_rng(3)
@@ -87,10 +87,10 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
-def page_of(results: Path, round_: Round | None = ROUND, studied: Study | None = None) -> Page:
+def page_of(results: Path, round_: Round | None = ROUND, studied: ErrorAnalysis | None = None) -> Page:
     """Make the page with pictures that are not drawn: that takes seconds, and other tests look at them."""
     material = gather(results, round_)
-    studies: dict[str, Study | Missing] = {
+    studies: dict[str, ErrorAnalysis | Missing] = {
         scenario: studied or Missing("not studied") for scenario in material.round_.scenarios
     }
     pictures = [
@@ -108,7 +108,7 @@ def written(results: Path, **options: Path) -> Page:
     return Page((results / "report.html").read_text())
 
 
-HARMFUL = study(HOSTILE, picture=b"\x89PNG not really")
+HARMFUL = error_analysis(HOSTILE, image=b"\x89PNG not really")
 
 
 def test_every_part_is_there_in_the_order_of_a_reader(results: Path) -> None:

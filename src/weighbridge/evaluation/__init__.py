@@ -1,1 +1,1 @@
-"""From an accuracy run's answers to scores, intervals and an analysis of the errors."""
+"""Score an accuracy run's answers: scores, confidence intervals and error analysis."""

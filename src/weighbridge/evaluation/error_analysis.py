@@ -1,4 +1,4 @@
-"""What an accuracy run's answers are like: how sure its scores are, where points were lost, and examples."""
+"""Analyse an accuracy run's errors: confidence intervals, the groups that lost most, and examples."""
 
 import io
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ from weighbridge.evaluation.intervals import ratio_interval
 _GROUPS = 6
 _EXAMPLES = 3
 _UNPARSABLE = 20
-_TEXT_LIMIT = 2000  # characters; a model that repeats itself writes up to its length limit
-_PICTURE_PIXELS = 160
+_TEXT_LIMIT = 2000  # characters; an answer that repeats itself can be as long as the token limit
+_IMAGE_PIXELS = 160  # longer side of a thumbnail
 
 
 @dataclass(frozen=True)
 class Level:
-    """One metric, or a level of it.
+    """One metric, or one level of a hierarchical metric, with its confidence interval.
 
     Attributes:
-        name: As in the score: first the main metric.
-        value: Over all samples.
-        low: Where it is at least, with 95 % confidence.
-        high: Where it is at most.
-        samples: Samples that have a part in it.
+        name: Name of the metric or level.
+        value: Its value over all samples, 0 to 1.
+        low: Lower bound of the 95 % confidence interval.
+        high: Upper bound.
+        samples: Number of samples that contribute to it.
     """
 
     name: str
@@ -43,33 +43,33 @@ class Level:
 
 @dataclass(frozen=True)
 class Example:
-    """A sample that lost points.
+    """A sample whose answer lost points.
 
     Attributes:
-        sample: Its number in the dataset.
-        title: What a person calls it.
-        truth: The right answer, written as an answer.
-        answer: As the model wrote it, shortened if very long.
-        picture: A small JPEG; None where the sample has none that can be read.
+        sample: Index in the dataset.
+        title: Short description for people.
+        truth: The correct answer, in the format of an answer.
+        answer: The model's answer, shortened to 2,000 characters.
+        image: A small JPEG; None if the sample has no image that can be decoded.
     """
 
     sample: int
     title: str
     truth: str
     answer: str
-    picture: bytes | None
+    image: bytes | None
 
 
 @dataclass(frozen=True)
 class Group:
-    """Samples of one kind.
+    """The samples of one group.
 
     Attributes:
-        name: What the task calls them.
-        value: The main metric over these samples alone.
-        samples: How many they are.
-        lost: By how much the main metric over all samples would rise, were all of these right.
-        examples: Those that lost most, the readable ones first.
+        name: The task's name of the group.
+        value: The main metric over this group alone, 0 to 1.
+        samples: Number of samples.
+        lost: How much the main metric over all samples would rise if every answer of the group were right.
+        examples: The samples that lost most, those with parsable answers first.
     """
 
     name: str
@@ -81,21 +81,21 @@ class Group:
 
 @dataclass(frozen=True)
 class Unparsable:
-    """An answer that could not be read, as it was; shortened if very long."""
+    """An answer that could not be parsed, shortened to 2,000 characters."""
 
     sample: int
     answer: str
 
 
 @dataclass(frozen=True)
-class Study:
-    """All of it.
+class ErrorAnalysis:
+    """The error analysis of one accuracy run.
 
     Attributes:
-        levels: The main metric, its levels, and the other metrics.
-        groups: Those that score no better than the whole, the costliest first.
-        unparsable: The first unreadable answers.
-        unparsable_total: How many there are.
+        levels: The main metric, then its levels, then the other metrics.
+        groups: Up to 6 groups that score no better than the whole, the one that lost most first.
+        unparsable: The first 20 answers that could not be parsed.
+        unparsable_total: Number of answers that could not be parsed.
     """
 
     levels: tuple[Level, ...]
@@ -104,24 +104,24 @@ class Study:
     unparsable_total: int
 
 
-def study(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round) -> Study:
-    """Look at the answers of the accuracy run in folder `logs`.
+def analyse_errors(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round) -> ErrorAnalysis:
+    """Analyse the answers of an accuracy run.
 
     Args:
         logs: Folder of the run.
         dataset: Folder of the dataset.
-        prompt: The benchmark's prompt file, where it has one.
-        round_: Which benchmark, splits and number of samples.
+        prompt: The benchmark's prompt file, if it has one.
+        round_: Names the benchmark, the splits and the number of samples.
 
     Raises:
         InputError: the log is incomplete or damaged, or the dataset is not the round's.
     """
     run = read_answered(logs=logs, dataset=dataset, prompt=prompt, round_=round_)
-    divided = run.task.per_sample(run.truth, run.answers)
-    unreadable = np.flatnonzero(~divided.readable)
-    return Study(
-        levels=tuple(map(_level, divided.measures)),
-        groups=_worst_groups(run, divided, dataset, round_.splits),
+    scored = run.task.per_sample(run.truth, run.answers)
+    unreadable = np.flatnonzero(~scored.readable)
+    return ErrorAnalysis(
+        levels=tuple(map(_level, scored.measures)),
+        groups=_worst_groups(run, scored, dataset, round_.splits),
         unparsable=tuple(
             Unparsable(sample, _shortened(run.answers[sample]))
             for sample in unreadable[:_UNPARSABLE].tolist()
@@ -136,11 +136,11 @@ def _level(measure: Measure) -> Level:
 
 
 def _worst_groups(
-    run: Answered, divided: PerSample, dataset: Path, splits: Sequence[str]
+    run: Answered, scored: PerSample, dataset: Path, splits: Sequence[str]
 ) -> tuple[Group, ...]:
-    """Find where the main metric is lost; what all groups lose adds up to what it lacks to 1."""
-    main = divided.measures[0]
-    names, group_of = np.unique(divided.groups.astype(str), return_inverse=True)
+    """Return the groups that lost most of the main metric; the losses of all groups add up to 1 - metric."""
+    main = scored.measures[0]
+    names, group_of = np.unique(scored.groups.astype(str), return_inverse=True)
     gained, possible = (np.bincount(group_of, weights) for weights in (main.gained, main.possible))
     values = np.divide(gained, possible, out=np.zeros_like(gained), where=possible > 0)
     lost = (possible - gained) / max(possible.sum(), 1)
@@ -148,7 +148,7 @@ def _worst_groups(
     worst = [
         group for group in np.argsort(-lost, kind="stable") if lost[group] > 0 and values[group] <= whole
     ][:_GROUPS]
-    chosen = {group: _worst_samples(divided, group_of == group) for group in worst}
+    chosen = {group: _worst_samples(scored, group_of == group) for group in worst}
     examples = _examples(run, dataset, splits, [sample for samples in chosen.values() for sample in samples])
     return tuple(
         Group(
@@ -162,12 +162,12 @@ def _worst_groups(
     )
 
 
-def _worst_samples(divided: PerSample, inside: NDArray[np.bool_]) -> list[int]:
-    """Choose the samples that lost most; a wrong answer that can be read tells more than one that cannot."""
-    main = divided.measures[0]
+def _worst_samples(scored: PerSample, inside: NDArray[np.bool_]) -> list[int]:
+    """Return the samples that lost most; wrong answers come before unparsable ones, which explain less."""
+    main = scored.measures[0]
     lost = main.possible - main.gained
     candidates = np.flatnonzero(inside & (lost > 0))
-    order = np.lexsort((candidates, -lost[candidates], ~divided.readable[candidates]))
+    order = np.lexsort((candidates, -lost[candidates], ~scored.readable[candidates]))
     return [int(sample) for sample in candidates[order[:_EXAMPLES]]]
 
 
@@ -183,7 +183,7 @@ def _examples(
             title=description.title,
             truth=description.truth,
             answer=_shortened(run.answers[sample]),
-            picture=None if description.image is None else _thumbnail(description.image),
+            image=None if description.image is None else _thumbnail(description.image),
         )
     return examples
 
@@ -193,14 +193,14 @@ def _shortened(text: str) -> str:
 
 
 def _thumbnail(image: bytes) -> bytes | None:
-    """Shrink a picture, upright and on white, to a JPEG of some kilobytes."""
+    """Return an upright JPEG thumbnail on white, a few kilobytes; None if the image cannot be decoded."""
     try:
         with Image.open(io.BytesIO(image)) as opened:
-            opened.draft("RGB", (2 * _PICTURE_PIXELS, 2 * _PICTURE_PIXELS))  # a large JPEG is decoded small
+            opened.draft("RGB", (2 * _IMAGE_PIXELS, 2 * _IMAGE_PIXELS))  # decode at lower resolution
             upright = ImageOps.exif_transpose(opened).convert("RGBA")
     except (OSError, ValueError, SyntaxError):
         return None
-    upright.thumbnail((_PICTURE_PIXELS, _PICTURE_PIXELS))
+    upright.thumbnail((_IMAGE_PIXELS, _IMAGE_PIXELS))
     white = Image.new("RGBA", upright.size, "white")
     buffer = io.BytesIO()
     Image.alpha_composite(white, upright).convert("RGB").save(buffer, format="JPEG", quality=80)

@@ -1,4 +1,4 @@
-"""One accuracy run's answers, scored: accuracy.txt for the checker, accuracy.json with everything."""
+"""Score an accuracy run and write accuracy.txt (for the official checker) and accuracy.json (complete)."""
 
 import logging
 from dataclasses import dataclass
@@ -20,7 +20,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Answered:
-    """An accuracy run's answers beside the truth: answers[i] belongs to row i."""
+    """An accuracy run's answers and the ground truth.
+
+    Attributes:
+        task: The benchmark's task.
+        truth: One row per sample, shape (n, columns).
+        answers: The model's text for each row of `truth`, length n.
+    """
 
     task: Task
     truth: DataFrame
@@ -28,13 +34,13 @@ class Answered:
 
 
 def read_answered(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round) -> Answered:
-    """Read an accuracy run, and what it is to be compared with.
+    """Read an accuracy run's answers and the ground truth they are compared with.
 
     Args:
         logs: Folder of the run.
         dataset: Folder of the dataset.
-        prompt: The benchmark's prompt file, where it has one.
-        round_: Which benchmark, splits and number of samples.
+        prompt: The benchmark's prompt file, if it has one.
+        round_: Names the benchmark, the splits and the number of samples.
 
     Raises:
         InputError: the log is incomplete or damaged, or the dataset is not the round's.
@@ -44,7 +50,7 @@ def read_answered(*, logs: Path, dataset: Path, prompt: Path | None, round_: Rou
     truth = task.truth(dataset, round_.splits)
     if len(truth) != round_.samples:
         raise InputError(
-            f"{dataset}: has {len(truth)} samples, round {round_.name} has {round_.samples}; "
+            f"{dataset} has {len(truth)} samples, but round {round_.name} has {round_.samples}; "
             f"use the round's dataset."
         )
     return Answered(task, truth, answers)
@@ -54,7 +60,8 @@ def evaluate(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round, o
     """Score the accuracy run in folder `logs`; write accuracy.txt and accuracy.json into folder `output`.
 
     Raises:
-        InputError: the log is incomplete or damaged, or the dataset is not the round's.
+        InputError: the log is incomplete or damaged, the dataset is not the round's, or the round gates a
+            metric that the benchmark does not compute.
     """
     run = read_answered(logs=logs, dataset=dataset, prompt=prompt, round_=round_)
     score = run.task.score(run.truth, run.answers)
@@ -62,7 +69,8 @@ def evaluate(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round, o
         if metric not in score.metrics:
             known = ", ".join(score.metrics)
             raise InputError(
-                f"round {round_.name}: metric '{metric}' is not one of {round_.benchmark}'s: {known}."
+                f"round {round_.name}: benchmark {round_.benchmark} does not compute '{metric}'; "
+                f"it has: {known}."
             )
     metric = round_.main_metric
     evaluation = Evaluation(
@@ -82,9 +90,10 @@ def evaluate(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round, o
 
 
 def _accuracy_text(line: str, round_: Round) -> str:
-    """Word accuracy.txt; the hash of the log comes in when the log is truncated, never before.
+    """Return the text of accuracy.txt, without the accuracy log's hash.
 
-    The checker takes the first hash line for the log's, so there must be no other.
+    Truncation adds the hash later. The official checker reads the first hash line it finds, so there must be
+    no other.
     """
     note = "" if round_.submittable else f"Demonstration round '{round_.name}': not a submittable result.\n"
     return f"Results\n{note}\n{line}\n"

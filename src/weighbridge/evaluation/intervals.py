@@ -1,4 +1,4 @@
-"""Confidence intervals of scores: pure mathematics."""
+"""Confidence intervals of scores."""
 
 import math
 

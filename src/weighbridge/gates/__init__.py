@@ -1,4 +1,4 @@
-"""The gates: whether a scenario's two runs count, check by check, stricter than the official checker."""
+"""Gates: judge a scenario's performance and accuracy run by checks stricter than the official checker's."""
 
 from weighbridge.gates.foreign_logs import judge_logs
 from weighbridge.gates.judge import judge

@@ -1,4 +1,4 @@
-"""The accuracy run: all answers, once, and a score above the floor."""
+"""Checks of an accuracy run: every sample answered once, and every gated score within its bounds."""
 
 import re
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ def accuracy_checks(
     Args:
         log: Detail log of the accuracy run.
         round_: The rules.
-        evaluation: The run's score; None where only the text of accuracy.txt is there.
-        scores: Every gated score that is known, by name.
+        evaluation: The run's accuracy.json; None if only an accuracy.txt exists.
+        scores: Every gated score that is known, unrounded, by metric name.
     """
     gate = Gate(Mode.ACCURACY)
     asked = log.integer("effective_accuracy_sample_count")
@@ -55,7 +55,7 @@ def _check_bounds(
 
 
 def readings(rules: MetricRules, value: float | None) -> dict[str, Reading]:
-    """Compare a score with every published reading of its floor; the score is never rounded first."""
+    """Compare an unrounded score with every published reading of its floor."""
     return {
         name: Reading(floor=floor, passed=None if value is None else value >= floor)
         for name, floor in rules.readings.items()
@@ -63,10 +63,10 @@ def readings(rules: MetricRules, value: float | None) -> dict[str, Reading]:
 
 
 def known_scores(folder: Path | None, evaluation: Evaluation | None, round_: Round) -> dict[str, float]:
-    """Return every gated score that is known: from the evaluation, else from anyone's accuracy.txt.
+    """Return every gated score that is known: from the evaluation, else from an accuracy.txt.
 
     Raises:
-        InputError: a score stands in accuracy.txt, but is no number.
+        InputError: accuracy.txt holds a score that is not a number.
     """
     if evaluation is not None:
         return {
@@ -79,10 +79,10 @@ def known_scores(folder: Path | None, evaluation: Evaluation | None, round_: Rou
 
 
 def score_in_text(folder: Path | None, metric: str) -> float | None:
-    """Read the score out of anyone's accuracy.txt, in the run's folder or above; None where there is none.
+    """Read a metric's score from accuracy.txt in the run's folder or its parent; None if there is none.
 
     Raises:
-        InputError: the line is there, but its number cannot be read.
+        InputError: the line exists, but its value is not a number.
     """
     if folder is None:
         return None
@@ -106,7 +106,7 @@ def _score_remedy(evaluation: Evaluation | None) -> str:
         share = 100 * evaluation.score.unparsable / evaluation.score.samples
         return (
             f"{evaluation.score.unparsable} answers ({share:.1f} %, {evaluation.empty} of them empty) cannot "
-            f"be read; look at them first: prompt, length limits and the model's weights decide them."
+            f"be parsed; inspect them, then check the prompt, the length limits and the model's weights."
         )
     return (
         "Check the model's revision, quantisation, prompt and sampling; the answers are readable but wrong."

@@ -1,4 +1,4 @@
-"""Anyone's LoadGen logs, judged: each log says itself which scenario and mode it is of."""
+"""Judge LoadGen logs from any source; scenario and mode are read from each detail log."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from weighbridge.records.verdict import Verdict
 
 _MODES = {"PerformanceOnly": Mode.PERFORMANCE, "AccuracyOnly": Mode.ACCURACY}
 
-# By name of the scenario.
+# Scenario name -> mode -> folder of the run.
 Runs = dict[str, dict[Mode, Path]]
 
 
 def judge_logs(folder: Path, round_: Round) -> tuple[Verdict, ...]:
-    """Judge every scenario whose logs lie anywhere under a folder.
+    """Judge every scenario that has logs anywhere under a folder.
 
     Raises:
-        InputError: there are no logs, two of the same scenario and mode, or one that cannot be read.
+        InputError: there are no logs, two runs of one scenario and mode, or a log that cannot be read.
     """
     runs = find_runs(folder, round_)
     return tuple(
@@ -37,16 +37,16 @@ def judge_logs(folder: Path, round_: Round) -> tuple[Verdict, ...]:
 
 
 def find_runs(folder: Path, round_: Round) -> Runs:
-    """Find the runs under a folder by what their detail logs say.
+    """Find the runs under a folder, identified by their detail logs.
 
-    A log names only LoadGen's scenario; of several scenarios of the round that LoadGen issues alike, the one
-    whose folder the log lies in is taken.
+    A log names only LoadGen's scenario. If several scenarios of the round use the same LoadGen scenario, the
+    one named by the innermost folder of the log's path is chosen.
 
     Raises:
-        InputError: as `judge_logs`.
+        InputError: as in `judge_logs`.
     """
     found: Runs = {}
-    # Runs as they were made come first: beside them is what a copy in a tree lacks.
+    # Original run folders first: they hold run.json, which copies in a submission tree lack.
     for path in sorted(folder.rglob(DETAIL), key=lambda path: (not _recorded(path), path)):
         log = read_detail(path)
         issued, test_mode = log.text("effective_scenario"), log.text("effective_test_mode")
@@ -55,25 +55,25 @@ def find_runs(folder: Path, round_: Round) -> Runs:
         if mode is None or scenario is None:
             known = ", ".join(rules.folder for rules in round_.scenarios.values())
             raise InputError(
-                f"{path}: is of scenario {issued}, mode {test_mode}; only performance and accuracy runs of "
+                f"{path}: scenario {issued}, mode {test_mode}; only performance and accuracy runs of "
                 f"{known} can be judged."
             )
         of = found.setdefault(scenario, {})
         if mode in of and sha256_of(of[mode] / DETAIL) == sha256_of(path):
-            continue  # the same run again, as a submission tree has it
+            continue  # a copy of the same run, such as the one in a submission tree
         if mode in of:
             raise InputError(
-                f"{folder}: has two {round_.scenarios[scenario].folder} {mode} runs, {of[mode]} and "
-                f"{path.parent}; give a folder with one of them."
+                f"{folder}: two {round_.scenarios[scenario].folder} {mode} runs, {of[mode]} and "
+                f"{path.parent}; pass a folder that holds one of them."
             )
         of[mode] = path.parent
     if not found:
-        raise InputError(f"{folder}: no {DETAIL} in it or below; give the folder of LoadGen's logs.")
+        raise InputError(f"{folder}: no {DETAIL} in it or below; pass the folder of LoadGen's logs.")
     return found
 
 
 def _scenario_of(log: Path, issued: str | None, round_: Round) -> str | None:
-    """Return the round's scenario that a log is of; None where it has none that LoadGen issues so."""
+    """Return the name of the round's scenario that a log belongs to, or None if no scenario matches."""
     alike = [rules for rules in round_.scenarios.values() if rules.loadgen_scenario == issued]
     named = {name: rules for rules in alike for name in (rules.name, rules.folder)}
     nearest = next((named[part] for part in reversed(log.parts) if part in named), None)
@@ -86,7 +86,7 @@ def _recorded(log: Path) -> bool:
 
 
 def _evaluation(accuracy: Path | None) -> Evaluation | None:
-    """Read the score that `weighbridge evaluate` wrote into the run's folder or above it."""
+    """Read the accuracy.json that `weighbridge evaluate` wrote into the run's folder or its parent."""
     if accuracy is None:
         return None
     places = (accuracy / ACCURACY_JSON, accuracy.parent / ACCURACY_JSON)

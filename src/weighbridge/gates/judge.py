@@ -1,4 +1,4 @@
-"""One scenario judged: all checks over its two runs, and the numbers behind them."""
+"""Judge one scenario: run all checks over its two runs and collect the measured figures."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -27,19 +27,19 @@ def judge(
     round_: Round,
     scenario: ScenarioRules,
 ) -> Verdict:
-    """Judge one scenario.
+    """Judge one scenario and return its verdict.
 
     Args:
         performance: Folder of the performance run: LoadGen's logs and, if Weighbridge made it, run.json.
-            None: there is none, and nothing is known of it.
+            None: there is no such run.
         accuracy: Folder of the accuracy run, likewise.
-        evaluation: The accuracy run's score. None: the score is read from an accuracy.txt in `accuracy` or
-            beside it, and whether every sample was answered stays unknown.
+        evaluation: The accuracy run's accuracy.json. None: the score is read from an accuracy.txt in
+            `accuracy` or its parent, and whether every sample was answered stays unknown.
         round_: The rules.
-        scenario: The scenario of that round which the runs are said to be of.
+        scenario: The scenario of that round that both runs are expected to belong to.
 
     Raises:
-        InputError: a detail log is missing or damaged.
+        InputError: a detail log, run.json or accuracy.txt is missing or damaged.
     """
     scores = known_scores(accuracy, evaluation, round_)
     main = round_.metrics[round_.main_metric]
@@ -118,7 +118,7 @@ def _accuracy(
 
 def _no_run(mode: Mode) -> tuple[Check, ...]:
     gate = Gate(mode)
-    gate.unknown("run", "given", f"A result needs both runs; add the logs of the {mode} run.")
+    gate.unknown("run", "present", f"A result needs both runs; add the logs of the {mode} run.")
     return tuple(gate.checks)
 
 

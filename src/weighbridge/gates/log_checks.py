@@ -1,4 +1,4 @@
-"""What must hold of LoadGen's logs in either mode: the round's LoadGen, seeds, data, and no errors."""
+"""Checks of LoadGen's logs in either mode: LoadGen's release, seeds, dataset size, and no errors."""
 
 from pathlib import Path
 
@@ -14,19 +14,19 @@ _TEST_MODE = {Mode.PERFORMANCE: "PerformanceOnly", Mode.ACCURACY: "AccuracyOnly"
 def common_checks(
     folder: Path, log: DetailLog, mode: Mode, round_: Round, scenario: ScenarioRules
 ) -> list[Check]:
-    """Check one run's detail log and summary for what both modes must have."""
+    """Check what both modes require of a run's detail log and summary."""
     gate = Gate(mode)
     gate.equals(
         "scenario",
         log.text("effective_scenario"),
         scenario.loadgen_scenario,
-        f"This log is of another scenario; give the logs of {scenario.loadgen_scenario}.",
+        f"This log is of another scenario; use the logs of {scenario.loadgen_scenario}.",
     )
     gate.equals(
         "mode",
         log.text("effective_test_mode"),
         _TEST_MODE[mode],
-        f"This log is of another mode; give the logs of the {mode} run.",
+        f"This log is of another mode; use the logs of the {mode} run.",
     )
     _loadgen(gate, log, round_)
     _seeds(gate, log, round_)
@@ -49,7 +49,7 @@ def common_checks(
 
 
 def loadgen_version(log: DetailLog) -> str | None:
-    """Read the release, such as 6.0.15, out of '6.0.15 @ 3546c66b9e'."""
+    """Return the release from the log, such as 6.0.15 for the logged '6.0.15 @ 3546c66b9e'."""
     text = log.text("loadgen_version")
     return text.partition(" @ ")[0].strip() if text else None
 
@@ -82,8 +82,8 @@ def _seeds(gate: Gate, log: DetailLog, round_: Round) -> None:
         " ".join(map(str, logged)),
         " ".join(map(str, wanted)),
         logged == wanted,
-        f"Repeat with mlcommons-loadgen {round_.loadgen_rules.versions[-1]} and one LoadGen run a process: "
-        f"a second run in a process loses its seeds.",
+        f"Repeat with mlcommons-loadgen {round_.loadgen_rules.versions[-1]} and one LoadGen run per process: "
+        f"a second run in the same process loses its seeds.",
     )
 
 
@@ -94,21 +94,21 @@ def _errors(gate: Gate, log: DetailLog) -> None:
         "LoadGen errors",
         counted,
         0,
-        f"Read the errors in {log.path.name}{first}, mend their cause and repeat the run.",
+        f"Read the errors in {log.path.name}{first}, fix their cause and repeat the run.",
     )
 
 
 def _summary(gate: Gate, log: DetailLog, folder: Path) -> None:
-    """Check that the summary is there and says what the detail log says."""
+    """Check that the summary file exists and agrees with the detail log."""
     wanted = log.text("result_validity")
     try:
-        said = read_validity(folder / SUMMARY)
+        reported = read_validity(folder / SUMMARY)
     except InputError:
-        said = "missing"
+        reported = "missing"
     gate.holds(
         "summary file",
-        said,
+        reported,
         wanted or "present, without a result",
-        said == wanted,
-        f"{SUMMARY} must be the one that this very run wrote; restore it or repeat the run.",
+        reported == wanted,
+        f"{SUMMARY} must be the file that this run wrote; restore it or repeat the run.",
     )

@@ -1,4 +1,4 @@
-"""The performance run: valid by LoadGen's word and by our own reckoning from its log."""
+"""Checks of a performance run: LoadGen's own result, and the rules recomputed from its detail log."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,25 @@ from weighbridge.loadgen.work_size import largest_target_qps, offline_target_qps
 from weighbridge.records.verdict import Check, Gate
 
 _OWN_SETTINGS = "Repeat with the user.conf that Weighbridge writes for the round."
-# Steps of a search by hand: 5 % changes a loaded system's tail a lot, and its rate little.
+# Steps for a manual search: 5 % changes a loaded system's tail latency much, and its rate little.
 _STEP_DOWN, _STEP_UP = 0.95, 1.05
-_KEEPS_UP = 0.97  # completed to scheduled rate; below it, queries piled up
-_ROOM = 0.8  # of the latency limit
+_KEEPS_UP = 0.97  # ratio of completed to scheduled rate; below it, the queue grew
+_ROOM = 0.8  # share of the latency limit; below it, a higher rate is suggested
 
 
 @dataclass(frozen=True)
 class Performance:
-    """A performance run's numbers, as its detail log has them; None where it lacks one."""
+    """Figures of a performance run from its detail log; None where the log has no value.
+
+    Attributes:
+        rate: The published result in the scenario's unit; seconds if it is a latency percentile.
+        scheduled_rate: Server: samples/s that LoadGen scheduled.
+        duration_s: As LoadGen computes it for its minimum duration.
+        p50_latency_s, p90_latency_s, p99_latency_s: Latency percentiles over all samples.
+        queries: Queries issued; Offline: samples of the single query.
+        over_latency: Server: queries that took longer than the latency limit.
+        target_qps: The target rate that the run was configured with.
+    """
 
     rate: float | None
     scheduled_rate: float | None
@@ -32,7 +42,7 @@ class Performance:
 
     @classmethod
     def of(cls, log: DetailLog, scenario: ScenarioRules) -> "Performance":
-        """Read the numbers; an offline run is one query, whose samples are counted."""
+        """Read the figures; an Offline run is a single query, so its samples are counted."""
         offline = scenario.offline
         scheduled = log.number("result_scheduled_samples_per_sec")
         queries = log.integer("generated_samples_per_query" if offline else "result_query_count")
@@ -42,7 +52,7 @@ class Performance:
             # LoadGen's server rate is (n - 1) over the time at which the last query was scheduled.
             duration = (queries - 1) / scheduled if queries and scheduled else None
         else:
-            # One query after the other: as many as there were, each as long as the mean.
+            # Queries run one after another, so the duration is their count times the mean latency.
             mean = _seconds(log.number("result_mean_latency_ns"))
             duration = queries * mean if queries and mean else None
         return cls(
@@ -58,7 +68,7 @@ class Performance:
         )
 
 
-# Where LoadGen logs a rate, by its scenario and the unit. Source: results.cc in mlcommons/inference.
+# LoadGen's log key of a rate, by scenario and unit. Source: results.cc in mlcommons/inference.
 _RATE_KEYS = {
     (LoadGenScenario.OFFLINE, "samples/s"): "result_samples_per_second",
     (LoadGenScenario.OFFLINE, "tokens/s"): "result_tokens_per_second",
@@ -69,10 +79,10 @@ _RATE_KEYS = {
 
 
 def _result(log: DetailLog, scenario: ScenarioRules) -> float | None:
-    """Read what is published of a run: a rate, or a latency percentile in seconds.
+    """Return a run's published result: a rate in the scenario's unit, or a latency percentile in seconds.
 
     Raises:
-        InputError: LoadGen measures no such result in this scenario.
+        InputError: LoadGen does not measure this result in this scenario.
     """
     metric = scenario.metric
     if isinstance(metric, LatencyMetric):
@@ -91,7 +101,7 @@ def performance_checks(log: DetailLog, round_: Round, scenario: ScenarioRules) -
     """Check validity, duration, counts and, where the scenario limits it, latency."""
     gate = Gate(Mode.PERFORMANCE)
     numbers = Performance.of(log, scenario)
-    _loadgen_says(gate, log, scenario)
+    _loadgen_result(gate, log, scenario)
     _duration(gate, log, numbers, round_, scenario)
     _counts(gate, log, numbers, round_, scenario)
     _ordinary_issue(gate, log)
@@ -102,17 +112,17 @@ def performance_checks(log: DetailLog, round_: Round, scenario: ScenarioRules) -
     return gate.checks
 
 
-def _loadgen_says(gate: Gate, log: DetailLog, scenario: ScenarioRules) -> None:
+def _loadgen_result(gate: Gate, log: DetailLog, scenario: ScenarioRules) -> None:
     validity = log.text("result_validity")
     reason = log.text("result_invalid_reason") or (
-        "nothing; the run did not end." if validity is None else "nothing; see the checks below."
+        "no reason; the run did not end." if validity is None else "no reason; see the checks below."
     )
-    gate.equals("LoadGen's result", validity, "VALID", f"LoadGen says: {' '.join(reason.split())}")
+    gate.equals("LoadGen's result", validity, "VALID", f"LoadGen reports: {' '.join(reason.split())}")
     flags = ["result_min_duration_met", "result_min_queries_met"]
     if scenario.limits.latency is not None:
         flags += ["result_perf_constraints_met", "early_stopping_met"]
     for flag in flags:
-        gate.equals(flag, log.flag(flag), True, "See the checks below for the number behind it.")
+        gate.equals(flag, log.flag(flag), True, "The checks below show the measured value.")
 
 
 def _duration(
@@ -168,7 +178,7 @@ def _latency(gate: Gate, log: DetailLog, limit: LatencyLimit, slower: str) -> No
     percentile, limit_s = limit.percentile, limit.limit_s
     measured = _seconds(log.number(_percentile_key(percentile)))
     name = f"{100 * percentile:g}th percentile latency"
-    gate.at_most(name, measured, limit_s, "s", f"Too many queries waited: {slower}")
+    gate.at_most(name, measured, limit_s, "s", f"Too many queries took longer than the limit: {slower}")
     limit_set = _seconds(log.number("effective_target_latency_ns"))
     gate.at_most("latency limit set", limit_set, limit_s, "s", _OWN_SETTINGS)
     percentile_set = log.number("effective_target_latency_percentile")
@@ -176,7 +186,7 @@ def _latency(gate: Gate, log: DetailLog, limit: LatencyLimit, slower: str) -> No
 
 
 def _early_stopping(gate: Gate, numbers: Performance, limit: LatencyLimit, slower: str) -> None:
-    """Reckon from the counts whether LoadGen's statistical test passes, and what is missing if not."""
+    """Compute from the counts whether early stopping passes, and how many more queries it needs if not."""
     over, queries, percentile = numbers.over_latency, numbers.queries, limit.percentile
     if over is None or not queries:
         gate.holds("early stopping", over, "late queries counted", False, "Repeat the run to its end.")
@@ -188,17 +198,17 @@ def _early_stopping(gate: Gate, numbers: Performance, limit: LatencyLimit, slowe
         wanted = f"<= {allowed} of {queries} queries late"
     missing = missing_queries(over, queries, percentile)
     remedy = (
-        f"{over} of {queries} queries took longer than {limit.limit_s:g} s; {missing} more, all in "
-        f"time, would be needed: {slower if over else 'a longer run.'}"
+        f"{over} of {queries} queries took longer than {limit.limit_s:g} s. Passing would take {missing:,} "
+        f"further on-time queries: {slower if over else 'make the run longer.'}"
     )
     gate.holds("early stopping", over, wanted, missing == 0, remedy)
 
 
 def suggested_target_qps(numbers: Performance, round_: Round, scenario: ScenarioRules) -> float | None:
-    """Find the target rate for the next run; None where this one's is as good as can be told from one run.
+    """Return a better target rate for the next run; None if one run gives no reason to change it.
 
-    Offline: the target that asks for exactly the passes needed. Server: lower when too many queries were
-    late, higher when the slow queries left room.
+    Offline (samples/s): the target for which LoadGen issues exactly the passes needed. Server (queries/s):
+    lower if too many queries were late, higher if the 99th percentile is well below the latency limit.
     """
     limit, target = scenario.limits.latency, numbers.target_qps
     if target is None or numbers.rate is None or isinstance(scenario.metric, LatencyMetric):
@@ -220,14 +230,14 @@ def _slower(numbers: Performance, scenario: ScenarioRules) -> str:
 
 
 def _lower_target_qps(numbers: Performance) -> float:
-    """Step down from the target; a system that fell behind its schedule cannot do more than it completed."""
+    """Return a lower target; from the completed rate if the system fell behind its schedule."""
     rate, target = numbers.rate or 0.0, numbers.target_qps or 0.0
     fell_behind = rate < _KEEPS_UP * (numbers.scheduled_rate or 0.0)
     return float(f"{_STEP_DOWN * (rate if fell_behind else target):.4g}")
 
 
 def _higher_target_qps(round_: Round, scenario: ScenarioRules, target: float) -> float | None:
-    """Step up from the target, but not into a run that is a whole pass longer."""
+    """Return a higher target that does not make the run a whole pass longer; None if there is none."""
     passes = passes_issued(round_, scenario, target)
     higher = min(_STEP_UP * target, largest_target_qps(round_, scenario, passes))
     return float(f"{higher:.4g}") if higher > target else None

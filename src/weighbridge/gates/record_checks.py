@@ -1,4 +1,4 @@
-"""The two runs beside each other: nothing failed in either, and both ran the same system."""
+"""Checks of both runs' run.json: no request failed, and both runs measured the same system."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ from weighbridge.core.files import sha256_of
 from weighbridge.records.run_record import ECC_MODE, RunRecord
 from weighbridge.records.verdict import Check, Gate
 
-_NOT_RECORDED = "There is no run.json, so this is not known; repeat the run with `weighbridge run`."
+_NOT_RECORDED = "No run.json, so this cannot be checked; repeat the run with `weighbridge run`."
 _EQUAL = "equal in both runs"
 
 
@@ -20,7 +20,7 @@ def record_checks(
     round_: Round,
     scenario: ScenarioRules,
 ) -> list[Check]:
-    """Check what only run.json tells; without it these checks are not known, and never passed."""
+    """Check what only run.json records; without it these checks are unknown, never passed."""
     return [
         *_one_run(performance_folder, performance, Mode.PERFORMANCE, round_, scenario),
         *_one_run(accuracy_folder, accuracy, Mode.ACCURACY, round_, scenario),
@@ -32,19 +32,19 @@ def _one_run(
     folder: Path | None, record: RunRecord | None, mode: Mode, round_: Round, scenario: ScenarioRules
 ) -> list[Check]:
     gate = Gate(mode)
-    meant = f"{round_.name}, {scenario.name}, {mode}"
+    expected = f"{round_.name}, {scenario.name}, {mode}"
     if record is None or folder is None:
-        gate.unknown("recorded as", meant, _NOT_RECORDED)
+        gate.unknown("recorded as", expected, _NOT_RECORDED)
         gate.unknown("failed requests", "0", _NOT_RECORDED)
         return gate.checks
     recorded = f"{record.round}, {record.scenario}, {record.mode}"
-    gate.equals("recorded as", recorded, meant, f"Give the logs of {meant}.")
+    gate.equals("recorded as", recorded, expected, f"Use the logs of {expected}.")
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(record.load.failed.items()) if count)
-    remedy = f"Failed: {kinds}. See errors.jsonl and server.log beside the run; mend the cause and repeat."
+    remedy = f"Failed: {kinds}. See errors.jsonl and server.log in the run folder; fix the cause and repeat."
     gate.equals("failed requests", record.load.failures, 0, remedy)
-    gate.equals("ended early", record.load.aborted, None, "Mend the cause and repeat the run.")
-    _logs_as_left(gate, folder, record)
-    _nothing_cached(gate, record, round_)
+    gate.equals("ended early", record.load.aborted, None, "Fix the cause and repeat the run.")
+    _logs_unchanged(gate, folder, record)
+    _no_prefix_caching(gate, record, round_)
     if ECC_MODE in record.system:
         gate.equals(
             "ECC", record.system[ECC_MODE], "enabled", "Switch it on (nvidia-smi -e 1, reboot) and repeat."
@@ -52,7 +52,7 @@ def _one_run(
     return gate.checks
 
 
-def _logs_as_left(gate: Gate, folder: Path, record: RunRecord) -> None:
+def _logs_unchanged(gate: Gate, folder: Path, record: RunRecord) -> None:
     changed = [
         name
         for name, sha256 in record.logs.items()
@@ -63,12 +63,12 @@ def _logs_as_left(gate: Gate, folder: Path, record: RunRecord) -> None:
         ", ".join(changed) or "unchanged",
         "the hashes in run.json",
         bool(record.logs) and not changed,
-        f"Files of another run, or edited ones, lie in {folder}; restore them or repeat the run.",
+        f"{folder} holds edited files or files of another run; restore them or repeat the run.",
     )
 
 
-def _nothing_cached(gate: Gate, record: RunRecord, round_: Round) -> None:
-    """Check that the server kept nothing from one query for the next; a demonstration may leave it open."""
+def _no_prefix_caching(gate: Gate, record: RunRecord, round_: Round) -> None:
+    """Check that prefix caching was off; a demonstration round accepts a server that does not report it."""
     if ServerFeature.PREFIX_CACHING not in round_.server_must_not:
         return
     server = record.server
@@ -78,8 +78,8 @@ def _nothing_cached(gate: Gate, record: RunRecord, round_: Round) -> None:
             "prefix-cache hits",
             hits,
             0,
-            "The server took so many prompt tokens from its prefix cache, which the rules forbid; start it "
-            "with --no-enable-prefix-caching (vLLM) or --disable-radix-cache (SGLang), and repeat.",
+            "The rules forbid prefix caching, and the server took this many prompt tokens from its cache; "
+            "start it with --no-enable-prefix-caching (vLLM) or --disable-radix-cache (SGLang), and repeat.",
         )
     off = server.prefix_caching == "off" or "--no-enable-prefix-caching" in server.command
     if off or round_.submittable:
@@ -88,8 +88,8 @@ def _nothing_cached(gate: Gate, record: RunRecord, round_: Round) -> None:
             "off" if off else server.prefix_caching,
             "off",
             off or None,
-            "The server does not tell whether it caches prefixes; use one that tells by /metrics or "
-            "/get_server_info, with caching off, or let Weighbridge start it.",
+            "The server does not report whether it caches prefixes; use one that reports it through /metrics "
+            "or /get_server_info, with caching off, or let Weighbridge start the server.",
         )
 
 
@@ -111,23 +111,23 @@ def _pins(record: RunRecord) -> str:
 
 
 def _command(record: RunRecord) -> str:
-    """Word how the server was run, without the port, which is free to differ."""
+    """Return the server's launcher, command and environment as text, without the port, which may differ."""
     server = record.server
     words = [*server.launcher, *(server.command or (*server.endpoints, server.model_name))]
     if "--port" in words:
         at = words.index("--port")
         del words[at : at + 2]
     environment = [f"{name}={value}" for name, value in sorted(server.environment.items())]
-    times = [f"{len(server.endpoints)} x"] if len(server.endpoints) > 1 else []
-    return " ".join([*times, *environment, *(word for word in words if not word.startswith("--port="))])
+    replicas = [f"{len(server.endpoints)} x"] if len(server.endpoints) > 1 else []
+    return " ".join([*replicas, *environment, *(word for word in words if not word.startswith("--port="))])
 
 
-# What the rules want to be the same in both modes (inference_rules.adoc in mlcommons/inference_policies).
+# What the rules require to be the same in both modes (inference_rules.adoc in mlcommons/inference_policies).
 _IDENTITY: dict[str, Callable[[RunRecord], str]] = {
     "same code": lambda record: record.code_sha256,
     "same pins": _pins,
     "same requests": lambda record: record.store_sha256,
     "same server command": _command,
-    "same server version": lambda record: record.server.version or "not told",
+    "same server version": lambda record: record.server.version or "not reported",
     "same LoadGen": lambda record: record.load.loadgen_version,
 }

@@ -1,4 +1,4 @@
-"""A verdict as a person reads it: the numbers, every check, and what to do next."""
+"""Render a verdict for the terminal: figures, every check, and the remedies."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,11 @@ from weighbridge.core.formatting import value_text
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.records.verdict import Verdict, by_remedy
 
-_MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("not known")}
+_MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("unknown")}
 
 
 def render_verdict(verdict: Verdict) -> Group:
-    """Draw a verdict; checks that did not pass stand below the table with their remedies."""
+    """Render a verdict as a table; remedies of checks that did not pass are listed below it."""
     table = Table(title=_title(verdict), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Run", no_wrap=True)
     table.add_column("Check", overflow="fold")
@@ -48,8 +48,8 @@ def _numbers(verdict: Verdict) -> Iterator[str]:
     if verdict.p99_latency_s is not None and verdict.queries_needed is not None:
         yield (
             f"Latency: p99 {verdict.p99_latency_s:.3f} s; {verdict.over_latency} of {verdict.queries} "
-            f"queries late, at most {verdict.over_latency_allowed} may be; so many late ones need "
-            f"{verdict.queries_needed} queries ({_missing(verdict)})"
+            f"queries late, {verdict.over_latency_allowed} allowed; with {verdict.over_latency} late, early "
+            f"stopping needs {verdict.queries_needed} queries ({_missing(verdict)})"
         )
     if verdict.accuracy is not None:
         readings = ", ".join(
@@ -66,7 +66,7 @@ def _numbers(verdict: Verdict) -> Iterator[str]:
 
 def _missing(verdict: Verdict) -> str:
     missing = (verdict.queries_needed or 0) - (verdict.queries or 0)
-    return f"{missing} more" if missing > 0 else "there are enough"
+    return f"{missing} more" if missing > 0 else "enough were issued"
 
 
 def _counts(verdict: Verdict) -> Iterator[str]:
@@ -75,12 +75,12 @@ def _counts(verdict: Verdict) -> Iterator[str]:
     if verdict.failed:
         yield f", {len(verdict.failed)} failed"
     if verdict.unknown:
-        yield f", {len(verdict.unknown)} cannot be known from what is there"
+        yield f", {len(verdict.unknown)} unknown (evidence missing)"
 
 
 def _remedies(verdict: Verdict) -> Iterator[str]:
-    """Say each remedy once, after the checks that it is for."""
-    for state, checks in (("failed", verdict.failed), ("not known", verdict.unknown)):
+    """Yield each remedy once, after the names of its checks."""
+    for state, checks in (("failed", verdict.failed), ("unknown", verdict.unknown)):
         for remedy, alike in by_remedy(checks).items():
             names = ", ".join(f"{check.name} ({check.run or 'both'})" for check in alike)
             yield f"{names} {state}: {remedy}"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.core.formatting import number, page_duration, page_latency, with_unit
-from weighbridge.evaluation.error_analysis import Study
+from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.records.search_record import Peak
 from weighbridge.report.figures import (
     accuracy_figures,
@@ -59,7 +59,7 @@ class Gap:
 Item = Drawing | Gap
 
 
-def drawings(material: Material, studies: Mapping[str, Study | Missing]) -> Iterator[Item]:
+def drawings(material: Material, studies: Mapping[str, ErrorAnalysis | Missing]) -> Iterator[Item]:
     """List the pictures in the order of the page."""
     of_scenarios = [list(_of_scenario(material, scenario)) for scenario in material.round_.scenarios.values()]
     for group in GROUPS:
@@ -251,11 +251,11 @@ def _cores(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> 
     )
 
 
-def _of_scores(studies: Mapping[str, Study | Missing], round_: Round) -> Iterator[Item]:
+def _of_scores(studies: Mapping[str, ErrorAnalysis | Missing], round_: Round) -> Iterator[Item]:
     known = {
         round_.scenarios[name].folder: study.levels
         for name, study in studies.items()
-        if isinstance(study, Study)
+        if isinstance(study, ErrorAnalysis)
     }
     if not known:
         sentences = dict.fromkeys(study.sentence for study in studies.values() if isinstance(study, Missing))

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from weighbridge import __version__
 from weighbridge.config.round import Mode
 from weighbridge.core import formatting
-from weighbridge.evaluation.error_analysis import Study
+from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.records.verdict import Verdict, by_remedy
 from weighbridge.report.charts import GROUPS
 from weighbridge.report.colors import PALETTE
@@ -37,7 +37,7 @@ class Picture:
 
 
 def render_page(
-    material: Material, studies: Mapping[str, Study | Missing], pictures: Sequence[Picture]
+    material: Material, studies: Mapping[str, ErrorAnalysis | Missing], pictures: Sequence[Picture]
 ) -> str:
     """Write the whole page."""
     round_, runs = material.round_, [run for run in material.runs.values() if isinstance(run, Run)]

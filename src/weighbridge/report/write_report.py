@@ -7,7 +7,7 @@ from pathlib import Path
 from weighbridge.config.round import Mode, Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
-from weighbridge.evaluation.error_analysis import Study, study
+from weighbridge.evaluation.error_analysis import ErrorAnalysis, analyse_errors
 from weighbridge.report.charts import GROUPS, Gap, Item, drawings
 from weighbridge.report.figures.style import styled
 from weighbridge.report.inputs import Material, Missing, gather
@@ -54,7 +54,7 @@ def write_report(
 
 def _study(
     logs: Path, dataset: Path | None, prompt: Path | None, material: Material, scenario: str
-) -> Study | Missing:
+) -> ErrorAnalysis | Missing:
     run = material.runs[scenario, Mode.ACCURACY]
     if isinstance(run, Missing):
         return run
@@ -63,7 +63,7 @@ def _study(
             "This holds answers against the truth: give `weighbridge report` a `--dataset` and a `--prompt`."
         )
     try:
-        return study(logs=logs, dataset=dataset, prompt=prompt, round_=material.round_)
+        return analyse_errors(logs=logs, dataset=dataset, prompt=prompt, round_=material.round_)
     except InputError as error:
         return Missing(str(error))
 

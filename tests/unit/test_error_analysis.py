@@ -1,4 +1,4 @@
-"""What a study finds in an accuracy run: intervals, lost points, examples, unreadable answers."""
+"""The error analysis of an accuracy run: intervals, lost points, examples, unparsable answers."""
 
 import io
 import json
@@ -11,24 +11,24 @@ from loadgen_files import small_round
 from PIL import Image
 
 from weighbridge.core.errors import InputError
-from weighbridge.evaluation.error_analysis import Study, study
+from weighbridge.evaluation.error_analysis import ErrorAnalysis, analyse_errors
 from weighbridge.evaluation.evaluate import evaluate
 
 GOOD, BAD, OTHER = "Home > Lamps", "Home > Tables", "Toys > Kites"
-# Numbers of samples a category, and how many of them are answered right.
+# Samples per category, and how many of them are answered correctly.
 CATEGORIES = {GOOD: (40, 38), BAD: (35, 7), OTHER: (30, 16)}
 PATHS = [path for path, (count, _) in CATEGORIES.items() for _ in range(count)]
 SAMPLES = len(PATHS)
 ROUND = small_round(samples=SAMPLES, splits=("train", "test"))
 
 
-def _picture(mode: str, size: tuple[int, int], kind: str) -> bytes:
+def _image(mode: str, size: tuple[int, int], kind: str) -> bytes:
     buffer = io.BytesIO()
     Image.new(mode, size, 0).save(buffer, format=kind)
     return buffer.getvalue()
 
 
-PICTURES = [_picture("RGB", (900, 300), "JPEG"), _picture("RGBA", (10, 40), "PNG"), b"no picture", None]
+IMAGES = [_image("RGB", (900, 300), "JPEG"), _image("RGBA", (10, 40), "PNG"), b"no image", None]
 
 
 def _answer(path: str) -> str:
@@ -55,7 +55,7 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
     rows = [
         {
             "product_title": f"Thing {number}",
-            "product_image": {"bytes": PICTURES[number % 4], "path": None},
+            "product_image": {"bytes": IMAGES[number % 4], "path": None},
             "potential_product_categories": [GOOD, BAD],
             "ground_truth_category": path,
             "ground_truth_brand": "Acme",
@@ -70,14 +70,14 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
     return {"logs": logs, "dataset": dataset, "prompt": prompt}
 
 
-def _study(inputs: dict[str, Path], answers: list[str]) -> Study:
+def _analysis(inputs: dict[str, Path], answers: list[str]) -> ErrorAnalysis:
     records = [{"seq_id": i, "qsl_idx": i, "data": text.encode().hex()} for i, text in enumerate(answers)]
     (inputs["logs"] / "mlperf_log_accuracy.json").write_text(json.dumps(records))
-    return study(**inputs, round_=ROUND)
+    return analyse_errors(**inputs, round_=ROUND)
 
 
 def test_the_levels_are_the_scores_with_their_intervals(inputs: dict[str, Path], tmp_path: Path) -> None:
-    found = _study(inputs, _answers())
+    found = _analysis(inputs, _answers())
     score = evaluate(**inputs, round_=ROUND, output=tmp_path / "out").score
     levels = {level.name: level for level in found.levels}
     assert [*levels] == ["f1", "category level 1", "category level 2", "brand", "is_secondhand"]
@@ -88,8 +88,8 @@ def test_the_levels_are_the_scores_with_their_intervals(inputs: dict[str, Path],
     assert (levels["is_secondhand"].low, levels["is_secondhand"].high) == (0, 1)
 
 
-def test_groups_below_the_whole_come_by_what_they_cost(inputs: dict[str, Path]) -> None:
-    found = _study(inputs, _answers())
+def test_groups_below_average_are_sorted_by_their_loss(inputs: dict[str, Path]) -> None:
+    found = _analysis(inputs, _answers())
     assert [group.name for group in found.groups] == [BAD, OTHER]
     bad, other = found.groups
     assert (bad.samples, bad.value) == (35, pytest.approx((35 + 7) / 70))
@@ -99,11 +99,11 @@ def test_groups_below_the_whole_come_by_what_they_cost(inputs: dict[str, Path]) 
     answers = _right_answers()
     for sample, path in enumerate(PATHS):
         answers[sample] = _answers()[sample] if path == BAD else answers[sample]
-    assert _study(inputs, answers).levels[0].value == pytest.approx(1 - bad.lost)
+    assert _analysis(inputs, answers).levels[0].value == pytest.approx(1 - bad.lost)
 
 
-def test_examples_show_what_was_asked_and_answered(inputs: dict[str, Path]) -> None:
-    bad = _study(inputs, _answers()).groups[0]
+def test_examples_hold_title_truth_and_answer(inputs: dict[str, Path]) -> None:
+    bad = _analysis(inputs, _answers()).groups[0]
     first = 40 + 7
     assert [example.sample for example in bad.examples] == [first, first + 1, first + 2]
     for example in bad.examples:
@@ -112,28 +112,28 @@ def test_examples_show_what_was_asked_and_answered(inputs: dict[str, Path]) -> N
         assert example.answer == _answer("Home > Wrong")
 
 
-def test_pictures_are_small_jpegs_or_none(inputs: dict[str, Path]) -> None:
+def test_images_are_small_jpegs_or_none(inputs: dict[str, Path]) -> None:
     answers = [
         _answer("Nothing") if path == BAD else answer for path, answer in zip(PATHS, _answers(), strict=True)
     ]
-    examples = [example for group in _study(inputs, answers).groups for example in group.examples]
+    examples = [example for group in _analysis(inputs, answers).groups for example in group.examples]
     assert {example.sample % 4 for example in examples} >= {0, 1, 2}
     for example in examples:
         if example.sample % 4 > 1:
-            assert example.picture is None
+            assert example.image is None
             continue
-        assert example.picture is not None
-        with Image.open(io.BytesIO(example.picture)) as picture:
-            assert picture.format == "JPEG"
-            assert picture.size == ((160, 53) if example.sample % 4 == 0 else (10, 40))
-            white = example.sample % 4 == 1  # all of it transparent
-            assert picture.getpixel((5, 5)) == ((255, 255, 255) if white else (0, 0, 0))
+        assert example.image is not None
+        with Image.open(io.BytesIO(example.image)) as image:
+            assert image.format == "JPEG"
+            assert image.size == ((160, 53) if example.sample % 4 == 0 else (10, 40))
+            white = example.sample % 4 == 1  # fully transparent
+            assert image.getpixel((5, 5)) == ((255, 255, 255) if white else (0, 0, 0))
 
 
-def test_unreadable_answers_are_kept_as_they_were_but_not_for_ever(inputs: dict[str, Path]) -> None:
+def test_unparsable_answers_are_kept_verbatim_up_to_a_limit(inputs: dict[str, Path]) -> None:
     answers = _right_answers()
     answers[3], answers[50:80] = "I think it's\n\x00 a lamp", ["no " * 5000] * 30
-    found = _study(inputs, answers)
+    found = _analysis(inputs, answers)
     assert found.unparsable_total == 31
     assert len(found.unparsable) == 20
     assert (found.unparsable[0].sample, found.unparsable[0].answer) == (3, "I think it's\n\x00 a lamp")
@@ -141,26 +141,26 @@ def test_unreadable_answers_are_kept_as_they_were_but_not_for_ever(inputs: dict[
     assert found.unparsable[1].answer.endswith("…")
 
 
-def test_readable_mistakes_are_better_examples(inputs: dict[str, Path]) -> None:
+def test_parsable_mistakes_are_preferred_as_examples(inputs: dict[str, Path]) -> None:
     answers = _right_answers()
     answers[40:50] = ["?"] * 10
     answers[60] = _answer("Home > Wrong")
-    [group] = _study(inputs, answers).groups
+    [group] = _analysis(inputs, answers).groups
     assert [example.sample for example in group.examples] == [60, 40, 41]
 
 
-def test_where_all_is_wrong_all_groups_are_shown(inputs: dict[str, Path]) -> None:
-    found = _study(inputs, ["?"] * SAMPLES)
+def test_all_groups_are_listed_when_every_answer_is_wrong(inputs: dict[str, Path]) -> None:
+    found = _analysis(inputs, ["?"] * SAMPLES)
     assert [group.name for group in found.groups] == [GOOD, BAD, OTHER]
     assert sum(group.lost for group in found.groups) == pytest.approx(1)
 
 
-def test_perfect_answers_leave_nothing_to_show(inputs: dict[str, Path]) -> None:
-    found = _study(inputs, _right_answers())
+def test_correct_answers_leave_no_groups_or_examples(inputs: dict[str, Path]) -> None:
+    found = _analysis(inputs, _right_answers())
     assert (found.groups, found.unparsable, found.unparsable_total) == ((), (), 0)
     assert (found.levels[0].low, found.levels[0].value, found.levels[0].high) == (1, 1, 1)
 
 
 def test_a_log_of_another_dataset_is_refused(inputs: dict[str, Path]) -> None:
     with pytest.raises(InputError, match=f"1 of {SAMPLES} samples have no answer"):
-        _study(inputs, _answers()[:-1])
+        _analysis(inputs, _answers()[:-1])

@@ -82,6 +82,12 @@ def test_a_wrong_call_would_be_noticed(line: str) -> None:
         _parse(line)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_quotes_of_a_file_stands_in_it(page: Path) -> None:
+    for name, quoted in re.findall(r"^From `([^`\n]+)`:\n\n```\w*\n(.*?)^```", page.read_text(), re.M | re.S):
+        assert quoted in (ROOT / name).read_text(), f"{page.name} quotes {name} wrongly"
+
+
 def _anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -14,11 +14,12 @@ import pytest
 from loadgen_files import small_round, write_results
 
 from weighbridge.artifacts.manifest import Manifest, read_lock
+from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Round
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.submission import assemble
-from weighbridge.submission.sources import copy_sources
+from weighbridge.submission.sources import copy_benchmark, copy_sources
 from weighbridge.submission.system_description import required_fields
 from weighbridge.submission.tree import check_tree, replaced_folder
 from weighbridge.submission.truncate import truncate_log, with_hash
@@ -312,6 +313,17 @@ def test_without_a_checkout_the_installed_package_and_its_versions_are_copied(tm
     assert not list(tmp_path.rglob("*.safetensors"))
     assert re.search(r"^numpy==\d", (tmp_path / "requirements.txt").read_text(), re.MULTILINE)
     check_tree(tmp_path)
+
+
+def test_the_code_of_a_benchmark_from_elsewhere_is_copied_too(tmp_path: Path) -> None:
+    for name in ("rounds/r.yaml", "task.py", "__pycache__/task.pyc", "demo/model/weights.bin"):
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).touch()
+    copy_benchmark(tmp_path / "mine", tmp_path / "tree")
+    copied = {str(path.relative_to(tmp_path / "tree")) for path in (tmp_path / "tree").rglob("*.*")}
+    assert copied == {"src/mine/rounds/r.yaml", "src/mine/task.py"}
+    copy_benchmark(load_benchmark("qwen3-vl-235b-a22b").folder, tmp_path / "empty")
+    assert not (tmp_path / "empty").exists()
 
 
 def test_a_source_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:

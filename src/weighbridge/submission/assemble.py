@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.artifacts.manifest import Manifest, write_lock
+from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
@@ -18,7 +19,7 @@ from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.submission.documents import render
 from weighbridge.submission.measurements import measurements
 from weighbridge.submission.pack import pack
-from weighbridge.submission.sources import copy_sources
+from weighbridge.submission.sources import copy_benchmark, copy_sources
 from weighbridge.submission.system_description import describe_system
 from weighbridge.submission.tree import Layout, check_tree, manifest_of, replaced_folder
 from weighbridge.submission.truncate import truncate_log, with_hash
@@ -154,6 +155,7 @@ def _add_texts(record: RunRecord, layout: Layout, statement: dict[str, str], sou
     """Add the code that ran, the note on calibration and, for a demonstration, the mark on all of it."""
     round_, settings = layout.round_, layout.settings
     copy_sources(source, layout.sources)
+    copy_benchmark(load_benchmark(round_.benchmark).folder, layout.sources)
     (layout.sources / "README.md").write_text(render("source.md.j2", round=round_, record=record))
     if settings.calibration is not None:
         _copy(settings.calibration, layout.calibration)

@@ -43,6 +43,12 @@ def copy_sources(root: Path | None, into: Path) -> None:
         _copy(sorted(root.glob(pattern)), root, into)
 
 
+def copy_benchmark(folder: Path, into: Path) -> None:
+    """Copy the files of a benchmark that lies outside this package; one of its own was copied with it."""
+    if not folder.is_relative_to(_PACKAGE):
+        _copy(sorted(folder.rglob("*")), folder, into / "src" / folder.name)
+
+
 def _copy_installed(into: Path) -> None:
     _copy(sorted(_PACKAGE.rglob("*")), _PACKAGE, into / "src" / _PACKAGE.name)
     pins = {f"{found.metadata['Name']}=={found.version}" for found in distributions()}
@@ -68,4 +74,4 @@ def _is_allowed(path: Path) -> bool:
 def _is_demo_data(path: Path) -> bool:
     """Return whether the file is a part of a demo's dataset or checkpoint, which the demo's locks pin."""
     names = path.parts[:-1]
-    return "benchmarks" in names and "demo" in names and names[-1] not in ("demo", "locks")
+    return "demo" in names and names[-1] not in ("demo", "locks")

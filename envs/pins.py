@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Completes each environment: under the packages that its rules import, all those that they need, pinned.
+"""Complete each environment: below the packages that its rules import, pin all those that they need.
 
 Run by `make lock`. Versions come from the lock that an environment's second line names, so that a package has
-one version everywhere; which ones are needed is uv's answer for the environment's own Python on Linux.
+one version everywhere. uv resolves which packages are needed, for the environment's own Python on Linux.
 """
 
 import re
@@ -14,13 +14,13 @@ NEEDED = "      # What these need, from `make lock`.\n"
 
 
 def lock_of(environment: str) -> Path:
-    """Read which lock an environment takes its versions from."""
+    """Return the lock that an environment takes its versions from."""
     [name] = re.findall(r"^# Versions are those of (requirements/[\w.-]+\.lock)", environment, re.MULTILINE)
     return ROOT / name
 
 
 def complete(environment: str) -> str:
-    """Write an environment again: its own packages in their locked versions, then all that these need."""
+    """Return an environment with its own packages in their locked versions, then all that these need."""
     own = environment.split(NEEDED)[0]
     names = re.findall(r"^      - (\S+)==\S+$", own, re.MULTILINE)
     [python] = re.findall(r"^  - python=(\S+)$", own, re.MULTILINE)

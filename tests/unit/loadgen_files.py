@@ -11,7 +11,7 @@ from weighbridge.gates import judge
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.score import Evaluation, Score
 from weighbridge.records.verdict import write_verdict
-from weighbridge.submission.truncate import truncate_log
+from weighbridge.submission.tree import truncate_log
 
 SAMPLES = 600
 

@@ -1,4 +1,4 @@
-"""The checker: a good tree is accepted, and one defect at a time is caught, named, and given a remedy."""
+"""The checker: a good tree is accepted; each single defect gets a complaint with its file and remedy."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ OFFLINE = "closed/Me/results/box/qwen3-vl-235b-a22b/Offline"
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results/ of a run directory with a good tree; never changed."""
+    """Return the results/ of a run directory with a good tree; tests must not change it."""
     root = tmp_path_factory.mktemp("good")
     write_results(root / "results", ROUND)
     (root / "project").mkdir()
@@ -40,7 +40,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tree(good: Path, tmp_path: Path) -> Path:
-    """A copy of the good tree, to spoil."""
+    """Return a copy of the good tree that a test may damage."""
     return Path(shutil.copytree(good / "submission", tmp_path / "tree"))
 
 
@@ -117,7 +117,7 @@ PERFORMANCE_LOG = f"{SERVER}/performance/run_1/mlperf_log_detail.txt"
 ACCURACY_LOG = f"{SERVER}/accuracy/mlperf_log_detail.txt"
 SCORE = f"{SERVER}/accuracy/accuracy.txt"
 
-# What the official checker passes over.
+# Defects that the official checker overlooks.
 OVERLOOKED = [
     (_detail(S, P, result_validity="INVALID"), PERFORMANCE_LOG, "LoadGen's result"),
     (_detail(S, P, result_min_duration_met=False), PERFORMANCE_LOG, "result_min_duration_met"),
@@ -140,7 +140,7 @@ OVERLOOKED = [
         "missing",
     ),
     (_write(SCORE, '{"f1": 7e-01}\nhash=ab\n'), SCORE, "not a plain decimal"),
-    (_remove("closed/Me/src/qwen3-vl-235b-a22b"), "closed/Me/src", "no code"),
+    (_remove("closed/Me/src/qwen3-vl-235b-a22b"), "closed/Me/src", "holds no code"),
     (_remove("closed/Me/documentation"), "closed/Me", "no calibration.md"),
     (
         _write(f"{SERVER}/performance/run_1/notes.txt", "x"),
@@ -171,7 +171,7 @@ REFUSED = [
     (_text(SCORE, "hash=", "hash=0 hash="), SCORE, "hash"),
     (_append_to_last_line(SCORE, "\r"), SCORE, "hash"),
     (_append_to_last_line(SCORE, " "), SCORE, "hash"),
-    (_text(SCORE, '"f1"', "'f1'"), SCORE, "no line is"),
+    (_text(SCORE, '"f1"', "'f1'"), SCORE, "has no line"),
     (
         _write(f"{SERVER}/accuracy/mlperf_log_accuracy.json", b"x" * 10_241),
         f"{SERVER}/accuracy/",
@@ -183,7 +183,7 @@ REFUSED = [
     (_json(f"{SERVER}/measurements.json", retraining=...), f"{SERVER}/measurements.json", "'retraining'"),
     (_write(f"{SERVER}/user.conf", ""), f"{SERVER}/user.conf", "is empty"),
     (_remove(f"{SERVER}/README.md"), f"{SERVER}/README.md", "missing"),
-    (_rename("closed/Me/src", "closed/Me/code"), "closed/Me/src", "no code"),
+    (_rename("closed/Me/src", "closed/Me/code"), "closed/Me/src", "holds no code"),
     (_json(SYSTEM, cooling=...), SYSTEM, "'cooling' is missing"),
     (_json(SYSTEM, cooling=""), SYSTEM, "'cooling' is empty"),
     (_json(SYSTEM, accelerators_per_node=0), SYSTEM, "'accelerators_per_node' is empty"),
@@ -192,13 +192,17 @@ REFUSED = [
     (_json(SYSTEM, submitter="You"), SYSTEM, "'submitter'"),
     (_json(SYSTEM, division="open"), SYSTEM, "'division'"),
     (_remove(SERVER), "closed/Me/results/box/qwen3-vl-235b-a22b", "Server is missing"),
-    (_rename(SERVER, SERVER.lower().replace("closed/me", "closed/Me")), "closed/Me/results", "no scenario"),
-    (_write("closed/Me/src/.hidden", "x"), "closed/Me/src/.hidden", "hidden"),
-    (_write("closed/Me/src/two words", "x"), "closed/Me/src/two words", "blank"),
+    (
+        _rename(SERVER, SERVER.lower().replace("closed/me", "closed/Me")),
+        "closed/Me/results",
+        "not a scenario",
+    ),
+    (_write("closed/Me/src/.hidden", "x"), "closed/Me/src/.hidden", "starts with a dot"),
+    (_write("closed/Me/src/two words", "x"), "closed/Me/src/two words", "contains a space"),
     (_remove("closed"), ".", "holds no result"),
 ]
 
-# What makes it crash.
+# Defects that make it crash.
 CRASHES = [
     (_remove(PERFORMANCE_LOG), PERFORMANCE_LOG, "missing"),
     (_write(PERFORMANCE_LOG, "garbage\n"), PERFORMANCE_LOG, "not a LoadGen detail log"),
@@ -207,12 +211,12 @@ CRASHES = [
     (_json(SYSTEM, system_type="Datacenter"), SYSTEM, "'system_type'"),
     (_json(SYSTEM, system_type="edge"), SYSTEM, "'system_type'"),
     (_remove(SYSTEM), "closed/Me/results/box", "not described"),
-    (_write(SYSTEM, "{"), SYSTEM, "no JSON"),
+    (_write(SYSTEM, "{"), SYSTEM, "not a JSON object"),
     (_write("closed/Me/results/stray/file", "x"), "closed/Me/results/stray", "not described"),
     (
         _write("closed/Me/results/box/resnet/Offline/file", "x"),
         "closed/Me/results/box/resnet",
-        "no benchmark",
+        "not the round's benchmark",
     ),
 ]
 
@@ -231,7 +235,7 @@ def test_each_defect_is_caught_named_and_has_a_remedy(
 
 def test_a_demonstration_is_none_of_a_real_rounds_results(tree: Path) -> None:
     real = small_round(submittable=True)
-    assert _said(check_submission(tree, real)) == "a demonstration"
+    assert _said(check_submission(tree, real)) == "marks a demonstration"
     _remove("closed/Me/DEMONSTRATION.md")(tree)
     assert check_submission(tree, real).accepted
 
@@ -264,7 +268,7 @@ def test_each_full_log_is_proven_by_its_hash_and_its_two_ends(good: Path, tree: 
     assert "its full log was not kept" in _said(check_submission(tree, ROUND, originals=originals))
     shown = tree / OFFLINE / "accuracy" / "mlperf_log_accuracy.json"
     shown.write_bytes(shown.read_bytes()[1:] + b"x")
-    assert "not the two ends" in _said(check_submission(tree, ROUND, originals=originals))
+    assert "not the truncated form" in _said(check_submission(tree, ROUND, originals=originals))
 
 
 def test_what_is_no_tree_is_one_sentence(tmp_path: Path) -> None:

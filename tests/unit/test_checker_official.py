@@ -1,4 +1,4 @@
-"""The official tools: how their records are read, and how they are run; tools of their form stand in."""
+"""The official tools: reading their records and running them, shown with small tools of the same form."""
 
 import logging
 from pathlib import Path
@@ -9,14 +9,14 @@ from loadgen_files import small_round
 from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.submission.checker.official import ToolRun, interpret, run_official
-from weighbridge.submission.checker.recorded_tool import Message
+from weighbridge.submission.checker.recorded_tool import LogMessage
 
 ROUND = small_round(checker_version="v6.0")
 PATH = "closed/Me/results/box/qwen3-vl-235b-a22b/Server/accuracy/accuracy.txt"
 
 
-def message(check: str, text: str, *arguments: str, level: int = logging.ERROR) -> Message:
-    return Message(level=level, check=check, text=text, arguments=arguments)
+def message(check: str, text: str, *arguments: str, level: int = logging.ERROR) -> LogMessage:
+    return LogMessage(level=level, check=check, text=text, arguments=arguments)
 
 
 def test_two_results_and_exit_code_zero_are_accepted(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_two_results_and_exit_code_zero_are_accepted(tmp_path: Path) -> None:
 def test_an_ok_over_too_few_results_is_no_ok(tmp_path: Path, results: int) -> None:
     finding, complaints = interpret("submission_checker", ToolRun(code=0, results=results), tmp_path, 2)
     assert finding.accepted is False
-    assert f"counts {results} results where 2 must be" in complaints[0].said
+    assert f"counts {results} results instead of 2" in complaints[0].said
 
 
 @pytest.mark.parametrize("root", ["", "{tree}/"])
@@ -72,12 +72,12 @@ def test_a_crash_is_a_complaint_with_its_exception_or_last_line(tmp_path: Path) 
     run = ToolRun(code=70, crash="ValueError: invalid literal for int(): 'two'", output="Traceback ...")
     finding, [complaint] = interpret("submission_checker", run, tmp_path, 2)
     assert (finding.accepted, finding.results) == (False, None)
-    assert complaint.said == "it crashed: ValueError: invalid literal for int(): 'two'"
+    assert complaint.said == "crashed: ValueError: invalid literal for int(): 'two'"
     assert "number_of_nodes" in complaint.remedy
     _, [complaint] = interpret(
         "submission_checker", ToolRun(code=2, output="usage\nno such choice\n"), tmp_path, 2
     )
-    assert complaint.said == "it crashed: no such choice"
+    assert complaint.said == "crashed: no such choice"
     _, [complaint] = interpret("submission_checker", ToolRun(code=-9), tmp_path, 2)
     assert "exit code -9" in complaint.said
 
@@ -155,7 +155,7 @@ def test_what_a_tool_logs_and_how_it_ends_reaches_us_as_data(tmp_path: Path) -> 
     (crash / "closed" / "benchmark" / "Crash").mkdir(parents=True)
     for finding, [complaint] in run_official(crash, ROUND, reference, 1):
         assert finding.accepted is False
-        assert complaint.said.startswith("it crashed: ValueError: invalid literal for int()")
+        assert complaint.said.startswith("crashed: ValueError: invalid literal for int()")
 
 
 def test_the_old_tool_does_not_know_the_next_round(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from weighbridge.submission.system_description import (
     SystemDescription,
     describe_system,
     required_fields,
+    starting_description,
 )
-from weighbridge.submission.system_template import starting_description
 from weighbridge.system.detection import detect
 
 DEMO, REAL = small_round(), small_round(submittable=True)
@@ -102,7 +102,7 @@ def test_a_demonstration_fills_its_gaps_visibly(tmp_path: Path) -> None:
         ({"accelerators_per_node": 1.5}, "'accelerators_per_node' is '1.5'"),
         ({"status": "Available"}, "'status' is 'Available'; write one of available | preview | rdi"),
         ({"system_type": "Datacenter"}, "'system_type' is 'Datacenter'"),
-        ({"is_network": "false"}, "'is_network' is there; remove it"),
+        ({"is_network": "false"}, "'is_network' is present; remove it"),
         ({"submitter": "You"}, "'submitter' belongs into the configuration"),
         ({"cooling": ["air"]}, "must map field names to texts or numbers"),
     ],

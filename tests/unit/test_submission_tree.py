@@ -21,8 +21,7 @@ from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.submission import assemble
 from weighbridge.submission.sources import copy_benchmark, copy_sources
 from weighbridge.submission.system_description import required_fields
-from weighbridge.submission.tree import check_tree, replaced_folder
-from weighbridge.submission.truncate import truncate_log, with_hash
+from weighbridge.submission.tree import check_tree, replaced_folder, truncate_log, with_hash
 
 ROOT = Path(__file__).parents[2]
 ROUND = small_round()
@@ -46,7 +45,7 @@ SOURCES_OF_A_DEMO = tuple(
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project's root with what belongs into src/, and what must not come along."""
+    """Return a project's root with files that belong into src/, and files that must not be copied."""
     root = tmp_path / "project"
     demo = "src/weighbridge/benchmarks/x/demo"
     for name in ("Snakefile", "src/weighbridge/a.py", "workflow/rules/b.smk", *SOURCES_OF_A_DEMO):
@@ -279,7 +278,7 @@ def test_files_of_another_run_or_round_are_refused_and_the_old_tree_stands(
     with pytest.raises(InputError, match=r"is not the log that accuracy\.json scored"):
         _assemble(tmp_path, project)
     _edit(results / "offline" / "verdict.json", round="v6.0")
-    with pytest.raises(InputError, match=r"is of round v6\.0, not small"):
+    with pytest.raises(InputError, match=r"belongs to round v6\.0, not small"):
         _assemble(tmp_path, project)
     (results / "offline" / "verdict.json").unlink()
     with pytest.raises(InputError, match=r"verdict\.json: cannot be read"):
@@ -335,8 +334,8 @@ def test_a_source_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("a/.hidden", "hidden"),
-        ("a/two words", "blank"),
+        ("a/.hidden", "starts with a dot"),
+        ("a/two words", "contains a space"),
         ("a/__pycache__/x", "__pycache__"),
         ("a/big", "50 MB"),
     ],
@@ -354,7 +353,7 @@ def test_links_and_empty_folders_must_not_stand_in_a_tree(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="a: it is an empty folder"):
         check_tree(tmp_path)
     (tmp_path / "a" / "link").symlink_to(tmp_path)
-    with pytest.raises(InputError, match="a/link: it is a link"):
+    with pytest.raises(InputError, match="a/link: it is a symbolic link"):
         check_tree(tmp_path)
 
 

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def system() -> None:
     """Print what this machine tells of itself, and which fields a system.yaml must state, as YAML."""
-    from weighbridge.submission.system_template import starting_description
+    from weighbridge.submission.system_description import starting_description
 
     typer.echo(starting_description(), nl=False)
 

@@ -1,4 +1,4 @@
-"""From runs to a submission tree: system description, tree, truncation, checks."""
+"""Submission: the tree, its system description, and its checker."""
 
 from weighbridge.submission.assemble import assemble
 

@@ -1,4 +1,4 @@
-"""measurements.json: which weights were served and what goes in, in the five fields of the checker."""
+"""measurements.json: the five fields on weights and inputs that the official checker requires."""
 
 from collections.abc import Mapping
 
@@ -21,16 +21,19 @@ MEASUREMENTS = (
 
 
 def examples_of(benchmark: Benchmark) -> dict[str, str]:
-    """Return an example of each field."""
+    """Return an example value of each field."""
     values = (benchmark.input_data_types, "No", benchmark.reference_weights, "bf16", "No")
     return dict(zip(MEASUREMENTS, values, strict=True))
 
 
 def measurements(stated: Mapping[str, str], round_: Round, record: RunRecord) -> dict[str, str]:
-    """Complete what the submitter states; how the weights were treated is never guessed.
+    """Return the fields of measurements.json: the submitter's statements, completed by known values.
+
+    Weight data types and transformations are never guessed: a round that is submittable needs them stated; a
+    demonstration gets a placeholder and a note.
 
     Raises:
-        InputError: a field is neither stated nor known; all are listed, with an example of each.
+        InputError: fields are neither stated nor known; all are listed with examples.
     """
     benchmark = load_benchmark(round_.benchmark)
     known = {
@@ -43,9 +46,7 @@ def measurements(stated: Mapping[str, str], round_: Round, record: RunRecord) ->
     if missing and round_.submittable:
         shown = examples_of(benchmark)
         examples = "; ".join(f"{name}: '{shown[name]}'" for name in missing)
-        raise InputError(
-            f"submission.measurements: state {examples}, as they are true of the served weights."
-        )
+        raise InputError(f"submission.measurements: state {examples}, with the values of the served weights.")
     values |= dict.fromkeys(missing, PLACEHOLDER)
     if not round_.submittable:
         values["notes"] = mark_of(round_)

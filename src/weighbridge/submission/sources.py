@@ -32,13 +32,13 @@ def copy_sources(root: Path | None, into: Path) -> None:
         into: The folder to fill.
 
     Raises:
-        InputError: `root` is not the project's.
+        InputError: `root` has no Snakefile.
     """
     if root is None:
         _copy_installed(into)
         return
     if not (root / "Snakefile").is_file():
-        raise InputError(f"{root}: has no Snakefile; give the project's root as --source.")
+        raise InputError(f"{root}: has no Snakefile; pass the project's root as --source.")
     for pattern in _PATTERNS:
         _copy(sorted(root.glob(pattern)), root, into)
 
@@ -67,11 +67,11 @@ def _copy(paths: list[Path], root: Path, into: Path) -> None:
 
 
 def _is_allowed(path: Path) -> bool:
-    """Return whether the official checker accepts the name: no dot file, no blank, no bytecode."""
+    """Return whether the official checker accepts the name: no dot file, no space, no bytecode."""
     return not any(part.startswith(".") or " " in part or part == "__pycache__" for part in path.parts)
 
 
 def _is_demo_data(path: Path) -> bool:
-    """Return whether the file is a part of a demo's dataset or checkpoint, which the demo's locks pin."""
+    """Return whether the file belongs to a demo's dataset or checkpoint, which the demo's locks pin."""
     names = path.parts[:-1]
     return "demo" in names and names[-1] not in ("demo", "locks")

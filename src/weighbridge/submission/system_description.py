@@ -1,5 +1,6 @@
-"""The system description: what was detected, overlaid by what the submitter states, checked for gaps."""
+"""The system description: detected values, overlaid by the submitter's statements, checked for gaps."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 from weighbridge.records.notice import mark_of
 from weighbridge.records.run_record import RunRecord
+from weighbridge.system.detection import detect
 
 Value = str | int | float | bool
 Source = Literal["settings", "detected", "run", "default", "stated", "placeholder"]
@@ -23,49 +25,49 @@ _FIELDS_FILE = Path(__file__).parent / "system_fields.yaml"
 _STATUS = ("available", "preview", "rdi")
 _WHOLE_NUMBERS = ("number_of_nodes", "accelerators_per_node")
 _FROM_SETTINGS = ("division", "submitter")
-# Fields that have a true value wherever nothing else is stated.
+# Values that hold unless the submitter states others.
 _DEFAULTS: dict[str, Value] = {"system_type": "datacenter", "system_type_detail": "N/A"}
 _ONE_NODE: dict[str, Value] = {"number_of_nodes": "1", "host_networking_topology": "N/A (one node)"}
 
 
 class RequiredField(Model):
-    """What a key of the description must hold."""
+    """A key that the description must have."""
 
     example: str
-    empty: bool = Field(default=False, description="True: it may be empty.")
+    empty: bool = Field(default=False, description="True: its value may be empty.")
 
 
 class SystemDescription(Model):
-    """The content of systems/<id>.json, and where each of its values comes from."""
+    """The content of systems/<id>.json, and the source of each value."""
 
     values: dict[str, Value]
     sources: dict[str, Source]
 
 
 def required_fields() -> dict[str, RequiredField]:
-    """List the keys that the official checker asks for."""
+    """Return the keys that the official checker requires, each with an example."""
     data = yaml.safe_load(_FIELDS_FILE.read_text())
     return {name: RequiredField.parse(entry, f"{_FIELDS_FILE}: {name}") for name, entry in data.items()}
 
 
 def describe_system(*, settings: SubmissionSettings, round_: Round, record: RunRecord) -> SystemDescription:
-    """Lay the layers over each other: defaults, detected, told by the run, stated, settings.
+    """Merge the sources of the description; later ones win: defaults, detected, run, stated, settings.
 
     Args:
-        settings: Submitter, system and division, and the path of what the submitter states.
-        round_: A demonstration's gaps are filled with a placeholder; any other round's gaps are errors.
-        record: A run on the system, with what the machine that ran told about itself.
+        settings: Submitter, system and division, and the path of the submitter's YAML file.
+        round_: The rules; gaps of a demonstration are filled with a placeholder.
+        record: A run on the system, with the detected values of its machine.
 
     Raises:
-        InputError: a field is missing (all are listed, with an example of each) or has an impossible value.
+        InputError: fields are missing (all are listed with examples), or one has an invalid value.
     """
     stated = _stated(settings.system_description)
     layers: list[tuple[Source, Mapping[str, Value]]] = [
         ("default", _DEFAULTS),
         ("detected", record.system),
-        ("run", _told_by(record)),
+        ("run", _from_run(record)),
         ("stated", stated),
-        ("settings", _from(settings, stated)),
+        ("settings", _from_settings(settings, stated)),
     ]
     if not round_.submittable:
         known = {name: value for _, layer in layers for name, value in layer.items()}
@@ -75,14 +77,14 @@ def describe_system(*, settings: SubmissionSettings, round_: Round, record: RunR
     for source, layer in layers:
         values |= layer
         sources |= dict.fromkeys(layer, source)
-    # The checker takes the number 0 for an empty field, and needs these two to be whole numbers.
+    # The checker treats the number 0 as an empty field, and requires whole numbers here.
     values |= {name: str(values[name]) for name in _WHOLE_NUMBERS if name in values}
     _check(values, settings, round_)
     return SystemDescription(values=dict(sorted(values.items())), sources=dict(sorted(sources.items())))
 
 
 def _stated(path: Path | None) -> dict[str, Value]:
-    """Read the submitter's YAML; a key without a value states nothing."""
+    """Return the submitter's YAML file as a dictionary, without keys that have no value."""
     if path is None:
         return {}
     try:
@@ -90,22 +92,24 @@ def _stated(path: Path | None) -> dict[str, Value]:
     except OSError as error:
         raise InputError(f"{path}: the system description cannot be read ({error.strerror}).") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from None
+        raise InputError(f"{path}: is not YAML ({str(error).splitlines()[0]}).") from None
     if not isinstance(data, dict) or not all(isinstance(value, Value | None) for value in data.values()):
         raise InputError(f"{path}: must map field names to texts or numbers, such as 'cooling: air-cooled'.")
     for name in _FROM_SETTINGS:
         if name in data:
-            raise InputError(f"{path}: '{name}' belongs into the configuration, as submission.{name}.")
+            raise InputError(
+                f"{path}: '{name}' belongs into the configuration, as submission.{name}; remove it here."
+            )
     return {str(name): value for name, value in data.items() if value is not None}
 
 
-def _from(settings: SubmissionSettings, stated: Mapping[str, Value]) -> dict[str, Value]:
+def _from_settings(settings: SubmissionSettings, stated: Mapping[str, Value]) -> dict[str, Value]:
     names: dict[str, Value] = {"division": settings.division, "submitter": settings.submitter}
     return names if "system_name" in stated else names | {"system_name": settings.system}
 
 
-def _told_by(record: RunRecord) -> dict[str, Value]:
-    """Take from a run what it knows of the software, and that a server of ours is on one node."""
+def _from_run(record: RunRecord) -> dict[str, Value]:
+    """Return what a run records about software; a server that Weighbridge started is on one node."""
     software = [
         f"Python {record.host.python}",
         f"LoadGen {record.load.loadgen_version}",
@@ -122,7 +126,7 @@ def _told_by(record: RunRecord) -> dict[str, Value]:
 
 
 def _placeholders(known: Mapping[str, Value], round_: Round) -> dict[str, Value]:
-    """Fill a demonstration's gaps and mark it; its status is the one that promises nothing to anyone."""
+    """Return placeholders for a demonstration's gaps, and notes that mark it; its status is rdi."""
     numbers: dict[str, Value] = {"status": "rdi", "number_of_nodes": "1", "accelerators_per_node": "0"}
     gaps = [name for name, field in required_fields().items() if not field.empty and not known.get(name)]
     filled = {name: numbers.get(name, PLACEHOLDER) for name in gaps}
@@ -131,10 +135,10 @@ def _placeholders(known: Mapping[str, Value], round_: Round) -> dict[str, Value]
 
 
 def _check(values: Mapping[str, Value], settings: SubmissionSettings, round_: Round) -> None:
-    """Refuse what the official checker refuses or crashes on.
+    """Check that the official checker would neither refuse the description nor crash on it.
 
     Raises:
-        InputError: all that is missing, or the first fault, with what to write instead.
+        InputError: fields are missing (all are listed), or one is wrong; what to write is part of the text.
     """
     where = settings.system_description or "submission.system_description (a YAML file; none is set)"
     missing = missing_fields(values)
@@ -146,7 +150,7 @@ def _check(values: Mapping[str, Value], settings: SubmissionSettings, round_: Ro
 
 
 def missing_fields(values: Mapping[str, Value]) -> dict[str, str]:
-    """List the fields that must not be empty and are, each with an example."""
+    """Return the required fields that are empty, each with an example."""
     return {
         name: field.example
         for name, field in required_fields().items()
@@ -155,7 +159,7 @@ def missing_fields(values: Mapping[str, Value]) -> dict[str, str]:
 
 
 def description_faults(values: Mapping[str, Value], round_: Round) -> Iterator[tuple[str, str]]:
-    """Find every fault of a description, and its remedy, as the official checker would or would crash on."""
+    """Yield each fault that the official checker would refuse or crash on, with its remedy."""
     for name, field in required_fields().items():
         if name not in values:
             yield f"'{name}' is missing", f"State it, such as {field.example or 'an empty text'}."
@@ -168,4 +172,25 @@ def description_faults(values: Mapping[str, Value], round_: Round) -> Iterator[t
         if values.get(name) and values[name] not in allowed:
             yield f"'{name}' is '{values[name]}'", f"Write one of {' | '.join(allowed)}."
     if "is_network" in values:
-        yield "'is_network' is there", "Remove it; these divisions must not have it."
+        yield "'is_network' is present", "Remove it; the closed and open divisions must not have it."
+
+
+def starting_description() -> str:
+    """Return a template of system.yaml: detected values as comments, then the fields to state."""
+    detected = detect()
+    known = yaml.safe_dump(detected, allow_unicode=True, sort_keys=True, width=1000)
+    filled_elsewhere = {"division", "submitter", "system_name", "framework"}
+    examples = {
+        name: field.example
+        for name, field in required_fields().items()
+        if name not in detected and name not in filled_elsewhere
+    }
+    missing = "".join(f"{name}:   # such as {json.dumps(example)}\n" for name, example in examples.items())
+    return (
+        "# Detected on this machine, and recorded by every run; a value that you state replaces it.\n"
+        f"{_as_comments(known)}\n# For you to state.\n{missing}"
+    )
+
+
+def _as_comments(text: str) -> str:
+    return "".join(f"# {line}\n" for line in text.splitlines())

@@ -1,5 +1,7 @@
-"""A submission tree: where everything stands in it, what may stand in it, and what it consists of."""
+"""A submission tree: its paths, its forbidden files, its truncated logs, its manifest and its archive."""
 
+import gzip
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +12,16 @@ from weighbridge.artifacts.manifest import FileEntry, Manifest
 from weighbridge.config.round import Round, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
-from weighbridge.core.files import sha256_of
+from weighbridge.core.files import sha256_of, write_atomic
+from weighbridge.loadgen.logs import TRUNCATION_MARK
 
 _LARGEST_FILE_BYTES = 50 * 2**20
+_TRUNCATED_END_BYTES = 4096  # kept at each end of an accuracy log
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The places of a tree for rounds from v6.0 on, as the official checker looks for them."""
+class TreeLayout:
+    """The paths of a tree, as the official checker expects them from v6.0 on."""
 
     root: Path
     settings: SubmissionSettings
@@ -25,33 +29,33 @@ class Layout:
 
     @property
     def submitter(self) -> Path:
-        """The submitter's folder, the only one in the division's."""
+        """The submitter's folder, the only folder of its division."""
         return self.root / self.settings.division / self.settings.submitter
 
     @property
     def system(self) -> Path:
-        """The system description."""
+        """The file of the system description."""
         return self.submitter / "systems" / f"{self.settings.system}.json"
 
     @property
     def sources(self) -> Path:
-        """The code that ran; the folder is src, not code, from v6.0 on."""
+        """The folder of the code that ran; it is called src, not code, from v6.0 on."""
         return self.submitter / "src" / self.round_.benchmark
 
     @property
     def calibration(self) -> Path:
-        """How the weights were quantised."""
+        """The file that describes how the weights were quantised."""
         return self.submitter / "documentation" / "calibration.md"
 
     def scenario(self, scenario: ScenarioRules) -> Path:
-        """A scenario's results; its name is capitalised, which v6.1 insists on."""
+        """Return the folder of a scenario's results; the checker of v6.1 requires its capitalised name."""
         results = self.submitter / "results" / self.settings.system
         return results / self.round_.benchmark / scenario.folder
 
 
 @contextmanager
 def replaced_folder(target: Path) -> Iterator[Path]:
-    """Give an empty folder that takes the target's place when all went well, and vanishes when not."""
+    """Yield an empty folder that replaces the target on success and is deleted on any exception."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
         new = Path(scratch) / "new"
@@ -63,7 +67,7 @@ def replaced_folder(target: Path) -> Iterator[Path]:
 
 
 def manifest_of(folder: Path) -> Manifest:
-    """List a folder's files with sizes and hashes."""
+    """Return the manifest of all files below a folder: paths, sizes in bytes, sha256."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return Manifest(
         files=tuple(
@@ -76,17 +80,17 @@ def manifest_of(folder: Path) -> Manifest:
 
 
 def check_tree(root: Path) -> None:
-    """Refuse what the official checkers refuse by name, kind or size.
+    """Check that a tree holds nothing that the official checkers refuse by name, kind or size.
 
     Raises:
-        InputError: the first such file or folder.
+        InputError: the tree holds such a file or folder; the first one is named.
     """
-    for path, fault in faults(root):
+    for path, fault in tree_faults(root):
         raise InputError(f"{path.relative_to(root)}: {fault}; a submission tree must not hold it.")
 
 
-def faults(root: Path) -> Iterator[tuple[Path, str]]:
-    """Find every file and folder that a tree must not hold, and why."""
+def tree_faults(root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield each file and folder that a tree must not hold, with the reason."""
     for path in sorted(root.rglob("*")):
         fault = _fault(path)
         if fault is not None:
@@ -95,9 +99,60 @@ def faults(root: Path) -> Iterator[tuple[Path, str]]:
 
 def _fault(path: Path) -> str | None:
     if path.name.startswith(".") or " " in path.name or path.name == "__pycache__":
-        return "its name is hidden, has a blank, or is __pycache__"
+        return "its name starts with a dot, contains a space, or is __pycache__"
     if path.is_symlink():
-        return "it is a link"
+        return "it is a symbolic link"
     if path.is_dir():
         return None if any(path.iterdir()) else "it is an empty folder"
     return "it is larger than 50 MB" if path.stat().st_size > _LARGEST_FILE_BYTES else None
+
+
+def truncate_log(log: Path, into: Path) -> None:
+    """Write the truncated form of an accuracy log to another file; the log itself stays whole."""
+    write_atomic(into, truncated(log))
+
+
+def truncated(log: Path) -> bytes:
+    """Return the first and the last 4096 bytes of a log, with a mark between them.
+
+    The official tool (tools/submission/truncate_accuracy_log.py in mlcommons/inference) truncates every log
+    without a hash, however short: below 8192 bytes the two ends overlap, and so they do here.
+    """
+    content = log.read_bytes()
+    return content[:_TRUNCATED_END_BYTES] + TRUNCATION_MARK + content[-_TRUNCATED_END_BYTES:]
+
+
+def with_hash(accuracy_text: str, log: Path) -> str:
+    """Return the text of accuracy.txt with the hash of the whole log on a line of its own.
+
+    An older hash line is dropped, because the checker reads the first one.
+    """
+    lines = [line for line in accuracy_text.splitlines() if not line.startswith("hash=")]
+    return "\n".join([*lines, f"hash={sha256_of(log)}"]) + "\n"
+
+
+def pack(root: Path, manifest: Manifest) -> Path:
+    """Write a tree's archive and checksums beside the tree, and return the archive's path.
+
+    ROOT.tar.gz holds the tree under its own name, sorted by path, without times, owners or permissions of
+    this machine: the same tree gives the same bytes. ROOT.sha256 lists the archive and every file, for
+    `sha256sum --check`.
+    """
+    archive = root.with_name(f"{root.name}.tar.gz")
+    with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{archive.name}.") as scratch:
+        unfinished = Path(scratch) / archive.name
+        with (
+            unfinished.open("wb") as file,
+            gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as stream,
+            tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
+            for entry in manifest.files:
+                member = tarfile.TarInfo(f"{root.name}/{entry.path}")
+                member.size, member.mode = entry.size, 0o644
+                with (root / entry.path).open("rb") as content:
+                    tar.addfile(member, content)
+        unfinished.replace(archive)
+    lines = [f"{entry.sha256}  {root.name}/{entry.path}\n" for entry in manifest.files]
+    lines.append(f"{sha256_of(archive)}  {archive.name}\n")
+    write_atomic(root.with_name(f"{root.name}.sha256"), "".join(lines))
+    return archive

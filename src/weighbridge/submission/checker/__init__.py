@@ -1,4 +1,4 @@
-"""A submission tree, checked as a stranger would: by our own rules, and by the official tools."""
+"""Checks of a submission tree: Weighbridge's own rules, and the official tools."""
 
 from weighbridge.records.check_record import CheckReport, Complaint, render_report
 from weighbridge.submission.checker.check_tree import check_submission

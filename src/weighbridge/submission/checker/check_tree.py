@@ -1,4 +1,4 @@
-"""All checks of one tree, gathered into a report."""
+"""Check a submission tree by all rules and tools, and return one report."""
 
 import tarfile
 import tempfile
@@ -11,34 +11,34 @@ from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.records.check_record import CheckReport, Finding
 from weighbridge.submission.checker.official import run_official
-from weighbridge.submission.checker.originals import check_originals
 from weighbridge.submission.checker.own_rules import own_complaints
-from weighbridge.submission.checker.tree_paths import scenario_places
+from weighbridge.submission.checker.score_rules import check_originals
+from weighbridge.submission.checker.tree_paths import scenario_paths
 
 
 def check_submission(
     tree: Path, round_: Round, *, reference: Proof | None = None, originals: Path | None = None
 ) -> CheckReport:
-    """Check a tree by our own rules and, with the reference, by the official tools.
+    """Check a tree by Weighbridge's own rules and, if the reference is given, by the official tools.
 
     Args:
-        tree: The folder that holds closed/ or open/, or its archive, which is what is sent.
+        tree: The folder that holds closed/ or open/, or its archive.
         round_: The rules.
-        reference: Proof of mlcommons/inference on disk; without it our own checks stand alone.
-        originals: The folder of full accuracy logs that `assemble` kept.
+        reference: Proof of mlcommons/inference on disk; None: the official tools are not run.
+        originals: The folder of full accuracy logs that `assemble` wrote; None: they are not checked.
 
     Raises:
-        InputError: there is no such tree, or no such folder of originals.
+        InputError: the tree or the folder of originals does not exist.
     """
     if originals is not None and not originals.is_dir():
-        raise InputError(f"{originals}: no such folder; build the tree first (weighbridge assemble).")
+        raise InputError(f"{originals}: no such folder; build the tree first with `weighbridge assemble`.")
     with _opened(tree) as root:
         return _check(root, round_, reference, originals)
 
 
 @contextmanager
 def _opened(tree: Path) -> Iterator[Path]:
-    """Give a tree's folder; an archive is unpacked for the while."""
+    """Yield a tree's folder; an archive is unpacked into a temporary one."""
     if tree.is_dir():
         yield tree
         return
@@ -49,7 +49,7 @@ def _opened(tree: Path) -> Iterator[Path]:
             [root] = Path(scratch).iterdir()
         except (OSError, tarfile.TarError, ValueError) as error:
             raise InputError(
-                f"{tree}: neither a folder nor an archive of one ({error}); weighbridge assemble makes both."
+                f"{tree}: neither a folder nor an archive ({error}); `weighbridge assemble` writes both."
             ) from None
         yield root
 
@@ -59,11 +59,9 @@ def _check(tree: Path, round_: Round, reference: Proof | None, originals: Path |
     complaints = own_complaints(tree, round_)
     proven, unproven = check_originals(tree, originals) if originals else ({}, [])
     complaints += unproven
-    places = scenario_places(tree)
-    said = (
-        f"{len(complaints)} complaints" if complaints else f"{len(places)} scenarios, nothing to complain of"
-    )
-    findings = [Finding(tool="weighbridge", accepted=not complaints, results=len(places), said=said)]
+    count = len(scenario_paths(tree))
+    said = f"{len(complaints)} complaints" if complaints else f"{count} scenarios, no complaints"
+    findings = [Finding(tool="weighbridge", accepted=not complaints, results=count, said=said)]
     for finding, more in run_official(tree, round_, reference, expected):
         findings.append(finding)
         complaints += more

@@ -1,9 +1,8 @@
-"""Run the official checkers from the proven reference, and turn what they record into complaints.
+"""Run the official checkers from the proven reference, and turn their records into complaints.
 
-Source: tools/submission in mlcommons/inference @ b66003e1. Three things of a tool are read, none of them its
-prose: the messages it logged (see recorded_tool), its CSV file with a row for each valid result, and its exit
-code. A tool accepts an empty tree, so the results must also be as many as the round demands. A tool that
-crashes refuses the tree.
+Source: tools/submission in mlcommons/inference @ b66003e1. Three outputs of a tool are read, none of them
+prose: its log messages (see recorded_tool), its CSV file with a row for each valid result, and its exit code.
+The tools accept an empty tree, so the number of results is checked too. A crash counts as a refusal.
 """
 
 import csv
@@ -21,7 +20,7 @@ from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Round
 from weighbridge.records.check_record import Complaint, Finding, Tool
 from weighbridge.submission.checker import recorded_tool
-from weighbridge.submission.checker.recorded_tool import Message
+from weighbridge.submission.checker.recorded_tool import LogMessage
 from weighbridge.submission.checker.remedies import remedy_for
 from weighbridge.submission.checker.tree_paths import DIVISIONS
 
@@ -30,31 +29,31 @@ _MODULES: dict[Tool, str] = {
     "submission_checker": "submission_checker.main",
     "submission_checker_old": "submission_checker_old",
 }
-# The old checker knows the file rules that the new one dropped, and knows rounds up to this one.
+# The old checker has file rules that the new one dropped; it supports rounds up to this one.
 _OLD_VERSION = "v6.0"
 _TIMEOUT_S = 600
 _ACCEPTED, _REFUSED = 0, 1  # exit codes of both tools
 # Columns that name a result in both tools' CSV files; a result with power has two rows.
 _RESULT_COLUMNS = ("Division", "Organization", "Platform", "Model", "Scenario")
-# Functions that only sum up what others have logged.
+# Functions that only summarise what others logged.
 _SUMMARIES = ("main", "__call__")
-_RUNNER = "run_checks"  # warns of checks that do not apply
+_RUNNER = "run_checks"  # logs a warning for each check that does not apply
 
 
 @dataclass(frozen=True)
 class ToolRun:
-    """What a tool left behind.
+    """The outputs of one run of a tool.
 
     Attributes:
         code: Its exit code; negative: the signal that killed it.
-        messages: All that it logged.
+        messages: Its log messages.
         results: Valid results in its CSV file.
-        crash: The exception that ended it; "" for none.
-        output: What it printed.
+        crash: The exception that ended it; "" if there was none.
+        output: Its standard output and error.
     """
 
     code: int
-    messages: tuple[Message, ...] = ()
+    messages: tuple[LogMessage, ...] = ()
     results: int = 0
     crash: str = ""
     output: str = ""
@@ -63,20 +62,20 @@ class ToolRun:
 def run_official(
     tree: Path, round_: Round, reference: Proof | None, expected: int
 ) -> Iterator[tuple[Finding, list[Complaint]]]:
-    """Run the tools that know the round; yield what each found, or why it was not run.
+    """Run the tools that support the round; yield the finding of each, or why it was not run.
 
     Args:
         tree: The folder that holds closed/ or open/.
         round_: The rules.
-        reference: Proof of mlcommons/inference on disk, if it is there.
-        expected: Results that the tree must have.
+        reference: Proof of mlcommons/inference on disk; None: the tools are not run.
+        expected: Number of results that the tree must have.
     """
     version = round_.checker_version
     if version is None or reference is None:
         reason = (
             f"round {round_.name} has no official checker"
             if version is None
-            else "the reference is not on disk (artifacts.reference); our own checks stand alone"
+            else "the reference is not on disk (artifacts.reference); only our own checks were made"
         )
         yield Finding(tool="submission_checker", accepted=None, results=None, said=reason), []
         return
@@ -85,7 +84,7 @@ def run_official(
         try:
             run = _run(tool, reference.folder / _TOOLS, tree, version)
         except (OSError, subprocess.TimeoutExpired) as error:
-            text = f"it cannot be run ({error})"
+            text = f"cannot be run ({error})"
             yield _refusal(tool, None, text), [_complaint(tool, text)]
         else:
             yield interpret(tool, run, tree, expected)
@@ -105,13 +104,13 @@ def _run(tool: Tool, folder: Path, tree: Path, version: str) -> ToolRun:
             errors="replace",
             timeout=_TIMEOUT_S,
             check=False,
-            # The checkout was proven file by file; bytecode beside its sources would change it.
+            # The checkout was proven file by file; bytecode files would change it.
             env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
         )
         entries = [json.loads(line) for line in records.read_text().splitlines()] if records.exists() else []
         return ToolRun(
             code=done.returncode,
-            messages=tuple(Message.parse(entry, str(records)) for entry in entries if "level" in entry),
+            messages=tuple(LogMessage.parse(entry, str(records)) for entry in entries if "level" in entry),
             results=_count_results(table),
             crash=next((entry["crash"] for entry in entries if "crash" in entry), ""),
             output=done.stdout + done.stderr,
@@ -119,7 +118,7 @@ def _run(tool: Tool, folder: Path, tree: Path, version: str) -> ToolRun:
 
 
 def _count_results(table: Path) -> int:
-    """Count the valid results in a tool's CSV file; it has a row for no other."""
+    """Return the number of valid results in a tool's CSV file; it lists no others."""
     if not table.exists():
         return 0
     with table.open(newline="", errors="replace") as stream:
@@ -127,24 +126,24 @@ def _count_results(table: Path) -> int:
 
 
 def interpret(tool: Tool, run: ToolRun, tree: Path, expected: int) -> tuple[Finding, list[Complaint]]:
-    """Turn what a tool left behind into its finding and complaints.
+    """Return a tool's finding and complaints, from the outputs of its run.
 
     Args:
         tool: Which tool.
-        run: What it left behind.
-        tree: The tree it was given.
-        expected: Results that the tree must have.
+        run: The outputs of its run.
+        tree: The tree that it checked.
+        expected: Number of results that the tree must have.
     """
     complaints = _complaints(tool, run.messages, tree)
     if run.code not in (_ACCEPTED, _REFUSED):
         last_line = (run.output.strip().splitlines() or [f"exit code {run.code}"])[-1]
-        text = f"it crashed: {run.crash or last_line}"
+        text = f"crashed: {run.crash or last_line}"
         return _refusal(tool, None, text), [*complaints, _complaint(tool, text)]
     if run.code == _REFUSED:
         text = f"{run.results} of {expected} results, 'submission has errors'"
         return _refusal(tool, run.results, text), complaints or [_complaint(tool, text)]
     if run.results != expected:
-        text = f"it says OK, but counts {run.results} results where {expected} must be"
+        text = f"reports success, but counts {run.results} results instead of {expected}"
         return _refusal(tool, run.results, text), [_complaint(tool, text)]
     text = f"{run.results} of {expected} results, 'submission looks OK'"
     return Finding(tool=tool, accepted=True, results=run.results, said=text), []
@@ -154,13 +153,13 @@ def _refusal(tool: Tool, results: int | None, text: str) -> Finding:
     return Finding(tool=tool, accepted=False, results=results, said=text)
 
 
-def _complaints(tool: Tool, messages: Sequence[Message], tree: Path) -> list[Complaint]:
-    """Take each error and warning once; the tools log some failures as warnings."""
+def _complaints(tool: Tool, messages: Sequence[LogMessage], tree: Path) -> list[Complaint]:
+    """Return a complaint for each distinct error and warning; some failures are logged as warnings."""
     root = f"{tree.resolve()}{os.sep}"
     found = {
         message.text: message
-        for message in reversed(messages)  # the first of equal texts stays
-        if message.level >= logging.WARNING and not _is_idle(message)
+        for message in reversed(messages)  # of equal texts the first is kept
+        if message.level >= logging.WARNING and not _is_no_complaint(message)
     }
     return [
         _complaint(tool, text.strip().replace(root, ""), _file_of(message, root), message.check)
@@ -168,13 +167,13 @@ def _complaints(tool: Tool, messages: Sequence[Message], tree: Path) -> list[Com
     ]
 
 
-def _is_idle(message: Message) -> bool:
-    """Return whether a message only sums up others, or announces a check that does not apply."""
+def _is_no_complaint(message: LogMessage) -> bool:
+    """Return whether a message summarises others, or reports a check that does not apply."""
     function = message.check.rpartition(".")[2]
     return function in _SUMMARIES or (function == _RUNNER and message.level < logging.ERROR)
 
 
-def _file_of(message: Message, root: str) -> str:
+def _file_of(message: LogMessage, root: str) -> str:
     """Return the first argument, or else first word, that is a path in the tree, relative to it; or "."."""
     for argument in (*message.arguments, message.text.partition(" ")[0]):
         path = argument.removeprefix(root)

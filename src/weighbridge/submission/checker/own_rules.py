@@ -1,4 +1,4 @@
-"""Our own checks of a tree: all that the official tools look at, and what they pass over.
+"""Weighbridge's own checks of a tree: what the official tools check, and what they overlook.
 
 Source of the rules: tools/submission in mlcommons/inference @ b66003e1 and the submission rules of
 mlcommons/policies, section by section as in docs/submission.md.
@@ -15,12 +15,12 @@ from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import DETAIL
 from weighbridge.records.verdict import Check
-from weighbridge.submission.checker.layout_rules import form_complaints
+from weighbridge.submission.checker.layout_rules import layout_complaints
 from weighbridge.submission.checker.score_rules import score_complaints
 from weighbridge.submission.checker.statement_rules import statement_complaints
-from weighbridge.submission.checker.tree_paths import Place, scenario_places
+from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at, scenario_paths
 
-# What the open division checks of a run; all else is reported only.
+# The checks of a run that also apply to the open division.
 _OPEN = {
     "scenario",
     "mode",
@@ -34,45 +34,35 @@ _OPEN = {
 
 
 def own_complaints(tree: Path, round_: Round) -> list[Complaint]:
-    """Check a tree: its form, its statements, its logs and its scores."""
-    complaints = [*form_complaints(tree, round_), *statement_complaints(tree, round_)]
-    for place in scenario_places(tree):
-        if place.scenario in {rules.folder for rules in round_.scenarios.values()}:
-            complaints += _runs(tree, place, round_)
-            complaints += score_complaints(tree, place, round_)
+    """Check a tree's layout, statements, logs and scores; return all complaints."""
+    complaints = [*layout_complaints(tree, round_), *statement_complaints(tree, round_)]
+    for path in scenario_paths(tree):
+        if path.scenario in {rules.folder for rules in round_.scenarios.values()}:
+            complaints += _run_complaints(tree, path, round_)
+            complaints += score_complaints(tree, path, round_)
     return complaints
 
 
-def _runs(tree: Path, place: Place, round_: Round) -> list[Complaint]:
-    """Hold both logs against every gate that logs alone can answer."""
-    [scenario] = [rules for rules in round_.scenarios.values() if rules.folder == place.scenario]
+def _run_complaints(tree: Path, path: ScenarioPath, round_: Round) -> list[Complaint]:
+    """Check the logs of both runs with every gate that needs logs alone."""
+    [scenario] = [rules for rules in round_.scenarios.values() if rules.folder == path.scenario]
     complaints = []
     for mode, folder in (
-        (Mode.PERFORMANCE, place.folder / "performance" / "run_1"),
-        (Mode.ACCURACY, place.folder / "accuracy"),
+        (Mode.PERFORMANCE, path.folder / "performance" / "run_1"),
+        (Mode.ACCURACY, path.folder / "accuracy"),
     ):
-        file = (folder / DETAIL).relative_to(tree).as_posix()
+        log = folder / DETAIL
         try:
             checks = _checks(folder, mode, round_, scenario)
         except InputError as error:
-            complaints.append(
-                Complaint(
-                    tool="weighbridge",
-                    file=file,
-                    said=str(error),
-                    remedy="Assemble the tree anew from the runs.",
-                )
-            )
+            complaints.append(complaint_at(tree, log, str(error), "Assemble the tree again from the runs."))
             continue
         complaints += [
-            Complaint(
-                tool="weighbridge",
-                file=file,
-                said=f"{check.name} is {check.value}, must be {check.limit}",
-                remedy=check.remedy or "",
+            complaint_at(
+                tree, log, f"{check.name} is {check.value}, must be {check.limit}", check.remedy or ""
             )
             for check in checks
-            if check.passed is False and (place.division == "closed" or check.name in _OPEN)
+            if check.passed is False and (path.division == "closed" or check.name in _OPEN)
         ]
     return complaints
 

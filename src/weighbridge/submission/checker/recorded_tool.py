@@ -1,10 +1,10 @@
-"""Run an official tool as it is, and record its log and its end as data.
+"""Run an official tool unchanged, and record its log messages and its exception as JSON lines.
 
     python -m weighbridge.submission.checker.recorded_tool RECORDS MODULE ARGUMENTS...
 
-The tools log through Python's logging, so a handler of ours receives each message with its level, the check
-that logged it and its arguments (of which one is the file), and no text has to be parsed. RECORDS gets a JSON
-object a line: a `Message`, or at last a `Crash`.
+The tools use Python's logging, so a handler receives each message with its level, the function that logged it
+and its arguments, one of which is the file; no text has to be parsed. Each line of RECORDS is a `LogMessage`
+or, at the end, a `Crash`.
 """
 
 import logging
@@ -20,37 +20,37 @@ from weighbridge.core.models import Model
 CRASH_CODE = 70
 
 
-class Message(Model):
+class LogMessage(Model):
     """One message of a tool's log."""
 
-    level: int = Field(description="As Python's logging counts: 30 a warning, 40 an error.")
+    level: int = Field(description="Level of Python's logging: 30 is a warning, 40 an error.")
     check: str = Field(description="Module and function that logged it: 'performance_check.latency_check'.")
     text: str
-    arguments: tuple[str, ...] = Field(description="What the tool put into the text.")
+    arguments: tuple[str, ...] = Field(description="Values that the tool formatted into the text.")
 
 
 class Crash(Model):
-    """An exception that ended a tool."""
+    """The exception that ended a tool."""
 
     crash: str = Field(description="Its type and text.")
 
 
 class RecordHandler(logging.Handler):
-    """Writes each log message to a stream as JSON."""
+    """Write each log message to a stream as JSON."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one message. A message that the tool formats wrongly must not end the tool."""
+        """Write one message; a formatting error of the tool must not end it."""
         arguments = record.args if isinstance(record.args, tuple) else ()
         try:
             text = record.getMessage()
         except (TypeError, ValueError):
             text = f"{record.msg} {arguments}"
         self.write(
-            Message(
+            LogMessage(
                 level=record.levelno,
                 check=f"{record.module}.{record.funcName}",
                 text=text,
@@ -58,14 +58,14 @@ class RecordHandler(logging.Handler):
             )
         )
 
-    def write(self, entry: Message | Crash) -> None:
-        """Write an entry, so that it is there even if the tool is killed."""
+    def write(self, entry: LogMessage | Crash) -> None:
+        """Write and flush an entry, so that it is kept if the tool is killed."""
         self._stream.write(entry.model_dump_json() + "\n")
         self._stream.flush()
 
 
 def main(records: str, module: str, *arguments: str) -> None:
-    """Run a module as a program.
+    """Run a module as a program, and record its log.
 
     Raises:
         SystemExit: with the tool's own exit code, or `CRASH_CODE` where an exception ended it.

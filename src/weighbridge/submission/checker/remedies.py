@@ -1,28 +1,28 @@
-"""What to do about each complaint of the official tools.
+"""Remedies for the complaints of the official tools.
 
-The new checker has a function for each check, whose name tells what is wrong. The old one has few large
-functions, and a crash has none: for these, and where one function checks several things, words of the text
-decide.
+The new checker has one function for each check, and its name selects the remedy. The old checker has a few
+large functions, and a crash has none: for these, and for functions that check several things, keywords of the
+text select it.
 """
 
 import re
 
-_SCENARIOS = "Every scenario of the round must be there, under its own name: make its runs, and assemble."
+_SCENARIOS = "Every scenario of the round must be present under its own name: run it, and assemble."
 _SEEDS = "Repeat the run with the round's LoadGen: its seeds are compiled into it."
-_SCORE = "The score misses its bound; the scenario's verdict says what to do."
+_SCORE = "The score misses its bound; the scenario's verdict lists what to do."
 _TRUNCATE = "Assemble again: the log in the tree must be the truncated one."
-_HASH = "Assemble again: accuracy.txt needs one line hash=..., alone."
+_HASH = "Assemble again: accuracy.txt needs one line that is hash=... alone."
 _LATE = "Too many queries were late: lower the scenario's target_qps and repeat the run."
 _LATENCY = "Lower the scenario's target_qps, or repeat with the user.conf that Weighbridge writes."
 _USER_CONF = "Repeat the run with the user.conf that Weighbridge writes for the round."
 _DATASET = "Repeat the run with the round's whole dataset."
 _MEASUREMENTS = "State the field under submission.measurements, and assemble."
-_CALIBRATION = "Give submission.calibration, a Markdown file, and assemble."
+_CALIBRATION = "Set submission.calibration to a Markdown file, and assemble."
 _EMPTY_FOLDER = "Remove the folder, and assemble again."
 _NODES = "Write whole numbers for number_of_nodes and accelerators_per_node."
 _SYSTEM = "Complete the system description."
 _FILES = "Assemble again: each scenario needs its measurements.json, user.conf and README.md."
-_REFERENCE = "Fetch the reference again: its tools are not complete."
+_REFERENCE = "Fetch the reference again: its tools are incomplete."
 _POWER = "Remove the power folder; no power was measured."
 _LOADGEN_ERRORS = "Read the errors in the run's detail log, remove their cause and repeat the run."
 _OTHERWISE = "Compare the file with docs/submission.md, remove the cause, and assemble again."
@@ -53,12 +53,12 @@ _BY_CHECK = {
     "power_check.required_files_check": _POWER,
     "power_check.external_power_check": _POWER,
     "power_check.get_power_metric_check": _POWER,
-    # The old tool's functions that check one thing.
+    # Functions of the old tool that check one thing.
     "submission_checker_old.find_error_in_detail_log": _LOADGEN_ERRORS,
     "submission_checker_old.check_system_desc_id": _SYSTEM,
     "submission_checker_old.check_power_dir": _POWER,
 }
-_BY_WORDS = (
+_BY_KEYWORD = (
     (r"required scenario|unknown scenario", _SCENARIOS),
     (r"seed", _SEEDS),
     (r"accuracy.*not met|accuracy not", _SCORE),
@@ -81,14 +81,14 @@ _BY_WORDS = (
 
 
 def remedy_for(check: str, text: str) -> str:
-    """Return what to do about a complaint.
+    """Return the remedy for a complaint.
 
     Args:
         check: Module and function of the tool that made it; "" for a crash.
-        text: Its text, searched where the check's name does not decide.
+        text: Its text, searched for keywords if the check is not listed.
     """
     if check in _BY_CHECK:
         return _BY_CHECK[check]
     return next(
-        (remedy for pattern, remedy in _BY_WORDS if re.search(pattern, text, re.IGNORECASE)), _OTHERWISE
+        (remedy for pattern, remedy in _BY_KEYWORD if re.search(pattern, text, re.IGNORECASE)), _OTHERWISE
     )

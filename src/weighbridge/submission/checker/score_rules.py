@@ -1,55 +1,105 @@
-"""accuracy.txt and the truncated log, read as strictly as the official checker reads them."""
+"""Rules on accuracy.txt, the truncated accuracy log, and the full log that the submitter keeps."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from weighbridge.config.round import MetricRules, Round
+from weighbridge.core.files import sha256_of
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import ANSWERS
-from weighbridge.submission.checker.tree_paths import Place, complaint_at
+from weighbridge.records.score import ACCURACY_TEXT
+from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at
+from weighbridge.submission.tree import truncated
 
-LARGEST_LOG_BYTES = 10 * 1024
-HASH_LINE = re.compile(r"hash=(\w+)")
-_RESCORE = "Score the run again with `weighbridge evaluate`, and assemble."
+_LARGEST_LOG_BYTES = 10 * 1024
+_HASH_LINE = re.compile(r"hash=(\w+)")
+_SCORE_AGAIN = "Score the run again with `weighbridge evaluate`, and assemble."
 
 
-def score_complaints(tree: Path, place: Place, round_: Round) -> Iterator[Complaint]:
-    """Check one scenario's score, hash line and truncated log."""
-    log = place.folder / "accuracy" / ANSWERS
-    if log.is_file() and log.stat().st_size > LARGEST_LOG_BYTES:
+def score_complaints(tree: Path, scenario: ScenarioPath, round_: Round) -> Iterator[Complaint]:
+    """Check one scenario's score, hash line and truncated log, as strictly as the official checker."""
+    log = scenario.folder / "accuracy" / ANSWERS
+    if log.is_file() and log.stat().st_size > _LARGEST_LOG_BYTES:
         yield complaint_at(
-            tree, log, f"has {log.stat().st_size} bytes, at most {LARGEST_LOG_BYTES} may be", "Truncate it."
+            tree,
+            log,
+            f"has {log.stat().st_size} bytes; at most {_LARGEST_LOG_BYTES} are allowed",
+            "Truncate it.",
         )
-    path = place.folder / "accuracy" / "accuracy.txt"
+    path = scenario.folder / "accuracy" / ACCURACY_TEXT
     if not path.is_file():
         return
-    # Line ends stay on: a carriage return or a blank after the hash makes the checker overlook it.
+    # Keep trailing characters: with a carriage return or a space after it, the checker ignores the hash.
     lines = path.read_bytes().decode(errors="replace").split("\n")
-    hashes = [line for line in lines if HASH_LINE.fullmatch(line)]
+    hashes = [line for line in lines if _HASH_LINE.fullmatch(line)]
     if len(hashes) != 1:
         yield complaint_at(
-            tree, path, f"{len(hashes)} lines are hash=... alone, one must be", "Assemble the tree anew."
+            tree,
+            path,
+            f"has {len(hashes)} lines that are hash=... alone; it must have one",
+            "Assemble the tree again.",
         )
-    yield from _values(tree, path, lines, place, round_)
+    yield from _values(tree, path, lines, scenario, round_)
 
 
-def _values(tree: Path, path: Path, lines: list[str], place: Place, round_: Round) -> Iterator[Complaint]:
+def _values(
+    tree: Path, path: Path, lines: list[str], scenario: ScenarioPath, round_: Round
+) -> Iterator[Complaint]:
     for metric, rules in round_.metrics.items():
-        # The checker's pattern, from the start of a line; of several on one line the last counts.
+        # The checker's pattern, from the start of a line; of several scores on a line the last one counts.
         pattern = re.compile(rf'\{{.*"{re.escape(metric)}":\s*([^\s,}}]+).*\}}')
         found = [match[1] for line in lines if (match := pattern.match(line))]
         if not found:
-            yield complaint_at(tree, path, f'no line is {{"{metric}": ...}}', _RESCORE)
+            yield complaint_at(tree, path, f'has no line {{"{metric}": ...}}', _SCORE_AGAIN)
         for text in found:
-            yield from _value(tree, path, metric, text, rules if place.division == "closed" else None)
+            yield from _value(tree, path, metric, text, rules if scenario.division == "closed" else None)
 
 
 def _value(tree: Path, path: Path, metric: str, text: str, rules: MetricRules | None) -> Iterator[Complaint]:
-    remedy = "Look at the run's verdict; it says why."
+    remedy = "Read the run's verdict; it lists what to do."
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-        yield complaint_at(tree, path, f"'{metric}' is {text}, not a plain decimal number", _RESCORE)
+        yield complaint_at(tree, path, f"'{metric}' is {text}, not a plain decimal number", _SCORE_AGAIN)
     elif rules is not None and rules.floor is not None and float(text) < rules.floor:
         yield complaint_at(tree, path, f"'{metric}' is {text}, below {rules.floor}", remedy)
     elif rules is not None and rules.ceiling is not None and float(text) > rules.ceiling:
         yield complaint_at(tree, path, f"'{metric}' is {text}, above {rules.ceiling}", remedy)
+
+
+def check_originals(tree: Path, originals: Path) -> tuple[dict[str, bool], list[Complaint]]:
+    """Compare each full log that was kept with its hash and its truncated form in the tree.
+
+    Args:
+        tree: The folder that holds closed/ or open/.
+        originals: The folder of full accuracy logs, with the same paths as in the tree.
+
+    Returns:
+        For each accuracy log, by its path in the tree, whether it is proven; and a complaint for each other.
+    """
+    proven: dict[str, bool] = {}
+    complaints = []
+    kept = {path.relative_to(originals) for path in originals.rglob(ANSWERS)}
+    in_tree = {path.relative_to(tree) for path in tree.rglob(f"accuracy/{ANSWERS}")}
+    for inside in sorted(kept | in_tree):
+        fault = _original_fault(tree / inside, originals / inside)
+        proven[inside.as_posix()] = fault is None
+        if fault is not None:
+            remedy = "Put back the log that was scored, or score, judge and assemble again."
+            complaints.append(complaint_at(tree, tree / inside, fault, remedy))
+    return proven, complaints
+
+
+def _original_fault(in_tree: Path, original: Path) -> str | None:
+    if not original.is_file():
+        return "its full log was not kept"
+    if not in_tree.is_file():
+        return "the tree does not hold it, although its full log was kept"
+    text = in_tree.parent / ACCURACY_TEXT
+    lines = text.read_text(errors="replace").split("\n") if text.is_file() else []
+    if [match[1] for line in lines if (match := _HASH_LINE.fullmatch(line))] != [sha256_of(original)]:
+        return "the hash in accuracy.txt is not that of the full log"
+    return (
+        None
+        if in_tree.read_bytes() == truncated(original)
+        else "it is not the truncated form of the full log"
+    )

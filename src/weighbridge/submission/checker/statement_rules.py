@@ -1,4 +1,4 @@
-"""What a tree states: each system's description, each scenario's measurements, an open division's models."""
+"""Rules on a tree's JSON statements: system descriptions, measurements, the open division's model mapping."""
 
 import json
 from collections.abc import Iterator
@@ -8,28 +8,29 @@ from typing import Any
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Round
 from weighbridge.records.check_record import Complaint
-from weighbridge.submission.checker.tree_paths import complaint_at, scenario_places, submitters
+from weighbridge.submission.checker.tree_paths import complaint_at, scenario_paths, submitters
 from weighbridge.submission.measurements import examples_of
 from weighbridge.submission.system_description import description_faults
 
 
 def statement_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
-    """Check every JSON file that a person states something in."""
+    """Check every JSON file of a submitter's statements."""
     for submitter in submitters(tree):
         for path in sorted((submitter / "systems").glob("*.json")):
             yield from _system(tree, path, submitter, round_)
-    for place in scenario_places(tree):
-        path = place.folder / "measurements.json"
+    for scenario in scenario_paths(tree):
+        path = scenario.folder / "measurements.json"
         if path.is_file():
             yield from _measurements(tree, path, round_)
-        if place.division == "open":
-            yield from _mapping(tree, tree / "open" / place.submitter / "model_mapping.json", place.benchmark)
+        if scenario.division == "open":
+            mapping = tree / "open" / scenario.submitter / "model_mapping.json"
+            yield from _mapping(tree, mapping, scenario.benchmark)
 
 
 def _system(tree: Path, path: Path, submitter: Path, round_: Round) -> Iterator[Complaint]:
     values = _read(path)
     if values is None:
-        yield complaint_at(tree, path, "is no JSON object", "Assemble the tree anew.")
+        yield complaint_at(tree, path, "is not a JSON object", "Assemble the tree again.")
         return
     for said, remedy in description_faults(values, round_):
         yield complaint_at(tree, path, said, remedy)
@@ -46,7 +47,7 @@ def _system(tree: Path, path: Path, submitter: Path, round_: Round) -> Iterator[
 def _measurements(tree: Path, path: Path, round_: Round) -> Iterator[Complaint]:
     values = _read(path)
     if values is None:
-        yield complaint_at(tree, path, "is no JSON object", "Assemble the tree anew.")
+        yield complaint_at(tree, path, "is not a JSON object", "Assemble the tree again.")
         return
     for name, example in examples_of(load_benchmark(round_.benchmark)).items():
         if not values.get(name):
@@ -65,7 +66,7 @@ def _mapping(tree: Path, path: Path, benchmark: str) -> Iterator[Complaint]:
             tree,
             path,
             f"does not map '{benchmark}'",
-            f'Write {{"{benchmark}": "the benchmark it stands for"}}.',
+            f'Write {{"{benchmark}": "the benchmark that it corresponds to"}}.',
         )
 
 

@@ -1,4 +1,4 @@
-"""Where things stand in a tree, read from the tree itself."""
+"""Paths in a submission tree: submitters' and scenarios' folders, found by listing the tree."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,8 @@ DIVISIONS = ("closed", "open")
 
 
 @dataclass(frozen=True)
-class Place:
-    """The folder of one scenario's results, and the names above it."""
+class ScenarioPath:
+    """The folder of one scenario's results, and the names of the folders above it."""
 
     folder: Path
     division: str
@@ -20,29 +20,29 @@ class Place:
 
     @property
     def scenario(self) -> str:
-        """The folder's own name."""
+        """The scenario's folder name."""
         return self.folder.name
 
 
 def complaint_at(tree: Path, path: Path, said: str, remedy: str) -> Complaint:
-    """Return a complaint of our own about a file or folder of a tree."""
+    """Return a complaint of Weighbridge's own rules about a file or folder of a tree."""
     return Complaint(tool="weighbridge", file=path.relative_to(tree).as_posix(), said=said, remedy=remedy)
 
 
 def folders(folder: Path) -> list[Path]:
-    """List the folders in a folder; none where it is missing."""
+    """Return the folders in a folder, sorted; an empty list if it does not exist."""
     return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
 def submitters(tree: Path) -> list[Path]:
-    """List the submitters' folders of all divisions."""
+    """Return the submitters' folders of all divisions."""
     return [submitter for division in DIVISIONS for submitter in folders(tree / division)]
 
 
-def scenario_places(tree: Path) -> list[Place]:
-    """List every scenario's folder."""
+def scenario_paths(tree: Path) -> list[ScenarioPath]:
+    """Return the folder of every scenario of every submitter, system and benchmark."""
     return [
-        Place(scenario, submitter.parent.name, submitter.name, system.name, benchmark.name)
+        ScenarioPath(scenario, submitter.parent.name, submitter.name, system.name, benchmark.name)
         for submitter in submitters(tree)
         for system in folders(submitter / "results")
         for benchmark in folders(system)

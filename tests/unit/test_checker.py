@@ -147,8 +147,8 @@ OVERLOOKED = [
         f"{SERVER}/performance/run_1/notes.txt",
         "does not belong",
     ),
-    (_write("closed/Me/systems/other.json", "{}"), "closed/Me/systems/other.json", "no results of it"),
-    (_write("extra/file", "x"), "extra", "no division"),
+    (_write("closed/Me/systems/other.json", "{}"), "closed/Me/systems/other.json", "without results"),
+    (_write("extra/file", "x"), "extra", "not a division"),
     (_write("closed/notes.txt", "x"), "closed/notes.txt", "beside the submitters"),
 ]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.config.settings import RequestSettings, ServerSettings
+from weighbridge.config.settings import RequestSettings
 from weighbridge.core.errors import InputError
 from weighbridge.requests.store import RequestStore, build_store
 from weighbridge.requests.token_counts import Counter, check_lengths, count
@@ -17,6 +17,7 @@ TOKENS = {
     (65536, 16777216): [64, 300, 11750, 70, 624, 64, 2752, 90],
 }
 # Prompts of the demo by sample, as Qwen3VLProcessor of transformers 4.57.5 counts them.
+OPTION = "--max-model-len"
 PROMPTS = {0: 244, 1: 248, 7: 244, 100: 252, 333: 255}
 
 
@@ -52,29 +53,25 @@ def test_prompts_are_counted_as_the_models_processor_does(root: Path, store: Pat
     assert {sample: int(tokens[sample]) for sample in PROMPTS} == PROMPTS
 
 
-def server(*args: str) -> ServerSettings:
-    return ServerSettings.parse({"model_name": "tiny", "args": args}, "server")
-
-
 def test_prompts_that_do_not_fit_are_named_with_a_limit_that_would_do(root: Path, store: Path) -> None:
     model = root / "demo" / "model"
-    fits = check_lengths(store, model, server("--max-model-len=4k"))
+    fits = check_lengths(store, model, 4000, OPTION)
     assert fits is not None
     assert fits.limit == 4000
     longest = fits.longest[0]
     exactly = longest.tokens + 150
-    assert check_lengths(store, model, server(f"--max-model-len={exactly}")) is not None
+    assert check_lengths(store, model, exactly, OPTION) is not None
     with pytest.raises(InputError) as caught:
-        check_lengths(store, model, server(f"--max_model_len={exactly - 1}"))
+        check_lengths(store, model, exactly - 1, OPTION)
     assert f"sample {longest.sample} ({longest.tokens} tokens)" in str(caught.value)
     assert f"set --max-model-len={exactly} or more" in str(caught.value)
 
 
 def test_without_an_argument_the_models_own_limit_holds(root: Path, store: Path) -> None:
-    found = check_lengths(store, root / "demo" / "model", server())
+    found = check_lengths(store, root / "demo" / "model", None, OPTION)
     assert found is not None
     assert found.limit == 4096
 
 
 def test_a_model_without_a_tokenizer_is_not_counted(tmp_path: Path, store: Path) -> None:
-    assert check_lengths(store, tmp_path, server()) is None
+    assert check_lengths(store, tmp_path, None, OPTION) is None

@@ -33,6 +33,7 @@ owned_options = {"--listen": "it takes a free port"}
 switches = {ServerFeature.PREFIX_CACHING: FeatureSwitch(("--forget",), options=("--forget", "--remember"))}
 metric_names = {"outsider:busy": Metric.REQUESTS_RUNNING}
 log_stages = LogStages(re.compile(""), ())
+context_option = "--length"
 system_packages = {}
 version_arguments = ("version",)
 
@@ -150,7 +151,7 @@ def test_an_attached_sglang_is_recognised(tmp_path: Path) -> None:
     with pages(get_server_info={"disable_radix_cache": True, "version": "0.5.6"}) as url:
         attached = settings(endpoints=[url])
         with running_server(attached, tmp_path, tmp_path / "log", forbidden=tuple(ServerFeature)) as running:
-            assert (running.prefix_caching, running.version) == ("off", "0.5.6")
+            assert (running.kind, running.prefix_caching, running.version) == ("SGLang", "off", "0.5.6")
             assert running.metric_names["sglang:num_queue_reqs"] is Metric.REQUESTS_WAITING
             assert not any(name.startswith("vllm:") for name in running.metric_names)
 
@@ -178,7 +179,7 @@ def test_an_unknown_server_is_treated_neutrally(tmp_path: Path, caplog: pytest.L
     with pages(version={"version": "3.1"}) as url:
         attached = settings(endpoints=[url])
         with running_server(attached, tmp_path, tmp_path / "log", forbidden=tuple(ServerFeature)) as running:
-            assert (running.prefix_caching, running.version) == ("unknown", "3.1")
+            assert (running.kind, running.prefix_caching, running.version) == (None, "unknown", "3.1")
             # Its page may have the names of any kind of server.
             assert {"vllm:prompt_tokens_total", "sglang:prompt_tokens_total"} <= running.metric_names.keys()
     assert "does not report whether prefix caching is off" in caplog.text

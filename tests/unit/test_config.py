@@ -11,7 +11,8 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import ServerFeature
 from weighbridge.config.settings import ServerSettings, parse_settings
 from weighbridge.core.errors import InputError
-from weighbridge.serving.adapter import check_arguments, find_adapter
+from weighbridge.serving.arguments import check_arguments
+from weighbridge.serving.installed_adapters import find_adapter
 
 
 def shipped(root: Path, overlay: str | None = None) -> dict[str, dict[str, object]]:

@@ -38,6 +38,7 @@ def _check(
     [
         ({"prefix_caching": "off"}, True),
         ({"prefix_caching": "unknown"}, None),
+        ({"prefix_caching": "on"}, False),
         (
             {"prefix_caching": "unknown", "command": ["vllm", "serve", "m", "--no-enable-prefix-caching"]},
             True,
@@ -50,8 +51,11 @@ def test_a_real_round_wants_to_know(tmp_path: Path, server: dict[str, object], p
     assert check.passed is passed
 
 
-def test_a_demonstration_may_leave_it_open(tmp_path: Path) -> None:
-    assert _check(tmp_path, False, prefix_caching="unknown") is None
+def test_a_demonstration_may_leave_it_open_but_not_on(tmp_path: Path) -> None:
+    assert _check(tmp_path / "unknown", False, prefix_caching="unknown") is None
+    check = _check(tmp_path / "on", False, prefix_caching="on")
+    assert check is not None
+    assert check.passed is False
 
 
 def _hits(tmp_path: Path, hits: int | None, submittable: bool = True) -> Check | None:

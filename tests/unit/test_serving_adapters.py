@@ -10,9 +10,10 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import ServerFeature
 from weighbridge.config.settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
-from weighbridge.serving import adapter as adapters
+from weighbridge.serving import installed_adapters as adapters
 from weighbridge.serving import sglang, vllm
-from weighbridge.serving.adapter import NodePlace, ServerAdapter, ServerFacts, ServerStart, switched_off
+from weighbridge.serving.adapter import FeatureSwitch, Get, NodePlace, ServerAdapter, ServerFacts, ServerStart
+from weighbridge.serving.arguments import context_length, switched_off
 from weighbridge.serving.launch import plan
 
 PAGE = Path(__file__).parent / "golden" / "vllm-0.12-metrics.txt"
@@ -26,7 +27,7 @@ def start(*args: str, node: NodePlace | None = None, off: tuple[str, ...] = (), 
     return ServerStart(settings, "program", Path("/model"), "127.0.0.1", 8000, off, node)
 
 
-def answers(pages: Mapping[str, object]) -> adapters.Get:
+def answers(pages: Mapping[str, object]) -> Get:
     return lambda path: page if isinstance(page := pages.get(path), str | None) else json.dumps(page)
 
 
@@ -158,7 +159,26 @@ def test_other_packages_adapters_are_found_and_faulty_ones_named(monkeypatch: py
 def test_a_feature_that_an_adapter_cannot_switch_off_is_refused() -> None:
     class Lacking:
         title = "Other"
-        switches: Mapping[ServerFeature, adapters.FeatureSwitch] = {}
+        switches: Mapping[ServerFeature, FeatureSwitch] = {}
 
     with pytest.raises(SetupError, match=r"forbids media-cache, which the adapter for Other cannot"):
         switched_off(Lacking(), (ServerFeature.MEDIA_CACHE,))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("adapter", "argument", "tokens"),
+    [
+        (None, "--max-model-len=4096", 4096),
+        ("vllm", "--max_model_len=4k", 4000),
+        ("vllm", "--max-model-len=0.5K", 512),
+        ("vllm", "--max-model-len=auto", None),
+        ("vllm", "--context-length=4096", None),
+        ("sglang", "--context-length=4096", 4096),
+        ("sglang", "--dtype=float32", None),
+    ],
+)
+def test_the_context_length_is_read_from_the_adapters_option(
+    adapter: str | None, argument: str, tokens: int | None
+) -> None:
+    settings = ServerSettings.parse({"model_name": "m", "adapter": adapter, "args": [argument]}, "test")
+    assert context_length(settings) == tokens

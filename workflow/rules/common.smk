@@ -14,7 +14,7 @@ from weighbridge.config.settings import check_against_round, parse_settings
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.work_size import warn_of_work
-from weighbridge.serving.adapter import check_arguments
+from weighbridge.serving.arguments import check_arguments
 
 ROOT = Path(workflow.basedir)
 

@@ -48,7 +48,7 @@ rule count_tokens:
         "../../envs/fetch.yaml"
     threads: ALL_CORES
     params:
-        server=SETTINGS.server.model_dump_json(include={"model_name", "args"}),
+        server=SETTINGS.server.model_dump_json(include={"model_name", "adapter", "args"}),
     shell:
         r"""
         RAYON_NUM_THREADS={threads} weighbridge --log {log:q} count-tokens \

@@ -57,7 +57,10 @@ def count_tokens(
     from weighbridge.config.settings import ServerSettings
     from weighbridge.core.files import write_atomic
     from weighbridge.requests.token_counts import check_lengths
+    from weighbridge.serving.arguments import context_length
+    from weighbridge.serving.installed_adapters import adapter_of
 
     settings = ServerSettings.parse_json(server, "--server")
-    found = check_lengths(store, Proof.read(model).folder, settings)
+    option = adapter_of(settings).context_option
+    found = check_lengths(store, Proof.read(model).folder, context_length(settings), option)
     write_atomic(output, (found.model_dump_json(indent=2) if found else "null") + "\n")

@@ -139,7 +139,7 @@ class ServerSettings(Model):
     @field_validator("args")
     @classmethod
     def _are_single_options(cls, args: tuple[str, ...]) -> tuple[str, ...]:
-        # Which options a user may set depends on the adapter and the round: serving.adapter.check_arguments.
+        # Which options are allowed depends on adapter and round: see serving.arguments.check_arguments.
         for argument in args:
             name = argument.partition("=")[0]
             if not name.startswith("-") or " " in name:

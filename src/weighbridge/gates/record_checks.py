@@ -81,14 +81,14 @@ def _no_prefix_caching(gate: Gate, record: RunRecord, round_: Round) -> None:
             "The rules forbid prefix caching, and the server took this many prompt tokens from its cache; "
             "start it with --no-enable-prefix-caching (vLLM) or --disable-radix-cache (SGLang), and repeat.",
         )
-    off = server.prefix_caching == "off" or "--no-enable-prefix-caching" in server.command
-    if off or round_.submittable:
+    state = "off" if "--no-enable-prefix-caching" in server.command else server.prefix_caching
+    if state != "unknown" or round_.submittable:
         gate.holds(
             "prefix caching",
-            "off" if off else server.prefix_caching,
+            state,
             "off",
-            off or None,
-            "The server does not report whether it caches prefixes; use one that reports it through /metrics "
+            {"off": True, "on": False}.get(state),
+            "The server does not report that prefix caching is off; use one that reports it through /metrics "
             "or /get_server_info, with caching off, or let Weighbridge start the server.",
         )
 

@@ -44,6 +44,10 @@ _PAGES = {
     Kind.DATASET: "https://huggingface.co/datasets/{repo}/tree/{revision}",
     Kind.REFERENCE: "https://github.com/{repo}/tree/{revision}",
 }
+_SERVER_PAGES = {
+    "vLLM": "https://github.com/vllm-project/vllm",
+    "SGLang": "https://github.com/sgl-project/sglang",
+}
 _SNAKEFILE = "submission/*/*/src/*/Snakefile"  # in the tree is the code that ran
 
 
@@ -262,13 +266,15 @@ def _loadgen(graph: Graph, record: RunRecord) -> Entity:
 
 
 def _server(graph: Graph, record: RunRecord) -> Entity:
-    """Name what answered: a server of ours is vLLM, unless it is a stand-in that tells no version."""
+    """Return the server's software: its recorded kind, or "Model server" for a stand-in without a version."""
     server = record.server
     facts = {"name": "Model server", "description": f"It served the model as {server.model_name}."}
     if server.version:
         facts["softwareVersion"] = server.version
-        if server.command:
-            facts |= {"name": "vLLM", "url": "https://github.com/vllm-project/vllm"}
+        # Records of release 0.1 name no kind; the servers that it started were vLLM.
+        kind = server.kind or ("vLLM" if server.command else None)
+        if kind is not None:
+            facts |= {"name": kind} | ({"url": _SERVER_PAGES[kind]} if kind in _SERVER_PAGES else {})
     return graph.thing(f"#server-{server.version or 'of-no-told-version'}", "SoftwareApplication", **facts)
 
 

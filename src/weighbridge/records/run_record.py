@@ -56,8 +56,9 @@ class LoadReport(Model):
 
 
 class ServerRecord(Model):
-    """What answered: one server of ours, or endpoints that the user runs."""
+    """The servers that answered: started by the run, or endpoints that the user runs."""
 
+    kind: str | None = Field(default=None, description="Such as vLLM, where it is known.")
     command: tuple[str, ...] = Field(
         description="Of the first server; empty when the servers are the user's."
     )
@@ -68,11 +69,11 @@ class ServerRecord(Model):
     environment: dict[str, str] = Field(description="What the settings added to the server's environment.")
     endpoints: tuple[str, ...]
     model_name: str
-    version: str | None = Field(description="As the server tells it; null when it does not.")
+    version: str | None = Field(description="As the server reports it; null if it does not.")
     ready_s: float = Field(description="From start to healthy.")
     golden: str = Field(description="How the known request was answered.")
     prefix_caching: str = Field(
-        default="unknown", description="'off', or 'unknown' where a server is silent."
+        default="unknown", description="'off', 'on', or 'unknown' where a server does not report it."
     )
     warmup_requests: int
     warmup_s: float

@@ -6,7 +6,6 @@ on CPUs; to find it out on GPUs takes their hours.
 
 import json
 import logging
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 
 from weighbridge.benchmarks.protocol import TokenCounter
 from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.settings import ServerSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 from weighbridge.requests.store import RequestStore
@@ -25,7 +23,6 @@ log = logging.getLogger(__name__)
 
 _BATCH = 256
 _NAMED = 5
-_UNITS = {"k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}
 
 
 class Prompt(Model):
@@ -47,13 +44,14 @@ class PromptTokens(Model):
     """What the server admits, prompt and answer together; null where nothing says it."""
 
 
-def check_lengths(store: Path, model: Path, server: ServerSettings) -> PromptTokens | None:
+def check_lengths(store: Path, model: Path, limit: int | None, limit_option: str) -> PromptTokens | None:
     """Count all prompts of a store, and refuse those that would not fit.
 
     Args:
         store: Folder of the request store.
         model: Folder of the model.
-        server: The server's settings, whose --max-model-len is the limit; without it the model's own is.
+        limit: Tokens that the server admits, prompt and answer together; None: the model's own limit.
+        limit_option: The server's option that sets this limit, for the remedy.
 
     Returns:
         None where the model's folder holds no tokenizer.
@@ -75,16 +73,16 @@ def check_lengths(store: Path, model: Path, server: ServerSettings) -> PromptTok
         p50=int(np.percentile(tokens, 50, method="higher")),
         p99=int(np.percentile(tokens, 99, method="higher")),
         longest=tuple(Prompt(sample=int(sample), tokens=int(tokens[sample])) for sample in order),
-        limit=_limit(server, model),
+        limit=_model_limit(model) if limit is None else limit,
     )
     log.info("prompts have %.0f tokens on average, %d at most", found.mean, found.longest[0].tokens)
     if found.limit is not None:
-        _refuse_what_does_not_fit(found, tokens, found.limit, benchmark.answer_tokens)
+        _refuse_what_does_not_fit(found, tokens, found.limit, benchmark.answer_tokens, limit_option)
     return found
 
 
 def _refuse_what_does_not_fit(
-    found: PromptTokens, tokens: NDArray[np.int64], limit: int, answer_tokens: int
+    found: PromptTokens, tokens: NDArray[np.int64], limit: int, answer_tokens: int, limit_option: str
 ) -> None:
     too_long = int((tokens + answer_tokens > limit).sum())
     if too_long:
@@ -92,16 +90,11 @@ def _refuse_what_does_not_fit(
         raise InputError(
             f"{too_long} of {found.count} prompts do not fit into the server's {limit} tokens together with "
             f"{answer_tokens} for an answer: {named}{', ...' if too_long > _NAMED else ''}; set "
-            f"--max-model-len={found.longest[0].tokens + answer_tokens} or more in server.args."
+            f"{limit_option}={found.longest[0].tokens + answer_tokens} or more in server.args."
         )
 
 
-def _limit(server: ServerSettings, model: Path) -> int | None:
-    for argument in server.args:
-        name, _, value = argument.partition("=")
-        number = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmM]?)", value)
-        if name.replace("_", "-") == "--max-model-len" and number:
-            return int(float(number[1]) * _UNITS.get(number[2], 1))
+def _model_limit(model: Path) -> int | None:
     config = _read(model / "config.json")
     limit = config.get("text_config", config).get("max_position_embeddings")
     return None if limit is None else int(limit)

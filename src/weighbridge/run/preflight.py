@@ -9,7 +9,7 @@ from weighbridge.config.settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.models import Model
 from weighbridge.loadgen.seeds import carried_seeds
-from weighbridge.serving.adapter import check_arguments
+from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.ports import check_port
 from weighbridge.system.gpus import visible_accelerators
 

@@ -269,6 +269,7 @@ def _prepare(
     warmup_s = time.monotonic() - started
     log.info("the server answers as it must; warmed up in %.1f s", warmup_s)
     return ServerRecord(
+        kind=running.kind,
         command=running.command,
         launcher=running.launcher,
         devices=running.devices,

@@ -8,15 +8,10 @@ from pathlib import Path
 from weighbridge.config.round import ServerFeature
 from weighbridge.config.settings import ServerSettings
 from weighbridge.core.errors import SetupError
-from weighbridge.serving.adapter import (
-    NodePlace,
-    ServerAdapter,
-    ServerStart,
-    adapter_of,
-    switch_of,
-    switched_off,
-)
+from weighbridge.serving.adapter import NodePlace, ServerAdapter, ServerStart
+from weighbridge.serving.arguments import switch_of, switched_off
 from weighbridge.serving.gpu_assignment import assign_gpus
+from weighbridge.serving.installed_adapters import adapter_of
 from weighbridge.serving.ports import check_port, free_ports
 from weighbridge.serving.program import launch_prefix
 from weighbridge.serving.slurm import nodes_of_job, step_environment

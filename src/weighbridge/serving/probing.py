@@ -13,7 +13,8 @@ from openai.types.chat import ChatCompletion
 from weighbridge.core.errors import SetupError
 from weighbridge.core.models import Model
 from weighbridge.serving import vllm
-from weighbridge.serving.adapter import ServerAdapter, ServerFacts, all_adapters
+from weighbridge.serving.adapter import ServerAdapter, ServerFacts
+from weighbridge.serving.installed_adapters import all_adapters
 
 log = logging.getLogger(__name__)
 

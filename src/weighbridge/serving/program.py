@@ -13,7 +13,8 @@ from weighbridge.config.round import Round
 from weighbridge.config.settings import ServerSettings
 from weighbridge.core.errors import SetupError
 from weighbridge.core.models import Model
-from weighbridge.serving.adapter import ServerAdapter, adapter_of
+from weighbridge.serving.adapter import ServerAdapter
+from weighbridge.serving.installed_adapters import adapter_of
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,8 @@ def find_server(round_: Round, settings: ServerSettings) -> ServerProgram:
     version = _version((*launcher, executable), adapter_of(settings))
     if round_.vllm_version is not None and round_.vllm_version not in version:
         log.warning(
-            "the server's version is %s; the round's reference was made with vLLM %s",
+            "the server is %s %s; the round's reference was made with vLLM %s",
+            adapter_of(settings).title,
             version,
             round_.vllm_version,
         )

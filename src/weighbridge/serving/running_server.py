@@ -14,15 +14,9 @@ from weighbridge.config.settings import ServerSettings
 from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING
 from weighbridge.records.telemetry_record import Metric
-from weighbridge.serving.adapter import (
-    ServerAdapter,
-    ServerFacts,
-    adapter_of,
-    all_adapters,
-    check_arguments,
-    find_adapter,
-    switch_of,
-)
+from weighbridge.serving.adapter import ServerAdapter, ServerFacts
+from weighbridge.serving.arguments import check_arguments, switch_of
+from weighbridge.serving.installed_adapters import adapter_of, all_adapters, find_adapter
 from weighbridge.serving.launch import plan
 from weighbridge.serving.probing import inspect_server, recognise, served_models
 from weighbridge.serving.server_process import ServerProcess, start, stop
@@ -40,6 +34,7 @@ class RunningServer:
 
     Attributes:
         endpoints: Base URLs, one a replica.
+        kind: Title of the first server's adapter, such as vLLM; None for an unknown server.
         command: Command line of the first server; empty when the user runs the servers.
         ready_s: Seconds from the start until all answered.
         launcher: What stands before the command: srun, a container.
@@ -51,6 +46,7 @@ class RunningServer:
     """
 
     endpoints: tuple[str, ...]
+    kind: str | None
     command: tuple[str, ...]
     ready_s: float
     launcher: tuple[str, ...] = ()
@@ -199,16 +195,18 @@ def _running(
     # The page of a server of unknown kind is searched for the names of all kinds.
     kinds = [kind for adapter, _ in inspected for kind in ((adapter,) if adapter else all_adapters())]
     first = servers[0].launch if servers else None
+    adapter, facts = inspected[0]
     return RunningServer(
         endpoints,
-        first.command if first else (),
-        ready_s,
-        first.launcher if first else (),
-        tuple(",".join(server.launch.devices) for server in servers if server.launch.devices),
-        prefix_caching,
-        inspected[0][1].version,
-        {name: metric for kind in kinds for name, metric in kind.metric_names.items()},
-        tuple(servers),
+        kind=adapter.title if adapter else None,
+        command=first.command if first else (),
+        ready_s=ready_s,
+        launcher=first.launcher if first else (),
+        devices=tuple(",".join(server.launch.devices) for server in servers if server.launch.devices),
+        prefix_caching=prefix_caching,
+        version=facts.version,
+        metric_names={name: metric for kind in kinds for name, metric in kind.metric_names.items()},
+        processes=tuple(servers),
     )
 
 

@@ -16,6 +16,7 @@ title = "SGLang"
 executable = "sglang"  # `sglang serve` and `sglang version`: cli/main.py
 # srt/server_args.py has --api-key only, and a key on a command line is seen by every user of the machine.
 api_key_variable: str | None = None
+context_option = "--context-length"
 system_packages: Mapping[str, str] = {"libnuma.so.1": "libnuma1"}
 version_arguments: tuple[str, ...] = ("version",)
 

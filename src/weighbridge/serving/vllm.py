@@ -14,6 +14,7 @@ from weighbridge.serving.adapter import FeatureSwitch, Get, LogStages, ServerFac
 title = "vLLM"
 executable = "vllm"
 api_key_variable: str | None = "VLLM_API_KEY"
+context_option = "--max-model-len"
 system_packages: Mapping[str, str] = {"libnuma.so.1": "libnuma1"}
 version_arguments: tuple[str, ...] = ("--version",)
 

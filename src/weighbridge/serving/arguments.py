@@ -1,0 +1,87 @@
+"""Check and read a server's arguments, with the knowledge of its adapter and the demands of the round."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from weighbridge.config.round import ServerFeature
+from weighbridge.config.settings import ServerSettings
+from weighbridge.core.errors import InputError, SetupError
+from weighbridge.serving.adapter import FeatureSwitch, ServerAdapter
+from weighbridge.serving.installed_adapters import adapter_of
+
+_MULTIPLES = {"": 1, "k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}
+
+
+def check_arguments(settings: ServerSettings, forbidden: Iterable[ServerFeature]) -> None:
+    """Check that the server's arguments leave alone what Weighbridge sets and what the round forbids.
+
+    Args:
+        settings: The server's settings.
+        forbidden: Features that the round forbids; a sweep may compare others on and off.
+
+    Raises:
+        InputError: an argument or environment variable is not the user's to set, with the remedy.
+        SetupError: the server cannot be started without a forbidden feature.
+    """
+    adapter = adapter_of(settings)
+    owned = dict(adapter.owned_options)
+    for feature in forbidden:
+        switch = switch_of(adapter, feature)
+        owned |= dict.fromkeys(switch.options, f"the round demands {feature} off")
+        for variable in switch.environment:
+            if variable in settings.env:
+                raise InputError(
+                    f"server.env sets {variable}, and the round demands {feature} off; remove it."
+                )
+    for argument in settings.args:
+        name = argument.partition("=")[0].replace("_", "-")
+        for option, instead in owned.items():
+            # argparse takes any unambiguous beginning of an option for the option itself.
+            if option.startswith(name):
+                raise InputError(
+                    f"server.args: '{argument}' sets {option}, which is the tool's: {instead}; "
+                    "remove the argument."
+                )
+
+
+def switch_of(adapter: ServerAdapter, feature: ServerFeature) -> FeatureSwitch:
+    """Return how a server is started without a feature.
+
+    Raises:
+        SetupError: the adapter cannot switch it off.
+    """
+    if feature not in adapter.switches:
+        raise SetupError(
+            f"the round forbids {feature}, which the adapter for {adapter.title} cannot switch off; "
+            "choose another server.adapter."
+        )
+    return adapter.switches[feature]
+
+
+def switched_off(adapter: ServerAdapter, forbidden: Sequence[ServerFeature]) -> tuple[str, ...]:
+    """Return the arguments that start a server without the forbidden features, in their start.
+
+    Raises:
+        SetupError: the adapter cannot switch one off.
+    """
+    return tuple(argument for feature in forbidden for argument in switch_of(adapter, feature).arguments)
+
+
+def context_length(settings: ServerSettings) -> int | None:
+    """Return the limit that the arguments set on a request's tokens, prompt and answer together.
+
+    A suffix k or m stands for thousands or millions, K or M for the powers of two, as vLLM reads it.
+
+    Returns:
+        None where no argument sets it.
+
+    Raises:
+        InputError, SetupError: there is no adapter of the settings' name, or it cannot be loaded.
+    """
+    option = adapter_of(settings).context_option
+    for argument in settings.args:
+        name, _, value = argument.partition("=")
+        number = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmM]?)", value)
+        if name.replace("_", "-") == option and number:
+            return int(float(number[1]) * _MULTIPLES[number[2]])
+    return None

@@ -92,5 +92,5 @@ def test_nothing_is_written_where_nothing_may_be_scored(inputs: dict[str, Path])
 
 
 def test_a_round_that_gates_an_unknown_metric_is_refused(inputs: dict[str, Path]) -> None:
-    with pytest.raises(InputError, match="'rouge1' is not one of qwen3-vl-235b-a22b's: f1"):
+    with pytest.raises(InputError, match="qwen3-vl-235b-a22b does not compute 'rouge1'; it has: f1"):
         evaluate(**inputs, round_=ROUND.model_copy(update={"metrics": {"rouge1": MetricRules(floor=1)}}))

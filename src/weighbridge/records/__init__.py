@@ -1,1 +1,1 @@
-"""Every result file: its name and its model, for producers and readers alike."""
+"""Result files: the name and the data model of each, shared by producers and readers."""

@@ -1,4 +1,4 @@
-"""check.json: what is wrong with a tree, file by file, each with its remedy."""
+"""check.json: the result of checking a submission tree, with a remedy for every complaint."""
 
 from typing import Literal
 
@@ -12,49 +12,49 @@ Tool = Literal["weighbridge", "submission_checker", "submission_checker_old"]
 
 
 class Complaint(Model):
-    """One thing that is wrong."""
+    """One defect of the tree."""
 
     tool: Tool
-    file: str = Field(description="Relative to the tree; '.' for the whole.")
-    said: str
-    remedy: str
+    file: str = Field(description="Path relative to the tree; '.' for the whole tree.")
+    said: str = Field(description="What is wrong.")
+    remedy: str = Field(description="What to do about it.")
 
 
 class Finding(Model):
-    """What one tool said of the tree."""
+    """The result of one tool."""
 
     tool: Tool
-    accepted: bool | None = Field(description="Null: it did not run; `said` tells why.")
-    results: int | None = Field(description="Results that it counted as valid.")
-    said: str
+    accepted: bool | None = Field(description="Null: the tool did not run; `said` holds the reason.")
+    results: int | None = Field(description="Number of results that the tool counted as valid.")
+    said: str = Field(description="The tool's conclusion in one sentence.")
 
 
 class CheckReport(Model):
-    """All of check.json."""
+    """Contents of check.json."""
 
     round: str
-    submittable: bool = Field(description="False: a demonstration, whatever the tools say.")
-    expected_results: int = Field(description="Scenarios that must come out as results.")
+    submittable: bool = Field(description="False: a demonstration, even if every tool accepts the tree.")
+    expected_results: int = Field(description="Number of scenarios that must count as results.")
     originals: dict[str, bool] = Field(
-        description="Each kept accuracy log, and whether the tree names its hash and holds its two ends."
+        description="Path of each full accuracy log -> whether the tree holds its hash, start and end."
     )
     findings: tuple[Finding, ...]
     complaints: tuple[Complaint, ...]
 
     @property
     def accepted(self) -> bool:
-        """Whether no tool that ran refuses the tree."""
+        """Whether every tool that ran accepts the tree."""
         return not self.complaints and all(finding.accepted is not False for finding in self.findings)
 
 
 def render_report(report: CheckReport) -> Group:
-    """Word a report: each tool's finding, then each complaint with its remedy."""
+    """Render a report for the terminal: each tool's finding, then each complaint with its remedy."""
     lines = []
     for finding in report.findings:
-        state = {True: "accepts", False: "REFUSES", None: "was not asked about"}[finding.accepted]
+        state = {True: "accepts", False: "REFUSES", None: "did not check"}[finding.accepted]
         lines.append(Text(f"{finding.tool} {state} the tree: {finding.said}"))
     for path, proven in report.originals.items():
-        lines.append(Text(f"{path}: {'the hash in accuracy.txt is its own' if proven else 'NOT PROVEN'}"))
+        lines.append(Text(f"{path}: {'matches the hash in accuracy.txt' if proven else 'NOT PROVEN'}"))
     lines += [
         Text(f"{complaint.file}: {complaint.said} ({complaint.tool})\n    {complaint.remedy}")
         for complaint in report.complaints

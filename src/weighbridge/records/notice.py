@@ -1,4 +1,4 @@
-"""How everything that is made of a run which does not count says so."""
+"""The notice that marks everything made from a run that is not submittable."""
 
 from weighbridge.config.round import Round
 
@@ -9,7 +9,7 @@ _SIMULATED_MARK = "SIMULATED, NOT SUBMITTABLE: no model answered; rates and answ
 
 
 def mark_of(round_: Round) -> str:
-    """Return the sentence that marks the numbers of a round that is not submittable."""
+    """Return the notice for the numbers of a round that is not submittable."""
     if round_.simulated:
         return _SIMULATED_MARK
     if round_.not_submittable_because:

@@ -1,4 +1,4 @@
-"""progress.json: how a run stands, for those who watch it from elsewhere."""
+"""progress.json: the current state of a run, for watchers in other processes and on other machines."""
 
 from enum import StrEnum
 
@@ -7,12 +7,11 @@ from pydantic import Field
 from weighbridge.core.models import Model
 
 PROGRESS_FILE = "progress.json"
-# How often it is written.
-EVERY_S = 1.0
+EVERY_S = 1.0  # interval at which progress.json is written
 
 
 class Phase(StrEnum):
-    """What a run is busy with."""
+    """The phase of a run."""
 
     STARTING = "starting the server"
     WARMING = "checking and warming up"
@@ -23,43 +22,45 @@ class Phase(StrEnum):
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will come of the run."""
+        """Whether the run has ended."""
         return self in {Phase.DONE, Phase.ABORTED}
 
 
 class Figures(Model):
-    """How far a measurement is, in samples."""
+    """Progress of a measurement, counted in samples."""
 
     scenario: str
-    scheduled: bool = Field(description="Queries have due times: latency counts from them.")
+    scheduled: bool = Field(description="True: queries have due times, and latency is measured from them.")
     expected: int = Field(description="Samples that LoadGen will issue.")
     issued: int
-    completed: int = Field(description="Answered; failures left out.")
+    completed: int = Field(description="Answered, without failed requests.")
     failed: int
     target_qps: float
-    qps: float = Field(description="Answered a second, since the first was issued.")
-    recent_qps: float = Field(description="The same over the last half minute.")
+    qps: float = Field(description="Samples/s answered since the first was issued.")
+    recent_qps: float = Field(description="Samples/s answered during the last 30 s.")
     p50_s: float | None = Field(
-        description="Latency so far. Server: from LoadGen's issue; Offline: from sending."
+        description="Median latency so far, in s. Server: from LoadGen's issue; Offline: from sending."
     )
-    p99_s: float | None
-    limit_s: float | None = Field(description="What the round allows the p99.")
-    left_s: float | None = Field(description="About how long it will go on.")
+    p99_s: float | None = Field(description="99th percentile, likewise.")
+    limit_s: float | None = Field(description="The round's limit for the 99th percentile, in s.")
+    left_s: float | None = Field(description="Estimated time to the end, in s.")
 
     @property
     def open(self) -> int:
-        """Issued and neither answered nor failed."""
+        """Samples issued that have neither been answered nor failed."""
         return self.issued - self.completed - self.failed
 
 
 class State(Model):
-    """All of progress.json."""
+    """Contents of progress.json."""
 
-    label: str = Field(description="What is run: 'server performance', 'probe 3 of at most 10'.")
+    label: str = Field(
+        description="Name of the run, such as 'server performance' or 'probe 3 of at most 10'."
+    )
     phase: Phase
-    detail: str = Field(description="The server's stage while it starts; why it ended, where it was aborted.")
-    elapsed_s: float = Field(description="Since the phase began; from the first query on, since that.")
-    figures: Figures | None = Field(description="Null until something is measured.")
+    detail: str = Field(description="While starting: the server's start-up stage. If aborted: the reason.")
+    elapsed_s: float = Field(description="Since the phase began; while running, since the first query. In s.")
+    figures: Figures | None = Field(description="Null until the measurement starts.")
     host: str
     pid: int
-    beats: int = Field(description="Grows with each writing: where it no longer does, the process has died.")
+    beats: int = Field(description="Number of writes so far; if it stops growing, the process has died.")

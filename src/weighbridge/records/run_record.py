@@ -1,4 +1,4 @@
-"""run.json: the truth about one run. Whoever comes later reads it and does not guess."""
+"""run.json: the complete record of one run, and the names of the files in a run's folder."""
 
 from pydantic import Field
 
@@ -6,20 +6,20 @@ from weighbridge.config.round import Mode
 from weighbridge.core.models import Model
 
 RUN_RECORD = "run.json"
-# The other files of a run's folder: LoadGen's, then the client's.
+# Other files in a run's folder: LoadGen's logs, then the client's files.
 DETAIL, SUMMARY, ANSWERS = "mlperf_log_detail.txt", "mlperf_log_summary.txt", "mlperf_log_accuracy.json"
 USER_CONF = "user.conf"
-REQUESTS_BINARY = "requests.bin"  # while the run lasts; then REQUESTS_TABLE
+REQUESTS_BINARY = "requests.bin"  # during the run; converted to REQUESTS_TABLE afterwards
 REQUESTS_TABLE = "requests.parquet"
 ERRORS_FILE = "errors.jsonl"
-TELEMETRY_FILE = "telemetry.parquet"  # what the system under test did meanwhile
+TELEMETRY_FILE = "telemetry.parquet"  # measurements of the system under test during the run
 SERVER_LOG = "server.log"
-# A field of the system description that the rules look at: ECC must be on.
+# Field of the system description that the gates check: ECC must be enabled.
 ECC_MODE = "accelerator_ecc_mode"
 
 
 class Delay(Model):
-    """A distribution in brief, in seconds."""
+    """Percentiles of a distribution, in seconds."""
 
     p50_s: float
     p99_s: float
@@ -27,20 +27,28 @@ class Delay(Model):
 
 
 class LoadReport(Model):
-    """What the load client did, and what it cost."""
+    """What the load client did, and its CPU and memory use."""
 
-    issued: int = Field(description="Samples that LoadGen asked for.")
-    completed: int = Field(description="Samples answered, failures left out.")
-    failed: dict[str, int] = Field(description="Failed requests by kind; any makes the run invalid.")
-    empty: int = Field(description="Answers without text that carry no other fault; counted as failed too.")
+    issued: int = Field(description="Number of samples that LoadGen issued.")
+    completed: int = Field(description="Number of samples answered, without failed requests.")
+    failed: dict[str, int] = Field(
+        description="Number of failed requests by kind; any failure makes the run invalid."
+    )
+    empty: int = Field(
+        description="Number of answers without text and without another fault; they also count as failed."
+    )
     aborted: str | None = Field(default=None, description="Why the run ended early, if it did.")
     requested_qps: float
     achieved_qps: float
-    schedule_delay: Delay = Field(description="From LoadGen's issue to the request leaving.")
-    client_cpu_s: float = Field(description="User and system time of the client's whole process tree.")
+    schedule_delay: Delay = Field(description="From LoadGen's issue to the start of sending.")
+    client_cpu_s: float = Field(description="User and system time of the client's process tree.")
     client_cpu_us_per_request: float
-    peak_rss_bytes: dict[str, int] = Field(description="Largest resident memory of each client process.")
-    in_flight: tuple[tuple[float, int], ...] = Field(description="Seconds since the start, and requests out.")
+    peak_rss_bytes: dict[str, int] = Field(
+        description="Largest resident memory of each client process, by process."
+    )
+    in_flight: tuple[tuple[float, int], ...] = Field(
+        description="Pairs of seconds since the start and number of open requests."
+    )
     sent_bytes: int
     received_bytes: int
     started: str = Field(description="UTC, ISO 8601.")
@@ -56,46 +64,50 @@ class LoadReport(Model):
 
 
 class ServerRecord(Model):
-    """The servers that answered: started by the run, or endpoints that the user runs."""
+    """The server under test: started by Weighbridge, or endpoints that the user runs."""
 
-    kind: str | None = Field(default=None, description="Such as vLLM, where it is known.")
+    kind: str | None = Field(default=None, description="Kind of server, such as vLLM; null if unknown.")
     command: tuple[str, ...] = Field(
-        description="Of the first server; empty when the servers are the user's."
+        description="Command of the first server; empty if the user runs the servers."
     )
-    launcher: tuple[str, ...] = Field(default=(), description="What stood before it: srun, a container.")
+    launcher: tuple[str, ...] = Field(
+        default=(), description="Prefix of the command, such as srun or a container runtime."
+    )
     devices: tuple[str, ...] = Field(
-        default=(), description="CUDA_VISIBLE_DEVICES of each replica, where they were divided."
+        default=(), description="CUDA_VISIBLE_DEVICES of each replica, if GPUs were assigned."
     )
-    environment: dict[str, str] = Field(description="What the settings added to the server's environment.")
+    environment: dict[str, str] = Field(
+        description="Variables that the settings added to the server's environment."
+    )
     endpoints: tuple[str, ...]
     model_name: str
-    version: str | None = Field(description="As the server reports it; null if it does not.")
-    ready_s: float = Field(description="From start to healthy.")
-    golden: str = Field(description="How the known request was answered.")
+    version: str | None = Field(description="As reported by the server; null if it reports none.")
+    ready_s: float = Field(description="Seconds from start to healthy.")
+    golden: str = Field(description="Result of the golden request.")
     prefix_caching: str = Field(
-        default="unknown", description="'off', 'on', or 'unknown' where a server does not report it."
+        default="unknown", description="'off', 'on', or 'unknown' if a server does not report it."
     )
     warmup_requests: int
     warmup_s: float
 
 
 class TelemetryBrief(Model):
-    """What stands in telemetry.parquet, in brief, and what it cost."""
+    """Summary of telemetry.parquet, and the CPU time of recording it."""
 
-    samples: int = Field(description="Values in the file.")
-    sources: tuple[str, ...] = Field(description="What told anything: server 0, gpu 0, host and others.")
-    cpu_s: float = Field(description="CPU time of the threads that asked.")
-    cpu_share: float = Field(description="Of one core, over the run.")
+    samples: int = Field(description="Number of values in the file.")
+    sources: tuple[str, ...] = Field(description="Sources with values, such as server 0, gpu 0 and host.")
+    cpu_s: float = Field(description="CPU time of the recording threads.")
+    cpu_share: float = Field(description="That CPU time as a share of one core over the run.")
     prefix_cache_hits: int | None = Field(
-        description="Tokens taken from prefix caches during the run; null where no server tells."
+        description="Tokens taken from prefix caches during the run; null if no server reports it."
     )
     ecc_uncorrected: int | None = Field(
-        description="Memory errors that ECC did not mend, during the run; null where no GPU tells."
+        description="Uncorrected ECC memory errors during the run; null if no GPU reports it."
     )
 
 
 class Host(Model):
-    """Where the client ran."""
+    """The machine that ran the client."""
 
     name: str
     cpus: int
@@ -105,22 +117,24 @@ class Host(Model):
 
 
 class RunRecord(Model):
-    """All of run.json."""
+    """Contents of run.json."""
 
     round: str
     submittable: bool
     scenario: str
     mode: Mode
     weighbridge_version: str
-    git_revision: str | None = Field(description="Of the checkout; ends in '-dirty' with local changes.")
-    code_sha256: str = Field(description="Over the package's source files.")
-    pins: dict[str, str] = Field(description="sha256 of the model's, dataset's and prompt's manifests.")
-    store_sha256: str = Field(description="Of the request bodies.")
+    git_revision: str | None = Field(
+        description="Revision of the checkout; ends in '-dirty' with local changes."
+    )
+    code_sha256: str = Field(description="sha256 over the package's source files.")
+    pins: dict[str, str] = Field(description="sha256 of the manifests of model, dataset and prompt.")
+    store_sha256: str = Field(description="sha256 of the request bodies.")
     host: Host
-    system: dict[str, str] = Field(description="What this machine tells of itself; empty for endpoints.")
-    logs: dict[str, str] = Field(description="sha256 of each of LoadGen's files, as it left them.")
+    system: dict[str, str] = Field(description="Detected system description; empty for endpoints.")
+    logs: dict[str, str] = Field(description="sha256 of each of LoadGen's files at the end of the run.")
     server: ServerRecord
     load: LoadReport
     telemetry: TelemetryBrief | None = Field(
-        default=None, description="Null: none was taken, or it could not be written."
+        default=None, description="Null: none was recorded, or it could not be written."
     )

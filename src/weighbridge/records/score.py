@@ -1,4 +1,4 @@
-"""accuracy.json and accuracy.txt: what the answers of an accuracy run are worth."""
+"""accuracy.json and accuracy.txt: the scores of an accuracy run."""
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ ACCURACY_TEXT, ACCURACY_JSON = "accuracy.txt", "accuracy.json"
 
 
 class Part(Model):
-    """One line of a score's breakdown: how many of `total` were right."""
+    """One line of a score's breakdown: `right` of `total` answers were correct."""
 
     name: str
     right: int
@@ -16,26 +16,26 @@ class Part(Model):
 
 
 class Score(Model):
-    """What the answers to one accuracy run are worth."""
+    """Scores of the answers of one accuracy run."""
 
     samples: int
     unparsable: int = Field(
-        description="Answers that could not be read; the task's rules say how they count."
+        description="Answers that could not be parsed; the task defines how they are scored."
     )
-    metrics: dict[str, float] = Field(description="By name; a round names those that it gates.")
-    baselines: dict[str, float] = Field(description="The same metrics for answers drawn at random.")
-    parts: tuple[Part, ...] = Field(default=(), description="Where the main metric was won and lost.")
-    seed: int = Field(description="Of everything random in this score.")
+    metrics: dict[str, float] = Field(description="Metric -> value; the round names the metrics that gate.")
+    baselines: dict[str, float] = Field(description="The same metrics for random answers.")
+    parts: tuple[Part, ...] = Field(default=(), description="Breakdown of the main metric.")
+    seed: int = Field(description="Seed of all random draws in this score.")
 
 
 class Evaluation(Model):
-    """All of accuracy.json."""
+    """Contents of accuracy.json."""
 
     round: str
-    submittable: bool = Field(description="False: a demonstration, nobody's result.")
+    submittable: bool = Field(description="False: a demonstration; do not cite these numbers.")
     benchmark: str
-    metric: str = Field(description="The main metric of those that the round gates.")
+    metric: str = Field(description="The round's main metric.")
     value: float = Field(description="Its value, unrounded.")
-    empty: int = Field(description="Answers without any text; each is unparsable too.")
+    empty: int = Field(description="Number of answers without text; they also count as unparsable.")
     score: Score
-    log_sha256: str = Field(description="Of the accuracy log that was scored.")
+    log_sha256: str = Field(description="sha256 of the scored accuracy log.")

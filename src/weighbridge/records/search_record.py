@@ -1,4 +1,4 @@
-"""What a peak search writes down: every probe with its verdict, and the rate that was confirmed."""
+"""peak.json: the result of a peak search, with every probe and the confirmed rate."""
 
 from typing import Literal
 
@@ -12,38 +12,53 @@ PEAK = "peak.json"
 class Probe(Model):
     """One run of the search: a short probe, or a confirmation of full length."""
 
-    number: int = Field(ge=1, description="Its place in the search, confirmations counted too.")
+    number: int = Field(ge=1, description="Sequence number in the search; confirmations are counted too.")
     kind: Literal["probe", "confirmation"]
     target_qps: float = Field(gt=0, description="Queries/s to issue.")
-    full_length: bool = Field(description="As long as the round wants it, and judged by the round's gates.")
-    passed: bool
-    reason: str = Field(description="Why it passed or not, in one sentence.")
-    duration_s: float = Field(ge=0, description="From the first issue to the last end.")
-    queries: int = Field(ge=0, description="Issued.")
-    judged: int = Field(ge=0, description="Of these, those after the ramp, which alone are judged.")
-    over_latency: int = Field(ge=0, description="Judged queries that took longer than the round's limit.")
-    over_latency_allowed: int = Field(ge=0, description="As many may: early stopping's share of a full run.")
-    failed: int = Field(ge=0, description="Requests that failed; any fails the probe.")
-    achieved_qps: float = Field(ge=0, description="Completed queries/s.")
-    p50_latency_s: float | None = Field(description="Of the judged queries; null where none was judged.")
-    p99_latency_s: float | None = Field(description="Likewise.")
-    growth: float | None = Field(
-        description="Seconds by which latency surely grows each second; null where no growth is sure."
+    full_length: bool = Field(
+        description="True: as long as the round requires, and judged by the round's gates."
     )
-    cut_off: bool = Field(description="True: ended early, because its queue grew beyond what can pass.")
+    passed: bool
+    reason: str = Field(description="Why it passed or failed, in one sentence.")
+    duration_s: float = Field(ge=0, description="From the first issue to the last completion.")
+    queries: int = Field(ge=0, description="Number of queries issued.")
+    judged: int = Field(ge=0, description="Queries after the ramp; only these are judged.")
+    over_latency: int = Field(ge=0, description="Judged queries that took longer than the round's limit.")
+    over_latency_allowed: int = Field(
+        ge=0, description="Largest number allowed: the share that early stopping allows in a full run."
+    )
+    failed: int = Field(ge=0, description="Failed requests; a single one fails the probe.")
+    achieved_qps: float = Field(ge=0, description="Completed queries/s.")
+    p50_latency_s: float | None = Field(description="Of the judged queries; null if none was judged.")
+    p99_latency_s: float | None = Field(description="Of the judged queries; null if none was judged.")
+    growth: float | None = Field(
+        description="Latency growth in s per s, where statistically certain; null: no certain growth."
+    )
+    cut_off: bool = Field(
+        description="True: ended early because the queue grew too long for the probe to pass."
+    )
     started: str = Field(description="UTC, ISO 8601.")
-    folder: str = Field(description="Of its logs, from the run directory.")
+    folder: str = Field(description="Folder of its logs, relative to the run directory.")
 
 
 class Peak(Model):
-    """All of peak.json."""
+    """Contents of peak.json."""
 
     round: str
-    submittable: bool = Field(description="False: a demonstration, nobody's result.")
-    peak_qps: float = Field(gt=0, description="The highest rate that a full-length run confirmed.")
-    confirmed_by: str = Field(description="Folder of that run, from the run directory.")
-    lowest_failed_qps: float | None = Field(description="The lowest rate seen to fail; null if none did.")
-    offline_qps: float = Field(gt=0, description="Rate of the Offline run that the search started from.")
-    tolerance: float = Field(gt=0, description="Wanted ratio between the two rates, less one.")
-    target_latency_s: float
-    probes: tuple[Probe, ...] = Field(description="In the order in which they ran.")
+    submittable: bool = Field(description="False: a demonstration; do not cite these numbers.")
+    peak_qps: float = Field(gt=0, description="Highest rate in queries/s that a full-length run confirmed.")
+    confirmed_by: str = Field(description="Folder of that run, relative to the run directory.")
+    lowest_failed_qps: float | None = Field(
+        description="Lowest rate in queries/s that failed; null if none did."
+    )
+    offline_qps: float = Field(
+        gt=0, description="Rate in samples/s of the Offline run that the search started from."
+    )
+    tolerance: float = Field(
+        gt=0,
+        description="Largest ratio between failed and confirmed rate, minus 1, at which the search stops.",
+    )
+    target_latency_s: float = Field(description="The round's latency limit.")
+    probes: tuple[Probe, ...] = Field(
+        description="All probes and confirmations, in the order in which they ran."
+    )

@@ -1,4 +1,4 @@
-"""The vocabulary of telemetry.parquet, which the recorder writes and the report reads.
+"""telemetry.parquet: the metrics that the recorder writes and the report reads.
 
 Each row is one value: `time_ns` (monotonic clock, as in requests.parquet), `source` ("server 0", "gpu 3",
 "process loadgen", "host"), `metric` and `value`.
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Metric(StrEnum):
-    """What a row measures. A counter starts at 0 with its server, or with the GPU's driver."""
+    """The metric of a row. A counter starts at 0 with its server, or with the GPU driver."""
 
     # From a server's /metrics page; each server adapter maps its own names to these.
     REQUESTS_RUNNING = "requests_running"

@@ -13,7 +13,7 @@ from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
-from weighbridge.records.verdict import VERDICT, Figures, Verdict
+from weighbridge.records.verdict import VERDICT, ScenarioFigures, Verdict
 
 _IDENTITY = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -62,7 +62,7 @@ class RunSummary(Model):
         )
 
 
-class ScenarioSummary(Figures):
+class ScenarioSummary(ScenarioFigures):
     """A scenario: its verdict, the numbers behind it, its two runs, and where the files are."""
 
     failed: tuple[str, ...] = Field(description="Gates that failed, or that nothing on disk can answer.")
@@ -116,7 +116,7 @@ def summarise(results: Path) -> Summary:
 
 def _scenario(verdict: Verdict, folder: Path) -> ScenarioSummary:
     open_checks = (*verdict.failed, *verdict.unknown)
-    figures = verdict.model_dump(include=set(Figures.model_fields))
+    figures = verdict.model_dump(include=set(ScenarioFigures.model_fields))
     if verdict.over_latency is None:
         # Without a limit, LoadGen's latency is the time since the start, and says nothing of a sample.
         figures |= dict.fromkeys(_LATENCIES)

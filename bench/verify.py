@@ -74,7 +74,7 @@ def main() -> None:
         folder = Path(temporary) / "model"
         folder.mkdir()
         make_folder(folder, total_bytes, arguments.files)
-        # Stamps of files this young are not trusted; a real artifact is older when it is verified again.
+        # Hashes of files this young are not cached; a real artifact is older when it is verified again.
         for file in folder.iterdir():
             os.utime(file, (1_600_000_000, 1_600_000_000))
         os.environ["XDG_CACHE_HOME"] = f"{temporary}/cache"

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weighbridge.artifacts import download
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import FileEntry, Manifest, write_lock
 from weighbridge.artifacts.proof import Proof
-from weighbridge.artifacts.resolve import obtain
+from weighbridge.artifacts.resolve import resolve
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import SetupError
 
@@ -60,8 +60,8 @@ def lock_of(hub: Hub) -> Manifest:
     )
 
 
-def fetch(tmp_path: Path, artifact: Artifact = ARTIFACT, kind: Kind = Kind.MODEL) -> Proof:
-    return obtain(artifact, kind, tmp_path / "model", tmp_path / "model.json")
+def fetch(tmp_path: Path, artifact: Artifact = ARTIFACT, kind: ArtifactKind = ArtifactKind.MODEL) -> Proof:
+    return resolve(artifact, kind, tmp_path / "model", tmp_path / "model.json")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -99,7 +99,7 @@ def test_a_second_fetch_asks_for_no_file(tmp_path: Path, hub: Hub) -> None:
 
 def test_a_dataset_is_asked_for_as_one(tmp_path: Path, hub: Hub) -> None:
     hub.files = {"data/train-00000-of-00001.parquet": b"x" * 2000}
-    assert [entry.path for entry in fetch(tmp_path, kind=Kind.DATASET).files] == list(hub.files)
+    assert [entry.path for entry in fetch(tmp_path, kind=ArtifactKind.DATASET).files] == list(hub.files)
 
 
 def test_a_fulfilled_lock_needs_no_hub(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +261,7 @@ def test_three_hundred_files_come_in_parallel_and_over_pages(tmp_path: Path, hub
     hub.files = {f"data/{number:03}.parquet": b"%d" % number * 200 for number in range(300)}
     for name in hub.files:
         hub.next[name].append(Fault(trickle_bytes=100))
-    fetch(tmp_path, kind=Kind.DATASET)
+    fetch(tmp_path, kind=ArtifactKind.DATASET)
     assert contents(tmp_path / "model") == hub.files
     assert hub.count(TREE) == 4
     assert hub.most_at_once >= 8

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest, write_lock
 from weighbridge.artifacts.proof import Proof
-from weighbridge.artifacts.resolve import obtain
+from weighbridge.artifacts.resolve import resolve
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import SetupError
 
@@ -51,7 +51,7 @@ def pin(origin: Path) -> Artifact:
 
 
 def fetch(tmp_path: Path, pin: Artifact) -> Proof:
-    return obtain(pin, Kind.REFERENCE, tmp_path / "reference", tmp_path / "reference.json")
+    return resolve(pin, ArtifactKind.REFERENCE, tmp_path / "reference", tmp_path / "reference.json")
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -12,14 +12,16 @@ from hub_server import COMMIT, REPO, TREE, Fault, Hub, serving
 from huggingface_hub.utils import _http
 
 from weighbridge.artifacts import download
-from weighbridge.artifacts.kinds import Kind
-from weighbridge.artifacts.resolve import obtain
+from weighbridge.artifacts.folder import ArtifactKind
+from weighbridge.artifacts.resolve import resolve
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
 
 FILES = {"config.json": b"{}", "model.safetensors": b"weights" * 1000}
 GATED = Fault(status=403, headers={"X-Error-Code": "GatedRepo"})
 UNKNOWN_REPO = Fault(status=404, headers={"X-Error-Code": "RepoNotFound"})
+
+PIN = Artifact(repo=REPO, revision=COMMIT)
 
 
 @pytest.fixture
@@ -34,9 +36,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield hub
 
 
-def refusal(tmp_path: Path, kind: Kind = Kind.MODEL, revision: str = COMMIT) -> str:
+def refusal(tmp_path: Path, kind: ArtifactKind = ArtifactKind.MODEL, revision: str = COMMIT) -> str:
     with pytest.raises(SetupError) as caught:
-        obtain(Artifact(repo=REPO, revision=revision), kind, tmp_path / "into", tmp_path / "proof.json")
+        resolve(Artifact(repo=REPO, revision=revision), kind, tmp_path / "into", tmp_path / "proof.json")
     assert not (tmp_path / "proof.json").exists()
     message = str(caught.value)
     assert "\n" not in message
@@ -101,7 +103,7 @@ def test_a_passing_failure_is_waited_out_and_a_lasting_one_is_said(
 
     del hub.always[where]
     hub.next[where] += [Fault(status=status)] * 3
-    obtain(Artifact(repo=REPO, revision=COMMIT), Kind.MODEL, tmp_path / "into", tmp_path / "proof.json")
+    resolve(PIN, ArtifactKind.MODEL, tmp_path / "into", tmp_path / "proof.json")
     assert (tmp_path / "into" / "model.safetensors").read_bytes() == FILES["model.safetensors"]
 
 
@@ -111,7 +113,7 @@ def test_an_unknown_commit_is_named(tmp_path: Path, hub: Hub) -> None:
 
 def test_the_page_of_a_dataset_is_its_own(tmp_path: Path, hub: Hub) -> None:
     hub.always[TREE] = GATED
-    assert f"{hub.url}/datasets/{REPO}" in refusal(tmp_path, kind=Kind.DATASET)
+    assert f"{hub.url}/datasets/{REPO}" in refusal(tmp_path, kind=ArtifactKind.DATASET)
 
 
 @pytest.mark.parametrize("page", [b"<html>Please log in</html>", b'[{"type": "file"}]', b'{"error": 1}'])
@@ -124,14 +126,19 @@ def test_an_endpoint_that_is_no_hub_is_named(tmp_path: Path, hub: Hub, page: byt
 def test_a_hub_cannot_write_outside_the_folder(tmp_path: Path, hub: Hub, path: str) -> None:
     hub.files[path] = b"x"
     with pytest.raises(SetupError, match="outside of its folder"):
-        obtain(Artifact(repo=REPO, revision=COMMIT), Kind.MODEL, tmp_path / "into", tmp_path / "proof.json")
+        resolve(
+            PIN,
+            ArtifactKind.MODEL,
+            tmp_path / "into",
+            tmp_path / "proof.json",
+        )
     assert {seen.path for seen in hub.seen} == {TREE}
 
 
 def test_a_name_that_is_no_repository_is_the_users_to_mend(tmp_path: Path, hub: Hub) -> None:
     artifact = Artifact(repo="not/a/repo", revision=COMMIT)
     with pytest.raises(InputError, match=r"artifacts\.model\.repo is 'not/a/repo'; write it as owner/name"):
-        obtain(artifact, Kind.MODEL, tmp_path / "into", tmp_path / "proof.json")
+        resolve(artifact, ArtifactKind.MODEL, tmp_path / "into", tmp_path / "proof.json")
 
 
 def test_no_network_is_one_sentence(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +158,7 @@ def test_offline_mode_is_named_and_ends_with_code_3(
     tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    artifact = Artifact(repo=REPO, revision=COMMIT).model_dump_json()
+    artifact = PIN.model_dump_json()
     command = [sys.executable, "-c", "from weighbridge.cli import main; main()", "fetch", "--kind", "model"]
     command += ["--artifact", artifact, "--into", str(tmp_path / "into"), "--proof", str(tmp_path / "p.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -163,11 +170,21 @@ def test_offline_mode_is_named_and_ends_with_code_3(
 def test_a_model_without_weights_is_refused_after_fetching(tmp_path: Path, hub: Hub) -> None:
     del hub.files["model.safetensors"]
     with pytest.raises(SetupError, match="a model folder without weights"):
-        obtain(Artifact(repo=REPO, revision=COMMIT), Kind.MODEL, tmp_path / "into", tmp_path / "proof.json")
+        resolve(
+            PIN,
+            ArtifactKind.MODEL,
+            tmp_path / "into",
+            tmp_path / "proof.json",
+        )
     assert not (tmp_path / "proof.json").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, hub: Hub) -> None:
     (tmp_path / "into").write_text("a file")
     with pytest.raises(SetupError, match="cannot be made"):
-        obtain(Artifact(repo=REPO, revision=COMMIT), Kind.MODEL, tmp_path / "into", tmp_path / "proof.json")
+        resolve(
+            PIN,
+            ArtifactKind.MODEL,
+            tmp_path / "into",
+            tmp_path / "proof.json",
+        )

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.artifacts.kinds import Kind, check_contents
+from weighbridge.artifacts.folder import ArtifactKind, check_contents
 from weighbridge.artifacts.manifest import write_lock
 from weighbridge.artifacts.proof import Proof
-from weighbridge.artifacts.resolve import obtain
+from weighbridge.artifacts.resolve import resolve
 from weighbridge.artifacts.verify import describe
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
@@ -27,7 +27,7 @@ def folder_with(tmp_path: Path, *paths: str) -> Path:
     return folder
 
 
-def unused(kind: Kind, samples: int, folder: Path) -> None:
+def unused(kind: ArtifactKind, samples: int, folder: Path) -> None:
     raise AssertionError(f"nothing is to be made up, and {samples} samples of a {kind} were, in {folder}")
 
 
@@ -37,10 +37,10 @@ def test_a_given_folder_is_proven_where_it_lies(tmp_path: Path, monkeypatch: pyt
     write_lock(tmp_path / "lock.json", manifest)
     monkeypatch.chdir(tmp_path)
     artifact = Artifact(path=Path("artifact"), manifest=Path("lock.json"))
-    made = obtain(artifact, Kind.MODEL, tmp_path / "unused", tmp_path / "proof.json", unused)
+    made = resolve(artifact, ArtifactKind.MODEL, tmp_path / "unused", tmp_path / "proof.json", unused)
     assert Proof.read(tmp_path / "proof.json") == made
     assert made == Proof(
-        kind=Kind.MODEL,
+        kind=ArtifactKind.MODEL,
         folder=folder,
         repo=None,
         revision=None,
@@ -55,9 +55,9 @@ def test_no_proof_is_written_of_a_folder_that_differs(tmp_path: Path) -> None:
     write_lock(tmp_path / "lock.json", describe(folder))
     (folder / "config.json").write_text("other")
     with pytest.raises(SetupError, match="not as locked"):
-        obtain(
+        resolve(
             Artifact(path=folder, manifest=tmp_path / "lock.json"),
-            Kind.MODEL,
+            ArtifactKind.MODEL,
             tmp_path,
             tmp_path / "proof.json",
             unused,
@@ -68,20 +68,20 @@ def test_no_proof_is_written_of_a_folder_that_differs(tmp_path: Path) -> None:
 def test_a_given_folder_needs_a_lock(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, "config.json", "model.safetensors")
     with pytest.raises(InputError, match=r"weighbridge lock .* artifacts\.model\.manifest"):
-        obtain(Artifact(path=folder), Kind.MODEL, tmp_path, tmp_path / "proof.json", unused)
+        resolve(Artifact(path=folder), ArtifactKind.MODEL, tmp_path, tmp_path / "proof.json", unused)
 
 
 @pytest.mark.parametrize(
     ("kind", "paths", "says"),
     [
-        (Kind.MODEL, ["config.json"], r"without weights \(\*\.safetensors\)"),
-        (Kind.MODEL, ["model.safetensors", "sub/config.txt"], r"without config\.json"),
-        (Kind.DATASET, ["data/train.csv"], r"without Parquet files"),
-        (Kind.REFERENCE, ["README.md"], r"without Python sources"),
+        (ArtifactKind.MODEL, ["config.json"], r"without weights \(\*\.safetensors\)"),
+        (ArtifactKind.MODEL, ["model.safetensors", "sub/config.txt"], r"without config\.json"),
+        (ArtifactKind.DATASET, ["data/train.csv"], r"without Parquet files"),
+        (ArtifactKind.REFERENCE, ["README.md"], r"without Python sources"),
     ],
 )
 def test_a_folder_that_lacks_the_essential_is_refused_at_once(
-    tmp_path: Path, kind: Kind, paths: list[str], says: str
+    tmp_path: Path, kind: ArtifactKind, paths: list[str], says: str
 ) -> None:
     with pytest.raises(SetupError, match=says):
         check_contents(kind, folder_with(tmp_path, *paths))
@@ -90,18 +90,20 @@ def test_a_folder_that_lacks_the_essential_is_refused_at_once(
 @pytest.mark.parametrize(
     ("kind", "paths"),
     [
-        (Kind.MODEL, ["config.json", "model-00001-of-00002.safetensors"]),
-        (Kind.DATASET, ["data/train-00000-of-00001.parquet"]),
-        (Kind.REFERENCE, ["tools/check.py"]),
+        (ArtifactKind.MODEL, ["config.json", "model-00001-of-00002.safetensors"]),
+        (ArtifactKind.DATASET, ["data/train-00000-of-00001.parquet"]),
+        (ArtifactKind.REFERENCE, ["tools/check.py"]),
     ],
 )
-def test_a_folder_with_the_essential_is_accepted(tmp_path: Path, kind: Kind, paths: list[str]) -> None:
+def test_a_folder_with_the_essential_is_accepted(
+    tmp_path: Path, kind: ArtifactKind, paths: list[str]
+) -> None:
     check_contents(kind, folder_with(tmp_path, *paths))
 
 
 def test_a_missing_folder_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"does not exist; correct artifacts\.dataset\.path"):
-        check_contents(Kind.DATASET, tmp_path / "nowhere")
+        check_contents(ArtifactKind.DATASET, tmp_path / "nowhere")
 
 
 def test_a_folder_of_links_is_proven_through_them(tmp_path: Path) -> None:
@@ -110,4 +112,4 @@ def test_a_folder_of_links_is_proven_through_them(tmp_path: Path) -> None:
     (tmp_path / "snapshot" / "config.json").symlink_to(blobs / "one")
     (tmp_path / "snapshot" / "a.safetensors").symlink_to(blobs / "two")
     assert [entry.size for entry in describe(tmp_path / "snapshot").files] == [3, 3]
-    check_contents(Kind.MODEL, tmp_path / "snapshot")
+    check_contents(ArtifactKind.MODEL, tmp_path / "snapshot")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.artifacts.kinds import Kind, check_contents
+from weighbridge.artifacts.folder import ArtifactKind, check_contents
 from weighbridge.artifacts.verify import describe
 from weighbridge.benchmarks.qwen3_vl.synthetic import synthesise
 from weighbridge.benchmarks.registry import load_benchmark
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_catalogue_is_one_that_the_task_reads(tmp_path: Path) -> None:
-    synthesise(Kind.DATASET, 103, tmp_path / "dataset")
+    synthesise(ArtifactKind.DATASET, 103, tmp_path / "dataset")
     truth = (
         load_benchmark("qwen3-vl-235b-a22b")
         .task(ROOT / "rehearsal" / "prompt.json")
@@ -27,15 +27,15 @@ def test_a_catalogue_is_one_that_the_task_reads(tmp_path: Path) -> None:
 
 def test_the_same_number_gives_the_same_files(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        synthesise(Kind.DATASET, 20, tmp_path / name)
+        synthesise(ArtifactKind.DATASET, 20, tmp_path / name)
     assert describe(tmp_path / "one") == describe(tmp_path / "two")
 
 
 def test_an_empty_model_is_a_folder_of_the_right_kind_and_a_reference_is_not_made_up(tmp_path: Path) -> None:
-    synthesise(Kind.MODEL, 1, tmp_path / "model")
-    check_contents(Kind.MODEL, tmp_path / "model")
+    synthesise(ArtifactKind.MODEL, 1, tmp_path / "model")
+    check_contents(ArtifactKind.MODEL, tmp_path / "model")
     with pytest.raises(InputError, match="cannot be synthetic"):
-        synthesise(Kind.REFERENCE, 1, tmp_path / "reference")
+        synthesise(ArtifactKind.REFERENCE, 1, tmp_path / "reference")
 
 
 def test_a_made_up_artifact_has_no_other_origin() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.artifacts import hash_cache as stamps
-from weighbridge.artifacts.hash_cache import Stamps
+from weighbridge.artifacts import hash_cache
+from weighbridge.artifacts.hash_cache import HashCache
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.verify import describe, verify
 from weighbridge.core.errors import SetupError
@@ -119,7 +119,7 @@ def test_a_file_just_written_gets_no_stamp(folder: Path) -> None:
         verify(folder, lock)
 
 
-def test_stamps_lie_in_the_users_cache_and_not_in_the_folder(folder: Path, cache: Path) -> None:
+def test_hashes_lie_in_the_users_cache_and_not_in_the_folder(folder: Path, cache: Path) -> None:
     before = everything(folder)
     describe(folder)
     assert everything(folder) == before
@@ -127,10 +127,10 @@ def test_stamps_lie_in_the_users_cache_and_not_in_the_folder(folder: Path, cache
 
 
 @pytest.mark.parametrize("damaged", ["", "[]", '{"config.json": 1}', '{"config.json": [2, "x", "y"]}'])
-def test_damaged_stamps_count_as_none(folder: Path, cache: Path, damaged: str) -> None:
+def test_damaged_hashes_count_as_none(folder: Path, cache: Path, damaged: str) -> None:
     lock = describe(folder)
-    (stamp,) = (cache / "weighbridge" / "stamps").iterdir()
-    stamp.write_text(damaged)
+    (cached,) = (cache / "weighbridge" / "stamps").iterdir()
+    cached.write_text(damaged)
     write(folder / "config.json", "[]")
     with pytest.raises(SetupError, match=r"config\.json"):
         verify(folder, lock)
@@ -144,30 +144,30 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
     assert "will be hashed again" in caplog.text
 
 
-def test_stamps_of_two_folders_are_apart(folder: Path, tmp_path: Path) -> None:
+def test_hashes_of_two_folders_are_apart(folder: Path, tmp_path: Path) -> None:
     describe(folder)
     other = tmp_path / "other"
     write(other / "config.json", "[]")
-    assert Stamps(other).sha256("config.json", (other / "config.json").stat()) is None
+    assert HashCache(other).sha256("config.json", (other / "config.json").stat()) is None
 
 
-def test_an_interrupted_verification_keeps_the_stamps_it_has(
+def test_an_interrupted_verification_keeps_the_hashes_it_has(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashed = []
 
-    def record(self: Stamps, path: str, stat: os.stat_result, sha256: str) -> None:
+    def record(self: HashCache, path: str, stat: os.stat_result, sha256: str) -> None:
         if len(hashed) == 2:
             raise KeyboardInterrupt
         hashed.append(path)
         original(self, path, stat, sha256)
 
-    original = stamps.Stamps.record
-    monkeypatch.setattr(stamps.Stamps, "record", record)
+    original = hash_cache.HashCache.record
+    monkeypatch.setattr(hash_cache.HashCache, "record", record)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     with pytest.raises(KeyboardInterrupt):
         describe(folder)
-    kept = Stamps(folder)
+    kept = HashCache(folder)
     assert (
         [path for path in hashed if kept.sha256(path, (folder / path).stat())]
         == hashed

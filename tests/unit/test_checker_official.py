@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from loadgen_files import small_round
 
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.submission.checker.official import ToolRun, interpret, run_official
 from weighbridge.submission.checker.recorded_tool import LogMessage
@@ -122,7 +122,12 @@ def _reference(folder: Path) -> Proof:
     (tools / "submission_checker" / "main.py").write_text(TOOL)
     (tools / "submission_checker_old.py").write_text(TOOL)
     return Proof(
-        kind=Kind.REFERENCE, folder=folder, repo=None, revision=None, manifest_digest="0" * 64, files=()
+        kind=ArtifactKind.REFERENCE,
+        folder=folder,
+        repo=None,
+        revision=None,
+        manifest_digest="0" * 64,
+        files=(),
     )
 
 

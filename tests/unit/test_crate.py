@@ -11,7 +11,7 @@ import pytest
 from loadgen_files import record_values, seal, small_round, write_results
 from rocrate.rocrate import ROCrate
 
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import FileEntry
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Mode
@@ -25,7 +25,7 @@ SNAKEFILE = "submission/closed/ACME/src/qwen3-vl-235b-a22b/Snakefile"
 PRODUCTS = ("summary.json", "report.html", "submission.tar.gz", "check.txt", "originals/originals.json")
 
 
-def _proof(kind: Kind, folder: Path, repo: str | None) -> Proof:
+def _proof(kind: ArtifactKind, folder: Path, repo: str | None) -> Proof:
     return Proof(
         kind=kind,
         folder=folder,
@@ -48,9 +48,9 @@ def results(tmp_path: Path) -> Path:
 
 def _write(results: Path) -> dict[str, dict[str, Any]]:
     artifacts = [
-        _proof(Kind.MODEL, results, "Qwen/Some-Model"),
-        _proof(Kind.DATASET, results, None),
-        _proof(Kind.REFERENCE, results, "mlcommons/inference"),
+        _proof(ArtifactKind.MODEL, results, "Qwen/Some-Model"),
+        _proof(ArtifactKind.DATASET, results, None),
+        _proof(ArtifactKind.REFERENCE, results, "mlcommons/inference"),
     ]
     write_crate(results, artifacts, "ACME")
     graph = json.loads((results / CRATE).read_text())["@graph"]

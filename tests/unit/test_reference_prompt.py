@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.verify import describe
 from weighbridge.benchmarks.qwen3_vl.official_prompt import Prompt, extract, extract_official
@@ -236,7 +236,7 @@ def proven(tmp_path: Path, sources: tuple[str, str], monkeypatch: pytest.MonkeyP
         (folder / PACKAGE / name).write_text(source, encoding="utf-8")
     manifest = describe(folder)
     return Proof(
-        kind=Kind.REFERENCE,
+        kind=ArtifactKind.REFERENCE,
         folder=folder,
         repo="some/where",
         revision="0" * 40,

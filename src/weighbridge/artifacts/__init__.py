@@ -1,1 +1,1 @@
-"""Pinned inputs brought to disk and proven byte by byte: models, datasets, the official reference."""
+"""Artifacts: fetch pinned models, datasets and the official reference, and prove them byte by byte."""

@@ -1,4 +1,4 @@
-"""Download files in parallel, resuming each where an earlier attempt ended."""
+"""Download files in parallel; continue each where an earlier attempt ended."""
 
 import errno
 import logging
@@ -14,16 +14,16 @@ from typing import BinaryIO
 from huggingface_hub import constants, get_session, hf_raise_for_status
 from huggingface_hub.errors import HfHubHTTPError
 
-from weighbridge.artifacts.folder import workshop
+from weighbridge.artifacts.folder import state_folder
 from weighbridge.artifacts.hub import FAILURES, RemoteFile, Repository
-from weighbridge.artifacts.transfer_progress import Advance, meter
+from weighbridge.artifacts.transfer_progress import Advance, show_transfer
 from weighbridge.core.errors import SetupError
 from weighbridge.core.formatting import disk_size
 
 logger = logging.getLogger(__name__)
 
-# Not hf_hub_download for the bytes: when it is interrupted, it drops what it received of a file, which
-# with the shards of a large model is up to 5 GB for each connection.
+# Not hf_hub_download: when interrupted, it loses what it received of a file, which with the shards of a large
+# model is up to 5 GB for each connection.
 _CONNECTIONS = 16
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _LONGEST_PAUSE_S = 300.0
@@ -36,12 +36,12 @@ class _StoppedError(Exception):
 
 
 def download(repository: Repository, files: Sequence[RemoteFile], folder: Path) -> None:
-    """Bring files into a folder; each appears there whole or not at all, and its hash is not looked at.
+    """Download files into a folder; each appears there whole or not at all. Hashes are not checked here.
 
-    A file's received part survives every failure, in the folder's .cache, and is continued the next time.
+    A received part of a file survives every failure, in the folder's .cache, and is continued the next time.
 
     Raises:
-        SetupError: the disk is too small or full, or the hub cannot be reached or does not let us in.
+        SetupError: the disk is too small or full, or the hub cannot be reached or refuses access.
     """
     if not files:
         return
@@ -49,10 +49,10 @@ def download(repository: Repository, files: Sequence[RemoteFile], folder: Path) 
     here_bytes = sum(min(_size(_part(folder, file)), file.size) for file in files)
     _check_space(repository, folder, total_bytes - here_bytes)
     stop = threading.Event()
-    with meter(f"fetching {repository.kind}", total_bytes, here_bytes) as advance:
+    with show_transfer(f"fetching {repository.kind}", total_bytes, here_bytes) as advance:
         pool = ThreadPoolExecutor(_CONNECTIONS)
         try:
-            # The largest first, so that no connection is left with a large one at the end.
+            # Largest first, so that the last one running is small.
             for future in as_completed(
                 [
                     pool.submit(_download_one, repository, file, folder, advance, stop)
@@ -63,7 +63,7 @@ def download(repository: Repository, files: Sequence[RemoteFile], folder: Path) 
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
-    # What is left now belongs to files that this commit does not have.
+    # The remaining parts belong to files that this commit does not have.
     shutil.rmtree(_parts(folder), ignore_errors=True)
 
 
@@ -82,7 +82,7 @@ def _download_one(
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
         except FAILURES as error:
-            # A connection that breaks often but brings something each time will end, too.
+            # A connection that breaks often but makes progress each time comes to its end, too.
             failures = 1 if _size(part) > had_bytes else failures + 1
             pause_s = _pause_s(error, failures)
             if pause_s is None:
@@ -97,7 +97,7 @@ def _download_one(
 def _receive(
     repository: Repository, file: RemoteFile, part: BinaryIO, advance: Advance, stop: threading.Event
 ) -> None:
-    """Append to the received part what is missing of a file."""
+    """Append the missing bytes of a file to its received part."""
     have = os.fstat(part.fileno()).st_size
     if have > file.size:
         part.truncate(0)
@@ -127,14 +127,14 @@ def _receive(
 
 
 def _write_all(part: BinaryIO, chunk: bytes) -> None:
-    """Write without a buffer, so that what was received survives any end of the program."""
+    """Write without a buffer, so that received bytes survive any end of the program."""
     left = memoryview(chunk)
-    while left:  # a disk that fills up takes a part of the bytes first, and says so only the next time
+    while left:  # a disk that fills up first writes a part, and fails only at the next write
         left = left[part.write(left) :]
 
 
 def _pause_s(error: Exception, failures: int) -> float | None:
-    """Say how long to wait before another attempt; None where no attempt can help."""
+    """Return the seconds to wait before another attempt; None where no attempt can help."""
     if failures > len(_PAUSES_S):
         return None
     pause_s = _PAUSES_S[failures - 1]
@@ -171,11 +171,11 @@ def _check_space(repository: Repository, folder: Path, needed_bytes: int) -> Non
 
 
 def _parts(folder: Path) -> Path:
-    return workshop(folder) / "parts"
+    return state_folder(folder) / "parts"
 
 
 def _part(folder: Path, file: RemoteFile) -> Path:
-    """Where the received part of a file lies; its content's id keeps two commits' parts apart."""
+    """Return the path of a file's received part; the id of its content keeps two commits' parts apart."""
     return _parts(folder) / f"{file.path}.{file.blob_id[:12]}"
 
 

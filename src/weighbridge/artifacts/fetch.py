@@ -1,4 +1,4 @@
-"""Bring a repository's files to disk and prove each of them, fetching again what is not right."""
+"""Download a repository's files, prove each of them, and download wrong ones again."""
 
 import hashlib
 import logging
@@ -9,9 +9,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from weighbridge.artifacts.download import download
-from weighbridge.artifacts.folder import make_folder, set_aside, workshop
+from weighbridge.artifacts.folder import ArtifactKind, make_folder, set_aside, state_folder
 from weighbridge.artifacts.hub import RemoteFile, Repository
-from weighbridge.artifacts.kinds import Kind
 from weighbridge.artifacts.manifest import FileEntry, Manifest
 from weighbridge.artifacts.verify import Difference, describe, differences, first_of
 from weighbridge.config.settings import Artifact
@@ -22,18 +21,18 @@ logger = logging.getLogger(__name__)
 _FETCHES = 2
 
 
-def fetch(artifact: Artifact, kind: Kind, folder: Path, lock: Manifest | None) -> Manifest:
+def fetch(artifact: Artifact, kind: ArtifactKind, folder: Path, lock: Manifest | None) -> Manifest:
     """Make a folder hold exactly a repository's files at its commit.
 
-    What is there and right is left alone, what is wrong is fetched again, what does not belong is set
-    aside within the folder's .cache. With a lock that the folder already fulfils, the hub is not asked.
+    Keeps files that are right, downloads wrong and missing ones, and sets files that do not belong aside in
+    the folder's .cache. Where the folder already fulfils the lock, the hub is not contacted.
 
     Raises:
-        SetupError: the hub or the disk does not play along; the hub's files are not those of the lock; or
-            a file's content is wrong after two fetches.
+        SetupError: the hub or the disk fails; the hub's files are not those of the lock; or a file's content
+            is wrong after two downloads.
     """
-    make_folder(workshop(folder))
-    with FileLock(workshop(folder) / "lock"):
+    make_folder(state_folder(folder))
+    with FileLock(state_folder(folder) / "lock"):
         if lock is not None:
             set_aside(folder, lock.by_path().keys())
             if not differences(folder, lock):
@@ -68,11 +67,11 @@ def _fetch_until_right(repository: Repository, remote: Sequence[RemoteFile], fol
 
 
 def _locked(remote: Sequence[RemoteFile], lock: Manifest, repository: Repository) -> list[RemoteFile]:
-    """See that the hub lists what the lock says, before anything is downloaded; take the lock's hashes."""
+    """Check that the hub lists the lock's files, before any download; return them with its hashes."""
     locked = lock.by_path()
     listed = {file.path: file for file in remote}
     for path in sorted(locked.keys() | listed.keys()):
-        expected, found = _words(locked.get(path)), _words(listed.get(path), locked.get(path))
+        expected, found = _entry_text(locked.get(path)), _entry_text(listed.get(path), locked.get(path))
         if expected != found:
             raise SetupError(
                 f"{repository.page} at {repository.revision} is not as locked: "
@@ -81,8 +80,8 @@ def _locked(remote: Sequence[RemoteFile], lock: Manifest, repository: Repository
     return [RemoteFile(file.path, file.size, locked[file.path].sha256, file.blob_id) for file in remote]
 
 
-def _words(file: FileEntry | RemoteFile | None, other: FileEntry | None = None) -> str:
-    """Word size and sha256; where the hub lists no sha256, the other side's stands in."""
+def _entry_text(file: FileEntry | RemoteFile | None, other: FileEntry | None = None) -> str:
+    """Return size and sha256 as text; where the hub lists no sha256, use the other side's."""
     if file is None:
         return "no such file"
     sha256 = file.sha256 or (other.sha256 if other else "unknown")
@@ -102,7 +101,7 @@ def _different_content(folder: Path, manifest: Manifest, remote: Sequence[Remote
 
 
 def _blob_id(file: Path) -> str:
-    """Hash a small file as git does."""
+    """Compute the id that git gives a small file."""
     content = file.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 

@@ -1,8 +1,9 @@
-"""The folder an artifact is fetched into, and what lies there that is no part of it."""
+"""The folder of an artifact: which kinds there are, what each must hold, and what lies there beside it."""
 
 import logging
 from collections.abc import Set as AbstractSet
-from pathlib import Path
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
 
 from weighbridge.artifacts.manifest import files_of
 from weighbridge.core.errors import SetupError
@@ -10,13 +11,48 @@ from weighbridge.core.errors import SetupError
 logger = logging.getLogger(__name__)
 
 
-def workshop(folder: Path) -> Path:
-    """Where the tool keeps what it needs beside a fetched artifact's files."""
+class ArtifactKind(StrEnum):
+    """What an artifact is for."""
+
+    MODEL = "model"
+    DATASET = "dataset"
+    REFERENCE = "reference"
+
+
+# For each kind, the patterns of which at least one file must be there, and the error's name for them.
+_REQUIRED = {
+    ArtifactKind.MODEL: {"config.json": "config.json", "*.safetensors": "weights (*.safetensors)"},
+    ArtifactKind.DATASET: {"*.parquet": "Parquet files (*.parquet)"},
+    ArtifactKind.REFERENCE: {"*.py": "Python sources (*.py)"},
+}
+
+
+def check_contents(kind: ArtifactKind, folder: Path) -> None:
+    """Check that a folder can be an artifact of this kind, before any of it is hashed.
+
+    Raises:
+        SetupError: the folder is missing, or lacks a required file.
+    """
+    if not folder.is_dir():
+        raise SetupError(
+            f"{folder}: the {kind} folder does not exist; correct artifacts.{kind}.path, "
+            "or remove it and give repo and revision to have it fetched."
+        )
+    paths = [PurePosixPath(path) for path in files_of(folder)]
+    for pattern, name in _REQUIRED[kind].items():
+        if not any(path.match(pattern) for path in paths):
+            raise SetupError(
+                f"{folder}: a {kind} folder without {name}; fetch the {kind} again or correct its path."
+            )
+
+
+def state_folder(folder: Path) -> Path:
+    """Return the folder, inside an artifact's, for partial downloads, the lock and files set aside."""
     return folder / ".cache" / "weighbridge"
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
+    """Make a folder and its parents.
 
     Raises:
         SetupError: it cannot be made.
@@ -28,10 +64,15 @@ def make_folder(folder: Path) -> None:
 
 
 def set_aside(folder: Path, belonging: AbstractSet[str]) -> None:
-    """Move all files but those belonging to the artifact into the workshop; they may be someone's."""
+    """Move all files that do not belong to the artifact into its state folder; they may be somebody's work.
+
+    Args:
+        folder: The artifact's folder.
+        belonging: Paths of the artifact's files, relative to the folder.
+    """
     for path in files_of(folder):
         if path not in belonging:
-            target = workshop(folder) / "set-aside" / path
+            target = state_folder(folder) / "set-aside" / path
             target.parent.mkdir(parents=True, exist_ok=True)
             (folder / path).replace(target)
             logger.warning("%s: not part of the artifact, moved to %s", folder / path, target)

@@ -1,7 +1,7 @@
-"""A repository on the Hugging Face hub at a commit: its files with their hashes, and its failures in words.
+"""A repository on the Hugging Face hub at a commit: its files with their hashes, and its failures explained.
 
-HF_ENDPOINT names another hub or a mirror, HF_TOKEN grants access; both are read from the environment and
-nowhere else, so that a token can neither be forgotten in a file nor be seen on a command line.
+HF_ENDPOINT names another hub or a mirror, HF_TOKEN grants access. Both are read from the environment only, so
+that no token is left in a file or shown on a command line.
 """
 
 import os
@@ -19,20 +19,20 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import RepoFile
 
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import is_bookkeeping, stays_inside
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
 
 FAILURES = (httpx2.HTTPError, OSError)
-"""What the client raises where the network, the hub or the disk does not play along."""
+"""What the client raises when the network, the hub or the disk fails."""
 
 _AGAIN = "run the same command again later, what is already here is kept"
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file as the hub lists it: large ones with their sha256, small ones with git's blob id only."""
+    """A file as the hub lists it: large files with their sha256, small ones with git's blob id only."""
 
     path: str
     size: int
@@ -43,24 +43,24 @@ class RemoteFile:
 class Repository:
     """One repository at one commit."""
 
-    def __init__(self, artifact: Artifact, kind: Kind) -> None:
+    def __init__(self, artifact: Artifact, kind: ArtifactKind) -> None:
         assert artifact.repo is not None
         assert artifact.revision is not None
         self.repo = artifact.repo
         self.revision = artifact.revision
         self.kind = kind
         self._endpoint = (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
-        # False, where None would make the client look for a token that someone once logged in with.
+        # False: with None the client would look for a token of an earlier login.
         self._token: str | bool = os.environ.get("HF_TOKEN") or False
 
     @property
     def page(self) -> str:
-        """The address where a person sees the repository, and accepts its conditions."""
-        return f"{self._endpoint}/{'datasets/' if self.kind is Kind.DATASET else ''}{self.repo}"
+        """The page where a person sees the repository and accepts its conditions."""
+        return f"{self._endpoint}/{'datasets/' if self.kind is ArtifactKind.DATASET else ''}{self.repo}"
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a download's request carries; no compression, because a range counts the file's own bytes."""
+        """The headers of a download; no compression, because a range counts the file's own bytes."""
         plain = {"Accept-Encoding": "identity"}
         return plain if self._token is False else plain | {"Authorization": f"Bearer {self._token}"}
 
@@ -71,11 +71,11 @@ class Repository:
         )
 
     def files(self) -> list[RemoteFile]:
-        """List the repository's files. The client tries again by itself on 429, 5xx and lost connections.
+        """Return the repository's files. The client itself retries on 429, 5xx and lost connections.
 
         Raises:
-            InputError: the repository's name cannot be one.
-            SetupError: the hub cannot be reached, does not know the commit, or does not let us in.
+            InputError: the repository's name is not of the form owner/name.
+            SetupError: the hub cannot be reached, does not know the commit, or refuses access.
         """
         api = HfApi(endpoint=self._endpoint, token=self._token)
         try:
@@ -105,7 +105,7 @@ class Repository:
         ]
 
     def explain(self, error: Exception) -> SetupError:
-        """Put a failure into a sentence: what, where, and what to do next."""
+        """Return a failure as an error whose message says what failed, where, and what to do next."""
         what = f"{self.kind} {self.repo}"
         if isinstance(error, OfflineModeIsEnabled):
             return SetupError(

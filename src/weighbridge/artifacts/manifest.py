@@ -1,4 +1,4 @@
-"""What an artifact consists of: path, size and sha256 of each file. Written down, it is a lock."""
+"""The files of an artifact: path, size and sha256 of each. Written to a file, a manifest is a lock."""
 
 import hashlib
 import json
@@ -13,12 +13,12 @@ from weighbridge.core.models import Model
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-# Downloaders and version control keep their books here, beside the artifact's files.
+# Folders of downloaders and version control, which are no part of the artifact.
 _BOOKKEEPING = frozenset({".cache", ".git"})
 
 
 def stays_inside(path: str) -> bool:
-    """Tell whether a relative path leads to a file within its folder."""
+    """Return whether a path is relative and stays inside its folder."""
     parts = PurePosixPath(path).parts
     return bool(parts) and ".." not in parts and not PurePosixPath(path).is_absolute()
 
@@ -53,13 +53,13 @@ class Manifest(Model):
 
     @property
     def digest(self) -> str:
-        """One sha256 for the whole artifact: over a line 'sha256 size path' for each file."""
+        """One sha256 for the whole artifact: that of the lines 'sha256 size path', one for each file."""
         lines = (f"{entry.sha256} {entry.size} {entry.path}\n" for entry in self.files)
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     @property
     def total_bytes(self) -> int:
-        """Size of all files together."""
+        """The size of all files together."""
         return sum(entry.size for entry in self.files)
 
     def by_path(self) -> dict[str, FileEntry]:
@@ -68,25 +68,25 @@ class Manifest(Model):
 
 
 def is_bookkeeping(path: str) -> bool:
-    """Tell what merely lies beside an artifact's files from the files themselves."""
+    """Return whether a path belongs to a downloader, version control or Python, not to the artifact."""
     parts = PurePosixPath(path).parts
     return parts[0] in _BOOKKEEPING or "__pycache__" in parts
 
 
 def files_of(folder: Path) -> list[str]:
-    """Paths of an artifact's files relative to its folder, sorted; bookkeeping is left out.
+    """Return the sorted paths of an artifact's files, relative to its folder, without bookkeeping.
 
-    Links are followed, so that a folder of links into a shared cache counts as the files it shows.
+    Links are followed: a folder of links into a shared cache counts as the files they lead to.
     """
     paths = ((path, path.relative_to(folder).as_posix()) for path in folder.rglob("*"))
     return sorted(relative for path, relative in paths if not is_bookkeeping(relative) and path.is_file())
 
 
 def read_lock(path: Path) -> Manifest:
-    """Read a committed lock.
+    """Read a lock.
 
     Raises:
-        InputError: the file is missing or is no lock.
+        InputError: the file is missing or is not a lock.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -99,7 +99,7 @@ def read_lock(path: Path) -> Manifest:
 
 
 def write_lock(path: Path, manifest: Manifest) -> None:
-    """Write a lock with one line for each file, so that a change reads well in a diff."""
+    """Write a lock with one line for each file, so that changes are easy to read in a diff."""
     lines = ",\n".join(
         "    " + json.dumps(entry.model_dump(), ensure_ascii=False) for entry in manifest.files
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import FileEntry, Sha256
 from weighbridge.core.models import Model
 
@@ -12,7 +12,7 @@ from weighbridge.core.models import Model
 class Proof(Model):
     """Where an artifact lies and what it consists of; written only after every byte was compared."""
 
-    kind: Kind
+    kind: ArtifactKind
     folder: Path = Field(description="Absolute.")
     repo: str | None = Field(description="Where it was fetched from; null where it was not.")
     revision: str | None

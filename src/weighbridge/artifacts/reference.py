@@ -1,4 +1,4 @@
-"""The official reference at its commit, by git: its own hashes prove every file."""
+"""Check out the official reference at its commit with git, whose own hashes prove every file."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from weighbridge.artifacts.folder import make_folder, set_aside, workshop
+from weighbridge.artifacts.folder import make_folder, set_aside, state_folder
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.verify import describe, verify
 from weighbridge.config.settings import Artifact
@@ -15,7 +15,7 @@ from weighbridge.core.errors import SetupError
 
 _FORGE = "https://github.com"
 
-# Files must be on disk as they are in the commit, and nothing of the user's may run on the way.
+# Files must be on disk as they are in the commit, and no configuration or hook of the user may interfere.
 _SETTINGS = (
     *("-c", "core.autocrlf=false"),
     *("-c", "core.eol=lf"),
@@ -24,7 +24,7 @@ _SETTINGS = (
     *("-c", "advice.detachedHead=false"),
     *("-c", "gc.auto=0"),
 )
-# Within a git hook these point to the hook's repository.
+# Inside a git hook, these variables point to the hook's repository.
 _OTHER_REPOSITORY = frozenset(
     {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX"}
 )
@@ -32,13 +32,14 @@ _UNKNOWN_COMMIT = ("not our ref", "couldn't find remote ref", "unadvertised obje
 
 
 class _GitError(Exception):
-    """What git said when it failed."""
+    """git failed; the message is its last line."""
 
 
 def checkout(artifact: Artifact, folder: Path, lock: Manifest | None) -> Manifest:
-    """Make a folder hold exactly a repository's files at its commit; the network is used only if it must be.
+    """Make a folder hold exactly a repository's files at its commit; use the network only if needed.
 
-    The repository is owner/name on GitHub, or a URL. A mirror is set in git's own way (url.*.insteadOf).
+    The repository is owner/name on GitHub, or a URL. Mirrors are set in git's own configuration
+    (url.*.insteadOf).
 
     Raises:
         SetupError: git is missing, the repository cannot be fetched, the commit is unknown, or the files
@@ -47,9 +48,9 @@ def checkout(artifact: Artifact, folder: Path, lock: Manifest | None) -> Manifes
     assert artifact.repo is not None
     assert artifact.revision is not None
     url = artifact.repo if "://" in artifact.repo else f"{_FORGE}/{artifact.repo}"
-    make_folder(workshop(folder))
-    with FileLock(workshop(folder) / "lock"):
-        # We hold the folder, so a lock of git's is one that a killed git has left.
+    make_folder(state_folder(folder))
+    with FileLock(state_folder(folder) / "lock"):
+        # This process holds the folder, so any lock file of git's was left by a git that was killed.
         for left in (folder / ".git").glob("*.lock"):
             left.unlink()
         if not _holds(folder, artifact.revision):
@@ -68,7 +69,7 @@ def checkout(artifact: Artifact, folder: Path, lock: Manifest | None) -> Manifes
 
 
 def _holds(folder: Path, revision: str) -> bool:
-    """Tell whether the folder has the commit and all its files, each with the content its name promises."""
+    """Return whether the folder's repository has the commit with all its objects intact."""
     try:
         _git(folder, "cat-file", "-e", f"{revision}^{{commit}}")
         _git(folder, "fsck", "--full", "--no-dangling", "--no-progress")
@@ -92,10 +93,10 @@ def _fetch(folder: Path, url: str, revision: str) -> None:
 
 
 def _restore(folder: Path, revision: str) -> None:
-    """Put the commit's files in place, and have git hash each of them on disk."""
+    """Write the commit's files, and let git hash each of them on disk."""
     _git(folder, "checkout", "--quiet", "--force", "--detach", revision)
     set_aside(folder, set(_git(folder, "ls-files", "-z").split("\0")))
-    # Without -m or --reset this makes the index anew: it knows no mtimes, and no file is passed over unread.
+    # Without -m or --reset, read-tree makes a new index without mtimes, so that git reads every file.
     _git(folder, "read-tree", revision)
     _git(folder, "checkout-index", "--all", "--force", "--quiet")
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
@@ -104,17 +105,17 @@ def _restore(folder: Path, revision: str) -> None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Run git in a folder and give what it prints.
+    """Run git in a folder; return what it prints.
 
     Raises:
-        SetupError: there is no git.
-        _GitError: git failed; its last line.
+        SetupError: git is not installed.
+        _GitError: git failed.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in _OTHER_REPOSITORY}
     environment = inherited | {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            ["git", *_SETTINGS, *arguments],  # noqa: S607 git is found as the user finds it
+            ["git", *_SETTINGS, *arguments],  # noqa: S607 found on the user's PATH
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -1,11 +1,11 @@
-"""An artifact brought to disk, whatever its origin, and proven."""
+"""Bring an artifact to disk, whatever its origin, and prove it."""
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from weighbridge.artifacts.fetch import fetch
-from weighbridge.artifacts.kinds import Kind, check_contents
+from weighbridge.artifacts.folder import ArtifactKind, check_contents
 from weighbridge.artifacts.manifest import Manifest, read_lock
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.reference import checkout
@@ -14,35 +14,38 @@ from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 
-Synthesise = Callable[[Kind, int, Path], None]
+Synthesise = Callable[[ArtifactKind, int, Path], None]
 
 
-def obtain(artifact: Artifact, kind: Kind, into: Path, proof: Path, synthesise: Synthesise) -> Proof:
+def resolve(
+    artifact: Artifact, kind: ArtifactKind, into: Path, proof: Path, synthesise: Synthesise | None = None
+) -> Proof:
     """Bring an artifact to disk if it is not there, prove it, and write its proof.
 
     Args:
-        artifact: its pin; with a `path`, the folder is proven where it lies and nothing is fetched; a
-            `synthetic` one is made up.
-        kind: what it is for.
-        into: the folder to fetch into.
-        proof: the file to write, after everything else has succeeded.
-        synthesise: makes an artifact up, in an empty folder.
+        artifact: Its pin; with a `path`, the folder is proven in place and nothing is fetched; a `synthetic`
+            one is generated.
+        kind: What it is for.
+        into: The folder to fetch into.
+        proof: The file to write, after everything else has succeeded.
+        synthesise: Generates an artifact in an empty folder; needed for a synthetic one.
 
     Raises:
         InputError: the settings name no lock for a folder given by path, or the lock cannot be read.
-        SetupError: the artifact cannot be had, or is not what its pin says.
+        SetupError: the artifact cannot be fetched, or is not what its pin says.
     """
     lock = read_lock(artifact.manifest) if artifact.manifest else None
     folder = (artifact.path or into).resolve()
     if artifact.path is not None:
         manifest = _prove_in_place(kind, folder, lock)
     elif artifact.synthetic is not None:
-        # A folder of its own: making it anew deletes what is there, which must never be a fetched model.
+        # A separate folder: generating deletes what is there, which must never be a fetched model.
         folder = folder.with_name(f"{folder.name}-synthetic")
         shutil.rmtree(folder, ignore_errors=True)
+        assert synthesise is not None
         synthesise(kind, artifact.synthetic, folder)
         manifest = describe(folder)
-    elif kind is Kind.REFERENCE:
+    elif kind is ArtifactKind.REFERENCE:
         manifest = checkout(artifact, folder, lock)
     else:
         manifest = fetch(artifact, kind, folder, lock)
@@ -59,7 +62,7 @@ def obtain(artifact: Artifact, kind: Kind, into: Path, proof: Path, synthesise: 
     return result
 
 
-def _prove_in_place(kind: Kind, folder: Path, lock: Manifest | None) -> Manifest:
+def _prove_in_place(kind: ArtifactKind, folder: Path, lock: Manifest | None) -> Manifest:
     if lock is None:
         raise InputError(
             f"artifacts.{kind}: path is {folder}, without a manifest to verify it against; write one with "

@@ -1,4 +1,4 @@
-"""Show how far a long transfer of bytes has come: a bar on a terminal, a line now and then in a log."""
+"""Show the progress of a long transfer of bytes: a bar on a terminal, a line every 15 s in a log."""
 
 import logging
 import sys
@@ -12,14 +12,20 @@ from weighbridge.core.formatting import disk_size
 logger = logging.getLogger(__name__)
 
 Advance = Callable[[int], None]
-"""Told how many bytes were just dealt with; may be called from any thread."""
+"""Called with the number of bytes just transferred, from any thread."""
 
 _LINE_EVERY_S = 15.0
 
 
 @contextmanager
-def meter(label: str, total_bytes: int, done_bytes: int = 0) -> Iterator[Advance]:
-    """Meter a transfer of which `done_bytes` were dealt with before."""
+def show_transfer(label: str, total_bytes: int, done_bytes: int = 0) -> Iterator[Advance]:
+    """Show a transfer for the length of a with block; yields what counts its bytes.
+
+    Args:
+        label: What is transferred.
+        total_bytes: All bytes.
+        done_bytes: Bytes that were there before.
+    """
     show = _bar if sys.stderr.isatty() else _lines
     with show(label, total_bytes, done_bytes) as advance:
         yield advance
@@ -51,7 +57,7 @@ def _lines(label: str, total_bytes: int, done_bytes: int) -> Iterator[Advance]:
 
 
 class _Lines:
-    """Write a line when the last one is old enough."""
+    """Logs a line when the last one is old enough."""
 
     def __init__(self, label: str, total_bytes: int, done_bytes: int) -> None:
         self._label = label

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighbridge.artifacts.hash_cache import Stamps
+from weighbridge.artifacts.hash_cache import HashCache
 from weighbridge.artifacts.manifest import FileEntry, Manifest, files_of
-from weighbridge.artifacts.transfer_progress import Advance, meter
+from weighbridge.artifacts.transfer_progress import Advance, show_transfer
 from weighbridge.core.errors import SetupError
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Difference:
-    """One file that is not as it should be."""
+    """One file that differs from its manifest."""
 
     path: str
     expected: str
@@ -31,37 +31,37 @@ class Difference:
 
 
 def describe(folder: Path, *, full: bool = False) -> Manifest:
-    """Hash every file of a folder, or take its stamp where size and mtime still stand.
+    """Hash every file of a folder, or take its cached hash where size and mtime are unchanged.
 
     Args:
-        folder: the artifact's folder.
-        full: hash all files, whatever their stamps say.
+        folder: The artifact's folder.
+        full: Hash all files, whatever the cache holds.
 
     Raises:
-        SetupError: a file cannot be read, or is written to meanwhile.
+        SetupError: a file cannot be read, or changes meanwhile.
     """
-    stamps = Stamps(folder)
+    cache = HashCache(folder)
     entries: list[FileEntry] = []
     unknown: list[tuple[str, os.stat_result]] = []
     for path in files_of(folder):
         stat = (folder / path).stat()
-        sha256 = None if full else stamps.sha256(path, stat)
+        sha256 = None if full else cache.sha256(path, stat)
         if sha256 is None:
             unknown.append((path, stat))
         else:
             entries.append(FileEntry(path=path, size=stat.st_size, sha256=sha256))
     try:
-        entries += _hash_all(folder, unknown, stamps)
+        entries += _hash_all(folder, unknown, cache)
     finally:
-        stamps.save()
+        cache.save()
     return Manifest(files=tuple(entries))
 
 
 def differences(folder: Path, lock: Manifest, *, full: bool = False) -> list[Difference]:
-    """Compare a folder with a lock: by names and sizes first, and by content only if these agree.
+    """Compare a folder with a lock: first names and sizes, then, if these agree, contents.
 
     Raises:
-        SetupError: a file cannot be read, or is written to meanwhile.
+        SetupError: a file cannot be read, or changes meanwhile.
     """
     shape = _different_shape(folder, lock)
     if shape:
@@ -75,11 +75,11 @@ def differences(folder: Path, lock: Manifest, *, full: bool = False) -> list[Dif
 
 
 def verify(folder: Path, lock: Manifest, *, full: bool = False) -> None:
-    """Prove that a folder holds exactly the files of its lock; nothing is changed or deleted.
+    """Check that a folder holds exactly the files of its lock; change and delete nothing.
 
     Raises:
-        SetupError: a file is missing, extra, short, changed or unreadable; the sentence names the first of
-            them, the log all.
+        SetupError: a file is missing, extra, short, changed or unreadable; the message names the first, the
+            log all.
     """
     if not folder.is_dir():
         raise SetupError(f"{folder}: the folder does not exist; fetch it, or correct its path.")
@@ -92,7 +92,7 @@ def verify(folder: Path, lock: Manifest, *, full: bool = False) -> None:
 
 
 def first_of(found: Sequence[Difference]) -> str:
-    """Word the first difference for an error's sentence; where there are more, log each."""
+    """Return the first difference as text for an error; where there are more, log each."""
     if len(found) == 1:
         return str(found[0])
     for difference in found:
@@ -114,22 +114,22 @@ def _different_shape(folder: Path, lock: Manifest) -> list[Difference]:
     ]
 
 
-def _hash_all(folder: Path, files: Sequence[tuple[str, os.stat_result]], stamps: Stamps) -> list[FileEntry]:
+def _hash_all(folder: Path, files: Sequence[tuple[str, os.stat_result]], cache: HashCache) -> list[FileEntry]:
     if not files:
         return []
-    # The largest first, so that no core is left with a large one at the end.
+    # Largest first, so that the last one running is small.
     ordered = sorted(files, key=lambda file: file[1].st_size, reverse=True)
     total_bytes = sum(stat.st_size for _, stat in files)
-    # Threads suffice: hashlib and read() release the interpreter's lock.
+    # Threads are enough: hashlib and read() release the interpreter's lock.
     pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
-    with meter(f"verifying {folder.name}", total_bytes) as advance:
+    with show_transfer(f"verifying {folder.name}", total_bytes) as advance:
         try:
-            return list(pool.map(lambda file: _entry(folder, file[0], file[1], stamps, advance), ordered))
+            return list(pool.map(lambda file: _entry(folder, file[0], file[1], cache, advance), ordered))
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _entry(folder: Path, path: str, before: os.stat_result, stamps: Stamps, advance: Advance) -> FileEntry:
+def _entry(folder: Path, path: str, before: os.stat_result, cache: HashCache, advance: Advance) -> FileEntry:
     file = folder / path
     try:
         sha256 = _sha256(file, advance)
@@ -140,7 +140,7 @@ def _entry(folder: Path, path: str, before: os.stat_result, stamps: Stamps, adva
         ) from None
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise SetupError(f"{file}: changes while it is verified; wait until nothing writes to it any more.")
-    stamps.record(path, after, sha256)
+    cache.record(path, after, sha256)
     return FileEntry(path=path, size=after.st_size, sha256=sha256)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.settings import RequestSettings
 from weighbridge.core.openai_api import Api
@@ -171,7 +171,7 @@ class Benchmark(Protocol):
         """
         ...
 
-    def synthesise(self, kind: Kind, samples: int, folder: Path) -> None:
+    def synthesise(self, kind: ArtifactKind, samples: int, folder: Path) -> None:
         """Make up a dataset or a model for a rehearsal; the same number gives the same bytes.
 
         Raises:

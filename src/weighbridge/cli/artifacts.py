@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.cli.options import RoundFile
 
 
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def fetch(
-    kind: Annotated[Kind, typer.Option(help="What the artifact is.")],
+    kind: Annotated[ArtifactKind, typer.Option(help="What the artifact is.")],
     artifact: Annotated[str, typer.Option(help="Its settings, as JSON: repo, revision, path, manifest.")],
     into: Annotated[Path, typer.Option(help="Folder to fetch into, unless the settings give a path.")],
     proof: Annotated[Path, typer.Option(help="Where to write what was proven.")],
@@ -28,18 +28,18 @@ def fetch(
     ] = None,
 ) -> None:
     """Bring an artifact to disk if need be, verify every byte, and write its proof."""
-    from weighbridge.artifacts.resolve import obtain
+    from weighbridge.artifacts.resolve import resolve
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.settings import Artifact
     from weighbridge.core.errors import InputError
 
-    def synthesise(kind: Kind, samples: int, folder: Path) -> None:
+    def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
         if round_file is None:
             raise InputError(f"artifacts.{kind} is synthetic; give --round, which names the benchmark.")
         load_benchmark(load_round(round_file).benchmark).synthesise(kind, samples, folder)
 
-    done = obtain(Artifact.parse_json(artifact, f"artifacts.{kind}"), kind, into, proof, synthesise)
+    done = resolve(Artifact.parse_json(artifact, f"artifacts.{kind}"), kind, into, proof, synthesise)
     typer.echo(f"{kind}: {len(done.files)} files proven in {done.folder} (sha256 {done.manifest_digest})")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rocrate.model.entity import Entity
 
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Mode
@@ -40,9 +40,9 @@ _PRODUCTS = {
     "originals/originals.json": "The full accuracy logs, which may not stand in the tree.",
 }
 _PAGES = {
-    Kind.MODEL: "https://huggingface.co/{repo}/tree/{revision}",
-    Kind.DATASET: "https://huggingface.co/datasets/{repo}/tree/{revision}",
-    Kind.REFERENCE: "https://github.com/{repo}/tree/{revision}",
+    ArtifactKind.MODEL: "https://huggingface.co/{repo}/tree/{revision}",
+    ArtifactKind.DATASET: "https://huggingface.co/datasets/{repo}/tree/{revision}",
+    ArtifactKind.REFERENCE: "https://github.com/{repo}/tree/{revision}",
 }
 _SERVER_PAGES = {
     "vLLM": "https://github.com/vllm-project/vllm",
@@ -55,11 +55,11 @@ _SNAKEFILE = "submission/*/*/src/*/Snakefile"  # in the tree is the code that ra
 class Inputs:
     """What went into the runs."""
 
-    artifacts: Mapping[Kind, Entity]
+    artifacts: Mapping[ArtifactKind, Entity]
     prompt: Entity
     store: Entity
 
-    def some(self, *kinds: Kind) -> list[Entity]:
+    def some(self, *kinds: ArtifactKind) -> list[Entity]:
         """The artifacts of these kinds, as far as there are any."""
         return [self.artifacts[kind] for kind in kinds if kind in self.artifacts]
 
@@ -141,7 +141,7 @@ def _inputs(graph: Graph, record: RunRecord, artifacts: Sequence[Proof]) -> Inpu
         name="Request bodies",
         description="Ready-to-send bodies of all samples, made of dataset and prompt.",
         sha256=record.store_sha256,
-        isBasedOn=[*([found[Kind.DATASET]] if Kind.DATASET in found else []), prompt],
+        isBasedOn=[*([found[ArtifactKind.DATASET]] if ArtifactKind.DATASET in found else []), prompt],
     )
     return Inputs(found, prompt, store)
 
@@ -173,7 +173,7 @@ def _run(graph: Graph, scenario: str, mode: Mode, record: RunRecord, inputs: Inp
         f"#run-{scenario}-{mode}",
         f"{_title(graph, scenario)} {mode} run",
         [_weighbridge(graph, record), _loadgen(graph, record), _server(graph, record)],
-        [*inputs.some(Kind.MODEL), inputs.store],
+        [*inputs.some(ArtifactKind.MODEL), inputs.store],
         graph.files(f"{scenario}/{mode}", _RUN_FILES, record.logs),
         description=f"{load.completed} of {load.issued} samples answered, {load.achieved_qps:.6g} a second.",
         agent=agent,
@@ -198,7 +198,7 @@ def _judgement(
             f"#score-{scenario}",
             f"Score of {_title(graph, scenario)}",
             [made_by],
-            [*runs[Mode.ACCURACY], *inputs.some(Kind.DATASET)],
+            [*runs[Mode.ACCURACY], *inputs.some(ArtifactKind.DATASET)],
             scores,
             description="All answers against the truth; the metrics are in the files.",
             agent=agent,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from weighbridge.artifacts.kinds import Kind
+    from weighbridge.artifacts.folder import ArtifactKind
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.protocol import Benchmark, Task, TokenCounter
 
@@ -56,7 +56,7 @@ class Qwen3Vl:
 
         extract_official(reference, pins, out)
 
-    def synthesise(self, kind: "Kind", samples: int, folder: Path) -> None:
+    def synthesise(self, kind: "ArtifactKind", samples: int, folder: Path) -> None:
         """Make up a catalogue of products, or a model without weights.
 
         Raises:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.core.errors import InputError
 
 _SEED = 20260401
@@ -38,7 +38,7 @@ _SCHEMA = pa.schema(
 )
 
 
-def synthesise(kind: Kind, samples: int, folder: Path) -> None:
+def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
     """Make a dataset of the product catalogue's columns, or a model without weights.
 
     The same number of samples gives the same rows.
@@ -46,9 +46,9 @@ def synthesise(kind: Kind, samples: int, folder: Path) -> None:
     Raises:
         InputError: nothing else can be made up.
     """
-    if kind is Kind.DATASET:
+    if kind is ArtifactKind.DATASET:
         _write_catalogue(samples, folder / "data")
-    elif kind is Kind.MODEL:
+    elif kind is ArtifactKind.MODEL:
         _write_empty_model(folder)
     else:
         raise InputError(f"artifacts.{kind}: cannot be synthetic; give repo and revision, or null.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from weighbridge.artifacts.kinds import Kind
+    from weighbridge.artifacts.folder import ArtifactKind
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.protocol import Benchmark, Task, TokenCounter
 
@@ -55,7 +55,7 @@ class ToyArithmetic:
 
         raise InputError(f"{self.name} has no reference; set artifacts.reference to null.")
 
-    def synthesise(self, kind: "Kind", samples: int, folder: Path) -> None:
+    def synthesise(self, kind: "ArtifactKind", samples: int, folder: Path) -> None:
         """Make up questions, or a model without weights.
 
         Raises:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weighbridge.artifacts.kinds import Kind
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.core.errors import InputError
 
 _SEED = 20260701
@@ -15,16 +15,16 @@ _SPLIT = "questions"
 _OPERATORS = {"+": np.add, "-": np.subtract, "*": np.multiply}
 
 
-def synthesise(kind: Kind, samples: int, folder: Path) -> None:
+def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
     """Write a dataset or a model; the same number of samples gives the same rows.
 
     Raises:
         InputError: nothing else can be made up.
     """
-    if kind is Kind.DATASET:
+    if kind is ArtifactKind.DATASET:
         (folder / "data").mkdir(parents=True)
         pq.write_table(_questions(samples), folder / "data" / f"{_SPLIT}-00000-of-00001.parquet")
-    elif kind is Kind.MODEL:
+    elif kind is ArtifactKind.MODEL:
         folder.mkdir(parents=True)
         (folder / "config.json").write_text('{"note": "No model: a simulated server answers."}\n')
         (folder / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")

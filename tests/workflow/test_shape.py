@@ -25,7 +25,7 @@ def test_the_real_benchmark_plans_from_the_hub_to_the_tree(root: Path, tmp_path:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "extract_prompt" in done.stdout + done.stderr
+    assert "rule prompt:" in done.stdout + done.stderr
 
 
 def test_one_file_needs_only_its_own_runs(workflow: Workflow) -> None:

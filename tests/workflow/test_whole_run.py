@@ -72,7 +72,7 @@ class SmallRun:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
     run = SmallRun(tmp_path_factory.mktemp("small") / "run")
-    run("resources/requests")
+    run("resources/requests/manifest.json")
     with simulated_server(run.workflow.directory, run.port, servers=8, mean_s=0.1):
         run("submission")
     return run

@@ -1,6 +1,6 @@
 """The score of the answers.
 
-In:  results/{scenario}/accuracy/mlperf_log_accuracy.json, the dataset's truth columns
+In:  an accuracy run, whose run.json holds the hashes of its logs; the dataset's truth columns
 Out: results/{scenario}/accuracy.txt as the official checker reads it, accuracy.json with everything
 """
 
@@ -8,9 +8,10 @@ Out: results/{scenario}/accuracy.txt as the official checker reads it, accuracy.
 rule evaluate:
     """Score an accuracy run: F1 of the category, brand, is_secondhand, unparsable answers."""
     input:
-        log="results/{scenario}/accuracy/mlperf_log_accuracy.json",
+        # The record, not the log: it has the log's hash, and is small enough to be compared by content.
+        run="results/{scenario}/accuracy/run.json",
         dataset="resources/dataset.json",
-        prompt=PROMPT,
+        prompt=PROMPT_FILES,
     output:
         text="results/{scenario}/accuracy.txt",
         record="results/{scenario}/accuracy.json",
@@ -20,9 +21,12 @@ rule evaluate:
     conda:
         "../../envs/analysis.yaml"
     params:
-        round=ROUND_FILE,
-        pin=pin(ROUND.benchmark, ROUND.samples, ROUND.splits),
-        logs=lambda wildcards, input: Path(input.log).parent,
+        round=uncompared(ROUND_FILE),
+        settings=fingerprint(
+            "scoring", compared=of_round("benchmark", "samples", "splits")
+        ),
+        logs=lambda wildcards, input: Path(input.run).parent,
+        prompt=prompt_option,
         out=lambda wildcards, output: Path(output.text).parent,
     shell:
         r"""
@@ -30,6 +34,6 @@ rule evaluate:
             --round {params.round:q} \
             --logs {params.logs:q} \
             --dataset {input.dataset:q} \
-            --prompt {input.prompt:q} \
+            {params.prompt:q} \
             --out {params.out:q}
         """

@@ -1,7 +1,7 @@
 """Pinned inputs, fetched once and proven byte by byte.
 
 In:  artifacts.* of the configuration
-Out: resources/{model,dataset,reference}.json, the proofs: folder, files, sizes, sha256; the prompt
+Out: resources/{model,dataset,reference}.json, the proofs: folder, files, sizes, sha256; resources/prompt.json
 
 A folder of 470 GB is no declared output, because Snakemake deletes outputs when a job fails;
 its proof is, and is written last.
@@ -13,26 +13,29 @@ KINDS = [
     if getattr(SETTINGS.artifacts, kind)
 ]
 ARTIFACT_PROOFS = expand("resources/{kind}.json", kind=KINDS)
-PROMPT = SETTINGS.artifacts.prompt or "resources/prompt.json"
+PROMPT = "resources/prompt.json"
+GIVEN_PROMPT = SETTINGS.artifacts.prompt
+# A benchmark may have no fixed texts.
+PROMPT_FILES = [PROMPT] if GIVEN_PROMPT or ROUND.prompt else []
 
 
 rule preflight:
-    """See in seconds whether this machine can do what is asked, before anything expensive starts."""
+    """See in seconds whether this machine can do what is asked, before anything expensive starts.
+
+    It comes first and is never made again: every measurement makes the same checks when it starts. So other
+    settings, or another LoadGen, do not send everything back to the start.
+    """
     output:
         "resources/preflight.json",
     log:
         "logs/preflight.log",
+    priority: 10
     conda:
         CLIENT_ENVIRONMENT
     params:
-        round=ROUND_FILE,
-        pin=pin(ROUND.loadgen),
-        client_program=CLIENT,
-        # Only what it looks at: tuning the server must not send everything back to the start. (An
-        # ancient() input instead would: Snakemake then forgets missing files further down, its issue 4166.)
-        server=SETTINGS.server.model_dump_json(
-            include={"model_name", "gpus", "port", "endpoints"}
-        ),
+        client_program=uncompared(CLIENT),
+        round=uncompared(ROUND_FILE),
+        server=uncompared(canonical(SETTINGS.server)),
     shell:
         r"""
         {params.client_program:q} --log {log:q} preflight \
@@ -43,23 +46,40 @@ rule preflight:
 
 
 rule find_server:
-    """Find the model server's program, which with --sdm conda has an environment of its own."""
+    """Find the model server's program, which with --sdm conda has an environment of its own.
+
+    Before anything is fetched, where cores allow: it has no input, and a higher priority.
+    """
     output:
         "resources/server.json",
     log:
         "logs/find-server.log",
+    priority: 10
     conda:
         SERVER_ENVIRONMENT
     params:
-        round=ROUND_FILE,
-        pin=pin(ROUND.vllm_version),
-        server=SETTINGS.server.model_dump_json(
-            include={"model_name", "adapter", "executable", "container", "endpoints"}
+        round=uncompared(ROUND_FILE),
+        settings=fingerprint(
+            "program",
+            compared={"vllm": DEPLOYED_SERVER},
+            server=SETTINGS.server.model_dump(
+                mode="json",
+                exclude_defaults=True,
+                include={
+                    "model_name",
+                    "adapter",
+                    "executable",
+                    "container",
+                    "endpoints",
+                },
+            ),
         ),
+        server=uncompared(operational("server", SETTINGS.server)),
     shell:
         r"""
         weighbridge --log {log:q} find-server \
             --round {params.round:q} \
+            --settings {params.settings:q} \
             --server {params.server:q} \
             --output {output:q}
         """
@@ -69,7 +89,6 @@ rule fetch:
     """Bring an artifact to disk and prove it."""
     input:
         "resources/preflight.json",
-        "resources/server.json",
     output:
         "resources/{kind}.json",
     log:
@@ -81,40 +100,49 @@ rule fetch:
         "../../envs/fetch.yaml"
     threads: ALL_CORES
     params:
-        artifact=lambda wildcards: getattr(
-            SETTINGS.artifacts, wildcards.kind
-        ).model_dump_json(),
-        into=lambda wildcards: f"resources/{wildcards.kind}",
-        round=ROUND_FILE,
+        settings=lambda wildcards: artifact_fingerprint(wildcards.kind),
+        round=uncompared(ROUND_FILE),
+        into=lambda wildcards, output: output[0].removesuffix(".json"),
     shell:
         r"""
         weighbridge --log {log:q} fetch \
             --round {params.round:q} \
             --kind {wildcards.kind:q} \
-            --artifact {params.artifact:q} \
+            --settings {params.settings:q} \
             --into {params.into:q} \
             --proof {output:q}
         """
 
 
-rule extract_prompt:
-    """Take the official prompt out of the proven reference; its hashes must be the round's."""
+rule prompt:
+    """Take the prompt from the given file or the proven reference; its hashes must be the round's.
+
+    A given file is no input, because its path may be one of the checkout; its hash is compared.
+    """
     input:
-        "resources/reference.json",
+        [] if GIVEN_PROMPT else "resources/reference.json",
     output:
-        "resources/prompt.json",
+        PROMPT,
     log:
-        "logs/extract-prompt.log",
+        "logs/prompt.log",
     localrule: True
     conda:
         "../../envs/fetch.yaml"
     params:
-        round=ROUND_FILE,
-        pin=pin(ROUND.prompt),
+        round=uncompared(ROUND_FILE),
+        settings=fingerprint(
+            "prompt",
+            compared={**of_round("prompt"), "given": sha256_of_file(GIVEN_PROMPT)},
+        ),
+        source=lambda wildcards, input: (
+            ["--given", ROOT / GIVEN_PROMPT]
+            if GIVEN_PROMPT
+            else ["--reference", *input]
+        ),
     shell:
         r"""
         weighbridge --log {log:q} extract-prompt \
-            --reference {input:q} \
+            {params.source:q} \
             --round {params.round:q} \
             --out {output:q}
         """

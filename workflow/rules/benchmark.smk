@@ -1,74 +1,86 @@
-"""The measurement: one LoadGen run a target, for each scenario and mode.
+"""The measurement: one LoadGen run a target, for each scenario and its runs.
 
 In:  the proven model, the request store
-Out: results/{scenario}/{mode}/ with LoadGen's logs, user.conf and run.json
+Out: results/{scenario}/{run}/ with LoadGen's logs, user.conf and run.json
 
 The log files of server and client are declared as logs, which Snakemake keeps when a job fails.
 """
 
+RUN_RECORDS = [f"results/{scenario}/{run}/run.json" for scenario, run in RUNS]
 # Asked for by name, because Snakemake does not remake a deleted file that only others needed.
-RUN_FILES = expand(
-    "results/{scenario}/{mode}/{name}",
-    scenario=SCENARIOS,
-    mode=["performance", "accuracy"],
-    name=["run.json", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"],
-)
+RUN_FILES = [
+    f"results/{scenario}/{run}/{name}"
+    for scenario, run in RUNS
+    for name in ("run.json", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")
+]
 
 
 rule benchmark:
     """Serve the model, drive it with LoadGen once, stop it."""
     input:
-        preflight="resources/preflight.json",
         program="resources/server.json",
         model="resources/model.json",
-        store="resources/requests",
+        store="resources/requests/manifest.json",
         # Only to come before: what it found holds for all runs of these requests.
-        lengths=ancient("resources/prompt-tokens.json"),
-        peak=lambda wildcards: (
-            PEAK if SEARCHED and wildcards.scenario == "server" else []
-        ),
+        lengths="resources/prompt-tokens.json",
+        peak=lambda wildcards: (PEAK if wildcards.scenario in SEARCHED else []),
     output:
-        record="results/{scenario}/{mode}/run.json",
-        summary="results/{scenario}/{mode}/mlperf_log_summary.txt",
-        detail="results/{scenario}/{mode}/mlperf_log_detail.txt",
-        accuracy="results/{scenario}/{mode}/mlperf_log_accuracy.json",
-        user_conf="results/{scenario}/{mode}/user.conf",
+        record="results/{scenario}/{run}/run.json",
+        summary="results/{scenario}/{run}/mlperf_log_summary.txt",
+        detail="results/{scenario}/{run}/mlperf_log_detail.txt",
+        accuracy="results/{scenario}/{run}/mlperf_log_accuracy.json",
+        user_conf="results/{scenario}/{run}/user.conf",
     log:
-        main="logs/benchmark-{scenario}-{mode}.log",
-        server="results/{scenario}/{mode}/server.log",
-        errors="results/{scenario}/{mode}/errors.jsonl",
+        main="logs/benchmark-{scenario}-{run}.log",
+        server="results/{scenario}/{run}/server.log",
+        errors="results/{scenario}/{run}/errors.jsonl",
     benchmark:
-        "benchmarks/{scenario}-{mode}.tsv"
+        "benchmarks/{scenario}-{run}.tsv"
+    wildcard_constraints:
+        # The performance run of a searched scenario comes from its search (adopt_peak).
+        scenario=either(
+            f"{scenario}(?!/performance/)" if scenario in SEARCHED else scenario
+            for scenario in SCENARIOS
+        ),
     conda:
         CLIENT_ENVIRONMENT
     # All cores: two measurements on one machine would measure each other.
     threads: ALL_CORES
     params:
-        round=ROUND_FILE,
-        pin=lambda wildcards: pin(
-            ROUND.loadgen, ROUND.samples, ROUND.scenarios[wildcards.scenario]
+        client_program=uncompared(CLIENT),
+        round=uncompared(ROUND_FILE),
+        mode=lambda wildcards: (
+            ROUND.scenarios[wildcards.scenario].runs[wildcards.run].mode
         ),
-        # Not from `input`: Snakemake compares no param that is derived from it, and a new rate would rerun nothing.
-        rate=lambda wildcards: (
-            f"--peak {PEAK}"
-            if SEARCHED and wildcards.scenario == "server"
-            else f"--target-qps {SETTINGS.scenarios[wildcards.scenario].target_qps}"
+        settings=lambda wildcards: measurement(
+            "measurement",
+            wildcards.scenario,
+            wildcards.run,
+            # A searched rate comes from peak.json, whose content is compared.
+            target_qps=(
+                None
+                if wildcards.scenario in SEARCHED
+                else SETTINGS.scenarios[wildcards.scenario].target_qps
+            ),
         ),
-        client_program=CLIENT,
-        server=SETTINGS.server.model_dump_json(),
-        client=SETTINGS.client.model_dump_json(),
+        server=uncompared(operational("server", SETTINGS.server)),
+        client=uncompared(operational("client", SETTINGS.client)),
+        peak=lambda wildcards, input: ["--peak", input.peak] if input.peak else [],
+        store=lambda wildcards, input: Path(input.store).parent,
         out=lambda wildcards, output: Path(output.record).parent,
     shell:
         r"""
         {params.client_program:q} --log {log.main:q} run \
             --scenario {wildcards.scenario:q} \
-            --mode {wildcards.mode:q} \
+            --mode {params.mode:q} \
             --round {params.round:q} \
-            {params.rate} \
+            --settings {params.settings:q} \
+            {params.peak:q} \
             --server {params.server:q} \
             --client {params.client:q} \
             --program {input.program:q} \
             --model {input.model:q} \
-            --store {input.store:q} \
+            --store {params.store:q} \
+            --replaced replaced \
             --out {params.out:q}
         """

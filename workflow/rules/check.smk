@@ -1,6 +1,7 @@
 """The tree as a stranger finds it: checked by our own rules and by the official tools.
 
-In:  results/submission.tar.gz, results/originals/, the proven reference where there is one
+In:  results/submission.sha256, which lists the tree's files and its archive by hash; the proven reference where
+     there is one
 Out: results/check.txt, there only when the tree is accepted; results/check.json, kept in any case
 """
 
@@ -8,8 +9,7 @@ Out: results/check.txt, there only when the tree is accepted; results/check.json
 rule check_tree:
     """Check the tree; each complaint is told with its file and its remedy."""
     input:
-        archive="results/submission.tar.gz",
-        originals="results/originals",
+        checksums="results/submission.sha256",
         reference=["resources/reference.json"] if "reference" in KINDS else [],
     output:
         "results/check.txt",
@@ -19,8 +19,9 @@ rule check_tree:
     conda:
         "../../envs/analysis.yaml"
     params:
-        round=ROUND_FILE,
-        pin=pin(ROUND),
+        round=uncompared(ROUND_FILE),
+        settings=fingerprint("tree", compared={"round": ROUND}),
+        archive=lambda wildcards, input: Path(input.checksums).with_suffix(".tar.gz"),
         reference=lambda wildcards, input: (
             f"--reference {input.reference[0]}" if input.reference else ""
         ),
@@ -28,8 +29,8 @@ rule check_tree:
         r"""
         weighbridge --log {log.main:q} check \
             --round {params.round:q} \
-            --tree {input.archive:q} \
-            --originals {input.originals:q} \
+            --tree {params.archive:q} \
+            --originals results/originals \
             --output {log.report:q} \
             {params.reference} >{output:q}.part \
             || {{ code=$?; cat {output:q}.part >&2; exit $code; }}

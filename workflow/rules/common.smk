@@ -1,33 +1,35 @@
-"""What all stages share: validated settings, the round, and pins that trigger reruns.
+"""What all stages share: validated settings, the round, and the environments.
 
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
-Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, SEARCHED, PEAK, CLIENT, the environments' files, ALL_CORES, pin(), drawn()
+Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, RUNS, SEARCHED, PEAK, CLIENT, the environments' files, ALL_CORES,
+     either(), prompt_option(), drawn()
 """
 
 import os
 import sys
-from hashlib import sha256
 from pathlib import Path
 from shlex import quote
 
-from weighbridge.config.settings import check_against_round, parse_settings
+from weighbridge.config.fingerprint import ROOT_VARIABLE
+from weighbridge.config.settings import check_against_round, portable_settings
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.work_size import warn_of_work
 from weighbridge.serving.arguments import check_arguments
 
 ROOT = Path(workflow.basedir)
+# Paths in the settings start here, for every job: on a cluster, jobs read this file too.
+os.environ[ROOT_VARIABLE] = str(ROOT)
 
 try:
-    SETTINGS = parse_settings(config, ROOT)
+    SETTINGS = portable_settings(config, ROOT)
     ROUND = load_round(SETTINGS.round, SETTINGS.category)
     check_against_round(SETTINGS, ROUND)
     check_arguments(SETTINGS.server, ROUND.server_must_not)
 except WeighbridgeError as error:
-    # One sentence and its exit code; Snakemake would wrap it in the text of this file.
+    # One sentence and its exit code; Snakemake would wrap an exception in the text of this file.
     sys.stderr.write(f"weighbridge: {error}\n")
-    sys.stderr.flush()
-    os._exit(error.exit_code)
+    sys.exit(error.exit_code)
 
 ROUND_FILE = round_file(SETTINGS.round)
 # LoadGen's seeds are compiled in, so a round may have an environment of its own for its client.
@@ -52,22 +54,35 @@ for scenario, chosen in SETTINGS.scenarios.items():
     if scenario in ROUND.scenarios and chosen.target_qps != "auto":
         if told := warn_of_work(ROUND, ROUND.scenarios[scenario], chosen.target_qps):
             logger.warning(told)
-# The Server rate is searched for, and the run that confirms it becomes the performance run.
-SEARCHED = any(chosen.target_qps == "auto" for chosen in SETTINGS.scenarios.values())
-PEAK = "results/server/peak.json"
+# The rate of these is searched for, and the run that confirms it becomes the performance run.
+SEARCHED = [
+    str(scenario)
+    for scenario, chosen in SETTINGS.scenarios.items()
+    if scenario in ROUND.scenarios and chosen.target_qps == "auto"
+]
+PEAK = "results/{scenario}/peak.json"
 # What a rule gets that can use all of a machine; on a cluster, the profile's set-threads says it instead.
 ALL_CORES = workflow.resource_settings.cores or 8
-SCENARIOS = [str(scenario) for scenario in ROUND.scenarios]
+# What there is to measure, as the round names it.
+SCENARIOS = list(ROUND.scenarios)
+RUNS = [
+    (name, run) for name, scenario in ROUND.scenarios.items() for run in scenario.runs
+]
+
+
+def either(choices):
+    """Return a wildcard's constraint that matches one of the choices; without any, nothing."""
+    return "|".join(choices) or "(?!)"
 
 
 wildcard_constraints:
-    scenario="|".join(SCENARIOS),
-    mode="performance|accuracy",
+    scenario=either(SCENARIOS),
+    run=either(sorted({run for scenario, run in RUNS})),
 
 
-def pin(*parts):
-    """Hash constants of the round; as a param, the hash reruns a job when one of its own changes."""
-    return sha256("\n".join(map(repr, parts)).encode()).hexdigest()
+def prompt_option(wildcards, input):
+    """Return the command's option for the benchmark's fixed texts, where it has some."""
+    return ["--prompt", *input.prompt] if input.prompt else []
 
 
 def drawn(group, title):

@@ -19,8 +19,8 @@ rule gate:
     conda:
         "../../envs/analysis.yaml"
     params:
-        round=ROUND_FILE,
-        pin=pin(ROUND),
+        round=uncompared(ROUND_FILE),
+        settings=fingerprint("judgement", compared={"round": ROUND}),
         performance=lambda wildcards, input: Path(input.performance).parent,
         accuracy=lambda wildcards, input: Path(input.accuracy).parent,
     shell:

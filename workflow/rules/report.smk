@@ -9,16 +9,11 @@ rule write_report:
     """Show what was measured, what passed, what did not and what to do."""
     input:
         verdicts=expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
-        runs=expand(
-            "results/{scenario}/{mode}/run.json",
-            scenario=SCENARIOS,
-            mode=["performance", "accuracy"],
-        ),
+        runs=RUN_RECORDS,
         scores=expand("results/{scenario}/accuracy.json", scenario=SCENARIOS),
         dataset="resources/dataset.json",
-        prompt=PROMPT,
-        # As an input it would be searched for; a search that someone else asked for is shown by its hash below.
-        peak=PEAK if SEARCHED else [],
+        prompt=PROMPT_FILES,
+        peak=expand(PEAK, scenario=SEARCHED),
     output:
         page=report(
             "results/report.html", caption="../report/page.rst", category="Report"
@@ -38,11 +33,22 @@ rule write_report:
     conda:
         "../../envs/analysis.yaml"
     params:
-        round=ROUND_FILE,
-        pin=pin(ROUND),
-        searched=lambda wildcards: (
-            "" if SEARCHED or not Path(PEAK).is_file() else pin(Path(PEAK).read_text())
+        round=uncompared(ROUND_FILE),
+        settings=lambda wildcards: fingerprint(
+            "report",
+            compared={
+                "round": ROUND,
+                # Were they inputs, a changed setting would repeat a search that nobody asked for. By their hashes
+                # the page is made again when there is a new one.
+                "searches": {
+                    scenario: sha256_of_file(
+                        Path(PEAK.format(scenario=scenario)).resolve()
+                    )
+                    for scenario in set(SCENARIOS) - set(SEARCHED)
+                },
+            },
         ),
+        prompt=prompt_option,
         figures=lambda wildcards, output: Path(output.latency).parent,
     shell:
         r"""
@@ -50,7 +56,7 @@ rule write_report:
             --round {params.round:q} \
             --results results \
             --dataset {input.dataset:q} \
-            --prompt {input.prompt:q} \
+            {params.prompt:q} \
             --figures {params.figures:q} \
             --output {output.page:q}
         """

@@ -9,36 +9,46 @@ rule build_requests:
     """Encode all request bodies in parallel."""
     input:
         dataset="resources/dataset.json",
-        prompt=PROMPT,
+        prompt=PROMPT_FILES,
     output:
-        directory("resources/requests"),
+        # Later stages take the manifest as their input: it holds the hash of the bodies and is small enough for
+        # Snakemake to compare by content, so that a copied store reruns nothing.
+        manifest="resources/requests/manifest.json",
+        bodies="resources/requests/bodies.bin",
+        index="resources/requests/index.bin",
     log:
         "logs/build-requests.log",
     conda:
         "../../envs/fetch.yaml"
     threads: ALL_CORES
     params:
-        round=ROUND_FILE,
-        pin=pin(ROUND.benchmark, ROUND.samples, ROUND.splits, ROUND.prompt),
-        requests=SETTINGS.requests.model_dump_json(),
-        model_name=SETTINGS.server.model_name,
+        round=uncompared(ROUND_FILE),
+        settings=fingerprint(
+            "requests",
+            compared=of_round(
+                "benchmark", "samples", "splits", "prompt", "max_tokens"
+            ),
+            requests=SETTINGS.requests,
+            server={"model_name": SETTINGS.server.model_name},
+        ),
+        prompt=prompt_option,
+        out=lambda wildcards, output: Path(output.manifest).parent,
     shell:
         r"""
         weighbridge --log {log:q} build-requests \
             --round {params.round:q} \
             --dataset {input.dataset:q} \
-            --prompt {input.prompt:q} \
-            --requests {params.requests:q} \
-            --model-name {params.model_name:q} \
+            {params.prompt:q} \
+            --settings {params.settings:q} \
             --processes {threads} \
-            --out {output:q}
+            --out {params.out:q}
         """
 
 
 rule count_tokens:
     """Count every prompt's tokens, and refuse those that the server would, before a GPU is asked for."""
     input:
-        store="resources/requests",
+        store="resources/requests/manifest.json",
         model="resources/model.json",
     output:
         "resources/prompt-tokens.json",
@@ -48,12 +58,26 @@ rule count_tokens:
         "../../envs/fetch.yaml"
     threads: ALL_CORES
     params:
-        server=SETTINGS.server.model_dump_json(include={"model_name", "adapter", "args"}),
+        # Of the server's arguments only the limit, so that tuning the others counts nothing again.
+        settings=fingerprint(
+            "tokens",
+            server=SETTINGS.server.model_dump(
+                mode="json", exclude_defaults=True, include={"model_name", "adapter"}
+            )
+            | {
+                "args": [
+                    argument
+                    for argument in SETTINGS.server.args
+                    if argument.replace("_", "-").startswith(CONTEXT_OPTION)
+                ]
+            },
+        ),
+        store=lambda wildcards, input: Path(input.store).parent,
     shell:
         r"""
         RAYON_NUM_THREADS={threads} weighbridge --log {log:q} count-tokens \
-            --store {input.store:q} \
+            --store {params.store:q} \
             --model {input.model:q} \
-            --server {params.server:q} \
+            --settings {params.settings:q} \
             --output {output:q}
         """

@@ -21,18 +21,28 @@ rule assemble:
     conda:
         "../../envs/analysis.yaml"
     params:
-        round=ROUND_FILE,
-        pin=pin(ROUND),
-        submission=SETTINGS.submission.model_dump_json(),
-        source=ROOT,
+        round=uncompared(ROUND_FILE),
+        settings=fingerprint(
+            "tree",
+            compared={
+                "round": ROUND,
+                "system_description": sha256_of_file(
+                    SETTINGS.submission.system_description
+                ),
+                "calibration": sha256_of_file(SETTINGS.submission.calibration),
+            },
+            submission=SETTINGS.submission,
+        ),
+        source=uncompared(ROOT),
     shell:
         r"""
         weighbridge --log {log:q} assemble \
             --round {params.round:q} \
-            --submission {params.submission:q} \
+            --settings {params.settings:q} \
             --results results \
             --source {params.source:q} \
             --originals {output.originals:q} \
+            --replaced replaced \
             --out {output.tree:q}
         """
 

@@ -1,12 +1,23 @@
 """The proof that an artifact lies on disk, whole and unchanged: what later stages take as their input."""
 
+import json
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import FileEntry, Sha256
-from weighbridge.core.models import Model
+from weighbridge.config.fingerprint import project_root
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import write_atomic
+from weighbridge.core.models import Model, read_data
+
+# In the file: the folder at which a relative `folder` starts. A proof that names no place of this machine
+# holds in a copied or moved checkout, or run directory, too.
+_START = "folder_starts_at"
+_AT_PROOF = "proof"
+_AT_PROJECT = "project"
 
 
 class Proof(Model):
@@ -18,3 +29,33 @@ class Proof(Model):
     revision: str | None
     manifest_digest: Sha256 = Field(description="One hash for the whole artifact.")
     files: tuple[FileEntry, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a proof's file; its folder becomes absolute.
+
+        Raises:
+            InputError: the file is missing, is no JSON, or holds a wrong value.
+        """
+        data = read_data(path)
+        if isinstance(data, dict) and _START in data:
+            starts = {_AT_PROOF: path.resolve().parent, _AT_PROJECT: project_root().resolve()}
+            start = starts.get(data.pop(_START))
+            if start is None:
+                raise InputError(f"{path}: '{_START}' is neither '{_AT_PROOF}' nor '{_AT_PROJECT}'.")
+            data["folder"] = str(start / str(data.get("folder")))
+        return cls.parse(data, str(path))
+
+    def write(self, path: Path) -> None:
+        """Write the proof's file, with its folder relative where that lies beside the file or in the project.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        data = self.model_dump(mode="json")
+        # The file's own folder first: a run directory moves with what was fetched into it.
+        for name, start in ((_AT_PROOF, path.resolve().parent), (_AT_PROJECT, project_root().resolve())):
+            if self.folder.is_relative_to(start):
+                data |= {"folder": self.folder.relative_to(start).as_posix(), _START: name}
+                break
+        write_atomic(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")

@@ -12,7 +12,6 @@ from weighbridge.artifacts.reference import checkout
 from weighbridge.artifacts.verify import describe, verify
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError
-from weighbridge.core.files import write_atomic
 
 Synthesise = Callable[[ArtifactKind, int, Path], None]
 
@@ -58,7 +57,7 @@ def resolve(
         manifest_digest=manifest.digest,
         files=manifest.files,
     )
-    write_atomic(proof, result.model_dump_json(indent=1) + "\n")
+    result.write(proof)
     return result
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from weighbridge.artifacts.folder import ArtifactKind
-from weighbridge.cli.options import RoundFile
+from weighbridge.cli.options import RoundFile, SettingsJson
+from weighbridge.config.fingerprint import JobSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -19,9 +20,13 @@ def register(app: typer.Typer) -> None:
 
 def fetch(
     kind: Annotated[ArtifactKind, typer.Option(help="What the artifact is.")],
-    artifact: Annotated[str, typer.Option(help="Its settings, as JSON: repo, revision, path, manifest.")],
     into: Annotated[Path, typer.Option(help="Folder to fetch into, unless the settings give a path.")],
     proof: Annotated[Path, typer.Option(help="Where to write what was proven.")],
+    settings: SettingsJson = "{}",
+    artifact: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="The artifact's settings: repo, revision, path, manifest."),
+    ] = None,
     round_file: Annotated[
         str | None,
         typer.Option("--round", metavar="ROUND", help="Of a synthetic artifact: whose samples to make up."),
@@ -31,15 +36,18 @@ def fetch(
     from weighbridge.artifacts.resolve import resolve
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.config.settings import Artifact
     from weighbridge.core.errors import InputError
+
+    told = JobSettings.of(settings, artifact=artifact).artifact
+    if told is None:
+        raise InputError(f"give the settings of artifacts.{kind}, with --settings or --artifact.")
 
     def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
         if round_file is None:
             raise InputError(f"artifacts.{kind} is synthetic; give --round, which names the benchmark.")
         load_benchmark(load_round(round_file).benchmark).synthesise(kind, samples, folder)
 
-    done = resolve(Artifact.parse_json(artifact, f"artifacts.{kind}"), kind, into, proof, synthesise)
+    done = resolve(told, kind, into, proof, synthesise)
     typer.echo(f"{kind}: {len(done.files)} files proven in {done.folder} (sha256 {done.manifest_digest})")
 
 
@@ -73,15 +81,25 @@ def lock(
 
 
 def extract_prompt(
-    reference: Annotated[Path, typer.Option(help="Proof of the official reference.")],
     round_file: RoundFile,
     out: Annotated[Path, typer.Option(help="JSON file to write: system and user text.")],
+    reference: Annotated[Path | None, typer.Option(help="Proof of the official reference.")] = None,
+    given: Annotated[Path | None, typer.Option(help="Instead: a file that holds the prompt.")] = None,
 ) -> None:
-    """Take the official prompt out of the proven reference, and check it against the round's hashes."""
+    """Take the prompt out of the proven reference or a file, and check it against the round's hashes."""
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
+    from weighbridge.core.errors import InputError
+    from weighbridge.core.files import write_atomic
 
+    if (reference is None) == (given is None):
+        raise InputError("give one of --reference and --given.")
     round_ = load_round(round_file)
-    load_benchmark(round_.benchmark).extract_prompt(Proof.read(reference), round_.prompt, out)
-    typer.echo(f"{out}: the official prompt of round {round_.name}")
+    benchmark = load_benchmark(round_.benchmark)
+    if given is not None:
+        benchmark.check_prompt(given, round_.prompt)
+        write_atomic(out, given.read_bytes())
+    elif reference is not None:
+        benchmark.extract_prompt(Proof.read(reference), round_.prompt, out)
+    typer.echo(f"{out}: the prompt of round {round_.name}")

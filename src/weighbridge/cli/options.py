@@ -9,11 +9,21 @@ RoundFile = Annotated[
     str,
     typer.Option("--round", metavar="ROUND", help="The round: its name, such as v6.0, or its file."),
 ]
+SettingsJson = Annotated[
+    str,
+    typer.Option("--settings", metavar="JSON", help="Sections of the configuration, such as server, client."),
+]
 ServerJson = Annotated[
-    str, typer.Option("--server", metavar="JSON", help="The configuration's section 'server'.")
+    str | None,
+    typer.Option("--server", metavar="JSON", help="The section 'server', over what --settings gives of it."),
 ]
 ClientJson = Annotated[
-    str, typer.Option("--client", metavar="JSON", help="The configuration's section 'client'.")
+    str | None,
+    typer.Option("--client", metavar="JSON", help="The section 'client', over what --settings gives of it."),
+]
+Replaced = Annotated[
+    Path | None,
+    typer.Option(help="Folder to move an earlier result to; default: it is overwritten."),
 ]
 PromptFile = Annotated[
     Path | None, typer.Option("--prompt", help="The prompt's file, where the benchmark has one.")

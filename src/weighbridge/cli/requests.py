@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import PromptFile, RoundFile, ServerJson
+from weighbridge.cli.options import PromptFile, RoundFile, ServerJson, SettingsJson
+from weighbridge.config.fingerprint import JobSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -17,9 +18,13 @@ def register(app: typer.Typer) -> None:
 def build_requests(
     round_file: RoundFile,
     dataset: Annotated[Path, typer.Option(help="Proof of the verified dataset, from 'fetch'.")],
-    requests: Annotated[str, typer.Option(metavar="JSON", help="The configuration's section 'requests'.")],
-    model_name: Annotated[str, typer.Option(help="Name under which the model is served.")],
     out: Annotated[Path, typer.Option(help="Folder of the store.")],
+    settings: SettingsJson = "{}",
+    requests: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="The section 'requests', over what --settings gives of it."),
+    ] = None,
+    server: ServerJson = None,
     prompt: PromptFile = None,
     processes: Annotated[int, typer.Option(min=1, help="Encoding processes.")] = 1,
 ) -> None:
@@ -27,10 +32,10 @@ def build_requests(
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.config.settings import RequestSettings, requests_of_round
+    from weighbridge.config.settings import requests_of_round
     from weighbridge.requests.store import build_store
 
-    round_ = load_round(round_file)
+    told, round_ = JobSettings.of(settings, requests=requests, server=server), load_round(round_file)
     if prompt is not None:
         load_benchmark(round_.benchmark).check_prompt(prompt, round_.prompt)
     build_store(
@@ -39,8 +44,8 @@ def build_requests(
         prompt=prompt,
         benchmark=round_.benchmark,
         expected_samples=round_.samples,
-        model_name=model_name,
-        settings=requests_of_round(RequestSettings.parse_json(requests, "--requests"), round_),
+        model_name=told.required_server().model_name,
+        settings=requests_of_round(told.requests, round_),
         out=out,
         processes=processes,
     )
@@ -49,18 +54,18 @@ def build_requests(
 def count_tokens(
     store: Annotated[Path, typer.Option(help="Folder of the request store.")],
     model: Annotated[Path, typer.Option(help="Proof of the verified model, from 'fetch'.")],
-    server: ServerJson,
     output: Annotated[Path, typer.Option(help="File to write the lengths to.")],
+    settings: SettingsJson = "{}",
+    server: ServerJson = None,
 ) -> None:
     """Count every prompt's tokens as the model does, and refuse those that the server would."""
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.config.settings import ServerSettings
     from weighbridge.core.files import write_atomic
     from weighbridge.requests.token_counts import check_lengths
     from weighbridge.serving.arguments import context_length
     from weighbridge.serving.installed_adapters import adapter_of
 
-    settings = ServerSettings.parse_json(server, "--server")
-    option = adapter_of(settings).context_option
-    found = check_lengths(store, Proof.read(model).folder, context_length(settings), option)
+    told = JobSettings.of(settings, server=server).required_server()
+    option = adapter_of(told).context_option
+    found = check_lengths(store, Proof.read(model).folder, context_length(told), option)
     write_atomic(output, (found.model_dump_json(indent=2) if found else "null") + "\n")

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from weighbridge.cli.options import ClientJson, ModelProof, Program, RoundFile, ServerJson, Store
+from weighbridge.cli.options import (
+    ClientJson,
+    ModelProof,
+    Program,
+    Replaced,
+    RoundFile,
+    ServerJson,
+    SettingsJson,
+    Store,
+)
+from weighbridge.config.fingerprint import JobSettings
 from weighbridge.config.round import Mode
 
 if TYPE_CHECKING:
@@ -22,38 +32,38 @@ def register(app: typer.Typer) -> None:
 
 def preflight(
     round_file: RoundFile,
-    server: ServerJson,
     output: Annotated[Path, typer.Option(help="File to write what was found to.")],
+    settings: SettingsJson = "{}",
+    server: ServerJson = None,
     results: Annotated[Path, typer.Option(help="Folder that the runs will write to.")] = Path("results"),
 ) -> None:
     """Check in seconds what a run needs: LoadGen's seeds, GPUs, a fixed port, a writable folder."""
     from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.config.settings import ServerSettings
     from weighbridge.core.files import write_atomic
     from weighbridge.run.preflight import check
 
-    found = check(load_round(round_file), ServerSettings.parse_json(server, "--server"), results)
+    told = JobSettings.of(settings, server=server)
+    found = check(load_round(round_file), told.required_server(), results)
     write_atomic(output, found.model_dump_json(indent=2) + "\n")
 
 
 def find_server(
     round_file: RoundFile,
-    server: ServerJson,
     output: Annotated[Path, typer.Option(help="File to write what was found to.")],
+    settings: SettingsJson = "{}",
+    server: ServerJson = None,
 ) -> None:
     """Find the model server's program and its version."""
     from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.config.settings import ServerSettings
-    from weighbridge.core.files import write_atomic
     from weighbridge.serving.program import find_server as find
 
-    found = find(load_round(round_file), ServerSettings.parse_json(server, "--server"))
-    write_atomic(output, found.model_dump_json(indent=2) + "\n")
+    find(load_round(round_file), JobSettings.of(settings, server=server).required_server()).write(output)
 
 
 def serve(
-    server: ServerJson,
     model: Annotated[Path, typer.Option(help="Folder of the model.")],
+    settings: SettingsJson = "{}",
+    server: ServerJson = None,
     round_file: Annotated[
         str | None,
         typer.Option(
@@ -69,13 +79,12 @@ def serve(
 
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.round import ServerFeature
-    from weighbridge.config.settings import ServerSettings
     from weighbridge.serving.running_server import end_on_sigterm, running_server
 
     end_on_sigterm()
-    settings = ServerSettings.parse_json(server, "--server")
+    told = JobSettings.of(settings, server=server).required_server()
     forbidden = load_round(round_file).server_must_not if round_file else tuple(ServerFeature)
-    with running_server(settings, model, server_log, forbidden=forbidden) as running:
+    with running_server(told, model, server_log, forbidden=forbidden) as running:
         typer.echo("\n".join(running.endpoints))
         signal.pause()
 
@@ -84,11 +93,12 @@ def run(
     scenario: Annotated[str, typer.Option(help="Which scenario of the round, such as offline.")],
     mode: Annotated[Mode, typer.Option(help="Measure speed, or collect every answer.")],
     round_file: RoundFile,
-    server: ServerJson,
-    client: ClientJson,
     model: ModelProof,
     store: Store,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    settings: SettingsJson = "{}",
+    server: ServerJson = None,
+    client: ClientJson = None,
     target_qps: Annotated[
         float | None, typer.Option(help="Offline: expected samples/s; Server: queries/s.")
     ] = None,
@@ -96,38 +106,35 @@ def run(
         Path | None, typer.Option(help="Instead of --target-qps: peak.json, from 'search-qps'.")
     ] = None,
     program: Program = None,
+    replaced: Replaced = None,
 ) -> None:
     """Serve the model, drive it with LoadGen once, and write logs and run.json."""
     from weighbridge.core.errors import InputError
     from weighbridge.records.search_record import Peak
     from weighbridge.run import execute
+    from weighbridge.run.replaced import replacing
 
-    if peak is not None and target_qps is None:
-        target_qps = Peak.read(peak).peak_qps
-    elif target_qps is None or peak is not None:
-        raise InputError("give one of --target-qps and --peak.")
-    setup = setup_of(round_file, server, client, model, store, program)
-    execute(setup, setup.round_.scenario(scenario), mode, target_qps, out)
+    told = JobSettings.of(settings, server=server, client=client)
+    if peak is None:
+        rate = target_qps if target_qps is not None else told.target_qps
+    else:
+        rate = Peak.read(peak).peak_qps if target_qps is None and told.target_qps is None else None
+    if rate is None:
+        raise InputError("give one of --target-qps (or 'target_qps' in --settings) and --peak.")
+    setup = setup_of(round_file, told, model, store, program)
+    with replacing(replaced, f"{scenario}-{mode}", out):
+        execute(setup, setup.round_.scenario(scenario), mode, rate, out)
 
 
-def setup_of(
-    round_file: str, server: str, client: str, model: Path, store: Path, program: Path | None
-) -> "Setup":
+def setup_of(round_file: str, told: JobSettings, model: Path, store: Path, program: Path | None) -> "Setup":
     """Put together what is measured, from the options that say it."""
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.config.settings import ClientSettings, ServerSettings
     from weighbridge.run import Setup
     from weighbridge.serving.program import ServerProgram
 
-    settings = ServerSettings.parse_json(server, "--server")
+    server = told.required_server()
     executable = ServerProgram.read(program).executable if program else None
     if executable is not None:
-        settings = settings.model_copy(update={"executable": executable})
-    return Setup(
-        load_round(round_file),
-        settings,
-        ClientSettings.parse_json(client, "--client"),
-        Proof.read(model),
-        store,
-    )
+        server = server.model_copy(update={"executable": executable})
+    return Setup(load_round(round_file), server, told.client, Proof.read(model), store)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import RoundFile
+from weighbridge.cli.options import Replaced, RoundFile, SettingsJson
+from weighbridge.config.fingerprint import JobSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -25,9 +26,6 @@ def system() -> None:
 
 def assemble(
     round_file: RoundFile,
-    submission: Annotated[
-        str, typer.Option(metavar="JSON", help="The configuration's section 'submission'.")
-    ],
     results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")],
     originals: Annotated[Path, typer.Option(help="Folder for the full accuracy logs.")],
     out: Annotated[Path, typer.Option(help="Folder of the tree.")],
@@ -35,20 +33,32 @@ def assemble(
         Path | None,
         typer.Option(help="Root of the checkout that ran, to copy into src/; default: this package."),
     ] = None,
+    settings: SettingsJson = "{}",
+    submission: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="The section 'submission', over what --settings gives of it."),
+    ] = None,
+    replaced: Replaced = None,
 ) -> None:
     """Build the submission tree from runs that passed every gate."""
     from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.config.settings import SubmissionSettings
+    from weighbridge.core.errors import InputError
+    from weighbridge.run.replaced import replacing
     from weighbridge.submission import assemble as build
 
-    build(
-        results=results,
-        destination=out,
-        originals=originals,
-        round_=load_round(round_file),
-        settings=SubmissionSettings.parse_json(submission, "--submission"),
-        source=source,
-    )
+    told = JobSettings.of(settings, submission=submission).submission
+    if told is None:
+        raise InputError("give the section 'submission', with --settings or --submission.")
+    packed = [out.with_name(f"{out.name}{ending}") for ending in (".tar.gz", ".sha256")]
+    with replacing(replaced, out.name, *packed):
+        build(
+            results=results,
+            destination=out,
+            originals=originals,
+            round_=load_round(round_file),
+            settings=told,
+            source=source,
+        )
 
 
 def check(

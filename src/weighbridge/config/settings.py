@@ -18,13 +18,22 @@ EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 def _from_root(path: Path, info: ValidationInfo) -> Path:
-    """Read a path as relative to the project's root, given as the context `root` where settings are read."""
-    root = (info.context or {}).get("root")
-    return path if root is None else Path(root) / path
+    """Resolve a path from the context `root`, or make it relative to the context `portable_from`.
+
+    Both are the project's root; a path outside stays absolute. Without a context a path stays as written.
+    """
+    context = info.context or {}
+    if "root" in context:
+        return Path(context["root"]) / path
+    root = context.get("portable_from")
+    return path.relative_to(root) if root is not None and path.is_relative_to(root) else path
 
 
 def _executable_from_root(name: str, info: ValidationInfo) -> str:
-    return str(_from_root(Path(name), info)) if "/" in name else name
+    if "/" not in name:
+        return name
+    path = str(_from_root(Path(name), info))
+    return path if "/" in path else f"./{path}"  # a bare name would be looked up on PATH
 
 
 ProjectPath = Annotated[Path, AfterValidator(_from_root)]
@@ -321,6 +330,17 @@ def parse_settings(config: object, root: Path) -> Settings:
         InputError: naming the first wrong key, its value and the remedy.
     """
     return Settings.parse(config, "configuration", context={"root": root})
+
+
+def portable_settings(config: object, root: Path) -> Settings:
+    """Validate a merged configuration, and leave its paths as the user wrote them, relative to `root`.
+
+    Absolute paths below `root` become relative too: nothing in the settings then names the checkout's place.
+
+    Raises:
+        InputError: naming the first wrong key, its value and the remedy.
+    """
+    return Settings.parse(config, "configuration", context={"portable_from": root})
 
 
 def schema_text() -> str:

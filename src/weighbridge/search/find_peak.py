@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from weighbridge.config.fingerprint import fingerprint, project_root
 from weighbridge.config.round import Round, ScenarioRules
 from weighbridge.config.settings import SearchSettings
 from weighbridge.core.errors import InputError, InvalidRunError
@@ -71,15 +72,18 @@ def find_peak(
 
 
 def _identity(setup: Setup, settings: SearchSettings) -> list[str]:
-    """List all that a probe's result depends on, besides its rate."""
-    server = setup.server.model_dump_json(exclude={"port", "startup_timeout_s", "stop_timeout_s"})
+    """List all that a probe's result depends on, besides its rate; what is the default is left out."""
+    measured = fingerprint(
+        "measurement",
+        compared={"round": setup.round_, "probe_s": settings.probe_s},
+        server=setup.server,
+        client=setup.client,
+    )
+    # Paths of the settings are absolute by now; a moved checkout must find its probes again.
     return [
-        setup.round_.model_dump_json(),
-        server,
-        setup.client.model_dump_json(),
+        measured.replace(f"{project_root().resolve()}/", ""),
         RequestStore.open(setup.store).manifest.bodies_sha256,
         setup.model.manifest_digest,
-        str(settings.probe_s),
     ]
 
 

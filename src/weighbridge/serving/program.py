@@ -8,10 +8,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Self
 
+from weighbridge.config.fingerprint import project_root
 from weighbridge.config.round import Round
 from weighbridge.config.settings import ServerSettings
 from weighbridge.core.errors import SetupError
+from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model
 from weighbridge.serving.adapter import ServerAdapter
 from weighbridge.serving.installed_adapters import adapter_of
@@ -28,6 +31,30 @@ class ServerProgram(Model):
 
     executable: str | None
     version: str | None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the file that `write` wrote; a relative path to the program starts at the project's root.
+
+        Raises:
+            InputError: the file is missing, is no JSON, or holds a wrong value.
+        """
+        found = super().read(path)
+        if found.executable is None or "/" not in found.executable:
+            return found
+        return found.model_copy(update={"executable": str(project_root().resolve() / found.executable)})
+
+    def write(self, path: Path) -> None:
+        """Write what was found; a program inside the project by its path from there, so that it may move.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        executable = self.executable
+        if executable is not None and Path(executable).is_relative_to(project_root().resolve()):
+            executable = str(Path(executable).relative_to(project_root().resolve()))
+        data = self.model_copy(update={"executable": executable})
+        write_atomic(path, data.model_dump_json(indent=2) + "\n")
 
 
 def find_server(round_: Round, settings: ServerSettings) -> ServerProgram:

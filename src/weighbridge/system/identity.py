@@ -1,9 +1,11 @@
 """Which code ran, and where: the checkout's revision, the package's hash, the host."""
 
+import ast
 import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -14,14 +16,67 @@ from weighbridge.records.run_record import Host
 _PACKAGE = Path(__file__).parents[1]
 
 
+# What the processes of a measurement start with: the session, each client worker, and LoadGen's; and the
+# server adapters, which a session imports by name.
+_ENTRY_MODULES = ("run.session", "client.worker", "loadgen.process", "serving.vllm", "serving.sglang")
+
+
 @cache
 def code_sha256() -> str:
-    """Hash the package's source files by name and content."""
+    """Hash the modules that a measurement imports, by name and content.
+
+    It decides whether two runs of a scenario were measured by the same code. Modules that no measuring
+    process imports, such as the report's, are not part of it; nor is what only type checkers import.
+    """
     digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        digest.update(str(path.relative_to(_PACKAGE)).encode() + b"\0")
+    for path in sorted(imported_files(_PACKAGE, _ENTRY_MODULES)):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0")
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def imported_files(package: Path, modules: tuple[str, ...]) -> set[Path]:
+    """Find the files of a package that its modules import, directly or not, at the top or in functions.
+
+    Args:
+        package: The package's folder.
+        modules: Where to start, named from the package: "run.session".
+    """
+    found: set[Path] = set()
+    waiting = [f"{package.name}.{module}" for module in modules]
+    while waiting:
+        parts = waiting.pop().split(".")
+        # Importing a.b.c runs the files of a, a.b and a.b.c; the last part may name a function instead.
+        for length in range(1, len(parts) + 1):
+            file = _file_of(package, parts[1:length])
+            if file is not None and file not in found:
+                found.add(file)
+                waiting.extend(
+                    name
+                    for name in _imports(ast.parse(file.read_bytes()))
+                    if name.partition(".")[0] == package.name
+                )
+    return found
+
+
+def _file_of(package: Path, parts: list[str]) -> Path | None:
+    path = package.joinpath(*parts)
+    files = (path / "__init__.py", path.with_suffix(".py"))
+    return next((file for file in files if file.is_file()), None)
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a module imports; the package has no relative imports (ruff's TID252)."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module is not None:
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        for statement in node.orelse:
+            yield from _imports(statement)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _imports(child)
 
 
 def git_revision() -> str | None:

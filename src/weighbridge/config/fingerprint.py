@@ -1,0 +1,164 @@
+"""The fingerprint of a job: the settings and rules that it reads, as text that is compared and then read.
+
+Snakemake repeats a job when its fingerprint has changed. So a fingerprint holds exactly what the job reads,
+as canonical JSON: keys sorted, no value that is the default, no path of the checkout. A new optional setting
+or rule therefore changes no fingerprint, and a copied checkout has the same ones.
+
+The same text is the job's `--settings`: what is not compared does not reach the job that way. What a job
+needs and its result does not depend on (OPERATIONAL) is passed beside it.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel
+
+from weighbridge.config.settings import (
+    Artifact,
+    ClientSettings,
+    RequestSettings,
+    SearchSettings,
+    ServerSettings,
+    SubmissionSettings,
+)
+from weighbridge.core.errors import InputError
+from weighbridge.core.models import Model
+
+# Raise when the form of the fingerprints themselves changes. Everything is then made again: avoid it.
+SCHEMA = 1
+
+# The version of each stage, raised by hand. Raise one when a change of the code makes the stage's result
+# differ for the same inputs, and in no other case: all finished results of the stage, and what follows from
+# them, are made again by every user. CHANGELOG.md must say so, and tests/workflow/fixtures/remake makes the
+# kept example results anew. What each covers:
+VERSIONS = {
+    "fetch": 1,  # which files an artifact consists of, and their hashes
+    "prompt": 1,  # the text that is taken from the official reference
+    "requests": 1,  # the bytes of a request body
+    "tokens": 1,  # the number of tokens of a prompt, and which prompts are refused
+    "program": 1,  # which program serves, and its version
+    "measurement": 1,  # what the session, the client and LoadGen measure. Costs users GPU hours
+    "search": 1,  # the order of probes and what counts as passed. Costs users GPU hours
+    "scoring": 1,  # scores of answers
+    "judgement": 1,  # gates and verdicts
+    "tree": 1,  # the files of a submission, and what its checks find
+    "report": 1,  # only where an old report would be wrong; a nicer one is no reason
+}
+
+# Settings that a job needs to run and that its result does not depend on.
+OPERATIONAL: dict[str, frozenset[str]] = {
+    "server": frozenset({"port", "gpus", "startup_timeout_s", "stop_timeout_s"}),
+    "client": frozenset({"api_key_env"}),
+}
+
+ROOT_VARIABLE = "WEIGHBRIDGE_ROOT"
+
+
+class JobSettings(Model):
+    """What a job is told: sections of the configuration, and what they are compared with."""
+
+    compared: Any = None
+    artifact: Artifact | None = None
+    requests: RequestSettings = RequestSettings()
+    server: ServerSettings | None = None
+    client: ClientSettings = ClientSettings()
+    search: SearchSettings = SearchSettings()
+    submission: SubmissionSettings | None = None
+    target_qps: float | None = None
+
+    @classmethod
+    def of(cls, settings: str, **sections: str | None) -> Self:
+        """Read a job's settings from the command line; paths in them start at the project's root.
+
+        Args:
+            settings: A fingerprint, or JSON with the sections alone.
+            sections: JSON of single sections, whose keys take the place of those in `settings`.
+
+        Raises:
+            InputError: not JSON, an unknown key or a wrong value.
+        """
+        data = _object(settings, "--settings")
+        for name, text in sections.items():
+            if text is not None:
+                option = f"--{name}"
+                data[name] = {**data.get(name, {}), **_object(text, option)}
+        return cls.parse(data, "the job's settings", context={"root": project_root()})
+
+    def required_server(self) -> ServerSettings:
+        """Return the section 'server'.
+
+        Raises:
+            InputError: it is missing.
+        """
+        if self.server is None:
+            raise InputError("give the section 'server' of the configuration, with --settings or --server.")
+        return self.server
+
+
+def project_root() -> Path:
+    """Return the folder at which relative paths of the settings start: the workflow's, else this one."""
+    return Path(os.environ.get(ROOT_VARIABLE, "."))
+
+
+def fingerprint(stage: str, *, compared: Mapping[str, object] | None = None, **settings: object) -> str:
+    """Write the fingerprint of a job.
+
+    Args:
+        stage: The stage, whose version from VERSIONS becomes part of it.
+        compared: What the job depends on and gets in another way: rules of the round, versions of tools,
+            hashes of files. None leaves one out.
+        settings: The sections of the configuration that the job reads, by name; None leaves one out.
+
+    Returns:
+        One line of canonical JSON.
+    """
+    given = {name: value for name, value in (compared or {}).items() if value is not None}
+    content = {"schema": SCHEMA, "stage": stage, "version": VERSIONS[stage], **given}
+    sections = {name: _measured(name, section) for name, section in settings.items() if section is not None}
+    return canonical({"compared": content, **sections})
+
+
+def operational(name: str, section: BaseModel) -> str:
+    """Write the settings of a section that are not compared, as JSON."""
+    return canonical(section.model_dump(mode="json", exclude_defaults=True, include=set(OPERATIONAL[name])))
+
+
+def canonical(value: object) -> str:
+    """Write a value as canonical JSON: sorted keys, no defaults of models, no insignificant space."""
+    return json.dumps(
+        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def _measured(name: str, section: object) -> object:
+    if name in OPERATIONAL and isinstance(section, BaseModel):
+        return section.model_dump(mode="json", exclude_defaults=True, exclude=set(OPERATIONAL[name]))
+    return section
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_defaults=True)
+    if isinstance(value, Mapping):
+        return {str(_plain(key)): _plain(each) for key, each in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, map(_plain, value)))
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Enum):
+        return value.value
+    return value.as_posix() if isinstance(value, Path) else value
+
+
+def _object(text: str, option: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{option}: not JSON (line {error.lineno}: {error.msg}).") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{option}: not a JSON object; give the section's keys and values.")
+    return data

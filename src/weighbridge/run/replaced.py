@@ -1,0 +1,86 @@
+"""What a rerun replaces: set aside under `replaced/` of the run directory, not lost.
+
+Snakemake deletes a job's declared outputs before the job starts. So the files of a finished result are linked
+into `replaced/.current/NAME`, where nothing deletes them and they take no space. When the result is made
+again, that folder becomes `replaced/TIME-NAME`.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+_CURRENT = ".current"
+
+
+@contextmanager
+def replacing(replaced: Path | None, name: str, *places: Path) -> Iterator[None]:
+    """Set an earlier result aside before a with block makes it again, and link the new one for next time.
+
+    A block that fails leaves the earlier result in its folder below `replaced`, and none in its old place.
+
+    Args:
+        replaced: The folder of replaced results; None: nothing is set aside or linked.
+        name: The result's name, such as offline-performance.
+        places: Where the result's files lie: files, or folders that hold them. Folders in those stay.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    if replaced is None:
+        yield
+        return
+    set_aside(replaced, name, *places)
+    yield
+    keep(replaced, name, *places)
+
+
+def keep(replaced: Path, name: str, *places: Path) -> None:
+    """Link the files of a finished result, so that they outlive their deletion. See `replacing`."""
+    folder = replaced / _CURRENT / name
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    for file in _files(places):
+        try:
+            os.link(file, folder / file.name)
+        except OSError:  # a file system without hard links
+            shutil.copy2(file, folder / file.name)
+
+
+def set_aside(replaced: Path, name: str, *places: Path) -> Path | None:
+    """Move an earlier result out of the way, finished or not. See `replacing`.
+
+    Returns:
+        The folder that holds it now; None where there was none.
+    """
+    current, leftovers = replaced / _CURRENT / name, _files(places)
+    if not current.is_dir() and not leftovers:
+        return None
+    aside = _unused(replaced, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}")
+    if current.is_dir():
+        current.rename(aside)
+    else:
+        aside.mkdir(parents=True)
+    for file in leftovers:
+        if (aside / file.name).exists():
+            file.unlink()
+        else:
+            shutil.move(file, aside / file.name)
+    return aside
+
+
+def _files(places: tuple[Path, ...]) -> list[Path]:
+    within = [path for place in places if place.is_dir() for path in place.iterdir()]
+    return [path for path in (*places, *within) if path.is_file()]
+
+
+def _unused(replaced: Path, name: str) -> Path:
+    """Return a folder that does not exist; two results may be replaced within one second."""
+    folder, number = replaced / name, 1
+    while folder.exists():
+        number += 1
+        folder = replaced / f"{name}-{number}"
+    return folder

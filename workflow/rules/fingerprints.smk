@@ -1,0 +1,93 @@
+"""Fingerprints: what a rerun depends on, as text that Snakemake compares and the job then reads.
+
+In:  SETTINGS and ROUND; the environments' files in envs/
+Out: uncompared(), of_round(), measurement(), artifact_fingerprint(), sha256_of_file(), DEPLOYED_SERVER,
+     CONTEXT_OPTION
+
+A rule's only compared param is `settings`, a fingerprint (weighbridge.config.fingerprint). Everything else that
+a command needs passes through uncompared(). docs/caching.md says what reruns what.
+"""
+
+import re
+
+from weighbridge.config.fingerprint import VERSIONS, canonical, fingerprint, operational
+from weighbridge.core.files import sha256_of
+from weighbridge.serving.installed_adapters import adapter_of
+
+
+def of_round(*fields):
+    """Return fields of the round, for the fingerprint of a job that reads them."""
+    return {field: getattr(ROUND, field) for field in fields}
+
+
+def sha256_of_file(path):
+    """Hash a file that the settings name, for the fingerprint of a job that reads it; null without one."""
+    return (
+        None if path is None or not (ROOT / path).is_file() else sha256_of(ROOT / path)
+    )
+
+
+def pinned(package, environment):
+    """Return the version at which an environment's file (in envs/) pins a package."""
+    text = (ROOT / "workflow" / "rules" / environment).read_text()
+    return re.search(rf"^ *- {re.escape(package)}==(\S+)", text, re.MULTILINE)[1]
+
+
+def uncompared(value):
+    """Return a param that reruns nothing when it changes: Snakemake compares none that is derived from outputs."""
+    return lambda wildcards, output: value
+
+
+# With --sdm conda, the version of the server that its environment holds. Otherwise it is the user's.
+DEPLOYED_SERVER = (
+    pinned("vllm", SERVER_ENVIRONMENT)
+    if SETTINGS.server.found_by_name and workflow.deployment_settings.deployment_method
+    else None
+)
+
+
+# The argument that limits a prompt's length.
+CONTEXT_OPTION = adapter_of(SETTINGS.server).context_option
+
+
+def artifact_fingerprint(kind):
+    """Write the fingerprint of an artifact: its pin, and what its manifest says."""
+    artifact = getattr(SETTINGS.artifacts, kind)
+    manifest = sha256_of_file(artifact.manifest)
+    # What is made up depends on whose samples they are.
+    benchmark = None if artifact.synthetic is None else ROUND.benchmark
+    return fingerprint(
+        "fetch",
+        compared={"manifest": manifest, "benchmark": benchmark},
+        artifact=artifact,
+    )
+
+
+def measurement(stage, scenario, run=None, **settings):
+    """Write the fingerprint of a job that measures: all that the figures depend on.
+
+    Not of the rules: which other LoadGen releases would do, how the scenario is called in a tree and judged.
+    """
+    scenario_rules = ROUND.scenarios[scenario]
+    loadgen_rules = ROUND.loadgen and ROUND.loadgen.model_dump(
+        mode="json", exclude_defaults=True, exclude={"versions"}
+    )
+    return fingerprint(
+        stage,
+        compared={
+            # The search measures too, so both have the measurement's version.
+            "measurement": VERSIONS["measurement"],
+            "loadgen": pinned("mlcommons-loadgen", CLIENT_ENVIRONMENT),
+            "round": of_round("name", "submittable", "samples", "server_must_not"),
+            "loadgen_rules": loadgen_rules,
+            "scenario": scenario_rules.model_dump(
+                mode="json",
+                exclude_defaults=True,
+                exclude={"folder", "metric", "required", "runs"},
+            ),
+            "run": run and scenario_rules.runs[run],
+        },
+        server=SETTINGS.server,
+        client=SETTINGS.client,
+        **settings,
+    )

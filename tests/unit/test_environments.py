@@ -81,6 +81,57 @@ for module in sys.argv[2:]:
     __import__(f"weighbridge.{module}")
 """
 
+# Import what a command imports when it is called, in its body and in functions of the command line.
+IMPORT_OF_COMMANDS = """
+import ast, inspect, textwrap
+import typer
+from weighbridge import cli
+
+for name in COMMANDS:
+    callback = inspect.unwrap(typer.main.get_group(cli.app).commands[name].callback)
+    used = [callback.__globals__.get(word) for word in callback.__code__.co_names]
+    ours = [each for each in used if str(getattr(each, "__module__", "")).startswith("weighbridge.cli")]
+    for function in (callback, *filter(inspect.isfunction, ours)):
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                exec(compile(ast.Module([node], []), name, "exec"))
+"""
+# Imported later than a command's own imports, by what the round names.
+OF_THE_BENCHMARK = {
+    "fetch": ("official_prompt", "synthetic", "task", "token_counter"),
+    "analysis": ("task",),
+}
+
+
+def commands_by_environment() -> dict[str, set[str]]:
+    """Read which commands the workflow's rules call in which environment."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for rule in re.split(r"^ *rule \w+:\n", path.read_text(), flags=re.MULTILINE)[1:]:
+            environment = re.search(r"conda:\s+(\S+)", rule)
+            call = re.search(r"--log \S+ ([a-z-]+)", rule)
+            if environment is not None and call is not None:
+                name = {"CLIENT_ENVIRONMENT": "client-v6.0", "SERVER_ENVIRONMENT": "server"}.get(
+                    environment[1]
+                )
+                found.setdefault(name or Path(environment[1].strip('"')).stem, set()).add(call[1])
+    return found
+
+
+def test_the_rules_name_environments_and_commands() -> None:
+    assert commands_by_environment().keys() == {"fetch", "client-v6.0", "analysis", "server"}
+    assert {"run", "search-qps", "adopt-peak"} <= commands_by_environment()["client-v6.0"]
+
+
+@pytest.mark.parametrize("environment", sorted(commands_by_environment()))
+def test_an_environment_has_all_that_its_commands_import(environment: str) -> None:
+    pins = {pin.partition("==")[0] for pin in pins_of(ROOT / "envs" / f"{environment}.yaml")}
+    modules = [f"benchmarks.qwen3_vl.{name}" for name in OF_THE_BENCHMARK.get(environment, ())]
+    code = f"COMMANDS = {sorted(commands_by_environment()[environment])}\n{IMPORT_OF_COMMANDS}"
+    command = [sys.executable, "-c", IMPORT_WITH_THESE_ALONE + code, " ".join(pins), *modules]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
 
 def test_the_client_of_another_round_has_all_that_a_run_imports() -> None:
     pinned = " ".join(pin.partition("==")[0] for pin in locked(ROOT / "requirements" / "client-v6.1.lock"))

@@ -1,1 +1,1 @@
-"""What every room builds on: errors, files, models, the terminal, number formats, percentiles, Parquet."""
+"""The basis of every room: errors, files, models, the terminal, formatting, percentiles, Parquet, images."""

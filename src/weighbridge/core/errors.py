@@ -1,31 +1,31 @@
-"""The errors a person can meet, and the exit code each one ends the program with.
+"""The errors that end the program with one sentence, each with its exit code.
 
-WeighbridgeError          something went wrong that a sentence can explain
-  InputError      (2)     the input is at fault: a setting, a path, a file that someone can correct
-  SetupError      (3)     the surroundings are at fault: an executable, a server, a library, a download
-  InvalidRunError (4)     a measurement took place and does not count
+WeighbridgeError  (1)     base of all
+  InputError      (2)     a setting, path or file is wrong, and the user can correct it
+  SetupError      (3)     the environment is wrong: an executable, a server, a library, a download
+  InvalidRunError (4)     a measurement took place, and its result does not count
 """
 
 
 class WeighbridgeError(Exception):
-    """Base of all errors raised on purpose. Its message says what, where, and what to do next."""
+    """Base of all errors raised on purpose. The message says what is wrong, where, and what to do next."""
 
     exit_code = 1
 
 
 class InputError(WeighbridgeError):
-    """A setting or file given by the user cannot be used."""
+    """A setting, path or file of the user cannot be used."""
 
     exit_code = 2
 
 
 class SetupError(WeighbridgeError):
-    """The machine, an environment or a server is not ready for what was asked."""
+    """The machine, an environment or a server is not ready for the task."""
 
     exit_code = 3
 
 
 class InvalidRunError(WeighbridgeError):
-    """The run happened, and its numbers may not be used."""
+    """The run took place, and its numbers must not be used."""
 
     exit_code = 4

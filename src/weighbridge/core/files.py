@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and their hashes."""
+"""Write files atomically, and hash them."""
 
 import hashlib
 import os
@@ -7,15 +7,15 @@ from pathlib import Path
 
 
 def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Write a file so that no reader ever sees a part of it; parent folders are made.
+    """Write a file so that readers see the old content or the new one, never a part; make parent folders.
 
     Args:
         path: The file.
-        content: All of it.
-        durable: Wait until it is on the disk; not for what is written anew every second.
+        content: Its whole content; text is encoded as UTF-8.
+        durable: Wait until the content is on the disk. Leave out for files written every second.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full. The old file then stands unchanged.
+        OSError: the folder cannot be written, or the disk is full. The old file is unchanged then.
     """
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,6 +34,6 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> N
 
 
 def sha256_of(path: Path) -> str:
-    """Hash a file's content; hexadecimal."""
+    """Return the sha256 of a file's content, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

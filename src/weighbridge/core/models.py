@@ -1,4 +1,4 @@
-"""The base of every pydantic model here, and the one sentence that a wrong value becomes."""
+"""The base of all pydantic models, whose validation errors are single sentences."""
 
 import json
 from pathlib import Path
@@ -11,16 +11,21 @@ from weighbridge.core.errors import InputError
 
 
 class Model(BaseModel):
-    """Immutable data that refuses unknown keys: a misspelt key is an error, not a silent default."""
+    """Immutable data that refuses unknown keys: a misspelt key is an error, never a silent default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
     def parse(cls, data: object, origin: str, context: dict[str, Any] | None = None) -> Self:
-        """Validate plain data; `origin` names the place in the error, `context` is for validators.
+        """Validate plain data.
+
+        Args:
+            data: Dictionaries, lists and scalars.
+            origin: Where the data come from, named in errors.
+            context: Passed to validators.
 
         Raises:
-            InputError: naming the first wrong key, its value and what was expected.
+            InputError: the message names the first wrong key, its value and what was expected.
         """
         try:
             return cls.model_validate(data, context=context)
@@ -29,7 +34,7 @@ class Model(BaseModel):
 
     @classmethod
     def parse_json(cls, text: str, origin: str) -> Self:
-        """Validate JSON text, as `parse` does."""
+        """Validate JSON text; otherwise as `parse`."""
         try:
             data = json.loads(text)
         except json.JSONDecodeError as error:
@@ -38,10 +43,10 @@ class Model(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a YAML or JSON file, as `parse` does.
+        """Read and validate a YAML or JSON file.
 
         Raises:
-            InputError: the file is missing, is no YAML, or holds a wrong value.
+            InputError: the file is missing, is not YAML or JSON, or holds a wrong value.
         """
         return cls.parse(read_data(path), str(path))
 
@@ -50,7 +55,7 @@ def read_data(path: Path) -> Any:
     """Read plain data from a YAML or JSON file.
 
     Raises:
-        InputError: the file is missing, or is neither.
+        InputError: the file is missing, or is neither YAML nor JSON.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -59,7 +64,7 @@ def read_data(path: Path) -> Any:
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file.") from None
     try:
-        # YAML 1.1 would read JSON too, but slowly, and 1e-07 as a string.
+        # YAML 1.1 reads JSON too, but slowly, and 1e-07 as a string.
         return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not JSON (line {error.lineno}: {error.msg}).") from None
@@ -68,7 +73,7 @@ def read_data(path: Path) -> Any:
 
 
 def _sentence(error: ValidationError, origin: str) -> str:
-    """Say the first of pydantic's complaints as: where, which key, which value, what is wanted."""
+    """Return the first validation error as a sentence: origin, key, value, what is expected."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"]) or "the whole"
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""

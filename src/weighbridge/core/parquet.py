@@ -1,4 +1,4 @@
-"""A dataset's Parquet files: which belong to a split, and columns or rows read without the others."""
+"""Read a dataset's Parquet files: the files of a split, single columns, single rows."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,17 +12,17 @@ from pandas import DataFrame
 from weighbridge.core.errors import InputError
 
 _BATCH_ROWS = 16
-_BUFFER_BYTES = 1 << 20  # pages are read through a buffer, instead of a row group's whole column at once
+_BUFFER_BYTES = 1 << 20  # read pages through a buffer, not a row group's whole column at once
 
 
 def split_files(dataset: Path, splits: Sequence[str]) -> list[Path]:
-    """List the files of the splits, in the order that numbers the samples.
+    """Return the files of the splits, in the order that numbers the samples.
 
-    A split's files are called as the hub calls them: SPLIT.parquet, SPLIT-00000-of-00003.parquet, or
-    anything within a folder SPLIT.
+    A split's files are named as on the hub: SPLIT.parquet, SPLIT-00000-of-00003.parquet, or any name in a
+    folder SPLIT.
 
     Raises:
-        InputError: the folder is missing, or a split has no file in it.
+        InputError: the folder is missing, or a split has no file.
     """
     if not dataset.is_dir():
         raise InputError(f"{dataset}: this dataset folder does not exist; fetch the dataset first.")
@@ -43,10 +43,13 @@ def _belongs(file: Path, split: str) -> bool:
 
 
 def read_columns(dataset: Path, splits: Sequence[str], columns: Sequence[str]) -> DataFrame:
-    """Read columns of all samples of the splits, in order; no other column is read from disk.
+    """Read columns of all samples of the splits, in order, without reading other columns from disk.
+
+    Returns:
+        One row a sample, one column each.
 
     Raises:
-        InputError: a split or column is missing, or a file is no Parquet.
+        InputError: a split or column is missing, or a file is not Parquet.
     """
     tables = [_read(file, list(columns)) for file in split_files(dataset, splits)]
     frame: DataFrame = pa.concat_tables(tables).to_pandas()
@@ -56,15 +59,18 @@ def read_columns(dataset: Path, splits: Sequence[str], columns: Sequence[str]) -
 def read_rows(
     dataset: Path, splits: Sequence[str], columns: Sequence[str], samples: Sequence[int]
 ) -> dict[int, dict[str, Any]]:
-    """Read few samples of the splits, by their numbers; of the others, only row groups are touched.
+    """Read a few samples of the splits by their numbers; only the row groups that hold them are read.
+
+    Returns:
+        Each sample's columns, by its number; numbers beyond the last sample are left out.
 
     Raises:
-        InputError: a split or column is missing, or a file is no Parquet.
+        InputError: a split or column is missing, or a file is not Parquet.
     """
     found: dict[int, dict[str, Any]] = {}
     first, wanted = 0, set(samples)
     for file in split_files(dataset, splits):
-        with _opened(file, columns) as parquet:
+        with _open(file, columns) as parquet:
             rows = parquet.metadata.num_rows
             here = {sample - first for sample in wanted if first <= sample < first + rows}
             found |= {first + number: row for number, row in _rows(parquet, columns, here)}
@@ -79,7 +85,7 @@ def _rows(
     for group in range(parquet.num_row_groups):
         stop = start + parquet.metadata.row_group(group).num_rows
         left = sorted(number for number in wanted if start <= number < stop)
-        # In small batches: a row group may hold hundreds of megabytes of pictures.
+        # In small batches: a row group may hold hundreds of megabytes of images.
         batches = parquet.iter_batches(_BATCH_ROWS, row_groups=[group], columns=list(columns))
         for batch in batches if left else ():
             while left and left[0] < start + len(batch):
@@ -92,13 +98,13 @@ def _rows(
 
 
 def _read(file: Path, columns: list[str]) -> pa.Table:
-    with _opened(file, columns) as parquet:
+    with _open(file, columns) as parquet:
         return parquet.read(columns=columns)
 
 
 @contextmanager
-def _opened(file: Path, columns: Sequence[str]) -> Iterator[pq.ParquetFile]:
-    """Open a file that has the columns; what goes wrong within is told as the file's fault."""
+def _open(file: Path, columns: Sequence[str]) -> Iterator[pq.ParquetFile]:
+    """Open a file and check that it has the columns; turn any read error into one that names the file."""
     try:
         with pq.ParquetFile(file, buffer_size=_BUFFER_BYTES) as parquet:
             missing = [column for column in columns if column not in parquet.schema_arrow.names]

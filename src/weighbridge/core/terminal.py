@@ -1,4 +1,4 @@
-"""The terminal of a waiting person: a panel that stays in place, and log lines properly above it."""
+"""Show a panel that stays in place at the foot of the terminal, with log lines above it."""
 
 import logging
 import os
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 RECURRING = {"recurring": True}
-"""`extra` of a log line that comes again and again: a panel shows the same, and then only files need it."""
+"""`extra` of a log line that recurs: left out of a terminal whose panel shows the same, kept in files."""
 
 OUTCOME_STYLES = {"VALID": "bold green", "INVALID": "bold red", "UNPROVEN": "bold yellow"}
 """rich's style of each outcome of a verdict."""
 
 
 def shows_panels(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal on which lines can be replaced."""
+    """Return whether a stream is a terminal that can replace lines."""
     return stream.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
 @contextmanager
 def panel_on_stderr() -> Iterator[Callable[["RenderableType"], None]]:
-    """Keep a panel at the foot of the terminal; yields what draws it anew, from whichever thread.
+    """Show a panel at the foot of the terminal; yields the function that draws it, callable from any thread.
 
-    What is logged or written to `sys.stderr` meanwhile appears above it. At the end the panel is gone, and
-    the lines stay.
+    Log lines and writes to `sys.stderr` appear above the panel. At the end the panel is removed, and the
+    lines stay.
     """
     from rich.console import Console
     from rich.live import Live
@@ -38,28 +38,28 @@ def panel_on_stderr() -> Iterator[Callable[["RenderableType"], None]]:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
     ]
     before = sys.stderr
-    # Long lines are left to the terminal, which lets them be copied whole.
+    # The terminal wraps long lines, so that they can be copied whole.
     console = Console(stderr=True, soft_wrap=True)
     live = Live(console=console, auto_refresh=False, transient=True)
-    with _quietly():
+    with _ignore_closed_terminal():
         live.start()
     for handler in terminal:
-        handler.setStream(sys.stderr)  # by now rich's, which writes above the panel
-        handler.addFilter(_is_news)
+        handler.setStream(sys.stderr)  # now rich's stream, which writes above the panel
+        handler.addFilter(_is_not_recurring)
     try:
         yield lambda content: live.update(content, refresh=True)
     finally:
         for handler in terminal:
-            handler.removeFilter(_is_news)
+            handler.removeFilter(_is_not_recurring)
             handler.setStream(before)
-        with _quietly():
+        with _ignore_closed_terminal():
             live.stop()
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _is_not_recurring(record: logging.LogRecord) -> bool:
     return not getattr(record, "recurring", False)
 
 
-def _quietly() -> suppress:
-    """A terminal that has gone away must not end what it showed."""
+def _ignore_closed_terminal() -> suppress:
+    """Ignore that the terminal has been closed: the work shown on it goes on."""
     return suppress(OSError)

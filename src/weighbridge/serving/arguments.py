@@ -1,7 +1,7 @@
 """Check and read a server's arguments, with the knowledge of its adapter and the demands of the round."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from weighbridge.config.round import ServerFeature
 from weighbridge.config.settings import ServerSettings
@@ -58,13 +58,20 @@ def switch_of(adapter: ServerAdapter, feature: ServerFeature) -> FeatureSwitch:
     return adapter.switches[feature]
 
 
-def switched_off(adapter: ServerAdapter, forbidden: Sequence[ServerFeature]) -> tuple[str, ...]:
-    """Return the arguments that start a server without the forbidden features, in their start.
+def switched_off(adapter: ServerAdapter, forbidden: Collection[ServerFeature]) -> tuple[str, ...]:
+    """Return the arguments that start a server without the forbidden features.
+
+    Their order is that of `ServerFeature`, so that a command line does not depend on how a round lists them.
 
     Raises:
         SetupError: the adapter cannot switch one off.
     """
-    return tuple(argument for feature in forbidden for argument in switch_of(adapter, feature).arguments)
+    return tuple(
+        argument
+        for feature in ServerFeature
+        if feature in forbidden
+        for argument in switch_of(adapter, feature).arguments
+    )
 
 
 def context_length(settings: ServerSettings) -> int | None:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from weighbridge.benchmarks.qwen3_vl.token_counter import ChatTokenCounter
 from weighbridge.config.settings import RequestSettings
 from weighbridge.core.errors import InputError
 from weighbridge.requests.store import RequestStore, build_store
-from weighbridge.requests.token_counts import Counter, check_lengths, count
+from weighbridge.requests.token_counts import check_lengths, count
 
 SIZES = [(128, 128), (640, 480), (4000, 3000), (33, 47), (10000, 60), (1, 1), (1365, 2048), (16, 500)]
 # smart_resize of transformers 4.57.5, for the demo's bounds and for those of Qwen3-VL.
@@ -41,14 +42,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("bounds", TOKENS)
 def test_pictures_are_resized_as_the_model_does(root: Path, bounds: tuple[int, int]) -> None:
-    counter = Counter.of(root / "demo" / "model")
+    counter = ChatTokenCounter.of(root / "demo" / "model")
     assert counter.factor == 32
     counter = dataclasses.replace(counter, smallest=bounds[0], largest=bounds[1])
     assert [counter.picture(*size) for size in SIZES] == TOKENS[bounds]
 
 
 def test_prompts_are_counted_as_the_models_processor_does(root: Path, store: Path) -> None:
-    tokens = count(RequestStore.open(store), Counter.of(root / "demo" / "model"))
+    tokens = count(RequestStore.open(store), ChatTokenCounter.of(root / "demo" / "model"))
     assert len(tokens) == 512
     assert {sample: int(tokens[sample]) for sample in PROMPTS} == PROMPTS
 

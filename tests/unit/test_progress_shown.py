@@ -5,7 +5,6 @@ import io
 import pytest
 from rich.console import Console
 
-from weighbridge.core.formatting import duration, latency, rate
 from weighbridge.monitor.render import render_line, render_panel
 from weighbridge.records.progress_record import Figures, Phase, State
 
@@ -115,34 +114,3 @@ def test_a_run_that_is_over_says_how_and_forecasts_nothing() -> None:
     assert words.endswith("; interrupted by SIGINT")
     assert "left" not in words
     assert "left" not in drawn(state(phase=Phase.DONE), 60)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(-1, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (3599, "59 min 59 s"), (125, "2 min 05 s"), (3600, "1 h")],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (None, "-"),
-        (0.0012, "1.2 ms"),
-        (0.0854, "85.4 ms"),
-        (0.9994, "999 ms"),
-        (0.9999, "1.00 s"),
-        (12.04, "12.0 s"),
-        (123.4, "123 s"),
-    ],
-)
-def test_latencies(seconds: float | None, words: str) -> None:
-    assert latency(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("qps", "words"), [(0.518, "0.52"), (12.49, "12.5"), (99.99, "100"), (1250, "1,250")]
-)
-def test_rates(qps: float, words: str) -> None:
-    assert rate(qps) == words

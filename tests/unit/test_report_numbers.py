@@ -1,4 +1,4 @@
-"""The report's mathematics: percentiles, windows, curves, and numbers as words."""
+"""The report's mathematics: percentiles, windows and curves."""
 
 from pathlib import Path
 
@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_files import START_NS, write_requests, write_telemetry
 
-from weighbridge.core import formatting
 from weighbridge.core.errors import InputError
-from weighbridge.report.page import mark_code
 from weighbridge.report.request_series import (
     Traffic,
     latencies,
@@ -147,36 +145,3 @@ def test_thinning_keeps_the_mean() -> None:
     thin = total([Curve(np.arange(1200.0), values)], points=60)
     assert len(thin.value) == 60
     assert thin.value.mean() == pytest.approx(values.mean())
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (formatting.number(48289), "48,289"),
-        (formatting.number(68.104912), "68.1049"),
-        (formatting.number(18.218), "18.218"),
-        (formatting.number(12.0), "12"),
-        (formatting.number(None), formatting.NONE),
-        (formatting.number(float("nan")), formatting.NONE),
-        (formatting.score(0.78), "0.780000"),
-        (formatting.page_latency(0.000220708), "0.221 ms"),
-        (formatting.page_latency(0.28), "280 ms"),
-        (formatting.page_latency(5.6430), "5.643 s"),
-        (formatting.page_latency(0.0), "0.000 s"),
-        (formatting.page_duration(4.36), "4.4 s"),
-        (formatting.page_duration(600), "10 min"),
-        (formatting.page_duration(706.8), "11 min 47 s"),
-        (formatting.page_duration(4390), "1 h 13 min"),
-        (formatting.memory_size(80532253), "76.8 MiB"),
-        (formatting.memory_size(3 << 40), "3.0 TiB"),
-        (formatting.share(6, 48289), "0.0124 %"),
-        (formatting.share(1, 0), formatting.NONE),
-        (formatting.utc_time("2026-11-22T05:05:51.578+00:00"), "2026-11-22 05:05:51 UTC"),
-    ],
-)
-def test_numbers_as_words(words: str, expected: str) -> None:
-    assert words.replace("\N{NO-BREAK SPACE}", " ") == expected
-
-
-def test_code_in_a_sentence_is_marked_and_the_rest_escaped() -> None:
-    assert mark_code("run `a <b>`: <i>") == "run <code>a &lt;b&gt;</code>: &lt;i&gt;"

@@ -18,7 +18,7 @@ from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.report import write_report
 from weighbridge.report.charts import GROUPS, Gap, drawings
 from weighbridge.report.inputs import Missing, gather
-from weighbridge.report.page import Picture, render_page
+from weighbridge.report.page import Picture, mark_code, render_page
 
 ROUND = small_round()
 SECTIONS = ["verdicts", "rates", "pictures", "accuracy", "search", "provenance", "published"]
@@ -329,3 +329,7 @@ def test_a_run_without_requests_has_no_place_for_telemetry_either(results: Path)
     assert not isinstance(run, Missing)
     assert isinstance(run.traffic, Missing)
     assert run.telemetry == run.traffic
+
+
+def test_code_in_a_sentence_is_marked_and_the_rest_escaped() -> None:
+    assert mark_code("run `a <b>`: <i>") == "run <code>a &lt;b&gt;</code>: &lt;i&gt;"

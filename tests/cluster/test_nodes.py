@@ -14,7 +14,7 @@ SERVER = Path(__file__).parents[1] / "integration" / "model_server.py"
 JOB = """
 import json, sys, time
 from pathlib import Path
-from weighbridge.config.settings import ServerSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.round import ServerFeature
 from weighbridge.serving.running_server import running_server
 folder = Path(sys.argv[1])

@@ -11,7 +11,8 @@ from snakemake.utils import update_config
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import ServerFeature
-from weighbridge.config.settings import ServerSettings, parse_settings
+from weighbridge.config.server_settings import ServerSettings
+from weighbridge.config.settings import parse_settings
 from weighbridge.requests.store import RequestStore, build_store
 from weighbridge.requests.token_counts import Counter, count
 from weighbridge.serving.probing import check_golden

@@ -7,7 +7,8 @@ import yaml
 from driving import small_store
 
 from weighbridge.config.round import Mode
-from weighbridge.config.settings import ClientSettings, ServerSettings
+from weighbridge.config.server_settings import ServerSettings
+from weighbridge.config.settings import ClientSettings
 
 HASH = "0" * 64
 

@@ -16,7 +16,8 @@ from simulating import simulated
 from weighbridge.artifacts.proof import Proof
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import Mode
-from weighbridge.config.settings import ClientSettings, ServerSettings
+from weighbridge.config.server_settings import ServerSettings
+from weighbridge.config.settings import ClientSettings
 from weighbridge.records.search_record import Peak, Probe
 from weighbridge.run import Setup, execute
 from weighbridge.simulate.behaviour import Behaviour

@@ -14,7 +14,7 @@ import pytest
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import ServerFeature
-from weighbridge.config.settings import ServerSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError, WeighbridgeError
 from weighbridge.run.preflight import check_accelerators
 from weighbridge.serving.ports import check_port

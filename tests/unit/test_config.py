@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import ServerFeature
-from weighbridge.config.settings import ServerSettings, parse_settings
+from weighbridge.config.server_settings import ServerSettings
+from weighbridge.config.settings import parse_settings
 from weighbridge.core.errors import InputError
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.installed_adapters import find_adapter
@@ -149,7 +150,7 @@ def test_an_error_names_place_key_value_and_wish() -> None:
         ({"container": "docker://vllm/vllm-openai:v0.12.0"}, "a tag such as :v0.12.0 can be moved"),
         ({"container": "vllm.sif"}, "an image is docker://NAME@sha256:DIGEST"),
         ({"replicas": 2, "port": 8000}, "one 'port' cannot serve several 'replicas'"),
-        ({"replicas": 2, "launcher": "srun"}, "one server a node"),
+        ({"replicas": 2, "launcher": "srun"}, "one server per node"),
         ({"nodes_per_replica": 2}, "needs 'launcher: srun'"),
         ({"gpus": 8, "replicas": 4, "tensor_parallel_size": 4}, "need 16 GPUs, and 'gpus' is 8"),
     ],

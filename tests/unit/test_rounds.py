@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.settings import RequestSettings, Sampling, requests_of_round
+from weighbridge.config.round_settings import requests_of_round
+from weighbridge.config.settings import RequestSettings, Sampling
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.seeds import carried_seeds
 

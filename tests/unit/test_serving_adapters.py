@@ -8,7 +8,7 @@ import pytest
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import ServerFeature
-from weighbridge.config.settings import ServerSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving import installed_adapters as adapters
 from weighbridge.serving import sglang, vllm

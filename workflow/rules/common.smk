@@ -11,7 +11,8 @@ from pathlib import Path
 from shlex import quote
 
 from weighbridge.config.fingerprint import ROOT_VARIABLE
-from weighbridge.config.settings import check_against_round, portable_settings
+from weighbridge.config.round_settings import check_against_round
+from weighbridge.config.settings import portable_settings
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.work_size import warn_of_work

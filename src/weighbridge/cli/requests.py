@@ -32,7 +32,7 @@ def build_requests(
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.config.settings import requests_of_round
+    from weighbridge.config.round_settings import requests_of_round
     from weighbridge.requests.store import build_store
 
     told, round_ = JobSettings.of(settings, requests=requests, server=server), load_round(round_file)

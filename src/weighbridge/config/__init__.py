@@ -1,1 +1,1 @@
-"""What users say (settings) and what a benchmark's rules say (rounds)."""
+"""Models of the user's settings (config.yaml) and of a benchmark's rules (rounds)."""

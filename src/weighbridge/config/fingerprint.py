@@ -17,12 +17,12 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import (
     Artifact,
     ClientSettings,
     RequestSettings,
     SearchSettings,
-    ServerSettings,
     SubmissionSettings,
 )
 from weighbridge.core.errors import InputError

@@ -1,7 +1,7 @@
-"""What a benchmark's rules say, as data: one round of a benchmark, with every constant that the rules fix.
+"""Model of a round: every constant that the rules of a benchmark fix, as data.
 
 A round is a YAML file in the `rounds` folder of its benchmark; `weighbridge.benchmarks.rounds` finds and
-reads it. This model knows no benchmark: scenarios, limits, runs and metrics are names and numbers.
+reads it. The model is generic: scenarios, limits, runs and metrics are names and numbers.
 """
 
 from enum import StrEnum
@@ -17,34 +17,34 @@ FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class LoadGenScenario(StrEnum):
-    """How LoadGen issues queries; the names are those of its settings and logs."""
+    """How LoadGen issues queries, with the names used in its settings and logs."""
 
     OFFLINE = "Offline"
-    """All samples in one query, as fast as the system takes them."""
+    """All samples in a single query at the start."""
     SERVER = "Server"
-    """Queries of one sample at random (Poisson) times."""
+    """Queries of one sample each, at Poisson-distributed times."""
     SINGLE_STREAM = "SingleStream"
-    """One query after the other."""
+    """Queries of one sample each, the next when the last is answered."""
 
 
 class Mode(StrEnum):
-    """What LoadGen does in a run: measure the speed, or collect every answer."""
+    """What LoadGen does in a run: measure performance, or log every answer for scoring."""
 
     PERFORMANCE = "performance"
     ACCURACY = "accuracy"
 
 
 class ServerFeature(StrEnum):
-    """What a model server may do to reuse work of an earlier query, and a benchmark may forbid."""
+    """A server's reuse of work from earlier queries, which a benchmark may forbid."""
 
     PREFIX_CACHING = "prefix-caching"
-    """Computed prompt prefixes are kept for later prompts."""
+    """Reuse of computed prompt prefixes."""
     MEDIA_CACHE = "media-cache"
-    """Processed images, videos and sounds are kept for later prompts."""
+    """Reuse of processed images, videos and audio."""
 
 
 class Seeds(Model):
-    """The three seeds that a round announces; LoadGen carries them compiled in."""
+    """The three seeds that a round announces; they are compiled into LoadGen's wheel."""
 
     qsl: int
     sample_index: int
@@ -52,41 +52,43 @@ class Seeds(Model):
 
 
 class LoadGenRules(Model):
-    """What LoadGen must be and be told."""
+    """LoadGen's releases and settings in this round."""
 
     model: str = Field(
-        description="LoadGen's name of the benchmark, unless a scenario has its own; a wrong one silently "
-        "loses its limits."
+        description="LoadGen's name of the benchmark, unless a scenario sets its own. LoadGen silently "
+        "ignores the benchmark's limits if the name is wrong."
     )
-    versions: tuple[str, ...] = Field(min_length=1, description="Releases that carry the round's seeds.")
+    versions: tuple[str, ...] = Field(
+        min_length=1, description="LoadGen releases that contain the round's seeds."
+    )
     seeds: Seeds
     token_latencies: bool = Field(
-        default=False, description="LoadGen measures to the first token; needs streamed requests."
+        default=False, description="True: LoadGen measures token latencies, which needs streamed requests."
     )
     whole_passes: bool = Field(
-        default=True, description="LoadGen issues every sample equally often; off only in runs that probe."
+        default=True, description="True: LoadGen issues every sample equally often; false only in probes."
     )
 
 
 class LatencyLimit(Model):
-    """At least a share of all queries must not take longer."""
+    """A latency limit at a percentile."""
 
-    limit_s: float = Field(gt=0)
-    percentile: float = Field(default=0.99, gt=0, lt=1)
+    limit_s: float = Field(gt=0, description="Largest latency at the percentile, in s.")
+    percentile: float = Field(default=0.99, gt=0, lt=1, description="As a share, such as 0.99.")
 
 
 class Limits(Model):
-    """What a performance run's latencies must keep; any subset."""
+    """Latency limits of a performance run; any subset may be set."""
 
     latency: LatencyLimit | None = Field(default=None, description="From issue to the last byte.")
     ttft: LatencyLimit | None = Field(default=None, description="From issue to the first token.")
-    tpot: LatencyLimit | None = Field(default=None, description="Per output token after the first.")
+    tpot: LatencyLimit | None = Field(default=None, description="Time per output token after the first.")
 
 
 class LatencyMetric(Model):
-    """A latency percentile as a scenario's published result: less is better."""
+    """A latency percentile as a scenario's published result; lower is better."""
 
-    latency_percentile: float = Field(gt=0, lt=1)
+    latency_percentile: float = Field(gt=0, lt=1, description="As a share, such as 0.9.")
 
 
 PerformanceMetric = Literal["samples/s", "queries/s", "tokens/s"] | LatencyMetric
@@ -97,23 +99,25 @@ class RunRules(Model):
 
     mode: Mode
     compliance_test: FolderName | None = Field(
-        default=None, description="Name of the compliance test, such as TEST06; null: an ordinary run."
+        default=None, description="Name of the compliance test, such as TEST06; null: not a compliance run."
     )
 
 
 class ScenarioRules(Model):
-    """One scenario: what it is called, how it is issued, how long it runs, what it must keep."""
+    """Rules of one scenario: its names, how queries are issued, run lengths and limits."""
 
-    name: FolderName = Field(description="Of targets and folders of a run directory; the key in the round.")
-    folder: FolderName = Field(description="Its folder in a submission tree, and what people call it.")
+    name: FolderName = Field(
+        description="Name in targets and in folders of a run directory; the key in the round."
+    )
+    folder: FolderName = Field(description="Name of its folder in a submission tree, and in reports.")
     loadgen_scenario: LoadGenScenario | None = Field(
-        default=None, description="Null: another client than LoadGen issues it."
+        default=None, description="Null: a client other than LoadGen issues the queries."
     )
     loadgen_model: str | None = Field(default=None, description="Default: the round's loadgen.model.")
-    metric: PerformanceMetric = Field(description="What is published of its performance run.")
-    min_duration_s: float = Field(gt=0)
+    metric: PerformanceMetric = Field(description="Published result of the performance run.")
+    min_duration_s: float = Field(gt=0, description="Shortest duration of a performance run, in s.")
     min_query_count: int = Field(
-        gt=0, description="Offline: samples of its one query; elsewhere queries of one sample."
+        gt=0, description="Smallest number of queries; Offline: of samples in the single query."
     )
     limits: Limits = Limits()
     runs: dict[FolderName, RunRules] = Field(
@@ -121,74 +125,91 @@ class ScenarioRules(Model):
             "performance": RunRules(mode=Mode.PERFORMANCE),
             "accuracy": RunRules(mode=Mode.ACCURACY),
         },
-        description="By name of their folder.",
+        description="Runs by the name of their folder.",
     )
-    required: bool = Field(default=True, description="A closed submission must hold it.")
+    required: bool = Field(
+        default=True, description="True: a submission in the closed division must contain it."
+    )
 
     @property
     def offline(self) -> bool:
-        """Whether everything is issued at once."""
+        """Whether all samples are issued in a single query."""
         return self.loadgen_scenario is LoadGenScenario.OFFLINE
 
     @property
     def has_schedule(self) -> bool:
-        """Whether queries have due times, so that a rate is asked of the system."""
+        """Whether queries have due times, so that a target rate is issued."""
         return self.loadgen_scenario is LoadGenScenario.SERVER
 
 
 class MetricRules(Model):
-    """The bounds of one score, and the other readings of the same rule in circulation."""
+    """Bounds of one metric, and other published readings of the same rule."""
 
-    floor: float | None = Field(default=None, description="The score must reach it: the strictest reading.")
-    ceiling: float | None = Field(default=None, description="The score must not exceed it.")
-    readings: dict[str, float] = Field(default={}, description="Name of each reading of the floor, and it.")
-    reference_mean: float | None = Field(default=None, description="Mean score of the reference model.")
-    reference_sd: float | None = Field(default=None, description="Its standard deviation over runs.")
+    floor: float | None = Field(default=None, description="Lowest score that passes: the strictest reading.")
+    ceiling: float | None = Field(default=None, description="Highest score that passes.")
+    readings: dict[str, float] = Field(default={}, description="Published readings of the floor, by name.")
+    reference_mean: float | None = Field(
+        default=None, description="Mean score of the reference implementation."
+    )
+    reference_sd: float | None = Field(
+        default=None, description="Standard deviation of that score over runs."
+    )
 
 
 class Round(Model):
-    """Everything a round fixes. A demo round keeps the limits and shrinks the counts and durations."""
+    """All constants of a round. A demonstration round keeps the limits and reduces counts and durations."""
 
     name: str
     benchmark: FolderName = Field(
-        description="The benchmark's name: of its plug-in, and of its folder in a submission tree."
+        description="Name of the benchmark's plug-in, and of its folder in a submission tree."
     )
     submittable: bool = Field(description="False marks every number of this round as a demonstration.")
     not_submittable_because: str | None = Field(
-        default=None, description="Why results may not be submitted, where the reason is not a demonstration."
+        default=None, description="Why results may not be submitted, if the reason is not a demonstration."
     )
-    simulated: bool = Field(default=False, description="True: no model answers; the speed is made up too.")
-    category: str | None = Field(default=None, description="Such as datacenter or edge, where they differ.")
+    simulated: bool = Field(
+        default=False, description="True: answers and speed are simulated; no model runs."
+    )
+    category: str | None = Field(
+        default=None, description="Such as datacenter or edge, if the rules differ between them."
+    )
     evidence: Literal["loadgen", "endpoints"] = Field(
-        default="loadgen", description="Whose logs a result of this round rests on."
+        default="loadgen", description="Whose logs prove a result of this round."
     )
     checker_version: str | None = Field(
-        description="The official checker's --version; null: no official one."
+        description="Value of the official checker's --version; null: the checker does not know the round."
     )
-    vllm_version: str | None = Field(default=None, description="Of the reference implementation's server.")
-    client: str = Field(description="The client's environment, envs/client-NAME.yaml: it has the LoadGen.")
+    vllm_version: str | None = Field(
+        default=None, description="vLLM release of the reference implementation."
+    )
+    client: str = Field(
+        description="NAME of the client's environment, envs/client-NAME.yaml, which contains LoadGen."
+    )
     max_tokens: int | None = Field(
-        default=None, description="The answers' length limit, sent when no other is set; null: none."
+        default=None,
+        description="Limit of an answer's length in tokens, unless the settings set one; null: none.",
     )
-    samples: int = Field(gt=0, description="Samples of the dataset, all of which every run covers.")
-    system_types: tuple[str, ...] = Field(description="What a system that takes part may be called.")
+    samples: int = Field(gt=0, description="Number of samples in the dataset; every run covers all of them.")
+    system_types: tuple[str, ...] = Field(
+        description="Allowed values of the system description's system_type."
+    )
     splits: tuple[str, ...] = Field(description="Dataset splits, in the order that numbers the samples.")
     prompt: dict[str, Sha256] = Field(
-        default={}, description="sha256 of each fixed text of a request, by its name; UTF-8."
+        default={}, description="sha256 of each fixed text of the prompt (UTF-8), by name."
     )
     server_must_not: tuple[ServerFeature, ...] = Field(
-        default=(), description="What the model server must have switched off."
+        default=(), description="Features that the model server must have disabled."
     )
-    loadgen: LoadGenRules | None = Field(default=None, description="Null: LoadGen takes no part.")
+    loadgen: LoadGenRules | None = Field(default=None, description="Null: the round does not use LoadGen.")
     metrics: dict[str, MetricRules] = Field(
-        min_length=1, description="The scores that gate, the main one first."
+        min_length=1, description="Metrics that gate, the main one first."
     )
     scenarios: dict[FolderName, ScenarioRules] = Field(min_length=1)
 
     @model_validator(mode="before")
     @classmethod
     def _complete_scenarios(cls, data: Any) -> Any:
-        """Write each scenario's key into it, and the round's LoadGen model where it has none of its own."""
+        """Add to each scenario its key as `name`, and the round's LoadGen model unless it sets its own."""
         if not isinstance(data, dict) or not isinstance(data.get("scenarios"), dict):
             return data
         loadgen = data.get("loadgen")
@@ -203,7 +224,7 @@ class Round(Model):
     def _has_its_evidence(self) -> Self:
         for name, rules in self.scenarios.items():
             if name != rules.name:
-                raise ValueError(f"scenario '{name}' calls itself '{rules.name}'; remove 'name'")
+                raise ValueError(f"scenario '{name}' has the name '{rules.name}'; remove 'name'")
             if self.evidence == "loadgen" and (self.loadgen is None or rules.loadgen_scenario is None):
                 raise ValueError(
                     f"evidence is LoadGen's, so 'loadgen' and scenarios.{name}.loadgen_scenario must be given"
@@ -212,25 +233,25 @@ class Round(Model):
 
     @property
     def loadgen_rules(self) -> LoadGenRules:
-        """What LoadGen must be and be told.
+        """LoadGen's releases and settings.
 
         Raises:
-            InputError: LoadGen takes no part in this round.
+            InputError: the round does not use LoadGen.
         """
         if self.loadgen is None:
-            raise InputError(f"round {self.name}: its results do not rest on LoadGen; choose another round.")
+            raise InputError(f"round {self.name} does not use LoadGen; choose another round.")
         return self.loadgen
 
     @property
     def main_metric(self) -> str:
-        """The score that stands for all in tables."""
+        """Name of the metric that tables show."""
         return next(iter(self.metrics))
 
     def scenario(self, name: str) -> ScenarioRules:
         """Return the rules of a scenario.
 
         Raises:
-            InputError: the round has no such scenario; those it has are listed.
+            InputError: the round has no such scenario; the message lists its scenarios.
         """
         if name not in self.scenarios:
             raise InputError(

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from weighbridge.config.round import Round
-from weighbridge.config.settings import ServerSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.models import Model
 from weighbridge.loadgen.seeds import carried_seeds

@@ -12,7 +12,8 @@ from weighbridge import __version__
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.process_group import Progress
 from weighbridge.config.round import Mode, Round, ScenarioRules
-from weighbridge.config.settings import ClientSettings, ServerSettings
+from weighbridge.config.server_settings import ServerSettings
+from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.loadgen.issuer import drive

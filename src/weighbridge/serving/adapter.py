@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from weighbridge.config.round import ServerFeature
-from weighbridge.config.settings import ServerSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.records.telemetry_record import Metric
 
 Get = Callable[[str], str | None]

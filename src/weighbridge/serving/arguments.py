@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable
 
 from weighbridge.config.round import ServerFeature
-from weighbridge.config.settings import ServerSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving.adapter import FeatureSwitch, ServerAdapter
 from weighbridge.serving.installed_adapters import adapter_of

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weighbridge.config.settings import ServerSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError
 from weighbridge.system.gpus import Device, cpus_of, visible_devices
 

@@ -6,7 +6,7 @@ Such a package declares an entry point of the group `weighbridge.servers` that l
 import importlib
 import importlib.metadata
 
-from weighbridge.config.settings import ServerSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving.adapter import ServerAdapter
 

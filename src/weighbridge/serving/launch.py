@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weighbridge.config.round import ServerFeature
-from weighbridge.config.settings import ServerSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError
 from weighbridge.serving.adapter import NodePlace, ServerAdapter, ServerStart
 from weighbridge.serving.arguments import switch_of, switched_off

@@ -12,7 +12,7 @@ from typing import Self
 
 from weighbridge.config.fingerprint import project_root
 from weighbridge.config.round import Round
-from weighbridge.config.settings import ServerSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from weighbridge.config.round import ServerFeature
-from weighbridge.config.settings import ServerSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING
 from weighbridge.records.telemetry_record import Metric

@@ -1,0 +1,47 @@
+"""Complete and check the user's settings with a round's rules."""
+
+from weighbridge.config.round import Round
+from weighbridge.config.settings import RequestSettings, Settings
+from weighbridge.core.errors import InputError
+
+
+def requests_of_round(settings: RequestSettings, round_: Round) -> RequestSettings:
+    """Return the request settings with the round's limit of answer tokens, unless they set their own.
+
+    Raises:
+        InputError: the settings set another limit than a submittable round.
+    """
+    limit = settings.sampling.max_tokens
+    if round_.submittable and limit not in (None, round_.max_tokens):
+        raise InputError(
+            f"requests.sampling.max_tokens is {limit}, but round {round_.name} requires "
+            f"{round_.max_tokens or 'none'}; remove the setting."
+        )
+    sampling = settings.sampling.model_copy(update={"max_tokens": limit or round_.max_tokens})
+    return settings.model_copy(update={"sampling": sampling})
+
+
+def check_against_round(settings: Settings, round_: Round) -> None:
+    """Check that the settings contain what the round needs.
+
+    Raises:
+        InputError: a scenario of the round has no settings, target_qps is 'auto' in a scenario without a
+            schedule, or the round pins a prompt and no artifact provides one.
+    """
+    for name, rules in round_.scenarios.items():
+        if name not in settings.scenarios:
+            raise InputError(
+                f"configuration: 'scenarios.{name}' is missing, but round {round_.name} has this scenario; "
+                "add its target_qps."
+            )
+        if settings.scenarios[name].target_qps == "auto" and not rules.has_schedule:
+            raise InputError(
+                f"configuration: 'scenarios.{name}.target_qps' is 'auto', but only the issue rate of a "
+                "Server scenario can be searched for; set a number."
+            )
+    artifacts = settings.artifacts
+    if round_.prompt and artifacts.reference is None and artifacts.prompt is None:
+        raise InputError(
+            "configuration: 'artifacts': set 'reference', which contains the official prompt, or 'prompt', "
+            "the path of a prompt file."
+        )

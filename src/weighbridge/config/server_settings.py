@@ -1,0 +1,137 @@
+"""Model of config.yaml's section 'server', and its paths that are relative to the project's root."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from weighbridge.core.models import Model
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+def _from_root(path: Path, info: ValidationInfo) -> Path:
+    """Resolve a path from the context `root`, or make it relative to the context `portable_from`.
+
+    Both are the project's root; a path outside stays absolute. Without a context a path stays as written.
+    """
+    context = info.context or {}
+    if "root" in context:
+        return Path(context["root"]) / path
+    root = context.get("portable_from")
+    return path.relative_to(root) if root is not None and path.is_relative_to(root) else path
+
+
+def _executable_from_root(name: str, info: ValidationInfo) -> str:
+    if "/" not in name:
+        return name
+    path = str(_from_root(Path(name), info))
+    return path if "/" in path else f"./{path}"  # a bare name would be looked up on PATH
+
+
+ProjectPath = Annotated[Path, AfterValidator(_from_root)]
+Executable = Annotated[str, AfterValidator(_executable_from_root)]
+
+
+class ServerSettings(Model):
+    """The model server: started by each run, or endpoints that the user runs."""
+
+    adapter: str | None = Field(
+        default=None,
+        description="Kind of server: vllm, sglang, or the name of an installed adapter. Default: vllm; the "
+        "kind of endpoints is detected.",
+    )
+    executable: Executable | None = Field(
+        default=None,
+        description="Path relative to the project's root, or a name on PATH; default: the adapter's.",
+    )
+    model_name: str = Field(description="Name under which the model is served and requested.")
+    args: tuple[str, ...] = Field(
+        default=(), description="Additional arguments of the server's command, each as --name=value."
+    )
+    env: dict[EnvironmentName, str] = Field(
+        default={}, description="Environment variables of the server; never secrets."
+    )
+    container: str | None = Field(
+        default=None,
+        description="Image with the executable, run by apptainer: docker://NAME@sha256:DIGEST.",
+    )
+    port: int | None = Field(default=None, ge=1024, le=65535, description="Fixed port; default: a free one.")
+    gpus: int = Field(
+        default=0, ge=0, description="GPUs of a node that must be visible before a server starts."
+    )
+    replicas: int = Field(
+        default=1, ge=1, description="Servers on this machine; they share the visible GPUs equally."
+    )
+    tensor_parallel_size: int = Field(
+        default=1, ge=1, description="GPUs that each server shards the model over."
+    )
+    launcher: Literal["local", "srun"] = Field(
+        default="local", description="'srun' starts a server on each node of the Slurm allocation."
+    )
+    nodes_per_replica: int = Field(
+        default=1,
+        ge=1,
+        description="With srun: nodes that one server spans, for models too large for one node.",
+    )
+    endpoints: tuple[str, ...] = Field(default=(), description="Base URLs of servers that the user runs.")
+    startup_timeout_s: float = Field(
+        default=3600, gt=0, description="Longest time until the server is healthy, in s."
+    )
+    stop_timeout_s: float = Field(
+        default=60, gt=0, description="Time from SIGTERM to SIGKILL when stopping, in s."
+    )
+    golden: ProjectPath | None = Field(
+        default=None, description="JSON file with a request and its recorded answer, checked before each run."
+    )
+    warmup_requests: int = Field(default=16, ge=0, description="Requests sent before the measurement.")
+
+    @property
+    def found_by_name(self) -> bool:
+        """Whether the program is vLLM looked up on PATH, which the workflow's environment can provide."""
+        by_name = self.executable is None or "/" not in self.executable
+        return by_name and not self.endpoints and self.container is None and self.adapter in (None, "vllm")
+
+    @field_validator("args")
+    @classmethod
+    def _are_single_options(cls, args: tuple[str, ...]) -> tuple[str, ...]:
+        # Which options are allowed depends on adapter and round: see serving.arguments.check_arguments.
+        for argument in args:
+            name = argument.partition("=")[0]
+            if not name.startswith("-") or " " in name:
+                raise ValueError(f"'{argument}' is not one option; write each as --name=value")
+        return args
+
+    @field_validator("endpoints")
+    @classmethod
+    def _are_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if not re.fullmatch(r"https?://[^/\s@]+(/[^\s]*)?", url):
+                raise ValueError(f"'{url}' is no http(s) URL without credentials, such as http://node1:8000")
+        return urls
+
+    @field_validator("container")
+    @classmethod
+    def _is_pinned(cls, image: str | None) -> str | None:
+        if image is not None and not re.fullmatch(r"(docker|oras)://[^\s@]+@sha256:[0-9a-f]{64}", image):
+            raise ValueError(
+                "an image is docker://NAME@sha256:DIGEST; a tag such as :v0.12.0 can be moved elsewhere"
+            )
+        return image
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "ServerSettings":
+        if self.replicas > 1 and self.port is not None:
+            raise ValueError("one 'port' cannot serve several 'replicas'; remove 'port' to use free ports")
+        if self.launcher == "local" and self.nodes_per_replica > 1:
+            raise ValueError("'nodes_per_replica' above 1 needs 'launcher: srun'")
+        if self.launcher == "srun" and self.replicas > 1:
+            raise ValueError("'launcher: srun' starts one server per node; leave 'replicas' at 1")
+        wanted = self.replicas * self.tensor_parallel_size
+        if self.gpus and wanted > self.gpus * self.nodes_per_replica:
+            raise ValueError(
+                f"{self.replicas} replicas of tensor_parallel_size {self.tensor_parallel_size} need {wanted} "
+                f"GPUs, and 'gpus' is {self.gpus}; lower one, or raise 'gpus'"
+            )
+        return self

@@ -9,12 +9,13 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
+from weighbridge.benchmarks.qwen3_vl.token_counter import ChatTokenCounter
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import parse_settings
 from weighbridge.requests.store import RequestStore, build_store
-from weighbridge.requests.token_counts import Counter, count
+from weighbridge.requests.token_counts import count
 from weighbridge.serving.probing import check_golden
 from weighbridge.serving.running_server import RunningServer, running_server
 
@@ -72,7 +73,7 @@ def test_both_answer_as_recorded(
 
 
 def test_the_server_counts_the_tokens_that_we_counted(running: RunningServer, store: RequestStore) -> None:
-    counted = count(store, Counter.of(ROOT / "demo" / "model"))
+    counted = count(store, ChatTokenCounter.of(ROOT / "demo" / "model"))
     client = openai.OpenAI(base_url=f"{running.endpoints[1]}/v1", api_key="none")
     for sample in range(0, len(store), 64):
         answer = client.chat.completions.create(**json.loads(bytes(store.body(sample))))

@@ -25,8 +25,8 @@ _BATCH = 256
 _NAMED = 5
 
 
-class Prompt(Model):
-    """One prompt."""
+class PromptLength(Model):
+    """A sample and the number of tokens of its prompt."""
 
     sample: int
     tokens: int
@@ -39,7 +39,7 @@ class PromptTokens(Model):
     mean: float
     p50: int
     p99: int
-    longest: tuple[Prompt, ...]
+    longest: tuple[PromptLength, ...]
     limit: int | None
     """What the server admits, prompt and answer together; null where nothing says it."""
 
@@ -72,7 +72,7 @@ def check_lengths(store: Path, model: Path, limit: int | None, limit_option: str
         mean=float(tokens.mean()),
         p50=int(np.percentile(tokens, 50, method="higher")),
         p99=int(np.percentile(tokens, 99, method="higher")),
-        longest=tuple(Prompt(sample=int(sample), tokens=int(tokens[sample])) for sample in order),
+        longest=tuple(PromptLength(sample=int(sample), tokens=int(tokens[sample])) for sample in order),
         limit=_model_limit(model) if limit is None else limit,
     )
     log.info("prompts have %.0f tokens on average, %d at most", found.mean, found.longest[0].tokens)

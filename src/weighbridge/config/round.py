@@ -191,7 +191,8 @@ class Round(Model):
     )
     samples: int = Field(gt=0, description="Number of samples in the dataset; every run covers all of them.")
     system_types: tuple[str, ...] = Field(
-        description="Allowed values of the system description's system_type."
+        min_length=1,
+        description="Allowed values of system_type in the system description; the first is the default.",
     )
     splits: tuple[str, ...] = Field(description="Dataset splits, in the order that numbers the samples.")
     prompt: dict[str, Sha256] = Field(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from weighbridge.config.round import LatencyMetric, Mode, Round, ScenarioRules
+from weighbridge.config.round import LatencyMetric, Mode, PerformanceMetric, Round, ScenarioRules
 from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores, readings
 from weighbridge.gates.log_checks import common_checks, loadgen_version
 from weighbridge.gates.performance_checks import Performance, performance_checks, suggested_target_qps
@@ -55,11 +55,13 @@ def judge(
     return Verdict(
         round=round_.name,
         submittable=round_.submittable,
+        not_submittable_because=round_.not_submittable_because,
         scenario=scenario.name,
         title=scenario.folder,
         outcome=outcome_of(checks),
         rate=numbers.rate,
-        rate_unit="s" if isinstance(scenario.metric, LatencyMetric) else scenario.metric,
+        rate_unit=_unit(scenario.metric),
+        issued_at_once=scenario.offline,
         scheduled_rate=numbers.scheduled_rate,
         duration_s=numbers.duration_s,
         p50_latency_s=numbers.p50_latency_s,
@@ -87,6 +89,11 @@ def judge(
         server_version=records[0].server.version if records[0] else None,
         checks=checks,
     )
+
+
+def _unit(metric: PerformanceMetric) -> str:
+    """Return the unit of a scenario's published result, such as samples/s or 's (p90)'."""
+    return f"s (p{100 * metric.latency_percentile:g})" if isinstance(metric, LatencyMetric) else metric
 
 
 def _performance(

@@ -6,7 +6,12 @@ from weighbridge.config.round import LatencyLimit, LatencyMetric, LoadGenScenari
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries, missing_queries
 from weighbridge.loadgen.logs import DetailLog
-from weighbridge.loadgen.work_size import largest_target_qps, offline_target_qps, passes_issued, passes_needed
+from weighbridge.loadgen.work_size import (
+    issues_as_needed,
+    largest_target_qps,
+    offline_target_qps,
+    passes_issued,
+)
 from weighbridge.records.verdict import Check, Gate
 
 _OWN_SETTINGS = "Repeat with the user.conf that Weighbridge writes for the round."
@@ -214,7 +219,7 @@ def suggested_target_qps(numbers: Performance, round_: Round, scenario: Scenario
     if target is None or numbers.rate is None or isinstance(scenario.metric, LatencyMetric):
         return None
     if scenario.offline:
-        as_needed = passes_issued(round_, scenario, target) == passes_needed(round_, scenario, numbers.rate)
+        as_needed = issues_as_needed(round_, scenario, target, numbers.rate)
         return None if as_needed else offline_target_qps(round_, scenario, numbers.rate)
     if limit is None or not scenario.has_schedule or numbers.over_latency is None or not numbers.queries:
         return None
@@ -238,8 +243,10 @@ def _lower_target_qps(numbers: Performance) -> float:
 
 def _higher_target_qps(round_: Round, scenario: ScenarioRules, target: float) -> float | None:
     """Return a higher target that does not make the run a whole pass longer; None if there is none."""
-    passes = passes_issued(round_, scenario, target)
-    higher = min(_STEP_UP * target, largest_target_qps(round_, scenario, passes))
+    higher = _STEP_UP * target
+    if round_.loadgen_rules.whole_passes:
+        passes = passes_issued(round_, scenario, target)
+        higher = min(higher, largest_target_qps(round_, scenario, passes))
     return float(f"{higher:.4g}") if higher > target else None
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from weighbridge.core.formatting import value_text
 from weighbridge.core.terminal import OUTCOME_STYLES
+from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import Verdict, by_remedy
 
 _MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("unknown")}
@@ -35,11 +36,13 @@ def render_verdict(verdict: Verdict) -> Group:
 
 
 def _title(verdict: Verdict) -> str:
-    mark = "" if verdict.submittable else ": DEMONSTRATION, NOT SUBMITTABLE"
+    mark = "" if verdict.submittable else f": {heading_of(verdict)}"
     return f"{verdict.title}, round {verdict.round}{mark}"
 
 
 def _numbers(verdict: Verdict) -> Iterator[str]:
+    if verdict.not_submittable_because:
+        yield reason_of(verdict)
     if verdict.rate is not None:
         scheduled = f" ({verdict.scheduled_rate:.6g} scheduled)" if verdict.scheduled_rate else ""
         yield f"Result: {verdict.rate:.6g} {verdict.rate_unit}{scheduled}"

@@ -14,6 +14,8 @@ from weighbridge.loadgen.schedule import server_schedule_s
 
 # LoadGen generates this much more offline work than target_qps and min_duration ask for.
 _OFFLINE_SLACK = 1.1
+# Where work is not rounded up to passes: this much more than needed is no reason for another target.
+_ENOUGH = 1.25
 # A target this close above a step is better lowered to it than paid for with one pass more.
 _NEAR_STEP = 1.1
 # More of the random schedule than a run will need: over a pass it is at most some percent off its rate.
@@ -35,7 +37,7 @@ class WorkSize:
 
 def work_size(round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: float) -> WorkSize:
     """Reckon how many samples LoadGen will issue, and how long that takes at the target rate."""
-    unit = round_.samples if round_.loadgen_rules.whole_passes else 1
+    unit = _unit(round_)
     min_duration_s = scenario.min_duration_s if mode is Mode.PERFORMANCE else 0.0
     least = round_.samples if mode is Mode.ACCURACY else scenario.min_query_count
     if scenario.offline:
@@ -65,6 +67,11 @@ def _rounded_up(count: int, unit: int) -> int:
     return math.ceil(count / unit) * unit
 
 
+def _unit(round_: Round) -> int:
+    """Return the number of samples that LoadGen rounds its work up to: a whole pass, or one."""
+    return round_.samples if round_.loadgen_rules.whole_passes else 1
+
+
 def passes_issued(round_: Round, scenario: ScenarioRules, target_qps: float) -> int:
     """Reckon how many times a performance run covers the samples."""
     return work_size(round_, scenario, Mode.PERFORMANCE, target_qps).samples // round_.samples
@@ -74,6 +81,15 @@ def passes_needed(round_: Round, scenario: ScenarioRules, rate: float) -> int:
     """Reckon with how few passes a run at `rate` lasts long enough."""
     wanted = max(scenario.min_duration_s * rate, scenario.min_query_count)
     return max(1, math.ceil(wanted / round_.samples))
+
+
+def issues_as_needed(round_: Round, scenario: ScenarioRules, target_qps: float, rate: float) -> bool:
+    """Return whether a target rate asks for as much work as a run at `rate` needs, and not for much more."""
+    if round_.loadgen_rules.whole_passes:
+        return passes_issued(round_, scenario, target_qps) == passes_needed(round_, scenario, rate)
+    issued = work_size(round_, scenario, Mode.PERFORMANCE, target_qps).samples
+    needed = max(scenario.min_duration_s * rate, scenario.min_query_count)
+    return needed <= issued <= _ENOUGH * needed
 
 
 def largest_target_qps(round_: Round, scenario: ScenarioRules, passes: int) -> float:
@@ -89,13 +105,20 @@ def largest_target_qps(round_: Round, scenario: ScenarioRules, passes: int) -> f
 
 
 def offline_target_qps(round_: Round, scenario: ScenarioRules, rate: float) -> float:
-    """Find the target rate that asks for exactly the passes which an offline system of `rate` needs."""
+    """Find the target rate that asks for the work which an offline system of `rate` needs."""
+    if not round_.loadgen_rules.whole_passes:
+        return float(f"{rate:.4g}")  # LoadGen adds a tenth by itself
     return largest_target_qps(round_, scenario, passes_needed(round_, scenario, rate))
 
 
 def explain_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> str:
     """Say what a target rate makes LoadGen issue, and why."""
     size = work_size(round_, scenario, Mode.PERFORMANCE, target_qps)
+    if not round_.loadgen_rules.whole_passes:
+        return (
+            f"{size.samples} samples: at target_qps {target_qps:g} enough for {scenario.min_duration_s:g} s, "
+            f"and at least {scenario.min_query_count}"
+        )
     passes = size.samples // round_.samples
     work = (
         f"{size.samples} samples, {passes} whole pass{'es' if passes > 1 else ''} over the {round_.samples}"
@@ -113,7 +136,7 @@ def explain_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> s
 
 def warn_of_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> str | None:
     """Warn of a target rate that makes a run a whole pass longer than it must be, and propose a better."""
-    if not (scenario.offline or scenario.has_schedule):
+    if not (scenario.offline or scenario.has_schedule) or not round_.loadgen_rules.whole_passes:
         return None
     issued = passes_issued(round_, scenario, target_qps)
     if scenario.offline:

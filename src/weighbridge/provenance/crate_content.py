@@ -12,6 +12,7 @@ from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Mode
 from weighbridge.provenance.graph import Graph
+from weighbridge.records.notice import reason_of
 from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, TELEMETRY_FILE, RunRecord
 from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
 from weighbridge.records.search_record import PEAK
@@ -107,12 +108,15 @@ def _whole(graph: Graph, results: Path, runs: Runs, inputs: Inputs, agent: Entit
             endTime=ended,
         )
     record = next(iter(records))
-    demonstration = "" if record.submittable else " This is a demonstration, nobody's result."
+    if record.not_submittable_because:
+        standing = f" {reason_of(record)}"
+    else:
+        standing = "" if record.submittable else " This is a demonstration, nobody's result."
     graph.root(
         name=f"Benchmark of round {record.round} by {agent['name']}",
         description=(
             "Runs, scores, verdicts and submission of an MLPerf Inference benchmark, made with Weighbridge; "
-            f"not verified by MLCommons Association.{demonstration}"
+            f"not verified by MLCommons Association.{standing}"
         ),
         datePublished=ended,
         author=agent,

@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.text import Text
 
 from weighbridge.core.models import Model
+from weighbridge.records.notice import heading_of, reason_of
 
 Tool = Literal["weighbridge", "submission_checker", "submission_checker_old"]
 
@@ -34,6 +35,9 @@ class CheckReport(Model):
 
     round: str
     submittable: bool = Field(description="False: a demonstration, even if every tool accepts the tree.")
+    not_submittable_because: str | None = Field(
+        default=None, description="Reason, if it is not that the round is a demonstration."
+    )
     expected_results: int = Field(description="Number of scenarios that must count as results.")
     originals: dict[str, bool] = Field(
         description="Path of each full accuracy log -> whether the tree holds its hash, start and end."
@@ -59,6 +63,8 @@ def render_report(report: CheckReport) -> Group:
         Text(f"{complaint.file}: {complaint.said} ({complaint.tool})\n    {complaint.remedy}")
         for complaint in report.complaints
     ]
-    mark = "" if report.submittable else " DEMONSTRATION, NOT SUBMITTABLE."
+    mark = "" if report.submittable else f" {heading_of(report)}."
     verdict = "accepted" if report.accepted else f"REFUSED, {len(report.complaints)} complaints"
+    if report.not_submittable_because:
+        lines.append(Text(reason_of(report)))
     return Group(*lines, Text(f"Round {report.round}: {verdict}.{mark}"))

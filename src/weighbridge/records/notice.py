@@ -1,11 +1,28 @@
 """The notice that marks everything made from a run that is not submittable."""
 
+from typing import Protocol
+
 from weighbridge.config.round import Round
 
 DEMONSTRATION_FILE = "DEMONSTRATION.md"
 DEMONSTRATION = "DEMONSTRATION, NOT SUBMITTABLE"
+_NOT_SUBMITTABLE = "NOT SUBMITTABLE"
 _MARK = f"{DEMONSTRATION}: these numbers show that the workflow works."
 _SIMULATED_MARK = "SIMULATED, NOT SUBMITTABLE: no model answered; rates and answers were chosen beforehand."
+
+
+class Standing(Protocol):
+    """A round or record that says whether its results may be submitted."""
+
+    @property
+    def submittable(self) -> bool:
+        """Whether results may be submitted."""
+        ...
+
+    @property
+    def not_submittable_because(self) -> str | None:
+        """Why not, where the reason is not a demonstration."""
+        ...
 
 
 def mark_of(round_: Round) -> str:
@@ -13,5 +30,21 @@ def mark_of(round_: Round) -> str:
     if round_.simulated:
         return _SIMULATED_MARK
     if round_.not_submittable_because:
-        return f"NOT SUBMITTABLE: {round_.not_submittable_because}."
+        return f"{_NOT_SUBMITTABLE}: {round_.not_submittable_because}."
     return _MARK
+
+
+def heading_of(of: Standing) -> str:
+    """Return the words that stand above results that are not submittable; empty for others."""
+    if of.submittable:
+        return ""
+    return _NOT_SUBMITTABLE if of.not_submittable_because else DEMONSTRATION
+
+
+def reason_of(of: Standing) -> str:
+    """Return the sentence that says why results are not submittable; empty where they are."""
+    if of.submittable:
+        return ""
+    if of.not_submittable_because:
+        return f"Not submittable: {of.not_submittable_because}."
+    return "These numbers show that the workflow works; they are nobody's result."

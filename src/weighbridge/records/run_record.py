@@ -121,6 +121,9 @@ class RunRecord(Model):
 
     round: str
     submittable: bool
+    not_submittable_because: str | None = Field(
+        default=None, description="Reason, if it is not that the round is a demonstration."
+    )
     scenario: str
     mode: Mode
     weighbridge_version: str

@@ -43,7 +43,12 @@ class ScenarioFigures(Model):
     title: str = Field(description="Name in a submission tree and in reports.")
     outcome: Outcome = Field(description="UNPROVEN: no check failed, but some are unknown.")
     rate: float | None = Field(description="The published result, in `rate_unit`.")
-    rate_unit: str = Field(description="samples/s, queries/s or tokens/s; s if the result is a latency.")
+    rate_unit: str = Field(
+        description="samples/s, queries/s or tokens/s; 's (p90)' if the result is that latency percentile."
+    )
+    issued_at_once: bool | None = Field(
+        default=None, description="All samples were one query: latencies count from its start. Null: unknown."
+    )
     scheduled_rate: float | None = Field(description="Server: queries/s as scheduled by LoadGen.")
     duration_s: float | None = Field(description="Duration of the performance run, as LoadGen computes it.")
     p50_latency_s: float | None = Field(default=None, description="Median latency over all samples.")
@@ -78,12 +83,20 @@ class ScenarioFigures(Model):
         description="As reported by the server; may differ from the round's reference."
     )
 
+    @property
+    def has_latencies(self) -> bool:
+        """Whether the latencies are those of queries, and not times since the one query of the run began."""
+        return self.over_latency is not None if self.issued_at_once is None else not self.issued_at_once
+
 
 class Verdict(ScenarioFigures):
     """Contents of verdict.json: one scenario's performance and accuracy run, judged together."""
 
     round: str
     submittable: bool = Field(description="False: a demonstration; do not cite these numbers.")
+    not_submittable_because: str | None = Field(
+        default=None, description="Reason, if it is not that the round is a demonstration."
+    )
     checks: tuple[Check, ...]
 
     @property

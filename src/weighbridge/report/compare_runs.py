@@ -16,7 +16,7 @@ from weighbridge.core.errors import InputError
 from weighbridge.core.formatting import number_or_dash
 from weighbridge.core.models import Model
 from weighbridge.core.terminal import OUTCOME_STYLES
-from weighbridge.records.notice import DEMONSTRATION
+from weighbridge.records.notice import heading_of
 from weighbridge.records.verdict import VERDICT, Verdict
 
 
@@ -79,8 +79,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
     benchmarks = {round_.benchmark: round_ for round_ in rounds.values() if round_ is not None}
     for round_ in benchmarks.values():
         lines += published_lines(round_)
-    demonstrations = [str(run) for run, verdict in verdicts if not verdict.submittable]
-    marks = [f"{run}: {DEMONSTRATION}" for run in dict.fromkeys(demonstrations)]
+    marks = dict.fromkeys(f"{run}: {heading_of(verdict)}" for run, verdict in verdicts if heading_of(verdict))
     order = list(dict.fromkeys(line.scenario for line in lines))
     return Comparison(
         lines=tuple(sorted(lines, key=lambda line: order.index(line.scenario))), marks=tuple(marks)
@@ -110,7 +109,7 @@ def line_of(system: str, verdict: Verdict, round_: Round | None) -> Line:
         scenario=verdict.scenario,
         title=verdict.title,
         rate=verdict.rate,
-        p99_latency_s=verdict.p99_latency_s if verdict.over_latency is not None else None,
+        p99_latency_s=verdict.p99_latency_s if verdict.has_latencies else None,
         accuracy=verdict.accuracy,
         deviations=_deviations(verdict.accuracy, round_.metrics[round_.main_metric] if round_ else None),
         outcome=verdict.outcome,

@@ -88,7 +88,10 @@ class Summary(Model):
         default=1, description="Raised when a key changes its meaning or goes; a new key does not raise it."
     )
     round: str = Field(description="The rules that the scenarios were judged by.")
-    submittable: bool = Field(description="False: a demonstration, nobody's result.")
+    submittable: bool = Field(description="False: nobody's result, such as a demonstration.")
+    not_submittable_because: str | None = Field(
+        default=None, description="Reason, if it is not that the round is a demonstration."
+    )
     scenarios: tuple[ScenarioSummary, ...] = Field(description="Those that have a verdict.")
     peak: PeakSummary | None = Field(description="Null: none was searched.")
 
@@ -102,13 +105,14 @@ def summarise(results: Path) -> Summary:
     verdicts = {path.parent: Verdict.read(path) for path in sorted(results.glob(f"*/{VERDICT}"))}
     if not verdicts:
         raise InputError(f"{results}: no scenario has a verdict yet; run `snakemake verdicts` first.")
-    rounds = {verdict.round: verdict.submittable for verdict in verdicts.values()}
+    rounds = {verdict.round: verdict for verdict in verdicts.values()}
     if len(rounds) > 1:
         raise InputError(f"{results}: verdicts of different rounds ({', '.join(rounds)}); judge them again.")
-    [(round_name, submittable)] = rounds.items()
+    [(round_name, judged)] = rounds.items()
     return Summary(
         round=round_name,
-        submittable=submittable,
+        submittable=judged.submittable,
+        not_submittable_because=judged.not_submittable_because,
         scenarios=tuple(_scenario(verdict, folder) for folder, verdict in verdicts.items()),
         peak=_peak(results),
     )
@@ -117,8 +121,7 @@ def summarise(results: Path) -> Summary:
 def _scenario(verdict: Verdict, folder: Path) -> ScenarioSummary:
     open_checks = (*verdict.failed, *verdict.unknown)
     figures = verdict.model_dump(include=set(ScenarioFigures.model_fields))
-    if verdict.over_latency is None:
-        # Without a limit, LoadGen's latency is the time since the start, and says nothing of a sample.
+    if not verdict.has_latencies:
         figures |= dict.fromkeys(_LATENCIES)
     return ScenarioSummary(
         **figures,

@@ -163,6 +163,7 @@ class Session:
         return RunRecord(
             round=round_.name,
             submittable=round_.submittable,
+            not_submittable_because=round_.not_submittable_because,
             scenario=scenario.name,
             mode=mode,
             weighbridge_version=__version__,

@@ -13,7 +13,7 @@ from weighbridge.core.errors import InvalidRunError
 from weighbridge.gates.performance_checks import performance_checks
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.loadgen.schedule import server_schedule_s
-from weighbridge.loadgen.work_size import passes_issued
+from weighbridge.loadgen.work_size import work_size
 from weighbridge.records.run_record import DETAIL, REQUESTS_TABLE, RunRecord
 from weighbridge.records.search_record import Probe
 from weighbridge.run.session import Session
@@ -43,7 +43,7 @@ class Prober:
             InvalidRunError: something else than the rate ended the run: Ctrl-C, a server that died.
             SetupError: LoadGen does not take the settings, or the server does not come back to rest.
         """
-        queries = passes_issued(self._round, self._scenario, step.target_qps) * self._round.samples
+        queries = work_size(self._round, self._scenario, Mode.PERFORMANCE, step.target_qps).samples
         full = FullRun.of(self._scenario, queries, step.target_qps)
         count = max(1, round(step.target_qps * self._probe_s))
         if step.kind == "confirmation" or count >= queries:

@@ -26,7 +26,7 @@ _STATUS = ("available", "preview", "rdi")
 _WHOLE_NUMBERS = ("number_of_nodes", "accelerators_per_node")
 _FROM_SETTINGS = ("division", "submitter")
 # Values that hold unless the submitter states others.
-_DEFAULTS: dict[str, Value] = {"system_type": "datacenter", "system_type_detail": "N/A"}
+_DEFAULTS: dict[str, Value] = {"system_type_detail": "N/A"}
 _ONE_NODE: dict[str, Value] = {"number_of_nodes": "1", "host_networking_topology": "N/A (one node)"}
 
 
@@ -63,7 +63,7 @@ def describe_system(*, settings: SubmissionSettings, round_: Round, record: RunR
     """
     stated = _stated(settings.system_description)
     layers: list[tuple[Source, Mapping[str, Value]]] = [
-        ("default", _DEFAULTS),
+        ("default", {"system_type": round_.system_types[0], **_DEFAULTS}),
         ("detected", record.system),
         ("run", _from_run(record)),
         ("stated", stated),

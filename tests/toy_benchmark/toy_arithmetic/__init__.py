@@ -3,17 +3,17 @@
 What is heavy is imported when it is called: every process that reads a round imports this file.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from weighbridge.benchmarks.no_prompt import NoPrompt
+
 if TYPE_CHECKING:
     from weighbridge.artifacts.folder import ArtifactKind
-    from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.protocol import Benchmark, Task, TokenCounter
 
 
-class ToyArithmetic:
+class ToyArithmetic(NoPrompt):
     """The benchmark as a plug-in; it has no prompt file and no reference."""
 
     name = "toy-arithmetic"
@@ -29,31 +29,10 @@ class ToyArithmetic:
             InputError: a prompt file is given, and this benchmark has no use for one.
         """
         from toy_arithmetic.task import Arithmetic
-        from weighbridge.core.errors import InputError
 
         if prompt is not None:
-            raise InputError(f"{prompt}: {self.name} takes no prompt file; remove artifacts.prompt.")
+            self.check_prompt(prompt, {})
         return Arithmetic()
-
-    def check_prompt(self, prompt: Path, pins: Mapping[str, str]) -> None:
-        """Refuse a prompt file.
-
-        Raises:
-            InputError: always.
-        """
-        from weighbridge.core.errors import InputError
-
-        raise InputError(f"{prompt}: {self.name} takes no prompt file; remove artifacts.prompt.")
-
-    def extract_prompt(self, reference: "Proof", pins: Mapping[str, str], out: Path) -> None:
-        """Refuse to take a prompt from a reference.
-
-        Raises:
-            InputError: always.
-        """
-        from weighbridge.core.errors import InputError
-
-        raise InputError(f"{self.name} has no reference; set artifacts.reference to null.")
 
     def synthesise(self, kind: "ArtifactKind", samples: int, folder: Path) -> None:
         """Make up questions, or a model without weights.

@@ -27,7 +27,7 @@ def per_sample(truth: DataFrame, answers: Sequence[str]) -> PerSample:
     return PerSample(
         measures=(
             Measure("exact", right.astype(np.float64), np.ones(len(right))),
-            Measure("length_ratio", _lengths(answers), _lengths(truth["result"].astype(str))),
+            Measure("length_ratio", _lengths(answers), _lengths([str(result) for result in truth["result"]])),
         ),
         groups=truth["operator"].to_numpy(dtype=object),
         readable=np.array([value is not None for value in read], dtype=bool),

@@ -68,6 +68,7 @@ def _check(tree: Path, round_: Round, reference: Proof | None, originals: Path |
     return CheckReport(
         round=round_.name,
         submittable=round_.submittable,
+        not_submittable_because=round_.not_submittable_because,
         expected_results=expected,
         originals=proven,
         findings=tuple(findings),

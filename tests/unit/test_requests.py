@@ -259,13 +259,16 @@ def store_of_format_1(folder: Path, offsets: object) -> Path:
     (folder / "index.bin").unlink()
     np.save(folder / "index.npy", np.array(offsets))
     manifest = folder / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+    plain = json.loads(manifest.read_text())
+    del plain["benchmark"], plain["api"]
+    manifest.write_text(json.dumps(plain | {"format": 1, "task": "product-catalogue"}))
     return folder
 
 
 def test_a_store_of_format_1_is_converted_once(tmp_path: Path) -> None:
     folder = store_of_format_1(tmp_path / "store", [0, 8, 15])
     assert [bytes(RequestStore.open(folder).body(number)) for number in range(2)] == [b"one body", b"another"]
+    assert RequestStore.open(folder).manifest.benchmark == "qwen3-vl-235b-a22b"
     (folder / "index.npy").unlink()
     assert bytes(RequestStore.open(folder).body(1)) == b"another"
 

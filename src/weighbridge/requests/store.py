@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.settings import RequestSettings
@@ -37,6 +37,7 @@ from weighbridge.requests.encoding import ROWS_PER_CHUNK, Encoder, bodies_of, ch
 
 MANIFEST_FILE = "manifest.json"
 _INDEX_FILE_OF_FORMAT_1 = "index.npy"
+_BENCHMARK_OF_FORMAT_1 = "qwen3-vl-235b-a22b"
 
 Buffer = bytes | memoryview
 Progress = Callable[[int, int], None]
@@ -63,6 +64,15 @@ class StoreManifest(StoreOrigin):
     count: int
     bodies_bytes: int
     bodies_sha256: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _convert_format_1(cls, data: Any) -> Any:
+        """Name the benchmark of a store of format 1, which knew one benchmark and named its task."""
+        if isinstance(data, dict) and data.get("format") == 1 and "task" in data:
+            rest = {key: value for key, value in data.items() if key != "task"}
+            return rest | {"benchmark": _BENCHMARK_OF_FORMAT_1}
+        return data
 
     @property
     def dataset_digest(self) -> str:

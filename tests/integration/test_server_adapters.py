@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from test_serving import SERVER, settings
 
 from weighbridge.config.round import ServerFeature
 from weighbridge.core.errors import SetupError
+from weighbridge.records.run_record import TELEMETRY_FILE
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving.running_server import running_server
+from weighbridge.system.telemetry import recording
 
 # A server with a command line of its own; it runs the stand-in for vLLM in the end.
 ADAPTER = """
@@ -103,6 +106,20 @@ def test_an_adapter_from_outside_the_repository_starts_a_server(
     assert "--name=tiny --forget" in (tmp_path / "server.log").read_text()
 
 
+def test_its_program_and_version_are_found(tmp_path: Path, outside: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "weighbridge", "find-server", "--round", "demo", "--server"]
+    command += [json.dumps({"model_name": "tiny", "adapter": "outsider"}), "--output", "server.json"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=outside, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the server is Outsider outsider-7.1" in done.stderr
+    assert json.loads((tmp_path / "server.json").read_text()) == {
+        "executable": "bin/outsider",  # relative, since it lies below the working directory
+        "version": "outsider-7.1",
+    }
+
+
 def test_what_it_cannot_switch_off_or_leaves_to_weighbridge_is_refused(
     tmp_path: Path, outside: dict[str, str]
 ) -> None:
@@ -154,6 +171,22 @@ def test_an_attached_sglang_is_recognised(tmp_path: Path) -> None:
             assert (running.kind, running.prefix_caching, running.version) == ("SGLang", "off", "0.5.6")
             assert running.metric_names["sglang:num_queue_reqs"] is Metric.REQUESTS_WAITING
             assert not any(name.startswith("vllm:") for name in running.metric_names)
+
+
+def test_telemetry_of_an_attached_sglang(tmp_path: Path) -> None:
+    page = "sglang:num_running_reqs 3.0\nsglang:cached_tokens_total 7.0\nvllm:num_requests_running 9.0\n"
+    with pages(get_server_info={"disable_radix_cache": True}, metrics=page) as url:
+        attached = settings(endpoints=[url], adapter="sglang")
+        with (
+            running_server(attached, tmp_path, tmp_path / "log", forbidden=()) as running,
+            recording((url,), None, (), tmp_path / TELEMETRY_FILE, running.metric_names) as result,
+        ):
+            pass
+    rows = pq.read_table(tmp_path / TELEMETRY_FILE).to_pylist()
+    values = {row["metric"]: row["value"] for row in rows if row["source"] == "server 0"}
+    assert values == {"requests_running": 3, "prefix_cache_hits": 7}
+    assert result.brief is not None
+    assert result.brief.prefix_cache_hits == 0
 
 
 def test_caching_is_refused_only_where_the_round_forbids_it(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def _locked(remote: Sequence[RemoteFile], lock: Manifest, repository: Repository
         if expected != found:
             raise SetupError(
                 f"{repository.page} at {repository.revision} is not as locked: "
-                f"{Difference(path, expected, found)}; correct the revision or write the lock anew."
+                f"{Difference(path, expected, found)}; correct the revision or write a new lock."
             )
     return [RemoteFile(file.path, file.size, locked[file.path].sha256, file.blob_id) for file in remote]
 

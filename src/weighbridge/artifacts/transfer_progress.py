@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from weighbridge.core.formatting import disk_size
+from weighbridge.core.formatting import disk_size, duration
 
 logger = logging.getLogger(__name__)
 
@@ -81,10 +81,10 @@ class _Lines:
         rate = (self._done_bytes - self._started_with_bytes) / elapsed_s
         left_s = (self._total_bytes - self._done_bytes) / rate if rate > 0 else 0
         logger.info(
-            "%s: %s of %s, %s/s, %d min %d s left",
+            "%s: %s of %s, %s/s, %s left",
             self._label,
             disk_size(self._done_bytes),
             disk_size(self._total_bytes),
             disk_size(int(rate)),
-            *divmod(round(left_s), 60),
+            duration(left_s),
         )

@@ -38,13 +38,13 @@ submission: setup ## Run the main job on the embedded demo: a checked submission
 	snakemake --profile profiles/demo submission
 	@cd runs/demo && weighbridge summary
 	@echo "All of it is in runs/demo; the submission tree is runs/demo/results/submission.tar.gz, unpacked beside it."
-	@echo "See it with pictures: runs/demo/results/report.html"
+	@echo "With figures: runs/demo/results/report.html"
 
 .PHONY: rehearsal
 rehearsal: $(VENV)/.workflow ## Rehearse the whole benchmark at full scale, without a GPU or a model (13 minutes).
 	snakemake --profile profiles/rehearsal submission
 	@weighbridge compare runs/rehearsal
-	@echo "See it with pictures: runs/rehearsal/results/report.html"
+	@echo "With figures: runs/rehearsal/results/report.html"
 
 .PHONY: test
 test: setup $(VENV)/.dev ## Run all tests, fast ones first.

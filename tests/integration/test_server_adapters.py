@@ -19,6 +19,7 @@ from weighbridge.config.round import ServerFeature
 from weighbridge.core.errors import SetupError
 from weighbridge.records.run_record import TELEMETRY_FILE
 from weighbridge.records.telemetry_record import Metric
+from weighbridge.serving import sglang
 from weighbridge.serving.running_server import running_server
 from weighbridge.system.telemetry import recording
 
@@ -225,3 +226,22 @@ def test_a_named_adapter_is_used_for_endpoints_too(tmp_path: Path) -> None:
             attached = settings(endpoints=[url], adapter=adapter)
             with running_server(attached, tmp_path, tmp_path / "log", forbidden=()) as running:
                 assert running.prefix_caching == state
+
+
+def test_an_attached_server_needs_no_switch_of_its_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sglang, "switches", {})
+    info = {"disable_radix_cache": True, "version": "1"}
+    with pages(get_server_info=info) as url:
+        attached = settings(endpoints=[url], adapter="sglang")
+        with running_server(attached, tmp_path, tmp_path / "log", forbidden=tuple(ServerFeature)) as running:
+            assert running.prefix_caching == "off"
+        info["disable_radix_cache"] = False
+        with (
+            pytest.raises(
+                SetupError, match=r"has prefix-caching on, which the round forbids; switch it off\."
+            ),
+            running_server(attached, tmp_path, tmp_path / "log", forbidden=tuple(ServerFeature)),
+        ):
+            pytest.fail("a server that caches was taken")

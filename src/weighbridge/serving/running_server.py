@@ -15,7 +15,7 @@ from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving.adapter import ServerAdapter, ServerFacts
-from weighbridge.serving.arguments import check_arguments, switch_of
+from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.installed_adapters import adapter_of, all_adapters, find_adapter
 from weighbridge.serving.launch import plan
 from weighbridge.serving.probing import inspect_server, recognise, served_models
@@ -215,7 +215,8 @@ def _refuse_forbidden(
 ) -> None:
     for feature in forbidden:
         if facts.features.get(feature):
-            remedy = f"start it with {switch_of(adapter, feature).remedy}" if adapter else "switch it off"
+            switch = adapter.switches.get(feature) if adapter else None
+            remedy = f"start it with {switch.remedy}" if switch and switch.remedy else "switch it off"
             raise SetupError(f"the server at {endpoint} has {feature} on, which the round forbids; {remedy}.")
 
 

@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from weighbridge import cli
+from weighbridge.benchmarks.rounds import load_round
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -86,6 +87,20 @@ def test_a_wrong_call_would_be_noticed(line: str) -> None:
 def test_what_a_page_quotes_of_a_file_stands_in_it(page: Path) -> None:
     for name, quoted in re.findall(r"^From `([^`\n]+)`:\n\n```\w*\n(.*?)^```", page.read_text(), re.M | re.S):
         assert quoted in (ROOT / name).read_text(), f"{page.name} quotes {name} wrongly"
+
+
+def test_the_readme_s_table_has_the_numbers_of_the_round() -> None:
+    table = (ROOT / "README.md").read_text().partition("| rule of round v6.0 |")[2]
+    round_ = load_round("v6.0")
+    server = round_.scenarios["server"]
+    assert server.limits.latency is not None
+    for text in (
+        f"F1 >= {round_.metrics['f1'].floor}",
+        f"p{100 * server.limits.latency.percentile:g} <= {server.limits.latency.limit_s:g} s",
+        f"minimum duration ({server.min_duration_s:g} s)",
+        f"all {round_.samples:,} samples",
+    ):
+        assert text in table
 
 
 def test_every_page_is_reached_from_the_readme() -> None:

@@ -50,7 +50,7 @@ PICTURE_BYTES = 84_000  # 112 KB in base64, beside 3 KB of text: a request of th
 SERVER = (
     "import sys\n"
     "from weighbridge.simulate.behaviour import Behaviour\n"
-    "from weighbridge.simulate.wire import Answers\n"
+    "from weighbridge.simulate.responses import Answers\n"
     "from weighbridge.simulate.simulated_server import serve\n"
     "behaviour = Behaviour.parse_json(sys.argv[1], 'bench')\n"
     "serve(behaviour, Answers('m'), ready=lambda url: print(url, flush=True))\n"

@@ -10,7 +10,7 @@ from weighbridge.simulate.behaviour import Behaviour
 
 CODE = """
 import json, sys
-from weighbridge.simulate.wire import Answers
+from weighbridge.simulate.responses import Answers
 from weighbridge.simulate.behaviour import Behaviour
 from weighbridge.simulate.simulated_server import serve
 behaviour = Behaviour.parse_json(sys.argv[1], "test")

@@ -183,7 +183,7 @@ def test_a_store_is_the_same_however_many_build_it(dataset: Path, tmp_path: Path
 
 
 def test_another_number_of_samples_is_refused(dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="150 samples in the splits train, test, the round wants 151"):
+    with pytest.raises(InputError, match="150 samples in the splits train, test, but the round has 151"):
         build(dataset, tmp_path / "store", expected_samples=151)
 
 
@@ -232,13 +232,13 @@ def test_a_store_that_was_interrupted_leaves_the_old_one(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("bodies.bin", b"short", "does not fit its bodies"),
+        ("bodies.bin", b"short", "does not match the bodies"),
         ("bodies.bin", None, "cannot be mapped"),
         ("bodies.bin", b"", "cannot be mapped"),
         ("index.bin", b"", "cannot be mapped"),
         ("index.bin", None, "cannot be mapped"),
         ("index.bin", b"x" * 21, "not the offsets"),
-        ("index.bin", bytes(24), "does not fit its bodies"),
+        ("index.bin", bytes(24), "does not match the bodies"),
         ("manifest.json", None, "no request store"),
         ("manifest.json", b"{}", "is missing"),
     ],
@@ -287,7 +287,7 @@ def test_a_manifest_of_another_count_is_refused(tmp_path: Path) -> None:
     tiny_store(tmp_path / "store", [b"one body"])
     path = tmp_path / "store" / "manifest.json"
     path.write_text(path.read_text().replace('"count": 1', '"count": 2'))
-    with pytest.raises(InputError, match="its manifest says 2"):
+    with pytest.raises(InputError, match="its manifest names 2"):
         RequestStore.open(tmp_path / "store")
 
 

@@ -1,4 +1,4 @@
-"""The oracle against queueing theory, and the hash that decides every request's fate."""
+"""The predicted latencies against queueing theory, and the hash that decides a request's outcome."""
 
 import heapq
 import math
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.core.errors import InputError
-from weighbridge.simulate.behaviour import Behaviour, Fate, body_hash, predict, service_times_s
+from weighbridge.simulate.behaviour import Behaviour, RequestOutcome, body_hash, predict, service_times_s
 
 BODIES = [b"%d of many different bodies" % number for number in range(20_000)]
 
@@ -24,7 +24,7 @@ def erlang_c(servers: int, load: float) -> float:
 @pytest.mark.parametrize(
     ("rate", "mean_s", "p50_s", "p99_s"), [(40, 0.1015, 0.0710, 0.4625), (64, 0.1286, 0.0986, 0.5152)]
 )
-def test_eight_servers_do_what_theory_says(rate: float, mean_s: float, p50_s: float, p99_s: float) -> None:
+def test_eight_servers_match_queueing_theory(rate: float, mean_s: float, p50_s: float, p99_s: float) -> None:
     generator = np.random.default_rng(1)
     number = 400_000
     arrivals_s = np.cumsum(generator.exponential(1 / rate, number))
@@ -47,7 +47,7 @@ def test_first_come_first_served(requests: list[tuple[float, float]], servers: i
     if servers == 0:
         np.testing.assert_allclose(latency, services, atol=1e-9)
         return
-    # Straight from the definition: a request starts once fewer than c of those before it are still served.
+    # By definition: a request starts when fewer than c of the requests before it are still being served.
     ends: list[float] = []
     for arrival, service, found in zip(arrivals, services, latency, strict=True):
         earlier = heapq.nlargest(servers, ends)
@@ -74,14 +74,14 @@ def test_service_times_follow_their_distribution(behaviour: Behaviour, mean_s: f
 
 
 def test_shares_are_kept() -> None:
-    fate = Fate(Behaviour(right=0.8, failures={"hang": 0.1, "status_500": 0.05}))
+    outcome = RequestOutcome(Behaviour(right=0.8, failures={"hang": 0.1, "status_500": 0.05}))
     keys = [body_hash(body) for body in BODIES]
-    failures = [fate.failure(key) for key in keys]
+    failures = [outcome.failure(key) for key in keys]
     assert failures.count("hang") / len(keys) == pytest.approx(0.1, abs=0.01)
     assert failures.count("status_500") / len(keys) == pytest.approx(0.05, abs=0.01)
     assert failures.count(None) / len(keys) == pytest.approx(0.85, abs=0.01)
-    assert sum(map(fate.right, keys)) / len(keys) == pytest.approx(0.8, abs=0.01)
-    assert all(map(Fate(Behaviour()).right, keys))
+    assert sum(map(outcome.right, keys)) / len(keys) == pytest.approx(0.8, abs=0.01)
+    assert all(map(RequestOutcome(Behaviour()).right, keys))
 
 
 def test_shares_above_one_are_refused() -> None:

@@ -35,7 +35,7 @@ def simulate(
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.simulate.behaviour import Behaviour
-    from weighbridge.simulate.dataset_answers import answers_from_dataset
+    from weighbridge.simulate.responses import answers_from_dataset
     from weighbridge.simulate.simulated_server import serve
 
     answers = answers_from_dataset(

@@ -1,1 +1,1 @@
-"""Request bodies: encoded once, before any clock runs, and mapped by every worker."""
+"""Request bodies: encoded once before a run, stored in one file, and memory-mapped by every worker."""

@@ -1,7 +1,7 @@
-"""The request bodies of a store as one memory map.
+"""Memory map of a request store's bodies.
 
-Every worker process imports this module, so it reads the index without numpy, whose import costs a process
-20 MB and 0.1 s.
+Every worker process imports this module. It reads the index without numpy, whose import would cost each
+process 20 MB and 0.1 s.
 """
 
 import mmap
@@ -11,23 +11,23 @@ from weighbridge.core.errors import InputError
 
 BODIES_FILE = "bodies.bin"
 INDEX_FILE = "index.bin"
-OFFSET_BYTES = 8  # each offset is a little-endian int64, the native one of every machine we run on
+OFFSET_BYTES = 8  # each offset is a little-endian int64, the native byte order of the supported machines
 
 
 class Bodies:
-    """All bodies of a store. Reading one makes no copy: all processes share the pages of the page cache."""
+    """All bodies of a store. Reading a body makes no copy; all processes share the page cache."""
 
     def __init__(self, folder: Path) -> None:
         """Map a store's bodies and its index.
 
         Raises:
-            InputError: a file is missing, or the index does not fit the bodies.
+            InputError: a file is missing, or the index does not match the bodies.
         """
         self._offsets = _map_index(folder / INDEX_FILE)
         self._bytes = _map(folder / BODIES_FILE)
         ends_with_file = self._offsets[-1] == len(self._bytes)
         if self._offsets[0] != 0 or not ends_with_file:
-            raise InputError(f"{folder}: its index does not fit its bodies; build the requests again.")
+            raise InputError(f"{folder}: the index does not match the bodies; build the requests again.")
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -36,17 +36,17 @@ class Bodies:
         return self._bytes[self._offsets[index] : self._offsets[index + 1]]
 
     def slice(self, start: int, stop: int) -> memoryview:
-        """Return the bytes from `start` to `stop` of the file of bodies."""
+        """Return the bytes from `start` to `stop` of bodies.bin."""
         return self._bytes[start:stop]
 
     @property
     def total_bytes(self) -> int:
-        """The size of all bodies together."""
+        """Total size of all bodies in bytes."""
         return len(self._bytes)
 
     @property
     def offsets(self) -> memoryview:
-        """Where each body starts, and where the last one ends: int64, shape (bodies + 1,)."""
+        """Start of each body and the end of the last one, in bytes: int64, shape (n + 1,)."""
         return self._offsets
 
 

@@ -1,4 +1,4 @@
-"""From a dataset's rows to complete request bodies, in parallel: what a chunk is and how it is encoded."""
+"""Encode a dataset's rows as request bodies, in chunks that processes encode in parallel."""
 
 import json
 import signal
@@ -16,11 +16,11 @@ from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.settings import RequestSettings
 from weighbridge.core.errors import InputError
 
-ROWS_PER_CHUNK = 128  # a row group as the hub writes them, so that it is read once; some 16 MB of bodies
+ROWS_PER_CHUNK = 128  # about 16 MB of bodies
 
 
 def envelope(task: Task, model_name: str, settings: RequestSettings) -> tuple[str, str]:
-    """Return the JSON text of every request before and after its prompt."""
+    """Return the JSON text before and after the prompt, which is the same in every request."""
     before, after = task.envelope(model_name, settings)
     head = _json(before)[:-1]
     tail = f",{_json(after)[1:]}" if after else "}"
@@ -33,7 +33,15 @@ def _json(value: object) -> str:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows start to stop of one row group, the number of the first among all samples, and where they go."""
+    """Rows of one Parquet row group.
+
+    Attributes:
+        file: The Parquet file.
+        group: Index of the row group in the file.
+        start, stop: Range of rows in the row group.
+        sample: Index of the first row among all samples.
+        part: File for the encoded bodies.
+    """
 
     file: Path
     group: int
@@ -44,7 +52,7 @@ class Chunk:
 
 
 def chunks_of(files: Iterable[Path], parts: Path) -> Iterator[Chunk]:
-    """Cut files into chunks, in the order that numbers the samples; `parts` is a folder for them."""
+    """Yield the chunks of the files, in the order of the samples; `parts` is the folder of their parts."""
     sample = 0
     for file in files:
         metadata = pq.ParquetFile(file).metadata
@@ -58,7 +66,13 @@ def chunks_of(files: Iterable[Path], parts: Path) -> Iterator[Chunk]:
 
 @dataclass(frozen=True)
 class Encoder:
-    """What an encoding process needs for every row; installed once a process."""
+    """Encoder of rows, installed once per encoding process.
+
+    Attributes:
+        task: The benchmark's task.
+        settings: The request settings.
+        prefix, suffix: Bytes of a body before and after its prompt.
+    """
 
     task: Task
     settings: RequestSettings
@@ -69,14 +83,14 @@ class Encoder:
     def install(
         cls, benchmark: str, prompt: Path | None, settings: RequestSettings, prefix: bytes, suffix: bytes
     ) -> None:
-        """Prepare this process; a pool runs it once in each of its own."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends the pool in order
-        global _encoder  # a pool's initializer has no other place to leave it
+        """Create this process's encoder; the initializer of a process pool."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and stops the pool
+        global _encoder  # a pool's initializer can pass results only through a global
         _encoder = cls(load_benchmark(benchmark).task(prompt), settings, prefix, suffix)
 
     def body(self, row: Mapping[str, Any]) -> bytes:
-        """Encode one row of the dataset."""
-        # The same bytes as json's, at a tenth of its time: a picture is 110 KB of text.
+        """Return the request body of one row of the dataset."""
+        # The same bytes as json.dumps, in a tenth of the time: an image is 110 KB of text.
         return self.prefix + msgspec.json.encode(self.task.prompt_of(row, self.settings)) + self.suffix
 
 
@@ -84,12 +98,12 @@ _encoder: Encoder
 
 
 def encode(chunk: Chunk) -> list[int]:
-    """Encode a chunk's rows, in order, into its part; returns the sizes of the bodies.
+    """Encode a chunk's rows in order into its part file; return the sizes of the bodies in bytes.
 
-    Through a file, because a pipe between processes would cost a tenth of the encoding again.
+    The bodies go through a file because a pipe between processes would add a tenth of the encoding time.
 
     Raises:
-        InputError: a row lacks a value, or cannot be used; names the sample.
+        InputError: a row lacks a value or cannot be encoded; the message names the sample.
     """
     table = _row_group(chunk.file, chunk.group).slice(chunk.start, chunk.stop - chunk.start)
     sizes = []
@@ -103,7 +117,7 @@ def encode(chunk: Chunk) -> list[int]:
 
 
 def bodies_of(chunk: Chunk, sizes: Iterable[int]) -> Iterator[memoryview]:
-    """Read an encoded chunk's part and remove it; yields the bodies."""
+    """Read and delete an encoded chunk's part file; yield the bodies."""
     content = memoryview(chunk.part.read_bytes())
     chunk.part.unlink()
     for size in sizes:
@@ -117,5 +131,5 @@ def _row_group(file: Path, group: int) -> Any:
     with pq.ParquetFile(file) as parquet:
         missing = [name for name in columns if name not in parquet.schema_arrow.names]
         if missing:
-            raise InputError(f"{file}: the column '{missing[0]}' is missing; this is another dataset.")
+            raise InputError(f"{file}: the column '{missing[0]}' is missing; use the round's dataset.")
         return parquet.read_row_group(group, columns=columns, use_threads=False)

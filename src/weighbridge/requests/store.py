@@ -1,12 +1,12 @@
-"""The request store: every sample's ready-to-send body in one file, built once and mapped by every worker.
+"""Request store: every sample's complete request body in one file, built once and memory-mapped by workers.
 
 A store is a folder:
-  bodies.bin     the JSON bodies, one after the other
+  bodies.bin     the JSON bodies, concatenated
   index.bin      offsets of the bodies: n + 1 little-endian int64 (format 1: the same as index.npy)
-  manifest.json  what they were made from, and their hash
+  manifest.json  what the bodies were built from, and their hash
 
-Each body is PREFIX + prompt + SUFFIX. Prefix (model name) and suffix (sampling) are the same for all and
-stand in the manifest, so another model's name or an endpoint's extras can be put around the same prompts.
+Each body is PREFIX + prompt + SUFFIX. Prefix (model name) and suffix (sampling) are the same for all bodies
+and recorded in the manifest, so that other names or parameters can be put around the same prompts.
 """
 
 import hashlib
@@ -44,26 +44,28 @@ Progress = Callable[[int, int], None]
 
 
 class StoreOrigin(Model):
-    """What a store's bodies are made from."""
+    """What a store's bodies were built from."""
 
-    dataset: dict[str, str] = Field(default={}, description="Files of the dataset and their sha256.")
-    prompt_sha256: str = Field(default="", description="Of the prompt's file; empty: there is none.")
+    dataset: dict[str, str] = Field(default={}, description="sha256 of each of the dataset's files.")
+    prompt_sha256: str = Field(default="", description="sha256 of the prompt file; empty: no prompt file.")
     benchmark: str
     api: Api = Api.CHAT
     model_name: str
     settings: RequestSettings = RequestSettings()
-    pillow: str = Field(default=PIL.__version__, description="Another release may encode pictures otherwise.")
-    prefix: str = Field(description="What every body starts with, up to its prompt.")
-    suffix: str = Field(description="What every body ends with, after its prompt.")
+    pillow: str = Field(
+        default=PIL.__version__, description="Pillow release; other releases may encode images differently."
+    )
+    prefix: str = Field(description="Text of every body before its prompt.")
+    suffix: str = Field(description="Text of every body after its prompt.")
 
 
 class StoreManifest(StoreOrigin):
-    """A store's origin, and what it holds."""
+    """Contents of manifest.json: a store's origin, size and hash."""
 
     format: Literal[1, 2] = 2
-    count: int
-    bodies_bytes: int
-    bodies_sha256: str
+    count: int = Field(description="Number of bodies.")
+    bodies_bytes: int = Field(description="Size of bodies.bin.")
+    bodies_sha256: str = Field(description="sha256 of bodies.bin.")
 
     @model_validator(mode="before")
     @classmethod
@@ -76,12 +78,12 @@ class StoreManifest(StoreOrigin):
 
     @property
     def dataset_digest(self) -> str:
-        """One hash over the dataset's files."""
+        """sha256 over the hashes of the dataset's files."""
         return hashlib.sha256(json.dumps(self.dataset, sort_keys=True).encode()).hexdigest()
 
 
 class RequestStore:
-    """A built store, open for reading."""
+    """A request store, open for reading."""
 
     def __init__(self, path: Path, manifest: StoreManifest, bodies: Bodies) -> None:
         self.path = path
@@ -90,7 +92,7 @@ class RequestStore:
 
     @classmethod
     def open(cls, path: Path) -> "RequestStore":
-        """Map a store.
+        """Open and memory-map a store.
 
         Raises:
             InputError: the store is missing, incomplete, or does not match its manifest.
@@ -103,8 +105,8 @@ class RequestStore:
         bodies = Bodies(path)
         if len(bodies) != manifest.count or bodies.total_bytes != manifest.bodies_bytes:
             raise InputError(
-                f"{path}: holds {len(bodies)} bodies of {bodies.total_bytes} bytes, its manifest says "
-                f"{manifest.count} of {manifest.bodies_bytes}; build the requests again."
+                f"{path}: contains {len(bodies)} bodies of {bodies.total_bytes} bytes, but its manifest "
+                f"names {manifest.count} of {manifest.bodies_bytes}; build the requests again."
             )
         return cls(path, manifest, bodies)
 
@@ -116,17 +118,19 @@ class RequestStore:
         return self._bodies[index]
 
     def sizes(self) -> NDArray[np.int64]:
-        """Sizes of all bodies, in bytes."""
+        """Return the size of each body in bytes, shape (n,)."""
         return np.diff(np.asarray(self._bodies.offsets))
 
     def verify(self) -> None:
-        """Hash all bodies.
+        """Check the hash of all bodies.
 
         Raises:
-            InputError: they are not the bytes that the manifest names.
+            InputError: the bodies do not match the manifest's hash.
         """
         if sha256_of(self.path / BODIES_FILE) != self.manifest.bodies_sha256:
-            raise InputError(f"{self.path / BODIES_FILE}: changed since it was built; build it again.")
+            raise InputError(
+                f"{self.path / BODIES_FILE}: changed since it was built; build the requests again."
+            )
 
 
 def build_store(
@@ -142,26 +146,26 @@ def build_store(
     processes: int,
     progress: Progress | None = None,
 ) -> StoreManifest:
-    """Encode every sample of a dataset and write the store, in parallel, whole or not at all.
+    """Encode every sample of a dataset in parallel and write the store, completely or not at all.
 
     Args:
-        dataset: Folder of Parquet files as the hub lays them out.
-        splits: Splits in the order that numbers the samples.
-        prompt: The benchmark's prompt file, where it has one.
-        benchmark: Name of the benchmark that makes the prompts.
-        model_name: Name under which the server knows the model.
-        settings: Streaming, picture mode, sampling parameters.
-        expected_samples: Samples that the round wants.
-        out: The store's folder; an older store there is replaced.
-        processes: Encoding processes.
-        progress: Told the samples done and the samples in all.
+        dataset: Folder of the dataset's Parquet files.
+        splits: The dataset's splits, in the order of the samples.
+        prompt: The benchmark's prompt file, if it has one.
+        benchmark: Name of the benchmark.
+        model_name: Name under which the model is served.
+        settings: Streaming, image encoding and sampling parameters.
+        expected_samples: Number of samples that the round requires.
+        out: The store's folder; an existing store is replaced.
+        processes: Number of encoding processes.
+        progress: Called with the number of samples done and the total.
 
     Raises:
-        InputError: files, columns or pictures that cannot be read, or another number of samples.
+        InputError: files, columns or images cannot be read, or the number of samples differs.
         SetupError: an encoding process was killed.
     """
     files = split_files(dataset, splits)
-    task = load_benchmark(benchmark).task(prompt)  # a wrong prompt fails here, not within a pool
+    task = load_benchmark(benchmark).task(prompt)  # a wrong prompt fails here rather than in the pool
     prefix, suffix = envelope(task, model_name, settings)
     out.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -177,7 +181,7 @@ def build_store(
         samples = sum(chunk.stop - chunk.start for chunk in chunks)
         if samples != expected_samples:
             raise InputError(
-                f"{dataset}: {samples} samples in the splits {', '.join(splits)}, the round wants "
+                f"{dataset}: {samples} samples in the splits {', '.join(splits)}, but the round has "
                 f"{expected_samples}; fetch the dataset again or choose another round."
             )
         hashes = [pool.submit(sha256_of, file) for file in files]
@@ -201,19 +205,19 @@ def build_store(
             return write_store(out, _counted(bodies, samples, progress), origin)
         except BrokenProcessPool:
             raise SetupError(
-                f"one of {processes} encoding processes died, of too little memory perhaps; use fewer."
+                f"one of {processes} encoding processes was killed, perhaps for lack of memory; use fewer."
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 def write_store(out: Path, bodies: Iterable[Buffer], origin: Callable[[], StoreOrigin]) -> StoreManifest:
-    """Write bodies as a store beside `out`, then move it there in one step.
+    """Write bodies as a store to a temporary folder, then rename it to `out`.
 
     Args:
-        out: The store's folder; an older store there is replaced.
+        out: The store's folder; an existing store is replaced.
         bodies: The complete bodies, in the order of the samples.
-        origin: Tells what they were made from; asked once they are written.
+        origin: Returns the store's origin; called after the bodies are written.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
@@ -231,7 +235,7 @@ def write_store(out: Path, bodies: Iterable[Buffer], origin: Callable[[], StoreO
             bodies_bytes=offsets[-1],
             bodies_sha256=digest.hexdigest(),
         )
-        # Last: a store without a manifest is refused, so this line is what makes it one.
+        # Written last: a folder without a manifest is not accepted as a store.
         write_atomic(unfinished / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
         unfinished.chmod(0o755)
         if out.exists():
@@ -244,7 +248,7 @@ def write_store(out: Path, bodies: Iterable[Buffer], origin: Callable[[], StoreO
 
 
 def _add_index(store: Path) -> None:
-    """Write the index of a store of format 1 as format 2 has it: its bodies are the same, no run is repeated.
+    """Convert the index of a store of format 1 to format 2; the bodies are the same, so runs stay valid.
 
     Raises:
         InputError: the old index cannot be read, or the folder cannot be written.

@@ -1,7 +1,7 @@
-"""How many tokens each prompt of a store has, and whether all of them fit into the server's context.
+"""Count the tokens of a store's prompts, and check that they fit into the server's context length.
 
-A prompt that is longer than the server admits fails its request, and with it the run. Counting takes a minute
-on CPUs; to find it out on GPUs takes their hours.
+A prompt that is too long fails its request, and the whole run with it. Counting takes a minute on CPUs and
+saves the GPU hours of such a run.
 """
 
 import json
@@ -26,14 +26,14 @@ _NAMED = 5
 
 
 class PromptLength(Model):
-    """A sample and the number of tokens of its prompt."""
+    """Length of one prompt, in tokens."""
 
     sample: int
     tokens: int
 
 
 class PromptTokens(Model):
-    """The lengths of a store's prompts, in tokens."""
+    """Statistics of the prompt lengths of a store, in tokens."""
 
     count: int
     mean: float
@@ -41,11 +41,11 @@ class PromptTokens(Model):
     p99: int
     longest: tuple[PromptLength, ...]
     limit: int | None
-    """What the server admits, prompt and answer together; null where nothing says it."""
+    """The server's context length, prompt and answer together; null if unknown."""
 
 
 def check_lengths(store: Path, model: Path, limit: int | None, limit_option: str) -> PromptTokens | None:
-    """Count all prompts of a store, and refuse those that would not fit.
+    """Count the tokens of all prompts of a store, and check that each fits with its answer.
 
     Args:
         store: Folder of the request store.
@@ -54,16 +54,16 @@ def check_lengths(store: Path, model: Path, limit: int | None, limit_option: str
         limit_option: The server's option that sets this limit, for the remedy.
 
     Returns:
-        None where the model's folder holds no tokenizer.
+        None if the model's folder has no tokenizer.
 
     Raises:
-        InputError: prompts are longer than the server admits; names them and a limit that would do.
+        InputError: prompts are too long; the message names them and a sufficient limit.
     """
     requests = RequestStore.open(store)
     benchmark = load_benchmark(requests.manifest.benchmark)
     counter = benchmark.token_counter(model)
     if counter is None:
-        log.warning("%s has no tokenizer, so the prompts' lengths are not checked", model)
+        log.warning("%s has no tokenizer, so prompt lengths are not checked", model)
         return None
     tokens = count(requests, counter)
     order = np.argsort(-tokens, kind="stable")[:_NAMED]
@@ -77,19 +77,19 @@ def check_lengths(store: Path, model: Path, limit: int | None, limit_option: str
     )
     log.info("prompts have %.0f tokens on average, %d at most", found.mean, found.longest[0].tokens)
     if found.limit is not None:
-        _refuse_what_does_not_fit(found, tokens, found.limit, benchmark.answer_tokens, limit_option)
+        _check_limit(found, tokens, found.limit, benchmark.answer_tokens, limit_option)
     return found
 
 
-def _refuse_what_does_not_fit(
+def _check_limit(
     found: PromptTokens, tokens: NDArray[np.int64], limit: int, answer_tokens: int, limit_option: str
 ) -> None:
     too_long = int((tokens + answer_tokens > limit).sum())
     if too_long:
         named = ", ".join(f"sample {it.sample} ({it.tokens} tokens)" for it in found.longest[:too_long])
         raise InputError(
-            f"{too_long} of {found.count} prompts do not fit into the server's {limit} tokens together with "
-            f"{answer_tokens} for an answer: {named}{', ...' if too_long > _NAMED else ''}; set "
+            f"{too_long} of {found.count} prompts do not fit into the server's context of {limit} tokens "
+            f"with {answer_tokens} tokens for an answer: {named}{', ...' if too_long > _NAMED else ''}; set "
             f"{limit_option}={found.longest[0].tokens + answer_tokens} or more in server.args."
         )
 
@@ -101,7 +101,7 @@ def _model_limit(model: Path) -> int | None:
 
 
 def count(store: RequestStore, counter: TokenCounter) -> NDArray[np.int64]:
-    """Return the number of tokens of every prompt, in the order of the samples; (n,)."""
+    """Return the number of tokens of every prompt, in the order of the samples, shape (n,)."""
     field = store.manifest.api.prompt_field
     tokens = np.empty(len(store), dtype=np.int64)
     for start in range(0, len(store), _BATCH):

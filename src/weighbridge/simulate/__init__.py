@@ -1,1 +1,1 @@
-"""A simulated model server whose every latency can be computed beforehand."""
+"""A simulated model server whose latencies can be computed in advance, and that computation."""

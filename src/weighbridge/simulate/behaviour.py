@@ -1,8 +1,7 @@
-"""What the simulated server does with a request, and the oracle that computes it without a network.
+"""Behaviour of the simulated server, and its latencies computed without a network.
 
-Everything about a request follows from its body: a hash of it and a seed decide the service time, whether the
-answer is right, and whether it fails and how. The same body therefore always fares the same, on the wire and
-here.
+A hash of the request's body and a seed determine the service time, whether the answer is right, and whether
+and how the request fails. The same body therefore always has the same outcome.
 """
 
 import heapq
@@ -33,34 +32,37 @@ Failure = Literal[
 
 _WORD = 8
 _MASK = (1 << 64) - 1
-# Odd random weights of a multilinear hash: one multiply-add a word, ten times the speed of a CRC in Python's
-# reach.
+# Odd random weights of a multilinear hash: one multiply-add per word, ten times as fast as a CRC from Python.
 _WEIGHTS = np.random.default_rng(20190613).integers(0, 1 << 63, size=1 << 18, dtype=np.uint64) * 2 + 1
 
 
 class Behaviour(Model):
-    """What the simulated server is like."""
+    """Speed, correctness and failures of the simulated server."""
 
-    servers: int = Field(default=0, ge=0, description="Requests served at once; 0: all.")
+    servers: int = Field(default=0, ge=0, description="Number of requests served at once; 0: all.")
     distribution: Distribution = "constant"
-    mean_s: float = Field(default=0.0, ge=0, description="Mean service time.")
-    sigma: float = Field(default=1.0, gt=0, description="Spread of the log-normal distribution.")
-    first_token_share: float = Field(
-        default=0.25, ge=0, le=1, description="Streaming: part of the service time before the first token."
+    mean_s: float = Field(default=0.0, ge=0, description="Mean service time, in s.")
+    sigma: float = Field(
+        default=1.0, gt=0, description="Standard deviation of the log-normal distribution's logarithm."
     )
-    right: float = Field(default=1.0, ge=0, le=1, description="Share of right answers.")
-    failures: dict[Failure, float] = Field(default={}, description="Share of each way to fail.")
-    seed: int = 0
+    first_token_share: float = Field(
+        default=0.25, ge=0, le=1, description="Streaming: share of the service time before the first token."
+    )
+    right: float = Field(default=1.0, ge=0, le=1, description="Share of right answers, 0 to 1.")
+    failures: dict[Failure, float] = Field(
+        default={}, description="Share of requests that fail, by kind of failure."
+    )
+    seed: int = Field(default=0, description="Another seed gives other service times and failures.")
 
     @model_validator(mode="after")
     def _shares_fit(self) -> "Behaviour":
         if min(self.failures.values(), default=0) < 0 or sum(self.failures.values()) > 1:
-            raise ValueError("the shares of failures are not between 0 and 1 in all")
+            raise ValueError("the shares of failures are not between 0 and 1 in total")
         return self
 
 
-class Fate:
-    """Draws from a body's hash what happens to its request."""
+class RequestOutcome:
+    """Derives the outcome of a request from the hash of its body."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self._behaviour = behaviour
@@ -83,18 +85,18 @@ class Fate:
         return behaviour.mean_s * math.exp(sigma * self._normal.inv_cdf(u) - sigma * sigma / 2)
 
     def failure(self, key: int) -> Failure | None:
-        """Tell how the request fails, None if it does not."""
+        """Return how the request fails; None if it succeeds."""
         if not self._thresholds:
             return None
         u = self._uniform(key, 2)
         return next((failure for threshold, failure in self._thresholds if u < threshold), None)
 
     def right(self, key: int) -> bool:
-        """Tell whether the answer is right."""
+        """Return whether the answer is right."""
         return self._uniform(key, 3) < self._behaviour.right
 
     def _uniform(self, key: int, purpose: int) -> float:
-        """Draw from the open interval (0, 1); splitmix64 over hash, seed and purpose."""
+        """Return a number in the open interval (0, 1): splitmix64 over hash, seed and purpose."""
         z = (key ^ (self._behaviour.seed * 4 + purpose) * 0x9E3779B97F4A7C15) & _MASK
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
@@ -102,7 +104,7 @@ class Fate:
 
 
 def body_hash(body: bytes | bytearray | memoryview) -> int:
-    """Hash a body to 64 bits, at some 10 GB/s."""
+    """Return a 64-bit hash of a body, at about 10 GB/s."""
     words = len(body) // _WORD
     total = len(body)
     view = memoryview(body)
@@ -115,9 +117,9 @@ def body_hash(body: bytes | bytearray | memoryview) -> int:
 
 
 def service_times_s(bodies: Iterable[bytes | memoryview], behaviour: Behaviour) -> NDArray[np.float64]:
-    """Return the service time of each body, in seconds."""
-    fate = Fate(behaviour)
-    return np.array([fate.service_s(body_hash(body)) for body in bodies])
+    """Return the service time of each body in seconds, shape (n,)."""
+    outcome = RequestOutcome(behaviour)
+    return np.array([outcome.service_s(body_hash(body)) for body in bodies])
 
 
 def predict(
@@ -125,28 +127,31 @@ def predict(
     service_s: Sequence[float] | NDArray[np.float64],
     servers: int,
 ) -> NDArray[np.float64]:
-    """Compute the latency of every request: waiting for one of the servers, then being served.
+    """Compute the latency of every request: its waiting time plus its service time.
 
     Args:
-        arrivals_s: When each request arrives, not decreasing.
-        service_s: How long it is served.
-        servers: Requests served at once, first come first served; 0: all.
+        arrivals_s: Arrival time of each request in seconds, not decreasing, shape (n,).
+        service_s: Service time of each request in seconds, shape (n,).
+        servers: Number of requests served at once, first come first served; 0: all.
+
+    Returns:
+        Latencies in seconds, shape (n,).
     """
-    line = Line(servers)
+    queue = Queue(servers)
     return np.array(
-        [line.join(at, service) - at for at, service in zip(arrivals_s, service_s, strict=True)],
+        [queue.add(at, service) - at for at, service in zip(arrivals_s, service_s, strict=True)],
         dtype=np.float64,
     )
 
 
-class Line:
-    """The queue in front of c servers: first come, first served."""
+class Queue:
+    """A queue in front of c servers, first come first served."""
 
     def __init__(self, servers: int) -> None:
         self._free_at = [-math.inf] * servers  # a heap
 
-    def join(self, now_s: float, service_s: float) -> float:
-        """Join at a time, and learn when the service will be over."""
+    def add(self, now_s: float, service_s: float) -> float:
+        """Add a request that arrives at `now_s`; return the time at which its service ends, in seconds."""
         if not self._free_at:
             return now_s + service_s
         end_s = max(now_s, self._free_at[0]) + service_s

@@ -1,4 +1,4 @@
-"""What a run against a simulated server must have measured, computed without a network."""
+"""Expected latencies and peak rate of a run against a simulated server, computed without a network."""
 
 import math
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from weighbridge.records.run_record import REQUESTS_TABLE
 from weighbridge.requests.store import RequestStore
 from weighbridge.simulate.behaviour import Behaviour, predict, service_times_s
 
-_EXACT = 1e-4  # relative width at which the bisection of a peak ends
+_EXACT = 1e-4  # relative width at which the bisection ends
 
 
 @dataclass(frozen=True)
 class Latency:
-    """A figure of a run's latencies, in seconds."""
+    """One statistic of a run's latencies, in seconds."""
 
     name: str
     expected_s: float
@@ -29,17 +29,17 @@ class Latency:
 
 
 def latencies(run: Path, store: Path, behaviour: Behaviour) -> tuple[Latency, ...]:
-    """Compare a run with its oracle: the same arrivals and service times, through an ideal queue.
+    """Return expected and measured latencies: the same arrivals and service times through an ideal queue.
 
-    What is measured beyond the expected is the client's, the network's and the simulation's own time.
+    The difference is the time that client, network and simulation add.
 
     Args:
-        run: Folder of the run; its requests.parquet tells when LoadGen issued which sample.
-        store: The request store that it sent.
-        behaviour: As the server was started with.
+        run: Folder of the run; its requests.parquet contains each sample's issue time.
+        store: Folder of the request store that the run sent.
+        behaviour: The behaviour that the server was started with.
 
     Raises:
-        InputError: the run left no requests.parquet.
+        InputError: the run has no requests.parquet.
     """
     sent = _sent(run)
     service_s = _service_s(store, behaviour)
@@ -56,24 +56,26 @@ def latencies(run: Path, store: Path, behaviour: Behaviour) -> tuple[Latency, ..
 
 
 def peak_qps(run: Path, store: Path, behaviour: Behaviour, round_: Round, scenario: str) -> float:
-    """Compute the highest rate at which a run as long as this one meets the round's latency limit.
+    """Compute the highest rate in queries/s at which a run of this length meets the round's latency limit.
 
-    The due times are LoadGen's own at each rate, and the order of the samples is the run's, which is the same
-    at every rate; the server is an ideal queue.
+    Due times are those of LoadGen's schedule at each rate; the order of the samples is the run's, and the
+    same at every rate. The server is an ideal queue.
 
     Args:
-        run: Folder of a whole Server performance run.
-        store: The request store that it sent.
-        behaviour: As the server was started with.
-        round_: Whose schedule.
-        scenario: Name of the scenario whose limit is to be met.
+        run: Folder of a complete Server performance run.
+        store: Folder of the request store that the run sent.
+        behaviour: The behaviour that the server was started with.
+        round_: The rules, with the schedule's seed.
+        scenario: Name of the scenario whose latency limit applies.
 
     Raises:
-        InputError: the run left no requests.parquet, or the scenario has no latency limit.
+        InputError: the run has no requests.parquet, or the scenario has no latency limit.
     """
     limit = round_.scenario(scenario).limits.latency
     if limit is None:
-        raise InputError(f"{scenario} of round {round_.name} has no latency limit, and so no peak.")
+        raise InputError(
+            f"{scenario} of round {round_.name} has no latency limit and so no peak; choose another."
+        )
     samples = _sent(run)["sample"].to_numpy()
     service_s = _service_s(store, behaviour)[samples]
     due_s = server_schedule_s(len(samples), 1.0, round_.loadgen_rules.seeds.schedule)
@@ -94,10 +96,10 @@ def peak_qps(run: Path, store: Path, behaviour: Behaviour, round_: Round, scenar
 
 
 def _sent(run: Path) -> pd.DataFrame:
-    """Read what a run sent, in the order of issue."""
+    """Read a run's requests in the order of issue: sample, planned_ns, end_ns."""
     path = run / REQUESTS_TABLE
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give the folder of a run.")
+        raise InputError(f"{path}: no such file; pass the folder of a run.")
     return pd.read_parquet(path, columns=["sample", "planned_ns", "end_ns"]).sort_values("planned_ns")
 
 

@@ -1,4 +1,4 @@
-"""The simulated server on the wire: an OpenAI-compatible endpoint on uvloop and llhttp (httptools).
+"""The simulated server: an OpenAI-compatible HTTP endpoint on uvloop and llhttp (httptools).
 
 It must be so fast that a benchmark of the client measures the client: the JSON of a request is hashed and
 searched, never parsed, and answers are prepared once.
@@ -18,9 +18,8 @@ import httptools
 import uvloop
 
 from weighbridge.core.errors import SetupError
-from weighbridge.simulate.behaviour import Behaviour, Failure, Fate, Line, body_hash
-from weighbridge.simulate.metrics import Metrics
-from weighbridge.simulate.wire import Answers, tokens_of
+from weighbridge.simulate.behaviour import Behaviour, Failure, Queue, RequestOutcome, body_hash
+from weighbridge.simulate.responses import Answers, ServerCounters, tokens_of
 
 _BUFFER_BYTES = 256 * 1024
 _EDGE_BYTES = 512  # "stream" stands before or after the messages, so in the first or last bytes of a body
@@ -101,14 +100,14 @@ class SimulatedServer:
 
     def __init__(self, behaviour: Behaviour, answers: Answers) -> None:
         self._behaviour, self._answers = behaviour, answers
-        self._fate = Fate(behaviour)
-        self._line = Line(behaviour.servers)
-        self.metrics = Metrics(answers.model_name, behaviour.servers)
+        self._outcome = RequestOutcome(behaviour)
+        self._queue = Queue(behaviour.servers)
+        self.metrics = ServerCounters(answers.model_name, behaviour.servers)
         # One for all connections: each reads into it and parses what it read before another one reads.
         self.buffer = memoryview(bytearray(_BUFFER_BYTES))
         models = [{"id": answers.model_name, "object": "model", "owned_by": "weighbridge"}]
         self.models = json.dumps({"object": "list", "data": models}).encode()
-        # Where nothing is drawn and nothing looked up, nothing needs a hash either.
+        # Without random outcomes and known answers every request has the same answer, and needs no hash.
         draws = behaviour.failures or (behaviour.mean_s and behaviour.distribution != "constant")
         self._same_for_all = not draws and not answers.known
         self._fallback = answers.completion(answers.text(0, True))
@@ -119,15 +118,15 @@ class SimulatedServer:
         now_s = time.monotonic()
         self.metrics.present += 1
         key = 0 if self._same_for_all else body_hash(body)
-        service_s = self._fate.service_s(key)
-        end_s = self._line.join(now_s, service_s)
-        failure = self._fate.failure(key)
+        service_s = self._outcome.service_s(key)
+        end_s = self._queue.add(now_s, service_s)
+        failure = self._outcome.failure(key)
         if _STREAMS.search(body, 0, _EDGE_BYTES) or _STREAMS.search(body, max(0, len(body) - _EDGE_BYTES)):
             self._stream(connection, key, failure, end_s - service_s - now_s, service_s)
         elif failure is None:
             answer, tokens = self._fallback, self._fallback_tokens
             if not self._same_for_all:
-                text = self._answers.text(key, self._fate.right(key))
+                text = self._answers.text(key, self._outcome.right(key))
                 answer, tokens = self._answers.completion(text), tokens_of(text)
             _later(end_s - now_s, self._reply, connection, answer, tokens)
         else:
@@ -160,12 +159,12 @@ class SimulatedServer:
     def _stream(
         self, connection: "_Connection", key: int, failure: Failure | None, wait_s: float, service_s: float
     ) -> None:
-        """Spread an answer's events over the service time; failures show in them."""
+        """Send an answer's events spread over the service time, or an event stream that fails."""
         if failure in _STATUS or failure in ("reset", "hang"):
             _later(wait_s + service_s, self._fail, connection, failure)
             return
         text = {"empty": "", "null_content": None}.get(
-            failure or "", self._answers.text(key, self._fate.right(key))
+            failure or "", self._answers.text(key, self._outcome.right(key))
         )
         events = self._answers.events(text, usage=failure != "missing_usage")
         if failure == "malformed":
@@ -240,7 +239,7 @@ def serve(
             server = await start(behaviour, answers, host, port)
         except OSError as error:
             raise SetupError(
-                f"{host}:{port} cannot be listened on ({error.strerror}); choose another."
+                f"cannot listen on {host}:{port} ({error.strerror}); choose another address."
             ) from None
         if ready is not None:
             ready(f"http://{host}:{server.sockets[0].getsockname()[1]}")

@@ -1,0 +1,140 @@
+"""Responses of the simulated server: chat completions, event streams, and the /metrics page."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from weighbridge.benchmarks.registry import load_benchmark
+from weighbridge.config.round import Round
+from weighbridge.requests.store import RequestStore
+from weighbridge.simulate.behaviour import body_hash
+
+_PIECES = 4  # of a streamed answer
+_FALLBACK = '{"category":"","brand":"","is_secondhand":false}'
+
+
+class Answers:
+    """A right and a wrong answer for each known body, and their encoding as JSON."""
+
+    def __init__(self, model_name: str, texts: Mapping[int, tuple[str, str]] | None = None) -> None:
+        """Store the answers.
+
+        Args:
+            model_name: Name of the model in /models and in completions.
+            texts: Hash of each known body -> (right answer, wrong answer).
+        """
+        self.model_name = model_name
+        self._texts = texts or {}
+
+    def text(self, key: int, right: bool) -> str:
+        """Return the answer to the body with the hash `key`; a fixed text for an unknown body."""
+        known = self._texts.get(key)
+        return _FALLBACK if known is None else known[0 if right else 1]
+
+    @property
+    def known(self) -> int:
+        """Number of bodies with answers of their own."""
+        return len(self._texts)
+
+    def completion(self, text: str | None, *, usage: bool = True) -> bytes:
+        """Return a chat completion as JSON; `usage` includes the token counts."""
+        body: dict[str, object] = {
+            "id": "chatcmpl-simulated",
+            "object": "chat.completion",
+            "created": 0,
+            "model": self.model_name,
+            "choices": [
+                {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            ],
+        }
+        if usage:
+            body["usage"] = _usage(text)
+        return json.dumps(body, ensure_ascii=False).encode()
+
+    def events(self, text: str | None, *, usage: bool = True) -> list[bytes]:
+        """Return a chat completion as server-sent events, with the text in up to 4 pieces."""
+        step = max(1, -(-len(text or "") // _PIECES))
+        pieces: list[str | None] = [(text or "")[at : at + step] for at in range(0, len(text or ""), step)]
+        events = [self._event([{"index": 0, "delta": {"content": piece}}]) for piece in pieces or [text]]
+        if usage:
+            events.append(self._event([], usage=_usage(text)))
+        return [*events, b"data: [DONE]\n\n"]
+
+    def _event(self, choices: list[dict[str, object]], **more: object) -> bytes:
+        chunk = {"id": "chatcmpl-simulated", "object": "chat.completion.chunk", "created": 0}
+        chunk |= {"model": self.model_name, "choices": choices, **more}
+        return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
+
+
+def tokens_of(text: str | None) -> int:
+    """Return an answer's approximate number of tokens, at least 1; a prompt always counts as 1."""
+    return max(1, len(text or "") // 4)
+
+
+def _usage(text: str | None) -> dict[str, int]:
+    tokens = tokens_of(text)
+    return {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1}
+
+
+def answers_from_dataset(*, store: Path, dataset: Path, prompt: Path | None, round_: Round) -> Answers:
+    """Return a right and a wrong answer for each body of a request store, from the dataset's ground truth.
+
+    Args:
+        store: Folder of the request store.
+        dataset: Folder of the dataset.
+        prompt: The benchmark's prompt file, if it has one.
+        round_: Names the benchmark and the dataset's splits.
+
+    Raises:
+        InputError: the store, the dataset or the prompt cannot be used.
+    """
+    requests = RequestStore.open(store)
+    task = load_benchmark(round_.benchmark).task(prompt)
+    answers = task.sample_answers(task.truth(dataset, round_.splits))
+    return Answers(
+        requests.manifest.model_name,
+        {body_hash(requests.body(index)): pair for index, pair in enumerate(answers)},
+    )
+
+
+class ServerCounters:
+    """The simulated server's counters, in the format of vLLM's /metrics page.
+
+    Attributes:
+        present: Requests received and not yet answered.
+        prompt_tokens, generation_tokens: Sums over all complete answers so far.
+    """
+
+    def __init__(self, model_name: str, servers: int) -> None:
+        """Start at zero; `servers` is the number of requests served at once, 0 for all."""
+        self.present = 0
+        self.prompt_tokens = self.generation_tokens = 0
+        self._servers = servers
+        self._labels = f'engine="0",model_name="{model_name}"'
+
+    def answered(self, generation_tokens: int) -> None:
+        """Count a finished request; 0 tokens if it failed."""
+        self.present -= 1
+        if generation_tokens:
+            self.prompt_tokens += 1
+            self.generation_tokens += generation_tokens
+
+    def page(self) -> bytes:
+        """Return the /metrics page; the share of busy servers is reported as the KV cache's usage."""
+        running = min(self.present, self._servers or self.present)
+        lines = [
+            "# TYPE vllm:cache_config_info gauge",
+            'vllm:cache_config_info{enable_prefix_caching="False",engine="0"} 1.0',
+        ]
+        for name, kind, value in (
+            ("num_requests_running", "gauge", running),
+            ("num_requests_waiting", "gauge", self.present - running),
+            ("kv_cache_usage_perc", "gauge", running / self._servers if self._servers else 0),
+            ("num_preemptions_total", "counter", 0),
+            ("prompt_tokens_total", "counter", self.prompt_tokens),
+            ("generation_tokens_total", "counter", self.generation_tokens),
+            ("prefix_cache_queries_total", "counter", 0),
+            ("prefix_cache_hits_total", "counter", 0),
+        ):
+            lines.append(f"# TYPE vllm:{name} {kind}\nvllm:{name}{{{self._labels}}} {float(value)}")
+        return "\n".join([*lines, ""]).encode()

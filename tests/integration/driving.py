@@ -1,4 +1,4 @@
-"""What tests of the load client share: small stores, small rounds, one run against scripted endpoints."""
+"""Helpers for tests of the load client: small stores, small rounds, and one run against endpoints."""
 
 import json
 from collections import Counter
@@ -13,7 +13,6 @@ from weighbridge.config.round import Mode, Round
 from weighbridge.config.settings import ClientSettings, RequestSettings
 from weighbridge.loadgen.issuer import drive
 from weighbridge.records.run_record import LoadReport
-from weighbridge.requests.encoding import envelope
 from weighbridge.requests.store import StoreOrigin, write_store
 
 _DEMO = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds" / "demo.yaml"
@@ -22,7 +21,8 @@ _DEMO = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen
 def small_store(out: Path, samples: int, *, stream: bool = False, padding: int = 0) -> Path:
     """Write a store whose requests say 'sample N', which the scripted endpoint reads."""
     settings = RequestSettings(stream=stream)
-    prefix, suffix = envelope("tiny", settings)
+    prefix = '{"model":"tiny","stream":true,"messages":' if stream else '{"model":"tiny","messages":'
+    suffix = ',"stream_options":{"include_usage":true}}' if stream else "}"
     contents = (f"sample {number} " + "x" * padding for number in range(samples))
     bodies = (
         f"{prefix}{json.dumps([{'role': 'user', 'content': content}])}{suffix}".encode()
@@ -31,13 +31,15 @@ def small_store(out: Path, samples: int, *, stream: bool = False, padding: int =
     write_store(
         out,
         bodies,
-        lambda: StoreOrigin(task="t", model_name="tiny", settings=settings, prefix=prefix, suffix=suffix),
+        lambda: StoreOrigin(
+            benchmark="none", model_name="tiny", settings=settings, prefix=prefix, suffix=suffix
+        ),
     )
     return out
 
 
 def small_round(samples: int, *, duration_s: float = 0.1, token_latencies: bool = False) -> Round:
-    """Make the demo round smaller still: few samples, over soon."""
+    """Return the demo round with fewer samples and shorter runs."""
     demo = load_round(str(_DEMO))
     rules = {"min_duration_s": duration_s, "min_query_count": samples}
     return demo.model_copy(
@@ -50,14 +52,14 @@ def small_round(samples: int, *, duration_s: float = 0.1, token_latencies: bool 
 
 
 class Run:
-    """One finished run: its report, and what stands in its files."""
+    """One finished run: its report and its files."""
 
     def __init__(self, report: LoadReport, out: Path) -> None:
         self.report, self.out = report, out
 
     @property
     def answers(self) -> dict[int, bytes]:
-        """The accuracy log's answers; every sample must stand there exactly once."""
+        """The accuracy log's answers by sample; each sample must occur exactly once."""
         entries = json.loads((self.out / "mlperf_log_accuracy.json").read_text())
         counts = Counter(entry["qsl_idx"] for entry in entries)
         assert set(counts.values()) == {1}
@@ -87,10 +89,11 @@ def run_against(
     progress: Callable[[Progress], None] | None = None,
     **client: object,
 ) -> Run:
-    """Drive one run."""
+    """Run LoadGen once against the endpoints."""
+    round_ = small_round(samples, duration_s=duration_s, token_latencies=token_latencies)
     report = drive(
-        round_=small_round(samples, duration_s=duration_s, token_latencies=token_latencies),
-        scenario=scenario,
+        round_=round_,
+        scenario=round_.scenario(scenario),
         mode=mode,
         target_qps=target_qps,
         store=small_store(folder / "store", samples, stream=stream, padding=padding),

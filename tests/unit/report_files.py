@@ -1,4 +1,4 @@
-"""What a report reads beside logs and verdicts: requests, telemetry, a peak search, an error analysis."""
+"""Writers of the files that a report reads beside logs and verdicts, and an error analysis."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ SECOND_NS = 1_000_000_000
 
 
 def write_requests(path: Path, latency_s: np.ndarray, rate: float = 10.0, failed: int = 0) -> None:
-    """Write requests.parquet: one request each 1 / rate seconds, the last ones failed."""
+    """Write requests.parquet: one request every 1 / rate seconds, the last `failed` ones failed."""
     count = len(latency_s)
     planned = START_NS + (np.arange(count) / rate * SECOND_NS).astype(np.int64)
     end = planned + (latency_s * SECOND_NS).astype(np.int64)
@@ -27,11 +27,11 @@ def write_requests(path: Path, latency_s: np.ndarray, rate: float = 10.0, failed
     pq.write_table(pa.table(table).sort_by("end_ns"), path)
 
 
-def write_telemetry(path: Path, curves: dict[tuple[str, str], list[float]]) -> None:
-    """Write telemetry.parquet: values one second apart, from 2 s before the first request on."""
+def write_telemetry(path: Path, series: dict[tuple[str, str], list[float]]) -> None:
+    """Write telemetry.parquet: values one second apart, starting 2 s before the first request."""
     rows = [
         (START_NS + (second - 2) * SECOND_NS, source, metric, float(value))
-        for (source, metric), values in curves.items()
+        for (source, metric), values in series.items()
         for second, value in enumerate(values)
     ]
     names = ("time_ns", "source", "metric", "value")

@@ -1,4 +1,4 @@
-"""Runs side by side: what stands in the lines, and what is said of demonstrations."""
+"""Comparison of runs: the lines of runs and published results, and the notes on demonstrations."""
 
 import io
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_a_round_that_nobody_else_knows_is_compared_without_them(tmp_path: Path)
 
 
 def test_a_folder_without_verdicts_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no verdict in it"):
+    with pytest.raises(InputError, match="holds no verdict"):
         compare([tmp_path])
 
 

@@ -1,4 +1,4 @@
-"""The report's figures: what is drawn of the data, and how a figure becomes part of a page."""
+"""The report's charts: what each draws, and how it becomes part of the page."""
 
 import io
 import re
@@ -12,19 +12,13 @@ from PIL import Image
 from probes import peak, probe
 from report_files import error_analysis
 
+from weighbridge.config.round import LatencyLimit, MetricRules
 from weighbridge.evaluation.error_analysis import Level
-from weighbridge.report.colors import PALETTE, Colour
-from weighbridge.report.figures import (
-    accuracy_figures,
-    latency_figures,
-    load_figures,
-    search_figures,
-    system_figures,
-)
-from weighbridge.report.figures.style import ACCENT, BAD, compact, new_figure, styled
+from weighbridge.report.figures import accuracy_figures, request_figures, system_figures
+from weighbridge.report.figures.style import ACCENT, BAD, PALETTE, Colour, compact, new_figure, styled
 from weighbridge.report.request_series import Windows
-from weighbridge.report.svg import inline_svg, png
-from weighbridge.report.telemetry_series import Band, Curve
+from weighbridge.report.telemetry_series import SeriesBand, TimeSeries
+from weighbridge.report.write_report import inline_svg, png
 
 WINDOWS = Windows(
     middle_s=np.array([0.5, 1.5, 2.5]),
@@ -37,8 +31,8 @@ WINDOWS = Windows(
     },
 )
 TIMES = np.array([0.0, 1, 2])
-CURVE = Curve(TIMES, np.array([5.0, 6, 7]))
-BAND = Band(TIMES, np.full(3, 0.2), np.full(3, 0.5), np.full(3, 0.9), count=2)
+SERIES = TimeSeries(TIMES, np.array([5.0, 6, 7]))
+BAND = SeriesBand(TIMES, np.full(3, 0.2), np.full(3, 0.5), np.full(3, 0.9), count=2)
 NOTHING = np.empty(0)
 
 
@@ -57,29 +51,29 @@ def labels(figure: Figure) -> list[str]:
 
 
 def test_a_distribution_counts_every_request_and_shows_its_limit() -> None:
-    figure = latency_figures.distribution(np.linspace(1, 14, 500), 12)
+    figure = request_figures.latency_distribution(np.linspace(1, 14, 500), 12)
     [axes] = figure.axes
     assert sum(axes.patches[0].get_data().values) == 500
     assert texts(figure) == ["limit 12 s"]
     [line] = axes.get_lines()
     assert set(line.get_xdata()) == {12}
-    assert line.get_linestyle() == "--"  # dashed: no colour is needed to see that it is no data
+    assert line.get_linestyle() == "--"  # dashed, so that it differs from data without colour
     assert axes.get_xlim()[1] > 14
 
 
 def test_a_limit_far_above_is_named_and_does_not_flatten_the_rest() -> None:
-    figure = latency_figures.distribution(np.linspace(0.1, 0.5, 50), 12)
+    figure = request_figures.latency_distribution(np.linspace(0.1, 0.5, 50), 12)
     assert texts(figure) == ["limit 12 s, far above"]
     assert figure.axes[0].get_xlim()[1] < 1
 
 
 def test_without_a_limit_none_is_drawn() -> None:
-    assert texts(latency_figures.distribution(np.linspace(0.1, 0.5, 50), None)) == []
+    assert texts(request_figures.latency_distribution(np.linspace(0.1, 0.5, 50), None)) == []
 
 
 def test_the_cumulative_curve_has_the_tail_and_the_percentile_that_counts() -> None:
     values = np.arange(1, 10_001) / 1000
-    figure = latency_figures.cumulative(values, 12, 0.99)
+    figure = request_figures.cumulative_latency(values, LatencyLimit(limit_s=12, percentile=0.99))
     [axes] = figure.axes
     curve, percentile = axes.get_lines()[:2]
     seconds, slower = curve.get_data()
@@ -91,21 +85,21 @@ def test_the_cumulative_curve_has_the_tail_and_the_percentile_that_counts() -> N
 
 
 def test_latency_over_time_has_p50_p99_and_the_limit() -> None:
-    figure = latency_figures.over_time(WINDOWS, 3, 12)
+    figure = request_figures.latency_over_time(WINDOWS, 3, 12)
     assert labels(figure)[:2] == ["p99", "p50"]
     assert figure.axes[0].get_ylim()[1] > 13
     assert figure.axes[0].get_xlabel() == "seconds"
 
 
-def test_a_long_run_is_told_in_minutes() -> None:
-    figure = latency_figures.over_time(WINDOWS, 707, 12)
+def test_the_time_of_a_long_run_is_in_minutes() -> None:
+    figure = request_figures.latency_over_time(WINDOWS, 707, 12)
     figure.canvas.draw()
     assert figure.axes[0].get_xlabel() == "minutes"
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["0", "2", "4", "6", "8", "10"]
 
 
 def test_offlines_first_burst_does_not_hide_the_rate() -> None:
-    figure = load_figures.requests(WINDOWS, [(0.0, 1), (1.0, 40), (3.0, 0)], 3)
+    figure = request_figures.request_rates(WINDOWS, [(0.0, 1), (1.0, 40), (3.0, 0)], 3)
     rates, under_way = figure.axes
     assert rates.get_ylim()[1] < 30
     assert under_way.get_ylim()[1] >= 40
@@ -113,7 +107,7 @@ def test_offlines_first_burst_does_not_hide_the_rate() -> None:
 
 
 def test_answers_are_counted_by_whole_tokens() -> None:
-    figure = load_figures.answer_tokens(np.array([17, 17, 18, 22]))
+    figure = request_figures.answer_tokens(np.array([17, 17, 18, 22]))
     data = figure.axes[0].patches[0].get_data()
     assert dict(zip(data.edges[:-1] + 0.5, data.values, strict=True)) == {
         17: 2,
@@ -123,36 +117,38 @@ def test_answers_are_counted_by_whole_tokens() -> None:
         21: 0,
         22: 1,
     }
-    wide = load_figures.answer_tokens(np.arange(1, 5000)).axes[0].patches[0].get_data()
+    wide = request_figures.answer_tokens(np.arange(1, 5000)).axes[0].patches[0].get_data()
     assert len(wide.values) <= 60
     assert len(set(np.diff(wide.edges))) == 1
 
 
-def test_queue_and_cache_share_a_picture() -> None:
-    figure = system_figures.queue(CURVE, Curve(TIMES, np.zeros(3)), BAND, 2)
+def test_queue_and_cache_share_a_chart() -> None:
+    figure = system_figures.queue(SERIES, TimeSeries(TIMES, np.zeros(3)), BAND, 2)
     assert labels(figure)[:2] == ["running", "waiting"]
     assert figure.axes[1].get_ylim() == (0, 1.02)
 
 
-def test_a_server_that_tells_only_its_queue_is_drawn_too() -> None:
-    figure = system_figures.queue(CURVE, Curve(NOTHING, NOTHING), Band(*[NOTHING] * 4, count=0), 2)
+def test_a_server_that_reports_only_its_queue_is_drawn_too() -> None:
+    figure = system_figures.queue(
+        SERIES, TimeSeries(NOTHING, NOTHING), SeriesBand(*[NOTHING] * 4, count=0), 2
+    )
     assert png(figure, "queue")
 
 
 def test_gpus_have_three_panels_and_cores_up_to_three_lines() -> None:
-    figure = system_figures.gpus(BAND, CURVE, BAND, 2)
+    figure = system_figures.gpus(BAND, SERIES, BAND, 2)
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "utilisation",
         "power of all, W",
         "memory of each, GiB",
     ]
-    assert labels(system_figures.cores({"server": CURVE, "client": CURVE}, 2)) == ["server", "client"]
+    assert labels(system_figures.cores({"server": SERIES, "client": SERIES}, 2)) == ["server", "client"]
 
 
 @pytest.mark.parametrize("floor", [0.2, 0.782400663, 0.99])
 def test_the_floors_name_stays_within_the_axes(floor: float) -> None:
     levels = tuple(Level(name, 0.9, 0.88, 0.92, 512) for name in ("f1", "brand"))
-    figure = accuracy_figures.levels({"Offline": levels}, floor, "f1")
+    figure = accuracy_figures.score_levels({"Offline": levels}, {"f1": MetricRules(floor=floor)})
     figure.canvas.draw()
     [axes] = figure.axes
     [name] = [text for text in axes.texts if text.get_text() == "floor of f1"]
@@ -162,8 +158,9 @@ def test_the_floors_name_stays_within_the_axes(floor: float) -> None:
 
 
 def test_scores_have_their_intervals_and_the_floor() -> None:
-    figure = accuracy_figures.levels(
-        {"Offline": error_analysis().levels, "Server": error_analysis().levels}, 0.7824, "f1"
+    figure = accuracy_figures.score_levels(
+        {"Offline": error_analysis().levels, "Server": error_analysis().levels},
+        {"f1": MetricRules(floor=0.7824)},
     )
     [axes] = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["f1", "category level 1"]
@@ -173,8 +170,27 @@ def test_scores_have_their_intervals_and_the_floor() -> None:
     assert "floor of f1" in texts(figure)
 
 
-def test_probes_are_told_apart_by_shape_and_not_by_colour_alone() -> None:
-    figure = search_figures.probes(
+def test_several_bounds_are_marked_in_the_rows_of_their_scores() -> None:
+    levels = tuple(Level(name, 0.5, 0.4, 0.6, 512) for name in ("rouge1", "other", "rougeL"))
+    rules = {
+        "rouge1": MetricRules(floor=0.3),
+        "rougeL": MetricRules(floor=0.4, ceiling=0.9),
+        "tokens": MetricRules(floor=264.5),  # no level, and on another scale
+    }
+    figure = accuracy_figures.score_levels({"Offline": levels}, rules)
+    dashed = [line.get_data() for line in figure.axes[0].get_lines() if line.get_color() == BAD]
+    assert [(x[0], round(float(np.mean(y)))) for x, y in dashed] == [(0.3, 0), (0.4, 2), (0.9, 2)]
+    assert texts(figure) == []
+
+
+def test_more_scenarios_than_styles_are_all_drawn() -> None:
+    scores = {f"Scenario {number}": error_analysis().levels for number in range(4)}
+    figure = accuracy_figures.score_levels(scores, {"f1": MetricRules(floor=0.7824)})
+    assert len(figure.axes[0].containers) == 4
+
+
+def test_probes_differ_by_shape_and_not_by_colour_alone() -> None:
+    figure = request_figures.probes(
         peak(probe(1, 10, 4), probe(2, 20, 80), probe(3, 14, None), probe(4, 13, 8, full_length=True))
     )
     rates, latencies = figure.axes
@@ -182,7 +198,7 @@ def test_probes_are_told_apart_by_shape_and_not_by_colour_alone() -> None:
     assert {("o", ACCENT), ("x", BAD)} <= marks
     rings = [line for line in rates.get_lines() if line.get_markerfacecolor() == "none"]
     assert [ring.get_xdata()[0] for ring in rings] == [4]
-    # The drowned probe stays in the picture and the others stay readable; one without latency has no mark.
+    # The overloaded probe stays in the chart and the others stay readable; one without latency has no mark.
     assert latencies.get_ylim()[1] < 30
     crosses = [line.get_xdata()[0] for line in latencies.get_lines() if line.get_marker() == "x"]
     assert crosses == [2]

@@ -1,4 +1,4 @@
-"""The report's mathematics: percentiles, windows and curves."""
+"""The report's mathematics: percentiles, windows and time series."""
 
 from pathlib import Path
 
@@ -12,20 +12,20 @@ from report_files import START_NS, write_requests, write_telemetry
 
 from weighbridge.core.errors import InputError
 from weighbridge.report.request_series import (
-    Traffic,
-    latencies,
+    RequestSeries,
     latency_over_time,
+    latency_summary,
     rates_over_time,
-    read_traffic,
+    read_request_series,
     survivors,
 )
 from weighbridge.report.telemetry_series import (
-    Curve,
+    TimeSeries,
     band,
-    curves_of,
     growth_of,
     rate_of,
     read_telemetry,
+    series_of,
     total,
 )
 
@@ -33,13 +33,13 @@ COLUMNS = ("planned_ns", "sent_ns", "end_ns", "tokens", "outcome")
 LATENCIES = st.lists(st.floats(0.001, 100), min_size=1, max_size=300).map(np.array)
 
 
-def traffic(tmp_path: Path, latency_s: np.ndarray, **options: float) -> Traffic:
+def request_series(tmp_path: Path, latency_s: np.ndarray, **options: float) -> RequestSeries:
     write_requests(tmp_path / "requests.parquet", latency_s, **options)  # type: ignore[arg-type]
-    return read_traffic(tmp_path / "requests.parquet")
+    return read_request_series(tmp_path / "requests.parquet")
 
 
 def test_times_count_from_the_first_issue(tmp_path: Path) -> None:
-    read = traffic(tmp_path, np.array([3.0, 1.0]), rate=2.0)
+    read = request_series(tmp_path, np.array([3.0, 1.0]), rate=2.0)
     assert sorted(read.planned_s) == [0.0, 0.5]
     assert read.duration_s == 3.0
     assert sorted(read.latency_s) == [1.0, 3.0]
@@ -48,30 +48,32 @@ def test_times_count_from_the_first_issue(tmp_path: Path) -> None:
 
 def test_percentiles_are_loadgens(tmp_path: Path) -> None:
     # 1 to 1000: LoadGen takes the value at index floor(n * p) of the ascending ones.
-    brief = latencies(traffic(tmp_path, np.random.default_rng(1).permutation(np.arange(1.0, 1001))))
+    brief = latency_summary(
+        request_series(tmp_path, np.random.default_rng(1).permutation(np.arange(1.0, 1001)))
+    )
     assert brief.percentiles_s == {0.5: 501, 0.9: 901, 0.97: 971, 0.99: 991, 0.999: 1000}
     assert brief.max_s == 1000
 
 
 def test_latency_over_time_sees_the_moment_at_which_a_server_slows_down(tmp_path: Path) -> None:
-    windows = latency_over_time(traffic(tmp_path, np.repeat([1.0, 4.0], 600)))
+    windows = latency_over_time(request_series(tmp_path, np.repeat([1.0, 4.0], 600)))
     assert len(windows.middle_s) == 60
     assert windows.values["p50"][:30] == pytest.approx(np.full(30, 1.0))
     assert windows.values["p99"][30:] == pytest.approx(np.full(30, 4.0))
 
 
 def test_a_window_without_a_request_is_empty_and_not_zero(tmp_path: Path) -> None:
-    read = traffic(tmp_path, np.full(60, 1.0))
-    late = Traffic(np.where(read.planned_s > 3, 100.0, read.planned_s), *_but_first(read))
+    read = request_series(tmp_path, np.full(60, 1.0))
+    late = RequestSeries(np.where(read.planned_s > 3, 100.0, read.planned_s), *_but_first(read))
     assert np.isnan(latency_over_time(late).values["p50"][1])
 
 
-def _but_first(read: Traffic) -> tuple[object, ...]:
+def _but_first(read: RequestSeries) -> tuple[object, ...]:
     return read.sent_s, read.end_s + 100, read.tokens, read.failed, read.start_ns
 
 
 def test_rates_leave_failures_out_of_what_was_completed(tmp_path: Path) -> None:
-    windows = rates_over_time(traffic(tmp_path, np.full(400, 0.5), failed=100))
+    windows = rates_over_time(request_series(tmp_path, np.full(400, 0.5), failed=100))
     sums = {name: values.sum() * windows.width_s for name, values in windows.values.items()}
     assert sums == pytest.approx({"sent": 400, "completed": 300, "tokens": 2100})
 
@@ -95,11 +97,11 @@ def test_survivors_start_and_end_where_the_values_do(values: np.ndarray) -> None
         (pa.table({name: pa.array([], pa.int64()) for name in COLUMNS}), "holds no request"),
     ],
 )  # fmt: skip
-def test_damaged_requests_are_a_sentence(tmp_path: Path, content: object, sentence: str) -> None:
+def test_damaged_requests_are_an_input_error(tmp_path: Path, content: object, sentence: str) -> None:
     path = tmp_path / "requests.parquet"
     path.write_bytes(content) if isinstance(content, bytes) else pq.write_table(content, path)
     with pytest.raises(InputError, match=sentence):
-        read_traffic(path)
+        read_request_series(path)
 
 
 def test_telemetry_is_cut_to_the_run_and_found_by_source_and_metric(tmp_path: Path) -> None:
@@ -109,31 +111,31 @@ def test_telemetry_is_cut_to_the_run_and_found_by_source_and_metric(tmp_path: Pa
         {("gpu 0", "power_w"): [1, 2, 3, 4, 5], ("gpu 1", "power_w"): [9] * 5, ("host", "cpu_cores"): [1]},
     )
     telemetry = read_telemetry(path, START_NS, duration_s=1.5)
-    found = curves_of(telemetry, "gpu", "power_w")
+    found = series_of(telemetry, "gpu", "power_w")
     assert list(found) == ["gpu 0", "gpu 1"]
     assert found["gpu 0"].time_s.tolist() == [0, 1]
     assert found["gpu 0"].value.tolist() == [3, 4]
-    assert curves_of(telemetry, "host", "cpu_cores") == {}  # sampled before the run alone
+    assert series_of(telemetry, "host", "cpu_cores") == {}  # sampled before the run alone
 
 
-def test_no_telemetry_is_a_sentence(tmp_path: Path) -> None:
+def test_damaged_telemetry_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "telemetry.parquet").write_bytes(b"")
     with pytest.raises(InputError, match="no telemetry"):
         read_telemetry(tmp_path / "telemetry.parquet", 0, 1)
 
 
-def curve(*values: float) -> Curve:
-    return Curve(np.arange(len(values), dtype=float), np.array(values, dtype=float))
+def series(*values: float) -> TimeSeries:
+    return TimeSeries(np.arange(len(values), dtype=float), np.array(values, dtype=float))
 
 
 def test_a_counter_becomes_a_rate_and_survives_a_restart() -> None:
-    counter = curve(100, 130, 130, 20)
+    counter = series(100, 130, 130, 20)
     assert rate_of(counter).value.tolist() == [30, 0, 20]
-    assert growth_of([counter, curve(1, 2)]) == 51
+    assert growth_of([counter, series(1, 2)]) == 51
 
 
-def test_curves_of_several_sources_are_added_and_spread() -> None:
-    low, high = curve(1, 1, 1, 1), curve(3, 3, 5, 5)
+def test_series_of_several_sources_are_added_and_spread() -> None:
+    low, high = series(1, 1, 1, 1), series(3, 3, 5, 5)
     assert total([low, high]).value == pytest.approx([4, 4, 6, 6])
     spread = band([low, high])
     assert (spread.low.tolist(), spread.mean[-1], spread.high[-1], spread.count) == ([1] * 4, 3, 5, 2)
@@ -142,6 +144,6 @@ def test_curves_of_several_sources_are_added_and_spread() -> None:
 
 def test_thinning_keeps_the_mean() -> None:
     values = np.random.default_rng(2).random(1200)
-    thin = total([Curve(np.arange(1200.0), values)], points=60)
+    thin = total([TimeSeries(np.arange(1200.0), values)], points=60)
     assert len(thin.value) == 60
     assert thin.value.mean() == pytest.approx(values.mean())

@@ -1,4 +1,4 @@
-"""The report as a page: every part is there or explained, and nobody else's text becomes markup."""
+"""The report's page: every part is shown or explained, and no text from outside becomes markup."""
 
 import json
 import re
@@ -16,12 +16,12 @@ from weighbridge.config.round import Mode, Round
 from weighbridge.core.errors import InputError
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.report import write_report
-from weighbridge.report.charts import GROUPS, Gap, drawings
-from weighbridge.report.inputs import Missing, gather
-from weighbridge.report.page import Picture, mark_code, render_page
+from weighbridge.report.charts import GROUPS, ChartGap, charts_of
+from weighbridge.report.inputs import Missing, read_inputs
+from weighbridge.report.page import RenderedChart, mark_code, render_page
 
 ROUND = small_round()
-SECTIONS = ["verdicts", "rates", "pictures", "accuracy", "search", "provenance", "published"]
+SECTIONS = ["verdicts", "rates", "charts", "accuracy", "search", "provenance", "published"]
 HOSTILE = (
     "</pre></details><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>{{ 7 * 7 }}\"&'"
 )
@@ -87,23 +87,23 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
-def page_of(results: Path, round_: Round | None = ROUND, studied: ErrorAnalysis | None = None) -> Page:
-    """Make the page with pictures that are not drawn: that takes seconds, and other tests look at them."""
-    material = gather(results, round_)
+def page_of(results: Path, round_: Round | None = ROUND, analysis: ErrorAnalysis | None = None) -> Page:
+    """Return the page with placeholders for charts: drawing takes seconds, and other tests cover it."""
+    inputs = read_inputs(results, round_)
     studies: dict[str, ErrorAnalysis | Missing] = {
-        scenario: studied or Missing("not studied") for scenario in material.round_.scenarios
+        scenario: analysis or Missing("not analysed") for scenario in inputs.round_.scenarios
     }
     pictures = [
-        Picture(item.group, item.title, item.sentence, None)
-        if isinstance(item, Gap)
-        else Picture(item.group, item.title, item.caption, Markup("<svg></svg>"), item.key)
-        for item in drawings(material, studies)
+        RenderedChart(chart.group, chart.title, chart.sentence, None)
+        if isinstance(chart, ChartGap)
+        else RenderedChart(chart.group, chart.title, chart.caption, Markup("<svg></svg>"), chart.key)
+        for chart in charts_of(inputs, studies)
     ]
-    return Page(render_page(material, studies, pictures))
+    return Page(render_page(inputs, studies, pictures))
 
 
 def written(results: Path, **options: Path) -> Page:
-    """Make all of it as a user does."""
+    """Write the report as a user does, and return it."""
     write_report(results, results / "report.html", round_=ROUND, **options)
     return Page((results / "report.html").read_text())
 
@@ -112,7 +112,7 @@ HARMFUL = error_analysis(HOSTILE, image=b"\x89PNG not really")
 
 
 def test_every_part_is_there_in_the_order_of_a_reader(results: Path) -> None:
-    page = page_of(results, studied=HARMFUL)
+    page = page_of(results, analysis=HARMFUL)
     ids = [attributes["id"] for attributes in page.all("section") if "id" in attributes]
     assert [each for each in ids if each in SECTIONS] == SECTIONS
     assert len(page.all("svg")) == 3 + 2 + 4 + 2 + 4 + 1 + 1
@@ -130,7 +130,7 @@ def test_every_part_is_there_in_the_order_of_a_reader(results: Path) -> None:
 
 
 def test_every_anchor_resolves_and_no_id_is_given_twice(results: Path) -> None:
-    page = page_of(results, studied=HARMFUL)
+    page = page_of(results, analysis=HARMFUL)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     for link in page.all("a"):
@@ -139,7 +139,7 @@ def test_every_anchor_resolves_and_no_id_is_given_twice(results: Path) -> None:
 
 
 def test_nothing_is_loaded_from_anywhere(results: Path) -> None:
-    page = page_of(results, studied=HARMFUL)
+    page = page_of(results, analysis=HARMFUL)
     policies = [
         meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"
     ]
@@ -149,7 +149,7 @@ def test_nothing_is_loaded_from_anywhere(results: Path) -> None:
             assert re.match(r"#|data:|$", attributes.get(name) or ""), attributes
 
 
-def test_strangers_texts_are_shown_and_never_become_markup(results: Path) -> None:
+def test_texts_from_outside_are_shown_and_never_become_markup(results: Path) -> None:
     for mode in ("performance", "accuracy"):
         path = results / "server" / mode / "run.json"
         record = json.loads(path.read_text())
@@ -159,7 +159,7 @@ def test_strangers_texts_are_shown_and_never_become_markup(results: Path) -> Non
     verdict = json.loads((results / "server" / "verdict.json").read_text())
     verdict["checks"][0] |= {"passed": False, "remedy": HOSTILE, "value": HOSTILE}
     (results / "server" / "verdict.json").write_text(json.dumps(verdict))
-    page = page_of(results, studied=HARMFUL)
+    page = page_of(results, analysis=HARMFUL)
     assert not page.all("script")
     assert {image["src"][:22] for image in page.all("img")} == {"data:image/png;base64,"}  # type: ignore[index]
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
@@ -211,17 +211,17 @@ def test_a_round_with_one_scenario_has_no_word_of_the_other(results: Path) -> No
 
 def test_results_of_another_round_are_not_shown_as_this_ones(results: Path) -> None:
     page = page_of(results, small_round(name="other"))
-    assert "is of round small, this report of other" in page.words
+    assert "belongs to round small, this report to other" in page.words
     assert not page.all("svg")
 
 
 def test_nothing_to_report_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no run and no verdict"):
+    with pytest.raises(InputError, match="holds no run and no verdict"):
         write_report(tmp_path, tmp_path / "report.html")
 
 
 def test_a_round_of_ones_own_has_to_be_named(results: Path) -> None:
-    with pytest.raises(InputError, match="give it with --round"):
+    with pytest.raises(InputError, match="pass it as --round"):
         write_report(results, results / "report.html")
 
 
@@ -252,10 +252,10 @@ def test_failures_say_what_to_do_once_and_colour_is_never_the_only_sign(results:
     assert todo.count("Do this.") == todo.count("Do that.") == 1
     assert todo.count("✕ failed") == 2
     assert todo.count("? not known") == 1
-    assert "13.5, where the rule asks for <= 12 s" in todo
+    assert "13.5, required: <= 12 s" in todo
 
 
-def test_failed_requests_and_early_ends_are_told(results: Path) -> None:
+def test_failed_requests_and_early_ends_are_shown(results: Path) -> None:
     path = results / "server" / "performance" / "run.json"
     record = json.loads(path.read_text())
     record["load"] |= {
@@ -270,7 +270,7 @@ def test_failed_requests_and_early_ends_are_told(results: Path) -> None:
     assert "Server performance: slow" in words
 
 
-def test_facts_are_told_once_where_the_runs_agree(results: Path) -> None:
+def test_facts_are_shown_once_where_the_runs_agree(results: Path) -> None:
     path = results / "server" / "performance" / "run.json"
     record = json.loads(path.read_text())
     path.write_text(json.dumps(record | {"git_revision": "1" * 40}))
@@ -286,7 +286,7 @@ def test_endpoints_have_no_command(results: Path) -> None:
         record = json.loads(path.read_text())
         record["server"] |= {"command": [], "environment": {}}
         path.write_text(json.dumps(record))
-    assert page_of(results).words.count("how they were started is not known here") == 4
+    assert page_of(results).words.count("their commands are not known") == 4
 
 
 def test_every_figure_is_in_the_page_and_a_file_and_those_of_an_earlier_report_are_gone(
@@ -311,7 +311,7 @@ def test_the_same_results_make_the_same_page_with_and_without_files(results: Pat
 
 
 def test_without_dataset_and_prompt_the_study_is_told_as_missing(results: Path) -> None:
-    assert "give weighbridge report a --dataset and a --prompt" in written(results).words
+    assert "pass --dataset, and --prompt" in written(results).words
 
 
 def test_a_truncated_accuracy_log_is_told_and_the_rest_shown(
@@ -325,10 +325,10 @@ def test_a_truncated_accuracy_log_is_told_and_the_rest_shown(
 
 def test_a_run_without_requests_has_no_place_for_telemetry_either(results: Path) -> None:
     (results / "server" / "performance" / "requests.parquet").unlink()
-    run = gather(results, ROUND).runs["server", Mode.PERFORMANCE]
+    run = read_inputs(results, ROUND).runs["server", Mode.PERFORMANCE]
     assert not isinstance(run, Missing)
-    assert isinstance(run.traffic, Missing)
-    assert run.telemetry == run.traffic
+    assert isinstance(run.requests, Missing)
+    assert run.telemetry == run.requests
 
 
 def test_code_in_a_sentence_is_marked_and_the_rest_escaped() -> None:

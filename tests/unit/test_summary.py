@@ -1,4 +1,4 @@
-"""The table: what it says of valid, failed and demonstration runs."""
+"""The summary: its table and its file, for valid, failed and demonstration runs."""
 
 import io
 import json
@@ -14,15 +14,14 @@ from weighbridge.core.errors import InputError
 from weighbridge.gates import judge
 from weighbridge.records.search_record import Peak
 from weighbridge.records.verdict import write_verdict
-from weighbridge.report.summary import Summary, schema_text, summarise, write_summary
-from weighbridge.report.summary_table import render
+from weighbridge.report.summary import Summary, render_summary, schema_text, summarise, write_summary
 
 ROUND = small_round()
 
 
 def _text(summary: Summary) -> str:
     output = io.StringIO()
-    Console(width=200, file=output).print(render(summary))
+    Console(width=200, file=output).print(render_summary(summary))
     return output.getvalue()
 
 

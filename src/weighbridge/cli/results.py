@@ -89,13 +89,12 @@ def summary(
     """Print one table: scenario, rate, p99, F1, verdict, where the files are."""
     from rich.console import Console
 
-    from weighbridge.report.summary import summarise, write_summary
-    from weighbridge.report.summary_table import render
+    from weighbridge.report.summary import render_summary, summarise, write_summary
 
     found = summarise(results)
     if output is not None:
         write_summary(found, output)
-    Console().print(render(found))
+    Console().print(render_summary(found))
 
 
 def compare(

@@ -83,6 +83,11 @@ def score(value: float | None, decimals: int = 6) -> str:
     return NONE if value is None else f"{value:.{decimals}f}"
 
 
+def metric_label(name: str) -> str:
+    """Return a metric's name for people: F1 for f1, tokens per sample for tokens_per_sample."""
+    return name.upper() if len(name) <= 3 else name.replace("_", " ")
+
+
 def share(part: float, whole: float) -> str:
     """Return a share in percent: 0.0124 %; a dash where the whole is 0."""
     return f"{100 * part / whole:.3g}{_GAP}%" if whole else NONE

@@ -85,8 +85,13 @@ class ScenarioFigures(Model):
 
     @property
     def has_latencies(self) -> bool:
-        """Whether the latencies are those of queries, and not times since the one query of the run began."""
+        """Return whether latencies are those of queries, not times since the start of a single query."""
         return self.over_latency is not None if self.issued_at_once is None else not self.issued_at_once
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """Return every metric that the round gates, the main one first; None: not known."""
+        return {self.metric: self.accuracy} | self.metrics
 
 
 class Verdict(ScenarioFigures):

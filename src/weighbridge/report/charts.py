@@ -1,4 +1,4 @@
-"""Which pictures a results folder gives, each with its caption; and what is said where there is none."""
+"""The charts of a report, each with its title and caption; and a reason for each that cannot be drawn."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,22 +6,29 @@ from itertools import zip_longest
 
 from matplotlib.figure import Figure
 
-from weighbridge.config.round import Mode, Round, ScenarioRules
-from weighbridge.core.formatting import number, page_duration, page_latency, with_unit
+from weighbridge.config.round import LatencyLimit, Mode, Round, ScenarioRules
+from weighbridge.core.formatting import metric_label, number, page_duration, page_latency, with_unit
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.records.search_record import Peak
-from weighbridge.report.figures import (
-    accuracy_figures,
-    latency_figures,
-    load_figures,
-    search_figures,
-    system_figures,
+from weighbridge.report.figures import accuracy_figures, request_figures, system_figures
+from weighbridge.report.inputs import Missing, ReportInputs, ReportRun
+from weighbridge.report.request_series import (
+    RequestSeries,
+    latency_over_time,
+    latency_summary,
+    rates_over_time,
 )
-from weighbridge.report.inputs import Material, Missing, Run
-from weighbridge.report.request_series import Traffic, latencies, latency_over_time, rates_over_time
-from weighbridge.report.telemetry_series import Curve, Telemetry, band, curves_of, growth_of, rate_of, total
+from weighbridge.report.telemetry_series import (
+    Telemetry,
+    TimeSeries,
+    band,
+    growth_of,
+    rate_of,
+    series_of,
+    total,
+)
 
-# Also the folders of the figures' files, and the names of their captions in workflow/report.
+# Also the folders of the image files, and the names of their captions in workflow/report.
 GROUPS = {
     "latency": "Latency",
     "load": "Load",
@@ -31,259 +38,270 @@ GROUPS = {
     "accuracy": "Accuracy",
     "search": "Peak search",
 }
-_FEW = 10  # samples, one a second: fewer draw no curve
-_OF_REQUESTS, _OF_TELEMETRY = ("latency", "load", "tokens"), ("server", "machines")
+_MIN_SAMPLES = 10  # of a counter, one a second: fewer make no curve
+_REQUEST_GROUPS, _TELEMETRY_GROUPS = ("latency", "load", "tokens"), ("server", "machines")
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """A picture that can be made."""
+class Chart:
+    """A chart that can be drawn."""
 
     group: str
     key: str
-    """Unique; also its file's name."""
+    """Unique in the report; also the name of its image file."""
     title: str
     caption: str
     draw: Callable[[], Figure]
 
 
 @dataclass(frozen=True)
-class Gap:
-    """A picture that cannot, and what would make it possible."""
+class ChartGap:
+    """A chart that cannot be drawn, with the reason and the remedy."""
 
     group: str
     title: str
     sentence: str
 
 
-Item = Drawing | Gap
-
-
-def drawings(material: Material, studies: Mapping[str, ErrorAnalysis | Missing]) -> Iterator[Item]:
-    """List the pictures in the order of the page."""
-    of_scenarios = [list(_of_scenario(material, scenario)) for scenario in material.round_.scenarios.values()]
+def charts_of(
+    inputs: ReportInputs, analyses: Mapping[str, ErrorAnalysis | Missing]
+) -> Iterator[Chart | ChartGap]:
+    """Yield the charts in the order of the page."""
+    scenarios = inputs.round_.scenarios.values()
+    of_scenarios = [list(_scenario_charts(inputs, scenario)) for scenario in scenarios]
     for group in GROUPS:
-        # Scenarios beside each other: the first picture of each, then the second of each.
-        columns = [[item for item in items if item.group == group] for items in of_scenarios]
-        yield from (item for row in zip_longest(*columns) for item in row if item is not None)
-    yield from _of_scores(studies, material.round_)
-    yield from _of_search(material.peak)
+        # Scenarios side by side: the first chart of each, then the second of each.
+        columns = [[chart for chart in charts if chart.group == group] for charts in of_scenarios]
+        yield from (chart for row in zip_longest(*columns) for chart in row if chart is not None)
+    yield from _score_charts(analyses, inputs.round_)
+    yield from _search_charts(inputs.peak)
 
 
-def _of_scenario(material: Material, scenario: ScenarioRules) -> Iterator[Item]:
-    run = material.runs[scenario.name, Mode.PERFORMANCE]
+def _scenario_charts(inputs: ReportInputs, scenario: ScenarioRules) -> Iterator[Chart | ChartGap]:
+    run = inputs.runs[scenario.name, Mode.PERFORMANCE]
     if isinstance(run, Missing):
-        yield from _gaps((*_OF_REQUESTS, *_OF_TELEMETRY), scenario, run.sentence)
+        yield from _gaps((*_REQUEST_GROUPS, *_TELEMETRY_GROUPS), scenario, run.sentence)
     else:
-        yield from _of_run(run)
+        yield from _run_charts(run)
 
 
-def _gaps(groups: Sequence[str], scenario: ScenarioRules, sentence: str) -> Iterator[Gap]:
-    return (Gap(group, scenario.folder, sentence) for group in groups)
+def _gaps(groups: Sequence[str], scenario: ScenarioRules, sentence: str) -> Iterator[ChartGap]:
+    return (ChartGap(group, scenario.folder, sentence) for group in groups)
 
 
-def _of_run(run: Run) -> Iterator[Item]:
-    traffic, telemetry = run.traffic, run.telemetry
-    if isinstance(traffic, Missing):
-        yield from _gaps((*_OF_REQUESTS, *_OF_TELEMETRY), run.scenario, traffic.sentence)
+def _run_charts(run: ReportRun) -> Iterator[Chart | ChartGap]:
+    requests, telemetry = run.requests, run.telemetry
+    if isinstance(requests, Missing):
+        yield from _gaps((*_REQUEST_GROUPS, *_TELEMETRY_GROUPS), run.scenario, requests.sentence)
         return
-    yield from _latency(run.scenario, traffic)
-    yield _requests(run, traffic)
-    yield from _tokens(run, traffic)
+    yield from _latency_charts(run.scenario, requests)
+    yield _rate_chart(run, requests)
+    yield from _token_charts(run, requests)
     if isinstance(telemetry, Missing):
-        yield from _gaps(_OF_TELEMETRY, run.scenario, telemetry.sentence)
+        yield from _gaps(_TELEMETRY_GROUPS, run.scenario, telemetry.sentence)
         return
-    yield _queue(run.scenario, telemetry, traffic.duration_s)
-    yield _gpus(run.scenario, telemetry, traffic.duration_s)
-    yield _cores(run.scenario, telemetry, traffic.duration_s)
+    yield _queue_chart(run.scenario, telemetry, requests.duration_s)
+    yield _gpu_chart(run.scenario, telemetry, requests.duration_s)
+    yield _core_chart(run.scenario, telemetry, requests.duration_s)
 
 
-def _latency(scenario: ScenarioRules, traffic: Traffic) -> Iterator[Item]:
-    limit = scenario.limits.latency
-    if limit is None:
+def _latency_charts(scenario: ScenarioRules, requests: RequestSeries) -> Iterator[Chart | ChartGap]:
+    if scenario.offline:
         yield from _gaps(
             ("latency",),
             scenario,
-            "All samples are issued at once and nothing limits how long one may take: see the load instead.",
+            "All samples are issued at once, and no limit applies to their latencies; see the load instead.",
         )
         return
-    limit_s, percentile, title = limit.limit_s, limit.percentile, scenario.folder
-    brief, spread = latencies(traffic), traffic.latency_s
-    of_percentile = {each: page_latency(value) for each, value in brief.percentiles_s.items()}
-    yield Drawing(
+    limit, title = scenario.limits.latency, scenario.folder
+    limit_s = None if limit is None else limit.limit_s
+    summary, latency_s = latency_summary(requests), requests.latency_s
+    percentiles = {each: page_latency(value) for each, value in summary.percentiles_s.items()}
+    yield Chart(
         group="latency",
         key=f"{scenario.name}-latency",
-        title=f"{title}: how latencies are spread",
-        caption=f"{number(len(spread))} requests: median {of_percentile[0.5]}, p99 {of_percentile[0.99]}, "
-        f"slowest {page_latency(brief.max_s)}. The limit of {with_unit(limit_s, 's')} is for the "
-        f"{100 * percentile:g}th percentile.",
-        draw=lambda: latency_figures.distribution(spread, limit_s),
+        title=f"{title}: distribution of latencies",
+        caption=f"{number(len(latency_s))} requests: median {percentiles[0.5]}, p99 {percentiles[0.99]}, "
+        f"slowest {page_latency(summary.max_s)}. {_limit_sentence(limit)}",
+        draw=lambda: request_figures.latency_distribution(latency_s, limit_s),
     )
-    yield Drawing(
+    yield Chart(
         group="latency",
         key=f"{scenario.name}-latency-cumulative",
         title=f"{title}: share answered in time",
-        caption=f"The curve has to cross the dotted line at {with_unit(100 * percentile, '%')} left of the "
-        f"limit; each step up is ten times rarer.",
-        draw=lambda: latency_figures.cumulative(spread, limit_s, percentile),
+        caption=f"{_crossing_sentence(limit)}Each step up is ten times rarer.",
+        draw=lambda: request_figures.cumulative_latency(latency_s, limit),
     )
-    yield Drawing(
+    yield Chart(
         group="latency",
         key=f"{scenario.name}-latency-over-time",
-        title=f"{title}: latency while the run goes on",
-        caption="By the time of issue. A level curve is a server that keeps up; a rising one, a queue that "
-        "grows.",
-        draw=lambda: latency_figures.over_time(latency_over_time(traffic), traffic.duration_s, limit_s),
+        title=f"{title}: latency over the run",
+        caption="By the time of issue. A level curve shows a server that keeps up; a rising one shows a "
+        "growing queue.",
+        draw=lambda: request_figures.latency_over_time(
+            latency_over_time(requests), requests.duration_s, limit_s
+        ),
     )
 
 
-def _requests(run: Run, traffic: Traffic) -> Drawing:
-    windows, in_flight = rates_over_time(traffic), run.record.load.in_flight
+def _limit_sentence(limit: LatencyLimit | None) -> str:
+    if limit is None:
+        return "The round has no limit for these latencies."
+    percentile = f"{100 * limit.percentile:g}th percentile"
+    return f"The limit of {with_unit(limit.limit_s, 's')} applies to the {percentile}."
+
+
+def _crossing_sentence(limit: LatencyLimit | None) -> str:
+    if limit is None:
+        return ""
+    percentile = with_unit(100 * limit.percentile, "%")
+    return f"The curve must cross the dotted line at {percentile} left of the limit. "
+
+
+def _rate_chart(run: ReportRun, requests: RequestSeries) -> Chart:
+    windows, in_flight = rates_over_time(requests), run.record.load.in_flight
     most = max((count for _, count in in_flight), default=0)
-    return Drawing(
+    return Chart(
         group="load",
         key=f"{run.scenario.name}-requests",
         title=f"{run.scenario.folder}: requests sent, completed and in flight",
         caption=f"In windows of {page_duration(windows.width_s)}; at most {number(most)} requests were "
-        "under way at once.",
-        draw=lambda: load_figures.requests(windows, in_flight, traffic.duration_s),
+        "in flight at once.",
+        draw=lambda: request_figures.request_rates(windows, in_flight, requests.duration_s),
     )
 
 
-def _tokens(run: Run, traffic: Traffic) -> Iterator[Item]:
-    title, answered = run.scenario.folder, traffic.tokens[~traffic.failed]
-    if not answered.any():
-        told = "No answer told how many tokens it has; a server that sends `usage` does."
-        yield from _gaps(("tokens",), run.scenario, told)
+def _token_charts(run: ReportRun, requests: RequestSeries) -> Iterator[Chart | ChartGap]:
+    title, tokens = run.scenario.folder, requests.tokens[~requests.failed]
+    if not tokens.any():
+        sentence = "No answer reported its number of tokens; use a server that sends `usage`."
+        yield from _gaps(("tokens",), run.scenario, sentence)
         return
-    yield Drawing(
+    yield Chart(
         group="tokens",
         key=f"{run.scenario.name}-tokens",
         title=f"{title}: length of the answers",
-        caption=f"On average {number(float(answered.mean()), 3)} tokens, at most "
-        f"{number(int(answered.max()))}.",
-        draw=lambda: load_figures.answer_tokens(answered),
+        caption=f"On average {number(float(tokens.mean()), 3)} tokens, at most {number(int(tokens.max()))}.",
+        draw=lambda: request_figures.answer_tokens(tokens),
     )
-    rate, source = _token_rate(run, traffic)
-    yield Drawing(
+    rate, source = _token_rate(run, requests)
+    yield Chart(
         group="tokens",
         key=f"{run.scenario.name}-token-rate",
         title=f"{title}: generated tokens per second",
-        caption=f"On average {number(float(rate.value.mean()), 4)} over the run; {source}.",
-        draw=lambda: load_figures.token_rate(rate, traffic.duration_s),
+        caption=f"On average {number(float(rate.value.mean()), 4)} over the run, {source}.",
+        draw=lambda: request_figures.token_rate(rate, requests.duration_s),
     )
 
 
-def _token_rate(run: Run, traffic: Traffic) -> tuple[Curve, str]:
-    """Take the servers' counters where there are some: from the client, an answer counts all at its end."""
+def _token_rate(run: ReportRun, requests: RequestSeries) -> tuple[TimeSeries, str]:
+    """Return the token rate and its source: the servers' counters, or else the ends of the answers."""
     if not isinstance(run.telemetry, Missing):
-        counters = curves_of(run.telemetry, "server", "generation_tokens").values()
+        counters = series_of(run.telemetry, "server", "generation_tokens").values()
         rates = [rate_of(counter) for counter in counters]
-        if max((len(rate.time_s) for rate in rates), default=0) >= _FEW:
-            return total(rates), "as the servers counted them"
-    windows = rates_over_time(traffic)
-    return Curve(windows.middle_s, windows.values["tokens"]), "an answer's tokens count where it ended"
+        if max((len(rate.time_s) for rate in rates), default=0) >= _MIN_SAMPLES:
+            return total(rates), "from the servers' counters"
+    windows = rates_over_time(requests)
+    return TimeSeries(windows.middle_s, windows.values["tokens"]), "each answer counted at its end"
 
 
-def _queue(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Item:
+def _queue_chart(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Chart | ChartGap:
     running, waiting, usage = (
-        curves_of(telemetry, "server", metric).values()
+        series_of(telemetry, "server", metric).values()
         for metric in ("requests_running", "requests_waiting", "kv_cache_usage")
     )
     if not running and not waiting and not usage:
-        told = (
-            "The server told nothing of its queue; one that tells it at `/metrics`, as vLLM does, fills this."
-        )
-        return Gap("server", scenario.folder, told)
-    told = _counted(telemetry, "preemptions", "Preemptions: {}.")
-    told += _counted(telemetry, "prefix_cache_hits", "Tokens found in the prefix cache: {}; 0 is the rule.")
-    return Drawing(
+        sentence = "The server did not report its queue; use one that reports it at `/metrics`, as vLLM does."
+        return ChartGap("server", scenario.folder, sentence)
+    counters = _counter_sentence(telemetry, "preemptions", "Preemptions: {}.")
+    counters += _counter_sentence(
+        telemetry, "prefix_cache_hits", "Tokens found in the prefix cache: {}; 0 is required."
+    )
+    return Chart(
         group="server",
         key=f"{scenario.name}-queue",
         title=f"{scenario.folder}: running, waiting, KV cache",
-        caption=f"All servers together; of the cache, the mean of the servers and their spread.{told}",
+        caption=f"Sum of all servers; for the KV cache, their mean and range.{counters}",
         draw=lambda: system_figures.queue(total(running), total(waiting), band(usage), duration_s),
     )
 
 
-def _counted(telemetry: Telemetry, metric: str, sentence: str) -> str:
-    counters = curves_of(telemetry, "server", metric).values()
+def _counter_sentence(telemetry: Telemetry, metric: str, sentence: str) -> str:
+    counters = series_of(telemetry, "server", metric).values()
     return f" {sentence.format(number(growth_of(counters)))}" if counters else ""
 
 
-def _gpus(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Item:
+def _gpu_chart(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Chart | ChartGap:
     title = f"{scenario.folder}: GPUs"
     utilisation, power, memory = (
-        curves_of(telemetry, "gpu", metric).values()
+        series_of(telemetry, "gpu", metric).values()
         for metric in ("utilisation", "power_w", "memory_used_bytes")
     )
     count = max(map(len, (utilisation, power, memory)))
     if not count:
-        told = "No GPU told anything of itself: there is none, or its driver has no NVML."
-        return Gap("machines", title, told)
-    return Drawing(
+        sentence = "No GPU was measured: the machine has none, or its driver has no NVML."
+        return ChartGap("machines", title, sentence)
+    return Chart(
         group="machines",
         key=f"{scenario.name}-gpus",
         title=title,
-        caption=f"Of {count}: the mean, and their spread behind it; their power is added up.",
+        caption=f"Mean and range of {count} GPUs; sum of their power.",
         draw=lambda: system_figures.gpus(band(utilisation), total(power), band(memory), duration_s),
     )
 
 
-def _cores(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Item:
+def _core_chart(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Chart | ChartGap:
     title = f"{scenario.folder}: processor cores in use"
-    processes = curves_of(telemetry, "process", "cpu_cores")
+    processes = series_of(telemetry, "process", "cpu_cores")
     groups = {
-        "server": [curve for source, curve in processes.items() if source == "process server"],
-        "client": [curve for source, curve in processes.items() if source != "process server"],
-        "machine": list(curves_of(telemetry, "host", "cpu_cores").values()),
+        "server": [series for source, series in processes.items() if source == "process server"],
+        "client": [series for source, series in processes.items() if source != "process server"],
+        "machine": list(series_of(telemetry, "host", "cpu_cores").values()),
     }
-    used = {name: total(curves) for name, curves in groups.items() if curves}
+    used = {name: total(series) for name, series in groups.items() if series}
     if not used:
-        return Gap("machines", title, "No process told what it used.")
-    return Drawing(
+        return ChartGap("machines", title, "The processor use of no process was measured.")
+    return Chart(
         group="machines",
         key=f"{scenario.name}-cores",
         title=title,
-        caption="The client is LoadGen and its workers. One that needs most of the machine's cores measures "
-        "itself, not the server.",
+        caption="The client includes its workers and the process that issues the queries. If it needs most "
+        "of the machine's cores, the result may show the client's limit instead of the server's.",
         draw=lambda: system_figures.cores(used, duration_s),
     )
 
 
-def _of_scores(studies: Mapping[str, ErrorAnalysis | Missing], round_: Round) -> Iterator[Item]:
-    known = {
-        round_.scenarios[name].folder: study.levels
-        for name, study in studies.items()
-        if isinstance(study, ErrorAnalysis)
+def _score_charts(
+    analyses: Mapping[str, ErrorAnalysis | Missing], round_: Round
+) -> Iterator[Chart | ChartGap]:
+    levels = {
+        round_.scenarios[name].folder: analysis.levels
+        for name, analysis in analyses.items()
+        if isinstance(analysis, ErrorAnalysis)
     }
-    if not known:
-        sentences = dict.fromkeys(study.sentence for study in studies.values() if isinstance(study, Missing))
-        yield from (Gap("accuracy", "Scores by level", sentence) for sentence in sentences)
+    if not levels:
+        sentences = dict.fromkeys(each.sentence for each in analyses.values() if isinstance(each, Missing))
+        yield from (ChartGap("accuracy", "Scores by level", sentence) for sentence in sentences)
         return
-    metric = round_.main_metric
-    floor = round_.metrics[metric].floor
-    yield Drawing(
+    gated = " and ".join(metric_label(name) for name in round_.metrics)
+    yield Chart(
         group="accuracy",
         key="scores",
         title="Scores with their 95 % confidence intervals",
-        caption=f"{_floor_sentence(floor, metric)}an interval says how sure a score is, and gates nothing.",
-        draw=lambda: accuracy_figures.levels(known, floor, metric),
+        caption=f"The dashed bounds apply to {gated} only. The intervals show how certain the "
+        "scores are; no gate uses them.",
+        draw=lambda: accuracy_figures.score_levels(levels, round_.metrics),
     )
 
 
-def _floor_sentence(floor: float | None, metric: str) -> str:
-    return "" if floor is None else f"The floor of {floor:.7g} is for {metric} alone; "
-
-
-def _of_search(peak: Peak | Missing) -> Iterator[Item]:
+def _search_charts(peak: Peak | Missing) -> Iterator[Chart | ChartGap]:
     if isinstance(peak, Missing):
         return
-    yield Drawing(
+    yield Chart(
         group="search",
         key="probes",
         title="The search for the highest rate that passes",
-        caption="A dot passed, a cross did not, a ring is a run of full length; the dotted line is the rate "
-        "that was confirmed. Latencies far above the limit are cut off.",
-        draw=lambda: search_figures.probes(peak),
+        caption="A dot passed, a cross failed, a ring is a run of full length; the dotted line is the "
+        "confirmed rate. Latencies far above the limit are cut off.",
+        draw=lambda: request_figures.probes(peak),
     )

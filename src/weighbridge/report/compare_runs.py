@@ -1,4 +1,4 @@
-"""Runs side by side: rates, latencies, scores, verdicts, and beside them what others published."""
+"""Compare runs with each other and with published results: rates, latencies, scores, verdicts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,14 +21,14 @@ from weighbridge.records.verdict import VERDICT, Verdict
 
 
 class PublishedScenario(Model):
-    """What one system published of one scenario."""
+    """The published result of one system in one scenario."""
 
     rate: float = Field(description="In the unit of the scenario's metric.")
     score: float | None = Field(default=None, description="The main metric of the round.")
 
 
 class PublishedResult(Model):
-    """One system's published result."""
+    """The published results of one system."""
 
     submitter: str
     system: str
@@ -44,8 +44,8 @@ class Published(Model):
     results: tuple[PublishedResult, ...]
 
 
-class Line(Model):
-    """One scenario of one system."""
+class ComparisonLine(Model):
+    """The result of one system in one scenario."""
 
     system: str
     scenario: str
@@ -53,25 +53,25 @@ class Line(Model):
     rate: float | None
     p99_latency_s: float | None
     accuracy: float | None
-    deviations: float | None = Field(description="Distance from the reference's mean, in its deviations.")
+    deviations: float | None = Field(description="(Score - reference mean) / reference deviation.")
     outcome: str
 
 
 class Comparison(Model):
-    """What stands side by side; of each scenario the first line is what the others are compared with."""
+    """The lines of all systems; the first of each scenario is the baseline."""
 
-    lines: tuple[Line, ...]
-    marks: tuple[str, ...] = Field(description="What must be said of some of the numbers.")
+    lines: tuple[ComparisonLine, ...]
+    marks: tuple[str, ...] = Field(description="Notes on runs that must not be cited.")
 
 
 def compare(runs: Sequence[Path]) -> Comparison:
-    """Put run directories side by side, and what others published of the same benchmark below.
+    """Compare run directories, and add the published results of their benchmarks.
 
     Args:
-        runs: Run directories, or their results/ folders; the first is what the others are compared with.
+        runs: Run directories, or their results/ folders; the first is the baseline.
 
     Raises:
-        InputError: a run directory has no verdict, or a file is damaged.
+        InputError: a run directory holds no verdict, or a file is damaged.
     """
     verdicts = [(run, verdict) for run in runs for verdict in _verdicts(run)]
     rounds = {verdict.round: _round_of(verdict) for _, verdict in verdicts}
@@ -90,21 +90,23 @@ def _verdicts(run: Path) -> list[Verdict]:
     folders = (run / "results", run)
     found = [Verdict.read(path) for folder in folders for path in sorted(folder.glob(f"*/{VERDICT}"))]
     if not found:
-        raise InputError(f"{run}: no verdict in it or its results/; run `snakemake verdicts` there first.")
+        raise InputError(
+            f"{run}: holds no verdict, nor does its results/; run `snakemake verdicts` there first."
+        )
     return found
 
 
 def _round_of(verdict: Verdict) -> Round | None:
-    """Load the verdict's round; a round of someone's own file is not known by its name."""
+    """Return the verdict's round; None if it is a file outside the release."""
     try:
         return load_round(verdict.round)
     except InputError:
         return None
 
 
-def line_of(system: str, verdict: Verdict, round_: Round | None) -> Line:
-    """Put a scenario's verdict into a line; `round_` tells how far its score is from the reference's."""
-    return Line(
+def line_of(system: str, verdict: Verdict, round_: Round | None) -> ComparisonLine:
+    """Return a scenario's verdict as a line; without a round the distance from the reference is None."""
+    return ComparisonLine(
         system=system,
         scenario=verdict.scenario,
         title=verdict.title,
@@ -116,8 +118,8 @@ def line_of(system: str, verdict: Verdict, round_: Round | None) -> Line:
     )
 
 
-def published_lines(round_: Round) -> list[Line]:
-    """List what others published of a round's benchmark, in the scenarios that the round has.
+def published_lines(round_: Round) -> list[ComparisonLine]:
+    """Return the published results of a round's benchmark, in the round's scenarios.
 
     Raises:
         InputError: the file of published results is damaged.
@@ -127,7 +129,7 @@ def published_lines(round_: Round) -> list[Line]:
         return []
     main = round_.metrics[round_.main_metric]
     return [
-        Line(
+        ComparisonLine(
             system=f"{result.submitter} {result.system}{f', {result.weights}' if result.weights else ''}",
             scenario=name,
             title=round_.scenarios[name].folder,
@@ -150,7 +152,7 @@ def _deviations(score: float | None, rules: MetricRules | None) -> float | None:
 
 
 def render_comparison(comparison: Comparison) -> Group:
-    """Draw one table a scenario."""
+    """Return one table for each scenario, and the notes below."""
     scenarios = dict.fromkeys(line.scenario for line in comparison.lines)
     tables = [
         _table([line for line in comparison.lines if line.scenario == scenario]) for scenario in scenarios
@@ -158,7 +160,7 @@ def render_comparison(comparison: Comparison) -> Group:
     return Group(*tables, *map(Text, comparison.marks), Text("Not verified by MLCommons Association."))
 
 
-def _table(lines: list[Line]) -> Table:
+def _table(lines: list[ComparisonLine]) -> Table:
     table = Table(title=lines[0].title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("System", overflow="fold", min_width=18)
     for name in ("Rate", "x first", "p99", "Score", "sd off"):

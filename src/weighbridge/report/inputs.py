@@ -1,4 +1,4 @@
-"""What a run directory's results hold: every part read, or a sentence that says what would fill it."""
+"""Read the inputs of a report from a results folder; a missing part becomes a sentence with its remedy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,59 +13,65 @@ from weighbridge.records.run_record import REQUESTS_TABLE, RUN_RECORD, TELEMETRY
 from weighbridge.records.score import ACCURACY_JSON, Evaluation
 from weighbridge.records.search_record import PEAK, Peak
 from weighbridge.records.verdict import VERDICT, Verdict
-from weighbridge.report.request_series import Traffic, read_traffic
+from weighbridge.report.request_series import RequestSeries, read_request_series
 from weighbridge.report.telemetry_series import Telemetry, read_telemetry
 
 T = TypeVar("T")
-
-
 R = TypeVar("R", RunRecord, Verdict, Evaluation, Peak)
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A part that is not there."""
+    """An input that does not exist or cannot be read."""
 
     sentence: str
-    """What is not there, and what would fill it."""
+    """What is missing, and how to make it."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """One of the runs."""
+class ReportRun:
+    """A run with its record, requests and telemetry."""
 
     scenario: ScenarioRules
     mode: Mode
     record: RunRecord
-    traffic: Traffic | Missing
+    requests: RequestSeries | Missing
     telemetry: Telemetry | Missing
 
     @property
     def name(self) -> str:
-        """How the report calls it."""
+        """Return the run's name for readers, such as 'Server performance'."""
         return f"{self.scenario.folder} {self.mode}"
 
 
 @dataclass(frozen=True)
-class Material:
-    """All that a report is made of."""
+class ReportInputs:
+    """All inputs of a report.
+
+    Attributes:
+        round_: The rules.
+        verdicts: By scenario.
+        runs: By scenario and mode.
+        scores: By scenario.
+        peak: The peak search, of the first scenario that has one.
+    """
 
     round_: Round
     verdicts: dict[str, Verdict | Missing]
-    runs: dict[tuple[str, Mode], Run | Missing]
+    runs: dict[tuple[str, Mode], ReportRun | Missing]
     scores: dict[str, Evaluation | Missing]
     peak: Peak | Missing
 
 
-def gather(results: Path, round_: Round | None = None) -> Material:
-    """Read what is in a results folder.
+def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
+    """Read a results folder.
 
     Args:
         results: The folder.
-        round_: The rules; None: those of the round that the files name.
+        round_: The rules; None: load the round that the files name.
 
     Raises:
-        InputError: the folder holds no run and no verdict, or names a round that is not known.
+        InputError: the folder holds neither run nor verdict, or names a round that cannot be loaded.
     """
     rules = round_ or _round_of(results)
 
@@ -73,9 +79,9 @@ def gather(results: Path, round_: Round | None = None) -> Material:
         found = _read(read, path, remedy)
         if isinstance(found, Missing) or found.round == rules.name:
             return found
-        return Missing(f"{path} is of round {found.round}, this report of {rules.name}: {remedy}")
+        return Missing(f"{path} belongs to round {found.round}, this report to {rules.name}: {remedy}")
 
-    def run(scenario: str, mode: Mode) -> Run | Missing:
+    def run(scenario: str, mode: Mode) -> ReportRun | Missing:
         folder = results / scenario / mode
         record = of_round(
             RunRecord.read,
@@ -84,12 +90,12 @@ def gather(results: Path, round_: Round | None = None) -> Material:
         )
         if isinstance(record, Missing):
             return record
-        traffic = _read(read_traffic, folder / REQUESTS_TABLE, "repeat the run; its client writes it.")
-        return Run(
-            rules.scenarios[scenario], mode, record, traffic, _telemetry(folder / TELEMETRY_FILE, traffic)
-        )
+        table = folder / REQUESTS_TABLE
+        requests = _read(read_request_series, table, "repeat the run; its client writes it.")
+        telemetry = _telemetry(folder / TELEMETRY_FILE, requests)
+        return ReportRun(rules.scenarios[scenario], mode, record, requests, telemetry)
 
-    return Material(
+    return ReportInputs(
         round_=rules,
         verdicts={
             scenario: of_round(
@@ -113,43 +119,43 @@ def gather(results: Path, round_: Round | None = None) -> Material:
 def _peak(
     results: Path, round_: Round, read: Callable[[Callable[[Path], Peak], Path, str], Peak | Missing]
 ) -> Peak | Missing:
-    """Read the first search of a scenario that has one; where there is none, name the first that could."""
+    """Read the first peak search; if there is none, name the first scenario that could be searched."""
     searched = [
         name for name, rules in round_.scenarios.items() if rules.has_schedule and rules.limits.latency
     ]
     if not searched:
-        return Missing(f"Round {round_.name} has no rate to search for.")
+        return Missing(f"Round {round_.name} has no scenario with a rate to search.")
     found = next((name for name in searched if (results / name / PEAK).exists()), searched[0])
     remedy = f"`snakemake results/{found}/{PEAK}` searches for the highest rate that passes."
     return read(Peak.read, results / found / PEAK, remedy)
 
 
 def _round_of(results: Path) -> Round:
-    places = [*sorted(results.glob(f"*/{VERDICT}")), *sorted(results.glob(f"*/*/{RUN_RECORD}"))]
-    for path in places:
+    paths = [*sorted(results.glob(f"*/{VERDICT}")), *sorted(results.glob(f"*/*/{RUN_RECORD}"))]
+    for path in paths:
         found = _read(read_data, path, "")
         if isinstance(found, dict) and isinstance(name := found.get("round"), str):
             try:
                 return load_round(name)
             except InputError:
                 raise InputError(
-                    f"{path}: is of round '{name}', a file of your own; give it with --round."
+                    f"{path}: belongs to round '{name}', a file outside the release; pass it as --round."
                 ) from None
-    raise InputError(f"{results}: no run and no verdict in it; run `snakemake verdicts` first.")
+    raise InputError(f"{results}: holds no run and no verdict; run `snakemake verdicts` first.")
 
 
-def _telemetry(path: Path, traffic: Traffic | Missing) -> Telemetry | Missing:
-    if isinstance(traffic, Missing):
-        return traffic
+def _telemetry(path: Path, requests: RequestSeries | Missing) -> Telemetry | Missing:
+    if isinstance(requests, Missing):
+        return requests
 
-    def read(of: Path) -> Telemetry:
-        return read_telemetry(of, traffic.start_ns, traffic.duration_s)
+    def read(existing: Path) -> Telemetry:
+        return read_telemetry(existing, requests.start_ns, requests.duration_s)
 
-    return _read(read, path, "repeat the run; its client samples servers and machines while it lasts.")
+    return _read(read, path, "repeat the run; its client samples servers and machines.")
 
 
 def _read(read: Callable[[Path], T], path: Path, remedy: str) -> T | Missing:
-    """Read a part; one that is damaged is told like one that is absent."""
+    """Read an input; return `Missing` if it does not exist or is damaged."""
     if not path.exists():
         return Missing(f"There is no {path}: {remedy}")
     try:

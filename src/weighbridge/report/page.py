@@ -1,4 +1,4 @@
-"""The page: what was read and drawn, put into the templates. Every text from outside is escaped."""
+"""Render the report's page from its templates; every text from outside is escaped."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from weighbridge import __version__
-from weighbridge.config.round import Mode
+from weighbridge.config.round import MetricRules, Mode
 from weighbridge.core import formatting
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.records.verdict import Verdict, by_remedy
 from weighbridge.report.charts import GROUPS
-from weighbridge.report.colors import PALETTE
-from weighbridge.report.compare_runs import Line, line_of, published_lines
-from weighbridge.report.inputs import Material, Missing, Run
-from weighbridge.report.provenance_facts import command_of, facts, system_facts
+from weighbridge.report.compare_runs import ComparisonLine, line_of, published_lines
+from weighbridge.report.figures.style import PALETTE
+from weighbridge.report.inputs import Missing, ReportInputs, ReportRun
+from weighbridge.report.provenance_facts import command_of, provenance_facts, system_facts
 from weighbridge.report.rates import rate_blocks, warnings_of
 
 _MARKS = {"VALID": ("good", "✓"), "INVALID": ("bad", "✕"), "UNPROVEN": ("open", "?")}
@@ -25,24 +25,30 @@ _CHECK_MARKS = {True: ("good", "✓ passed"), False: ("bad", "✕ failed"), None
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A drawn picture, or the reason why there is none."""
+class RenderedChart:
+    """A chart as SVG, or the reason why there is none."""
 
     group: str
     title: str
     text: str
-    """The caption, or the sentence that stands in the picture's place."""
+    """The caption, or the reason."""
     svg: Markup | None
     key: str = ""
 
 
 def render_page(
-    material: Material, studies: Mapping[str, ErrorAnalysis | Missing], pictures: Sequence[Picture]
+    inputs: ReportInputs, analyses: Mapping[str, ErrorAnalysis | Missing], charts: Sequence[RenderedChart]
 ) -> str:
-    """Write the whole page."""
-    round_, runs = material.round_, [run for run in material.runs.values() if isinstance(run, Run)]
+    """Return the page as HTML.
+
+    Args:
+        inputs: The inputs of the report.
+        analyses: The error analysis of each scenario.
+        charts: The charts in their order on the page.
+    """
+    round_, runs = inputs.round_, [run for run in inputs.runs.values() if isinstance(run, ReportRun)]
     rates = {
-        scenario: rate_blocks([material.runs[scenario, mode] for mode in Mode], material.verdicts[scenario])
+        scenario: rate_blocks([inputs.runs[scenario, mode] for mode in Mode], inputs.verdicts[scenario])
         for scenario in round_.scenarios
     }
     page = _environment().get_template("page.html.j2")
@@ -52,46 +58,47 @@ def render_page(
         contents=_CONTENTS,
         groups=GROUPS,
         modes=list(Mode),
-        material=material,
+        inputs=inputs,
         round=round_,
         runs=runs,
         rates=rates,
         warnings=warnings_of(runs),
-        pictures=pictures,
-        studies=studies,
-        facts=facts(runs),
+        charts=charts,
+        analyses=analyses,
+        facts=provenance_facts(runs),
         system_facts=system_facts(runs),
-        ours=_our_lines(material),
+        own=_own_lines(inputs),
         published=published_lines(round_),
     )
 
 
-# Each section's anchor is also its template's name.
+# The anchor of each section is also the name of its template.
 _CONTENTS = {
     "verdicts": "Verdicts",
     "rates": "Rates and latencies",
-    "pictures": "Pictures",
+    "charts": "Charts",
     "accuracy": "Accuracy",
     "search": "Peak search",
     "provenance": "Provenance",
-    "published": "Beside published results",
+    "published": "Published results",
 }
 
 
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,  # products' texts and models' answers are strangers' texts
-        undefined=StrictUndefined,  # a template that asks for what nobody gives is a defect, not a blank
+        autoescape=True,  # datasets' texts and models' answers are not trusted
+        undefined=StrictUndefined,  # a missing value is an error, not an empty text
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {
         "number": formatting.number,
         "score": formatting.score,
+        "metric_label": formatting.metric_label,
+        "bounds": _bounds,
         "seconds": formatting.page_latency,
         "duration": formatting.page_duration,
-        "moment": formatting.utc_time,
         "code": mark_code,
         "value": formatting.value_text,
         "mark": _MARKS.__getitem__,
@@ -105,22 +112,29 @@ def _environment() -> Environment:
 
 
 def mark_code(text: str) -> Markup:
-    """Escape a sentence, and mark up what stands between backticks as code."""
-    # Every second piece stood between two backticks.
+    """Escape a sentence, and mark up the parts between backticks as code."""
+    # Every second piece was between two backticks.
     pieces = enumerate(escape(piece) for piece in text.split("`"))
     return Markup("").join(
         Markup("<code>{}</code>").format(piece) if index % 2 else piece for index, piece in pieces
     )
 
 
-def _our_lines(material: Material) -> list[Line]:
+def _bounds(rules: MetricRules | None) -> str:
+    """Return a metric's bounds for people, such as 'floor 0.7824'; empty if it has none."""
+    bounds = {"floor": rules.floor, "ceiling": rules.ceiling} if rules else {}
+    named = [f"{name} {formatting.number(value, 9)}" for name, value in bounds.items() if value is not None]
+    return ", ".join(named)
+
+
+def _own_lines(inputs: ReportInputs) -> list[ComparisonLine]:
     return [
-        line_of("this run", verdict, material.round_)
-        for verdict in material.verdicts.values()
+        line_of("this run", verdict, inputs.round_)
+        for verdict in inputs.verdicts.values()
         if isinstance(verdict, Verdict)
     ]
 
 
-def _data_url(picture: bytes) -> str:
-    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+def _data_url(image: bytes) -> str:
+    kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"

@@ -1,4 +1,4 @@
-"""Where the results come from: pins, versions, hashes and commands, each told once where the runs agree."""
+"""The report's facts on provenance: pins, versions, hashes and commands, merged where the runs agree."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -6,67 +6,71 @@ from dataclasses import dataclass
 
 from weighbridge.core.formatting import memory_size, utc_time
 from weighbridge.records.run_record import RunRecord
-from weighbridge.report.inputs import Run
+from weighbridge.report.inputs import ReportRun
+
+_Value = Callable[[RunRecord], str | None]
 
 
 @dataclass(frozen=True)
-class Fact:
-    """One thing that is known of the runs."""
+class ProvenanceFact:
+    """A named value of the runs, or several where they differ."""
 
     name: str
     values: tuple[tuple[str, str], ...]
-    """Each value, and the runs that have it; the runs are '' where all have the same."""
+    """Each value with the names of its runs; '' if all runs have the same value."""
 
 
-def facts(runs: Sequence[Run]) -> list[Fact]:
-    """Tell what each run.json says; what a run does not have is left out."""
+def provenance_facts(runs: Sequence[ReportRun]) -> list[ProvenanceFact]:
+    """Return the facts of the runs' records; facts that no run has are left out."""
     pins = sorted({name for run in runs for name in run.record.pins})
     of_pins = {f"{name} manifest, sha256": _pin(name) for name in pins}
-    return [fact for name, ask in (_ASKED | of_pins).items() if (fact := _fact(name, ask, runs)) is not None]
+    return [
+        fact for name, value in (_FACTS | of_pins).items() if (fact := _fact(name, value, runs)) is not None
+    ]
 
 
-def system_facts(runs: Sequence[Run]) -> list[Fact]:
-    """Tell what the machines told of themselves."""
+def system_facts(runs: Sequence[ReportRun]) -> list[ProvenanceFact]:
+    """Return the detected facts of the machines."""
     names = sorted({name for run in runs for name in run.record.system})
-    asked = {name.replace("_", " "): _system(name) for name in names}
-    return [fact for name, ask in asked.items() if (fact := _fact(name, ask, runs)) is not None]
+    values = {name.replace("_", " "): _system(name) for name in names}
+    return [fact for name, value in values.items() if (fact := _fact(name, value, runs)) is not None]
 
 
 def command_of(record: RunRecord) -> str:
-    """Word how the server was started, ready for a shell; empty for servers that the user ran."""
+    """Return the server's command for a shell, with its environment; empty for servers that the user ran."""
     server = record.server
-    words = [f"{name}={shlex.quote(value)}" for name, value in sorted(server.environment.items())]
-    words += map(shlex.quote, (*server.launcher, *server.command))
-    return " ".join(words) if server.command else ""
+    parts = [f"{name}={shlex.quote(value)}" for name, value in sorted(server.environment.items())]
+    parts += map(shlex.quote, (*server.launcher, *server.command))
+    return " ".join(parts) if server.command else ""
 
 
-def _fact(name: str, ask: Callable[[RunRecord], str | None], runs: Sequence[Run]) -> Fact | None:
-    having: dict[str, list[str]] = {}
+def _fact(name: str, value_of: _Value, runs: Sequence[ReportRun]) -> ProvenanceFact | None:
+    names_by_value: dict[str, list[str]] = {}
     for run in runs:
-        if value := ask(run.record):
-            having.setdefault(value, []).append(run.name)
-    if not having:
+        if value := value_of(run.record):
+            names_by_value.setdefault(value, []).append(run.name)
+    if not names_by_value:
         return None
-    if len(having) == 1 and len(next(iter(having.values()))) == len(runs):
-        return Fact(name, tuple((value, "") for value in having))
-    return Fact(name, tuple((value, ", ".join(names)) for value, names in having.items()))
+    if len(names_by_value) == 1 and len(next(iter(names_by_value.values()))) == len(runs):
+        return ProvenanceFact(name, tuple((value, "") for value in names_by_value))
+    return ProvenanceFact(name, tuple((value, ", ".join(names)) for value, names in names_by_value.items()))
 
 
-def _pin(name: str) -> Callable[[RunRecord], str | None]:
+def _pin(name: str) -> _Value:
     return lambda record: record.pins.get(name)
 
 
-def _system(name: str) -> Callable[[RunRecord], str | None]:
+def _system(name: str) -> _Value:
     return lambda record: record.system.get(name)
 
 
-_ASKED: dict[str, Callable[[RunRecord], str | None]] = {
+_FACTS: dict[str, _Value] = {
     "Weighbridge": lambda record: record.weighbridge_version,
     "git revision": lambda record: record.git_revision,
     "code, sha256": lambda record: record.code_sha256,
     "LoadGen": lambda record: record.load.loadgen_version,
     "model name": lambda record: record.server.model_name,
-    "server version": lambda record: record.server.version or "not told",
+    "server version": lambda record: record.server.version or "not reported",
     "servers": lambda record: ", ".join(record.server.endpoints),
     "GPUs of each server": lambda record: "; ".join(record.server.devices),
     "known request": lambda record: record.server.golden,

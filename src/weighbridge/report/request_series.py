@@ -1,4 +1,4 @@
-"""One run's requests over time, from requests.parquet: pure mathematics over arrays."""
+"""A run's requests as arrays, read from requests.parquet: latencies, windows and rates."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,40 +16,40 @@ PERCENTILES = (0.50, 0.90, 0.97, 0.99, 0.999)
 _COLUMNS = ("planned_ns", "sent_ns", "end_ns", "tokens", "outcome")
 _NS = 1e9
 _MOST_WINDOWS = 60
-_LEAST_IN_A_WINDOW = 20  # on average; a percentile of fewer says little
+_LEAST_IN_A_WINDOW = 20  # on average; a percentile of fewer is noise
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Traffic:
-    """The n requests of a run; times in seconds since LoadGen issued the first of them."""
+class RequestSeries:
+    """The n requests of a run, in arrays of shape (n,); times in seconds since the first issue."""
 
     planned_s: Floats
     sent_s: Floats
-    """NaN for a request that never left."""
+    """NaN for a request that was never sent."""
     end_s: Floats
     tokens: NDArray[np.int64]
-    """Of each answer."""
+    """Tokens of each answer."""
     failed: NDArray[np.bool_]
     start_ns: int
-    """Monotonic time of the first issue: the zero of all others."""
+    """Monotonic time of the first issue in ns; the other times count from it."""
 
     @property
     def latency_s(self) -> Floats:
-        """From LoadGen's issue to the end, as LoadGen reckons it."""
+        """Return the time from issue to end in seconds, shape (n,), as LoadGen computes latency."""
         latency: Floats = self.end_s - self.planned_s
         return latency
 
     @property
     def duration_s(self) -> float:
-        """From the first issue to the last end."""
+        """Return the time from the first issue to the last end, in seconds."""
         return float(self.end_s.max())
 
 
 @dataclass(frozen=True)
-class Latencies:
-    """A run's latencies in brief; percentiles are LoadGen's, at index floor(n * percentile)."""
+class LatencySummary:
+    """Percentiles of a run's latencies in seconds, as LoadGen picks them: at index floor(n * percentile)."""
 
     percentiles_s: dict[float, float]
     max_s: float
@@ -57,15 +57,15 @@ class Latencies:
 
 @dataclass(frozen=True)
 class Windows:
-    """A run cut into equal windows; one value a window, NaN where a window holds nothing."""
+    """Values in equal time windows, each of shape (windows,); NaN where a window holds no request."""
 
     middle_s: Floats
     width_s: float
     values: dict[str, Floats]
 
 
-def read_traffic(path: Path) -> Traffic:
-    """Read requests.parquet.
+def read_request_series(path: Path) -> RequestSeries:
+    """Read the requests of a run from requests.parquet.
 
     Raises:
         InputError: the file is damaged, lacks a column, or holds no request.
@@ -81,7 +81,7 @@ def read_traffic(path: Path) -> Traffic:
     start_ns = int(table["planned_ns"].min())
     since_start = (table[["planned_ns", "sent_ns", "end_ns"]].to_numpy(np.int64) - start_ns) / _NS
     never_sent = table["sent_ns"].to_numpy() <= 0
-    return Traffic(
+    return RequestSeries(
         planned_s=since_start[:, 0],
         sent_s=np.where(never_sent, np.nan, since_start[:, 1]),
         end_s=since_start[:, 2],
@@ -91,20 +91,22 @@ def read_traffic(path: Path) -> Traffic:
     )
 
 
-def latencies(traffic: Traffic) -> Latencies:
-    """Take the percentiles that a reader asks for, over all requests."""
-    ascending = np.sort(traffic.latency_s).tolist()
-    return Latencies({each: percentile_of_sorted(ascending, each) for each in PERCENTILES}, ascending[-1])
+def latency_summary(requests: RequestSeries) -> LatencySummary:
+    """Compute `PERCENTILES` and the maximum of all latencies."""
+    ascending = np.sort(requests.latency_s).tolist()
+    return LatencySummary(
+        {each: percentile_of_sorted(ascending, each) for each in PERCENTILES}, ascending[-1]
+    )
 
 
-def latency_over_time(traffic: Traffic) -> Windows:
-    """Take p50 and p99 of the requests that were issued in each window."""
-    edges = _edges(float(traffic.planned_s.max()), len(traffic.planned_s))
-    window = np.clip(np.digitize(traffic.planned_s, edges) - 1, 0, len(edges) - 2)
+def latency_over_time(requests: RequestSeries) -> Windows:
+    """Compute p50 and p99 (seconds) of the requests issued in each window."""
+    edges = _edges(float(requests.planned_s.max()), len(requests.planned_s))
+    window = np.clip(np.digitize(requests.planned_s, edges) - 1, 0, len(edges) - 2)
     values = {name: np.full(len(edges) - 1, np.nan) for name in ("p50", "p99")}
-    order = np.lexsort((traffic.latency_s, window))
+    order = np.lexsort((requests.latency_s, window))
     starts = np.searchsorted(window[order], np.arange(len(edges)))
-    ascending = traffic.latency_s[order]
+    ascending = requests.latency_s[order]
     for index, (first, end) in enumerate(pairwise(starts.tolist())):
         if end > first:
             within = ascending[first:end].tolist()
@@ -113,26 +115,26 @@ def latency_over_time(traffic: Traffic) -> Windows:
     return _windows(edges, values)
 
 
-def rates_over_time(traffic: Traffic) -> Windows:
-    """Count requests sent, requests answered well and answer tokens per second in each window.
+def rates_over_time(requests: RequestSeries) -> Windows:
+    """Compute requests sent, requests completed and answer tokens per second in each window.
 
-    An answer's tokens count where it ended, all of them at once.
+    All tokens of an answer count in the window in which the answer ended.
     """
-    edges = _edges(traffic.duration_s, len(traffic.end_s))
+    edges = _edges(requests.duration_s, len(requests.end_s))
     width = edges[1] - edges[0]
-    good = ~traffic.failed
-    sent = traffic.sent_s[np.isfinite(traffic.sent_s)]
+    good = ~requests.failed
+    sent = requests.sent_s[np.isfinite(requests.sent_s)]
     counts = {
         "sent": np.histogram(sent, edges)[0],
-        "completed": np.histogram(traffic.end_s[good], edges)[0],
-        "tokens": np.histogram(traffic.end_s[good], edges, weights=traffic.tokens[good])[0],
+        "completed": np.histogram(requests.end_s[good], edges)[0],
+        "tokens": np.histogram(requests.end_s[good], edges, weights=requests.tokens[good])[0],
     }
     return _windows(edges, {name: count / width for name, count in counts.items()})
 
 
-def _edges(end_s: float, requests: int) -> Floats:
-    count = int(np.clip(requests // _LEAST_IN_A_WINDOW, 1, _MOST_WINDOWS))
-    edges: Floats = np.linspace(0.0, max(end_s, 1e-9), count + 1)
+def _edges(end_s: float, count: int) -> Floats:
+    windows = int(np.clip(count // _LEAST_IN_A_WINDOW, 1, _MOST_WINDOWS))
+    edges: Floats = np.linspace(0.0, max(end_s, 1e-9), windows + 1)
     return edges
 
 
@@ -141,14 +143,14 @@ def _windows(edges: Floats, values: dict[str, Floats]) -> Windows:
 
 
 def survivors(values: Floats, points: int = 400) -> tuple[Floats, Floats]:
-    """Thin the curve 'what share is larger than x' to at most `points`, dense where the tail is.
+    """Compute the share of values above x, at up to `points` values of x, which are dense in the tail.
 
     Returns:
         x ascending, and the share of values above each x; the largest value has share 0.
     """
     ascending = np.sort(values)
     count = len(ascending)
-    # Equal steps of the logarithm of what remains: as many points from 0.1 % to 0.01 % as from 100 % to 10 %.
+    # Equal steps in the logarithm of the share: as many points from 0.1 % to 0.01 % as from 100 % to 10 %.
     remaining = np.unique(np.geomspace(1, count, min(points, count)).round().astype(np.int64))[::-1]
     index = np.append(count - remaining, count - 1)
     index = np.unique(index)

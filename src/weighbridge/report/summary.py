@@ -1,4 +1,4 @@
-"""All that a machine wants of a run directory in one file: summary.json, and its JSON Schema."""
+"""The summary of a run directory: summary.json with its JSON Schema, and a table for the terminal."""
 
 import json
 import sys
@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from weighbridge.config.round import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
+from weighbridge.core.formatting import metric_label, number_or_dash
 from weighbridge.core.models import Model
+from weighbridge.core.terminal import OUTCOME_STYLES
+from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
 from weighbridge.records.verdict import VERDICT, ScenarioFigures, Verdict
@@ -23,33 +30,33 @@ _LATENCIES = ("p50_latency_s", "p90_latency_s", "p99_latency_s")
 
 
 class RunSummary(Model):
-    """One of a scenario's two runs, out of its run.json."""
+    """One run of a scenario, from its run.json."""
 
-    folder: str = Field(description="Where its logs are.")
+    folder: str = Field(description="Folder of its logs.")
     started: str = Field(description="UTC, ISO 8601.")
     ended: str = Field(description="UTC, ISO 8601.")
-    issued: int = Field(description="Samples that LoadGen asked for.")
-    completed: int = Field(description="Samples answered, failures left out.")
+    issued: int = Field(description="Samples that were issued.")
+    completed: int = Field(description="Samples answered without failure.")
     failed_requests: dict[str, int] = Field(description="By kind; any makes the run invalid.")
-    aborted: str | None = Field(description="Why the run ended early, if it did.")
+    aborted: str | None = Field(description="Why the run ended early; null if it did not.")
     requested_qps: float = Field(description="Target rate.")
-    achieved_qps: float = Field(description="Completed samples a second.")
-    weighbridge_version: str = Field(description="Of the package that measured.")
+    achieved_qps: float = Field(description="Completed samples per second.")
+    weighbridge_version: str = Field(description="Version of the package that measured.")
     git_revision: str | None = Field(description="Of its checkout; ends in '-dirty' with local changes.")
     code_sha256: str = Field(description="Over the package's source files.")
-    loadgen_version: str = Field(description="Of LoadGen.")
-    server_version: str | None = Field(description="As the server told; vLLM's, where it is vLLM.")
-    model_name: str = Field(description="As the server calls the model.")
+    loadgen_version: str = Field(description="Version of LoadGen.")
+    server_version: str | None = Field(description="As the server reported it; null if it did not.")
+    model_name: str = Field(description="The server's name of the model.")
     pins: dict[str, str] = Field(description="sha256 of the model's, dataset's and prompt's manifests.")
     store_sha256: str = Field(description="Of the request bodies.")
     logs: dict[str, str] = Field(description="sha256 of each of LoadGen's files.")
 
     @classmethod
     def of(cls, folder: Path) -> "RunSummary":
-        """Read a run's folder.
+        """Return the summary of a run's folder.
 
         Raises:
-            InputError: its run.json is damaged.
+            InputError: run.json is damaged.
         """
         record = RunRecord.read(folder / RUN_RECORD)
         known = record.model_dump() | record.load.model_dump()
@@ -63,44 +70,44 @@ class RunSummary(Model):
 
 
 class ScenarioSummary(ScenarioFigures):
-    """A scenario: its verdict, the numbers behind it, its two runs, and where the files are."""
+    """A scenario: its verdict, the numbers behind it, its runs, and the folder of its files."""
 
-    failed: tuple[str, ...] = Field(description="Gates that failed, or that nothing on disk can answer.")
-    next_steps: tuple[str, ...] = Field(description="What to do about each of them.")
-    folder: str = Field(description="Where its runs, score and verdict are.")
+    failed: tuple[str, ...] = Field(description="Checks that failed or could not be decided.")
+    next_steps: tuple[str, ...] = Field(description="Remedies of these checks.")
+    folder: str = Field(description="Folder of its runs, score and verdict.")
     runs: dict[Mode, RunSummary] = Field(description="By mode; a run without run.json is left out.")
 
 
 class PeakSummary(Model):
-    """What the search for the highest Server rate found."""
+    """The result of the search for the highest rate that passes."""
 
     peak_qps: float = Field(description="The highest rate that a full-length run confirmed.")
-    lowest_failed_qps: float | None = Field(description="The lowest rate seen to fail; null if none did.")
+    lowest_failed_qps: float | None = Field(description="The lowest rate that failed; null if none did.")
     confirmed_by: str = Field(description="Folder of the run that confirmed it.")
     probes: int = Field(description="Runs of the search, confirmations counted too.")
-    file: str = Field(description="Where the probes are told one by one.")
+    file: str = Field(description="File that lists all probes.")
 
 
 class Summary(Model):
     """Rates, latencies, scores, verdicts and versions of one run directory."""
 
     schema_version: Literal[1] = Field(
-        default=1, description="Raised when a key changes its meaning or goes; a new key does not raise it."
+        default=1, description="Raised when a key changes its meaning or is removed, not when one is added."
     )
-    round: str = Field(description="The rules that the scenarios were judged by.")
-    submittable: bool = Field(description="False: nobody's result, such as a demonstration.")
+    round: str = Field(description="Name of the round whose rules apply.")
+    submittable: bool = Field(description="False: do not cite these numbers, for example of a demonstration.")
     not_submittable_because: str | None = Field(
         default=None, description="Reason, if it is not that the round is a demonstration."
     )
     scenarios: tuple[ScenarioSummary, ...] = Field(description="Those that have a verdict.")
-    peak: PeakSummary | None = Field(description="Null: none was searched.")
+    peak: PeakSummary | None = Field(description="Null: no search was run.")
 
 
 def summarise(results: Path) -> Summary:
-    """Read every verdict of a run directory's results/, and the runs behind it.
+    """Return the summary of a run directory's results/: all verdicts, and their runs.
 
     Raises:
-        InputError: there is none, they are of different rounds, or a file is damaged.
+        InputError: there is no verdict, verdicts belong to different rounds, or a file is damaged.
     """
     verdicts = {path.parent: Verdict.read(path) for path in sorted(results.glob(f"*/{VERDICT}"))}
     if not verdicts:
@@ -151,8 +158,38 @@ def write_summary(summary: Summary, path: Path) -> None:
     write_atomic(path, summary.model_dump_json(indent=2) + "\n")
 
 
+def render_summary(summary: Summary) -> Group:
+    """Return a table with one line a scenario, and the next steps; a demonstration is marked twice."""
+    title, caption = f"Round {summary.round}", "Not verified by MLCommons Association."
+    if not summary.submittable:
+        title, caption = f"{title}: {heading_of(summary)}", reason_of(summary)
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Scenario", no_wrap=True)
+    rates = all(line.rate_unit.endswith("/s") for line in summary.scenarios)
+    table.add_column("Rate" if rates else "Result", justify="right", no_wrap=True)
+    table.add_column("p99", justify="right", no_wrap=True)
+    metrics = list(dict.fromkeys(name for line in summary.scenarios for name in line.scores))
+    for name in metrics:
+        table.add_column(metric_label(name), justify="right", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    table.add_column("Files", overflow="fold")
+    for line in summary.scenarios:
+        table.add_row(
+            line.title,
+            f"{number_or_dash(line.rate, '.6g')} {line.rate_unit}",
+            f"{number_or_dash(line.p99_latency_s, '.3f')} s"
+            if line.p99_latency_s is not None
+            else "no limit",
+            *(number_or_dash(line.scores.get(name), ".6f") for name in metrics),
+            Text(line.outcome, style=OUTCOME_STYLES[line.outcome]),
+            line.folder,
+        )
+    steps = [Text(f"{line.title}: {step}") for line in summary.scenarios for step in line.next_steps]
+    return Group(table, *steps)
+
+
 def schema_text() -> str:
-    """Write the JSON Schema of summary.json, for programs that read it."""
+    """Return the JSON Schema of summary.json."""
     schema = _IDENTITY | Summary.model_json_schema(mode="serialization") | {"title": "Weighbridge summary"}
     return json.dumps(schema, indent=2) + "\n"
 

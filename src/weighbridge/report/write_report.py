@@ -1,18 +1,31 @@
-"""The report made: results read, pictures drawn, page and files written."""
+"""Write the report: read the results, draw the charts, and write the page and the image files."""
 
+import io
 import logging
+import re
 import shutil
 from pathlib import Path
+
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
 
 from weighbridge.config.round import Mode, Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.evaluation.error_analysis import ErrorAnalysis, analyse_errors
-from weighbridge.report.charts import GROUPS, Gap, Item, drawings
-from weighbridge.report.figures.style import styled
-from weighbridge.report.inputs import Material, Missing, gather
-from weighbridge.report.page import Picture, render_page
-from weighbridge.report.svg import inline_svg, png
+from weighbridge.report.charts import GROUPS, Chart, ChartGap, charts_of
+from weighbridge.report.figures.style import PALETTE, styled
+from weighbridge.report.inputs import Missing, ReportInputs, read_inputs
+from weighbridge.report.page import RenderedChart, render_page
+
+_PNG_DPI = 160
+_ROLE_OF = {colour.light: role for role, colour in PALETTE.items()}
+_COLOUR = re.compile("|".join(_ROLE_OF))
+# XML prolog, metadata, and a style element that would apply to the whole page.
+_PREAMBLE = re.compile(r"^.*?(?=<g )", re.DOTALL)
+_ID = re.compile(r'( id="|xlink:href="#|url\(#)([\w.-]+)')
+_FONT = re.compile(r"; font-family: [^;\"]*|font-family: [^;\"]*; ?")
+_VIEW = re.compile(r'viewBox="([^"]*)"')
 
 _log = logging.getLogger(__name__)
 
@@ -31,55 +44,85 @@ def write_report(
     Args:
         results: The folder.
         output: The file to write.
-        round_: The rules; None: those of the round that the results name.
+        round_: The rules; None: load the round that the results name.
         dataset: Folder of the dataset, for scores by level and examples of wrong answers.
-        prompt: The prompt's file, which the scorer needs too.
-        figures: Also write every figure as figures/GROUP/NAME.png; what was in these folders before goes.
+        prompt: The benchmark's prompt file, if its scorer needs one.
+        figures: Also write every chart as figures/GROUP/NAME.png; older files in these folders are deleted.
 
     Raises:
-        InputError: the results folder holds nothing to report, or names a round that is not known.
+        InputError: the results folder holds neither run nor verdict, or names a round that cannot be loaded.
     """
-    material = gather(results, round_)
-    studies = {
-        scenario: _study(results / scenario / Mode.ACCURACY, dataset, prompt, material, scenario)
-        for scenario in material.round_.scenarios
+    inputs = read_inputs(results, round_)
+    analyses = {
+        scenario: _analysis(results / scenario / Mode.ACCURACY, dataset, prompt, inputs, scenario)
+        for scenario in inputs.round_.scenarios
     }
     if figures is not None:
-        _empty(figures)
+        _clear(figures)
     with styled():
-        pictures = [_picture(item, figures) for item in drawings(material, studies)]
-    write_atomic(output, render_page(material, studies, pictures))
-    _log.info("%s: %d pictures", output, sum(picture.svg is not None for picture in pictures))
+        charts = [_rendered(chart, figures) for chart in charts_of(inputs, analyses)]
+    write_atomic(output, render_page(inputs, analyses, charts))
+    _log.info("%s: %d charts", output, sum(chart.svg is not None for chart in charts))
 
 
-def _study(
-    logs: Path, dataset: Path | None, prompt: Path | None, material: Material, scenario: str
+def _analysis(
+    logs: Path, dataset: Path | None, prompt: Path | None, inputs: ReportInputs, scenario: str
 ) -> ErrorAnalysis | Missing:
-    run = material.runs[scenario, Mode.ACCURACY]
+    run = inputs.runs[scenario, Mode.ACCURACY]
     if isinstance(run, Missing):
         return run
     if dataset is None:
         return Missing(
-            "This holds answers against the truth: give `weighbridge report` a `--dataset` and a `--prompt`."
+            "The error analysis needs the dataset: pass `--dataset`, and `--prompt` where the benchmark has "
+            "a prompt file, to `weighbridge report`."
         )
     try:
-        return analyse_errors(logs=logs, dataset=dataset, prompt=prompt, round_=material.round_)
+        return analyse_errors(logs=logs, dataset=dataset, prompt=prompt, round_=inputs.round_)
     except InputError as error:
         return Missing(str(error))
 
 
-def _empty(figures: Path) -> None:
-    """Make a folder for each group, without pictures of an earlier report."""
+def _clear(figures: Path) -> None:
+    """Make an empty folder for each group of charts."""
     for group in GROUPS:
         shutil.rmtree(figures / group, ignore_errors=True)
         (figures / group).mkdir(parents=True)
 
 
-def _picture(item: Item, figures: Path | None) -> Picture:
-    if isinstance(item, Gap):
-        return Picture(item.group, item.title, item.sentence, None)
-    figure = item.draw()
-    svg = inline_svg(figure, item.key, f"{item.title}. {item.caption}")
+def _rendered(chart: Chart | ChartGap, figures: Path | None) -> RenderedChart:
+    """Draw a chart as SVG for the page and, if a folder is given, as a PNG file."""
+    if isinstance(chart, ChartGap):
+        return RenderedChart(chart.group, chart.title, chart.sentence, None)
+    figure = chart.draw()
+    svg = inline_svg(figure, chart.key, f"{chart.title}. {chart.caption}")
     if figures is not None:
-        write_atomic(figures / item.group / f"{item.key}.png", png(figure, item.title))
-    return Picture(item.group, item.title, item.caption, svg, item.key)
+        write_atomic(figures / chart.group / f"{chart.key}.png", png(figure, chart.title))
+    return RenderedChart(chart.group, chart.title, chart.caption, svg, chart.key)
+
+
+def inline_svg(figure: Figure, key: str, name: str) -> Markup:
+    """Return a figure as an <svg> element with the page's font and colours.
+
+    Args:
+        figure: Made within `figures.style.styled`; this call must be within it too.
+        key: Unique in the page; prefix of every id in the element.
+        name: The text for screen readers.
+    """
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    text = stream.getvalue()
+    found = _VIEW.search(text)
+    assert found is not None, "matplotlib writes a viewBox"
+    body = _FONT.sub("", _PREAMBLE.sub("", text, count=1))
+    body = _ID.sub(rf"\g<1>{key}-\g<2>", body).replace("xlink:href", "href")
+    body = _COLOUR.sub(lambda match: f"var(--{_ROLE_OF[match[0]]})", re.sub(r"\s*\n\s*", " ", body))
+    opening = f'<svg viewBox="{found[1]}" role="img" aria-label="{escape(name)}">'
+    return Markup(opening + body)  # noqa: S704 - matplotlib escapes its texts
+
+
+def png(figure: Figure, title: str) -> bytes:
+    """Return a figure as a PNG image in the light colours, with its title."""
+    figure.suptitle(title, x=0.02, horizontalalignment="left", fontsize="medium", fontweight="bold")
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=_PNG_DPI, metadata={"Software": None})
+    return stream.getvalue()

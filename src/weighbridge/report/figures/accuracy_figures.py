@@ -1,4 +1,4 @@
-"""The figure of the score: each level of the category with its confidence interval, against the floor."""
+"""The chart of the scores: each with its confidence interval, and the bounds of those that are gated."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,64 +6,79 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from weighbridge.config.round import MetricRules
 from weighbridge.evaluation.error_analysis import Level
-from weighbridge.report.figures.style import ACCENT, BAD, CARD, INK, LINE, legend, new_figure
+from weighbridge.report.figures.style import ACCENT, BAD, CARD, INK, LINE, MUTED, legend, new_figure
 
-_LOOKS: tuple[dict[str, Any], ...] = (
+# One style a scenario; a fourth scenario uses the first one again.
+_STYLES: tuple[dict[str, Any], ...] = (
     {"color": ACCENT, "marker": "o"},
     {"color": INK, "marker": "D", "markerfacecolor": CARD},
+    {"color": MUTED, "marker": "s"},
 )
-_APART = 0.3  # of a row, between scenarios
+_ROW_SHARE = 0.6  # of a row's height, over which its scenarios are spread
+_BOUND: dict[str, Any] = {"color": BAD, "linestyle": (0, (4, 3)), "linewidth": 1.4}
 
 
-def levels(scores: Mapping[str, Sequence[Level]], floor: float | None, floor_of: str) -> Figure:
-    """Draw the scores of up to two runs, one row a score.
+def score_levels(scores: Mapping[str, Sequence[Level]], metrics: Mapping[str, MetricRules]) -> Figure:
+    """Return the scores of one or more scenarios with their confidence intervals, one row a score.
+
+    A single bound is a named line over the whole chart; several bounds are marks in the rows of their scores.
 
     Args:
-        scores: By run; every run has the same scores in the same order, the gated one first.
-        floor: Of the gated score; None where it has none.
-        floor_of: Name of the gated score.
+        scores: By the scenario's name; all scenarios have the same scores in the same order.
+        metrics: The gated scores with their bounds. Bounds outside 0 to 1 are on another scale than the
+            levels, and are not drawn.
     """
     figure, [axes] = new_figure()
     names = [level.name for level in next(iter(scores.values()))]
-    for index, ((run, levels), look) in enumerate(zip(scores.items(), _LOOKS, strict=False)):
-        shift = _APART * (index - (len(scores) - 1) / 2)
-        values = [level.value for level in levels]
-        errors = [
-            [level.value - level.low for level in levels],
-            [level.high - level.value for level in levels],
-        ]
-        rows = [row + shift for row in range(len(levels))]
+    step = _ROW_SHARE / len(scores)
+    for index, (scenario, levels) in enumerate(scores.items()):
+        shift = step * (index - (len(scores) - 1) / 2)
         axes.errorbar(
-            values,
-            rows,
-            xerr=errors,
-            label=run,
+            [level.value for level in levels],
+            [row + shift for row in range(len(levels))],
+            xerr=[
+                [level.value - level.low for level in levels],
+                [level.high - level.value for level in levels],
+            ],
+            label=scenario,
             linestyle="",
             markersize=6,
             capsize=3,
             elinewidth=1.4,
-            **look,
+            **_STYLES[index % len(_STYLES)],
         )
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=LINE)
     axes.margins(x=0.12)
-    if floor is not None:
-        _mark_floor(axes, floor, floor_of)
+    _mark_bounds(axes, names, metrics)
     axes.set_xlabel("score")
     if len(scores) > 1:
         legend(axes)
     return figure
 
 
-def _mark_floor(axes: Axes, floor: float, floor_of: str) -> None:
-    axes.axvline(floor, color=BAD, linestyle=(0, (4, 3)), linewidth=1.4)
-    # The label stands on the side with more room: beyond the axes are the names of the scores.
-    right = floor < sum(axes.get_xlim()) / 2
+def _mark_bounds(axes: Axes, names: Sequence[str], metrics: Mapping[str, MetricRules]) -> None:
+    bounds = [
+        (name, label, value)
+        for name, rules in metrics.items()
+        for label, value in (("floor", rules.floor), ("ceiling", rules.ceiling))
+        if name in names and value is not None and 0 <= value <= 1
+    ]
+    if len(bounds) != 1:
+        for name, _, value in bounds:
+            row = names.index(name)
+            axes.plot([value, value], [row - 0.45, row + 0.45], **_BOUND)
+        return
+    [(name, label, value)] = bounds
+    axes.axvline(value, **_BOUND)
+    # The label is on the side with more room: beyond the axes are the names of the scores.
+    right = value < sum(axes.get_xlim()) / 2
     axes.annotate(
-        f"floor of {floor_of}", (floor, 0.02), xycoords=("data", "axes fraction"),
+        f"{label} of {name}", (value, 0.02), xycoords=("data", "axes fraction"),
         xytext=(5 if right else -5, 0), textcoords="offset points",
         ha="left" if right else "right", va="bottom", color=BAD,
     )  # fmt: skip

@@ -1,7 +1,8 @@
-"""How every figure looks: size, type, colours, and the few elements that figures share."""
+"""The style of page and figures: colours, sizes, fonts, and the elements that figures share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -9,20 +10,41 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from weighbridge.report.colors import PALETTE
+
+@dataclass(frozen=True)
+class Colour:
+    """The two values of a role, as #rrggbb. Light values are unique: figures are mapped to roles by them."""
+
+    light: str
+    dark: str
+
+
+# Ink, muted, accent, good, bad and open have a contrast of at least 4.5 : 1 on paper and on card.
+PALETTE = {
+    "ink": Colour("#1c2226", "#e6e9eb"),
+    "muted": Colour("#59636b", "#a3adb5"),
+    "line": Colour("#d9dee2", "#343c43"),
+    "paper": Colour("#fbfbfa", "#14181b"),
+    "card": Colour("#ffffff", "#1b2024"),
+    "accent": Colour("#0f6483", "#6cc4e4"),
+    "wash": Colour("#dcebf1", "#1f3a46"),
+    "good": Colour("#1d6f42", "#6fcf97"),
+    "bad": Colour("#a8321f", "#ff9b87"),
+    "open": Colour("#7a5600", "#e8b84a"),
+}
 
 # A figure is shown between 340 and 560 pixels wide, so that 11 points stay readable on a phone.
 _WIDTH_IN, _HEIGHT_IN = 4.6, 3.0
 _POINTS = 11
-_ROOM = 1.12  # of an axis, above the highest that it has to show
-_ROOM_FOR_NAME = 1.3  # where a name stands there
+_HEADROOM = 1.12  # length of an axis over its largest value
+_HEADROOM_WITH_NAME = 1.3  # where a name is written above the values
 _FAR = 3  # times the largest value: a limit so far away is named, not drawn
 
 INK, MUTED, LINE, CARD, ACCENT, WASH, BAD = (
     PALETTE[role].light for role in ("ink", "muted", "line", "card", "accent", "wash", "bad")
 )
 _STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
     "font.size": _POINTS,
     "axes.titlesize": _POINTS,
     "axes.titlelocation": "left",
@@ -61,13 +83,13 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Apply the style while figures are made and written."""
+    """Apply the style to all figures that are made and written in this context."""
     with mpl.rc_context(_STYLE):
         yield
 
 
 def new_figure(rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """Make a figure of one plot, or of several under each other that share their horizontal axis."""
+    """Return a figure and its plots, one below the other with a common horizontal axis."""
     figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN + 1.1 * (rows - 1)))
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     for each in axes:
@@ -78,7 +100,7 @@ def new_figure(rows: int = 1) -> tuple[Figure, list[Axes]]:
 
 
 def compact(value: float, _position: int | None = None) -> str:
-    """Word a tick: 0.05, 12, 4,800, 150k, 1.5M."""
+    """Return the label of a tick: 0.05, 12, 4,800, 150k, 1.5M."""
     for size, letter in ((1e6, "M"), (1e5, "k")):
         if abs(value) >= size:
             return f"{value / (1e3 if letter == 'k' else size):.4g}{letter}"
@@ -86,13 +108,13 @@ def compact(value: float, _position: int | None = None) -> str:
 
 
 def share_axis(axes: Axes) -> None:
-    """Make the vertical axis one of shares, from 0 to 100 %."""
+    """Scale the vertical axis from 0 to 100 %."""
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
 
 
 def time_axis(axes: Axes, duration_s: float) -> None:
-    """Label the horizontal axis as time since the first issue, in minutes for runs that are long."""
+    """Label the horizontal axis as time since the first issue, in minutes for runs above 3 minutes."""
     minutes = duration_s > 180
     axes.set_xlim(0, duration_s)
     if minutes:
@@ -105,20 +127,20 @@ def time_axis(axes: Axes, duration_s: float) -> None:
 
 
 def seconds_axis(axes: Axes, largest: float, limit_s: float | None, *, vertical: bool) -> None:
-    """Scale an axis of latencies from 0, and draw their limit: dashed, and named, so that it needs no colour.
+    """Scale an axis of latencies from 0, and draw their limit as a dashed line with its name.
 
-    A limit that lies far above all values is named at the axis's end and not drawn: it would flatten them.
+    A limit far above all values is named at the axis's end and not drawn, because it would flatten the curve.
 
     Args:
         axes: The plot.
         largest: The largest value, in seconds.
-        limit_s: None where there is no limit.
+        limit_s: None: there is no limit.
         vertical: Whether the latencies are on the vertical axis.
     """
     far = limit_s is not None and limit_s > _FAR * largest
     end = largest if limit_s is None or far else max(largest, limit_s)
-    room = _ROOM_FOR_NAME if far and vertical else _ROOM
-    (axes.set_ylim if vertical else axes.set_xlim)(0, room * max(end, 1e-9))
+    headroom = _HEADROOM_WITH_NAME if far and vertical else _HEADROOM
+    (axes.set_ylim if vertical else axes.set_xlim)(0, headroom * max(end, 1e-9))
     if limit_s is None:
         return
     name = f"limit {limit_s:g} s" + (", far above" if far else "")
@@ -136,5 +158,5 @@ def seconds_axis(axes: Axes, largest: float, limit_s: float | None, *, vertical:
 
 
 def legend(axes: Axes) -> None:
-    """Name the lines above the plot, where they hide nothing."""
+    """Add a legend above the plot, where it hides nothing."""
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1.02), ncols=4, columnspacing=1.2, handletextpad=0.5)

@@ -1,4 +1,4 @@
-"""Figures of the machines: the server's queue and memory, GPUs, and processor cores."""
+"""Charts of the system: the servers' queues and KV caches, GPUs, and processor cores."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from weighbridge.report.figures.style import (
     share_axis,
     time_axis,
 )
-from weighbridge.report.telemetry_series import Band, Curve
+from weighbridge.report.telemetry_series import SeriesBand, TimeSeries
 
 _LINES: tuple[dict[str, Any], ...] = (
     {"color": ACCENT},
@@ -26,57 +26,57 @@ _LINES: tuple[dict[str, Any], ...] = (
 _GIB = 2**30
 
 
-def queue(running: Curve, waiting: Curve, kv_usage: Band, duration_s: float) -> Figure:
-    """Draw requests running and waiting in the servers, all together, and the KV cache's use of each."""
+def queue(running: TimeSeries, waiting: TimeSeries, kv_usage: SeriesBand, duration_s: float) -> Figure:
+    """Return the requests running and waiting in all servers, and the use of their KV caches (0 to 1)."""
     figure, [requests, cache] = new_figure(rows=2)
-    _lines(requests, {"running": running, "waiting": waiting})
+    _draw_lines(requests, {"running": running, "waiting": waiting})
     requests.set_title("requests")
     legend(requests)
-    _band(cache, kv_usage)
+    _draw_band(cache, kv_usage)
     share_axis(cache)
     cache.set_title("KV cache in use")
     time_axis(cache, duration_s)
     return figure
 
 
-def gpus(utilisation: Band, power_w: Curve, memory_bytes: Band, duration_s: float) -> Figure:
-    """Draw the GPUs' utilisation, their power all together, and each one's memory."""
+def gpus(utilisation: SeriesBand, power_w: TimeSeries, memory_bytes: SeriesBand, duration_s: float) -> Figure:
+    """Return the GPUs' utilisation (0 to 1), total power in watts, and used memory in bytes each."""
     figure, [busy, power, memory] = new_figure(rows=3)
-    _band(busy, utilisation)
+    _draw_band(busy, utilisation)
     share_axis(busy)
     busy.set_title("utilisation")
-    _lines(power, {"power": power_w})
+    _draw_lines(power, {"power": power_w})
     power.set_title("power of all, W")
-    _band(memory, _scaled(memory_bytes, 1 / _GIB))
+    _draw_band(memory, _scaled(memory_bytes, 1 / _GIB))
     memory.set_ylim(bottom=0)
     memory.set_title("memory of each, GiB")
     time_axis(memory, duration_s)
     return figure
 
 
-def cores(used: Mapping[str, Curve], duration_s: float) -> Figure:
-    """Draw the processor cores that client and server use; at most three lines."""
+def cores(used: Mapping[str, TimeSeries], duration_s: float) -> Figure:
+    """Return the processor cores in use, in up to three lines by name."""
     figure, [axes] = new_figure()
-    _lines(axes, used)
+    _draw_lines(axes, used)
     axes.set_title("cores")
     time_axis(axes, duration_s)
     legend(axes)
     return figure
 
 
-def _lines(axes: Axes, curves: Mapping[str, Curve]) -> None:
-    for (name, curve), look in zip(curves.items(), _LINES, strict=False):
-        axes.plot(curve.time_s, curve.value, label=name, linewidth=1.4, **look)
-    highest = max((float(curve.value.max()) for curve in curves.values() if len(curve.value)), default=0)
+def _draw_lines(axes: Axes, series: Mapping[str, TimeSeries]) -> None:
+    for (name, one), style in zip(series.items(), _LINES, strict=False):
+        axes.plot(one.time_s, one.value, label=name, linewidth=1.4, **style)
+    highest = max((float(one.value.max()) for one in series.values() if len(one.value)), default=0)
     axes.set_ylim(0, 1.12 * highest or 1)
 
 
-def _band(axes: Axes, band: Band) -> None:
-    """Draw the mean of several curves, and their spread behind it."""
+def _draw_band(axes: Axes, band: SeriesBand) -> None:
+    """Draw the mean of several series in front of their range."""
     if band.count > 1:
         axes.fill_between(band.time_s, band.low, band.high, color=WASH, linewidth=0)
     axes.plot(band.time_s, band.mean, color=ACCENT, linewidth=1.4)
 
 
-def _scaled(band: Band, factor: float) -> Band:
-    return Band(band.time_s, band.low * factor, band.mean * factor, band.high * factor, band.count)
+def _scaled(band: SeriesBand, factor: float) -> SeriesBand:
+    return SeriesBand(band.time_s, band.low * factor, band.mean * factor, band.high * factor, band.count)

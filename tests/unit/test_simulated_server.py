@@ -1,0 +1,89 @@
+"""A connection of the simulated server, without a network: how requests are cut out of what arrives."""
+
+import asyncio
+import gc
+import weakref
+from itertools import pairwise
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weighbridge.simulate.simulated_server import SimulatedServer, _Connection
+
+REQUESTS = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world"
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n"
+)
+
+
+class Transport:
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written, self.closed = b"", False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Server:
+    """Keeps the bodies that it is given; stands in for the real one behind a connection."""
+
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(1 << 12))
+        self.bodies: list[bytes] = []
+
+    def complete(self, _connection: _Connection, body: bytes) -> None:
+        self.bodies.append(body)
+
+
+def connected() -> tuple[Server, Transport, _Connection]:
+    server, transport = Server(), Transport()
+    connection = _Connection(cast("SimulatedServer", server))
+    connection.connection_made(cast("asyncio.Transport", transport))
+    return server, transport, connection
+
+
+def receive(server: Server, connection: _Connection, data: bytes) -> None:
+    connection.get_buffer(-1)
+    server.buffer[: len(data)] = data
+    connection.buffer_updated(len(data))
+
+
+@given(st.lists(st.integers(0, len(REQUESTS)), max_size=8))
+def test_bodies_come_whole_however_they_arrive(cuts: list[int]) -> None:
+    server, _, connection = connected()
+    edges = [0, *sorted(set(cuts) - {0, len(REQUESTS)}), len(REQUESTS)]
+    for start, stop in pairwise(edges):
+        receive(server, connection, REQUESTS[start:stop])
+    assert server.bodies == [b"hello world", b"hello world"]
+
+
+@pytest.mark.parametrize("data", [b"no HTTP at all\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"])
+def test_what_is_no_request_is_refused(data: bytes) -> None:
+    server, transport, connection = connected()
+    receive(server, connection, data)
+    assert transport.written.startswith(b"HTTP/1.1 400 ")
+    assert transport.closed
+
+
+def test_a_closed_connection_is_freed_without_a_garbage_collector() -> None:
+    gc.disable()
+    try:
+        server, _, connection = connected()
+        receive(server, connection, REQUESTS)
+        connection.connection_lost(None)
+        gone = weakref.ref(connection)
+        del connection
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -1,4 +1,4 @@
-"""What the load client costs, beside the ways others send the same requests, in one interleaved run.
+"""Measure the cost of the load client and of other ways to send the same requests, interleaved.
 
     python bench/client.py [--rounds 5] [--quick]
 
@@ -75,7 +75,7 @@ def endpoint(behaviour: Behaviour | None = None) -> Iterator[str]:
 
 
 def store_of(folder: Path, samples: int) -> Path:
-    """Make a store of distinct bodies, unless it is there."""
+    """Write a store of distinct bodies unless it exists."""
     if (folder / "manifest.json").exists() and RequestStore.open(folder).manifest.count == samples:
         return folder
     prefix, suffix = envelope(ProductCatalogue(Prompt(system="", user="")), "m", RequestSettings())
@@ -99,7 +99,7 @@ def store_of(folder: Path, samples: int) -> Path:
 
 
 def small_round(samples: int, duration_s: float) -> Round:
-    """Make a round of so many samples; a Server run lasts as long as its passes."""
+    """Return a round with this number of samples; a Server run lasts as long as its passes."""
     demo = load_round(
         str(HERE.parent / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds" / "demo.yaml")
     )
@@ -118,7 +118,7 @@ class Driven:
     first_s: float
 
     def figures(self) -> Figures:
-        """List what the tables show."""
+        """Return the values of the tables."""
         return {
             "cpu_us": self.report.client_cpu_us_per_request,
             "rate": self.report.achieved_qps,
@@ -170,13 +170,13 @@ def our_client(
 
 
 def load_processes() -> list[psutil.Process]:
-    """Find the client's processes: this one's children that run weighbridge.client."""
+    """Return the client's processes: children of this process that run weighbridge.client."""
     children = psutil.Process().children()
     return [child for child in children if any("weighbridge.client" in part for part in child.cmdline())]
 
 
 def private_bytes(process: psutil.Process) -> int:
-    """Read what a process has to itself; clean pages of the store belong to the page cache."""
+    """Return a process's private memory; clean pages of the store belong to the page cache."""
     try:
         text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
     except OSError:
@@ -227,7 +227,7 @@ def against_the_oracle(folder: Path) -> Figures:
 
 
 def interleaved(contenders: dict[str, Callable[[], Figures]], rounds: int) -> dict[str, list[Figures]]:
-    """Run each once a round, in another order each time."""
+    """Run each once a round, in a different order each time."""
     results: dict[str, list[Figures]] = defaultdict(list)
     for turn in range(rounds):
         names = list(contenders)
@@ -243,7 +243,7 @@ def _brief(figures: Figures) -> str:
 
 
 def summarise(runs: list[Figures]) -> dict[str, dict[str, float]]:
-    """Give median, smallest and largest of each figure."""
+    """Return the median, smallest and largest of each value."""
     return {
         key: {
             "median": statistics.median(run[key] for run in runs),

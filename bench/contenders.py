@@ -1,4 +1,4 @@
-"""Other ways to send the same requests, each in a process of its own: what the client is compared with.
+"""Send the same requests in other ways, each in a process of its own, to compare the client with.
 
     python bench/contenders.py NAME URL STORE REQUESTS CONCURRENCY
 
@@ -20,7 +20,7 @@ PATH = "/v1/chat/completions"
 
 
 class Clock:
-    """CPU and wall time since it was made."""
+    """CPU and wall time since its creation."""
 
     def __init__(self) -> None:
         self._cpu, self._wall = time.process_time(), time.perf_counter()
@@ -74,7 +74,7 @@ def reference(url: str, bodies: Bodies, requests: int, concurrency: int) -> dict
 
 
 def aiohttp_bytes(url: str, bodies: Bodies, requests: int, concurrency: int) -> dict[str, float]:
-    """Send bytes encoded beforehand with aiohttp, what published submissions patched into the reference."""
+    """Send bytes that were encoded beforehand with aiohttp, as published submissions patched the reference to do."""
     import aiohttp
 
     encoded = [bytes(bodies[number % len(bodies)]) for number in range(min(requests, len(bodies)))]
@@ -100,7 +100,7 @@ def aiohttp_bytes(url: str, bodies: Bodies, requests: int, concurrency: int) -> 
 
 
 def blocking_socket(url: str, bodies: Bodies, requests: int, _concurrency: int) -> dict[str, float]:
-    """Send and receive on one blocking socket, without parsing anything: the floor in Python."""
+    """Send and receive on one blocking socket, without parsing anything: the lower bound in Python."""
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as link:
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

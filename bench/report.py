@@ -1,4 +1,4 @@
-"""What the report of a full-size run costs: four runs of 48,289 requests and 20 minutes of telemetry.
+"""Measure the report of a full-size run: four runs of 48,289 requests and 20 minutes of telemetry.
 
     python bench/report.py [--results runs/rehearsal/results] [--keep FOLDER]
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measured(*options: object) -> tuple[float, float]:
-    """Run the command; tell its wall time in seconds and the largest peak of any so far, in MB."""
+    """Run the command; return its wall time in s and the largest memory peak of any command so far in MB."""
     command = [sys.executable, "-m", "weighbridge", "report", *map(str, options)]
     start = time.perf_counter()
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
@@ -58,7 +58,7 @@ def measured(*options: object) -> tuple[float, float]:
 
 
 def full_size(source: Path, results: Path) -> Path:
-    """Copy the runs without their large logs' copies, and lay beside them what the rehearsal lacks."""
+    """Copy the runs without the copies of their large logs, and add what the rehearsal lacks."""
     for scenario in ("offline", "server"):
         shutil.copytree(source / scenario, results / scenario, dirs_exist_ok=True)
         for mode in ("performance", "accuracy"):

@@ -1,4 +1,4 @@
-"""How fast the request store is built, beside the way the reference loads its samples, interleaved.
+"""Measure how fast the request store is built and how fast the reference loads its samples, interleaved.
 
     python bench/store.py [--samples 6000] [--rounds 3]
 
@@ -33,7 +33,7 @@ SIDE = 800  # pixels; with the blur below a JPEG of some 84 KB
 
 
 def picture(number: int) -> bytes:
-    """Make a picture that is as hard to encode as a photograph."""
+    """Return an image that is as hard to encode as a photograph."""
     noise = Image.effect_noise((SIDE, SIDE), 90 + number % 7).filter(ImageFilter.GaussianBlur(1.3))
     buffer = io.BytesIO()
     Image.merge("RGB", (noise, noise.rotate(90), noise.rotate(180))).save(buffer, format="JPEG", quality=80)
@@ -41,7 +41,7 @@ def picture(number: int) -> bytes:
 
 
 def make_dataset(folder: Path, samples: int) -> None:
-    """Write one split of so many rows; a few pictures serve all."""
+    """Write one split with this number of rows; they share a few images."""
     pictures = [picture(number) for number in range(20)]
     print(f"pictures of {statistics.mean(map(len, pictures)) / 1e3:.0f} KB", file=sys.stderr)
     table = pa.table(
@@ -57,7 +57,7 @@ def make_dataset(folder: Path, samples: int) -> None:
 
 
 def load_as_the_reference(folder: Path, prompt: Path) -> int:
-    """Load all samples as message objects, one after the other; returns how many."""
+    """Load all samples as message objects, one after the other; return their number."""
     import datasets  # not at the top: the store's encoding processes import this file again
 
     datasets.disable_progress_bars()

@@ -1,4 +1,4 @@
-"""What it costs to watch a run: CPU time of the recording at its one sample a second.
+"""Measure the CPU time of telemetry at its rate of one sample a second.
 
     python bench/telemetry.py [--seconds 15] [--rounds 3]
 
@@ -53,7 +53,7 @@ TREE = (
 
 @dataclass(frozen=True)
 class Case:
-    """What is watched beside the host and the load client."""
+    """What is recorded beside the host and the load client."""
 
     name: str
     endpoints: int = 0
@@ -71,7 +71,7 @@ CASES = (
 
 
 def page_of(engines: int) -> str:
-    """Make the page of so many engines from that of two."""
+    """Return the page of this number of engines, made from that of two."""
     lines = PAGE.read_text().splitlines(keepends=True)
     first = 'engine="0"'
     return "".join(
@@ -85,7 +85,7 @@ def page_of(engines: int) -> str:
 
 @contextmanager
 def process(code: str, *arguments: str) -> Iterator[tuple[int, str]]:
-    """Run Python code that prints a line when it is ready; yields its pid and the line."""
+    """Run Python code that prints a line when it is ready; yield its pid and the line."""
     command = [sys.executable, "-c", code, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
@@ -94,7 +94,7 @@ def process(code: str, *arguments: str) -> Iterator[tuple[int, str]]:
 
 
 def cpu_share(case: Case, folder: Path, seconds: float) -> float:
-    """Record for so long; returns the share of one core that it took."""
+    """Record for this long; return the share of one core that it used."""
     page = folder / "metrics.txt"
     page.write_text(page_of(case.engines))
     with ExitStack() as stack:

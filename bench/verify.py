@@ -1,4 +1,4 @@
-"""How fast `weighbridge verify` proves a folder, beside sha256sum on the same files in the same run.
+"""Measure how fast `weighbridge verify` verifies a folder, and sha256sum on the same files.
 
     python bench/verify.py [--gigabytes 2] [--files 8] [--rounds 5]
 
@@ -32,7 +32,7 @@ def make_folder(folder: Path, total_bytes: int, files: int) -> None:
 
 
 def contenders(folder: Path, lock: Path) -> dict[str, list[str]]:
-    """Name the commands to compare.
+    """Return the commands to compare.
 
     sha256sum on all cores, and verify on one, tell apart what the cores and what the library bring.
     """

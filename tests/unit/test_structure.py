@@ -1,6 +1,7 @@
 """The structure of the package: order of the rooms, no circles, unique names, files of a readable length."""
 
 import ast
+import importlib
 import importlib.util
 import re
 from collections import defaultdict
@@ -101,6 +102,26 @@ def test_no_two_public_types_have_the_same_name() -> None:
 def test_no_file_is_too_long_to_read_at_once() -> None:
     lengths = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def _outside() -> list[Path]:
+    """Return the files outside the package that import from it and that no test runs as a whole."""
+    return [
+        *(ROOT / "bench").glob("*.py"),
+        *(ROOT / "workflow" / "rules").glob("*.smk"),
+        *rooms.PACKAGE.glob("benchmarks/*/demo/*.py"),
+        *(ROOT / "tests" / "end_to_end").glob("*.py"),
+        *(ROOT / "tests" / "cluster").glob("*.py"),
+    ]
+
+
+@pytest.mark.parametrize("path", _outside(), ids=lambda path: path.name)
+def test_what_files_outside_import_from_the_package_exists(path: Path) -> None:
+    statement = r"^ *from (weighbridge[\w.]*) import (\([^)]*\)|[^\n]*)"
+    for module, names in re.findall(statement, path.read_text(), re.MULTILINE):
+        imported = importlib.import_module(module)
+        for name in re.findall(r"(\w+)(?: as \w+)?(?:,|\s|\)|$)", re.sub(r"#.*", "", names).strip("()")):
+            assert hasattr(imported, name) or f"{module}.{name}" in MODULES, f"{module} has no {name}"
 
 
 # The checks themselves, on small packages that break each rule.

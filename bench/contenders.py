@@ -74,7 +74,7 @@ def reference(url: str, bodies: Bodies, requests: int, concurrency: int) -> dict
 
 
 def aiohttp_bytes(url: str, bodies: Bodies, requests: int, concurrency: int) -> dict[str, float]:
-    """Send bytes that were encoded beforehand with aiohttp, as published submissions patched the reference to do."""
+    """Send bytes that were encoded beforehand with aiohttp, as patches of published submissions do."""
     import aiohttp
 
     encoded = [bytes(bodies[number % len(bodies)]) for number in range(min(requests, len(bodies)))]

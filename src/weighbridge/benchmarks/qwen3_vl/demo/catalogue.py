@@ -1,4 +1,4 @@
-"""Writes the demo's dataset: a small shop's catalogue in the columns and the layout of the benchmark's own.
+"""Write the demo's dataset: the catalogue of a small shop, in the columns and layout of the benchmark's own.
 
 Run as `.venv/bin/python demo/catalogue.py`.
 """

@@ -1,4 +1,4 @@
-"""Records how the served model answers one known request, so that a wrong build is noticed before it counts.
+"""Record how the served model answers one known request, so that a wrong build is found before a run.
 
 Run as `.venv/bin/python demo/golden.py`. The server is started as demo/config.yaml says, and the request is
 the one that the client would send.

@@ -1,4 +1,4 @@
-"""Writes what the demo's model learns from: products of other seeds, in the client's own messages.
+"""Write the training data of the demo's model: products of other seeds, in the messages of the client.
 
 Run as `.venv/bin/python demo/lessons.py FOLDER`; a program of its own, because the messages come from the
 workflow's environment and torch lives in the server's. FOLDER receives

@@ -1,4 +1,4 @@
-"""Draws the catalogue's product pictures: one silhouette a category, in varied colour, light, place and tilt.
+"""Draw the catalogue's product pictures: one silhouette a category, in varied colour, light, place and tilt.
 
 Everything is drawn twice too large on a transparent sheet of 100 x 100 units and then scaled down: that gives
 smooth edges without any font, texture or asset file. Chance comes only from the generator the caller passes.

@@ -1,4 +1,4 @@
-"""Makes the model's tokenizer: a byte-level BPE of the shop's few words, in Qwen's form."""
+"""Make the model's tokenizer: a byte-level BPE of the shop's few words, in Qwen's form."""
 
 from __future__ import annotations
 

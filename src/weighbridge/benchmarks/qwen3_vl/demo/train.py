@@ -1,4 +1,4 @@
-"""Trains the demo's model from nothing, until it reads listings and pictures and answers as it should.
+"""Train the demo's model from scratch until it reads listings and images and answers correctly.
 
 Run as `.venv-server/bin/python demo/train.py LESSONS OUT`: LESSONS is the folder that lessons.py wrote, OUT
 receives the checkpoint. It takes about 15 minutes on two cores.
@@ -116,7 +116,7 @@ def endless_batches(lessons: list[Lesson], generator: np.random.Generator) -> It
 
 
 def rate(step: int) -> float:
-    """Return the share of PEAK_RATE at a step: a short rise, then half a cosine down to nothing."""
+    """Return the share of PEAK_RATE at a step: a short rise, then half a cosine down to 0."""
     rise = min(1.0, (step + 1) / WARMUP_STEPS)
     return rise * 0.5 * (1 + math.cos(math.pi * step / STEPS))
 
@@ -190,7 +190,7 @@ def category_in(answer: str) -> str:
 
 
 def main(folder: Path, out: Path) -> None:
-    """Train, convert, save, and say what the result is worth on lessons that it never saw."""
+    """Train, convert, save, and print the scores on lessons that were not trained on."""
     torch.manual_seed(SEED)
     sys.stdout.reconfigure(line_buffering=True)
     texts = [json.loads(line) for line in (folder / "lessons.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -35,10 +35,11 @@ import pyarrow.parquet as pq
 
 from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue, Prompt
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.client.process_group import Progress
+from weighbridge.client.issuer import Target
+from weighbridge.client.process_group import SampleCounts
 from weighbridge.config.round import Mode, Round
 from weighbridge.config.settings import ClientSettings, RequestSettings
-from weighbridge.loadgen.issuer import drive
+from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.records.run_record import REQUESTS_TABLE, LoadReport
 from weighbridge.requests.encoding import envelope
 from weighbridge.requests.store import RequestStore, StoreOrigin, write_store
@@ -144,22 +145,15 @@ def our_client(
     """Drive one run with LoadGen."""
     private = [0]
 
-    def watch(_progress: Progress) -> None:
+    def watch(_counts: SampleCounts) -> None:
         private.append(sum(private_bytes(process) for process in load_processes()))
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = out or Path(temporary)
-        report = drive(
-            round_=small_round(samples, 1.0),
-            scenario=scenario,
-            mode=Mode.PERFORMANCE,
-            target_qps=target_qps,
-            store=store,
-            endpoints=urls,
-            client=ClientSettings(workers=workers, connections=connections),
-            out=folder,
-            progress=watch,
-        )
+        round_ = small_round(samples, 1.0)
+        issuer = LoadGenIssuer(round_, round_.scenarios[scenario], Mode.PERFORMANCE, target_qps)
+        client = ClientSettings(workers=workers, connections=connections)
+        report = issuer.issue(Target(urls, RequestStore.open(store), client), folder, watch)
         table = pq.read_table(folder / REQUESTS_TABLE)
         # LoadGen's own figures count from the scheduled time, so its process's lateness is in them.
         summary = (folder / "mlperf_log_summary.txt").read_text()
@@ -170,9 +164,9 @@ def our_client(
 
 
 def load_processes() -> list[psutil.Process]:
-    """Return the client's processes: children of this process that run weighbridge.client."""
-    children = psutil.Process().children()
-    return [child for child in children if any("weighbridge.client" in part for part in child.cmdline())]
+    """Return the client's processes: children of this process that run a worker or LoadGen."""
+    modules = {"weighbridge.client.worker", "weighbridge.loadgen.loadgen_process"}
+    return [child for child in psutil.Process().children() if modules & set(child.cmdline())]
 
 
 def private_bytes(process: psutil.Process) -> int:

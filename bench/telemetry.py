@@ -102,7 +102,7 @@ def cpu_share(case: Case, folder: Path, seconds: float) -> float:
             f"http://127.0.0.1:{stack.enter_context(process(SERVE, str(page)))[1]}"
             for _ in range(case.endpoints)
         )
-        stack.enter_context(process(IDLE, "-m", "weighbridge.loadgen.process", "{}"))
+        stack.enter_context(process(IDLE, "-m", "weighbridge.loadgen.loadgen_process", "{}"))
         stack.enter_context(process(IDLE, "-m", "weighbridge.client.worker", '{"number":0}'))
         pids = ()
         if case.processes:

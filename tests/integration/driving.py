@@ -2,39 +2,41 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from endpoint import Endpoint
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.client.process_group import Progress
+from weighbridge.client.issuer import Target
+from weighbridge.client.process_group import Observe
 from weighbridge.config.round import Mode, Round
 from weighbridge.config.settings import ClientSettings, RequestSettings
-from weighbridge.loadgen.issuer import drive
+from weighbridge.core.openai_api import Api
+from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.records.run_record import LoadReport
-from weighbridge.requests.store import StoreOrigin, write_store
+from weighbridge.requests.store import RequestStore, StoreOrigin, write_store
 
 _DEMO = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds" / "demo.yaml"
 
 
-def small_store(out: Path, samples: int, *, stream: bool = False, padding: int = 0) -> Path:
+def small_store(
+    out: Path, samples: int, *, stream: bool = False, padding: int = 0, api: Api = Api.CHAT
+) -> Path:
     """Write a store whose requests say 'sample N', which the scripted endpoint reads."""
     settings = RequestSettings(stream=stream)
-    prefix = '{"model":"tiny","stream":true,"messages":' if stream else '{"model":"tiny","messages":'
-    suffix = ',"stream_options":{"include_usage":true}}' if stream else "}"
-    contents = (f"sample {number} " + "x" * padding for number in range(samples))
-    bodies = (
-        f"{prefix}{json.dumps([{'role': 'user', 'content': content}])}{suffix}".encode()
-        for content in contents
+    prefix = f'{{"model": "tiny", "{api.prompt_field}": '
+    suffix = ', "stream": true, "stream_options": {"include_usage": true}}' if stream else "}"
+
+    def body(number: int) -> bytes:
+        text = f"sample {number} " + "x" * padding
+        prompt = [{"role": "user", "content": text}] if api is Api.CHAT else text
+        return f"{prefix}{json.dumps(prompt)}{suffix}".encode()
+
+    origin = StoreOrigin(
+        benchmark="b", api=api, model_name="tiny", settings=settings, prefix=prefix, suffix=suffix
     )
-    write_store(
-        out,
-        bodies,
-        lambda: StoreOrigin(
-            benchmark="none", model_name="tiny", settings=settings, prefix=prefix, suffix=suffix
-        ),
-    )
+    write_store(out, map(body, range(samples)), lambda: origin)
     return out
 
 
@@ -86,20 +88,17 @@ def run_against(
     duration_s: float = 0.1,
     token_latencies: bool = False,
     padding: int = 0,
-    progress: Callable[[Progress], None] | None = None,
+    api: Api = Api.CHAT,
+    observe: Observe | None = None,
     **client: object,
 ) -> Run:
-    """Run LoadGen once against the endpoints."""
+    """Drive one run."""
     round_ = small_round(samples, duration_s=duration_s, token_latencies=token_latencies)
-    report = drive(
-        round_=round_,
-        scenario=round_.scenario(scenario),
-        mode=mode,
-        target_qps=target_qps,
-        store=small_store(folder / "store", samples, stream=stream, padding=padding),
-        endpoints=tuple(e.url if isinstance(e, Endpoint) else e for e in endpoints),
-        client=ClientSettings.parse({"connections": 32, **client}, "test"),
-        out=folder / "run",
-        progress=progress,
+    issuer = LoadGenIssuer(round_, round_.scenarios[scenario], mode, target_qps)
+    store = small_store(folder / "store", samples, stream=stream, padding=padding, api=api)
+    target = Target(
+        tuple(e.url if isinstance(e, Endpoint) else e for e in endpoints),
+        RequestStore.open(store),
+        ClientSettings.parse({"connections": 32, **client}, "test"),
     )
-    return Run(report, folder / "run")
+    return Run(issuer.issue(target, folder / "run", observe), folder / "run")

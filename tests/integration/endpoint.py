@@ -10,6 +10,8 @@ from enum import Enum
 from types import TracebackType
 from typing import Self
 
+from weighbridge.core.openai_api import Api
+
 _SAMPLE = re.compile(rb"sample (\d+)")
 
 
@@ -37,17 +39,21 @@ def http(body: bytes, status: int = 200, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def completion(content: object, tokens: int | None = 3) -> bytes:
-    """Make the body of a chat completion; without tokens it has no usage."""
-    body: dict[str, object] = {"choices": [{"index": 0, "message": {"content": content}}]}
+def _choice(api: Api, key: str, content: object) -> dict[str, object]:
+    return {"index": 0, key: {"content": content}} if api is Api.CHAT else {"index": 0, "text": content}
+
+
+def completion(content: object, tokens: int | None = 3, api: Api = Api.CHAT) -> bytes:
+    """Make the body of an answer; without tokens it has no usage."""
+    body: dict[str, object] = {"choices": [_choice(api, "message", content)]}
     if tokens is not None:
         body["usage"] = {"completion_tokens": tokens}
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def answer(content: object, tokens: int | None = 3) -> list[Step]:
+def answer(content: object, tokens: int | None = 3, api: Api = Api.CHAT) -> list[Step]:
     """Answer well."""
-    return [http(completion(content, tokens))]
+    return [http(completion(content, tokens, api))]
 
 
 def chunked(*pieces: bytes) -> bytes:
@@ -56,11 +62,9 @@ def chunked(*pieces: bytes) -> bytes:
     return head + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
-def events(*pieces: str, tokens: int | None = 3, done: bool = True) -> bytes:
-    """Make the events of a streamed completion."""
-    chunks: list[dict[str, object]] = [
-        {"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces
-    ]
+def events(*pieces: str, tokens: int | None = 3, done: bool = True, api: Api = Api.CHAT) -> bytes:
+    """Make the events of a streamed answer."""
+    chunks: list[dict[str, object]] = [{"choices": [_choice(api, "delta", piece)]} for piece in pieces]
     if tokens is not None:
         chunks.append({"choices": [], "usage": {"completion_tokens": tokens}})
     lines = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]

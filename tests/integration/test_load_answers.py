@@ -9,6 +9,7 @@ from driving import Run, run_against
 from endpoint import End, Endpoint, Step, answer, chunked, completion, events, http
 
 from weighbridge.config.round import Mode
+from weighbridge.core.openai_api import Api
 
 TEXTS = [
     "plain",
@@ -26,11 +27,19 @@ def failed_by(run: Run) -> dict[int, object]:
     return {int(str(error["sample"])): error["kind"] for error in run.errors}
 
 
-@pytest.mark.parametrize("scenario", ["offline", "server"])
-@pytest.mark.parametrize("workers", [1, 3])
-def test_every_text_arrives_byte_by_byte(scenario: str, workers: int, tmp_path: Path) -> None:
-    with Endpoint(lambda sample: answer(TEXTS[sample % 8])) as endpoint:
-        run = run_against([endpoint], tmp_path, 40, scenario=scenario, workers=workers)
+@pytest.mark.parametrize(
+    ("scenario", "workers", "api"),
+    [
+        ("offline", 1, Api.CHAT),
+        ("offline", 3, Api.COMPLETIONS),
+        ("server", 1, Api.COMPLETIONS),
+        ("server", 3, Api.CHAT),
+    ],
+)
+def test_every_text_arrives_byte_by_byte(scenario: str, workers: int, api: Api, tmp_path: Path) -> None:
+    with Endpoint(lambda sample: answer(TEXTS[sample % 8], api=api)) as endpoint:
+        run = run_against([endpoint], tmp_path, 40, scenario=scenario, workers=workers, api=api)
+    assert all(head.startswith(f"POST {api.path} HTTP/1.1\r\n".encode()) for head in endpoint.heads)
     assert run.answers == {sample: TEXTS[sample % 8].encode() for sample in range(40)}
     assert run.report.completed == run.report.issued == 40
     assert run.report.failures == 0
@@ -86,9 +95,10 @@ def test_a_stream_may_be_cut_at_every_byte(tmp_path: Path) -> None:
     assert set(run.answers.values()) == {"ü🥾\ndata: x".encode()}
 
 
-def test_first_tokens_reach_loadgen(tmp_path: Path) -> None:
+@pytest.mark.parametrize("api", Api)
+def test_first_tokens_reach_loadgen(api: Api, tmp_path: Path) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    first, rest = events("one ", tokens=None, done=False), events("two", tokens=7)
+    first, rest = events("one ", tokens=None, done=False, api=api), events("two", tokens=7, api=api)
 
     def chunk(data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data)
@@ -102,6 +112,7 @@ def test_first_tokens_reach_loadgen(tmp_path: Path) -> None:
             scenario="server",
             mode=Mode.PERFORMANCE,
             token_latencies=True,
+            api=api,
         )
     assert run.report.failed == {}
     detail = (run.out / "mlperf_log_detail.txt").read_text()
@@ -110,40 +121,45 @@ def test_first_tokens_reach_loadgen(tmp_path: Path) -> None:
     assert values["result_first_token_mean_latency_ns"] < 0.08e9 < 0.1e9 < values["result_mean_latency_ns"]
 
 
-BAD: dict[str, tuple[Sequence[Step], str]] = {
-    "429": ([http(b'{"error": "slow down"}', 429)], "http_status"),
-    "500": ([http(b"", 500)], "http_status"),
-    "503 and gone": ([http(b"overloaded", 503), End.CLOSE], "http_status"),
-    "no JSON": ([http(b"<html>")], "malformed"),
-    "half the JSON": ([http(completion("x")[:-5])], "malformed"),
-    "no choices": ([http(b'{"choices": []}')], "malformed"),
-    "no UTF-8": ([http(b'{"choices": [{"message": {"content": "\xff"}}]}')], "malformed"),
-    "half a surrogate": ([http(b'{"choices": [{"message": {"content": "\\ud800"}}]}')], "malformed"),
-    "a number for a text": ([http(completion(3))], "malformed"),
-    "no HTTP": ([b"220 smtp ready\r\n", End.CLOSE], "malformed"),
-    "null": (answer(None), "null_content"),
-    "empty": (answer(""), "empty"),
-    "no usage": (answer("x", None), "missing_usage"),
-    "cut in the body": ([http(completion("x"))[:-5], End.CLOSE], "reset"),
-    "cut in the head": ([b"HTTP/1.1 200 OK\r\nContent-", End.CLOSE], "reset"),
-    "reset": ([End.RESET], "reset"),
-    "closed without a word": ([End.CLOSE], "reset"),
-    "cut within a chunk": ([chunked(completion("x"))[:-20], End.CLOSE], "reset"),
-    "silence": ([End.HANG], "timeout"),
-    "half and silence": ([http(completion("x"))[:-5], End.HANG], "timeout"),
-}
+def bad_answers(api: Api) -> dict[str, tuple[Sequence[Step], str]]:
+    """Make answers that are failures, each with the outcome that it must be counted as."""
+    good = completion("x", api=api)
+    return {
+        "429": ([http(b'{"error": "slow down"}', 429)], "http_status"),
+        "500": ([http(b"", 500)], "http_status"),
+        "503 and gone": ([http(b"overloaded", 503), End.CLOSE], "http_status"),
+        "no JSON": ([http(b"<html>")], "malformed"),
+        "half the JSON": ([http(good[:-5])], "malformed"),
+        "no choices": ([http(b'{"choices": []}')], "malformed"),
+        "no UTF-8": ([http(good.replace(b'"x"', b'"\xff"'))], "malformed"),
+        "half a surrogate": ([http(good.replace(b'"x"', rb'"\ud800"'))], "malformed"),
+        "a number for a text": ([http(completion(3, api=api))], "malformed"),
+        "no HTTP": ([b"220 smtp ready\r\n", End.CLOSE], "malformed"),
+        "null": (answer(None, api=api), "null_content"),
+        "empty": (answer("", api=api), "empty"),
+        "no usage": (answer("x", None, api), "missing_usage"),
+        "cut in the body": ([http(good)[:-5], End.CLOSE], "reset"),
+        "cut in the head": ([b"HTTP/1.1 200 OK\r\nContent-", End.CLOSE], "reset"),
+        "reset": ([End.RESET], "reset"),
+        "closed without a word": ([End.CLOSE], "reset"),
+        "cut within a chunk": ([chunked(good)[:-20], End.CLOSE], "reset"),
+        "silence": ([End.HANG], "timeout"),
+        "half and silence": ([http(good)[:-5], End.HANG], "timeout"),
+    }
 
 
-@pytest.mark.parametrize("scenario", ["offline", "server"])
-def test_every_failure_is_counted_by_kind_and_never_sent_again(scenario: str, tmp_path: Path) -> None:
-    scripts = list(BAD.values())
+@pytest.mark.parametrize(("scenario", "api"), [("offline", Api.CHAT), ("server", Api.COMPLETIONS)])
+def test_every_failure_is_counted_by_kind_and_never_sent_again(
+    scenario: str, api: Api, tmp_path: Path
+) -> None:
+    scripts = list(bad_answers(api).values())
     samples = 2 * len(scripts)
 
     def script(sample: int) -> Sequence[Step]:
-        return scripts[sample // 2][0] if sample % 2 else answer(f"good {sample}")
+        return scripts[sample // 2][0] if sample % 2 else answer(f"good {sample}", api=api)
 
     with Endpoint(script) as endpoint:
-        run = run_against([endpoint], tmp_path, samples, scenario=scenario, request_timeout_s=2)
+        run = run_against([endpoint], tmp_path, samples, scenario=scenario, api=api, request_timeout_s=2)
     assert failed_by(run) == {2 * number + 1: kind for number, (_, kind) in enumerate(scripts)}
     expected = [kind for _, kind in scripts]
     assert run.report.failed == {kind: expected.count(kind) for kind in expected}
@@ -154,25 +170,28 @@ def test_every_failure_is_counted_by_kind_and_never_sent_again(scenario: str, tm
     }
 
 
-BAD_STREAMS: dict[str, tuple[Sequence[Step], str]] = {
-    "no end": ([chunked(events("x", done=False))], "malformed"),
-    "no JSON": ([chunked(b"data: {\n\n" + events("x"))], "malformed"),
-    "an error event": (
-        [chunked(b'data: {"error": {"message": "out of memory"}}\n\ndata: [DONE]\n\n')],
-        "malformed",
-    ),
-    "no stream": ([http(completion("x"))], "malformed"),
-    "no text": ([chunked(events(""))], "empty"),
-    "no usage": ([chunked(events("x", tokens=None))], "missing_usage"),
-    "cut": ([chunked(events("x"))[:60], End.CLOSE], "reset"),
-    "500": ([http(b"{}", 500)], "http_status"),
-}
+def bad_streams(api: Api) -> dict[str, tuple[Sequence[Step], str]]:
+    """Make streams that are failures, each with the outcome that it must be counted as."""
+    return {
+        "no end": ([chunked(events("x", done=False, api=api))], "malformed"),
+        "no JSON": ([chunked(b"data: {\n\n" + events("x", api=api))], "malformed"),
+        "an error event": (
+            [chunked(b'data: {"error": {"message": "out of memory"}}\n\ndata: [DONE]\n\n')],
+            "malformed",
+        ),
+        "no stream": ([http(completion("x", api=api))], "malformed"),
+        "no text": ([chunked(events("", api=api))], "empty"),
+        "no usage": ([chunked(events("x", tokens=None, api=api))], "missing_usage"),
+        "cut": ([chunked(events("x", api=api))[:60], End.CLOSE], "reset"),
+        "500": ([http(b"{}", 500)], "http_status"),
+    }
 
 
-def test_every_failure_of_a_stream_is_counted_by_kind(tmp_path: Path) -> None:
-    scripts = list(BAD_STREAMS.values())
+@pytest.mark.parametrize("api", Api)
+def test_every_failure_of_a_stream_is_counted_by_kind(api: Api, tmp_path: Path) -> None:
+    scripts = list(bad_streams(api).values())
     with Endpoint(lambda sample: scripts[sample][0]) as endpoint:
-        run = run_against([endpoint], tmp_path, len(scripts), stream=True)
+        run = run_against([endpoint], tmp_path, len(scripts), stream=True, api=api)
     assert failed_by(run) == {number: kind for number, (_, kind) in enumerate(scripts)}
 
 

@@ -15,10 +15,12 @@ import pytest
 from driving import Run, run_against, small_round, small_store
 from endpoint import End, Endpoint, answer, http
 
-from weighbridge.config.round import Mode
+from weighbridge.client.issuer import Target
+from weighbridge.config.round import Mode, Round
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError, SetupError
-from weighbridge.loadgen.issuer import drive
+from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
+from weighbridge.requests.store import RequestStore
 
 SCENARIOS = ["offline", "server"]
 
@@ -102,7 +104,7 @@ def test_a_killed_worker_ends_the_run(scenario: str, tmp_path: Path) -> None:
 def test_a_killed_loadgen_ends_the_run(scenario: str, tmp_path: Path) -> None:
     with (
         Endpoint(lambda _: [0.2, *answer("x")]) as endpoint,
-        once(lambda: len(endpoint.seen) > 40, lambda: process_of("loadgen.process").kill()),
+        once(lambda: len(endpoint.seen) > 40, lambda: process_of("loadgen.loadgen_process").kill()),
     ):
         run, took_s = long_run([endpoint], tmp_path, scenario)
     assert run.report.aborted == "LoadGen's process was killed by SIGKILL"
@@ -218,9 +220,8 @@ def test_a_key_that_is_not_set_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_report_counts_what_was_sent(tmp_path: Path) -> None:
-    seen = []
     with Endpoint(lambda sample: [http(b"", 500)] if sample == 3 else [0.05, *answer("x")]) as endpoint:
-        run = run_against([endpoint], tmp_path, 50, progress=seen.append)
+        run = run_against([endpoint], tmp_path, 50)
     report = run.report
     assert report.sent_bytes == (tmp_path / "store" / "bodies.bin").stat().st_size
     assert report.received_bytes == 49 * len(answer("x")[0]) + len(http(b"", 500))
@@ -244,21 +245,15 @@ def test_wrong_seeds_are_refused(tmp_path: Path) -> None:
         )
 
 
-def drive_with(round_: object, folder: Path, connections: int = 4) -> None:
-    drive(
-        round_=round_,  # type: ignore[arg-type]
-        scenario="offline",
-        mode=Mode.PERFORMANCE,
-        target_qps=10,
-        store=small_store(folder / "store", 5),
-        endpoints=("http://127.0.0.1:9",),
-        client=ClientSettings(connections=connections),
-        out=folder / "run",
-    )
+def drive_with(round_: Round, folder: Path, connections: int = 4) -> None:
+    store = RequestStore.open(small_store(folder / "store", 5))
+    target = Target(("http://127.0.0.1:9",), store, ClientSettings(connections=connections))
+    issuer = LoadGenIssuer(round_, round_.scenarios["offline"], Mode.PERFORMANCE, 10)
+    issuer.issue(target, folder / "run")
 
 
 def test_another_number_of_samples_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds 5 requests, round demo wants 6"):
+    with pytest.raises(InputError, match="holds 5 requests, the round wants 6"):
         drive_with(small_round(6), tmp_path)
 
 

@@ -18,8 +18,10 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import Mode
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
+from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.records.search_record import Peak, Probe
-from weighbridge.run import Setup, execute
+from weighbridge.run.execute import execute
+from weighbridge.run.session import Setup
 from weighbridge.simulate.behaviour import Behaviour
 from weighbridge.simulate.oracle import peak_qps
 
@@ -42,7 +44,10 @@ def write_round(folder: Path, samples: int = SAMPLES, limit_s: float = LIMIT_S) 
                 "extends": "demo",
                 "name": "small",
                 "samples": samples,
-                "scenarios": {"offline": rules, "server": {**rules, "target_latency_s": limit_s}},
+                "scenarios": {
+                    "offline": rules,
+                    "server": {**rules, "limits": {"latency": {"limit_s": limit_s}}},
+                },
             }
         )
     )
@@ -65,7 +70,9 @@ class System:
         self.setup = Setup(load_round(str(self.round_file)), self.server, self.client, proof, self.store)
 
     def measure_offline(self) -> None:
-        execute(self.setup, "offline", Mode.PERFORMANCE, 100, self.folder / "offline")
+        round_ = self.setup.round_
+        issuer = LoadGenIssuer(round_, round_.scenarios["offline"], Mode.PERFORMANCE, 100)
+        execute(self.setup, issuer, self.folder / "offline")
 
     def search(self, name: str = "peak", **search: object) -> subprocess.Popen[str]:
         options = {
@@ -112,7 +119,7 @@ def test_the_true_peak_is_found_for_three_capacities(tmp_path: Path) -> None:
             for system, behaviour in zip(systems, BEHAVIOURS, strict=True):
                 peak = system.find(attempt)
                 run = system.folder / peak.confirmed_by
-                true_qps = peak_qps(run, system.store, behaviour, system.setup.round_)
+                true_qps = peak_qps(run, system.store, behaviour, system.setup.round_, "server")
                 errors.append(peak.peak_qps / true_qps - 1)
                 assert sum(probe.kind == "probe" for probe in peak.probes) <= 10
             print("relative errors:", errors)

@@ -1,5 +1,6 @@
 """The simulated server, measured by our own client, against the oracle that computes its latencies."""
 
+import itertools
 import socket
 import time
 import urllib.request
@@ -13,6 +14,7 @@ from openai import OpenAI
 from simulating import simulated
 
 from weighbridge.config.round import Mode
+from weighbridge.core.openai_api import Api
 from weighbridge.requests.store import RequestStore
 from weighbridge.simulate.behaviour import Behaviour, body_hash, predict, service_times_s
 
@@ -71,9 +73,9 @@ def test_shares_of_failures_arrive_as_such(tmp_path: Path) -> None:
             "missing_usage": 0.1,
         }
     )
-    for stream in (False, True):
+    for stream, api in itertools.product((False, True), Api):
         with simulated(behaviour) as url:
-            run = run_against([url], tmp_path / str(stream), 300, stream=stream)
+            run = run_against([url], tmp_path / f"{stream}-{api}", 300, stream=stream, api=api)
         failed = run.report.failed
         assert 35 < failed["http_status"] < 90
         assert 15 < failed["malformed"] < 50
@@ -118,6 +120,9 @@ def test_the_openai_client_understands_it() -> None:
         assert text == whole.choices[0].message.content
         assert first_s >= 0.095
         assert time.monotonic() - started >= 0.19
+        assert client.completions.create(model="tiny", prompt="x").choices[0].text == text
+        parts = client.completions.create(model="tiny", prompt="x", stream=True)
+        assert "".join(part.choices[0].text for part in parts if part.choices) == text
         with urllib.request.urlopen(f"{url}/health") as response:
             assert response.status == 200
 

@@ -1,7 +1,7 @@
 """What a round becomes in LoadGen's user.conf."""
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.loadgen.user_conf import user_conf
+from weighbridge.loadgen.loadgen_settings import user_conf
 
 
 def test_user_conf_names_the_model_in_every_line() -> None:

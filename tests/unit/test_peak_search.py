@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from probes import probe
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.client.process_group import Progress
+from weighbridge.client.process_group import SampleCounts
 from weighbridge.config.settings import SearchSettings
 from weighbridge.loadgen.early_stopping import max_over_latency
-from weighbridge.loadgen.schedule import server_schedule_s
+from weighbridge.loadgen.work_size import server_schedule_s
 from weighbridge.records.search_record import Probe
 from weighbridge.search.next_step import Found, GivenUp, Step, next_step
-from weighbridge.search.probe_judgement import Drowning, FullRun, judge, sure_growth
-from weighbridge.search.prober import haste, probing_round
+from weighbridge.search.probe_judgement import FullRun, OverloadDetector, judge, sure_growth
+from weighbridge.search.prober import probing_round, rate_correction
 from weighbridge.simulate.behaviour import predict
 
 V6 = load_round("v6.0")
@@ -148,33 +148,35 @@ def test_growth_is_that_of_the_line_and_noise_has_none(slope: float, seed: int) 
     assert sure_growth(issued_s[:10], noise[:10]) is None
 
 
-def drive(drowning: Drowning, arriving_qps: float, served_qps: float, duration_s: float) -> float | None:
+def drive(
+    detector: OverloadDetector, arriving_qps: float, served_qps: float, duration_s: float
+) -> float | None:
     """Tell a watch twice a second how a run stands; return when it ended the run."""
     for tick in range(int(2 * duration_s)):
         now_s = tick / 2
-        state = Progress(int(arriving_qps * now_s), int(min(arriving_qps, served_qps) * now_s), 0)
-        if drowning(1000 + now_s, state) is not None:
+        state = SampleCounts(int(arriving_qps * now_s), int(min(arriving_qps, served_qps) * now_s), 0)
+        if detector(1000 + now_s, state) is not None:
             return now_s
     return None
 
 
 def test_a_run_that_drowns_is_ended_and_one_that_keeps_up_is_not() -> None:
-    ended_s = drive(Drowning(12, 29), 20, 10, 300)
+    ended_s = drive(OverloadDetector(12, 29), 20, 10, 300)
     assert ended_s is not None
     assert 24 <= ended_s < 40
-    assert drive(Drowning(12, 29), 10, 10, 300) is None
+    assert drive(OverloadDetector(12, 29), 10, 10, 300) is None
     # A little above its capacity, and not for long: what waits can still be served in time.
-    assert drive(Drowning(12, 29), 10.2, 10, 300) is None
+    assert drive(OverloadDetector(12, 29), 10.2, 10, 300) is None
 
 
 def test_a_server_that_has_only_begun_is_given_time() -> None:
-    assert drive(Drowning(12, 0), 20, 0, 23) is None
-    assert drive(Drowning(12, 0), 20, 0, 30) == 24
+    assert drive(OverloadDetector(12, 0), 20, 0, 23) is None
+    assert drive(OverloadDetector(12, 0), 20, 0, 30) == 24
 
 
 def test_a_probe_is_issued_at_the_full_runs_realised_rate() -> None:
     count = 900
-    target = 10 * haste(V6, 48289) / haste(V6, count)
+    target = 10 * rate_correction(V6, 48289) / rate_correction(V6, count)
     probe_s = server_schedule_s(count, target, SEED)[-1]
     full_s = server_schedule_s(48289, 10, SEED)[-1]
     assert count / probe_s == pytest.approx(48289 / full_s)
@@ -214,7 +216,7 @@ def test_short_probes_find_the_full_runs_peak_of_a_computed_queue(
             probes.append(seen(len(probes) + 1, step, passes(step.target_qps)))
             continue
         count = round(step.target_qps * settings.probe_s)
-        rate = step.target_qps * haste(V6, queries) / haste(V6, count)
+        rate = step.target_qps * rate_correction(V6, queries) / rate_correction(V6, count)
         due_s = server_schedule_s(count, rate, SEED)
         latency_s = predict(due_s, generator.choice(service_s, count), servers)
         full = FullRun(queries, queries / step.target_qps, limit_s, 0.99)

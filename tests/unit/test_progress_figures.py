@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.client.frames import Kind
-from weighbridge.client.process_group import Progress
-from weighbridge.client.request_log import RECORD_TYPE, Records
-from weighbridge.client.request_log_tail import RecordsTail
+from weighbridge.client.frames import RequestOutcome
+from weighbridge.client.issuer import IssuePlan
+from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.request_log import RECORD_TYPE, Records, RequestLogTail
 from weighbridge.config.round import Mode
 from weighbridge.core.percentiles import percentile_of_sorted
+from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.monitor import run_progress as progress_module
-from weighbridge.monitor.run_progress import LatencyHistogram, MeasurementPlan, RunProgress
+from weighbridge.monitor.run_progress import LatencyHistogram, RunProgress
 
 NS = 10**9
 
@@ -46,9 +47,16 @@ def test_what_no_clock_gives_stays_within_the_buckets() -> None:
     assert histogram.percentile_s(0.99) == pytest.approx(1e5, rel=0.01)
 
 
-def records(count: int, *, planned_ns: int, sent_ns: int, end_ns: int, kind: Kind = Kind.OK) -> Records:
+def records(
+    count: int, *, planned_ns: int, sent_ns: int, end_ns: int, outcome: RequestOutcome = RequestOutcome.OK
+) -> Records:
     made = np.zeros(count, dtype=RECORD_TYPE)
-    made["planned_ns"], made["sent_ns"], made["end_ns"], made["kind"] = planned_ns, sent_ns, end_ns, kind
+    made["planned_ns"], made["sent_ns"], made["end_ns"], made["outcome"] = (
+        planned_ns,
+        sent_ns,
+        end_ns,
+        outcome,
+    )
     return made
 
 
@@ -56,7 +64,7 @@ def test_a_tail_reads_each_record_once_and_none_torn(tmp_path: Path) -> None:
     path = tmp_path / "requests.bin"
     data = np.arange(5 * RECORD_TYPE.itemsize, dtype=np.uint8).tobytes()
     path.write_bytes(b"")
-    tail, read = RecordsTail(path), []
+    tail, read = RequestLogTail(path), []
     with path.open("ab", buffering=0) as stream:
         for start in range(0, len(data), 50):
             stream.write(data[start : start + 50])
@@ -81,19 +89,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def server_plan(expected: int = 1000, target_qps: float = 10) -> MeasurementPlan:
-    return MeasurementPlan(
-        "server performance", "server", True, target_qps, expected, expected / target_qps, 12
-    )
+def plan(scenario: str = "server", expected: int = 1000, target_qps: float = 10) -> IssuePlan:
+    scheduled = scenario == "server"
+    schedule_s = expected / target_qps
+    limit_s = 12 if scheduled else None
+    return IssuePlan("x", scenario, Mode.PERFORMANCE, scheduled, target_qps, expected, schedule_s, limit_s)
 
 
 def test_a_server_run_ends_with_its_schedule_or_with_what_is_in_flight(tmp_path: Path, clock: Clock) -> None:
-    progress = RunProgress(server_plan(), tmp_path)
+    progress = RunProgress(plan(), tmp_path)
     assert progress.figures().left_s is None
-    progress(Progress(1, 0, 0))
+    progress(SampleCounts(1, 0, 0))
     for second in range(1, 41):
         clock.now_s = 1000 + second
-        progress(Progress(10 * second, 10 * second - 5, 0))
+        progress(SampleCounts(10 * second, 10 * second - 5, 0))
         figures = progress.figures()
         assert figures.left_s == pytest.approx(100 - second)
     assert figures.recent_qps == pytest.approx(10, rel=0.02)
@@ -101,19 +110,17 @@ def test_a_server_run_ends_with_its_schedule_or_with_what_is_in_flight(tmp_path:
     # The schedule is over, and the server is behind: 200 are open, and it does ten a second.
     for second in range(41, 101):
         clock.now_s = 1000 + second
-        progress(Progress(1000, 395 + 10 * (second - 40) - 195, 0))
+        progress(SampleCounts(1000, 395 + 10 * (second - 40) - 195, 0))
         figures = progress.figures()
     assert figures.open == 1000 - 800
     assert figures.left_s == pytest.approx(200 / 10, rel=0.02)
 
 
 def test_an_offline_run_goes_on_at_the_rate_so_far(tmp_path: Path, clock: Clock) -> None:
-    progress = RunProgress(
-        MeasurementPlan("offline performance", "offline", False, 50, 1000, 20, None), tmp_path
-    )
-    progress(Progress(1000, 0, 0))
+    progress = RunProgress(plan("offline", target_qps=50), tmp_path)
+    progress(SampleCounts(1000, 0, 0))
     clock.now_s += 10
-    progress(Progress(1000, 250, 50))
+    progress(SampleCounts(1000, 250, 50))
     figures = progress.figures()
     assert (figures.completed, figures.failed, figures.open) == (200, 50, 750)
     assert figures.qps == pytest.approx(20)
@@ -121,8 +128,8 @@ def test_an_offline_run_goes_on_at_the_rate_so_far(tmp_path: Path, clock: Clock)
 
 
 def test_more_than_expected_is_no_more_than_all(tmp_path: Path) -> None:
-    progress = RunProgress(server_plan(expected=10), tmp_path)
-    progress(Progress(12, 12, 0))
+    progress = RunProgress(plan(expected=10), tmp_path)
+    progress(SampleCounts(12, 12, 0))
     assert progress.figures().expected == 12
 
 
@@ -132,13 +139,13 @@ def test_latencies_come_from_what_was_answered(
 ) -> None:
     stale = records(50, planned_ns=1, sent_ns=1, end_ns=900 * NS)
     (tmp_path / "requests.bin").write_bytes(stale.tobytes())
-    progress = RunProgress(MeasurementPlan("x", scenario, scenario == "server", 10, 100, 10, 12), tmp_path)
+    progress = RunProgress(plan(scenario, 100), tmp_path)
     # Until LoadGen's process has spoken, what lies there is an earlier run's.
     assert progress.figures().p99_s is None
     good = records(99, planned_ns=998 * NS, sent_ns=1000 * NS, end_ns=1001 * NS)
-    late = records(1, planned_ns=0, sent_ns=0, end_ns=1001 * NS, kind=Kind.TIMEOUT)
+    late = records(1, planned_ns=0, sent_ns=0, end_ns=1001 * NS, outcome=RequestOutcome.TIMEOUT)
     (tmp_path / "requests.bin").write_bytes(np.concatenate([good, late]).tobytes())
-    progress(Progress(100, 100, 1))
+    progress(SampleCounts(100, 100, 1))
     figures = progress.figures()
     assert figures.p50_s == pytest.approx(latency_s, rel=0.006)
     assert figures.p99_s == pytest.approx(latency_s, rel=0.006)
@@ -147,15 +154,17 @@ def test_latencies_come_from_what_was_answered(
     progress.close()
 
 
+def test_queries_one_after_the_other_go_on_to_the_expected_count(tmp_path: Path, clock: Clock) -> None:
+    progress = RunProgress(plan("single-stream", 100), tmp_path)
+    progress(SampleCounts(1, 0, 0))
+    clock.now_s += 10
+    progress(SampleCounts(41, 40, 0))
+    assert progress.figures().left_s == pytest.approx(60 / 4)
+
+
 def test_a_plan_is_what_loadgen_will_do() -> None:
-    plan = MeasurementPlan.of(
-        "x", load_round("v6.0"), load_round("v6.0").scenarios["server"], Mode.PERFORMANCE, 80.2
-    )
-    assert (plan.expected, plan.limit_s) == (2 * 48289, 12)
-    assert plan.schedule_s == pytest.approx(1203, abs=1)
-    assert (
-        MeasurementPlan.of(
-            "x", load_round("v6.0"), load_round("v6.0").scenarios["offline"], Mode.ACCURACY, 80
-        ).expected
-        == 48289
-    )
+    v6 = load_round("v6.0")
+    planned = LoadGenIssuer(v6, v6.scenarios["server"], Mode.PERFORMANCE, 80.2).plan
+    assert (planned.label, planned.expected, planned.limit_s) == ("server performance", 2 * 48289, 12)
+    assert planned.schedule_s == pytest.approx(1203, abs=1)
+    assert LoadGenIssuer(v6, v6.scenarios["offline"], Mode.ACCURACY, 80).plan.expected == 48289

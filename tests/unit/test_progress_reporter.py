@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from rich.console import RenderableType
 
-from weighbridge.client.process_group import Progress
+from weighbridge.client.issuer import IssuePlan
+from weighbridge.client.process_group import SampleCounts
+from weighbridge.config.round import Mode
 from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING, shows_panels
 from weighbridge.monitor import reporter as reporter_module
 from weighbridge.monitor.reporter import Reporter, reporting
-from weighbridge.monitor.run_progress import MeasurementPlan
 from weighbridge.records.progress_record import PROGRESS_FILE, Phase, State
 
-PLAN = MeasurementPlan("server performance", "server", True, 10, 100, 10, 12)
+PLAN = IssuePlan("server performance", "server", Mode.PERFORMANCE, True, 10, 100, 10, 12)
 
 
 def written(folder: Path) -> State:
@@ -41,9 +42,9 @@ def test_each_phase_is_written_as_it_comes(tmp_path: Path) -> None:
         reporter.enter(Phase.WARMING)
         assert await_state(out, Phase.WARMING).figures is None
         progress = reporter.measure(PLAN, out)
-        progress(Progress(100, 60, 0))
+        progress(SampleCounts(100, 60, 0))
         state = await_state(out, Phase.RUNNING)
-        progress(Progress(100, 100, 1))
+        progress(SampleCounts(100, 100, 1))
         figures = await_state(out, Phase.COLLECTING).figures
     assert state.label == "server performance"
     assert figures is not None

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from weighbridge.monitor.render import render_line, render_panel
-from weighbridge.records.progress_record import Figures, Phase, State
+from weighbridge.records.progress_record import Phase, ProgressFigures, State
 
-RUNNING = Figures(
+RUNNING = ProgressFigures(
     scenario="server",
     scheduled=True,
     expected=96578,

@@ -8,7 +8,7 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round_settings import requests_of_round
 from weighbridge.config.settings import RequestSettings, Sampling
 from weighbridge.core.errors import InputError
-from weighbridge.loadgen.seeds import carried_seeds
+from weighbridge.loadgen.loadgen_settings import carried_seeds
 
 ROUNDS = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds"
 V60, V61 = load_round("v6.0"), load_round("v6.1")

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.loadgen.schedule import server_schedule_s
+from weighbridge.loadgen.work_size import server_schedule_s
 
 
 @given(st.floats(0.5, 50), st.integers(1, 3000))

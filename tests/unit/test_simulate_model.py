@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.core.errors import InputError
-from weighbridge.simulate.behaviour import Behaviour, RequestOutcome, body_hash, predict, service_times_s
+from weighbridge.simulate.behaviour import Behaviour, OutcomeDraws, body_hash, predict, service_times_s
 
 BODIES = [b"%d of many different bodies" % number for number in range(20_000)]
 
@@ -74,14 +74,14 @@ def test_service_times_follow_their_distribution(behaviour: Behaviour, mean_s: f
 
 
 def test_shares_are_kept() -> None:
-    outcome = RequestOutcome(Behaviour(right=0.8, failures={"hang": 0.1, "status_500": 0.05}))
+    outcome = OutcomeDraws(Behaviour(right=0.8, failures={"hang": 0.1, "status_500": 0.05}))
     keys = [body_hash(body) for body in BODIES]
     failures = [outcome.failure(key) for key in keys]
     assert failures.count("hang") / len(keys) == pytest.approx(0.1, abs=0.01)
     assert failures.count("status_500") / len(keys) == pytest.approx(0.05, abs=0.01)
     assert failures.count(None) / len(keys) == pytest.approx(0.85, abs=0.01)
     assert sum(map(outcome.right, keys)) / len(keys) == pytest.approx(0.8, abs=0.01)
-    assert all(map(RequestOutcome(Behaviour()).right, keys))
+    assert all(map(OutcomeDraws(Behaviour()).right, keys))
 
 
 def test_shares_above_one_are_refused() -> None:

@@ -220,7 +220,7 @@ def test_processes_are_told_apart_and_a_server_is_its_whole_tree(
     child = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {BUSY!r}])"
     server = started(IDLE, first=child)
     worker = started(BUSY, "-m", "weighbridge.client.worker", '{"number":3,"store":"s"}')
-    started(IDLE, "-m", "weighbridge.loadgen.process", '{"model":"m"}')
+    started(IDLE, "-m", "weighbridge.loadgen.loadgen_process", '{"model":"m"}')
     started(IDLE)  # nobody's
     source = HostSource((server.pid,))
     first = {(name, metric): value for name, metric, value in source.read()}

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import Mode, ScenarioRules
-from weighbridge.loadgen.schedule import server_schedule_s
 from weighbridge.loadgen.work_size import (
     explain_work,
     largest_target_qps,
     offline_target_qps,
     passes_issued,
     passes_needed,
+    server_schedule_s,
     warn_of_work,
     work_size,
 )

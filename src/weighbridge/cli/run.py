@@ -19,7 +19,7 @@ from weighbridge.config.fingerprint import JobSettings
 from weighbridge.config.round import Mode
 
 if TYPE_CHECKING:
-    from weighbridge.run import Setup
+    from weighbridge.run.session import Setup
 
 
 def register(app: typer.Typer) -> None:
@@ -100,7 +100,8 @@ def run(
     server: ServerJson = None,
     client: ClientJson = None,
     target_qps: Annotated[
-        float | None, typer.Option(help="Offline: expected samples/s; Server: queries/s.")
+        float | None,
+        typer.Option(help="Server: queries/s to issue; elsewhere the expected samples/s."),
     ] = None,
     peak: Annotated[
         Path | None, typer.Option(help="Instead of --target-qps: peak.json, from 'search-qps'.")
@@ -110,8 +111,10 @@ def run(
 ) -> None:
     """Serve the model, drive it with LoadGen once, and write logs and run.json."""
     from weighbridge.core.errors import InputError
+    from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
+    from weighbridge.monitor.reporter import reporting
     from weighbridge.records.search_record import Peak
-    from weighbridge.run import execute
+    from weighbridge.run.execute import execute
     from weighbridge.run.replaced import replacing
 
     told = JobSettings.of(settings, server=server, client=client)
@@ -122,15 +125,16 @@ def run(
     if rate is None:
         raise InputError("give one of --target-qps (or 'target_qps' in --settings) and --peak.")
     setup = setup_of(round_file, told, model, store, program)
+    issuer = LoadGenIssuer(setup.round_, setup.round_.scenario(scenario), mode, rate)
     with replacing(replaced, f"{scenario}-{mode}", out):
-        execute(setup, setup.round_.scenario(scenario), mode, rate, out)
+        execute(setup, issuer, out, reporting)
 
 
 def setup_of(round_file: str, told: JobSettings, model: Path, store: Path, program: Path | None) -> "Setup":
     """Put together what is measured, from the options that say it."""
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.run import Setup
+    from weighbridge.run.session import Setup
     from weighbridge.serving.program import ServerProgram
 
     server = told.required_server()

@@ -47,13 +47,14 @@ def search_qps(
     Starts the server once. Every probe is kept with its verdict and never repeated: after an interruption the
     same command goes on.
     """
+    from weighbridge.monitor.reporter import reporting
     from weighbridge.run.replaced import replacing
     from weighbridge.search.find_peak import find_peak
 
     told = JobSettings.of(settings, server=server, client=client, search=search)
     setup = setup_of(round_file, told, model, store, program)
     with replacing(replaced, f"{scenario}-peak", output):
-        find_peak(setup, setup.round_.scenario(scenario), told.search, offline, output)
+        find_peak(setup, setup.round_.scenario(scenario), told.search, offline, output, reporting)
 
 
 def adopt_peak(
@@ -63,7 +64,7 @@ def adopt_peak(
 ) -> None:
     """Take the full-length run that confirmed the peak as the performance run of its scenario."""
     from weighbridge.run.replaced import replacing
-    from weighbridge.search.adopt import adopt
+    from weighbridge.search.probe_folders import adopt
 
     with replacing(replaced, f"{out.parent.name}-{out.name}", out):
         adopt(peak, out)

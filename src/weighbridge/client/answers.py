@@ -1,14 +1,17 @@
-"""From the bytes of an answer to its text and token count, or to the reason why it is none."""
+"""Read the bytes of an answer: its text and token count, or the reason why it is a failure."""
 
 import msgspec
 
-from weighbridge.client.frames import Kind
+from weighbridge.client.frames import RequestOutcome
+from weighbridge.core.openai_api import Api
+
+_EVIDENCE_BYTES = 2048
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """A request's outcome. `text` is the answer in UTF-8, or for a failure the evidence of it."""
+    """A request's outcome. `text` is the answer in UTF-8, or the evidence of a failure."""
 
-    kind: Kind
+    outcome: RequestOutcome
     text: bytes
     tokens: int = 0
 
@@ -21,47 +24,82 @@ class _Message(msgspec.Struct, gc=False):
     content: str | None = None
 
 
-class _Choice(msgspec.Struct, gc=False):
+class _ChatChoice(msgspec.Struct, gc=False):
     message: _Message
 
+    @property
+    def content(self) -> str | None:
+        return self.message.content
 
-class _Completion(msgspec.Struct, gc=False):
-    choices: list[_Choice]
-    usage: _Usage | None = None
 
-
-class _ChunkChoice(msgspec.Struct, gc=False):
+class _ChatDelta(msgspec.Struct, gc=False):
     delta: _Message
 
+    @property
+    def content(self) -> str | None:
+        return self.delta.content
 
-class _Chunk(msgspec.Struct, gc=False):
-    choices: list[_ChunkChoice]
+
+class _Text(msgspec.Struct, gc=False):
+    """A choice of /v1/completions, whole or a part of a stream."""
+
+    content: str | None = msgspec.field(name="text")
+
+
+class _ChatCompletion(msgspec.Struct, gc=False):
+    choices: list[_ChatChoice]
     usage: _Usage | None = None
 
 
-_decode_completion = msgspec.json.Decoder(_Completion).decode
-_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+class _ChatChunk(msgspec.Struct, gc=False):
+    choices: list[_ChatDelta]
+    usage: _Usage | None = None
 
 
-def read_completion(body: bytes) -> Answer:
-    """Read the JSON body of a chat completion."""
-    try:
-        completion = _decode_completion(body)
-        content = completion.choices[0].message.content
-        text = None if content is None else content.encode()
-    except (msgspec.DecodeError, UnicodeError, IndexError) as error:
-        return Answer(Kind.MALFORMED, _evidence(error, body))
-    return _judge(text, completion.usage, body)
+class _TextCompletion(msgspec.Struct, gc=False):
+    choices: list[_Text]
+    usage: _Usage | None = None
+
+
+_Whole = _ChatCompletion | _TextCompletion
+_Chunk = _ChatChunk | _TextCompletion
+_DECODERS: dict[Api, tuple[msgspec.json.Decoder[_Whole], msgspec.json.Decoder[_Chunk]]] = {
+    Api.CHAT: (msgspec.json.Decoder(_ChatCompletion), msgspec.json.Decoder(_ChatChunk)),
+    Api.COMPLETIONS: (msgspec.json.Decoder(_TextCompletion), msgspec.json.Decoder(_TextCompletion)),
+}
+
+
+class AnswerReader:
+    """Reads the answers of one API, whole or streamed."""
+
+    __slots__ = ("_chunk", "_whole")
+
+    def __init__(self, api: Api) -> None:
+        self._whole, self._chunk = _DECODERS[api]
+
+    def read(self, body: bytes) -> Answer:
+        """Read the JSON body of an answer that was not streamed."""
+        try:
+            completion = self._whole.decode(body)
+            content = completion.choices[0].content
+            text = None if content is None else content.encode()
+        except (msgspec.DecodeError, UnicodeError, IndexError) as error:
+            return Answer(RequestOutcome.MALFORMED, _evidence(error, body))
+        return _judge(text, completion.usage, body)
+
+    def stream(self) -> "EventStream":
+        """Return the reader of one streamed answer."""
+        return EventStream(self._chunk)
 
 
 def _judge(text: bytes | None, usage: _Usage | None, body: bytes) -> Answer:
     if text is None:
-        return Answer(Kind.NULL_CONTENT, body)
+        return Answer(RequestOutcome.NULL_CONTENT, body)
     if not text:
-        return Answer(Kind.EMPTY, body)
+        return Answer(RequestOutcome.EMPTY, body)
     if usage is None:
-        return Answer(Kind.MISSING_USAGE, body)
-    return Answer(Kind.OK, text, usage.completion_tokens)
+        return Answer(RequestOutcome.MISSING_USAGE, body)
+    return Answer(RequestOutcome.OK, text, usage.completion_tokens)
 
 
 def _evidence(error: Exception, body: bytes) -> bytes:
@@ -70,11 +108,12 @@ def _evidence(error: Exception, body: bytes) -> bytes:
 
 
 class EventStream:
-    """A streamed chat completion, read as its pieces come in; pieces may be cut anywhere."""
+    """A streamed answer (server-sent events), read as its pieces arrive; pieces may be cut anywhere."""
 
-    __slots__ = ("_ended", "_failure", "_line", "_raw", "_text", "_usage")
+    __slots__ = ("_decoder", "_ended", "_failure", "_line", "_raw", "_text", "_usage")
 
-    def __init__(self) -> None:
+    def __init__(self, decoder: msgspec.json.Decoder[_Chunk]) -> None:
+        self._decoder = decoder
         self._line = b""
         self._text: list[str] = []
         self._usage: _Usage | None = None
@@ -83,7 +122,7 @@ class EventStream:
         self._raw = b""
 
     def feed(self, piece: bytes) -> str:
-        """Take the next bytes; returns the content that they complete."""
+        """Read the next bytes; return the content that they complete."""
         if len(self._raw) < _EVIDENCE_BYTES:
             self._raw += piece[:_EVIDENCE_BYTES]
         *lines, self._line = (self._line + piece).split(b"\n")
@@ -98,24 +137,21 @@ class EventStream:
             self._ended = True
             return ""
         try:
-            chunk = _decode_chunk(data)
+            chunk = self._decoder.decode(data)
         except (msgspec.DecodeError, UnicodeError) as error:
             self._failure = self._failure or error
             return ""
         if chunk.usage is not None:
             self._usage = chunk.usage
-        content = (chunk.choices[0].delta.content or "") if chunk.choices else ""
+        content = (chunk.choices[0].content or "") if chunk.choices else ""
         if content:
             self._text.append(content)
         return content
 
     def close(self) -> Answer:
-        """Judge the whole, once the response is complete."""
+        """Return the whole answer, once the response is complete."""
         if self._failure is not None:
-            return Answer(Kind.MALFORMED, _evidence(self._failure, self._raw))
+            return Answer(RequestOutcome.MALFORMED, _evidence(self._failure, self._raw))
         if not self._ended:
-            return Answer(Kind.MALFORMED, b"the stream ended without [DONE]: " + self._raw)
+            return Answer(RequestOutcome.MALFORMED, b"the stream ended without [DONE]: " + self._raw)
         return _judge("".join(self._text).encode(), self._usage, self._raw)
-
-
-_EVIDENCE_BYTES = 2048

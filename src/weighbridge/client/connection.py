@@ -7,26 +7,25 @@ block returns, and the worker's epoll calls again.
 
 import os
 import socket
-import ssl
 from time import monotonic_ns
 from typing import Protocol
 
 import httptools
 
-from weighbridge.client.answers import Answer, EventStream, read_completion
+from weighbridge.client.answers import Answer, AnswerReader, EventStream
 from weighbridge.client.endpoint import Endpoint
-from weighbridge.client.frames import Kind
+from weighbridge.client.frames import RequestOutcome
 from weighbridge.requests.bodies import Bodies
 
-EVIDENCE_BYTES = 2048  # of an answer that is no answer, kept for errors.jsonl
+EVIDENCE_BYTES = 2048  # kept of a failed request's response, for errors.jsonl
 
 # One receive buffer for all connections of a process: what is read is parsed before the next read.
-_buffer = bytearray(256 * 1024)
-_view = memoryview(_buffer)
+receive_buffer = bytearray(256 * 1024)
+receive_view = memoryview(receive_buffer)
 
 
 class Request:
-    """A sample on its way: LoadGen's id, its index, where its body lies, its times (monotonic ns)."""
+    """A request in flight: the driver's id, the sample's index, the body's place, times (monotonic ns)."""
 
     __slots__ = ("at", "endpoint", "first_ns", "id", "index", "last_ns", "planned_ns", "sent_ns", "size")
 
@@ -37,14 +36,15 @@ class Request:
 
 
 class Owner(Protocol):
-    """What a connection asks of the worker that owns it."""
+    """What a connection needs of the worker that owns it."""
 
     stream: bool
+    reader: AnswerReader
     bodies: Bodies
     bodies_fd: int
 
     def want_write(self, connection: "Connection", wanted: bool) -> None:
-        """Report writability too, or no longer."""
+        """Start or stop reporting that the socket can be written to."""
 
     def connected(self, connection: "Connection") -> None:
         """Note that the endpoint can be reached."""
@@ -53,7 +53,7 @@ class Owner(Protocol):
         """Note that it cannot."""
 
     def first_content(self, request: Request, text: str) -> None:
-        """Take a stream's first content."""
+        """Note a stream's first content."""
 
     def finished(
         self,
@@ -64,7 +64,7 @@ class Owner(Protocol):
         end_ns: int,
         reusable: bool,
     ) -> None:
-        """Take the outcome of the connection's request."""
+        """Record the outcome of the connection's request."""
 
     def closed(self, connection: "Connection") -> None:
         """Forget a connection that closed while idle."""
@@ -104,7 +104,7 @@ class Connection:
         self._head = b""
         self._received = self._status = 0
         self._complete = self._keep_alive = False
-        self._stream: EventStream | None = EventStream() if self.owner.stream else None
+        self._stream: EventStream | None = self.owner.reader.stream() if self.owner.stream else None
 
     def send(self, request: Request) -> None:
         """Send a request on this open, idle connection."""
@@ -120,7 +120,7 @@ class Connection:
         except BlockingIOError:
             pass
         except OSError as error:
-            # An answer may have come before the server hung up (413, 503): it says more than the error.
+            # The server may have answered before it closed (413, 503): that tells more than the error.
             self._read(error)
             return
         if self._left:
@@ -135,10 +135,10 @@ class Connection:
             self.request.sent_ns = monotonic_ns()
 
     def _transmit(self) -> None:
-        """Write once, and no more: what a full socket did not take waits for its event.
+        """Write once; what a full socket did not take waits for its next event.
 
         Raises:
-            BlockingIOError: the socket takes nothing.
+            BlockingIOError: the socket is full.
             OSError: the connection broke.
         """
         if self._head_left:
@@ -152,7 +152,7 @@ class Connection:
         self._left -= written
 
     def on_event(self, readable: bool) -> None:
-        """Go on, as far as the socket allows; `readable` also stands for errors and hang-ups."""
+        """Continue as far as the socket allows; `readable` also stands for errors and hang-ups."""
         if not self.open:
             self._establish()
             return
@@ -176,16 +176,16 @@ class Connection:
             self.send(self.request)
 
     def _receive(self) -> int:
-        """Read what there is into the common buffer.
+        """Read what has arrived into the common buffer.
 
         Raises:
-            BlockingIOError: there is nothing.
+            BlockingIOError: nothing has arrived.
             OSError: the connection broke.
         """
-        return self.socket.recv_into(_buffer)
+        return self.socket.recv_into(receive_buffer)
 
     def _read(self, broken: OSError | None) -> None:
-        """Read and parse; `broken` is the error that sending met, if it did."""
+        """Read and parse; `broken` is the error that sending met, if any."""
         try:
             count = self._receive()
         except BlockingIOError:
@@ -201,14 +201,16 @@ class Connection:
             return
         now = monotonic_ns()
         if self.request is None:
-            self.owner.closed(self)  # an answer that nobody asked for: the connection is of no more use
+            self.owner.closed(self)  # an answer to no request: the connection cannot be used again
             return
         self._received += count
-        data = _view[:count]
+        data = receive_view[:count]
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(Kind.MALFORMED, f"no HTTP: {error}: ".encode() + bytes(data[:EVIDENCE_BYTES]), now)
+            self._fail(
+                RequestOutcome.MALFORMED, f"not HTTP: {error}: ".encode() + bytes(data[:EVIDENCE_BYTES]), now
+            )
             return
         if self._complete:
             self._finish(now, self._keep_alive and not self._left and broken is None)
@@ -216,7 +218,7 @@ class Connection:
             self._remember_head(data)
 
     def _remember_head(self, data: memoryview) -> None:
-        """Keep the head of an answer that comes in pieces: `_hung_up` needs it."""
+        """Keep the head of an answer that arrives in pieces: `_hung_up` needs it."""
         if b"\r\n\r\n" not in self._head:
             self._head += bytes(data[: 1 << 16])
 
@@ -229,48 +231,48 @@ class Connection:
         else:
             evidence = f"{socket_error(error.errno) if error.errno else error} after "
             evidence += f"{self._received} bytes of the answer: "
-            self._fail(Kind.RESET, evidence.encode() + self._body[:EVIDENCE_BYTES], now)
+            self._fail(RequestOutcome.RESET, evidence.encode() + self._body[:EVIDENCE_BYTES], now)
 
     def _until_close(self) -> bool:
-        """Tell whether the answer names no length, so that its end is the connection's."""
+        """Return whether the response ends when the connection closes (no Content-Length, not chunked)."""
         head, separator, _ = self._head.lower().partition(b"\r\n\r\n")
         if not separator or not head.startswith(b"http/1."):
             return False
         self._status = int(head[9:12])
         return b"\r\ncontent-length:" not in head and b"\r\ntransfer-encoding:" not in head
 
-    def fail(self, kind: Kind, evidence: str) -> None:
-        """End the request, for a reason that lies outside the connection."""
-        self._fail(kind, evidence.encode() + self._body[:EVIDENCE_BYTES], monotonic_ns())
+    def fail(self, outcome: RequestOutcome, evidence: str) -> None:
+        """End the request for a reason outside the connection, such as a timeout."""
+        self._fail(outcome, evidence.encode() + self._body[:EVIDENCE_BYTES], monotonic_ns())
 
-    def _fail(self, kind: Kind, evidence: bytes, now: int) -> None:
-        self.owner.finished(self, Answer(kind, evidence), self._status, self._received, now, False)
+    def _fail(self, outcome: RequestOutcome, evidence: bytes, now: int) -> None:
+        self.owner.finished(self, Answer(outcome, evidence), self._status, self._received, now, False)
 
     def _finish(self, now: int, reusable: bool) -> None:
         request, stream = self.request, self._stream
         assert request is not None
         if self._status != 200:
-            answer = Answer(Kind.HTTP_STATUS, self._body)
-            reusable = False  # a server in trouble may close without saying so, under the next request
+            answer = Answer(RequestOutcome.HTTP_STATUS, self._body)
+            reusable = False  # a server in trouble may close without notice, during the next request
         elif stream is not None:
             answer = stream.close()
         else:
             request.first_ns = request.last_ns = now
-            answer = read_completion(self._body)
+            answer = self.owner.reader.read(self._body)
         status, received = self._status, self._received
         self._reset()
         self.owner.finished(self, answer, status, received, now, reusable)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the socket."""
         self.fd = -1
-        del self._parser  # it refers to this object; without it no cycle keeps the memory
+        del self._parser  # it refers to this object; this breaks the cycle, so that the memory is freed
         self.socket.close()
 
-    # The parser's callbacks. It looks them up by name; those for headers are left out on purpose.
+    # The parser's callbacks, found by name; those for headers are left out on purpose, they would cost time.
 
     def on_body(self, data: bytes) -> None:
-        """Take a piece of the answer's body."""
+        """Add a piece of the response's body."""
         stream = self._stream
         if stream is None or self._parser.get_status_code() != 200:
             self._body = self._body + data if self._body else data
@@ -284,7 +286,7 @@ class Connection:
                 self.owner.first_content(self.request, text)
 
     def on_message_complete(self) -> None:
-        """Take the end of the answer; an interim answer (100, 103) is none."""
+        """Note the end of the response; interim responses (100, 103) do not count."""
         status = self._parser.get_status_code()
         if status >= 200:
             self._status = status
@@ -292,56 +294,6 @@ class Connection:
             self._complete = True
 
 
-class TlsConnection(Connection):
-    """A connection within TLS."""
-
-    def _establish(self) -> None:
-        if not isinstance(self.socket, ssl.SSLSocket):
-            error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if error:
-                self.owner.unreachable(self, socket_error(error))
-                return
-            assert self.endpoint.tls is not None
-            self.socket = self.endpoint.tls.wrap_socket(
-                self.socket, server_hostname=self.endpoint.host, do_handshake_on_connect=False
-            )
-        try:
-            self.socket.do_handshake()
-        except ssl.SSLWantReadError:
-            self.owner.want_write(self, False)
-        except ssl.SSLWantWriteError:
-            self.owner.want_write(self, True)
-        except OSError as error:
-            self.owner.unreachable(self, f"TLS: {error}")
-        else:
-            self._opened()
-
-    def _transmit(self) -> None:
-        # TLS encrypts the bytes, so they must pass through this process. A call that would have blocked has
-        # to be repeated with the same bytes: the head therefore goes out alone.
-        try:
-            if self._head_left:
-                self.socket.sendall(self._head_left)
-                self._head_left = b""
-            end = self._at + self._left
-            while self._left:
-                written = self.socket.send(self.owner.bodies.slice(self._at, end))
-                self._at += written
-                self._left -= written
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError) as error:
-            raise BlockingIOError from error
-
-    def _receive(self) -> int:
-        try:
-            count = self.socket.recv_into(_buffer)
-            # What TLS has decoded already is invisible to epoll: take it now.
-            while isinstance(self.socket, ssl.SSLSocket) and self.socket.pending() and count < len(_buffer):
-                count += self.socket.recv_into(_view[count:])
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
-            raise BlockingIOError from error
-        return count
-
-
 def socket_error(number: int) -> str:
-    """Name a socket's error number as a person would."""
+    """Return the system's text for a socket's error number, in lower case."""
     return os.strerror(number).lower()

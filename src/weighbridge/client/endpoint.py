@@ -1,4 +1,4 @@
-"""One server that a worker talks to: its address, its idle connections, and whether it can be reached."""
+"""A server that a worker sends requests to: address, idle connections, and whether it can be reached."""
 
 import socket
 import ssl
@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from weighbridge.client.connection import Connection
 
-_PATH = "/v1/chat/completions"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -37,8 +36,14 @@ class Endpoint:
         "url",
     )
 
-    def __init__(self, number: int, url: str, api_key: str | None) -> None:
-        """Resolve the URL's host; `url` is a base URL, with or without /v1.
+    def __init__(self, number: int, url: str, path: str, api_key: str | None) -> None:
+        """Resolve the URL's host.
+
+        Args:
+            number: Its place among the endpoints.
+            url: A base URL, with or without /v1.
+            path: Where requests are posted, such as /v1/chat/completions.
+            api_key: Sent as a bearer token; None: no key.
 
         Raises:
             OSError: the host has no address, or the system's certificates cannot be read.
@@ -49,10 +54,10 @@ class Endpoint:
         found = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM)[0]
         self.family, self.address = found[0], found[4]
         self.tls = ssl.create_default_context() if parts.scheme == "https" else None
-        path = parts.path.rstrip("/").removesuffix("/v1") + _PATH
+        target = parts.path.rstrip("/").removesuffix("/v1") + path
         authorization = f"Authorization: Bearer {api_key}\r\n" if api_key else ""
         self.request_head = (
-            f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: application/json\r\n"
+            f"POST {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: application/json\r\n"
             f"Content-Type: application/json\r\n{authorization}Content-Length: "
         ).encode()
         self.in_flight = 0

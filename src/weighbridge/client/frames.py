@@ -1,7 +1,7 @@
-"""What the LoadGen process and its workers say to each other, byte by byte.
+"""What a run's driver process and its workers exchange: the worker's job, and binary records.
 
-LoadGen to worker: ISSUE records, back to back. Worker to LoadGen: frames, each a HEADER, then its records,
-then their payloads in the same order. Structs instead of pickles: a batch of a thousand completions costs one
+Driver to worker: ISSUE records, back to back. Worker to driver: frames, each a HEADER, then its records, then
+their payloads in the same order. Structs instead of pickles: a batch of a thousand completions costs one
 system call and no object but the tuples that are looked at.
 """
 
@@ -9,14 +9,42 @@ import struct
 from enum import IntEnum
 from typing import NamedTuple
 
+import msgspec
+
+from weighbridge.core.openai_api import Api
+
 ISSUE = struct.Struct("<QI4xq")
-"""LoadGen's id of the sample, its index, and when LoadGen issued it (monotonic ns)."""
+"""The driver's id of the request, the sample's index, and when the driver issued it (monotonic ns)."""
 
 HEADER = struct.Struct("<B3xII")
 """Message, bytes of records, bytes of payloads."""
 
 RECORD = struct.Struct("<QIIIiHBBI5q")
 """One finished request; the fields of `Record`."""
+
+
+class WorkerJob(msgspec.Struct, frozen=True):
+    """What a worker process is started with, as JSON in its only argument."""
+
+    number: int
+    store: str
+    endpoints: list[str]
+    api: Api
+    api_key_env: str | None
+    connections: int
+    connect_timeout_s: float
+    request_timeout_s: float
+    stream: bool
+    control_fd: int = -1
+
+
+class DriverJob(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process that issues the requests is started with; each kind of driver adds fields."""
+
+    out: str
+    endpoints: list[str]
+    control_fd: int = -1
+    worker_fds: list[int] = []
 
 
 class Message(IntEnum):
@@ -32,7 +60,7 @@ class Message(IntEnum):
     """Nothing else. A worker's first frame: it can take numbers."""
 
 
-class Kind(IntEnum):
+class RequestOutcome(IntEnum):
     """How a request ended; all but OK are failures."""
 
     OK = 0
@@ -61,7 +89,7 @@ class Record(NamedTuple):
     received_bytes: int
     tokens: int
     status: int
-    kind: int
+    outcome: int
     worker: int
     endpoint: int
     planned_ns: int

@@ -1,12 +1,12 @@
-"""What the processes of a run cost: CPU time and peak memory, read from the kernel while they live."""
+"""The cost of a run's processes: CPU time and peak memory, read from the kernel while they live."""
 
 import re
 import time
 from pathlib import Path
 
 
-class Meter:
-    """CPU and memory of processes, by name. A process that is gone keeps what was last read.
+class ProcessCost:
+    """CPU and memory of processes, by name. For a process that is gone, the last values stay.
 
     Attributes:
         cpu_s: User and system time since `start`.
@@ -26,7 +26,7 @@ class Meter:
         self.peak_rss_bytes[name] = 0
 
     def start(self) -> None:
-        """Leave out what has been spent so far: interpreters starting, modules loading."""
+        """Exclude the CPU time spent so far: starting interpreters, loading modules."""
         for name, pid in self._pids.items():
             self._before_s[name] = _cpu_s(pid) or 0.0
 

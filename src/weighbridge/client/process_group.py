@@ -1,4 +1,4 @@
-"""The processes of one run: started together, watched, and gone when the run is over."""
+"""The processes of one run, a driver and its workers: started together, watched, and ended with the run."""
 
 import json
 import os
@@ -17,66 +17,87 @@ from typing import Any
 
 import msgspec
 
-from weighbridge.client.jobs import LoadGenJob, WorkerJob
-from weighbridge.client.process_cost import Meter
+from weighbridge.client.frames import DriverJob, WorkerJob
+from weighbridge.client.process_cost import ProcessCost
 from weighbridge.core.errors import SetupError
 
-# After an abort LoadGen's process may finish its logs for this long. Offline it does; in Server it would go
-# on issuing until its schedule ends, and is killed.
+# After an abort the driver may finish its logs for this long. LoadGen does so in Offline; in Server it would
+# continue issuing until its schedule ends, and is killed.
 _GRACE_S = 3.0
-_LOADGEN = "loadgen"
+_WORKER_MODULE = "weighbridge.client.worker"
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a run is, in samples."""
+class SampleCounts:
+    """How far a run is, in samples; `completed` counts failures too."""
 
     issued: int
     completed: int
     failed: int
 
 
-class Crew:
-    """LoadGen's process and the workers of one run.
+Observe = Callable[[SampleCounts], str | None]
+"""Receives the counts of a run twice a second; a returned text ends the run, as its reason."""
+Stop = Callable[[], str | None]
+"""Asked at least once a second for a reason to end the run early; None: there is none."""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The process that decides when each request is issued.
+
+    Attributes:
+        name: Its key in run.json, such as loadgen.
+        title: As people call it, such as LoadGen.
+        module: Run with `python -m`; it reads its job, as JSON, from its only argument.
+        job: What it is started with.
+    """
+
+    name: str
+    title: str
+    module: str
+    job: DriverJob
+
+
+class ProcessGroup:
+    """The driver and the workers of one run.
 
     Attributes:
         aborted: Why the run ended early, if it did.
-        issued: Samples that LoadGen asked for.
-        started, ended: The run itself, without the start of the processes.
-        loadgen_version, settings: What LoadGen's process found.
-        meter: What each process cost.
+        issued: Samples that the driver asked for.
+        started, ended: Of the run itself, without the start of the processes.
+        version, settings: Of the driver's library, as the driver reported them.
+        cost: What each process cost.
     """
 
-    def __init__(self, loadgen: LoadGenJob, workers: Sequence[WorkerJob]) -> None:
+    def __init__(self, driver: Driver, workers: Sequence[WorkerJob]) -> None:
         self.aborted: str | None = None
         self.issued = 0
         self.started = self.ended = datetime.now(UTC)
-        self.loadgen_version = ""
+        self.version = ""
         self.settings: dict[str, Any] = {}
-        self.meter = Meter()
-        self._loadgen, self._workers = loadgen, workers
+        self.cost = ProcessCost()
+        self._driver, self._workers = driver, workers
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deadline = float("inf")
         self._unread = b""
         self._done = False
 
-    def run(
-        self, progress: Callable[[Progress], None] | None, alarm: Callable[[], str | None] | None = None
-    ) -> None:
-        """Run to the end, whichever it is; no process is left.
+    def run(self, observe: Observe | None = None, stop: Stop | None = None) -> None:
+        """Run to the end, regular or not; no process is left.
 
         Args:
-            progress: Told how far the run is.
-            alarm: Asked at least once a second for a reason to end the run early.
+            observe: Receives the counts, and may end the run.
+            stop: Asked for a reason to end the run.
 
         Raises:
-            SetupError: LoadGen does not take the settings.
+            SetupError: the driver refuses its settings.
         """
         self._control, theirs = socket.socketpair()
         try:
             self._start(theirs)
             with self._obeying_signals():
-                self._watch(progress, alarm)
+                self._watch(observe, stop)
             self.ended = datetime.now(UTC)
         finally:
             self._end()
@@ -85,26 +106,24 @@ class Crew:
         links = [socket.socketpair() for _ in self._workers]
         for job, (_, theirs) in zip(self._workers, links, strict=True):
             job = msgspec.structs.replace(job, control_fd=theirs.fileno())
-            self._spawn(f"worker {job.number}", "client.worker", job, [theirs.fileno()])
+            self._spawn(f"worker {job.number}", _WORKER_MODULE, job, [theirs.fileno()])
         fds = [ours.fileno() for ours, _ in links]
-        loadgen = msgspec.structs.replace(self._loadgen, control_fd=control.fileno(), worker_fds=fds)
-        self._spawn(_LOADGEN, "loadgen.process", loadgen, [control.fileno(), *fds])
+        driver = msgspec.structs.replace(self._driver.job, control_fd=control.fileno(), worker_fds=fds)
+        self._spawn(self._driver.name, self._driver.module, driver, [control.fileno(), *fds])
         for end in (control, *(end for pair in links for end in pair)):
             end.close()
 
     def _spawn(self, name: str, module: str, job: msgspec.Struct, fds: list[int]) -> None:
         # A session of their own: a terminal's Ctrl-C goes to this process, which ends them in order.
         self._processes[name] = subprocess.Popen(
-            [sys.executable, "-P", "-m", f"weighbridge.{module}", msgspec.json.encode(job).decode()],
+            [sys.executable, "-P", "-m", module, msgspec.json.encode(job).decode()],
             pass_fds=fds,
             start_new_session=True,
-            cwd=self._loadgen.out,
+            cwd=self._driver.job.out,
         )
-        self.meter.add(name, self._processes[name].pid)
+        self.cost.add(name, self._processes[name].pid)
 
-    def _watch(
-        self, progress: Callable[[Progress], None] | None, alarm: Callable[[], str | None] | None
-    ) -> None:
+    def _watch(self, observe: Observe | None, stop: Stop | None) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._control, selectors.EVENT_READ)
             for name, process in self._processes.items():
@@ -113,12 +132,12 @@ class Crew:
                 while not self._done:
                     for key, _ in selector.select(max(0.0, min(self._deadline - monotonic(), 1.0))):
                         if key.data is None:
-                            self._listen(progress)
+                            self._listen(observe)
                         else:
                             selector.unregister(key.fileobj)
                             os.close(key.fd)
                             self._note_death(key.data)
-                    if alarm is not None and self.aborted is None and (reason := alarm()) is not None:
+                    if stop is not None and self.aborted is None and (reason := stop()) is not None:
                         self._order(reason)
                     if monotonic() >= self._deadline:
                         return
@@ -127,28 +146,28 @@ class Crew:
                     if key.data is not None:
                         os.close(key.fd)
 
-    def _listen(self, progress: Callable[[Progress], None] | None) -> None:
+    def _listen(self, observe: Observe | None) -> None:
         try:
             received = self._control.recv(1 << 16)
         except ConnectionResetError:
             received = b""
         if not received:
-            self._note_death(_LOADGEN)
+            self._note_death(self._driver.name)
             return
         *lines, self._unread = (self._unread + received).split(b"\n")
         for line in lines:
             message = json.loads(line)
-            getattr(self, f"_on_{message.pop('event')}")(progress=progress, **message)
+            getattr(self, f"_on_{message.pop('event')}")(observe=observe, **message)
 
     def _on_settings(self, version: str, settings: dict[str, Any], **_: object) -> None:
-        self.loadgen_version, self.settings = version, settings
+        self.version, self.settings = version, settings
 
     def _on_refused(self, reason: str, **_: object) -> None:
         raise SetupError(f"{reason}.")
 
     def _on_started(self, **_: object) -> None:
         self.started = datetime.now(UTC)
-        self.meter.start()
+        self.cost.start()
 
     def _on_progress(
         self,
@@ -156,17 +175,18 @@ class Crew:
         completed: int,
         failed: int,
         aborted: str | None,
-        progress: Callable[[Progress], None] | None,
+        observe: Observe | None,
     ) -> None:
-        self.meter.sample()
+        self.cost.sample()
         self.issued = issued
         if aborted is not None:
             self._abort(aborted)
-        if progress is not None:
-            progress(Progress(issued, completed, failed))
+        reason = observe(SampleCounts(issued, completed, failed)) if observe is not None else None
+        if reason is not None and self.aborted is None:
+            self._order(reason)
 
     def _on_done(self, issued: int, aborted: str | None, **_: object) -> None:
-        self.meter.sample()
+        self.cost.sample()
         self.issued = issued
         if aborted is not None:
             self._abort(aborted)
@@ -176,10 +196,10 @@ class Crew:
         if self._done:
             return
         code = self._processes[name].wait()
-        if name == _LOADGEN:
-            self._abort(f"LoadGen's process {_ended(code)}")
+        if name == self._driver.name:
+            self._abort(f"{self._driver.title}'s process {_ended(code)}")
             self._done = True
-        elif code != 0:  # a worker ends with 0 once LoadGen's process has hung up
+        elif code != 0:  # a worker ends with 0 once the driver has closed its socket
             self._order(f"{name} {_ended(code)}")
 
     def _abort(self, reason: str) -> None:
@@ -187,12 +207,12 @@ class Crew:
         self._deadline = min(self._deadline, monotonic() + _GRACE_S)
 
     def _order(self, reason: str) -> None:
-        """Have LoadGen's process fail what is open."""
+        """Order the driver to end the run: all open requests fail."""
         self._abort(reason)
         try:
             self._control.sendall(reason.encode())
         except OSError:
-            return  # it is gone, which is noticed on its own
+            return  # it is gone, which `_watch` notices on its own
 
     @contextmanager
     def _obeying_signals(self) -> Iterator[None]:
@@ -201,7 +221,7 @@ class Crew:
 
         try:
             before = {number: signal.signal(number, obey) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not the main thread, which then is the one that hears signals
+        except ValueError:  # not the main thread, which alone receives signals
             before = {}
         try:
             yield
@@ -210,7 +230,7 @@ class Crew:
                 signal.signal(number, handler)
 
     def _end(self) -> None:
-        """Hang up: LoadGen's process ends, then the workers, whose sockets it held; the rest is killed."""
+        """Close the control socket: the driver ends, then its workers; what is left is killed."""
         self._control.close()
         deadline = monotonic() + (_GRACE_S if self._done else 0)
         for process in self._processes.values():

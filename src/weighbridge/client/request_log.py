@@ -1,18 +1,21 @@
-"""From the records of a run to its report: pure mathematics over arrays."""
+"""The log of a run's requests: read whole or while it grows, written as a table, summed up for the report."""
 
 from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from weighbridge.client.frames import RECORD, Kind
+from weighbridge.client.frames import RECORD, RequestOutcome
 from weighbridge.records.run_record import Delay
 
 _NS = 1e9
 _CURVE_POINTS = 600
+# One look reads at most this much, over a hundred thousand requests; the next look continues from there.
+_LOOK_BYTES = 8 << 20
 RECORD_TYPE = np.dtype(
     [
         ("id", "<u8"),
@@ -21,7 +24,7 @@ RECORD_TYPE = np.dtype(
         ("received_bytes", "<u4"),
         ("tokens", "<i4"),
         ("status", "<u2"),
-        ("kind", "u1"),
+        ("outcome", "u1"),
         ("worker", "u1"),
         ("endpoint", "<u4"),
         ("planned_ns", "<i8"),
@@ -44,20 +47,24 @@ def read_records(path: Path) -> Records:
 
 def write_parquet(records: Records, path: Path) -> None:
     """Write one row a request, in the order of completion; times in monotonic ns, 0 for never."""
-    columns = {name: records[name] for name in RECORD_TYPE.names or () if name not in ("id", "kind")}
-    labels = np.array([kind.label for kind in Kind], dtype=object)
-    kinds = pa.array(labels[records["kind"]], type=pa.string()).dictionary_encode()
-    pq.write_table(pa.table({**columns, "outcome": kinds}), path)
+    columns = {name: records[name] for name in RECORD_TYPE.names or () if name not in ("id", "outcome")}
+    labels = np.array([outcome.label for outcome in RequestOutcome], dtype=object)
+    outcomes = pa.array(labels[records["outcome"]], type=pa.string()).dictionary_encode()
+    pq.write_table(pa.table({**columns, "outcome": outcomes}), path)
 
 
 def failures(records: Records) -> dict[str, int]:
-    """Count the failed requests by kind."""
-    counts = Counter(records["kind"].tolist())
-    return {Kind(kind).label: count for kind, count in sorted(counts.items()) if kind != Kind.OK}
+    """Return the number of failed requests by outcome."""
+    counts = Counter(records["outcome"].tolist())
+    return {
+        RequestOutcome(outcome).label: count
+        for outcome, count in sorted(counts.items())
+        if outcome != RequestOutcome.OK
+    }
 
 
 def schedule_delay(records: Records) -> Delay:
-    """Describe the time from LoadGen's issue to the request's last byte leaving, over what was sent."""
+    """Return the distribution of the time from issue to sending the last byte, over the requests sent."""
     sent = records[records["sent_ns"] > 0]
     if not len(sent):
         return Delay(p50_s=0, p99_s=0, max_s=0)
@@ -67,8 +74,8 @@ def schedule_delay(records: Records) -> Delay:
 
 
 def achieved_qps(records: Records) -> float:
-    """Requests answered well, over the time from the first issue to the last end."""
-    good = records[records["kind"] == Kind.OK]
+    """Return the requests answered per second, from the first issue to the last end."""
+    good = records[records["outcome"] == RequestOutcome.OK]
     if not len(good):
         return 0.0
     span_ns = int(records["end_ns"].max()) - int(records["planned_ns"].min())
@@ -76,7 +83,7 @@ def achieved_qps(records: Records) -> float:
 
 
 def in_flight(records: Records) -> tuple[tuple[float, int], ...]:
-    """Count the requests sent and not ended, over seconds since the first issue.
+    """Return the number of requests in flight over time, as (seconds since the first issue, count).
 
     Longer runs are cut to 600 points, each the largest count of its interval: a peak is never smoothed away.
     """
@@ -91,3 +98,27 @@ def in_flight(records: Records) -> tuple[tuple[float, int], ...]:
     starts = np.unique(np.linspace(0, len(counts), _CURVE_POINTS, endpoint=False, dtype=np.int64))
     peaks = np.maximum.reduceat(counts, starts)
     return tuple(zip(seconds[starts].round(6).tolist(), peaks.tolist(), strict=True))
+
+
+class RequestLogTail:
+    """The end of a growing request log. It stays readable when the file is removed."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            OSError: it does not exist, or cannot be read.
+        """
+        self._stream: BinaryIO = path.open("rb", buffering=0)
+        self._torn = b""
+
+    def new(self) -> Records:
+        """Read what was written since the last look; a torn last record waits for its rest."""
+        data = self._torn + (self._stream.read(_LOOK_BYTES) or b"")
+        whole = len(data) - len(data) % RECORD_TYPE.itemsize
+        self._torn = data[whole:]
+        return np.frombuffer(data[:whole], dtype=RECORD_TYPE)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()

@@ -1,7 +1,7 @@
-"""A worker process: takes sample numbers from LoadGen's process, speaks HTTP, returns outcomes in batches.
+"""A worker process: receives sample numbers from the driver, sends the requests, returns outcomes in batches.
 
-One thread and one epoll for everything. The loop, in this order: what sockets have to say, new numbers,
-requests that can leave, one frame with all that finished. Nothing is ever sent twice.
+One thread and one epoll for everything. Each turn of the loop handles, in this order: events of sockets, new
+numbers, requests that can leave, one frame with all that finished. Nothing is ever sent twice.
 """
 
 import gc
@@ -16,11 +16,11 @@ from time import monotonic_ns
 
 import msgspec
 
-from weighbridge.client.answers import Answer
-from weighbridge.client.connection import EVIDENCE_BYTES, Connection, Request, TlsConnection
+from weighbridge.client.answers import Answer, AnswerReader
+from weighbridge.client.connection import EVIDENCE_BYTES, Connection, Request
 from weighbridge.client.endpoint import Endpoint, least_busy
-from weighbridge.client.frames import HEADER, ISSUE, RECORD, Kind, Message
-from weighbridge.client.jobs import WorkerJob
+from weighbridge.client.frames import HEADER, ISSUE, RECORD, Message, RequestOutcome, WorkerJob
+from weighbridge.client.tls_connection import TlsConnection
 from weighbridge.requests.bodies import BODIES_FILE, Bodies
 
 _EVENTS_PER_TURN = 64  # bounds how long a finished request waits for its frame: some 2 ms at worst
@@ -29,7 +29,7 @@ _CONTROL_BYTES = 1 << 16
 _TICK_S = 0.1
 _NS = 1_000_000_000
 # An idle connection is not used again after this long. Servers close theirs after 5 s (uvicorn, so vLLM): a
-# request that meets the closing would fail through nobody's fault.
+# request sent at that moment would fail through nobody's fault.
 _REUSE_WITHIN_NS = 3 * _NS
 # An endpoint that refuses connections for this long is gone, and with it the run.
 _GONE_AFTER_NS = 2 * _NS
@@ -43,11 +43,14 @@ class Worker:
     def __init__(self, job: WorkerJob) -> None:
         api_key = os.environ.get(job.api_key_env) if job.api_key_env else None
         self.stream = job.stream
+        self.reader = AnswerReader(job.api)
         self._job = job
         self.bodies = Bodies(Path(job.store))
         self.bodies_fd = os.open(Path(job.store) / BODIES_FILE, os.O_RDONLY)
         self._offsets = self.bodies.offsets
-        self._endpoints = [Endpoint(number, url, api_key) for number, url in enumerate(job.endpoints)]
+        self._endpoints = [
+            Endpoint(number, url, job.api.path, api_key) for number, url in enumerate(job.endpoints)
+        ]
         self._control = socket.socket(fileno=job.control_fd)
         self._epoll = select.epoll()
         self._epoll.register(job.control_fd, select.EPOLLIN)
@@ -64,8 +67,8 @@ class Worker:
         self._ticked_ns = 0
 
     def run(self) -> None:
-        """Work until LoadGen's process hangs up."""
-        self._say(Message.READY, [], [])
+        """Work until the driver closes its socket."""
+        self._tell(Message.READY, [], [])
         poll, control = self._epoll.poll, self._job.control_fd
         while True:
             waiting = self._queue and len(self._active) < self._job.connections
@@ -100,7 +103,7 @@ class Worker:
         for _ in range(min(len(queue), self._job.connections - len(self._active), _SENDS_PER_TURN)):
             endpoint = least_busy(self._endpoints)
             if endpoint is None:
-                return  # all refuse: within two seconds one is back, or the run is given up
+                return  # all refuse: within two seconds one is back, or the run ends
             number, index, planned_ns = queue.popleft()
             endpoint.in_flight += 1
             endpoint.given += 1
@@ -111,7 +114,7 @@ class Worker:
         now = monotonic_ns()
         idle = request.endpoint.idle
         if idle:
-            connection = idle.popitem()[1]  # the last used: the others may grow old and be closed
+            connection = idle.popitem()[1]  # the last used, so that the others grow old and are closed
             if now - connection.since_ns < _REUSE_WITHIN_NS:
                 connection.since_ns = now
                 self._active[connection.fd] = connection
@@ -143,7 +146,7 @@ class Worker:
     # What connections report.
 
     def want_write(self, connection: Connection, wanted: bool) -> None:
-        """Report writability too, or no longer."""
+        """Start or stop reporting that the socket can be written to."""
         self._epoll.modify(connection.fd, _READ | select.EPOLLOUT if wanted else _READ)
 
     def connected(self, connection: Connection) -> None:
@@ -164,7 +167,7 @@ class Worker:
     def _refused(self, endpoint: Endpoint, request: Request | None, reason: str) -> None:
         now = monotonic_ns()
         if request is not None:
-            self._record(request, Answer(Kind.CONNECT, reason.encode()), 0, 0, now)
+            self._record(request, Answer(RequestOutcome.CONNECT, reason.encode()), 0, 0, now)
         endpoint.down_since_ns = endpoint.down_since_ns or now
         endpoint.probed_ns = now
         down_ns = now - endpoint.down_since_ns
@@ -172,15 +175,15 @@ class Worker:
             self._give_up(f"endpoint {endpoint.url} cannot be reached for {down_ns / _NS:.1f} s: {reason}")
 
     def first_content(self, request: Request, text: str) -> None:
-        """Tell LoadGen of a stream's first token."""
+        """Queue a stream's first token for the driver."""
         payload = text.encode()
-        self._first_tokens.append(self._pack(request, Kind.OK, len(payload), 1, 200, 0, 0))
+        self._first_tokens.append(self._pack(request, RequestOutcome.OK, len(payload), 1, 200, 0, 0))
         self._first_texts.append(payload)
 
     def finished(
         self, connection: Connection, answer: Answer, status: int, received: int, end_ns: int, reusable: bool
     ) -> None:
-        """Take the outcome of the connection's request."""
+        """Record the outcome of the connection's request."""
         request = connection.request
         assert request is not None
         connection.request = None
@@ -198,23 +201,30 @@ class Worker:
         self._drop(connection)
 
     def _drop(self, connection: Connection) -> None:
-        # Closed at the end of the turn: a new connection must not get a number that events still wait for.
+        # Closed at the end of the turn: events of this turn may still name its descriptor.
         self._connections.pop(connection.fd, None)
         self._connecting.pop(connection.fd, None)
         self._retired.append(connection)
 
-    # What goes back to LoadGen.
+    # What goes back to the driver.
 
     def _record(self, request: Request, answer: Answer, status: int, received: int, end_ns: int) -> None:
         request.endpoint.in_flight -= 1
-        payload = answer.text if answer.kind is Kind.OK else answer.text[:EVIDENCE_BYTES]
+        payload = answer.text if answer.outcome is RequestOutcome.OK else answer.text[:EVIDENCE_BYTES]
         self._records.append(
-            self._pack(request, answer.kind, len(payload), answer.tokens, status, received, end_ns)
+            self._pack(request, answer.outcome, len(payload), answer.tokens, status, received, end_ns)
         )
         self._payloads.append(payload)
 
     def _pack(
-        self, request: Request, kind: Kind, size: int, tokens: int, status: int, received: int, end_ns: int
+        self,
+        request: Request,
+        outcome: RequestOutcome,
+        size: int,
+        tokens: int,
+        status: int,
+        received: int,
+        end_ns: int,
     ) -> bytes:
         return RECORD.pack(
             request.id,
@@ -223,7 +233,7 @@ class Worker:
             received,
             tokens,
             status,
-            kind,
+            outcome,
             self._job.number,
             request.endpoint.number,
             request.planned_ns,
@@ -235,15 +245,15 @@ class Worker:
 
     def _flush(self) -> None:
         if self._first_tokens:
-            self._say(Message.FIRST_TOKEN, self._first_tokens, self._first_texts)
+            self._tell(Message.FIRST_TOKEN, self._first_tokens, self._first_texts)
         if self._records:
-            self._say(Message.DONE, self._records, self._payloads)
+            self._tell(Message.DONE, self._records, self._payloads)
         if self._retired:
             for connection in self._retired:
                 connection.close()
             self._retired.clear()
 
-    def _say(self, message: Message, records: list[bytes], payloads: list[bytes]) -> None:
+    def _tell(self, message: Message, records: list[bytes], payloads: list[bytes]) -> None:
         body = b"".join(records + payloads)
         size = len(records) * RECORD.size
         self._control.sendall(HEADER.pack(message, size, len(body) - size) + body)
@@ -252,9 +262,9 @@ class Worker:
 
     def _give_up(self, reason: str) -> None:
         self._flush()
-        self._say(Message.GIVE_UP, [], [reason.encode()])
+        self._tell(Message.GIVE_UP, [], [reason.encode()])
 
-    # What time brings.
+    # Timeouts and endpoints that were down.
 
     def _tick(self, now: int) -> None:
         limit_s = self._job.connect_timeout_s
@@ -262,7 +272,7 @@ class Worker:
             self.unreachable(oldest, f"no connection within {limit_s:g} s")
         limit_s = self._job.request_timeout_s
         while oldest := _first_before(self._active, now - limit_s * _NS):
-            oldest.fail(Kind.TIMEOUT, f"no answer within {limit_s:g} s: ")
+            oldest.fail(RequestOutcome.TIMEOUT, f"no answer within {limit_s:g} s: ")
         for endpoint in self._endpoints:
             if endpoint.down_since_ns and now - endpoint.probed_ns > _PROBE_EVERY_NS:
                 endpoint.probed_ns = now
@@ -270,15 +280,15 @@ class Worker:
 
 
 def _first_before(started: dict[int, Connection], limit_ns: float) -> Connection | None:
-    """Return the first of `started`, which is in the order of `since_ns`, if it started before the limit."""
+    """Return the first of `started`, which is ordered by `since_ns`, if it started before the limit."""
     for connection in started.values():
         return connection if connection.since_ns < limit_ns else None
     return None
 
 
 def main() -> None:
-    """Run a worker; its job stands in the only argument."""
-    # No garbage here is cyclic, so the collector would find nothing and stop everything to do so.
+    """Run a worker; its job is the only argument, as JSON."""
+    # Nothing here makes reference cycles, so the collector would only pause the worker.
     gc.disable()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -286,7 +296,7 @@ def main() -> None:
     try:
         worker.run()
     except (BrokenPipeError, ConnectionResetError):
-        return  # LoadGen's process is gone; there is nobody left to work for
+        return  # the driver is gone, and with it the run
 
 
 if __name__ == "__main__":

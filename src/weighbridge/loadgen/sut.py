@@ -1,27 +1,26 @@
-"""LoadGen's side of the workers: numbers go out, outcomes come back, and every sample is completed once.
+"""The system under test, as LoadGen sees it: the workers get each sample, and LoadGen one outcome of each.
 
-Two threads use a pool. LoadGen's own thread issues; the other collects, completes towards LoadGen and writes
-what happened. They share the dictionary of open samples: whoever pops a sample from it completes it, so that
-an abort in the middle of anything still completes each sample exactly once.
+Two threads use it. LoadGen's own thread issues; the other collects outcomes, completes them towards LoadGen
+and writes the records. They share the dictionary of open samples: the thread that pops a sample from it
+completes it, so that an abort at any point still completes each sample exactly once.
 """
 
-import ctypes
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from time import monotonic_ns
 from typing import BinaryIO, TextIO
 
 from mlperf_loadgen import FirstTokenComplete, QuerySampleResponse, QuerySamplesComplete
 
-from weighbridge.client.frames import HEADER, ISSUE, RECORD, Kind, Message, Record
+from weighbridge.client.frames import ISSUE, RECORD, Message, Record, RequestOutcome
+from weighbridge.client.worker_link import WorkerLink
 
 _BATCH = 512  # numbers in one write: the first requests of an offline run leave while the rest are packed
-_INBOX_BYTES = 1 << 20
 
 
-class Pool:
-    """The workers of one run, seen from LoadGen's process.
+class SystemUnderTest:
+    """The workers of one run, as LoadGen's process uses them.
 
     Attributes:
         issued: Samples that LoadGen asked for so far.
@@ -39,7 +38,7 @@ class Pool:
         errors: TextIO,
         first_tokens: bool,
     ) -> None:
-        """Take over connected workers.
+        """Use workers that are connected.
 
         Args:
             sockets: One a worker.
@@ -50,7 +49,7 @@ class Pool:
         """
         self.issued = self.completed = self.failed = 0
         self.aborted: str | None = None
-        self.links = [Link(number, link) for number, link in enumerate(sockets)]
+        self.links = [WorkerLink(number, link) for number, link in enumerate(sockets)]
         self._open: dict[int, tuple[int, int]] = {}
         self._endpoints = endpoints
         self._records = records
@@ -70,7 +69,7 @@ class Pool:
                     raise EOFError
 
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
-        """Hand samples to the workers; called by LoadGen's thread.
+        """Send samples to the workers; called by LoadGen's thread.
 
         Args:
             ids: LoadGen's response ids.
@@ -83,7 +82,7 @@ class Pool:
         self.issued += len(ids)
         if len(ids) == 1:
             self._open[ids[0]] = (indices[0], planned)
-            link = self.links[0] if len(self.links) == 1 else min(self.links, key=Link.outstanding)
+            link = self.links[0] if len(self.links) == 1 else min(self.links, key=WorkerLink.outstanding)
             link.send(ISSUE.pack(ids[0], indices[0], planned))
         else:
             for start in range(0, len(ids), _BATCH):
@@ -100,10 +99,10 @@ class Pool:
         for turn, start in enumerate(range(0, len(packed), share)):
             self.links[turn].send(b"".join(packed[start : start + share]))
 
-    def collect(self, link: "Link") -> None:
-        """Take what a worker says and complete its samples; called when its socket is readable.
+    def collect(self, link: WorkerLink) -> None:
+        """Read what a worker sent and complete its samples; called when its socket is readable.
 
-        A worker that is gone says nothing: the parent process, which knows how it ended, then orders the
+        A worker that is gone is no error here: the parent process, which knows how it ended, then orders the
         abort.
         """
         link.receive()
@@ -137,14 +136,14 @@ class Pool:
         self.completed += len(responses)
 
     def flush(self) -> None:
-        """Let those who follow the run read the records so far."""
+        """Make the records so far readable to observers of the run."""
         self._records.flush()
 
     def _note_failure(self, record: Record, evidence: bytes) -> None:
         self.failed += 1
         entry = {
             "sample": record.sample,
-            "kind": Kind(record.kind).label,
+            "kind": RequestOutcome(record.outcome).label,
             "status": record.status or None,
             "endpoint": self._endpoints[record.endpoint],
             "evidence": evidence.decode(errors="backslashreplace"),
@@ -152,11 +151,11 @@ class Pool:
         self._errors.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def abort(self, reason: str) -> None:
-        """End the run: what is open fails now. What LoadGen still issues is completed and not counted."""
+        """End the run: open samples fail now; what LoadGen still issues is completed and not counted."""
         if self.aborted is not None:
             return
         self.aborted = reason
-        self._errors.write(json.dumps({"kind": Kind.ABORTED.label, "evidence": reason}) + "\n")
+        self._errors.write(json.dumps({"kind": RequestOutcome.ABORTED.label, "evidence": reason}) + "\n")
         for link in self.links:
             link.hang_up()
         self._complete_open()
@@ -170,7 +169,7 @@ class Pool:
             except KeyError:
                 break  # the other thread took the last one
             responses.append(QuerySampleResponse(number, 0, 0, 0))
-            record = Record(number, index, 0, 0, 0, 0, Kind.ABORTED, 0, 0, planned, 0, 0, 0, now)
+            record = Record(number, index, 0, 0, 0, 0, RequestOutcome.ABORTED, 0, 0, planned, 0, 0, 0, now)
             self._records.write(RECORD.pack(*record))
         # This process may be killed before it can close its files.
         self._records.flush()
@@ -179,72 +178,6 @@ class Pool:
             QuerySamplesComplete(responses)
             self.completed += len(responses)
             self.failed += len(responses)
-
-
-class Link:
-    """One worker's socket, and what has come through it so far."""
-
-    def __init__(self, number: int, link: socket.socket) -> None:
-        self.number = number
-        self.socket = link
-        self.sent = 0  # only LoadGen's thread counts here,
-        self.done = 0  # and only the collecting one here
-        self.ready = self.gone = False
-        self._resize(_INBOX_BYTES)
-        self._filled = 0
-
-    def _resize(self, size: int) -> None:
-        self._inbox = bytearray(size)
-        self._view = memoryview(self._inbox)
-        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._inbox))
-
-    def outstanding(self) -> int:
-        """Requests given to this worker and not returned."""
-        return self.sent - self.done
-
-    def send(self, packed: bytes) -> None:
-        """Send ISSUE records. A worker that is gone is no error here: the collecting thread sees it too."""
-        self.sent += len(packed) // ISSUE.size
-        try:
-            self.socket.sendall(packed)
-        except OSError:
-            return
-
-    def hang_up(self) -> None:
-        """End the worker; also wakes a thread that is waiting in `send`."""
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # it is gone already
-
-    def receive(self) -> None:
-        """Read what there is."""
-        if self._filled == len(self._inbox):
-            kept = self._inbox
-            self._resize(2 * len(kept))
-            self._inbox[: len(kept)] = kept
-        try:
-            count = self.socket.recv_into(self._view[self._filled :])
-        except OSError:
-            count = 0
-        self._filled += count
-        self.gone = count == 0
-
-    def frames(self) -> Iterator[tuple[int, memoryview, memoryview, int]]:
-        """Yield the complete frames: message, records, payloads, and the payloads' address in memory."""
-        start = 0
-        while self._filled - start >= HEADER.size:
-            message, records_bytes, payloads_bytes = HEADER.unpack_from(self._inbox, start)
-            records = start + HEADER.size
-            payloads = records + records_bytes
-            end = payloads + payloads_bytes
-            if end > self._filled:
-                break
-            yield message, self._view[records:payloads], self._view[payloads:end], self._address + payloads
-            start = end
-        if start:
-            self._inbox[: self._filled - start] = self._inbox[start : self._filled]
-            self._filled -= start
 
 
 def _first_tokens(records: memoryview, address: int) -> list[QuerySampleResponse]:

@@ -1,25 +1,40 @@
-"""How much work LoadGen makes of a target rate: samples in whole passes, reckoned before a run.
+"""How much work LoadGen makes of a target rate, and when Server queries are due: computed before a run.
 
 Source: test_settings_internal.cc and loadgen.cc of LoadGen in mlcommons/inference, with
-sample_concatenate_permutation on, which rounds the work up to whole passes.
+sample_concatenate_permutation on, which rounds the work up to whole passes. Pure mathematics.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from weighbridge.config.round import Mode, Round, ScenarioRules
-from weighbridge.loadgen.schedule import server_schedule_s
+from weighbridge.config.round import LoadGenScenario, Mode, Round, ScenarioRules
 
-# LoadGen generates this much more offline work than target_qps and min_duration ask for.
+# LoadGen generates this much more work than target_qps and min_duration ask for.
 _OFFLINE_SLACK = 1.1
+_SINGLE_STREAM_SLACK = 2.0
 # Where work is not rounded up to passes: this much more than needed is no reason for another target.
 _ENOUGH = 1.25
 # A target this close above a step is better lowered to it than paid for with one pass more.
 _NEAR_STEP = 1.1
-# More of the random schedule than a run will need: over a pass it is at most some percent off its rate.
+# Draw more of the random schedule than a run needs: over a pass it is at most some percent off its rate.
 _SPARE = 1.1
+
+
+def server_schedule_s(queries: int, target_qps: float, seed: int) -> NDArray[np.float64]:
+    """Return when Server queries are due, (queries,) seconds since the start, exactly as LoadGen draws it.
+
+    LoadGen draws exponential gaps with libstdc++: a Mersenne twister whose seed keeps 32 bits, two of its
+    words a number in [0, 1), the logarithm of one minus that, cut to whole nanoseconds.
+    """
+    twister = np.random.RandomState(seed & 0xFFFFFFFF)
+    words = twister.randint(0, 1 << 32, size=2 * queries, dtype=np.uint32).astype(np.float64)
+    uniform = (words[0::2] + words[1::2] * 2.0**32) / 2.0**64
+    gaps_ns = (-np.log1p(-uniform) / target_qps * 1e9).astype(np.int64)
+    due_s: NDArray[np.float64] = np.cumsum(gaps_ns) / 1e9
+    return due_s
 
 
 @dataclass(frozen=True)
@@ -28,7 +43,7 @@ class WorkSize:
 
     Attributes:
         samples: Samples in all; whole passes over the dataset, unless the round probes.
-        scheduled_s: When the last query is due (Server); the time expected at the target rate (Offline).
+        scheduled_s: When the last query is due (Server); else the time expected at the target rate.
     """
 
     samples: int
@@ -36,22 +51,37 @@ class WorkSize:
 
 
 def work_size(round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: float) -> WorkSize:
-    """Reckon how many samples LoadGen will issue, and how long that takes at the target rate."""
+    """Compute how many samples LoadGen will issue, and how long that takes at the target rate."""
     unit = _unit(round_)
     min_duration_s = scenario.min_duration_s if mode is Mode.PERFORMANCE else 0.0
     least = round_.samples if mode is Mode.ACCURACY else scenario.min_query_count
     if scenario.offline:
         samples = _rounded_up(max(least, int(_OFFLINE_SLACK * min_duration_s * target_qps)), unit)
         return WorkSize(samples, samples / target_qps)
-    if not scenario.has_schedule:
-        # One query after the other, until there are enough and the time is over.
-        samples = _rounded_up(max(least, math.ceil(min_duration_s * target_qps)), unit)
+    if scenario.loadgen_scenario is LoadGenScenario.SINGLE_STREAM:
+        samples = _single_stream_samples(round_, mode, least, min_duration_s, target_qps)
         return WorkSize(samples, samples / target_qps)
     return _server_work(round_, _rounded_up(least, unit), unit, min_duration_s, target_qps)
 
 
+def _single_stream_samples(
+    round_: Round, mode: Mode, least: int, min_duration_s: float, target_qps: float
+) -> int:
+    """Compute how many queries LoadGen issues one after the other.
+
+    With whole passes on, it plans twice the work, and then completes the pass, or adds one where the pass is
+    complete already. With them off, it ends when there are enough queries and the time is over.
+    """
+    if mode is Mode.ACCURACY:
+        return round_.samples
+    if not round_.loadgen_rules.whole_passes:
+        return max(least, math.ceil(min_duration_s * target_qps))
+    planned = max(least, int(_SINGLE_STREAM_SLACK * min_duration_s * target_qps))
+    return planned + round_.samples - planned % round_.samples
+
+
 def _server_work(round_: Round, least: int, unit: int, min_duration_s: float, target_qps: float) -> WorkSize:
-    """Draw LoadGen's schedule, and find the first unit that ends late enough."""
+    """Compute the work from LoadGen's schedule: up to the first unit that ends late enough."""
     drawn = _rounded_up(max(least, math.ceil(_SPARE * min_duration_s * target_qps)), unit)
     while True:
         due_s = server_schedule_s(drawn, target_qps, round_.loadgen_rules.seeds.schedule)
@@ -73,12 +103,12 @@ def _unit(round_: Round) -> int:
 
 
 def passes_issued(round_: Round, scenario: ScenarioRules, target_qps: float) -> int:
-    """Reckon how many times a performance run covers the samples."""
+    """Compute how many times a performance run covers the samples."""
     return work_size(round_, scenario, Mode.PERFORMANCE, target_qps).samples // round_.samples
 
 
 def passes_needed(round_: Round, scenario: ScenarioRules, rate: float) -> int:
-    """Reckon with how few passes a run at `rate` lasts long enough."""
+    """Compute the fewest passes with which a run at `rate` lasts long enough."""
     wanted = max(scenario.min_duration_s * rate, scenario.min_query_count)
     return max(1, math.ceil(wanted / round_.samples))
 
@@ -93,7 +123,7 @@ def issues_as_needed(round_: Round, scenario: ScenarioRules, target_qps: float, 
 
 
 def largest_target_qps(round_: Round, scenario: ScenarioRules, passes: int) -> float:
-    """Find the largest target rate with which LoadGen issues so many passes.
+    """Return the largest target rate with which LoadGen issues this many passes.
 
     It is cut to three digits (Offline) or one (Server): a rate rounded up could ask for one more pass.
     """
@@ -105,14 +135,14 @@ def largest_target_qps(round_: Round, scenario: ScenarioRules, passes: int) -> f
 
 
 def offline_target_qps(round_: Round, scenario: ScenarioRules, rate: float) -> float:
-    """Find the target rate that asks for the work which an offline system of `rate` needs."""
+    """Return the target rate that asks for the work which an offline system of `rate` needs."""
     if not round_.loadgen_rules.whole_passes:
         return float(f"{rate:.4g}")  # LoadGen adds a tenth by itself
     return largest_target_qps(round_, scenario, passes_needed(round_, scenario, rate))
 
 
 def explain_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> str:
-    """Say what a target rate makes LoadGen issue, and why."""
+    """Return the sentence on what a target rate makes LoadGen issue, and why."""
     size = work_size(round_, scenario, Mode.PERFORMANCE, target_qps)
     if not round_.loadgen_rules.whole_passes:
         return (
@@ -128,6 +158,11 @@ def explain_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> s
             f"{work}: LoadGen takes {_OFFLINE_SLACK} x {scenario.min_duration_s:g} s x target_qps "
             f"{target_qps:g}, at least {scenario.min_query_count}, and rounds up"
         )
+    if scenario.loadgen_scenario is LoadGenScenario.SINGLE_STREAM:
+        return (
+            f"{work}: LoadGen takes {_SINGLE_STREAM_SLACK:g} x {scenario.min_duration_s:g} s x target_qps "
+            f"{target_qps:g}, at least {scenario.min_query_count}, and goes on to the end of the pass"
+        )
     return (
         f"{work}: at target_qps {target_qps:g} the last is due after {size.scheduled_s:.0f} s; LoadGen takes "
         f"whole passes until that is at least {scenario.min_duration_s:g} s"
@@ -135,7 +170,7 @@ def explain_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> s
 
 
 def warn_of_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> str | None:
-    """Warn of a target rate that makes a run a whole pass longer than it must be, and propose a better."""
+    """Return a warning where the target rate makes a run a whole pass longer than needed, else None."""
     if not (scenario.offline or scenario.has_schedule) or not round_.loadgen_rules.whole_passes:
         return None
     issued = passes_issued(round_, scenario, target_qps)

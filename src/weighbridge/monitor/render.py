@@ -13,7 +13,7 @@ from rich.text import Text
 
 from weighbridge.core.formatting import duration, latency, rate
 from weighbridge.monitor.follow import RunStatus
-from weighbridge.records.progress_record import Figures, Phase, State
+from weighbridge.records.progress_record import Phase, ProgressFigures, State
 
 _COLORS = {Phase.DONE: "green", Phase.ABORTED: "red"}
 _LINE_EVERY_S = 10.0
@@ -27,7 +27,7 @@ def render_line(state: State) -> str:
     return f"{head}: {rest}" if rest else head
 
 
-def _figures_text(figures: Figures, phase: Phase) -> str:
+def _figures_text(figures: ProgressFigures, phase: Phase) -> str:
     server = figures.scheduled
     of = f"{'target' if server else 'expected'} {rate(figures.target_qps)}"
     if phase.over:
@@ -83,7 +83,7 @@ def _wrapped(text: str, style: str = "") -> Text:
     return Text(text, style=style, no_wrap=False, overflow="fold")
 
 
-def _bar(figures: Figures, color: str) -> RenderableType:
+def _bar(figures: ProgressFigures, color: str) -> RenderableType:
     done = figures.completed + figures.failed
     share = done / max(figures.expected, 1)
     row = Table.grid(padding=(0, 1), expand=True)
@@ -94,7 +94,7 @@ def _bar(figures: Figures, color: str) -> RenderableType:
     return row
 
 
-def _table(state: State, figures: Figures) -> Table:
+def _table(state: State, figures: ProgressFigures) -> Table:
     """Return the figures as rows of a name and two values."""
     server, over = figures.scheduled, state.phase.over
     now = "" if over else f", now {rate(figures.recent_qps)}/s"
@@ -123,7 +123,7 @@ def _table(state: State, figures: Figures) -> Table:
     return table
 
 
-def _p99(figures: Figures) -> Text:
+def _p99(figures: ProgressFigures) -> Text:
     text = f"p99 {latency(figures.p99_s)}"
     if figures.limit_s is None:
         return Text(f"{text}, from sending" if not figures.scheduled else text)

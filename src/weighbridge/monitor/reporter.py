@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from weighbridge.client.issuer import IssuePlan
 from weighbridge.core.files import write_atomic
 from weighbridge.core.terminal import RECURRING, panel_on_stderr, shows_panels
 from weighbridge.monitor.render import render_line, render_panel
-from weighbridge.monitor.run_progress import MeasurementPlan, RunProgress
+from weighbridge.monitor.run_progress import RunProgress
 from weighbridge.records.progress_record import EVERY_S, PROGRESS_FILE, Phase, State
 from weighbridge.records.run_record import LoadReport
 
@@ -85,7 +86,7 @@ class Reporter:
         """Set the stage of the server's start."""
         self._current = replace(self._current, detail=stage)
 
-    def measure(self, plan: MeasurementPlan, out: Path) -> RunProgress:
+    def measure(self, plan: IssuePlan, out: Path) -> RunProgress:
         """Enter a measurement in the folder `out`; return its progress, for the run to update."""
         progress = RunProgress(plan, out)
         self._now(

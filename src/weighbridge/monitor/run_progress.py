@@ -1,21 +1,19 @@
-"""The progress of a running measurement: counts from LoadGen's process, latencies from the request log."""
+"""The progress of a running measurement: counts from the driver process, latencies from the request log."""
 
 import threading
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic_ns
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weighbridge.client.frames import Kind
-from weighbridge.client.process_group import Progress
-from weighbridge.client.request_log_tail import RecordsTail
-from weighbridge.config.round import Mode, Round, ScenarioRules
-from weighbridge.loadgen.work_size import work_size
-from weighbridge.records.progress_record import Figures
+from weighbridge.client.frames import RequestOutcome
+from weighbridge.client.issuer import IssuePlan
+from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.request_log import RequestLogTail
+from weighbridge.records.progress_record import ProgressFigures
 from weighbridge.records.run_record import REQUESTS_BINARY, LoadReport
 
 _NS = 1e9
@@ -26,46 +24,6 @@ _LOG_RATIO = np.log(_RATIO)
 _BUCKETS = int(np.ceil(np.log(_LARGEST_NS / _SMALLEST_NS) / _LOG_RATIO))
 
 
-@dataclass(frozen=True)
-class MeasurementPlan:
-    """What a measurement will do.
-
-    Attributes:
-        label: Name shown to people.
-        scenario: Name of the scenario.
-        scheduled: Queries have due times: latency counts from them.
-        target_qps: Samples/s expected (Offline) or queries/s to issue (Server).
-        expected: Samples that LoadGen will issue.
-        schedule_s: When the last query is due, in seconds (Server).
-        limit_s: The round's limit of the p99 latency, in seconds (Server).
-    """
-
-    label: str
-    scenario: str
-    scheduled: bool
-    target_qps: float
-    expected: int
-    schedule_s: float
-    limit_s: float | None
-
-    @classmethod
-    def of(
-        cls, label: str, round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: float
-    ) -> "MeasurementPlan":
-        """Compute the plan from the round."""
-        work = work_size(round_, scenario, mode, target_qps)
-        limit_s = scenario.limits.latency.limit_s if scenario.limits.latency else None
-        return cls(
-            label,
-            scenario.name,
-            scenario.has_schedule,
-            target_qps,
-            work.samples,
-            work.scheduled_s,
-            limit_s,
-        )
-
-
 class RunProgress:
     """How far a run is. The run's thread updates it, the reporter's thread reads it.
 
@@ -73,24 +31,24 @@ class RunProgress:
         plan: What the measurement will do.
     """
 
-    def __init__(self, plan: MeasurementPlan, out: Path) -> None:
+    def __init__(self, plan: IssuePlan, out: Path) -> None:
         """Follow a measurement that writes its request log into the folder `out`."""
         self.plan = plan
         self._records = out / REQUESTS_BINARY
-        self._seen: Progress | None = None
+        self._seen: SampleCounts | None = None
         self._started_ns: int | None = None
         self._ended_ns: int | None = None
-        self._tail: RecordsTail | None = None
+        self._tail: RequestLogTail | None = None
         self._latencies = LatencyHistogram()
         self._recent: deque[tuple[int, int]] = deque()
         self._report: LoadReport | None = None
         self._lock = threading.Lock()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, counts: SampleCounts) -> None:
         """Store the run's latest counts. Does nothing more: it is called on the run's own thread."""
-        if self._started_ns is None and progress.issued:
+        if self._started_ns is None and counts.issued:
             self._started_ns = monotonic_ns()
-        self._seen = progress
+        self._seen = counts
 
     def end(self, report: LoadReport) -> None:
         """Store the final report, and count the latencies written until now."""
@@ -112,7 +70,7 @@ class RunProgress:
             return 0.0
         return ((self._ended_ns or monotonic_ns()) - self._started_ns) / _NS
 
-    def figures(self) -> Figures:
+    def figures(self) -> ProgressFigures:
         """Return counts, rates, latencies and the time left, as of now."""
         with self._lock, suppress(OSError):
             self._count_latencies()
@@ -125,11 +83,11 @@ class RunProgress:
                 report.achieved_qps,
             )
         else:
-            seen = self._seen or Progress(0, 0, 0)
+            seen = self._seen or SampleCounts(0, 0, 0)
             issued, completed, failed = seen.issued, seen.completed - seen.failed, seen.failed
             qps = completed / max(self.elapsed_s(), 1.0)
         recent_qps = self._recent_qps(completed)
-        return Figures(
+        return ProgressFigures(
             scenario=plan.scenario,
             scheduled=plan.scheduled,
             expected=max(plan.expected, issued),
@@ -142,7 +100,7 @@ class RunProgress:
             p50_s=self._latencies.percentile_s(0.5),
             p99_s=self._latencies.percentile_s(0.99),
             limit_s=plan.limit_s,
-            left_s=None if report else self._left_s(issued - completed - failed, qps, recent_qps),
+            left_s=None if report else self._left_s(issued, completed + failed, qps, recent_qps),
         )
 
     def _count_latencies(self) -> None:
@@ -150,10 +108,10 @@ class RunProgress:
             # Before the first counts, the file may be an earlier run's; after the end there is none.
             if self._seen is None or self._report is not None:
                 return
-            self._tail = RecordsTail(self._records)
+            self._tail = RequestLogTail(self._records)
         records = self._tail.new()
-        answered = records[records["kind"] == Kind.OK]
-        # Offline issues everything at once: from then on, a latency would measure the wait for its turn.
+        answered = records[records["outcome"] == RequestOutcome.OK]
+        # Where everything is issued at once, a latency from then on would measure the wait for its turn.
         begin = "planned_ns" if self.plan.scheduled else "sent_ns"
         self._latencies.add(answered["end_ns"] - answered[begin])
         if len(answered) and self._started_ns is not None:
@@ -169,14 +127,14 @@ class RunProgress:
         then, before = self._recent[0]
         return (completed - before) / max(now - then, _NS) * _NS
 
-    def _left_s(self, waiting: int, qps: float, recent_qps: float) -> float | None:
+    def _left_s(self, issued: int, ended: int, qps: float, recent_qps: float) -> float | None:
         """Estimate the seconds until the run ends; None where nothing is known yet."""
         if self._started_ns is None:
             return None
         if not self.plan.scheduled:
-            return waiting / qps if qps > 0 else None
+            return (max(self.plan.expected, issued) - ended) / qps if qps > 0 else None
         # After the schedule, the queries in flight have to end.
-        drained_s = waiting / recent_qps if recent_qps > 0 else 0.0
+        drained_s = (issued - ended) / recent_qps if recent_qps > 0 else 0.0
         return max(self.plan.schedule_s - self.elapsed_s(), drained_s, 0.0)
 
 

@@ -26,12 +26,12 @@ class Phase(StrEnum):
         return self in {Phase.DONE, Phase.ABORTED}
 
 
-class Figures(Model):
+class ProgressFigures(Model):
     """Progress of a measurement, counted in samples."""
 
     scenario: str
     scheduled: bool = Field(description="True: queries have due times, and latency is measured from them.")
-    expected: int = Field(description="Samples that LoadGen will issue.")
+    expected: int = Field(description="Samples that will be issued.")
     issued: int
     completed: int = Field(description="Answered, without failed requests.")
     failed: int
@@ -39,7 +39,7 @@ class Figures(Model):
     qps: float = Field(description="Samples/s answered since the first was issued.")
     recent_qps: float = Field(description="Samples/s answered during the last 30 s.")
     p50_s: float | None = Field(
-        description="Median latency so far, in s. Server: from LoadGen's issue; Offline: from sending."
+        description="Median latency so far, in s: from the due time if queries have one, else from sending."
     )
     p99_s: float | None = Field(description="99th percentile, likewise.")
     limit_s: float | None = Field(description="The round's limit for the 99th percentile, in s.")
@@ -60,7 +60,7 @@ class State(Model):
     phase: Phase
     detail: str = Field(description="While starting: the server's start-up stage. If aborted: the reason.")
     elapsed_s: float = Field(description="Since the phase began; while running, since the first query. In s.")
-    figures: Figures | None = Field(description="Null until the measurement starts.")
+    figures: ProgressFigures | None = Field(description="Null until the measurement starts.")
     host: str
     pid: int
     beats: int = Field(description="Number of writes so far; if it stops growing, the process has died.")

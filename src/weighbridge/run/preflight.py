@@ -1,28 +1,29 @@
 """The cheap checks that come before anything expensive: downloads, encoding, GPU hours."""
 
-import importlib.metadata
 import tempfile
 from pathlib import Path
+
+from pydantic import Field
 
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.models import Model
-from weighbridge.loadgen.seeds import carried_seeds
+from weighbridge.loadgen.loadgen_settings import check_loadgen
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.ports import check_port
 from weighbridge.system.gpus import visible_accelerators
 
 
 class Preflight(Model):
-    """What was found ready."""
+    """What the checks found."""
 
-    loadgen_version: str
+    loadgen_version: str | None = Field(description="Null: LoadGen takes no part in the round.")
     accelerators: tuple[str, ...]
 
 
 def check(round_: Round, settings: ServerSettings, results: Path) -> Preflight:
-    """Look at everything a run needs that can be seen in seconds.
+    """Check everything a run needs that can be checked in seconds.
 
     Args:
         round_: The round that the runs are for.
@@ -31,11 +32,11 @@ def check(round_: Round, settings: ServerSettings, results: Path) -> Preflight:
 
     Raises:
         InputError: `results` cannot be written, or the server's arguments are not the user's to set.
-        SetupError: the first thing that is missing, and how to mend it.
+        SetupError: the first thing that is missing, and its remedy.
     """
     check_arguments(settings, round_.server_must_not)
     check_writable(results)
-    loadgen_version = check_loadgen(round_)
+    loadgen_version = check_loadgen(round_) if round_.loadgen is not None else None
     if settings.endpoints:
         return Preflight(loadgen_version=loadgen_version, accelerators=())
     if settings.port is not None:
@@ -44,7 +45,7 @@ def check(round_: Round, settings: ServerSettings, results: Path) -> Preflight:
 
 
 def check_writable(folder: Path) -> None:
-    """Make sure that a folder can be written, by writing to it.
+    """Check that a folder can be written, by writing to it.
 
     Raises:
         InputError: it cannot.
@@ -60,24 +61,8 @@ def check_writable(folder: Path) -> None:
         ) from None
 
 
-def check_loadgen(round_: Round) -> str:
-    """Make sure that the installed LoadGen is one of the round's, by the seeds it will really use.
-
-    Raises:
-        SetupError: it has other seeds compiled in, or is another release.
-    """
-    version = importlib.metadata.version("mlcommons-loadgen")
-    carried = carried_seeds(round_.loadgen_rules.model)
-    if version not in round_.loadgen_rules.versions or carried != round_.loadgen_rules.seeds:
-        raise SetupError(
-            f"mlcommons-loadgen {version} does not carry the seeds of round {round_.name}; install "
-            f"{round_.loadgen_rules.versions[-1]} (make setup does for v6.0, make setup-v6.1 for v6.1)."
-        )
-    return version
-
-
 def check_accelerators(wanted: int) -> tuple[str, ...]:
-    """Make sure that as many GPUs are visible as the settings ask for.
+    """Check that as many GPUs are visible as the settings ask for.
 
     Raises:
         SetupError: there are fewer; the sentence points to the demo, which needs none.

@@ -1,4 +1,4 @@
-"""A server that answers as it must, ready to be measured once or many times."""
+"""A session: servers started, checked and warm, on which any issuer measures, once or many times."""
 
 import logging
 import os
@@ -10,21 +10,16 @@ from pathlib import Path
 
 from weighbridge import __version__
 from weighbridge.artifacts.proof import Proof
-from weighbridge.client.process_group import Progress
-from weighbridge.config.round import Mode, Round, ScenarioRules
+from weighbridge.client.issuer import IssuePlan, Issuer, Target
+from weighbridge.client.process_group import SampleCounts
+from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
-from weighbridge.loadgen.issuer import drive
-from weighbridge.monitor.reporter import Reporter, reporting
-from weighbridge.monitor.run_progress import MeasurementPlan
 from weighbridge.records.progress_record import Phase
 from weighbridge.records.run_record import (
-    ANSWERS,
-    DETAIL,
     RUN_RECORD,
-    SUMMARY,
     TELEMETRY_FILE,
     LoadReport,
     RunRecord,
@@ -32,7 +27,8 @@ from weighbridge.records.run_record import (
     TelemetryBrief,
 )
 from weighbridge.requests.store import RequestStore
-from weighbridge.run.preflight import check_accelerators, check_loadgen
+from weighbridge.run.observer import Observer, Observing, unobserved
+from weighbridge.run.preflight import check_accelerators
 from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
 from weighbridge.serving.running_server import RunningServer, end_on_sigterm, running_server
 from weighbridge.system.detection import detect
@@ -70,9 +66,9 @@ class Session:
         running: The server.
         prepared: What is recorded of it.
         requests: The opened store.
-        code: sha256 over the package as the session began with it.
+        code: sha256 over the measuring code as the session began with it.
         revision: Of the checkout, likewise.
-        reporter: Told what the session does.
+        observer: Receives what the session does.
     """
 
     setup: Setup
@@ -81,91 +77,63 @@ class Session:
     requests: RequestStore
     code: str
     revision: str | None
-    reporter: Reporter
+    observer: Observer
 
     def measure(
-        self,
-        scenario: ScenarioRules,
-        mode: Mode,
-        target_qps: float,
-        out: Path,
-        *,
-        round_: Round | None = None,
-        watch: Callable[[Progress], str | None] | None = None,
-        label: str | None = None,
+        self, issuer: Issuer, out: Path, watch: Callable[[SampleCounts], str | None] | None = None
     ) -> RunRecord:
-        """Drive one LoadGen run and write its run.json, whether or not it came to its end.
+        """Let an issuer measure once, and write run.json, whether or not the run came to its end.
 
         Args:
-            scenario: Which scenario of the round.
-            mode: Performance or accuracy.
-            target_qps: Samples/s expected (Offline) or queries/s to issue (Server).
-            out: Folder for LoadGen's logs, run.json, errors.jsonl and telemetry.parquet.
-            round_: Other rules than the session's, for a short run that only probes.
-            watch: Told how far the run is; what it returns ends the run, as its reason.
-            label: What the progress calls the run; default: scenario and mode.
+            issuer: What issues the requests.
+            out: Folder for the issuer's logs, run.json, errors.jsonl and telemetry.parquet.
+            watch: Receives the counts of the run; a returned text ends the run, as its reason.
 
         Raises:
-            InputError: the store does not fit the round, or `out` cannot be used.
-            SetupError: LoadGen does not take the settings.
+            InputError: the store does not fit the issuer, or `out` cannot be used.
+            SetupError: the issuer's library refuses its settings.
         """
-        setup, rules = self.setup, round_ or self.setup.round_
-        plan = MeasurementPlan.of(label or f"{scenario} {mode}", rules, scenario, mode, target_qps)
-        run_progress, watched = self.reporter.measure(plan, out), Watched(watch)
+        show = self.observer.measure(issuer.plan, out)
 
-        def progress(state: Progress) -> None:
-            run_progress(state)
-            watched(state)
+        def observe(counts: SampleCounts) -> str | None:
+            show(counts)
+            return watch(counts) if watch is not None else None
 
         servers = tuple(server.process.pid for server in self.running.processes)
-        endpoints, key = self.running.endpoints, _api_key(setup.client)
+        endpoints, client = self.running.endpoints, self.setup.client
         names = self.running.metric_names
-        with recording(endpoints, key, servers, out / TELEMETRY_FILE, names) as telemetry:
-            report = drive(
-                round_=rules,
-                scenario=scenario,
-                mode=mode,
-                target_qps=target_qps,
-                store=setup.store,
-                endpoints=endpoints,
-                client=setup.client,
-                out=out,
-                progress=progress,
-                alarm=lambda: self.running.trouble() or watched.reason,
+        with recording(endpoints, _api_key(client), servers, out / TELEMETRY_FILE, names) as telemetry:
+            report = issuer.issue(
+                Target(endpoints, self.requests, client), out, observe, self.running.trouble
             )
-        self.reporter.measured(report)
-        record = self._record(rules, scenario, mode, report, telemetry.brief, out)
+        self.observer.measured(report)
+        record = self._record(issuer, report, telemetry.brief, out)
         write_atomic(out / RUN_RECORD, record.model_dump_json(indent=2) + "\n")
-        _say(scenario, mode, report)
+        _log_report(issuer.plan, report)
         return record
 
     def settle(self) -> None:
-        """Wait until the server has done what an ended run left it: one answer more, from each endpoint.
+        """Wait until the servers have finished what an ended run left them: one further answer from each.
 
         Raises:
             SetupError: a server fails the request.
         """
         client = self.setup.client
         bodies, key = _spread(self.requests, 1), _api_key(client)
-        endpoints = self.running.endpoints
-        at_once(lambda to: warm_up(to, bodies, key, client.request_timeout_s), endpoints, len(endpoints))
+        endpoints, api = self.running.endpoints, self.requests.manifest.api
+        at_once(lambda to: warm_up(to, api, bodies, key, client.request_timeout_s), endpoints, len(endpoints))
 
     def _record(
-        self,
-        round_: Round,
-        scenario: ScenarioRules,
-        mode: Mode,
-        report: LoadReport,
-        telemetry: TelemetryBrief | None,
-        out: Path,
+        self, issuer: Issuer, report: LoadReport, telemetry: TelemetryBrief | None, out: Path
     ) -> RunRecord:
+        round_ = self.setup.round_
         manifest = self.requests.manifest
         return RunRecord(
             round=round_.name,
             submittable=round_.submittable,
             not_submittable_because=round_.not_submittable_because,
-            scenario=scenario.name,
-            mode=mode,
+            scenario=issuer.plan.scenario,
+            mode=issuer.plan.mode,
             weighbridge_version=__version__,
             git_revision=self.revision,
             code_sha256=self.code,
@@ -178,64 +146,51 @@ class Session:
             host=this_host(),
             # Servers that the user runs may be anywhere; only the user can describe their machines.
             system={} if self.setup.server.endpoints else detect(),
-            logs={
-                name: sha256_of(out / name) for name in (DETAIL, SUMMARY, ANSWERS) if (out / name).is_file()
-            },
+            logs={name: sha256_of(out / name) for name in issuer.evidence if (out / name).is_file()},
             server=self.prepared,
             load=report,
             telemetry=telemetry,
         )
 
 
-class Watched:
-    """Keeps what a watcher said last, for the alarm that ends a run."""
-
-    def __init__(self, watch: Callable[[Progress], str | None] | None) -> None:
-        self.reason: str | None = None
-        self._watch = watch
-
-    def __call__(self, state: Progress) -> None:
-        """Pass the state on."""
-        if self._watch is not None and self.reason is None:
-            self.reason = self._watch(state)
-
-
 @contextmanager
-def session(setup: Setup, server_log: Path, label: str) -> Iterator[Session]:
-    """Start the server, check and warm it, and have it for the length of a with block.
+def session(
+    setup: Setup, server_log: Path, label: str, observing: Observing = unobserved
+) -> Iterator[Session]:
+    """Start the server, check and warm it, and stop it after the with block.
 
     Args:
         setup: What is measured.
         server_log: File for what the server prints; its folder is made, and has progress.json too.
-        label: What the progress calls the session until it measures.
+        label: What observers call the session until it measures.
+        observing: Makes the observer of the session.
 
     Raises:
         InputError: the store or the key's variable cannot be used.
-        SetupError: LoadGen is not the round's, or the server does not start, or answers wrongly.
+        SetupError: the server does not start, or answers wrongly.
     """
     end_on_sigterm()
     # Now, and not when the record is written: sources may be edited during a run of hours.
     code, revision = code_sha256(), git_revision()
-    check_loadgen(setup.round_)
     requests = RequestStore.open(setup.store)
     if not setup.server.endpoints:
         check_accelerators(setup.server.gpus)
     api_key = _api_key(setup.client)
     server_log.parent.mkdir(parents=True, exist_ok=True)
     with (
-        reporting(server_log.parent, label) as reporter,
+        observing(server_log.parent, label) as observer,
         running_server(
             setup.server,
             setup.model.folder,
             server_log,
             api_key,
-            reporter.starting,
+            observer.starting,
             forbidden=setup.round_.server_must_not,
         ) as running,
     ):
-        reporter.enter(Phase.WARMING)
+        observer.enter(Phase.WARMING)
         prepared = _prepare(running, setup.server, setup.client, requests, api_key)
-        yield Session(setup, running, prepared, requests, code, revision, reporter)
+        yield Session(setup, running, prepared, requests, code, revision, observer)
 
 
 def _api_key(client: ClientSettings) -> str | None:
@@ -259,13 +214,13 @@ def _prepare(
 ) -> ServerRecord:
     """Check and warm every endpoint outside the clock."""
     started = time.monotonic()
-    bodies = _spread(requests, settings.warmup_requests)
+    bodies, api = _spread(requests, settings.warmup_requests), requests.manifest.api
 
     def prepare(endpoint: str) -> None:
         if settings.golden is not None:
             body = bytes(requests.body(Golden.read(settings.golden).sample))
-            check_golden(endpoint, settings.golden, body, api_key, client.request_timeout_s)
-        warm_up(endpoint, bodies, api_key, client.request_timeout_s)
+            check_golden(endpoint, settings.golden, api, body, api_key, client.request_timeout_s)
+        warm_up(endpoint, api, bodies, api_key, client.request_timeout_s)
 
     at_once(prepare, running.endpoints, len(running.endpoints))
     warmup_s = time.monotonic() - started
@@ -288,21 +243,21 @@ def _prepare(
 
 
 def _spread(requests: RequestStore, count: int) -> Sequence[bytes]:
-    """Take requests evenly from the whole store, so that the warm-up sees lengths of every kind."""
+    """Return requests spread evenly over the whole store, so that the warm-up covers all lengths."""
     step = max(1, len(requests) // max(1, count))
     return [bytes(requests.body(index)) for index in range(0, len(requests), step)[:count]]
 
 
-def _say(scenario: ScenarioRules, mode: Mode, report: LoadReport) -> None:
+def _log_report(plan: IssuePlan, report: LoadReport) -> None:
     for warning in report.warnings:
         log.warning("%s", warning)
-    if report.failures and report.aborted is None:  # else whoever ended the run says why
+    if report.failures and report.aborted is None:  # an aborted run is reported with its reason
         kinds = ", ".join(f"{count} {kind}" for kind, count in report.failed.items() if count)
         log.error("%d requests failed (%s); see errors.jsonl", report.failures, kinds)
     log.info(
         "%s %s: %d of %d samples answered at %.2f a second",
-        scenario.name,
-        mode,
+        plan.scenario,
+        plan.mode,
         report.completed,
         report.issued,
         report.achieved_qps,

@@ -8,24 +8,31 @@ from weighbridge.config.round import Round, ScenarioRules
 from weighbridge.config.settings import SearchSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.files import write_atomic
-from weighbridge.records.run_record import RunRecord
+from weighbridge.loadgen.loadgen_settings import check_loadgen
+from weighbridge.records.run_record import SERVER_LOG, RunRecord
 from weighbridge.records.search_record import Peak, Probe
 from weighbridge.requests.store import RequestStore
+from weighbridge.run.observer import Observing, unobserved
 from weighbridge.run.session import Setup, session
-from weighbridge.search.journal import Journal
 from weighbridge.search.next_step import Found, GivenUp, Step, bracket, next_step
+from weighbridge.search.probe_folders import ProbeFolders
 from weighbridge.search.prober import Prober
 
 log = logging.getLogger(__name__)
 
 
 def find_peak(
-    setup: Setup, scenario: ScenarioRules, settings: SearchSettings, offline: Path, output: Path
+    setup: Setup,
+    scenario: ScenarioRules,
+    settings: SearchSettings,
+    offline: Path,
+    output: Path,
+    observing: Observing = unobserved,
 ) -> Peak:
     """Find the highest rate that a full-length run confirms, and write it to `output`.
 
     Probes are kept beside `output`, in a folder of its name without its ending, and none is ever repeated: an
-    interrupted search goes on where it was.
+    interrupted search continues where it was.
 
     Args:
         setup: What is measured.
@@ -33,10 +40,11 @@ def find_peak(
         settings: Budgets and tolerance.
         offline: run.json of the Offline performance run, whose rate is where the search starts.
         output: peak.json.
+        observing: Makes the observer of the session.
 
     Raises:
         InputError: the scenario has no rate to search for, or the Offline run completed nothing.
-        SetupError: the server does not start, or does not answer as it must.
+        SetupError: LoadGen is not the round's, or the server does not start, or answers wrongly.
         InvalidRunError: the search was interrupted, or its budget ended before a rate was confirmed.
     """
     if not scenario.has_schedule or scenario.limits.latency is None:
@@ -47,24 +55,25 @@ def find_peak(
     offline_qps = RunRecord.read(offline).load.achieved_qps
     if offline_qps <= 0:
         raise InputError(f"{offline}: the Offline run completed nothing; there is no rate to start from.")
-    journal = Journal(output.with_suffix(""), _identity(setup, settings))
-    seen = journal.read()
+    kept = ProbeFolders(output.with_suffix(""), _identity(setup, settings))
+    seen = kept.read()
     step = next_step(seen, offline_qps, settings)
     if seen:
-        log.info("%d probes of an earlier search are in %s", len(seen), journal.folder)
+        log.info("%d probes of an earlier search are in %s", len(seen), kept.folder)
     if isinstance(step, Step):
-        with session(setup, journal.folder / "server.log", "peak search") as ready:
+        check_loadgen(setup.round_)
+        with session(setup, kept.folder / SERVER_LOG, "peak search", observing) as ready:
             prober = Prober(ready, scenario, settings.probe_s)
             while isinstance(step, Step):
                 number = len(seen) + 1
                 label = _label(step, number, settings)
-                probe = prober.run(step, number, journal.place(number, step.kind), label)
-                journal.write(probe)
+                probe = prober.run(step, number, kept.of(number, step.kind), label)
+                kept.write(probe)
                 seen.append(probe)
                 log.info("%s: %s (%s)", label, "passed" if probe.passed else "failed", probe.reason)
                 step = next_step(seen, offline_qps, settings)
     if isinstance(step, GivenUp):
-        raise InvalidRunError(f"no peak was found: {step.reason}. The probes are kept in {journal.folder}.")
+        raise InvalidRunError(f"no peak was found: {step.reason}. The probes are kept in {kept.folder}.")
     peak = _peak(setup.round_, scenario.limits.latency.limit_s, settings, offline_qps, seen, step)
     write_atomic(output, peak.model_dump_json(indent=2) + "\n")
     log.info("the highest rate that a full-length run confirmed: %g queries/s", peak.peak_qps)
@@ -72,7 +81,7 @@ def find_peak(
 
 
 def _identity(setup: Setup, settings: SearchSettings) -> list[str]:
-    """List all that a probe's result depends on, besides its rate; what is the default is left out."""
+    """Return all that a probe's result depends on, besides its rate; defaults are left out."""
     measured = fingerprint(
         "measurement",
         compared={"round": setup.round_, "probe_s": settings.probe_s},

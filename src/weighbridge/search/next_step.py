@@ -1,4 +1,4 @@
-"""Which rate to try next: a bracket, a bisection, then confirmations. Pure: all it knows is what was seen."""
+"""Which rate to try next: a bracket, a bisection, then confirmations. A pure function of the probes."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Literal
 from weighbridge.config.settings import SearchSettings
 from weighbridge.records.search_record import Probe
 
-# Until one rate has passed and one failed, the next lies so much above or below.
+# Until one rate has passed and one has failed, the next is this much higher or lower.
 _BRACKET_STEP = 1.25
 
 
@@ -35,7 +35,7 @@ class GivenUp:
 
 
 def next_step(seen: Sequence[Probe], offline_qps: float, settings: SearchSettings) -> Step | Found | GivenUp:
-    """Decide from all probes so far, so that a search goes on after an interruption as if there was none.
+    """Decide from all probes so far, so that a search continues after an interruption as if there was none.
 
     Rates are cut to four digits.
 
@@ -71,7 +71,7 @@ def next_step(seen: Sequence[Probe], offline_qps: float, settings: SearchSetting
 
 
 def bracket(seen: Sequence[Probe]) -> tuple[float | None, float | None]:
-    """Find the lowest rate that failed, and the highest below it that passed."""
+    """Return the highest rate that passed below all that failed, and the lowest that failed."""
     high = min((probe.target_qps for probe in seen if not probe.passed), default=None)
     passed = [probe.target_qps for probe in seen if probe.passed]
     return max((rate for rate in passed if high is None or rate < high), default=None), high
@@ -84,7 +84,7 @@ def _next_rate(seen: Sequence[Probe], low: float | None, high: float | None, sta
         return low * _BRACKET_STEP
     if high is None:
         return start
-    # A system that drowned completed what it could: its peak is near that, however far below the rate tried.
+    # An overloaded system completed what it could: its peak is near that, however far below the rate tried.
     completed = [probe.achieved_qps for probe in seen if probe.target_qps == high and probe.achieved_qps > 0]
     return min([high / _BRACKET_STEP, *completed])
 

@@ -1,4 +1,4 @@
-"""Does a short probe speak for a full-length run? Pure mathematics over its requests."""
+"""What a short probe predicts of a full-length run. Pure mathematics over its requests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,29 +6,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weighbridge.client.process_group import Progress
+from weighbridge.client.process_group import SampleCounts
 from weighbridge.config.round import ScenarioRules
 from weighbridge.loadgen.early_stopping import max_over_latency
 
-# Latency is averaged over so many stretches of a probe; their scatter about a line tells how sure its slope
-# is. Averages over stretches, because single latencies of a queue depend on one another.
+# Latency is averaged over this many stretches of a probe; their scatter about a line gives the error of its
+# slope. Averages over stretches, because single latencies of a queue depend on one another.
 _STRETCHES = 10
 _SURE = 2.3  # quantile 0.975 of Student's t with 8 degrees of freedom
-# A queue is judged by what it may still become only after this many latency limits: a server that has just
-# begun has completed next to nothing.
+# A queue is judged only after this many latency limits: a server that has just begun has completed almost
+# nothing.
 _SETTLED_LIMITS = 2
 _CAUTION = 1.2
 
 
 @dataclass(frozen=True)
 class FullRun:
-    """What a probe must speak for.
+    """The full-length run that a probe stands for.
 
     Attributes:
-        queries: That the full-length run will issue.
+        queries: How many it will issue.
         duration_s: Of its schedule.
         limit_s: The round's latency limit.
-        percentile: That must keep it.
+        percentile: The share of queries that must keep the limit.
     """
 
     queries: int
@@ -38,7 +38,7 @@ class FullRun:
 
     @classmethod
     def of(cls, rules: ScenarioRules, queries: int, target_qps: float) -> "FullRun":
-        """Take the limits of a scenario that has a latency limit."""
+        """Return the full-length run of a scenario that has a latency limit."""
         if rules.limits.latency is None:
             raise ValueError("a scenario without a latency limit has no peak to search for")
         limit = rules.limits.latency
@@ -51,7 +51,7 @@ class FullRun:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a probe's requests say; the fields are those of `Probe`."""
+    """What a probe's requests show; the fields are those of `Probe`."""
 
     passed: bool
     reason: str
@@ -72,7 +72,7 @@ def judge(
         issued_s: (n,) when LoadGen issued each query, from the first on.
         latency_s: (n,) from then to its end.
         ramp_s: Queries issued before this met a server that was still filling up, and are not judged.
-        full: The run that the probe speaks for.
+        full: The run that the probe stands for.
     """
     after = issued_s >= ramp_s
     issued_s, latency_s = issued_s[after], latency_s[after]
@@ -97,7 +97,7 @@ def judge(
 
 
 def sure_growth(issued_s: NDArray[np.float64], latency_s: NDArray[np.float64]) -> float | None:
-    """Find by how much latency grows a second, at least, with 97.5 % confidence; None if it may not grow.
+    """Return by how much latency grows a second, at least, with 97.5 % confidence; None if it may not grow.
 
     A line through the means of equal stretches, and its slope less 2.3 of its standard errors (any textbook's
     simple linear regression).
@@ -118,34 +118,36 @@ def sure_growth(issued_s: NDArray[np.float64], latency_s: NDArray[np.float64]) -
     return sure if sure > 0 else None
 
 
-class Drowning:
-    """Watches a run, and ends it once more queries wait than can pass.
+class OverloadDetector:
+    """Detects, during a run, that more queries wait than can pass.
 
     Attributes:
-        reason: Why it ended the run, if it did.
+        reason: Why the run should end, once that is certain.
     """
 
     def __init__(self, limit_s: float, allowed: int) -> None:
-        """Take the latency limit, and how many queries of the run may exceed it."""
+        """Use the latency limit, and the number of queries of the run that may exceed it."""
         self.reason: str | None = None
         self._limit_s, self._allowed = limit_s, allowed
         self._seen: list[tuple[float, int]] = []
         self._best_qps = 0.0
 
-    def __call__(self, now_s: float, state: Progress) -> str | None:
-        """Take the run's state at a time of any clock; return why it should end, if it should.
+    def __call__(self, now_s: float, counts: SampleCounts) -> str | None:
+        """Read the run's counts at a time of any clock; return why it should end, None: it may continue.
 
-        A queue of the fastest rate seen times the limit can still be served in time; what waits beyond it,
-        with some caution, is late.
+        At the fastest rate seen, a queue of that rate times the limit is still served in time. What waits
+        beyond it, with a margin, is late.
         """
-        self._seen.append((now_s, state.completed))
+        if self.reason is not None:
+            return self.reason
+        self._seen.append((now_s, counts.completed))
         begun_s = self._seen[0][0]
         window = _since(self._seen, now_s - self._limit_s)
         if window is not None:
-            self._best_qps = max(self._best_qps, (state.completed - window[1]) / (now_s - window[0]))
+            self._best_qps = max(self._best_qps, (counts.completed - window[1]) / (now_s - window[0]))
         if now_s - begun_s < _SETTLED_LIMITS * self._limit_s:
             return None
-        waiting = state.issued - state.completed
+        waiting = counts.issued - counts.completed
         late = waiting - _CAUTION * self._limit_s * self._best_qps
         if late > self._allowed:
             self.reason = (
@@ -156,5 +158,5 @@ class Drowning:
 
 
 def _since(seen: Sequence[tuple[float, int]], begin_s: float) -> tuple[float, int] | None:
-    """Find the last state at or before a time; None where all are later."""
+    """Return the last counts at or before a time; None where all are later."""
     return next((state for state in reversed(seen) if state[0] <= begin_s), None)

@@ -1,4 +1,4 @@
-"""One probe on a running server: a LoadGen run that is short, or as long as the round wants it."""
+"""One probe on a running server: a short LoadGen run, or one as long as the round demands."""
 
 import logging
 from pathlib import Path
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.core.errors import InvalidRunError
 from weighbridge.gates.performance_checks import performance_checks
+from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.loadgen.logs import read_detail
-from weighbridge.loadgen.schedule import server_schedule_s
-from weighbridge.loadgen.work_size import work_size
+from weighbridge.loadgen.work_size import server_schedule_s, work_size
 from weighbridge.records.run_record import DETAIL, REQUESTS_TABLE, RunRecord
 from weighbridge.records.search_record import Probe
 from weighbridge.run.session import Session
 from weighbridge.search.next_step import Step
-from weighbridge.search.probe_judgement import Drowning, FullRun, Judgement, judge
+from weighbridge.search.probe_judgement import FullRun, Judgement, OverloadDetector, judge
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Prober:
     """Runs the steps of a search on one server."""
 
     def __init__(self, session: Session, scenario: ScenarioRules, probe_s: float) -> None:
-        """Take a server that is ready, the scenario, and the length of a probe."""
+        """Use a server that is ready, for a scenario, with probes of a length in seconds."""
         self._session, self._probe_s = session, probe_s
         self._round = session.setup.round_
         self._scenario = scenario
@@ -40,7 +40,7 @@ class Prober:
 
         Raises:
             InputError: `out` cannot be used.
-            InvalidRunError: something else than the rate ended the run: Ctrl-C, a server that died.
+            InvalidRunError: something other than the rate ended the run: Ctrl-C, a server that died.
             SetupError: LoadGen does not take the settings, or the server does not come back to rest.
         """
         queries = work_size(self._round, self._scenario, Mode.PERFORMANCE, step.target_qps).samples
@@ -50,7 +50,9 @@ class Prober:
             probe = self._measure(step, number, out, label, full, queries, self._round, step.target_qps)
         else:
             rules = probing_round(self._round, self._scenario.name, count)
-            rate = step.target_qps * haste(self._round, queries) / haste(self._round, count)
+            rate = (
+                step.target_qps * rate_correction(self._round, queries) / rate_correction(self._round, count)
+            )
             probe = self._measure(step, number, out, label, full, count, rules, rate)
         self._session.settle()
         return probe
@@ -66,19 +68,13 @@ class Prober:
         round_: Round,
         issued_qps: float,
     ) -> Probe:
-        drowning = Drowning(full.limit_s, full.allowed(count))
-        record = self._session.measure(
-            round_.scenarios[self._scenario.name],
-            Mode.PERFORMANCE,
-            issued_qps,
-            out,
-            round_=round_,
-            watch=lambda state: drowning(monotonic(), state),
-            label=label,
-        )
-        if record.load.aborted != drowning.reason:
+        detector = OverloadDetector(full.limit_s, full.allowed(count))
+        scenario = round_.scenarios[self._scenario.name]
+        issuer = LoadGenIssuer(round_, scenario, Mode.PERFORMANCE, issued_qps, label)
+        record = self._session.measure(issuer, out, lambda counts: detector(monotonic(), counts))
+        if record.load.aborted != detector.reason:
             raise InvalidRunError(
-                f"the search was ended in {out}: {record.load.aborted}; the same command goes on from there."
+                f"the search was ended in {out}: {record.load.aborted}; the same command continues it."
             )
         issued_s, latency_s = _times(out)
         whole = round_ is self._round
@@ -110,7 +106,7 @@ class Prober:
     def _verdict(
         self, record: RunRecord, judgement: Judgement, out: Path, *, whole: bool
     ) -> tuple[bool, str]:
-        """Let the round's own gates judge a run of full length; a probe only speaks for one."""
+        """Judge a full-length run by the round's gates, and a short probe by its own requests."""
         if record.load.aborted:
             return False, record.load.aborted
         if record.load.failures:
@@ -126,7 +122,7 @@ class Prober:
 
 
 def probing_round(round_: Round, scenario: str, queries: int) -> Round:
-    """Make rules under which LoadGen issues just so many queries, drawn from all samples."""
+    """Return rules under which LoadGen issues exactly this many queries, drawn from all samples."""
     rules = round_.scenarios[scenario].model_copy(
         update={"min_duration_s": 0.001, "min_query_count": queries}
     )
@@ -138,11 +134,11 @@ def probing_round(round_: Round, scenario: str, queries: int) -> Round:
     )
 
 
-def haste(round_: Round, queries: int) -> float:
-    """Tell how much faster than its target LoadGen issues the first queries of the round's schedule.
+def rate_correction(round_: Round, queries: int) -> float:
+    """Return how much faster than its target LoadGen issues the first queries of the round's schedule.
 
     The gaps are random, though the same in every run: those of a short probe may add up to a rate some
-    percent off, and a probe is to issue at the rate of the run that it speaks for.
+    percent off, and a probe must issue at the rate of the run that it stands for.
     """
     return queries / float(server_schedule_s(queries, 1.0, round_.loadgen_rules.seeds.schedule)[-1])
 

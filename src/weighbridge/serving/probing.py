@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import openai
+from openai.types import Completion
 from openai.types.chat import ChatCompletion
 
 from weighbridge.core.errors import SetupError
 from weighbridge.core.models import Model
+from weighbridge.core.openai_api import Api
 from weighbridge.serving import vllm
 from weighbridge.serving.adapter import ServerAdapter, ServerFacts
 from weighbridge.serving.installed_adapters import all_adapters
@@ -96,7 +98,9 @@ def _get(client: openai.OpenAI, path: str) -> str | None:
         return None
 
 
-def check_golden(endpoint: str, golden: Path, body: bytes, api_key: str | None, timeout_s: float) -> None:
+def check_golden(
+    endpoint: str, golden: Path, api: Api, body: bytes, api_key: str | None, timeout_s: float
+) -> None:
     """Send the known request and compare the answer with the recorded one, character by character.
 
     A build can be healthy and wrong (vLLM 0.12's CPU rms_norm ignored strides); this check notices it.
@@ -104,6 +108,7 @@ def check_golden(endpoint: str, golden: Path, body: bytes, api_key: str | None, 
     Args:
         endpoint: Where to send it.
         golden: File with the sample, the temperature and the answer.
+        api: Where to post it, and how to read the answer.
         body: The stored request of that sample.
         api_key: Key to send, if any.
         timeout_s: How long to wait for the answer.
@@ -114,7 +119,7 @@ def check_golden(endpoint: str, golden: Path, body: bytes, api_key: str | None, 
     known = Golden.read(golden)
     request = json.loads(body) | {"temperature": known.temperature, "stream": False}
     request.pop("stream_options", None)
-    answer = _ask(endpoint, request, api_key, timeout_s).choices[0].message.content
+    answer = _ask(endpoint, api, request, api_key, timeout_s)
     if answer != known.answer:
         raise SetupError(
             f"the server answers the known request wrongly: {answer!r} instead of {known.answer!r} "
@@ -122,13 +127,15 @@ def check_golden(endpoint: str, golden: Path, body: bytes, api_key: str | None, 
         )
 
 
-def warm_up(endpoint: str, bodies: Sequence[bytes], api_key: str | None, timeout_s: float) -> None:
+def warm_up(endpoint: str, api: Api, bodies: Sequence[bytes], api_key: str | None, timeout_s: float) -> None:
     """Send requests before the clock starts, so that lazy compilation is over by then.
 
     Raises:
         SetupError: a request failed.
     """
-    at_once(lambda body: _ask(endpoint, json.loads(body), api_key, timeout_s), bodies, _WARMUP_CONCURRENCY)
+    at_once(
+        lambda body: _ask(endpoint, api, json.loads(body), api_key, timeout_s), bodies, _WARMUP_CONCURRENCY
+    )
 
 
 def at_once(do: Callable[[Item], object], items: Sequence[Item], threads: int) -> None:
@@ -141,10 +148,16 @@ def at_once(do: Callable[[Item], object], items: Sequence[Item], threads: int) -
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _ask(endpoint: str, request: dict[str, Any], api_key: str | None, timeout_s: float) -> ChatCompletion:
+def _ask(
+    endpoint: str, api: Api, request: dict[str, Any], api_key: str | None, timeout_s: float
+) -> str | None:
+    """Post a request as it is, and return the text of the answer."""
+    path = api.path.removeprefix("/v1")
     with _client(endpoint, api_key, timeout_s) as client:
         try:
             # A plain post sends the body as it is; `create` would rewrite it.
-            return client.post("/chat/completions", body=request, cast_to=ChatCompletion)
+            if api is Api.CHAT:
+                return client.post(path, body=request, cast_to=ChatCompletion).choices[0].message.content
+            return client.post(path, body=request, cast_to=Completion).choices[0].text
         except openai.APIError as error:
             raise SetupError(f"the server at {endpoint} failed a request before the run: {error}.") from None

@@ -61,7 +61,7 @@ class Behaviour(Model):
         return self
 
 
-class RequestOutcome:
+class OutcomeDraws:
     """Derives the outcome of a request from the hash of its body."""
 
     def __init__(self, behaviour: Behaviour) -> None:
@@ -118,7 +118,7 @@ def body_hash(body: bytes | bytearray | memoryview) -> int:
 
 def service_times_s(bodies: Iterable[bytes | memoryview], behaviour: Behaviour) -> NDArray[np.float64]:
     """Return the service time of each body in seconds, shape (n,)."""
-    outcome = RequestOutcome(behaviour)
+    outcome = OutcomeDraws(behaviour)
     return np.array([outcome.service_s(body_hash(body)) for body in bodies])
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.early_stopping import max_over_latency
-from weighbridge.loadgen.schedule import server_schedule_s
+from weighbridge.loadgen.work_size import server_schedule_s
 from weighbridge.records.run_record import REQUESTS_TABLE
 from weighbridge.requests.store import RequestStore
 from weighbridge.simulate.behaviour import Behaviour, predict, service_times_s

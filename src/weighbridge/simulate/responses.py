@@ -1,4 +1,4 @@
-"""Responses of the simulated server: chat completions, event streams, and the /metrics page."""
+"""Responses of the simulated server: completions of both kinds, event streams, and the /metrics page."""
 
 import json
 from collections.abc import Mapping
@@ -6,11 +6,12 @@ from pathlib import Path
 
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Round
+from weighbridge.core.openai_api import Api
 from weighbridge.requests.store import RequestStore
 from weighbridge.simulate.behaviour import body_hash
 
 _PIECES = 4  # of a streamed answer
-_FALLBACK = '{"category":"","brand":"","is_secondhand":false}'
+_FALLBACK = "a simulated answer"  # to bodies that are not in the store
 
 
 class Answers:
@@ -36,34 +37,37 @@ class Answers:
         """Number of bodies with answers of their own."""
         return len(self._texts)
 
-    def completion(self, text: str | None, *, usage: bool = True) -> bytes:
-        """Return a chat completion as JSON; `usage` includes the token counts."""
-        body: dict[str, object] = {
-            "id": "chatcmpl-simulated",
-            "object": "chat.completion",
-            "created": 0,
-            "model": self.model_name,
-            "choices": [
-                {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-            ],
-        }
-        if usage:
-            body["usage"] = _usage(text)
-        return json.dumps(body, ensure_ascii=False).encode()
+    def completion(self, api: Api, text: str | None, *, usage: bool = True) -> bytes:
+        """Return a whole answer as JSON; `usage` includes the token counts."""
+        choice: dict[str, object] = {"index": 0, "finish_reason": "stop"}
+        if api is Api.CHAT:
+            choice["message"] = {"role": "assistant", "content": text}
+        else:
+            choice["text"] = text
+        more = {"usage": _usage(text)} if usage else {}
+        return self._json("chat.completion" if api is Api.CHAT else "text_completion", [choice], **more)
 
-    def events(self, text: str | None, *, usage: bool = True) -> list[bytes]:
-        """Return a chat completion as server-sent events, with the text in up to 4 pieces."""
+    def events(self, api: Api, text: str | None, *, usage: bool = True) -> list[bytes]:
+        """Return an answer as server-sent events, with the text in up to 4 pieces."""
         step = max(1, -(-len(text or "") // _PIECES))
         pieces: list[str | None] = [(text or "")[at : at + step] for at in range(0, len(text or ""), step)]
-        events = [self._event([{"index": 0, "delta": {"content": piece}}]) for piece in pieces or [text]]
+        events = [self._event(api, [_part(api, piece)]) for piece in pieces or [text]]
         if usage:
-            events.append(self._event([], usage=_usage(text)))
+            events.append(self._event(api, [], usage=_usage(text)))
         return [*events, b"data: [DONE]\n\n"]
 
-    def _event(self, choices: list[dict[str, object]], **more: object) -> bytes:
-        chunk = {"id": "chatcmpl-simulated", "object": "chat.completion.chunk", "created": 0}
-        chunk |= {"model": self.model_name, "choices": choices, **more}
-        return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
+    def _event(self, api: Api, choices: list[dict[str, object]], **more: object) -> bytes:
+        kind = "chat.completion.chunk" if api is Api.CHAT else "text_completion"
+        return b"data: " + self._json(kind, choices, **more) + b"\n\n"
+
+    def _json(self, kind: str, choices: list[dict[str, object]], **more: object) -> bytes:
+        content = {"id": "simulated", "object": kind, "created": 0, "model": self.model_name}
+        return json.dumps(content | {"choices": choices, **more}, ensure_ascii=False).encode()
+
+
+def _part(api: Api, piece: str | None) -> dict[str, object]:
+    """Return the choice of one event."""
+    return {"index": 0, "delta": {"content": piece}} if api is Api.CHAT else {"index": 0, "text": piece}
 
 
 def tokens_of(text: str | None) -> int:

@@ -18,7 +18,8 @@ import httptools
 import uvloop
 
 from weighbridge.core.errors import SetupError
-from weighbridge.simulate.behaviour import Behaviour, Failure, Queue, RequestOutcome, body_hash
+from weighbridge.core.openai_api import Api
+from weighbridge.simulate.behaviour import Behaviour, Failure, OutcomeDraws, Queue, body_hash
 from weighbridge.simulate.responses import Answers, ServerCounters, tokens_of
 
 _BUFFER_BYTES = 256 * 1024
@@ -71,7 +72,9 @@ class _Connection(asyncio.BufferedProtocol):
         path, body = self._path, b"".join(self._parts)
         self._path, self._parts = b"", []
         if path.endswith(b"/chat/completions"):
-            self._server.complete(self, body)
+            self._server.complete(self, Api.CHAT, body)
+        elif path.endswith(b"/completions"):
+            self._server.complete(self, Api.COMPLETIONS, body)
         elif path.endswith(b"/models"):
             self.reply(self._server.models)
         elif path == b"/metrics":
@@ -96,11 +99,11 @@ class _Connection(asyncio.BufferedProtocol):
 
 
 class SimulatedServer:
-    """Answers chat completions with the delays and failures of a `Behaviour`."""
+    """Answers chat completions and completions with the delays and failures of a `Behaviour`."""
 
     def __init__(self, behaviour: Behaviour, answers: Answers) -> None:
         self._behaviour, self._answers = behaviour, answers
-        self._outcome = RequestOutcome(behaviour)
+        self._outcome = OutcomeDraws(behaviour)
         self._queue = Queue(behaviour.servers)
         self.metrics = ServerCounters(answers.model_name, behaviour.servers)
         # One for all connections: each reads into it and parses what it read before another one reads.
@@ -110,11 +113,11 @@ class SimulatedServer:
         # Without random outcomes and known answers every request has the same answer, and needs no hash.
         draws = behaviour.failures or (behaviour.mean_s and behaviour.distribution != "constant")
         self._same_for_all = not draws and not answers.known
-        self._fallback = answers.completion(answers.text(0, True))
+        self._fallback = {api: answers.completion(api, answers.text(0, True)) for api in Api}
         self._fallback_tokens = tokens_of(answers.text(0, True))
 
-    def complete(self, connection: "_Connection", body: bytes) -> None:
-        """Answer a chat completion request after its service time."""
+    def complete(self, connection: "_Connection", api: Api, body: bytes) -> None:
+        """Answer a request after its service time."""
         now_s = time.monotonic()
         self.metrics.present += 1
         key = 0 if self._same_for_all else body_hash(body)
@@ -122,21 +125,21 @@ class SimulatedServer:
         end_s = self._queue.add(now_s, service_s)
         failure = self._outcome.failure(key)
         if _STREAMS.search(body, 0, _EDGE_BYTES) or _STREAMS.search(body, max(0, len(body) - _EDGE_BYTES)):
-            self._stream(connection, key, failure, end_s - service_s - now_s, service_s)
+            self._stream(connection, api, key, failure, end_s - service_s - now_s, service_s)
         elif failure is None:
-            answer, tokens = self._fallback, self._fallback_tokens
+            answer, tokens = self._fallback[api], self._fallback_tokens
             if not self._same_for_all:
                 text = self._answers.text(key, self._outcome.right(key))
-                answer, tokens = self._answers.completion(text), tokens_of(text)
+                answer, tokens = self._answers.completion(api, text), tokens_of(text)
             _later(end_s - now_s, self._reply, connection, answer, tokens)
         else:
-            _later(end_s - now_s, self._fail, connection, failure)
+            _later(end_s - now_s, self._fail, connection, api, failure)
 
     def _reply(self, connection: "_Connection", answer: bytes, tokens: int) -> None:
         self.metrics.answered(tokens)
         connection.reply(answer)
 
-    def _fail(self, connection: "_Connection", failure: Failure) -> None:
+    def _fail(self, connection: "_Connection", api: Api, failure: Failure) -> None:
         self.metrics.answered(0)
         answers = self._answers
         if failure == "hang":
@@ -144,7 +147,7 @@ class SimulatedServer:
         if failure in _STATUS:
             connection.reply(b'{"error":{"message":"simulated failure"}}', _STATUS[failure])
         elif failure == "cut":
-            whole = answers.completion(answers.text(0, True))
+            whole = answers.completion(api, answers.text(0, True))
             connection.send(_head(200, b"application/json", len(whole)) + whole[: len(whole) // 2])
             connection.hang_up()
         elif failure == "reset":
@@ -152,21 +155,27 @@ class SimulatedServer:
         elif failure == "malformed":
             connection.reply(b'{"choices": [')
         elif failure == "missing_usage":
-            connection.reply(answers.completion(answers.text(0, True), usage=False))
+            connection.reply(answers.completion(api, answers.text(0, True), usage=False))
         else:
-            connection.reply(answers.completion("" if failure == "empty" else None))
+            connection.reply(answers.completion(api, "" if failure == "empty" else None))
 
     def _stream(
-        self, connection: "_Connection", key: int, failure: Failure | None, wait_s: float, service_s: float
+        self,
+        connection: "_Connection",
+        api: Api,
+        key: int,
+        failure: Failure | None,
+        wait_s: float,
+        service_s: float,
     ) -> None:
         """Send an answer's events spread over the service time, or an event stream that fails."""
         if failure in _STATUS or failure in ("reset", "hang"):
-            _later(wait_s + service_s, self._fail, connection, failure)
+            _later(wait_s + service_s, self._fail, connection, api, failure)
             return
         text = {"empty": "", "null_content": None}.get(
             failure or "", self._answers.text(key, self._outcome.right(key))
         )
-        events = self._answers.events(text, usage=failure != "missing_usage")
+        events = self._answers.events(api, text, usage=failure != "missing_usage")
         if failure == "malformed":
             events[0] = b"data: {\n\n"
         _later(wait_s, connection.send, _STREAM_HEAD)

@@ -16,9 +16,16 @@ from weighbridge.records.run_record import Host
 _PACKAGE = Path(__file__).parents[1]
 
 
-# What the processes of a measurement start with: the session, each client worker, and LoadGen's; and the
-# server adapters, which a session imports by name.
-_ENTRY_MODULES = ("run.session", "client.worker", "loadgen.process", "serving.vllm", "serving.sglang")
+# What the processes of a measurement start with: the session, the issuer, each client worker, and LoadGen's;
+# and the server adapters, which a session imports by name.
+_ENTRY_MODULES = (
+    "run.session",
+    "loadgen.loadgen_issuer",
+    "client.worker",
+    "loadgen.loadgen_process",
+    "serving.vllm",
+    "serving.sglang",
+)
 
 
 @cache

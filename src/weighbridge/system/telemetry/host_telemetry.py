@@ -18,7 +18,7 @@ _WALK_EVERY_S = 30.0
 _SERVER = "process server"
 _LOADGEN = "process loadgen"
 # What client/process_group.py starts: a module, and its job as JSON.
-_CLIENT = re.compile(r"weighbridge\.(?P<module>loadgen\.process|client\.worker)\b")
+_CLIENT = re.compile(r"weighbridge\.(?P<module>loadgen\.loadgen_process|client\.worker)\b")
 _NUMBER = re.compile(r'"number":(\d+)')
 
 Group = dict[int, psutil.Process]

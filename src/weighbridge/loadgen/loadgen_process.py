@@ -1,8 +1,8 @@
 """LoadGen's process: settings from user.conf, the sample library, the system under test, one run.
 
-It runs alone here for three reasons: LoadGen takes its settings once a process; it stays in C++ until its
-schedule ends, so the only way to stop it early is from outside; and nothing else may compete for its
-interpreter.
+It has a process of its own for three reasons: LoadGen reads its settings once a process; it stays in C++
+until its schedule ends, so that it can be stopped early only from outside; and nothing else may compete for
+its interpreter.
 """
 
 import ctypes
@@ -20,8 +20,8 @@ from time import monotonic
 import mlperf_loadgen as lg
 import msgspec
 
-from weighbridge.client.jobs import LoadGenJob
-from weighbridge.loadgen.sut import Pool
+from weighbridge.loadgen.loadgen_settings import LoadGenJob
+from weighbridge.loadgen.sut import SystemUnderTest
 from weighbridge.records.run_record import ERRORS_FILE, REQUESTS_BINARY, USER_CONF
 from weighbridge.requests.bodies import BODIES_FILE
 
@@ -33,11 +33,11 @@ _PR_SET_TIMERSLACK = 29
 
 
 class RefusedError(Exception):
-    """LoadGen does not take the settings as they are meant."""
+    """LoadGen does not apply the settings as they are meant."""
 
 
 def make_settings(job: LoadGenJob) -> lg.TestSettings:
-    """Read user.conf over LoadGen's built-in settings and prove that they took.
+    """Read user.conf over LoadGen's built-in settings and check that they apply.
 
     Raises:
         RefusedError: LoadGen could not read it, or carries other seeds than the round.
@@ -67,7 +67,7 @@ def make_settings(job: LoadGenJob) -> lg.TestSettings:
 
 
 def effective(settings: lg.TestSettings) -> dict[str, float | int | str | bool]:
-    """List the settings that matter for a reader of run.json."""
+    """Return the settings that matter to a reader of run.json."""
     shown: dict[str, float | int | str | bool] = {
         name: getattr(settings, name)
         for name in (
@@ -85,6 +85,8 @@ def effective(settings: lg.TestSettings) -> dict[str, float | int | str | bool]:
             "server_target_latency_percentile",
             "server_coalesce_queries",
             "offline_expected_qps",
+            "single_stream_expected_latency_ns",
+            "single_stream_target_latency_percentile",
             "use_token_latencies",
         )
     }
@@ -92,13 +94,13 @@ def effective(settings: lg.TestSettings) -> dict[str, float | int | str | bool]:
 
 
 class Collector(threading.Thread):
-    """Collects outcomes, reports progress and takes orders, until told to stop."""
+    """Collects outcomes, reports progress and receives orders, until told to stop."""
 
-    def __init__(self, pool: Pool, control: socket.socket) -> None:
+    def __init__(self, sut: SystemUnderTest, control: socket.socket) -> None:
         super().__init__(daemon=True)
-        self._pool, self._control = pool, control
+        self._sut, self._control = sut, control
         self._wake, self._waker = socket.socketpair()
-        self._links = {link.socket.fileno(): link for link in pool.links}
+        self._links = {link.socket.fileno(): link for link in sut.links}
         self._epoll = select.epoll()
         for fd in (*self._links, control.fileno(), self._wake.fileno()):
             self._epoll.register(fd, select.EPOLLIN)
@@ -109,7 +111,7 @@ class Collector(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Loop over what can be read."""
+        """Handle what can be read, and report every half second."""
         reported = 0.0
         while True:
             for fd, _ in self._epoll.poll(_PROGRESS_EVERY_S):
@@ -118,11 +120,11 @@ class Collector(threading.Thread):
                 if fd == self._control.fileno():
                     self._obey()
                 elif fd in self._links:
-                    self._pool.collect(self._links[fd])
+                    self._sut.collect(self._links[fd])
                     if self._links[fd].gone:
                         self._epoll.unregister(fd)
                         del self._links[fd]
-                if self._pool.aborted is not None:
+                if self._sut.aborted is not None:
                     self._forget_workers()
             if monotonic() - reported > _PROGRESS_EVERY_S:
                 reported = monotonic()
@@ -132,7 +134,7 @@ class Collector(threading.Thread):
         order = self._control.recv(4096)
         if not order:
             os._exit(1)  # the parent is gone: nobody would read the run
-        self._pool.abort(order.decode())
+        self._sut.abort(order.decode())
 
     def _forget_workers(self) -> None:
         for fd in self._links:
@@ -142,15 +144,15 @@ class Collector(threading.Thread):
             self._report()
 
     def _report(self) -> None:
-        pool = self._pool
-        pool.flush()
+        sut = self._sut
+        sut.flush()
         tell(
             self._control,
             event="progress",
-            issued=pool.issued,
-            completed=pool.completed,
-            failed=pool.failed,
-            aborted=pool.aborted,
+            issued=sut.issued,
+            completed=sut.completed,
+            failed=sut.failed,
+            aborted=sut.aborted,
         )
 
 
@@ -169,30 +171,30 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
         (out / REQUESTS_BINARY).open("wb") as records,
         (out / ERRORS_FILE).open("w", encoding="utf-8") as errors,
     ):
-        pool = Pool(workers, job.endpoints, records, errors, settings.use_token_latencies)
+        sut = SystemUnderTest(workers, job.endpoints, records, errors, settings.use_token_latencies)
         try:
-            pool.await_workers()
+            sut.await_workers()
         except EOFError:
-            raise RefusedError("a worker could not start; what it said stands above") from None
-        collector = Collector(pool, control)
+            raise RefusedError("a worker could not start; its error is above") from None
+        collector = Collector(sut, control)
         collector.start()
 
         def load(_indices: list[int]) -> None:
             read_into_page_cache(Path(job.store) / BODIES_FILE)
             tell(control, event="started")
 
-        sut = lg.ConstructFastSUT(pool.issue, _nothing)
+        handle = lg.ConstructFastSUT(sut.issue, _nothing)
         qsl = lg.ConstructQSL(job.samples, job.samples, load, _nothing_with)
         log = lg.LogSettings()
         log.enable_trace = False
         log.log_output.outdir = job.out
-        lg.StartTestWithLogSettings(sut, qsl, settings, log)
+        lg.StartTestWithLogSettings(handle, qsl, settings, log)
         collector.stop()
-    tell(control, event="done", issued=pool.issued, aborted=pool.aborted)
+    tell(control, event="done", issued=sut.issued, aborted=sut.aborted)
 
 
 def read_into_page_cache(path: Path) -> None:
-    """Read a file once, so that no request of the run waits for a disk."""
+    """Read the file into the page cache before the clock starts, so that no request waits for a disk."""
     buffer = bytearray(_READ_BYTES)
     with path.open("rb", buffering=0) as stream:
         while stream.readinto(buffer):
@@ -200,15 +202,15 @@ def read_into_page_cache(path: Path) -> None:
 
 
 def _nothing() -> None:
-    """LoadGen flushes; every query has been sent at once already."""
+    """Handle LoadGen's flush: nothing to do, every query is sent at once."""
 
 
 def _nothing_with(_indices: list[int]) -> None:
-    """LoadGen unloads samples; the page cache may keep them."""
+    """Handle LoadGen's unloading of samples: nothing to do, the page cache may keep them."""
 
 
 def main() -> None:
-    """Run LoadGen; the job stands in the only argument."""
+    """Run LoadGen; the job is the only argument, as JSON."""
     job = msgspec.json.decode(sys.argv[1], type=LoadGenJob)
     control = socket.socket(fileno=job.control_fd)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
@@ -219,7 +221,7 @@ def main() -> None:
         run(job, control)
     except RefusedError as error:
         tell(control, event="refused", reason=str(error))
-    # The parent now reads what this process cost, and hangs up.
+    # The parent now reads what this process cost, and closes the socket.
     control.recv(1)
 
 

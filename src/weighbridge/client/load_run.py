@@ -1,0 +1,166 @@
+"""One run of a driver and its workers, from the checks before it to the report after it.
+
+Every issuer that sends through our own workers ends here.
+"""
+
+import os
+import resource
+from pathlib import Path
+
+from weighbridge.client import request_log
+from weighbridge.client.frames import WorkerJob
+from weighbridge.client.issuer import Target
+from weighbridge.client.process_group import Driver, Observe, ProcessGroup, Stop
+from weighbridge.config.settings import ClientSettings
+from weighbridge.core.errors import InputError
+from weighbridge.records.run_record import (
+    ERRORS_FILE,
+    REQUESTS_BINARY,
+    REQUESTS_TABLE,
+    TELEMETRY_FILE,
+    LoadReport,
+)
+from weighbridge.requests.store import RequestStore
+
+# Files a worker has open beside its connections: modules, the store, epoll, its socket, the standard streams.
+_SPARE_DESCRIPTORS = 64
+# Above these the client, not the server, may be what a run measured.
+BUSY_SHARE = 0.9
+DELAY_BOUND_S = 0.010
+
+
+def check_target(target: Target, samples: int) -> None:
+    """Check all that a run needs and that can be seen before it.
+
+    Args:
+        target: What the run sends to.
+        samples: How many requests the store must hold.
+
+    Raises:
+        InputError: the store holds another number of requests, the key is not set, or the system does not
+            allow as many connections as the settings ask for.
+    """
+    store, client = target.requests, target.client
+    if len(store) != samples:
+        raise InputError(
+            f"{store.path}: holds {len(store)} requests, the round wants {samples}; build it again."
+        )
+    if client.api_key_env is not None and not os.environ.get(client.api_key_env):
+        raise InputError(f"client.api_key_env names {client.api_key_env}, which is not set; export it.")
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if most != resource.RLIM_INFINITY and _connections(client) + _SPARE_DESCRIPTORS > most:
+        raise InputError(
+            f"client.connections is {client.connections} for {client.workers} workers, and a process may "
+            f"open {most} files here; raise that limit (ulimit -Hn), raise client.workers, or lower this."
+        )
+
+
+def _connections(client: ClientSettings) -> int:
+    """Return the connections of one worker, rounded up."""
+    return -(-client.connections // client.workers)
+
+
+def clear(out: Path, *patterns: str) -> None:
+    """Make a run's folder, and remove the files of an earlier run, which must not be taken for this run's.
+
+    Args:
+        out: The folder.
+        patterns: Globs of the issuer's own files.
+
+    Raises:
+        InputError: it is not a folder that can be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for pattern in (REQUESTS_BINARY, ERRORS_FILE, REQUESTS_TABLE, TELEMETRY_FILE, *patterns):
+            for file in out.glob(pattern):
+                file.unlink()
+    except OSError as error:
+        raise InputError(f"{out}: not a folder that can be written ({error.strerror}).") from None
+
+
+def run_processes(driver: Driver, target: Target, observe: Observe | None, stop: Stop | None) -> ProcessGroup:
+    """Run a driver and the workers that the settings ask for, to the end; no process is left.
+
+    Raises:
+        SetupError: the driver refuses its settings.
+    """
+    client, manifest = target.client, target.requests.manifest
+    group = ProcessGroup(
+        driver,
+        [
+            WorkerJob(
+                number=number,
+                store=str(target.requests.path.resolve()),
+                endpoints=list(target.endpoints),
+                api=manifest.api,
+                api_key_env=client.api_key_env,
+                connections=_connections(client),
+                connect_timeout_s=client.connect_timeout_s,
+                request_timeout_s=client.request_timeout_s,
+                stream=manifest.settings.stream,
+            )
+            for number in range(client.workers)
+        ],
+    )
+    group.run(observe, stop)
+    return group
+
+
+def load_report(
+    group: ProcessGroup, requests: RequestStore, out: Path, *, target_qps: float, scheduled: bool
+) -> LoadReport:
+    """Turn the request log into its table, and report on the run.
+
+    Args:
+        group: The finished processes.
+        requests: The store whose bodies were sent.
+        out: The run's folder.
+        target_qps: The rate that was asked for.
+        scheduled: Whether requests had due times, so that a late request is the client's fault.
+    """
+    records = request_log.read_records(out / REQUESTS_BINARY)
+    request_log.write_parquet(records, out / REQUESTS_TABLE)
+    (out / REQUESTS_BINARY).unlink(missing_ok=True)
+    failed = request_log.failures(records)
+    cpu_s = sum(group.cost.cpu_s.values())
+    delay = request_log.schedule_delay(records)
+    return LoadReport(
+        issued=group.issued,
+        completed=len(records) - sum(failed.values()),
+        failed=failed,
+        empty=failed.get("empty", 0),
+        aborted=group.aborted,
+        requested_qps=target_qps,
+        achieved_qps=request_log.achieved_qps(records),
+        schedule_delay=delay,
+        client_cpu_s=cpu_s,
+        client_cpu_us_per_request=cpu_s / max(len(records), 1) * 1e6,
+        peak_rss_bytes=group.cost.peak_rss_bytes,
+        in_flight=request_log.in_flight(records),
+        sent_bytes=int(requests.sizes()[records["sample"][records["sent_ns"] > 0]].sum()),
+        received_bytes=int(records["received_bytes"].sum(dtype="int64")),
+        started=group.started.isoformat(timespec="milliseconds"),
+        ended=group.ended.isoformat(timespec="milliseconds"),
+        loadgen_version=group.version,
+        settings=group.settings,
+        warnings=tuple(_warnings(group, delay.p99_s if scheduled else 0.0)),
+    )
+
+
+def _warnings(group: ProcessGroup, delay_p99_s: float) -> list[str]:
+    """Return warnings where the client, not the server, may have been the bottleneck."""
+    elapsed_s = max((group.ended - group.started).total_seconds(), 1e-3)
+    found = [
+        f"the client's process '{name}' kept a core {cpu_s / elapsed_s:.0%} busy: it may have been the "
+        "bottleneck; raise client.workers, or give it more cores"
+        for name, cpu_s in group.cost.cpu_s.items()
+        if cpu_s / elapsed_s > BUSY_SHARE
+    ]
+    if delay_p99_s > DELAY_BOUND_S:
+        found.append(
+            f"1 % of the requests left more than {delay_p99_s * 1e3:.1f} ms after they were issued "
+            f"(bound: {DELAY_BOUND_S * 1e3:.0f} ms): the latencies hold the client's own delay; raise "
+            "client.workers or client.connections, or give it more cores"
+        )
+    return found

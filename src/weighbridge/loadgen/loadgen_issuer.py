@@ -1,0 +1,108 @@
+"""LoadGen as an issuer: one run of one scenario, driven by LoadGen in a process of its own."""
+
+from pathlib import Path
+
+from weighbridge.client.issuer import IssuePlan, Target
+from weighbridge.client.load_run import check_target, clear, load_report, run_processes
+from weighbridge.client.process_group import Driver, Observe, Stop
+from weighbridge.config.round import Mode, Round, ScenarioRules
+from weighbridge.core.errors import InputError, SetupError
+from weighbridge.core.files import write_atomic
+from weighbridge.loadgen.loadgen_settings import LoadGenJob, check_loadgen, user_conf
+from weighbridge.loadgen.work_size import work_size
+from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, USER_CONF, LoadReport
+
+
+class LoadGenIssuer:
+    """Issues the requests of a scenario as LoadGen's rules and seeds demand.
+
+    Attributes:
+        plan: What it will do.
+        evidence: LoadGen's logs.
+    """
+
+    evidence = (DETAIL, SUMMARY, ANSWERS)
+
+    def __init__(
+        self, round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: float, label: str | None = None
+    ) -> None:
+        """Plan a run.
+
+        Args:
+            round_: What the round fixes.
+            scenario: One of its scenarios.
+            mode: Performance or accuracy.
+            target_qps: Server: queries/s to issue. Offline: samples/s expected. SingleStream: queries/s
+                expected, one after the other.
+            label: What progress calls the run; default: scenario and mode.
+        """
+        self._round, self._scenario, self._mode, self._target_qps = round_, scenario, mode, target_qps
+        size = work_size(round_, scenario, mode, target_qps)
+        limit = scenario.limits.latency
+        self.plan = IssuePlan(
+            label=label or f"{scenario.name} {mode}",
+            scenario=scenario.name,
+            mode=mode,
+            scheduled=scenario.has_schedule,
+            target_qps=target_qps,
+            expected=size.samples,
+            schedule_s=size.scheduled_s,
+            limit_s=limit.limit_s if limit else None,
+        )
+
+    def check(self) -> None:
+        """Check that the installed LoadGen is the round's.
+
+        Raises:
+            SetupError: it is another release, or carries other seeds.
+        """
+        check_loadgen(self._round)
+
+    def issue(
+        self, target: Target, out: Path, observe: Observe | None = None, stop: Stop | None = None
+    ) -> LoadReport:
+        """Run LoadGen once against running servers.
+
+        Ctrl-C and SIGTERM end the run within seconds; like a server that is gone or a worker that died, they
+        do not raise: the report says `aborted`, and why.
+
+        Args:
+            target: Servers, store and client.
+            out: Folder for LoadGen's logs, user.conf, errors.jsonl and requests.parquet; made if missing.
+            observe: Receives the counts twice a second, and may end the run.
+            stop: Asked every second for a reason to end the run, such as a dead server.
+
+        Raises:
+            InputError: the store does not fit the round, the key is not set, an audit.config lies around, or
+                the system does not allow as many connections as the settings ask for.
+            SetupError: LoadGen does not take the settings, or wrote no logs.
+        """
+        check_target(target, self._round.samples)
+        for folder in (Path.cwd(), out):
+            if (folder / "audit.config").exists():
+                raise InputError(f"{folder / 'audit.config'}: LoadGen would follow it; move it away.")
+        clear(out, "mlperf_log_*")
+        write_atomic(out / USER_CONF, user_conf(self._round, self._scenario, self._target_qps))
+        group = run_processes(self._driver(target, out), target, observe, stop)
+        if group.aborted is None and not (out / SUMMARY).is_file():
+            raise SetupError(f"{out}: LoadGen wrote no logs there; make the folder writable.")
+        return load_report(
+            group,
+            target.requests,
+            out,
+            target_qps=self._target_qps,
+            scheduled=self._scenario.has_schedule,
+        )
+
+    def _driver(self, target: Target, out: Path) -> Driver:
+        job = LoadGenJob(
+            model=self._scenario.loadgen_model or "",
+            scenario=str(self._scenario.loadgen_scenario),
+            accuracy=self._mode is Mode.ACCURACY,
+            seeds=self._round.loadgen_rules.seeds.model_dump(),
+            samples=self._round.samples,
+            store=str(target.requests.path.resolve()),
+            out=str(out.resolve()),
+            endpoints=list(target.endpoints),
+        )
+        return Driver("loadgen", "LoadGen", "weighbridge.loadgen.loadgen_process", job)

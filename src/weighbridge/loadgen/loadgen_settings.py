@@ -1,0 +1,99 @@
+"""What LoadGen is told, and what it carries: the job of its process, its user.conf, its compiled-in seeds."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+from weighbridge.client.frames import DriverJob
+from weighbridge.config.round import LatencyMetric, LoadGenScenario, Round, ScenarioRules, Seeds
+from weighbridge.core.errors import SetupError
+
+# LoadGen reads its built-in settings once a process, so the process that asks must not be the one that runs.
+_PRINT_SEEDS = """
+import json, sys
+import mlperf_loadgen as lg
+settings = lg.TestSettings()
+code = settings.FromConfig("/dev/null", sys.argv[1], "Offline", 1)
+seeds = {name: getattr(settings, f"{name}_rng_seed") for name in sys.argv[2:]}
+print(json.dumps(seeds))
+sys.exit(code)
+"""
+
+
+class LoadGenJob(DriverJob, frozen=True, kw_only=True):
+    """LoadGen's process."""
+
+    model: str
+    scenario: str
+    accuracy: bool
+    seeds: dict[str, int]
+    samples: int
+    store: str
+
+
+def user_conf(round_: Round, scenario: ScenarioRules, target_qps: float) -> str:
+    """Return the user.conf of one run.
+
+    Every key carries the model's own name: LoadGen's built-in settings do, and its most exact key wins. The
+    target rate always stands in it: the built-in settings would reset it to 1.0. SingleStream has an expected
+    latency instead, from which LoadGen computes how many queries to prepare.
+
+    Source: FromConfig in test_settings_internal.cc of LoadGen in mlcommons/inference.
+    """
+    loadgen, model, limits = round_.loadgen_rules, scenario.loadgen_model, scenario.limits
+    values: dict[str, float] = {}
+    if scenario.loadgen_scenario is LoadGenScenario.SINGLE_STREAM:
+        values["target_latency"] = 1000 / target_qps
+        if isinstance(scenario.metric, LatencyMetric):
+            values["target_latency_percentile"] = round(scenario.metric.latency_percentile * 100, 6)
+    else:
+        values["target_qps"] = target_qps
+    values["min_duration"] = round(scenario.min_duration_s * 1000)
+    values["min_query_count"] = scenario.min_query_count
+    if scenario.has_schedule and (limit := limits.latency) is not None:
+        values["target_latency"] = round(limit.limit_s * 1000)
+        values["target_latency_percentile"] = round(limit.percentile * 100, 6)
+    if loadgen.token_latencies:
+        values["use_token_latencies"] = 1
+    if not loadgen.whole_passes:
+        values["sample_concatenate_permutation"] = 0
+    lines = [f"{model}.*.performance_sample_count_override = {round_.samples}"]
+    lines += [f"{model}.{scenario.loadgen_scenario}.{key} = {value!r}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def carried_seeds(model: str) -> Seeds:
+    """Return the seeds that the installed LoadGen uses for a benchmark, which it calls `model`.
+
+    Raises:
+        SetupError: LoadGen cannot be loaded, or does not answer.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", _PRINT_SEEDS, model, *Seeds.model_fields],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = " ".join(done.stderr.strip().splitlines()[-1:])
+        raise SetupError(f"LoadGen's seeds cannot be read ({last}); install mlcommons-loadgen again.")
+    return Seeds.parse_json(done.stdout, "LoadGen's seeds")
+
+
+def check_loadgen(round_: Round) -> str:
+    """Check that the installed LoadGen is one of the round's, by the seeds that it really uses.
+
+    Returns:
+        Its version.
+
+    Raises:
+        SetupError: it has other seeds compiled in, or is another release.
+    """
+    version, rules = importlib.metadata.version("mlcommons-loadgen"), round_.loadgen_rules
+    carried = carried_seeds(rules.model)
+    if version not in rules.versions or carried != rules.seeds:
+        raise SetupError(
+            f"mlcommons-loadgen {version} does not carry the seeds of round {round_.name}; install "
+            f"{rules.versions[-1]} (make setup does for v6.0, make setup-v6.1 for v6.1)."
+        )
+    return version

@@ -88,7 +88,6 @@ def test_no_two_modules_have_the_same_file_name() -> None:
     assert twice == {}
 
 
-@on_its_way
 def test_no_two_public_types_have_the_same_name() -> None:
     places = defaultdict(list)
     for module, path in MODULES.items():

@@ -108,7 +108,7 @@ def _describe(family: Family, leaf: str, colour: str, told_by_picture: bool, rng
 
 
 def _candidates(family: Family, rng: random.Random) -> tuple[str, ...]:
-    """All leaves of the family and a few of other families, in any order: the place of the right one carries no information."""
+    """Return all leaves of the family and a few of other families, in random order."""
     siblings = [f"{family.path} > {leaf}" for leaf in family.leaves]
     others = [path for path in PATHS if path not in siblings]
     chosen = siblings + rng.sample(others, CANDIDATES_FROM_ELSEWHERE)

@@ -1,4 +1,4 @@
-"""The RO-Crate of a run directory: read back with the library, complete, true, and the same each time."""
+"""The RO-Crate of a run directory: readable with the library, complete, correct and reproducible."""
 
 import json
 import os
@@ -117,7 +117,7 @@ def test_the_inputs_are_named_with_their_pins(results: Path) -> None:
     assert set(_references(entities["#requests"]["isBasedOn"])) == {"#dataset", "#prompt"}
 
 
-def test_a_run_tells_who_when_where_and_with_what(results: Path) -> None:
+def test_a_run_names_agent_times_place_and_software(results: Path) -> None:
     entities = _write(results)
     run = entities["#run-server-performance"]
     assert (run["startTime"], run["endTime"]) == ("2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z")
@@ -144,7 +144,7 @@ def test_verdict_and_score_are_values_too(results: Path) -> None:
     assert made == {"server/verdict.json", "#outcome-server", "#rate-server", "#accuracy-server"}
 
 
-def test_a_run_that_ended_early_says_so(results: Path) -> None:
+def test_a_run_that_ended_early_has_failed(results: Path) -> None:
     folder = results / "offline" / Mode.ACCURACY
     values = record_values(ROUND, "offline", Mode.ACCURACY)
     values["load"]["aborted"] = "the server died"
@@ -166,7 +166,7 @@ def test_the_same_files_give_the_same_bytes_with_no_path_of_this_machine(results
     assert not re.search(r'"@id": "(/|file:|\.\.)', text)
 
 
-def test_without_a_tree_it_tells_of_the_runs_alone(results: Path) -> None:
+def test_without_a_tree_the_crate_describes_the_runs_alone(results: Path) -> None:
     (results / SNAKEFILE).unlink()
     entities = _write(results)
     assert entities["./"]["conformsTo"] == {"@id": "https://w3id.org/ro/wfrun/process/0.5"}
@@ -175,6 +175,6 @@ def test_without_a_tree_it_tells_of_the_runs_alone(results: Path) -> None:
     assert {"@id": "summary.json"} in entities["./"]["hasPart"]
 
 
-def test_without_a_run_there_is_nothing_to_tell(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no run in it yet"):
+def test_without_a_run_there_is_no_crate(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no run"):
         write_crate(tmp_path, [], "ACME")

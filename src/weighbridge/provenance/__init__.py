@@ -1,4 +1,4 @@
-"""The RO-Crate of a run directory: what came of what, for programs that follow provenance."""
+"""The RO-Crate of a run directory, which links files to the programs and inputs that made them."""
 
 import json
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from weighbridge.config.round import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.provenance.crate_content import describe
-from weighbridge.provenance.graph import Graph
+from weighbridge.provenance.graph import CrateGraph
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 
 CRATE = "ro-crate-metadata.json"
 
 
 def write_crate(results: Path, artifacts: Sequence[Proof], submitter: str) -> None:
-    """Write ro-crate-metadata.json beside the files that it names; the same files give the same bytes.
+    """Write ro-crate-metadata.json into a results folder; the same files give the same bytes.
 
     Args:
         results: The run directory's results/.
         artifacts: Proofs of the inputs.
-        submitter: Who ran it all.
+        submitter: Who made the runs.
 
     Raises:
-        InputError: there is no run, or a file is damaged.
+        InputError: the folder holds no run, or a file is damaged.
     """
     runs = {
         (folder.name, mode): RunRecord.read(path)
@@ -33,7 +33,7 @@ def write_crate(results: Path, artifacts: Sequence[Proof], submitter: str) -> No
         if (path := folder / mode / RUN_RECORD).is_file()
     }
     if not runs:
-        raise InputError(f"{results}: no run in it yet; run `snakemake verdicts` first.")
-    graph = Graph(results)
+        raise InputError(f"{results}: holds no run; run `snakemake verdicts` first.")
+    graph = CrateGraph(results)
     describe(graph, results, runs, artifacts, submitter)
     write_atomic(results / CRATE, json.dumps(graph.metadata(), indent=2, ensure_ascii=False) + "\n")

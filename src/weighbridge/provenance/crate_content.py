@@ -1,4 +1,4 @@
-"""What a run directory's crate tells: pinned inputs, software, runs, scores, verdicts, and their files."""
+"""The content of a run directory's crate: inputs, software, runs, scores, verdicts, and their files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,20 @@ from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Mode
-from weighbridge.provenance.graph import Graph
+from weighbridge.provenance.graph import CrateGraph
 from weighbridge.records.notice import reason_of
-from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, TELEMETRY_FILE, RunRecord
+from weighbridge.records.run_record import (
+    ANSWERS,
+    DETAIL,
+    ERRORS_FILE,
+    REQUESTS_TABLE,
+    RUN_RECORD,
+    SERVER_LOG,
+    SUMMARY,
+    TELEMETRY_FILE,
+    USER_CONF,
+    RunRecord,
+)
 from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
 from weighbridge.records.search_record import PEAK
 from weighbridge.records.verdict import VERDICT, Verdict
@@ -21,24 +32,24 @@ from weighbridge.records.verdict import VERDICT, Verdict
 Runs = Mapping[tuple[str, Mode], RunRecord]
 
 _RUN_FILES = {
-    RUN_RECORD: "The truth about the run: pins, versions, commands, host, counts, times.",
+    RUN_RECORD: "Record of the run: pins, versions, commands, host, counts, times.",
     SUMMARY: "LoadGen's summary.",
     DETAIL: "LoadGen's detail log.",
-    ANSWERS: "LoadGen's accuracy log: all answers, where the run was one for accuracy.",
-    "user.conf": "LoadGen's settings that were not the round's own.",
-    "requests.parquet": "Every request with its times.",
-    TELEMETRY_FILE: "Server, GPUs, processes and host, once a second.",
-    "errors.jsonl": "Every failed request.",
-    "server.log": "What the server printed.",
+    ANSWERS: "LoadGen's accuracy log; it holds all answers of an accuracy run.",
+    USER_CONF: "LoadGen's settings beyond those of its benchmark.",
+    REQUESTS_TABLE: "Every request with its times.",
+    TELEMETRY_FILE: "Telemetry of servers, GPUs, processes and host, once a second.",
+    ERRORS_FILE: "Every failed request.",
+    SERVER_LOG: "Output of the server.",
 }
 _PRODUCTS = {
-    "summary.json": "Rates, latencies, scores, verdicts and versions, for machines.",
-    "report.html": "The same for people, with pictures.",
+    "summary.json": "Rates, latencies, scores, verdicts and versions as JSON.",
+    "report.html": "Report with charts.",
     "submission.tar.gz": "The submission tree.",
     "submission.sha256": "Checksums of the tree's files.",
-    "check.txt": "What the checkers say of the tree.",
-    "check.json": "The same for machines.",
-    "originals/originals.json": "The full accuracy logs, which may not stand in the tree.",
+    "check.txt": "Findings and complaints of the checkers.",
+    "check.json": "The same as JSON.",
+    "originals/originals.json": "List of the full accuracy logs, which must not be in the tree.",
 }
 _PAGES = {
     ArtifactKind.MODEL: "https://huggingface.co/{repo}/tree/{revision}",
@@ -49,31 +60,33 @@ _SERVER_PAGES = {
     "vLLM": "https://github.com/vllm-project/vllm",
     "SGLang": "https://github.com/sgl-project/sglang",
 }
-_SNAKEFILE = "submission/*/*/src/*/Snakefile"  # in the tree is the code that ran
+_SNAKEFILE = "submission/*/*/src/*/Snakefile"  # the code that ran, as copied into the tree
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What went into the runs."""
+class CrateInputs:
+    """The inputs of the runs, as entities of the crate."""
 
     artifacts: Mapping[ArtifactKind, Entity]
     prompt: Entity
     store: Entity
 
     def some(self, *kinds: ArtifactKind) -> list[Entity]:
-        """The artifacts of these kinds, as far as there are any."""
+        """Return the artifacts of these kinds that exist."""
         return [self.artifacts[kind] for kind in kinds if kind in self.artifacts]
 
 
-def describe(graph: Graph, results: Path, runs: Runs, artifacts: Sequence[Proof], submitter: str) -> None:
-    """Add a run directory to the graph, in the order in which things came about.
+def describe(
+    graph: CrateGraph, results: Path, runs: Runs, artifacts: Sequence[Proof], submitter: str
+) -> None:
+    """Add a run directory to the graph, in the order in which its files were made.
 
     Args:
         graph: The graph; its folder is `results`.
         results: The run directory's results/.
-        runs: Its runs; at least one.
+        runs: Its runs, at least one, by scenario and mode.
         artifacts: Proofs of the inputs.
-        submitter: Who ran it all.
+        submitter: Who made the runs.
 
     Raises:
         InputError: a verdict is damaged.
@@ -88,13 +101,13 @@ def describe(graph: Graph, results: Path, runs: Runs, artifacts: Sequence[Proof]
     _whole(graph, results, runs, inputs, agent)
 
 
-def _whole(graph: Graph, results: Path, runs: Runs, inputs: Inputs, agent: Entity) -> None:
-    """Add the products, the workflow that made them, and the crate's own description."""
+def _whole(graph: CrateGraph, results: Path, runs: Runs, inputs: CrateInputs, agent: Entity) -> None:
+    """Add the products, the workflow that made them, and the description of the crate."""
     records = runs.values()
     started = min((record.load.started for record in records), key=datetime.fromisoformat)
     ended = max((record.load.ended for record in records), key=datetime.fromisoformat)
     products = graph.files("", _PRODUCTS)
-    # Without a tree there is no copy of the workflow, and the crate tells of the runs alone.
+    # Without a tree there is no copy of the workflow, and the crate describes the runs alone.
     for snakefile in sorted(results.glob(_SNAKEFILE))[:1]:
         graph.action(
             "#workflow",
@@ -111,7 +124,7 @@ def _whole(graph: Graph, results: Path, runs: Runs, inputs: Inputs, agent: Entit
     if record.not_submittable_because:
         standing = f" {reason_of(record)}"
     else:
-        standing = "" if record.submittable else " This is a demonstration, nobody's result."
+        standing = "" if record.submittable else " This is a demonstration; do not cite its numbers."
     graph.root(
         name=f"Benchmark of round {record.round} by {agent['name']}",
         description=(
@@ -125,32 +138,32 @@ def _whole(graph: Graph, results: Path, runs: Runs, inputs: Inputs, agent: Entit
             "#licence",
             "CreativeWork",
             name="No licence stated",
-            description="Who publishes these files says under which licence.",
+            description="The publisher of these files states their licence.",
         ),
     )
 
 
-def _inputs(graph: Graph, record: RunRecord, artifacts: Sequence[Proof]) -> Inputs:
+def _inputs(graph: CrateGraph, record: RunRecord, artifacts: Sequence[Proof]) -> CrateInputs:
     found = {proof.kind: _artifact(graph, proof) for proof in artifacts}
     prompt = graph.thing(
         "#prompt",
         "CreativeWork",
         name="Prompt",
-        description="The fixed texts of every request.",
+        description="Fixed texts of every request.",
         **({"sha256": record.pins["prompt"]} if "prompt" in record.pins else {}),
     )
     store = graph.thing(
         "#requests",
         "CreativeWork",
         name="Request bodies",
-        description="Ready-to-send bodies of all samples, made of dataset and prompt.",
+        description="Ready-to-send bodies of all samples, made from dataset and prompt.",
         sha256=record.store_sha256,
         isBasedOn=[*([found[ArtifactKind.DATASET]] if ArtifactKind.DATASET in found else []), prompt],
     )
-    return Inputs(found, prompt, store)
+    return CrateInputs(found, prompt, store)
 
 
-def _artifact(graph: Graph, proof: Proof) -> Entity:
+def _artifact(graph: CrateGraph, proof: Proof) -> Entity:
     manifest = Manifest(files=proof.files)
     facts = {
         "name": f"{proof.kind} {proof.repo}" if proof.repo else str(proof.kind),
@@ -168,7 +181,9 @@ def _artifact(graph: Graph, proof: Proof) -> Entity:
     return graph.page(url, **facts, version=proof.revision)
 
 
-def _run(graph: Graph, scenario: str, mode: Mode, record: RunRecord, inputs: Inputs, agent: Entity) -> None:
+def _run(
+    graph: CrateGraph, scenario: str, mode: Mode, record: RunRecord, inputs: CrateInputs, agent: Entity
+) -> None:
     load = record.load
     status = {"actionStatus": "http://schema.org/CompletedActionStatus"}
     if load.aborted:
@@ -189,13 +204,13 @@ def _run(graph: Graph, scenario: str, mode: Mode, record: RunRecord, inputs: Inp
 
 
 def _judgement(
-    graph: Graph, folder: Path, scenario: str, made_by: Entity, inputs: Inputs, agent: Entity
+    graph: CrateGraph, folder: Path, scenario: str, made_by: Entity, inputs: CrateInputs, agent: Entity
 ) -> None:
-    """Add a scenario's score, verdict and peak, as far as they are there."""
+    """Add those of a scenario's score, verdict and peak search that exist."""
     runs = {mode: graph.files(f"{scenario}/{mode}", _RUN_FILES) for mode in Mode}
     scores = graph.files(
         str(scenario),
-        {ACCURACY_JSON: "The score with everything.", ACCURACY_TEXT: "The score for the official checker."},
+        {ACCURACY_JSON: "Score with all details.", ACCURACY_TEXT: "Score for the official checker."},
     )
     if scores:
         graph.action(
@@ -204,7 +219,7 @@ def _judgement(
             [made_by],
             [*runs[Mode.ACCURACY], *inputs.some(ArtifactKind.DATASET)],
             scores,
-            description="All answers against the truth; the metrics are in the files.",
+            description="All answers compared with the truth; the metrics are in the files.",
             agent=agent,
         )
     files = graph.files(str(scenario), {VERDICT: "Every check with its value and limit."})
@@ -222,18 +237,19 @@ def _judgement(
     graph.files(str(scenario), {PEAK: "The search for the highest rate that passes, probe by probe."})
 
 
-def _title(graph: Graph, scenario: str) -> str:
-    """Return a scenario's name for people; only its verdict holds it."""
+def _title(graph: CrateGraph, scenario: str) -> str:
+    """Return a scenario's name for readers from its verdict, or its key without one."""
     path = graph.folder / scenario / VERDICT
     return Verdict.read(path).title if path.is_file() else scenario
 
 
-def _figures(graph: Graph, verdict: Verdict) -> list[Entity]:
+def _figures(graph: CrateGraph, verdict: Verdict) -> list[Entity]:
     figures = {
         "outcome": ("Outcome", verdict.outcome, {}),
         "rate": ("Rate", verdict.rate, {"unitText": verdict.rate_unit}),
         "accuracy": (verdict.metric, verdict.accuracy, {}),
     }
+    figures |= {name: (name, value, {}) for name, value in verdict.metrics.items() if name != verdict.metric}
     return [
         graph.thing(
             f"#{name}-{verdict.scenario}",
@@ -247,12 +263,12 @@ def _figures(graph: Graph, verdict: Verdict) -> list[Entity]:
     ]
 
 
-def _workflow(graph: Graph, snakefile: Path, record: RunRecord) -> Entity:
+def _workflow(graph: CrateGraph, snakefile: Path, record: RunRecord) -> Entity:
     version = {"version": record.git_revision} if record.git_revision else {}
     return graph.workflow(snakefile, name="Weighbridge's workflow", **version)
 
 
-def _weighbridge(graph: Graph, record: RunRecord) -> Entity:
+def _weighbridge(graph: CrateGraph, record: RunRecord) -> Entity:
     return graph.thing(
         f"#weighbridge-{record.code_sha256[:12]}",
         "SoftwareApplication",
@@ -263,13 +279,13 @@ def _weighbridge(graph: Graph, record: RunRecord) -> Entity:
     )
 
 
-def _loadgen(graph: Graph, record: RunRecord) -> Entity:
+def _loadgen(graph: CrateGraph, record: RunRecord) -> Entity:
     version = record.load.loadgen_version
     url = f"https://pypi.org/project/mlcommons-loadgen/{version}/"
     return graph.thing(url, "SoftwareApplication", name="MLCommons LoadGen", url=url, softwareVersion=version)
 
 
-def _server(graph: Graph, record: RunRecord) -> Entity:
+def _server(graph: CrateGraph, record: RunRecord) -> Entity:
     """Return the server's software: its recorded kind, or "Model server" for a stand-in without a version."""
     server = record.server
     facts = {"name": "Model server", "description": f"It served the model as {server.model_name}."}
@@ -279,10 +295,10 @@ def _server(graph: Graph, record: RunRecord) -> Entity:
         kind = server.kind or ("vLLM" if server.command else None)
         if kind is not None:
             facts |= {"name": kind} | ({"url": _SERVER_PAGES[kind]} if kind in _SERVER_PAGES else {})
-    return graph.thing(f"#server-{server.version or 'of-no-told-version'}", "SoftwareApplication", **facts)
+    return graph.thing(f"#server-{server.version or 'of-unknown-version'}", "SoftwareApplication", **facts)
 
 
-def _host(graph: Graph, record: RunRecord) -> Entity:
+def _host(graph: CrateGraph, record: RunRecord) -> Entity:
     host = record.host
     return graph.thing(
         f"#host-{host.name}",

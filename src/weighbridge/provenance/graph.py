@@ -1,4 +1,4 @@
-"""A Workflow Run RO-Crate while it grows: things, files beside it, and actions that made files of things.
+"""Build a Workflow Run RO-Crate: entities, files in its folder, and actions that made the files.
 
 Sources: RO-Crate 1.1, Process Run Crate 0.5 and Workflow Run Crate 0.5 (researchobject.org).
 """
@@ -24,7 +24,7 @@ _PROFILES = {
     _WORKFLOW: {"name": "Workflow RO-Crate", "version": "1.0"},
 }
 _RUN_TERMS = "https://w3id.org/ro/terms/workflow-run/context"  # RO-Crate's own terms lack sha256
-# Stated here, because the standard library's table is the machine's.
+# Not from the standard library, whose table depends on the machine.
 _MEDIA_TYPES = {
     ".gz": "application/gzip",
     ".html": "text/html",
@@ -34,8 +34,8 @@ _MEDIA_TYPES = {
 }
 
 
-class Graph:
-    """Entities by their ids; one that is added again is the one that is there."""
+class CrateGraph:
+    """The entities of a crate by id; adding an existing id returns the existing entity."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = self.folder = folder
@@ -44,12 +44,12 @@ class Graph:
         self._conforms_to(_PROCESS_RUN)
 
     def root(self, **properties: Any) -> None:
-        """Describe the whole; `datePublished` is needed, since the library would write the time of now."""
+        """Set properties of the crate; `datePublished` is required, as it defaults to the current time."""
         for name, value in properties.items():
             self._crate.root_dataset[name] = value
 
     def thing(self, identifier: str, kind: str, /, **properties: Any) -> Entity:
-        """Add something that is no file beside the crate."""
+        """Add an entity that is not a file, and return it."""
         known: Entity | None = self._crate.get(identifier)
         if known is None:
             known = self._crate.add(
@@ -58,17 +58,17 @@ class Graph:
         return known
 
     def page(self, url: str, **properties: Any) -> Entity:
-        """Add a folder of files on the web."""
+        """Add a folder of files on the web, and return its entity."""
         known: Entity | None = self._crate.get(url)
         return known or self._crate.add_dataset(source=url, properties={"url": url} | properties)
 
     def files(self, folder: str, named: Mapping[str, str], hashes: Mapping[str, str] = {}) -> list[Entity]:
-        """Add those of the files that are there.
+        """Add the files that exist, and return their entities.
 
         Args:
-            folder: Where they are, from the crate's folder.
-            named: What each of them is, by name.
-            hashes: sha256 of those whose hash is known; of the others it is computed.
+            folder: Their folder, relative to the crate's.
+            named: Description of each file, by file name.
+            hashes: Known sha256 values by file name; others are computed.
         """
         return [
             self._file(Path(folder, name), description, hashes.get(name))
@@ -85,12 +85,12 @@ class Graph:
         )
 
     def _facts(self, path: Path, sha256: str | None = None) -> dict[str, str]:
-        here = self._folder / path
+        file = self._folder / path
         return {
             "name": path.name,
-            "contentSize": str(here.stat().st_size),
+            "contentSize": str(file.stat().st_size),
             "encodingFormat": _MEDIA_TYPES.get(path.suffix, "text/plain"),
-            "sha256": sha256 or sha256_of(here),
+            "sha256": sha256 or sha256_of(file),
         }
 
     def action(
@@ -102,16 +102,16 @@ class Graph:
         made: Iterable[Entity],
         **properties: Any,
     ) -> None:
-        """Tell that programs made things of other things."""
+        """Add an action: programs (`used`) made files (`made`) from inputs (`consumed`)."""
         action = self.thing(identifier, "CreateAction", name=name, **properties)
         for role, entities in (("instrument", used), ("object", consumed), ("result", made)):
             named = list(entities)
-            # Of one thing there is no list: so RO-Crate wants it.
+            # RO-Crate expects a single entity instead of a list of one.
             action[role] = named[0] if len(named) == 1 else named
         self._crate.root_dataset.append_to("mentions", action)
 
     def workflow(self, snakefile: Path, **properties: str) -> Entity:
-        """Add the Snakefile that made it all as the crate's main entity; `snakefile` is beside the crate."""
+        """Add the Snakefile, which is below the crate's folder, as the crate's main entity; return it."""
         path = snakefile.relative_to(self._folder)
         for profile in (_WORKFLOW_RUN, _WORKFLOW):
             self._conforms_to(profile)
@@ -125,7 +125,7 @@ class Graph:
         return main
 
     def metadata(self) -> dict[str, Any]:
-        """The graph as JSON-LD."""
+        """Return the graph as JSON-LD."""
         metadata: dict[str, Any] = self._crate.metadata.generate()
         return metadata
 

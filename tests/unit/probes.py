@@ -1,10 +1,10 @@
-"""Probes and a peak search, as tests of its readers need them."""
+"""Probes and a peak search for the tests of their readers."""
 
 from weighbridge.records.search_record import Peak, Probe
 
 
 def probe(number: int, rate: float, p99_s: float | None, *, full_length: bool = False) -> Probe:
-    """A probe that passed if its p99 is within 12 s."""
+    """Return a probe that passed if its p99 is within 12 s."""
     passed = p99_s is not None and p99_s <= 12
     return Probe(
         number=number,
@@ -30,7 +30,7 @@ def probe(number: int, rate: float, p99_s: float | None, *, full_length: bool = 
 
 
 def peak(*probes: Probe) -> Peak:
-    """A search that confirmed the rate of its last probe."""
+    """Return a search that confirmed the rate of its last probe."""
     return Peak(
         round="small",
         submittable=False,

@@ -152,7 +152,7 @@ OVERLOOKED = [
     (_write("closed/notes.txt", "x"), "closed/notes.txt", "beside the submitters"),
 ]
 
-# What it refuses.
+# Defects that it refuses.
 REFUSED = [
     (_detail(S, P, early_stopping_met=False), PERFORMANCE_LOG, "early_stopping_met"),
     (_detail(S, P, effective_target_latency_ns=12_001_000_000), PERFORMANCE_LOG, "latency limit set"),
@@ -233,14 +233,14 @@ def test_each_defect_is_caught_named_and_has_a_remedy(
     assert all(each.remedy.strip() for each in report.complaints)
 
 
-def test_a_demonstration_is_none_of_a_real_rounds_results(tree: Path) -> None:
+def test_a_demonstration_is_refused_in_a_real_round(tree: Path) -> None:
     real = small_round(submittable=True)
     assert _said(check_submission(tree, real)) == "marks a demonstration"
     _remove("closed/Me/DEMONSTRATION.md")(tree)
     assert check_submission(tree, real).accepted
 
 
-def test_the_open_division_reports_a_score_and_still_asks_for_seeds(good: Path, tree: Path) -> None:
+def test_the_open_division_reports_a_score_and_still_requires_seeds(good: Path, tree: Path) -> None:
     (tree / "closed").rename(tree / "open")
     _json("open/Me/systems/box.json", division="open")(tree)
     _write("open/Me/model_mapping.json", '{"qwen3-vl-235b-a22b": "qwen3-vl-235b-a22b"}')(tree)
@@ -271,7 +271,7 @@ def test_each_full_log_is_proven_by_its_hash_and_its_two_ends(good: Path, tree: 
     assert "not the truncated form" in _said(check_submission(tree, ROUND, originals=originals))
 
 
-def test_what_is_no_tree_is_one_sentence(tmp_path: Path) -> None:
+def test_a_path_without_a_tree_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="neither a folder nor an archive"):
         check_submission(tmp_path / "absent", ROUND)
     (tmp_path / "file").write_text("x")

@@ -25,7 +25,7 @@ def test_two_results_and_exit_code_zero_are_accepted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("results", [0, 1])
-def test_an_ok_over_too_few_results_is_no_ok(tmp_path: Path, results: int) -> None:
+def test_success_over_too_few_results_is_refused(tmp_path: Path, results: int) -> None:
     finding, complaints = interpret("submission_checker", ToolRun(code=0, results=results), tmp_path, 2)
     assert finding.accepted is False
     assert f"counts {results} results instead of 2" in complaints[0].said
@@ -55,7 +55,7 @@ def test_each_complaint_names_its_file_and_remedy(tmp_path: Path, root: str) -> 
     assert "verdict" in complaint.remedy
 
 
-def test_the_check_decides_the_remedy_before_words_of_the_text(tmp_path: Path) -> None:
+def test_the_check_selects_the_remedy_before_keywords_of_the_text(tmp_path: Path) -> None:
     text = "Early stopping condition was not met, msg=seed, hash and dataset"
     run = ToolRun(code=1, messages=(message("performance_check.latency_check", text),))
     _, [complaint] = interpret("submission_checker", run, tmp_path, 2)
@@ -82,7 +82,7 @@ def test_a_crash_is_a_complaint_with_its_exception_or_last_line(tmp_path: Path) 
     assert "exit code -9" in complaint.said
 
 
-# As the tools do: log through logging, write a row for each valid result, and end with a code.
+# Like the official tools: log with logging, write a row for each valid result, and set an exit code.
 TOOL = """
 import argparse, logging, os, sys
 logging.basicConfig(level=logging.INFO)
@@ -147,7 +147,7 @@ def test_both_tools_are_run_from_the_reference_and_leave_nothing_in_it(tmp_path:
     assert [finding.accepted for finding, _ in run_official(tree, ROUND, reference, 2)] == [False, False]
 
 
-def test_what_a_tool_logs_and_how_it_ends_reaches_us_as_data(tmp_path: Path) -> None:
+def test_log_messages_and_exceptions_of_a_tool_are_recorded(tmp_path: Path) -> None:
     reference = _reference(tmp_path / "reference")
     late = tmp_path / "late"
     (late / "closed" / "benchmark" / "Late").mkdir(parents=True)
@@ -188,7 +188,7 @@ def test_a_reference_without_its_tools_is_a_complaint(tmp_path: Path) -> None:
         (ROUND, False, "not on disk"),
     ],
 )
-def test_where_no_tool_can_be_asked_that_is_said(
+def test_the_reason_is_reported_if_no_tool_is_run(
     tmp_path: Path, round_: object, reference: bool, said: str
 ) -> None:
     proof = _reference(tmp_path / "reference") if reference else None

@@ -25,7 +25,7 @@ def _text(comparison: Comparison) -> str:
     return output.getvalue()
 
 
-def test_runs_stand_first_and_published_results_of_the_benchmark_below(tmp_path: Path) -> None:
+def test_runs_come_first_and_published_results_of_the_benchmark_below(tmp_path: Path) -> None:
     write_results(tmp_path / "a" / "results", ROUND)
     write_results(tmp_path / "b", ROUND)
     comparison = compare([tmp_path / "a", tmp_path / "b"])
@@ -40,14 +40,14 @@ def test_runs_stand_first_and_published_results_of_the_benchmark_below(tmp_path:
     assert text.count("DEMONSTRATION, NOT SUBMITTABLE") == 2
 
 
-def test_a_round_that_nobody_else_knows_is_compared_without_them(tmp_path: Path) -> None:
+def test_a_round_outside_the_release_is_compared_without_them(tmp_path: Path) -> None:
     write_results(tmp_path, small_round())
     comparison = compare([tmp_path])
     assert len(comparison.lines) == 2
     assert {line.deviations for line in comparison.lines} == {None}
 
 
-def test_a_folder_without_verdicts_is_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_without_verdicts_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no verdict"):
         compare([tmp_path])
 

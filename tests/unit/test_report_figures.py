@@ -258,7 +258,7 @@ def test_the_same_data_makes_the_same_bytes() -> None:
     assert png(drawn(), "a") == png(drawn(), "a") != png(drawn(), "b")
 
 
-def test_the_file_is_a_picture_wide_enough_for_a_slide() -> None:
+def test_the_file_is_an_image_wide_enough_for_a_slide() -> None:
     with Image.open(io.BytesIO(png(drawn(), "title"))) as picture:
         assert picture.width >= 700
 
@@ -277,7 +277,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("role", ["ink", "muted", "accent", "good", "bad", "open"])
 @pytest.mark.parametrize("ground", ["paper", "card"])
-def test_every_ink_reads_on_every_ground(role: str, ground: str) -> None:
+def test_every_ink_is_readable_on_every_background(role: str, ground: str) -> None:
     assert contrast(PALETTE[role].light, PALETTE[ground].light) >= 4.5
     assert contrast(PALETTE[role].dark, PALETTE[ground].dark) >= 4.5
 

@@ -111,7 +111,7 @@ def written(results: Path, **options: Path) -> Page:
 HARMFUL = error_analysis(HOSTILE, image=b"\x89PNG not really")
 
 
-def test_every_part_is_there_in_the_order_of_a_reader(results: Path) -> None:
+def test_every_part_is_shown_in_order(results: Path) -> None:
     page = page_of(results, analysis=HARMFUL)
     ids = [attributes["id"] for attributes in page.all("section") if "id" in attributes]
     assert [each for each in ids if each in SECTIONS] == SECTIONS
@@ -181,9 +181,7 @@ def test_texts_from_outside_are_shown_and_never_become_markup(results: Path) -> 
     ],
 )
 @pytest.mark.parametrize("how", ["absent", "damaged", "empty"])
-def test_a_part_that_is_missing_says_what_would_fill_it(
-    results: Path, gone: str, said: str, how: str
-) -> None:
+def test_a_missing_part_is_shown_with_its_remedy(results: Path, gone: str, said: str, how: str) -> None:
     path = results / gone
     if how == "absent":
         path.unlink()
@@ -203,24 +201,24 @@ def test_one_run_alone_makes_a_report(results: Path) -> None:
     assert page.words.count("snakemake verdicts") == 2
 
 
-def test_a_round_with_one_scenario_has_no_word_of_the_other(results: Path) -> None:
+def test_a_round_with_one_scenario_does_not_mention_another(results: Path) -> None:
     offline = {"offline": ROUND.scenarios["offline"]}
     page = page_of(results, ROUND.model_copy(update={"scenarios": offline}))
     assert "Server: " not in page.words
 
 
-def test_results_of_another_round_are_not_shown_as_this_ones(results: Path) -> None:
+def test_results_of_another_round_are_not_shown(results: Path) -> None:
     page = page_of(results, small_round(name="other"))
     assert "belongs to round small, this report to other" in page.words
     assert not page.all("svg")
 
 
-def test_nothing_to_report_is_one_sentence(tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no run and no verdict"):
         write_report(tmp_path, tmp_path / "report.html")
 
 
-def test_a_round_of_ones_own_has_to_be_named(results: Path) -> None:
+def test_a_round_outside_the_release_must_be_passed(results: Path) -> None:
     with pytest.raises(InputError, match="pass it as --round"):
         write_report(results, results / "report.html")
 
@@ -233,13 +231,15 @@ def test_a_round_of_ones_own_has_to_be_named(results: Path) -> None:
         ({"submittable": True}, None),
     ],
 )
-def test_what_does_not_count_says_so_first(results: Path, changes: dict[str, bool], said: str | None) -> None:
+def test_results_that_are_not_submittable_are_marked_first(
+    results: Path, changes: dict[str, bool], said: str | None
+) -> None:
     page = page_of(results, small_round(**changes))
     banners = [said in page.words.split("Verdicts")[0]] if said else ["not submittable" not in page.words]
     assert banners == [True]
 
 
-def test_failures_say_what_to_do_once_and_colour_is_never_the_only_sign(results: Path) -> None:
+def test_remedies_are_shown_once_and_colour_is_never_the_only_sign(results: Path) -> None:
     path = results / "server" / "verdict.json"
     verdict = json.loads(path.read_text())
     for check in verdict["checks"][:2]:
@@ -310,11 +310,11 @@ def test_the_same_results_make_the_same_page_with_and_without_files(results: Pat
     assert (results / "report.html").read_bytes() == first
 
 
-def test_without_dataset_and_prompt_the_study_is_told_as_missing(results: Path) -> None:
+def test_without_dataset_the_error_analysis_is_missing(results: Path) -> None:
     assert "pass --dataset, and --prompt" in written(results).words
 
 
-def test_a_truncated_accuracy_log_is_told_and_the_rest_shown(
+def test_a_truncated_accuracy_log_is_reported_and_the_rest_shown(
     results: Path, tmp_path: Path, root: Path
 ) -> None:
     (results / "server" / "accuracy" / "mlperf_log_accuracy.json").write_text("[\n")
@@ -323,7 +323,7 @@ def test_a_truncated_accuracy_log_is_told_and_the_rest_shown(
     assert "mlperf_log_accuracy.json" in page.words.split("Scores by level")[2]
 
 
-def test_a_run_without_requests_has_no_place_for_telemetry_either(results: Path) -> None:
+def test_a_run_without_requests_has_no_telemetry_either(results: Path) -> None:
     (results / "server" / "performance" / "requests.parquet").unlink()
     run = read_inputs(results, ROUND).runs["server", Mode.PERFORMANCE]
     assert not isinstance(run, Missing)

@@ -1,4 +1,4 @@
-"""The texts of a tree, letter by letter. UPDATE_GOLDEN=1 writes them anew; read what changed."""
+"""The texts of a tree, compared byte by byte. UPDATE_GOLDEN=1 rewrites them; review the difference."""
 
 import os
 from pathlib import Path
@@ -42,7 +42,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_text_is_as_it_was_read_and_found_good(tree: Path, name: str) -> None:
+def test_a_text_equals_its_reviewed_copy(tree: Path, name: str) -> None:
     text = (tree / TEXTS[name]).read_text()
     if os.environ.get("UPDATE_GOLDEN"):
         (GOLDEN / name).write_text(text)

@@ -57,7 +57,7 @@ def test_the_checker_asks_for_35_fields_of_which_26_must_not_be_empty() -> None:
     assert sum(not field.empty for field in fields.values()) == 26
 
 
-def test_a_stated_value_covers_a_detected_one_and_sources_are_told(tmp_path: Path) -> None:
+def test_a_stated_value_replaces_a_detected_one_and_sources_are_listed(tmp_path: Path) -> None:
     description = _describe(tmp_path, _stated(cooling="liquid"), cooling="air", host_memory_capacity="24 GiB")
     assert description.values["cooling"] == "liquid"
     assert description.sources["cooling"] == "stated"
@@ -119,7 +119,7 @@ def test_no_accelerator_is_the_text_0_which_is_not_empty(tmp_path: Path) -> None
     assert _describe(tmp_path, _stated(accelerators_per_node=0)).values["accelerators_per_node"] == "0"
 
 
-def test_an_unreadable_description_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unreadable_description_is_an_input_error(tmp_path: Path) -> None:
     path = tmp_path / "system.yaml"
     settings = SubmissionSettings(submitter="Me", system="box", system_description=path)
     with pytest.raises(InputError, match="cannot be read"):
@@ -130,7 +130,7 @@ def test_an_unreadable_description_is_one_sentence(tmp_path: Path) -> None:
             describe_system(settings=settings, round_=REAL, record=RECORD)
 
 
-def test_nothing_is_presumed_of_servers_that_the_submitter_runs(tmp_path: Path) -> None:
+def test_nothing_is_assumed_about_servers_that_the_submitter_runs(tmp_path: Path) -> None:
     server = RECORD.server.model_copy(update={"command": ()})
     stated = {
         name: value for name, value in _stated().items() if name not in {"framework", "number_of_nodes"}
@@ -141,7 +141,7 @@ def test_nothing_is_presumed_of_servers_that_the_submitter_runs(tmp_path: Path) 
     assert "framework" in str(error.value)
 
 
-def test_the_beginning_of_a_system_yaml_names_just_what_is_not_detected() -> None:
+def test_the_template_of_a_system_yaml_lists_what_is_not_detected() -> None:
     text = starting_description()
     to_state = yaml.safe_load(text)
     assert set(to_state.values()) == {None}

@@ -86,7 +86,7 @@ def test_a_truncated_log_is_its_two_ends(tmp_path: Path, size: int) -> None:
     assert log.read_bytes() == content
 
 
-def test_the_hash_stands_alone_on_its_line_and_once(tmp_path: Path) -> None:
+def test_the_hash_is_alone_on_one_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"all answers")
     for text in (
@@ -101,7 +101,7 @@ def test_the_hash_stands_alone_on_its_line_and_once(tmp_path: Path) -> None:
         assert lines[-1] == ""
 
 
-def test_the_tree_has_the_places_that_the_checker_looks_at(tmp_path: Path, project: Path) -> None:
+def test_the_tree_has_the_paths_that_the_checker_reads(tmp_path: Path, project: Path) -> None:
     write_results(tmp_path / "results", ROUND)
     manifest = _assemble(tmp_path, project)
     paths = set(manifest.by_path())
@@ -171,7 +171,7 @@ def test_the_archive_is_the_same_bytes_again_and_its_checksums_hold(tmp_path: Pa
     archive = (results / "submission.tar.gz").read_bytes()
     for path in (results / "submission").rglob("*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
-    time.sleep(1.1)  # a time of making within the archive would show
+    time.sleep(1.1)  # so that a creation time within the archive would differ
     _assemble(tmp_path, project)
     assert (results / "submission.tar.gz").read_bytes() == archive
     with tarfile.open(results / "submission.tar.gz") as tar:
@@ -184,7 +184,7 @@ def test_the_archive_is_the_same_bytes_again_and_its_checksums_hold(tmp_path: Pa
     assert len(lines) == len(manifest.files) + 1
 
 
-def test_the_open_division_takes_a_failed_run_and_says_so(tmp_path: Path, project: Path) -> None:
+def test_the_open_division_accepts_a_failed_run_and_lists_its_checks(tmp_path: Path, project: Path) -> None:
     results = tmp_path / "results"
     write_results(results, ROUND)
     path = results / "server" / "verdict.json"
@@ -217,7 +217,7 @@ def test_a_demonstration_is_marked_wherever_its_numbers_are(tmp_path: Path, proj
         assert "not submittable" in path.read_text().lower(), path
 
 
-def test_a_real_round_bears_no_mark_and_needs_everything_stated(tmp_path: Path, project: Path) -> None:
+def test_a_real_round_has_no_mark_and_needs_all_statements(tmp_path: Path, project: Path) -> None:
     real = small_round(submittable=True)
     write_results(tmp_path / "results", real)
     with pytest.raises(InputError, match="weight_data_types"):
@@ -266,7 +266,7 @@ def test_no_tree_is_built_from_a_scenario_that_failed_a_gate(tmp_path: Path, pro
     assert path.exists()
 
 
-def test_files_of_another_run_or_round_are_refused_and_the_old_tree_stands(
+def test_files_of_another_run_or_round_are_refused_and_the_old_tree_is_kept(
     tmp_path: Path, project: Path
 ) -> None:
     results = tmp_path / "results"
@@ -348,7 +348,7 @@ def test_what_a_tree_must_not_hold(tmp_path: Path, name: str, complaint: str) ->
         check_tree(tmp_path)
 
 
-def test_links_and_empty_folders_must_not_stand_in_a_tree(tmp_path: Path) -> None:
+def test_links_and_empty_folders_must_not_be_in_a_tree(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(InputError, match="a: it is an empty folder"):
         check_tree(tmp_path)

@@ -136,7 +136,7 @@ def test_the_file_is_valid_by_the_published_schema(written: Path, root: Path) ->
     assert [*validator.iter_errors(summary)]
 
 
-def test_no_verdict_or_a_mixture_of_rounds_is_one_sentence(tmp_path: Path) -> None:
+def test_no_verdict_or_verdicts_of_several_rounds_are_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no scenario has a verdict yet"):
         summarise(tmp_path)
     write_results(tmp_path, ROUND)

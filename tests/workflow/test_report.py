@@ -1,4 +1,4 @@
-"""The report of a real workflow's run, in a real browser: on a laptop, on a phone, by night."""
+"""The report of a workflow's run in a real browser: wide and narrow screens, light and dark colours."""
 
 import re
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from weighbridge.records.search_record import Peak, Probe
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = 400
-# Half of the answers are wrong, so that the gates fail and there is something to show of the answers.
+# Half of the answers are wrong, so that gates fail and the error analysis has content.
 HALF_RIGHT = BEHAVIOUR | {"right": 0.5}
 SCREENS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
-# Text nodes that a reader sees, each with its colour and the ground behind it; WCAG's contrast of the two.
+# The WCAG contrast of each visible text with its background.
 CONTRASTS = """
 const channel = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
 const parse = text => text.match(/[\\d.]+/g).map(Number);
@@ -40,7 +40,7 @@ while (walker.nextNode()) {
 }
 return found;
 """
-# Pairs of texts within a figure that lie upon each other, and texts that reach out of it.
+# Texts in a figure that overlap each other or extend beyond it.
 COLLISIONS = """
 const found = [];
 for (const svg of document.querySelectorAll('figure svg')) {
@@ -79,7 +79,7 @@ return anchors.map(anchor => [anchor, found(anchor)]);
 
 
 class SmallRun:
-    """A run directory of the rehearsal in small, and the command that makes its report."""
+    """A run directory of the small rehearsal, and the command that makes its report."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.results = folder / "run", folder / "run" / "results"
@@ -90,8 +90,8 @@ class SmallRun:
     def __call__(self, *arguments: str) -> Answer:
         return self._workflow(*arguments, **self._changes)
 
-    def say_peak(self) -> None:
-        """Lay a search beside the runs, as one that a user asked for on another day."""
+    def write_peak(self) -> None:
+        """Add the record of a peak search to the results."""
         probes = [
             Probe(
                 number=number,
@@ -136,7 +136,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
     answer = run("submission")
     assert "no tree is built from this" in answer.text, answer.text
     assert run.page.is_file(), "the report comes before the tree that is refused"
-    run.say_peak()
+    run.write_peak()
     again = run("results/report.html")
     assert again.code == 0, again.text
     assert "1 of 1 steps" in again.text, "a new search remakes the report and nothing else"
@@ -151,7 +151,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)
-def test_it_is_whole_readable_and_quiet(
+def test_the_page_is_complete_readable_and_without_errors(
     finished: SmallRun, browser: Browser, width: int, scheme: str
 ) -> None:
     browser.look(finished.page, width=width, scheme=scheme)
@@ -173,7 +173,7 @@ def test_light_and_dark_differ_in_the_figures_too(finished: SmallRun, browser: B
     assert all(light != dark for light, dark in zip(*grounds, strict=True))
 
 
-def test_every_picture_is_there_with_a_name_and_a_caption(finished: SmallRun, browser: Browser) -> None:
+def test_every_chart_has_a_name_and_a_caption(finished: SmallRun, browser: Browser) -> None:
     browser.look(finished.page, width=390, scheme="light")
     figures = browser.ask(FIGURES)
     assert {name for name, *_ in figures} >= {
@@ -199,7 +199,7 @@ def test_every_anchor_leads_somewhere(finished: SmallRun, browser: Browser) -> N
     assert [each for each in anchors if each[1] != 1] == []
 
 
-def test_it_says_what_failed_and_what_to_do(finished: SmallRun, browser: Browser) -> None:
+def test_failed_checks_are_shown_with_remedies(finished: SmallRun, browser: Browser) -> None:
     browser.look(finished.page, width=390, scheme="light")
     text = browser.ask("return document.querySelector('#verdicts').innerText")
     assert "INVALID" in text

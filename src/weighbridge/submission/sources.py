@@ -44,7 +44,7 @@ def copy_sources(root: Path | None, into: Path) -> None:
 
 
 def copy_benchmark(folder: Path, into: Path) -> None:
-    """Copy the files of a benchmark that lies outside this package; one of its own was copied with it."""
+    """Copy the files of a benchmark outside this package; those inside it are copied with the package."""
     if not folder.is_relative_to(_PACKAGE):
         _copy(sorted(folder.rglob("*")), folder, into / "src" / folder.name)
 

@@ -55,7 +55,6 @@ def test_the_page_on_architecture_lists_the_rooms_in_their_order() -> None:
     assert table == [room for room in rooms.ORDER if room in there]
 
 
-@on_its_way
 def test_no_import_runs_back_up_the_order_of_the_rooms() -> None:
     assert _backward(GRAPH) == set()
 
@@ -168,7 +167,6 @@ def test_the_diagram_leaves_out_what_a_longer_way_implies() -> None:
     ]
 
 
-@on_its_way
 def test_the_diagram_in_the_docs_is_that_of_the_imports() -> None:
     page = rooms.PAGE.read_text()
     assert rooms.with_diagram(page, rooms.diagram(rooms.room_imports(GRAPH))) == page, "run `make diagram`"

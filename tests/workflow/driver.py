@@ -34,7 +34,11 @@ class Workflow:
         command = [str(BIN / "snakemake"), "--snakefile", str(self.root / "Snakefile"), "--cores", "2"]
         command += ["--configfile", str(self.root / self.base / "config.yaml"), str(overlay)]
         command += ["--directory", str(self.directory), *arguments]
-        environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+        # The root's own package, which may be a copy.
+        environment = os.environ | {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "PYTHONPATH": str(self.root / "src"),
+        }
         done = subprocess.run(
             command, cwd=self.root, capture_output=True, text=True, env=environment, check=False
         )

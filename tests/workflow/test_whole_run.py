@@ -3,84 +3,15 @@
 import json
 import os
 import re
-import shutil
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-from driver import BIN, Workflow
 from rocrate.rocrate import ROCrate
+from small_run import DONE, SmallRun, planned, simulated_server
 
-from weighbridge.serving.ports import free_ports
 from weighbridge.simulate.behaviour import Behaviour
 from weighbridge.simulate.oracle import latencies
 
 ROOT = Path(__file__).parents[2]
-DONE = "Nothing to be done"
-
-
-@contextmanager
-def simulated_server(run: Path, port: int, **behaviour: object) -> Iterator[None]:
-    """Answer the requests of a run directory's store from the dataset."""
-    resources = run / "resources"
-    command = [
-        BIN / "weighbridge",
-        "simulate",
-        "--round",
-        ROOT / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds" / "demo.yaml",
-    ]
-    command += ["--store", resources / "requests", "--dataset", resources / "dataset.json"]
-    command += ["--prompt", ROOT / "demo" / "prompt.json", "--port", str(port)]
-    command += ["--behaviour", json.dumps(behaviour)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline().strip() == f"http://127.0.0.1:{port}"
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(10)
-
-
-class SmallRun:
-    """A finished run directory, and the settings that made it."""
-
-    def __init__(self, directory: Path) -> None:
-        [self.port] = free_ports(1)
-        self.workflow = Workflow(ROOT, directory)
-        self.results = directory / "results"
-        self.changes: dict[str, object] = {
-            "server": {"endpoints": [f"http://127.0.0.1:{self.port}"], "golden": None},
-            "scenarios": {"offline": {"target_qps": 40}, "server": {"target_qps": 50}},
-        }
-
-    def __call__(self, *arguments: str, **changes: object) -> str:
-        answer = self.workflow(*arguments, **(self.changes | changes))
-        assert answer.code == 0, answer.text
-        return answer.text
-
-    def copied_to(self, directory: Path) -> "SmallRun":
-        shutil.copytree(self.workflow.directory, directory, symlinks=True)
-        copy = SmallRun(directory)
-        copy.port, copy.changes = self.port, self.changes
-        return copy
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
-    run = SmallRun(tmp_path_factory.mktemp("small") / "run")
-    run("resources/requests/manifest.json")
-    with simulated_server(run.workflow.directory, run.port, servers=8, mean_s=0.1):
-        run("submission")
-    return run
-
-
-def planned(text: str) -> dict[str, int]:
-    rows = [line.split() for line in text.splitlines()]
-    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
 
 
 def test_every_run_is_valid_and_marked_a_demonstration(finished: SmallRun) -> None:

@@ -9,6 +9,7 @@ from weighbridge.artifacts.manifest import write_lock
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.resolve import resolve
 from weighbridge.artifacts.verify import describe
+from weighbridge.config.fingerprint import ROOT_VARIABLE
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
 
@@ -48,6 +49,42 @@ def test_a_given_folder_is_proven_where_it_lies(tmp_path: Path, monkeypatch: pyt
         files=manifest.files,
     )
     assert not (tmp_path / "unused").exists()
+
+
+def proof_of(folder: Path) -> Proof:
+    return Proof(
+        kind=ArtifactKind.MODEL, folder=folder, repo=None, revision=None, manifest_digest="0" * 64, files=()
+    )
+
+
+@pytest.mark.parametrize("place", ["run/resources/model", "demo/model"], ids=["fetched", "given"])
+def test_a_proof_holds_in_a_moved_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    root, moved = tmp_path / "checkout", tmp_path / "moved"
+    (root / "run" / "resources").mkdir(parents=True)
+    monkeypatch.setenv(ROOT_VARIABLE, str(root))
+    proof_of(root / place).write(root / "run" / "resources" / "model.json")
+    assert str(root) not in (root / "run" / "resources" / "model.json").read_text()
+    root.rename(moved)
+    monkeypatch.setenv(ROOT_VARIABLE, str(moved))
+    assert Proof.read(moved / "run" / "resources" / "model.json") == proof_of(moved / place)
+
+
+def test_a_fetched_artifact_moves_with_its_run_directory_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / "checkout"))
+    (tmp_path / "run").mkdir()
+    proof_of(tmp_path / "run" / "model").write(tmp_path / "run" / "model.json")
+    (tmp_path / "run").rename(tmp_path / "copy")
+    assert Proof.read(tmp_path / "copy" / "model.json").folder == tmp_path / "copy" / "model"
+
+
+def test_a_folder_elsewhere_stays_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / "checkout"))
+    proof_of(Path("/data/model")).write(tmp_path / "run" / "model.json")
+    assert Proof.read(tmp_path / "run" / "model.json").folder == Path("/data/model")
 
 
 def test_no_proof_is_written_of_a_folder_that_differs(tmp_path: Path) -> None:

@@ -58,4 +58,4 @@ def test_only_the_server_rate_can_be_searched_for(tmp_path: Path) -> None:
         tmp_path, "-n", "--config", 'scenarios={"offline":{"target_qps":"auto"},"server":{"target_qps":5}}'
     )
     assert done.returncode == 2
-    assert "offline.target_qps is a number; only server's can be 'auto'" in done.stderr
+    assert "'scenarios.offline.target_qps' is 'auto'" in done.stderr

@@ -113,7 +113,9 @@ def run(
     from weighbridge.core.errors import InputError
     from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
     from weighbridge.monitor.reporter import reporting
+    from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
     from weighbridge.records.search_record import Peak
+    from weighbridge.records.verdict import VERDICT
     from weighbridge.run.execute import execute
     from weighbridge.run.replaced import replacing
 
@@ -126,7 +128,9 @@ def run(
         raise InputError("give one of --target-qps (or 'target_qps' in --settings) and --peak.")
     setup = setup_of(round_file, told, model, store, program)
     issuer = LoadGenIssuer(setup.round_, setup.round_.scenario(scenario), mode, rate)
-    with replacing(replaced, f"{scenario}-{mode}", out):
+    # The scenario's score and verdict are of the run that goes, so they go with it.
+    judged = [out.parent / name for name in (VERDICT, ACCURACY_TEXT, ACCURACY_JSON)]
+    with replacing(replaced, f"{scenario}-{mode}", out, stale=judged):
         execute(setup, issuer, out, reporting)
 
 

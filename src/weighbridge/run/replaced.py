@@ -7,8 +7,8 @@ again, that folder becomes `replaced/TIME-NAME`.
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ _CURRENT = ".current"
 
 
 @contextmanager
-def replacing(replaced: Path | None, name: str, *places: Path) -> Iterator[None]:
+def replacing(replaced: Path | None, name: str, *places: Path, stale: Iterable[Path] = ()) -> Iterator[None]:
     """Set an earlier result aside before a with block makes it again, and link the new one for next time.
 
     A block that fails leaves the earlier result in its folder below `replaced`, and none in its old place.
@@ -25,6 +25,7 @@ def replacing(replaced: Path | None, name: str, *places: Path) -> Iterator[None]
         replaced: The folder of replaced results; None: nothing is set aside or linked.
         name: The result's name, such as offline-performance.
         places: Where the result's files lie: files, or folders that hold them. Folders in those stay.
+        stale: Files made from the earlier result, which go with it where they exist.
 
     Raises:
         OSError: the folder cannot be written.
@@ -32,7 +33,7 @@ def replacing(replaced: Path | None, name: str, *places: Path) -> Iterator[None]
     if replaced is None:
         yield
         return
-    set_aside(replaced, name, *places)
+    set_aside(replaced, name, *places, *stale)
     yield
     keep(replaced, name, *places)
 
@@ -65,10 +66,12 @@ def set_aside(replaced: Path, name: str, *places: Path) -> Path | None:
     else:
         aside.mkdir(parents=True)
     for file in leftovers:
-        if (aside / file.name).exists():
-            file.unlink()
-        else:
-            shutil.move(file, aside / file.name)
+        # Another run of the scenario may take its verdict away at the same time.
+        with suppress(FileNotFoundError):
+            if (aside / file.name).exists():
+                file.unlink()
+            else:
+                shutil.move(file, aside / file.name)
     return aside
 
 

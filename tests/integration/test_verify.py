@@ -30,7 +30,7 @@ def test_a_folder_is_as_its_lock_says(folder: Path, tmp_path: Path) -> None:
     assert locked.returncode == 0
     verified = call("verify", folder, "--lock", tmp_path / "lock.json")
     assert verified.returncode == 0
-    assert "2 files as locked" in verified.stdout
+    assert "2 files match the lock" in verified.stdout
     assert verified.stdout.split("sha256 ")[1] == locked.stdout.split("sha256 ")[1]
 
 
@@ -68,16 +68,16 @@ def test_a_missing_folder_is_one_sentence(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("artifact", "says"),
+    ("artifact", "sentence"),
     [
         ('{"repo": "a/b", "revision": "main"}', "never a branch or tag"),
-        ('{"repo": "a/b"}', "give 'repo' and 'revision'"),
-        ('{"rep": "a/b"}', "unknown key 'rep'"),
+        ('{"repo": "a/b"}', "set 'repo' and 'revision'"),
+        ('{"rep": "a/b"}', "unknown key 'artifact.rep'"),
         ("{", "not JSON"),
     ],
 )
-def test_wrong_settings_are_one_sentence(tmp_path: Path, artifact: str, says: str) -> None:
+def test_wrong_settings_are_one_sentence(tmp_path: Path, artifact: str, sentence: str) -> None:
     paths = ["--into", tmp_path / "into", "--proof", tmp_path / "proof.json"]
     done = call("fetch", "--kind", "model", "--artifact", artifact, *paths)
     assert done.returncode == 2
-    assert says in done.stderr.splitlines()[-1]
+    assert sentence in done.stderr.splitlines()[-1]

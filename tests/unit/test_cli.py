@@ -1,4 +1,4 @@
-"""The command line: every command explains itself, and errors become one sentence with an exit code."""
+"""The command line: every command and option has help, and errors are one sentence with an exit code."""
 
 import logging
 import subprocess
@@ -12,12 +12,16 @@ from weighbridge import cli
 from weighbridge.core import errors
 
 COMMANDS = sorted(typer.main.get_group(cli.app).commands)
+SUMMARY_LENGTH = 60  # what the list of commands has room for, in 80 columns
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_and_option_is_explained(command: str) -> None:
     definition = typer.main.get_group(cli.app).commands[command]
     assert definition.help
+    summary = definition.help.partition("\n\n")[0]
+    assert summary.endswith(".")
+    assert len(summary) <= SUMMARY_LENGTH, "the list of commands would cut it off"
     for parameter in definition.params:
         assert getattr(parameter, "help", None), f"{command}: {parameter.name} has no help"
 

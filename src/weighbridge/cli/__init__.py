@@ -1,7 +1,7 @@
-"""The command line: one small file a stage, each of which parses, calls and prints.
+"""The command line: one small file per stage that parses options, calls the stage and prints the result.
 
-A command imports its stage when it is called and not before, because each stage's environment
-holds only the packages of that stage.
+A command imports its stage when it is called, because each stage's environment contains only the packages of
+that stage.
 """
 
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="weighbridge",
-    help="From pinned artifacts to a checked MLPerf Inference submission.",
+    help="Run MLPerf Inference benchmarks, from pinned artifacts to a checked submission.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -40,7 +40,9 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show debug messages.")] = False,
-    log_file: Annotated[Path | None, typer.Option("--log", help="Write all messages to a file too.")] = None,
+    log_file: Annotated[
+        Path | None, typer.Option("--log", help="Also write all messages to this file.")
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
@@ -57,24 +59,24 @@ def _options(
         handlers=handlers,
         force=True,
     )
-    # These narrate every request of theirs; what matters of it is in our own lines.
-    for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "filelock", "urllib3"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # These libraries log every request; our own messages contain what matters.
+    for verbose_library in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "filelock", "urllib3"):
+        logging.getLogger(verbose_library).setLevel(logging.WARNING)
 
 
 def main() -> None:
-    """Run the program; an expected error becomes one sentence and its exit code."""
-    # A shell starts its background jobs with SIGINT ignored; ours must stop what they started all the same.
+    """Run the program; log an expected error as one sentence and exit with its code."""
+    # A shell starts background jobs with SIGINT ignored; restore it, so that they stop their child processes.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
     except WeighbridgeError as error:
-        log.debug("where it came from", exc_info=True)
+        log.debug("traceback of the error", exc_info=True)
         log.error("%s", error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of our output (head, less) has left; that is no error of ours.
+        # The reader of the output, such as head or less, has exited; this is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception:
-        log.exception("weighbridge met an error that it does not know; please report it with this traceback")
+        log.exception("unexpected error; please report it with this traceback")
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""fetch, verify, lock, extract-prompt: pinned artifacts on disk."""
+"""Commands of the pinned artifacts: fetch, verify, lock, extract-prompt."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from weighbridge.config.fingerprint import JobSettings
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this stage."""
+    """Add the commands to the program."""
     app.command()(fetch)
     app.command()(verify)
     app.command()(lock)
@@ -19,59 +19,66 @@ def register(app: typer.Typer) -> None:
 
 
 def fetch(
-    kind: Annotated[ArtifactKind, typer.Option(help="What the artifact is.")],
-    into: Annotated[Path, typer.Option(help="Folder to fetch into, unless the settings give a path.")],
-    proof: Annotated[Path, typer.Option(help="Where to write what was proven.")],
+    kind: Annotated[ArtifactKind, typer.Option(help="Kind of artifact.")],
+    into: Annotated[Path, typer.Option(help="Folder to fetch into, unless the settings set a path.")],
+    proof: Annotated[Path, typer.Option(help="Proof file to write: folder, revision and verified files.")],
     settings: SettingsJson = "{}",
     artifact: Annotated[
         str | None,
-        typer.Option(metavar="JSON", help="The artifact's settings: repo, revision, path, manifest."),
+        typer.Option(metavar="JSON", help="The artifact's settings as JSON: repo, revision, path, manifest."),
     ] = None,
     round_file: Annotated[
         str | None,
-        typer.Option("--round", metavar="ROUND", help="Of a synthetic artifact: whose samples to make up."),
+        typer.Option(
+            "--round",
+            metavar="ROUND",
+            help="For a synthetic artifact: the round whose benchmark generates it.",
+        ),
     ] = None,
 ) -> None:
-    """Bring an artifact to disk if need be, verify every byte, and write its proof."""
+    """Fetch an artifact, verify every file and write its proof.
+
+    Nothing is downloaded if the files are on disk.
+    """
     from weighbridge.artifacts.resolve import resolve
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError
 
-    told = JobSettings.of(settings, artifact=artifact).artifact
-    if told is None:
-        raise InputError(f"give the settings of artifacts.{kind}, with --settings or --artifact.")
+    job = JobSettings.of(settings, artifact=artifact).artifact
+    if job is None:
+        raise InputError(f"the settings of artifacts.{kind} are missing; pass --settings or --artifact.")
 
     def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
         if round_file is None:
-            raise InputError(f"artifacts.{kind} is synthetic; give --round, which names the benchmark.")
+            raise InputError(f"artifacts.{kind} is synthetic; pass --round, which names the benchmark.")
         load_benchmark(load_round(round_file).benchmark).synthesise(kind, samples, folder)
 
-    done = resolve(told, kind, into, proof, synthesise)
+    done = resolve(job, kind, into, proof, synthesise)
     typer.echo(f"{kind}: {len(done.files)} files proven in {done.folder} (sha256 {done.manifest_digest})")
 
 
 def verify(
     folder: Annotated[Path, typer.Argument(help="Folder to compare with the lock.")],
-    lock: Annotated[Path, typer.Option(help="Lock to compare with.")],
+    lock: Annotated[Path, typer.Option(help="Lock file to compare with.")],
     full: Annotated[
-        bool, typer.Option("--full", help="Hash all files, also those whose size and mtime stand.")
+        bool, typer.Option("--full", help="Also hash files whose size and time have not changed.")
     ] = False,
 ) -> None:
-    """Compare a folder with its lock, byte by byte; nothing is changed."""
+    """Compare a folder's files with its lock; change nothing."""
     from weighbridge.artifacts.manifest import read_lock
     from weighbridge.artifacts.verify import verify as verify_folder
 
     manifest = read_lock(lock)
     verify_folder(folder, manifest, full=full)
-    typer.echo(f"{folder}: {len(manifest.files)} files as locked (sha256 {manifest.digest})")
+    typer.echo(f"{folder}: {len(manifest.files)} files match the lock (sha256 {manifest.digest})")
 
 
 def lock(
     folder: Annotated[Path, typer.Argument(help="Folder to describe.")],
     out: Annotated[Path, typer.Option(help="Lock file to write.")],
 ) -> None:
-    """Write the lock of a folder: path, size and sha256 of each file."""
+    """Write a folder's lock: path, size and sha256 of each file."""
     from weighbridge.artifacts.manifest import write_lock
     from weighbridge.artifacts.verify import describe
 
@@ -82,11 +89,18 @@ def lock(
 
 def extract_prompt(
     round_file: RoundFile,
-    out: Annotated[Path, typer.Option(help="JSON file to write: system and user text.")],
-    reference: Annotated[Path | None, typer.Option(help="Proof of the official reference.")] = None,
-    given: Annotated[Path | None, typer.Option(help="Instead: a file that holds the prompt.")] = None,
+    out: Annotated[Path, typer.Option(help="Prompt file to write, as JSON.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="Proof file of the official reference, from 'fetch'.")
+    ] = None,
+    given: Annotated[
+        Path | None, typer.Option(help="Instead of --reference: a file with the prompt.")
+    ] = None,
 ) -> None:
-    """Take the prompt out of the proven reference or a file, and check it against the round's hashes."""
+    """Extract the official prompt and check its hashes.
+
+    The round contains the sha256 of each text of the prompt.
+    """
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
@@ -94,7 +108,7 @@ def extract_prompt(
     from weighbridge.core.files import write_atomic
 
     if (reference is None) == (given is None):
-        raise InputError("give one of --reference and --given.")
+        raise InputError("pass one of --reference and --given.")
     round_ = load_round(round_file)
     benchmark = load_benchmark(round_.benchmark)
     if given is not None:

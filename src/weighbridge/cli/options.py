@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options shared by several commands."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,30 +7,40 @@ import typer
 
 RoundFile = Annotated[
     str,
-    typer.Option("--round", metavar="ROUND", help="The round: its name, such as v6.0, or its file."),
+    typer.Option("--round", metavar="ROUND", help="Round: its name, such as v6.0, or the path of its file."),
 ]
 SettingsJson = Annotated[
     str,
-    typer.Option("--settings", metavar="JSON", help="Sections of the configuration, such as server, client."),
+    typer.Option(
+        "--settings",
+        metavar="JSON",
+        help="Sections of the configuration as one JSON object, or a job's fingerprint.",
+    ),
 ]
 ServerJson = Annotated[
     str | None,
-    typer.Option("--server", metavar="JSON", help="The section 'server', over what --settings gives of it."),
+    typer.Option(
+        "--server",
+        metavar="JSON",
+        help="The section 'server', as JSON; its keys override those in --settings.",
+    ),
 ]
 ClientJson = Annotated[
     str | None,
-    typer.Option("--client", metavar="JSON", help="The section 'client', over what --settings gives of it."),
+    typer.Option(
+        "--client",
+        metavar="JSON",
+        help="The section 'client', as JSON; its keys override those in --settings.",
+    ),
 ]
 Replaced = Annotated[
     Path | None,
-    typer.Option(help="Folder to move an earlier result to; default: it is overwritten."),
+    typer.Option(help="Folder to move an earlier result to; default: overwrite it."),
 ]
-PromptFile = Annotated[
-    Path | None, typer.Option("--prompt", help="The prompt's file, where the benchmark has one.")
-]
-ModelProof = Annotated[Path, typer.Option("--model", help="Proof of the verified model, from 'fetch'.")]
+PromptFile = Annotated[Path | None, typer.Option("--prompt", help="Prompt file, if the benchmark has one.")]
+ModelProof = Annotated[Path, typer.Option("--model", help="Proof file of the model, from 'fetch'.")]
 Store = Annotated[Path, typer.Option("--store", help="Folder of the request store, from 'build-requests'.")]
 Program = Annotated[
     Path | None,
-    typer.Option("--program", help="What 'find-server' found; default: as the settings say."),
+    typer.Option("--program", help="File from 'find-server'; default: the program in the settings."),
 ]

@@ -1,4 +1,4 @@
-"""The command that shows a run directory to a person: report."""
+"""The command that writes the report page: report."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
-    """Add this stage's commands."""
+    """Add the commands to the program."""
     app.command()(report)
 
 
@@ -16,26 +16,26 @@ def report(
     output: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("results/report.html"),
     figures: Annotated[
         Path | None,
-        typer.Option(help="Also write every figure as PNG, in this folder; earlier ones there go."),
+        typer.Option(help="Also write every figure as PNG into this folder; existing PNGs are deleted."),
     ] = None,
     dataset: Annotated[
         Path | None,
-        typer.Option(help="Proof of the verified dataset, from 'fetch': adds scores by level, and examples."),
+        typer.Option(help="Proof file of the dataset, from 'fetch'; adds the error analysis."),
     ] = None,
-    prompt: Annotated[Path | None, typer.Option(help="The prompt's file, which goes with --dataset.")] = None,
+    prompt: Annotated[Path | None, typer.Option(help="Prompt file, needed with --dataset.")] = None,
     round_file: Annotated[
         str | None,
         typer.Option(
             "--round",
             metavar="ROUND",
-            help="The round: its name or file; default: the one that the results name.",
+            help="Round: its name or file; default: the round of the results.",
         ),
     ] = None,
 ) -> None:
-    """Show a run directory as one HTML page: verdicts, rates, pictures, accuracy, peak search, provenance.
+    """Write a run directory as one self-contained HTML page.
 
-    The page needs nothing beside it and opens offline. Of a part that is not there it says what would fill
-    it; runs that failed their gates are shown like others.
+    The page shows verdicts, rates, figures, accuracy, peak search and provenance, and needs no network. Runs
+    that failed their gates are shown too. A missing part is named with the command that creates it.
     """
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round

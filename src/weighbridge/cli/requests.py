@@ -1,4 +1,4 @@
-"""The commands of the request store: build-requests, count-tokens."""
+"""Commands of the request store: build-requests, count-tokens."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,32 +10,34 @@ from weighbridge.config.fingerprint import JobSettings
 
 
 def register(app: typer.Typer) -> None:
-    """Add this stage's commands."""
+    """Add the commands to the program."""
     app.command()(build_requests)
     app.command()(count_tokens)
 
 
 def build_requests(
     round_file: RoundFile,
-    dataset: Annotated[Path, typer.Option(help="Proof of the verified dataset, from 'fetch'.")],
-    out: Annotated[Path, typer.Option(help="Folder of the store.")],
+    dataset: Annotated[Path, typer.Option(help="Proof file of the dataset, from 'fetch'.")],
+    out: Annotated[Path, typer.Option(help="Folder of the store to write.")],
     settings: SettingsJson = "{}",
     requests: Annotated[
         str | None,
-        typer.Option(metavar="JSON", help="The section 'requests', over what --settings gives of it."),
+        typer.Option(
+            metavar="JSON", help="The section 'requests', as JSON; its keys override those in --settings."
+        ),
     ] = None,
     server: ServerJson = None,
     prompt: PromptFile = None,
-    processes: Annotated[int, typer.Option(min=1, help="Encoding processes.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Number of encoding processes.")] = 1,
 ) -> None:
-    """Encode every sample's request body, once, into one memory-mapped file."""
+    """Encode every sample's request body into one store."""
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.round_settings import requests_of_round
     from weighbridge.requests.store import build_store
 
-    told, round_ = JobSettings.of(settings, requests=requests, server=server), load_round(round_file)
+    job, round_ = JobSettings.of(settings, requests=requests, server=server), load_round(round_file)
     if prompt is not None:
         load_benchmark(round_.benchmark).check_prompt(prompt, round_.prompt)
     build_store(
@@ -44,8 +46,8 @@ def build_requests(
         prompt=prompt,
         benchmark=round_.benchmark,
         expected_samples=round_.samples,
-        model_name=told.required_server().model_name,
-        settings=requests_of_round(told.requests, round_),
+        model_name=job.required_server().model_name,
+        settings=requests_of_round(job.requests, round_),
         out=out,
         processes=processes,
     )
@@ -53,19 +55,22 @@ def build_requests(
 
 def count_tokens(
     store: Annotated[Path, typer.Option(help="Folder of the request store.")],
-    model: Annotated[Path, typer.Option(help="Proof of the verified model, from 'fetch'.")],
-    output: Annotated[Path, typer.Option(help="File to write the lengths to.")],
+    model: Annotated[Path, typer.Option(help="Proof file of the model, from 'fetch'.")],
+    output: Annotated[Path, typer.Option(help="JSON file to write: statistics of the prompt lengths.")],
     settings: SettingsJson = "{}",
     server: ServerJson = None,
 ) -> None:
-    """Count every prompt's tokens as the model does, and refuse those that the server would."""
+    """Count every prompt's tokens and check the context length.
+
+    Fails if a prompt and its answer do not fit into the server's context.
+    """
     from weighbridge.artifacts.proof import Proof
     from weighbridge.core.files import write_atomic
     from weighbridge.requests.token_counts import check_lengths
     from weighbridge.serving.arguments import context_length
     from weighbridge.serving.installed_adapters import adapter_of
 
-    told = JobSettings.of(settings, server=server).required_server()
-    option = adapter_of(told).context_option
-    found = check_lengths(store, Proof.read(model).folder, context_length(told), option)
+    job = JobSettings.of(settings, server=server).required_server()
+    option = adapter_of(job).context_option
+    found = check_lengths(store, Proof.read(model).folder, context_length(job), option)
     write_atomic(output, (found.model_dump_json(indent=2) if found else "null") + "\n")

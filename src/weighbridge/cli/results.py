@@ -1,4 +1,4 @@
-"""Commands that read runs: evaluate, gate, summary, compare."""
+"""Commands that read finished runs: evaluate, gate, summary, compare."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from weighbridge.cli.options import PromptFile, RoundFile
 
 
 def register(app: typer.Typer) -> None:
-    """Add this stage's commands."""
+    """Add the commands to the program."""
     app.command()(evaluate)
     app.command()(gate)
     app.command()(summary)
@@ -18,12 +18,15 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     round_file: RoundFile,
-    logs: Annotated[Path, typer.Option(help="Folder of an accuracy run.")],
-    dataset: Annotated[Path, typer.Option(help="Proof of the verified dataset, from 'fetch'.")],
+    logs: Annotated[Path, typer.Option(help="Folder of the accuracy run.")],
+    dataset: Annotated[Path, typer.Option(help="Proof file of the dataset, from 'fetch'.")],
     out: Annotated[Path, typer.Option(help="Folder for accuracy.txt and accuracy.json.")],
     prompt: PromptFile = None,
 ) -> None:
-    """Score an accuracy run."""
+    """Score an accuracy run.
+
+    Writes accuracy.txt for the official checker, and accuracy.json.
+    """
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.evaluation.evaluate import evaluate as score
@@ -39,19 +42,22 @@ def evaluate(
 
 def gate(
     round_file: RoundFile,
-    scenario: Annotated[str | None, typer.Option(help="The scenario of both runs, such as offline.")] = None,
+    scenario: Annotated[str | None, typer.Option(help="Scenario of both runs, such as offline.")] = None,
     performance: Annotated[Path | None, typer.Option(help="Folder of the performance run.")] = None,
     accuracy: Annotated[Path | None, typer.Option(help="Folder of the accuracy run.")] = None,
     logs: Annotated[
         Path | None,
-        typer.Option(help="Instead of these three: a folder with anyone's LoadGen logs in it or below."),
+        typer.Option(help="Instead of these three: a folder with LoadGen logs of any origin in it or below."),
     ] = None,
-    score: Annotated[Path | None, typer.Option(help="accuracy.json, from 'evaluate'.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Verdict file to write.")] = None,
+    score: Annotated[
+        Path | None, typer.Option(help="accuracy.json of the accuracy run, from 'evaluate'.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="verdict.json to write.")] = None,
 ) -> None:
-    """Judge runs; a failed gate is written too, with what to do next.
+    """Judge a scenario's runs by the round's rules.
 
-    With --logs, every scenario found is judged and printed as a table; the exit code is 4 if one is INVALID.
+    With --scenario, --performance, --accuracy and --output, writes the verdict; failed checks name a remedy.
+    With --logs, judges every scenario found and prints a table for each; exit code 4 if one is INVALID.
     """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError, InvalidRunError
@@ -68,10 +74,10 @@ def gate(
             Console().print(render_verdict(verdict))
         invalid = [verdict.title for verdict in verdicts if verdict.outcome == "INVALID"]
         if invalid:
-            raise InvalidRunError(f"{logs}: {' and '.join(invalid)} INVALID; the tables say why.")
+            raise InvalidRunError(f"{logs}: {' and '.join(invalid)} INVALID; the tables above show why.")
         return
     if scenario is None or output is None:
-        raise InputError("give --logs, or --scenario, --output and the folders of the runs.")
+        raise InputError("pass --logs, or --scenario, --output and the folders of the runs.")
     verdict = judge(
         performance=performance,
         accuracy=accuracy,
@@ -84,9 +90,14 @@ def gate(
 
 def summary(
     results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")] = Path("results"),
-    output: Annotated[Path | None, typer.Option(help="Also write all of it, and more, as JSON.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Also write the summary, with more details, as JSON.")
+    ] = None,
 ) -> None:
-    """Print one table: scenario, rate, p99, F1, verdict, where the files are."""
+    """Print one table of all scenarios.
+
+    Columns: scenario, rate, p99 latency, gated metrics, verdict and folders.
+    """
     from rich.console import Console
 
     from weighbridge.report.summary import render_summary, summarise, write_summary
@@ -99,18 +110,18 @@ def summary(
 
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(help="Run directories; the first is what others compare with.")
+        list[Path], typer.Argument(help="Run directories; the others are compared with the first.")
     ],
     output: Annotated[Path | None, typer.Option(help="Also write the comparison as JSON.")] = None,
 ) -> None:
-    """Print runs side by side, and the published results of the same benchmark beside them."""
+    """Print runs side by side with published results."""
     from rich.console import Console
 
     from weighbridge.core.files import write_atomic
-    from weighbridge.report.compare_runs import compare as put_side_by_side
+    from weighbridge.report.compare_runs import compare as compare_runs
     from weighbridge.report.compare_runs import render_comparison
 
-    comparison = put_side_by_side(runs)
+    comparison = compare_runs(runs)
     if output is not None:
         write_atomic(output, comparison.model_dump_json(indent=2) + "\n")
     Console().print(render_comparison(comparison))

@@ -1,4 +1,4 @@
-"""Commands of the measurement: preflight, serve, run."""
+"""Commands of the measurement: preflight, find-server, serve, run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    """Add this stage's commands."""
+    """Add the commands to the program."""
     app.command()(preflight)
     app.command()(find_server)
     app.command()(serve)
@@ -32,24 +32,29 @@ def register(app: typer.Typer) -> None:
 
 def preflight(
     round_file: RoundFile,
-    output: Annotated[Path, typer.Option(help="File to write what was found to.")],
+    output: Annotated[Path, typer.Option(help="JSON file to write: what was found.")],
     settings: SettingsJson = "{}",
     server: ServerJson = None,
-    results: Annotated[Path, typer.Option(help="Folder that the runs will write to.")] = Path("results"),
+    results: Annotated[Path, typer.Option(help="Folder of the runs, which must be writable.")] = Path(
+        "results"
+    ),
 ) -> None:
-    """Check in seconds what a run needs: LoadGen's seeds, GPUs, a fixed port, a writable folder."""
+    """Check in seconds that a run can start on this machine.
+
+    Checks LoadGen's seeds, the GPUs, a fixed port and the results folder.
+    """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.files import write_atomic
     from weighbridge.run.preflight import check
 
-    told = JobSettings.of(settings, server=server)
-    found = check(load_round(round_file), told.required_server(), results)
+    job = JobSettings.of(settings, server=server)
+    found = check(load_round(round_file), job.required_server(), results)
     write_atomic(output, found.model_dump_json(indent=2) + "\n")
 
 
 def find_server(
     round_file: RoundFile,
-    output: Annotated[Path, typer.Option(help="File to write what was found to.")],
+    output: Annotated[Path, typer.Option(help="JSON file to write: what was found.")],
     settings: SettingsJson = "{}",
     server: ServerJson = None,
 ) -> None:
@@ -69,12 +74,12 @@ def serve(
         typer.Option(
             "--round",
             metavar="ROUND",
-            help="The round whose demands on the server hold; default: all caches are off.",
+            help="Round whose demands on the server apply; default: all caches are off.",
         ),
     ] = None,
-    server_log: Annotated[Path, typer.Option(help="File for what the server prints.")] = Path("server.log"),
+    server_log: Annotated[Path, typer.Option(help="File for the server's output.")] = Path("server.log"),
 ) -> None:
-    """Start the server exactly as a run does, and keep it until Ctrl-C."""
+    """Start the server as a run does, and keep it until Ctrl-C."""
     import signal
 
     from weighbridge.benchmarks.rounds import load_round
@@ -82,26 +87,26 @@ def serve(
     from weighbridge.serving.running_server import end_on_sigterm, running_server
 
     end_on_sigterm()
-    told = JobSettings.of(settings, server=server).required_server()
+    job = JobSettings.of(settings, server=server).required_server()
     forbidden = load_round(round_file).server_must_not if round_file else tuple(ServerFeature)
-    with running_server(told, model, server_log, forbidden=forbidden) as running:
+    with running_server(job, model, server_log, forbidden=forbidden) as running:
         typer.echo("\n".join(running.endpoints))
         signal.pause()
 
 
 def run(
-    scenario: Annotated[str, typer.Option(help="Which scenario of the round, such as offline.")],
-    mode: Annotated[Mode, typer.Option(help="Measure speed, or collect every answer.")],
+    scenario: Annotated[str, typer.Option(help="Scenario of the round, such as offline.")],
+    mode: Annotated[Mode, typer.Option(help="Measure performance, or log every answer for scoring.")],
     round_file: RoundFile,
     model: ModelProof,
     store: Store,
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run to write.")],
     settings: SettingsJson = "{}",
     server: ServerJson = None,
     client: ClientJson = None,
     target_qps: Annotated[
         float | None,
-        typer.Option(help="Server: queries/s to issue; elsewhere the expected samples/s."),
+        typer.Option(help="Server: queries/s to issue; other scenarios: expected samples/s."),
     ] = None,
     peak: Annotated[
         Path | None, typer.Option(help="Instead of --target-qps: peak.json, from 'search-qps'.")
@@ -109,7 +114,10 @@ def run(
     program: Program = None,
     replaced: Replaced = None,
 ) -> None:
-    """Serve the model, drive it with LoadGen once, and write logs and run.json."""
+    """Run LoadGen once against the model server.
+
+    Starts the server unless the settings name endpoints; writes LoadGen's logs and run.json.
+    """
     from weighbridge.core.errors import InputError
     from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
     from weighbridge.monitor.reporter import reporting
@@ -119,14 +127,14 @@ def run(
     from weighbridge.run.execute import execute
     from weighbridge.run.replaced import replacing
 
-    told = JobSettings.of(settings, server=server, client=client)
+    job = JobSettings.of(settings, server=server, client=client)
     if peak is None:
-        rate = target_qps if target_qps is not None else told.target_qps
+        rate = target_qps if target_qps is not None else job.target_qps
     else:
-        rate = Peak.read(peak).peak_qps if target_qps is None and told.target_qps is None else None
+        rate = Peak.read(peak).peak_qps if target_qps is None and job.target_qps is None else None
     if rate is None:
-        raise InputError("give one of --target-qps (or 'target_qps' in --settings) and --peak.")
-    setup = setup_of(round_file, told, model, store, program)
+        raise InputError("pass one of --target-qps (or 'target_qps' in --settings) and --peak.")
+    setup = setup_of(round_file, job, model, store, program)
     issuer = LoadGenIssuer(setup.round_, setup.round_.scenario(scenario), mode, rate)
     # The scenario's score and verdict are of the run that goes, so they go with it.
     judged = [out.parent / name for name in (VERDICT, ACCURACY_TEXT, ACCURACY_JSON)]
@@ -134,15 +142,15 @@ def run(
         execute(setup, issuer, out, reporting)
 
 
-def setup_of(round_file: str, told: JobSettings, model: Path, store: Path, program: Path | None) -> "Setup":
-    """Put together what is measured, from the options that say it."""
+def setup_of(round_file: str, job: JobSettings, model: Path, store: Path, program: Path | None) -> "Setup":
+    """Return the setup of a measurement from the command's options."""
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.run.session import Setup
     from weighbridge.serving.program import ServerProgram
 
-    server = told.required_server()
+    server = job.required_server()
     executable = ServerProgram.read(program).executable if program else None
     if executable is not None:
         server = server.model_copy(update={"executable": executable})
-    return Setup(load_round(round_file), server, told.client, Proof.read(model), store)
+    return Setup(load_round(round_file), server, job.client, Proof.read(model), store)

@@ -20,7 +20,7 @@ from weighbridge.config.fingerprint import JobSettings
 
 
 def register(app: typer.Typer) -> None:
-    """Add this stage's commands."""
+    """Add the commands to the program."""
     app.command()(search_qps)
     app.command()(adopt_peak)
 
@@ -30,39 +30,43 @@ def search_qps(
     model: ModelProof,
     store: Store,
     offline: Annotated[Path, typer.Option(help="run.json of the Offline performance run.")],
-    output: Annotated[Path, typer.Option(help="peak.json to write; probes are kept in a folder beside it.")],
-    scenario: Annotated[str, typer.Option(help="Whose rate is searched for.")] = "server",
+    output: Annotated[
+        Path, typer.Option(help="peak.json to write; the probes' folder is created beside it.")
+    ],
+    scenario: Annotated[str, typer.Option(help="Scenario whose rate is searched for.")] = "server",
     settings: SettingsJson = "{}",
     server: ServerJson = None,
     client: ClientJson = None,
     search: Annotated[
         str | None,
-        typer.Option(metavar="JSON", help="The section 'search', over what --settings gives of it."),
+        typer.Option(
+            metavar="JSON", help="The section 'search', as JSON; its keys override those in --settings."
+        ),
     ] = None,
     program: Program = None,
     replaced: Replaced = None,
 ) -> None:
-    """Find the highest rate that still passes: short probes, then full-length runs to confirm.
+    """Find the highest target rate that passes.
 
-    Starts the server once. Every probe is kept with its verdict and never repeated: after an interruption the
-    same command goes on.
+    Runs short probes and then full-length runs that confirm the rate, on one started server. Every probe is
+    recorded; after an interruption the same command continues without repeating any.
     """
     from weighbridge.monitor.reporter import reporting
     from weighbridge.run.replaced import replacing
     from weighbridge.search.find_peak import find_peak
 
-    told = JobSettings.of(settings, server=server, client=client, search=search)
-    setup = setup_of(round_file, told, model, store, program)
+    job = JobSettings.of(settings, server=server, client=client, search=search)
+    setup = setup_of(round_file, job, model, store, program)
     with replacing(replaced, f"{scenario}-peak", output):
-        find_peak(setup, setup.round_.scenario(scenario), told.search, offline, output, reporting)
+        find_peak(setup, setup.round_.scenario(scenario), job.search, offline, output, reporting)
 
 
 def adopt_peak(
     peak: Annotated[Path, typer.Option(help="peak.json, from 'search-qps'.")],
-    out: Annotated[Path, typer.Option(help="Folder for the run that confirmed it.")],
+    out: Annotated[Path, typer.Option(help="Folder to copy the confirming run to.")],
     replaced: Replaced = None,
 ) -> None:
-    """Take the full-length run that confirmed the peak as the performance run of its scenario."""
+    """Use the run that confirmed the peak as performance run."""
     from weighbridge.run.replaced import replacing
     from weighbridge.search.probe_folders import adopt
 

@@ -11,27 +11,31 @@ BehaviourJson = Annotated[
     str,
     typer.Option(
         metavar="JSON",
-        help="servers, distribution (constant, exponential, lognormal), mean_s, right, failures, seed.",
+        help="Behaviour as JSON: servers (requests at once; 0: all), distribution (constant, exponential, "
+        "lognormal), mean_s, sigma, first_token_share, right, failures (shares), seed.",
     ),
 ]
 
 
 def register(app: typer.Typer) -> None:
-    """Add this stage's commands."""
+    """Add the commands to the program."""
     app.command()(simulate)
     app.command()(predict)
 
 
 def simulate(
     round_file: RoundFile,
-    store: Annotated[Path, typer.Option(help="Folder of the request store that will be sent.")],
-    dataset: Annotated[Path, typer.Option(help="Proof of the dataset that holds the answers.")],
+    store: Annotated[Path, typer.Option(help="Folder of the request store that runs will send.")],
+    dataset: Annotated[Path, typer.Option(help="Proof file of the dataset with the answers, from 'fetch'.")],
     prompt: PromptFile = None,
     behaviour: BehaviourJson = "{}",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: a free one.")] = 0,
 ) -> None:
-    """Serve the dataset's answers as an OpenAI-compatible server of known speed, until Ctrl-C."""
+    """Start a simulated model server, and keep it until Ctrl-C.
+
+    It answers with the dataset's ground truth, at a known speed, through an OpenAI-compatible API.
+    """
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.simulate.behaviour import Behaviour
@@ -55,19 +59,24 @@ def simulate(
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a run against a simulated server.")],
-    store: Annotated[Path, typer.Option(help="Folder of the request store that was sent.")],
+    store: Annotated[Path, typer.Option(help="Folder of the request store that the run sent.")],
     behaviour: BehaviourJson = "{}",
-    scenario: Annotated[str, typer.Option(help="With --peak-of: whose rate.")] = "server",
+    scenario: Annotated[
+        str, typer.Option(help="With --peak-of: scenario whose rate is computed.")
+    ] = "server",
     peak_of: Annotated[
         str | None,
         typer.Option(
             "--peak-of",
             metavar="ROUND",
-            help="Print the highest rate that passes there instead.",
+            help="Instead: print the highest rate (queries/s) that passes in this round.",
         ),
     ] = None,
 ) -> None:
-    """Print the latencies that a run against a simulated server must have seen, beside those it saw."""
+    """Print expected and measured latencies of a simulated run.
+
+    The difference is the time that client, network and simulation add.
+    """
     from rich.console import Console
     from rich.table import Table
 

@@ -10,7 +10,7 @@ from weighbridge.config.fingerprint import JobSettings
 
 
 def register(app: typer.Typer) -> None:
-    """Add this stage's commands."""
+    """Add the commands to the program."""
     app.command()(system)
     app.command()(assemble)
     app.command()(check)
@@ -18,7 +18,10 @@ def register(app: typer.Typer) -> None:
 
 
 def system() -> None:
-    """Print what this machine tells of itself, and which fields a system.yaml must state, as YAML."""
+    """Print the detected system description as YAML.
+
+    Fields that a system.yaml must add are marked.
+    """
     from weighbridge.submission.system_description import starting_description
 
     typer.echo(starting_description(), nl=False)
@@ -27,27 +30,32 @@ def system() -> None:
 def assemble(
     round_file: RoundFile,
     results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")],
-    originals: Annotated[Path, typer.Option(help="Folder for the full accuracy logs.")],
-    out: Annotated[Path, typer.Option(help="Folder of the tree.")],
+    originals: Annotated[Path, typer.Option(help="Folder to keep the full accuracy logs in.")],
+    out: Annotated[Path, typer.Option(help="Folder of the tree to write.")],
     source: Annotated[
         Path | None,
-        typer.Option(help="Root of the checkout that ran, to copy into src/; default: this package."),
+        typer.Option(help="Root of the checkout to copy into src/; default: this package."),
     ] = None,
     settings: SettingsJson = "{}",
     submission: Annotated[
         str | None,
-        typer.Option(metavar="JSON", help="The section 'submission', over what --settings gives of it."),
+        typer.Option(
+            metavar="JSON", help="The section 'submission', as JSON; its keys override those in --settings."
+        ),
     ] = None,
     replaced: Replaced = None,
 ) -> None:
-    """Build the submission tree from runs that passed every gate."""
+    """Build the submission tree from valid runs.
+
+    In the closed division every gate must have passed; in the open division failed gates are reported.
+    """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError
     from weighbridge.run.replaced import replacing
     from weighbridge.submission import assemble as build
 
-    told = JobSettings.of(settings, submission=submission).submission
-    if told is None:
+    job = JobSettings.of(settings, submission=submission).submission
+    if job is None:
         raise InputError("give the section 'submission', with --settings or --submission.")
     packed = [out.with_name(f"{out.name}{ending}") for ending in (".tar.gz", ".sha256")]
     with replacing(replaced, out.name, *packed):
@@ -56,21 +64,25 @@ def assemble(
             destination=out,
             originals=originals,
             round_=load_round(round_file),
-            settings=told,
+            settings=job,
             source=source,
         )
 
 
 def check(
     round_file: RoundFile,
-    tree: Annotated[Path, typer.Option(help="Folder that holds closed/ or open/, or its archive.")],
+    tree: Annotated[Path, typer.Option(help="Folder that contains closed/ or open/, or its archive.")],
     reference: Annotated[
-        Path | None, typer.Option(help="Proof of the official reference, from 'fetch'; adds its checkers.")
+        Path | None,
+        typer.Option(help="Proof file of the official reference, from 'fetch'; adds its checkers."),
     ] = None,
     originals: Annotated[Path | None, typer.Option(help="Folder of the full accuracy logs.")] = None,
     output: Annotated[Path | None, typer.Option(help="Also write the report as JSON.")] = None,
 ) -> None:
-    """Check a submission tree; every complaint comes with its file and remedy. Exit code 4 if refused."""
+    """Check a submission tree; exit code 4 if it is refused.
+
+    Every complaint names the file and a remedy.
+    """
     from rich.console import Console
 
     from weighbridge.artifacts.proof import Proof
@@ -89,15 +101,20 @@ def check(
         write_atomic(output, report.model_dump_json(indent=2) + "\n")
     Console().print(render_report(report), soft_wrap=True)
     if not report.accepted:
-        raise InvalidRunError(f"{tree}: refused with {len(report.complaints)} complaints; they are above.")
+        raise InvalidRunError(f"{tree}: refused with {len(report.complaints)} complaints, listed above.")
 
 
 def crate(
-    artifact: Annotated[list[Path], typer.Option(help="Proof of an input, from 'fetch'; one for each.")],
-    submitter: Annotated[str, typer.Option(help="Who ran it all.")],
+    artifact: Annotated[
+        list[Path], typer.Option(help="Proof file of an input, from 'fetch'; may be repeated.")
+    ],
+    submitter: Annotated[str, typer.Option(help="Name of the submitter.")],
     results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")],
 ) -> None:
-    """Write ro-crate-metadata.json into the results: what came of what, for programs."""
+    """Write ro-crate-metadata.json into the results.
+
+    It records the provenance of every file in machine-readable form.
+    """
     from weighbridge.artifacts.proof import Proof
     from weighbridge.provenance import write_crate
 

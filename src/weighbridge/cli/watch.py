@@ -7,23 +7,23 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
-    """Add this stage's command."""
+    """Add the command to the program."""
     app.command()(watch)
 
 
 def watch(
     results: Annotated[
-        Path, typer.Argument(help="A run directory, its results, or the folder of one run.")
+        Path, typer.Argument(help="A run directory, its results folder, or the folder of one run.")
     ] = Path(),
     once: Annotated[
-        bool, typer.Option("--once", help="Print how the runs stand now, and exit; takes up to 5 s.")
+        bool, typer.Option("--once", help="Print the current state of the runs and exit; takes up to 5 s.")
     ] = False,
 ) -> None:
-    """Follow runs while they last, from this or another machine that sees their files; Ctrl-C ends it.
+    """Show the progress of runs until Ctrl-C.
 
-    Shows of each run its phase, progress, rates, latencies and the time left, as the run itself shows them.
-    Shows how an ended run ended; finds a run whose process has died by its silence, and each new run when it
-    begins.
+    Reads the runs' files, so it also works on another machine with a shared file system. Shows each run's
+    phase, progress, rates, latencies and time left, and how it ended. New runs appear when they begin; a run
+    whose process has died is recognised because its file no longer changes.
     """
     import sys
 

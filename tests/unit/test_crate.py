@@ -114,6 +114,16 @@ def test_the_inputs_are_named_with_their_pins(results: Path) -> None:
     assert entities["#dataset"]["@type"] == "CreativeWork"
     used = set(_references(entities["#run-offline-accuracy"]["object"]))
     assert used == {model["@id"], "#requests"}
+    assert set(_references(entities["#requests"]["isBasedOn"])) == {"#dataset"}  # these runs had no prompt
+
+
+def test_a_prompt_is_an_input_where_the_runs_had_one(results: Path) -> None:
+    for path in results.glob("*/*/run.json"):
+        record = json.loads(path.read_text())
+        record["pins"]["prompt"] = "e" * 64
+        path.write_text(json.dumps(record))
+    entities = _write(results)
+    assert entities["#prompt"]["sha256"] == "e" * 64
     assert set(_references(entities["#requests"]["isBasedOn"])) == {"#dataset", "#prompt"}
 
 

@@ -191,7 +191,7 @@ def test_a_picture_that_cannot_be_read_names_its_sample(dataset: Path, tmp_path:
     rows = [row(number) for number in range(50)]
     rows[7]["product_image"]["bytes"] = b"GIF89a"
     pq.write_table(pa.Table.from_pylist(rows), dataset / "data" / "test-00000-of-00001.parquet")
-    with pytest.raises(InputError, match="sample 107: a picture cannot be decoded"):
+    with pytest.raises(InputError, match="sample 107: an image cannot be decoded"):
         build(dataset, tmp_path / "store")
     assert not (tmp_path / "store").exists()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

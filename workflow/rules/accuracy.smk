@@ -6,7 +6,7 @@ Out: results/{scenario}/accuracy.txt as the official checker reads it, accuracy.
 
 
 rule evaluate:
-    """Score an accuracy run: F1 of the category, brand, is_secondhand, unparsable answers."""
+    """Score an accuracy run as its benchmark does."""
     input:
         # The record, not the log: it has the log's hash, and is small enough to be compared by content.
         run="results/{scenario}/accuracy/run.json",

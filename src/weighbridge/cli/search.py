@@ -33,7 +33,10 @@ def search_qps(
     output: Annotated[
         Path, typer.Option(help="peak.json to write; the probes' folder is created beside it.")
     ],
-    scenario: Annotated[str, typer.Option(help="Scenario whose rate is searched for.")] = "server",
+    scenario: Annotated[
+        str | None,
+        typer.Option(help="Scenario whose rate is searched for; default: the only one with a rate."),
+    ] = None,
     settings: SettingsJson = "{}",
     server: ServerJson = None,
     client: ClientJson = None,
@@ -57,8 +60,9 @@ def search_qps(
 
     job = JobSettings.of(settings, server=server, client=client, search=search)
     setup = setup_of(round_file, job, model, store, program)
-    with replacing(replaced, f"{scenario}-peak", output):
-        find_peak(setup, setup.round_.scenario(scenario), job.search, offline, output, reporting)
+    rules = setup.round_.scenario_with_rate(scenario)
+    with replacing(replaced, f"{rules.name}-peak", output):
+        find_peak(setup, rules, job.search, offline, output, reporting)
 
 
 def adopt_peak(

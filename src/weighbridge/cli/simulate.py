@@ -62,8 +62,11 @@ def predict(
     store: Annotated[Path, typer.Option(help="Folder of the request store that the run sent.")],
     behaviour: BehaviourJson = "{}",
     scenario: Annotated[
-        str, typer.Option(help="With --peak-of: scenario whose rate is computed.")
-    ] = "server",
+        str | None,
+        typer.Option(
+            help="With --peak-of: scenario whose rate is computed; default: the only one with a rate."
+        ),
+    ] = None,
     peak_of: Annotated[
         str | None,
         typer.Option(
@@ -87,7 +90,9 @@ def predict(
     if peak_of is not None:
         from weighbridge.benchmarks.rounds import load_round
 
-        typer.echo(f"{peak_qps(run, store, served, load_round(peak_of), scenario):.6g}")
+        round_ = load_round(peak_of)
+        rules = round_.scenario_with_rate(scenario)
+        typer.echo(f"{peak_qps(run, store, served, round_, rules.name):.6g}")
         return
     table = Table("latency", "expected", "measured", "added")
     for each in latencies(run, store, served):

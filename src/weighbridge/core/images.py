@@ -18,17 +18,17 @@ def image_url(content: bytes, mode: Literal["reencode", "original"]) -> str:
     first, as `datasets` does when it decodes: the bytes that the reference sends.
 
     Raises:
-        InputError: the bytes are no picture that Pillow reads.
+        InputError: the bytes are no image that Pillow reads.
     """
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            kind = picture.format
+        with Image.open(io.BytesIO(content)) as image:
+            kind = image.format
             if mode == "reencode":
-                picture.load()
-                upright = ImageOps.exif_transpose(picture) if _ORIENTATION in picture.getexif() else picture
+                image.load()
+                upright = ImageOps.exif_transpose(image) if _ORIENTATION in image.getexif() else image
                 buffer = io.BytesIO()
                 upright.save(buffer, format=kind)
                 content = buffer.getvalue()
     except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"a picture cannot be decoded ({error})") from None
+        raise InputError(f"an image cannot be decoded ({error})") from None
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -103,6 +103,11 @@ class ErrorAnalysis:
     unparsable: tuple[Unparsable, ...]
     unparsable_total: int
 
+    @property
+    def illustrated(self) -> bool:
+        """Whether any example has an image."""
+        return any(example.image is not None for group in self.groups for example in group.examples)
+
 
 def analyse_errors(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round) -> ErrorAnalysis:
     """Analyse the answers of an accuracy run.

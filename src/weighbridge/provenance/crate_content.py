@@ -68,7 +68,7 @@ class CrateInputs:
     """The inputs of the runs, as entities of the crate."""
 
     artifacts: Mapping[ArtifactKind, Entity]
-    prompt: Entity
+    prompt: Entity | None  # the benchmark may have no fixed texts
     store: Entity
 
     def some(self, *kinds: ArtifactKind) -> list[Entity]:
@@ -113,7 +113,7 @@ def _whole(graph: CrateGraph, results: Path, runs: Runs, inputs: CrateInputs, ag
             "#workflow",
             "The whole benchmark",
             [_workflow(graph, snakefile, next(iter(records)))],
-            [*inputs.artifacts.values(), inputs.prompt],
+            [*inputs.artifacts.values(), *([inputs.prompt] if inputs.prompt else [])],
             products,
             description="From pinned artifacts through runs and verdicts to a checked submission tree.",
             agent=agent,
@@ -145,12 +145,16 @@ def _whole(graph: CrateGraph, results: Path, runs: Runs, inputs: CrateInputs, ag
 
 def _inputs(graph: CrateGraph, record: RunRecord, artifacts: Sequence[Proof]) -> CrateInputs:
     found = {proof.kind: _artifact(graph, proof) for proof in artifacts}
-    prompt = graph.thing(
-        "#prompt",
-        "CreativeWork",
-        name="Prompt",
-        description="Fixed texts of every request.",
-        **({"sha256": record.pins["prompt"]} if "prompt" in record.pins else {}),
+    prompt = (
+        graph.thing(
+            "#prompt",
+            "CreativeWork",
+            name="Prompt",
+            description="Fixed texts of every request.",
+            sha256=record.pins["prompt"],
+        )
+        if "prompt" in record.pins
+        else None
     )
     store = graph.thing(
         "#requests",
@@ -158,7 +162,7 @@ def _inputs(graph: CrateGraph, record: RunRecord, artifacts: Sequence[Proof]) ->
         name="Request bodies",
         description="Ready-to-send bodies of all samples, made from dataset and prompt.",
         sha256=record.store_sha256,
-        isBasedOn=[*([found[ArtifactKind.DATASET]] if ArtifactKind.DATASET in found else []), prompt],
+        isBasedOn=[each for each in (found.get(ArtifactKind.DATASET), prompt) if each is not None],
     )
     return CrateInputs(found, prompt, store)
 

@@ -140,7 +140,7 @@ class Session:
             pins={
                 "model": self.setup.model.manifest_digest,
                 "dataset": manifest.dataset_digest,
-                "prompt": manifest.prompt_sha256,
+                **({"prompt": manifest.prompt_sha256} if manifest.prompt_sha256 else {}),
             },
             store_sha256=manifest.bodies_sha256,
             host=this_host(),

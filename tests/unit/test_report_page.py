@@ -21,7 +21,7 @@ from weighbridge.report.inputs import Missing, read_inputs
 from weighbridge.report.page import RenderedChart, mark_code, render_page
 
 ROUND = small_round()
-SECTIONS = ["verdicts", "rates", "charts", "accuracy", "search", "provenance", "published"]
+SECTIONS = ["verdicts", "rates", "figures", "accuracy", "search", "provenance", "published"]
 HOSTILE = (
     "</pre></details><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>{{ 7 * 7 }}\"&'"
 )

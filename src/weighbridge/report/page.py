@@ -76,7 +76,7 @@ def render_page(
 _CONTENTS = {
     "verdicts": "Verdicts",
     "rates": "Rates and latencies",
-    "charts": "Charts",
+    "figures": "Figures",
     "accuracy": "Accuracy",
     "search": "Peak search",
     "provenance": "Provenance",

@@ -83,11 +83,20 @@ class Seen:
         command: Sequence[str],
         columns: int,
         started: Callable[[int], None] | None = None,
+        screens: list[str] | None = None,
         **environment: str,
     ) -> None:
-        """Run a program to its end on a terminal of so many columns; `started` is told its process."""
+        """Run a program to its end on a terminal.
+
+        Args:
+            command: The program and its arguments.
+            columns: Width of the terminal.
+            started: Called with the program's process number.
+            screens: Filled with the screens as they come, for tests that wait for one.
+            environment: Variables added to the program's environment.
+        """
         screen = Screen(columns)
-        self.screens: list[str] = []
+        self.screens: list[str] = [] if screens is None else screens
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, columns, 0, 0))
         known = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}

@@ -103,6 +103,16 @@ def test_the_readme_s_table_has_the_numbers_of_the_round() -> None:
         assert text in table
 
 
+def test_the_page_on_reports_has_the_figures_of_the_report() -> None:
+    page = (ROOT / "docs" / "reading-a-report.md").read_text()
+    table = re.findall(r"^\| ([^|]+) \|", page.partition("## Figures")[2].partition("## ")[0], re.MULTILINE)
+    charts = "".join(
+        path.read_text() for path in (ROOT / "src" / "weighbridge" / "report").glob("*charts.py")
+    )
+    titles = re.findall(r'title = f"{[^}]*}: ([^"]+)"|title=f"{[^}]*}: ([^"]+)"', charts)
+    assert sorted(table[2:]) == sorted(first or second for first, second in titles)
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
     linked = set(re.findall(r"\]\((docs/[\w-]+\.md)\)", (ROOT / "README.md").read_text()))
     assert linked == {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}

@@ -16,7 +16,8 @@ from weighbridge.config.round import Mode, Round
 from weighbridge.core.errors import InputError
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.report import write_report
-from weighbridge.report.charts import GROUPS, ChartGap, charts_of
+from weighbridge.report.chart import GROUPS, ChartGap
+from weighbridge.report.charts import charts_of
 from weighbridge.report.inputs import Missing, read_inputs
 from weighbridge.report.page import RenderedChart, mark_code, render_page
 

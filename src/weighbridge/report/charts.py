@@ -1,16 +1,14 @@
 """The charts of a report, each with its title and caption; and a reason for each that cannot be drawn."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
-
-from matplotlib.figure import Figure
 
 from weighbridge.config.round import LatencyLimit, Mode, Round, ScenarioRules
 from weighbridge.core.formatting import metric_label, number, page_duration, page_latency, with_unit
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.records.search_record import Peak
-from weighbridge.report.figures import accuracy_figures, request_figures, system_figures
+from weighbridge.report.chart import GROUPS, Chart, ChartGap
+from weighbridge.report.figures import accuracy_figures, request_figures
 from weighbridge.report.inputs import Missing, ReportInputs, ReportRun
 from weighbridge.report.request_series import (
     RequestSeries,
@@ -18,49 +16,11 @@ from weighbridge.report.request_series import (
     latency_summary,
     rates_over_time,
 )
-from weighbridge.report.telemetry_series import (
-    Telemetry,
-    TimeSeries,
-    band,
-    growth_of,
-    rate_of,
-    series_of,
-    total,
-)
+from weighbridge.report.telemetry_charts import core_chart, gpu_chart, queue_chart
+from weighbridge.report.telemetry_series import TimeSeries, rate_of, series_of, total
 
-# Also the folders of the image files, and the names of their captions in workflow/report.
-GROUPS = {
-    "latency": "Latency",
-    "load": "Load",
-    "tokens": "Tokens",
-    "server": "Server queue",
-    "machines": "GPUs and processors",
-    "accuracy": "Accuracy",
-    "search": "Peak search",
-}
 _MIN_SAMPLES = 10  # of a counter, one a second: fewer make no curve
 _REQUEST_GROUPS, _TELEMETRY_GROUPS = ("latency", "load", "tokens"), ("server", "machines")
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart that can be drawn."""
-
-    group: str
-    key: str
-    """Unique in the report; also the name of its image file."""
-    title: str
-    caption: str
-    draw: Callable[[], Figure]
-
-
-@dataclass(frozen=True)
-class ChartGap:
-    """A chart that cannot be drawn, with the reason and the remedy."""
-
-    group: str
-    title: str
-    sentence: str
 
 
 def charts_of(
@@ -100,9 +60,9 @@ def _run_charts(run: ReportRun) -> Iterator[Chart | ChartGap]:
     if isinstance(telemetry, Missing):
         yield from _gaps(_TELEMETRY_GROUPS, run.scenario, telemetry.sentence)
         return
-    yield _queue_chart(run.scenario, telemetry, requests.duration_s)
-    yield _gpu_chart(run.scenario, telemetry, requests.duration_s)
-    yield _core_chart(run.scenario, telemetry, requests.duration_s)
+    yield queue_chart(run.scenario, telemetry, requests.duration_s)
+    yield gpu_chart(run.scenario, telemetry, requests.duration_s)
+    yield core_chart(run.scenario, telemetry, requests.duration_s)
 
 
 def _latency_charts(scenario: ScenarioRules, requests: RequestSeries) -> Iterator[Chart | ChartGap]:
@@ -203,72 +163,6 @@ def _token_rate(run: ReportRun, requests: RequestSeries) -> tuple[TimeSeries, st
             return total(rates), "from the servers' counters"
     windows = rates_over_time(requests)
     return TimeSeries(windows.middle_s, windows.values["tokens"]), "each answer counted at its end"
-
-
-def _queue_chart(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Chart | ChartGap:
-    running, waiting, usage = (
-        series_of(telemetry, "server", metric).values()
-        for metric in ("requests_running", "requests_waiting", "kv_cache_usage")
-    )
-    if not running and not waiting and not usage:
-        sentence = "The server did not report its queue; use one that reports it at `/metrics`, as vLLM does."
-        return ChartGap("server", scenario.folder, sentence)
-    counters = _counter_sentence(telemetry, "preemptions", "Preemptions: {}.")
-    counters += _counter_sentence(
-        telemetry, "prefix_cache_hits", "Tokens found in the prefix cache: {}; 0 is required."
-    )
-    return Chart(
-        group="server",
-        key=f"{scenario.name}-queue",
-        title=f"{scenario.folder}: running, waiting, KV cache",
-        caption=f"Sum of all servers; for the KV cache, their mean and range.{counters}",
-        draw=lambda: system_figures.queue(total(running), total(waiting), band(usage), duration_s),
-    )
-
-
-def _counter_sentence(telemetry: Telemetry, metric: str, sentence: str) -> str:
-    counters = series_of(telemetry, "server", metric).values()
-    return f" {sentence.format(number(growth_of(counters)))}" if counters else ""
-
-
-def _gpu_chart(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Chart | ChartGap:
-    title = f"{scenario.folder}: GPUs"
-    utilisation, power, memory = (
-        series_of(telemetry, "gpu", metric).values()
-        for metric in ("utilisation", "power_w", "memory_used_bytes")
-    )
-    count = max(map(len, (utilisation, power, memory)))
-    if not count:
-        sentence = "No GPU was measured: the machine has none, or its driver has no NVML."
-        return ChartGap("machines", title, sentence)
-    return Chart(
-        group="machines",
-        key=f"{scenario.name}-gpus",
-        title=title,
-        caption=f"Mean and range of {count} GPUs; sum of their power.",
-        draw=lambda: system_figures.gpus(band(utilisation), total(power), band(memory), duration_s),
-    )
-
-
-def _core_chart(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Chart | ChartGap:
-    title = f"{scenario.folder}: processor cores in use"
-    processes = series_of(telemetry, "process", "cpu_cores")
-    groups = {
-        "server": [series for source, series in processes.items() if source == "process server"],
-        "client": [series for source, series in processes.items() if source != "process server"],
-        "machine": list(series_of(telemetry, "host", "cpu_cores").values()),
-    }
-    used = {name: total(series) for name, series in groups.items() if series}
-    if not used:
-        return ChartGap("machines", title, "The processor use of no process was measured.")
-    return Chart(
-        group="machines",
-        key=f"{scenario.name}-cores",
-        title=title,
-        caption="The client includes its workers and the process that issues the queries. If it needs most "
-        "of the machine's cores, the result may show the client's limit instead of the server's.",
-        draw=lambda: system_figures.cores(used, duration_s),
-    )
 
 
 def _score_charts(

@@ -13,7 +13,7 @@ from weighbridge.config.round import MetricRules, Mode
 from weighbridge.core import formatting
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.records.verdict import Verdict, by_remedy
-from weighbridge.report.charts import GROUPS
+from weighbridge.report.chart import GROUPS
 from weighbridge.report.compare_runs import ComparisonLine, line_of, published_lines
 from weighbridge.report.figures.style import PALETTE
 from weighbridge.report.inputs import Missing, ReportInputs, ReportRun

@@ -13,7 +13,8 @@ from weighbridge.config.round import Mode, Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.evaluation.error_analysis import ErrorAnalysis, analyse_errors
-from weighbridge.report.charts import GROUPS, Chart, ChartGap, charts_of
+from weighbridge.report.chart import GROUPS, Chart, ChartGap
+from weighbridge.report.charts import charts_of
 from weighbridge.report.figures.style import PALETTE, styled
 from weighbridge.report.inputs import Missing, ReportInputs, read_inputs
 from weighbridge.report.page import RenderedChart, render_page

@@ -69,7 +69,9 @@ def test_both_answer_as_recorded(
     sample = json.loads(settings.golden.read_text())["sample"]
     assert running.version
     for endpoint in running.endpoints:
-        check_golden(endpoint, settings.golden, bytes(store.body(sample)), None, timeout_s=60)
+        check_golden(
+            endpoint, settings.golden, store.manifest.api, bytes(store.body(sample)), None, timeout_s=60
+        )
 
 
 def test_the_server_counts_the_tokens_that_we_counted(running: RunningServer, store: RequestStore) -> None:

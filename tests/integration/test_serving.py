@@ -16,6 +16,7 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError, WeighbridgeError
+from weighbridge.core.openai_api import Api
 from weighbridge.run.preflight import check_accelerators
 from weighbridge.serving.ports import check_port
 from weighbridge.serving.probing import check_golden, warm_up
@@ -160,15 +161,15 @@ def test_golden_check(tmp_path: Path, fault: str, passes: bool) -> None:
     golden.write_text('{"sample": 0, "temperature": 0.0, "answer": "a boot"}')
     with running_server(settings(fault), tmp_path, tmp_path / "server.log") as running:
         if passes:
-            check_golden(running.endpoints[0], golden, BODY, None, timeout_s=5)
+            check_golden(running.endpoints[0], golden, Api.CHAT, BODY, None, timeout_s=5)
         else:
             with pytest.raises(SetupError, match="'nonsense' instead of 'a boot'"):
-                check_golden(running.endpoints[0], golden, BODY, None, timeout_s=5)
+                check_golden(running.endpoints[0], golden, Api.CHAT, BODY, None, timeout_s=5)
 
 
 def test_a_warm_up_against_nothing_is_an_error() -> None:
     with pytest.raises(SetupError, match="before the run"):
-        warm_up("http://127.0.0.1:9", [BODY], None, timeout_s=1)
+        warm_up("http://127.0.0.1:9", Api.CHAT, [BODY], None, timeout_s=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,6 +1,7 @@
 """What a round becomes in LoadGen's user.conf."""
 
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.round import LatencyLimit, LatencyMetric, Limits, LoadGenScenario, ScenarioRules
 from weighbridge.loadgen.loadgen_settings import user_conf
 
 
@@ -13,3 +14,32 @@ def test_user_conf_names_the_model_in_every_line() -> None:
     assert "qwen3-vl-235b-a22b.Server.min_query_count = 48289" in lines
     assert "qwen3-vl-235b-a22b.Server.target_latency = 12000" in lines
     assert not any("latency" in line for line in user_conf(v60, v60.scenarios["offline"], 12.5).splitlines())
+
+
+def test_single_stream_has_an_expected_latency_instead_of_a_rate() -> None:
+    v60 = load_round("v6.0")
+    rules = ScenarioRules(
+        name="single-stream",
+        folder="SingleStream",
+        loadgen_scenario=LoadGenScenario.SINGLE_STREAM,
+        loadgen_model="toy",
+        metric=LatencyMetric(latency_percentile=0.9),
+        min_duration_s=60,
+        min_query_count=100,
+    )
+    assert user_conf(v60, rules, 40).splitlines() == [
+        "toy.*.performance_sample_count_override = 48289",
+        "toy.SingleStream.target_latency = 25.0",
+        "toy.SingleStream.target_latency_percentile = 90.0",
+        "toy.SingleStream.min_duration = 60000",
+        "toy.SingleStream.min_query_count = 100",
+    ]
+
+
+def test_limits_of_tokens_are_written_in_milliseconds() -> None:
+    v60 = load_round("v6.0")
+    limits = Limits(ttft=LatencyLimit(limit_s=2, percentile=0.95), tpot=LatencyLimit(limit_s=0.1))
+    rules = v60.scenarios["server"].model_copy(update={"limits": limits})
+    lines = {line.rpartition(".Server.")[2] for line in user_conf(v60, rules, 5).splitlines()}
+    assert {"ttft_latency = 2000", "tpot_latency = 100", "target_latency_percentile = 95.0"} <= lines
+    assert not any(line.startswith("target_latency =") for line in lines)

@@ -12,8 +12,8 @@ from typing import Protocol
 
 import httptools
 
-from weighbridge.client.answers import Answer, AnswerReader, EventStream
-from weighbridge.client.endpoint import Endpoint
+from weighbridge.client.answers import Answer, AnswerReader
+from weighbridge.client.endpoint import Endpoint, socket_error
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.requests.bodies import Bodies
 
@@ -24,12 +24,15 @@ receive_buffer = bytearray(256 * 1024)
 receive_view = memoryview(receive_buffer)
 
 
+Peer = Endpoint["Connection"]
+
+
 class Request:
     """A request in flight: the driver's id, the sample's index, the body's place, times (monotonic ns)."""
 
     __slots__ = ("at", "endpoint", "first_ns", "id", "index", "last_ns", "planned_ns", "sent_ns", "size")
 
-    def __init__(self, id_: int, index: int, planned_ns: int, at: int, size: int, endpoint: Endpoint) -> None:
+    def __init__(self, id_: int, index: int, planned_ns: int, at: int, size: int, endpoint: Peer) -> None:
         self.id, self.index, self.planned_ns = id_, index, planned_ns
         self.at, self.size, self.endpoint = at, size, endpoint
         self.sent_ns = self.first_ns = self.last_ns = 0
@@ -73,7 +76,7 @@ class Owner(Protocol):
 class Connection:
     """A plain TCP connection."""
 
-    def __init__(self, owner: Owner, endpoint: Endpoint, request: Request | None) -> None:
+    def __init__(self, owner: Owner, endpoint: Peer, request: Request | None) -> None:
         """Start connecting; the request, if any, follows as soon as it can.
 
         Raises:
@@ -104,7 +107,7 @@ class Connection:
         self._head = b""
         self._received = self._status = 0
         self._complete = self._keep_alive = False
-        self._stream: EventStream | None = self.owner.reader.stream() if self.owner.stream else None
+        self._stream = self.owner.reader.stream() if self.owner.stream else None
 
     def send(self, request: Request) -> None:
         """Send a request on this open, idle connection."""
@@ -292,8 +295,3 @@ class Connection:
             self._status = status
             self._keep_alive = self._parser.should_keep_alive()
             self._complete = True
-
-
-def socket_error(number: int) -> str:
-    """Return the system's text for a socket's error number, in lower case."""
-    return os.strerror(number).lower()

@@ -1,17 +1,17 @@
 """A server that a worker sends requests to: address, idle connections, and whether it can be reached."""
 
+import os
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from weighbridge.client.connection import Connection
 
 _PORTS = {"http": 80, "https": 443}
 
+C = TypeVar("C")  # of a connection; this module does not use what it can do
 
-class Endpoint:
+
+class Endpoint(Generic[C]):
     """A base URL and the state of the connections to it.
 
     Attributes:
@@ -62,13 +62,13 @@ class Endpoint:
         ).encode()
         self.in_flight = 0
         self.given = 0
-        self.idle: dict[int, Connection] = {}
+        self.idle: dict[int, C] = {}
         self.down_since_ns = 0
         self.probed_ns = 0
 
 
-def least_busy(endpoints: list[Endpoint]) -> Endpoint | None:
-    """Choose the reachable endpoint with the fewest requests in flight, None if there is none."""
+def least_busy(endpoints: list[Endpoint[C]]) -> Endpoint[C] | None:
+    """Return the reachable endpoint with the fewest requests in flight, None if there is none."""
     chosen = None
     for endpoint in endpoints:
         if endpoint.down_since_ns:
@@ -80,3 +80,8 @@ def least_busy(endpoints: list[Endpoint]) -> Endpoint | None:
         ):
             chosen = endpoint
     return chosen
+
+
+def socket_error(number: int) -> str:
+    """Return the system's text for a socket's error number, in lower case."""
+    return os.strerror(number).lower()

@@ -3,7 +3,8 @@
 import socket
 import ssl
 
-from weighbridge.client.connection import Connection, receive_buffer, receive_view, socket_error
+from weighbridge.client.connection import Connection, receive_buffer, receive_view
+from weighbridge.client.endpoint import socket_error
 
 
 class TlsConnection(Connection):

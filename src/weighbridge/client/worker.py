@@ -48,9 +48,8 @@ class Worker:
         self.bodies = Bodies(Path(job.store))
         self.bodies_fd = os.open(Path(job.store) / BODIES_FILE, os.O_RDONLY)
         self._offsets = self.bodies.offsets
-        self._endpoints = [
-            Endpoint(number, url, job.api.path, api_key) for number, url in enumerate(job.endpoints)
-        ]
+        path, urls = job.api.path, enumerate(job.endpoints)
+        self._endpoints: list[Endpoint[Connection]] = [Endpoint(n, url, path, api_key) for n, url in urls]
         self._control = socket.socket(fileno=job.control_fd)
         self._epoll = select.epoll()
         self._epoll.register(job.control_fd, select.EPOLLIN)
@@ -123,7 +122,7 @@ class Worker:
             self.closed(connection)
         self._connect(request.endpoint, request)
 
-    def _connect(self, endpoint: Endpoint, request: Request | None) -> None:
+    def _connect(self, endpoint: Endpoint[Connection], request: Request | None) -> None:
         if len(self._connections) >= self._job.connections:
             self._close_an_idle_one()
         make = TlsConnection if endpoint.tls else Connection
@@ -164,7 +163,7 @@ class Worker:
         self._drop(connection)
         self._refused(connection.endpoint, request, reason)
 
-    def _refused(self, endpoint: Endpoint, request: Request | None, reason: str) -> None:
+    def _refused(self, endpoint: Endpoint[Connection], request: Request | None, reason: str) -> None:
         now = monotonic_ns()
         if request is not None:
             self._record(request, Answer(RequestOutcome.CONNECT, reason.encode()), 0, 0, now)
@@ -217,14 +216,7 @@ class Worker:
         self._payloads.append(payload)
 
     def _pack(
-        self,
-        request: Request,
-        outcome: RequestOutcome,
-        size: int,
-        tokens: int,
-        status: int,
-        received: int,
-        end_ns: int,
+        self, request: Request, outcome: int, size: int, tokens: int, status: int, received: int, end_ns: int
     ) -> bytes:
         return RECORD.pack(
             request.id,

@@ -50,9 +50,13 @@ def user_conf(round_: Round, scenario: ScenarioRules, target_qps: float) -> str:
         values["target_qps"] = target_qps
     values["min_duration"] = round(scenario.min_duration_s * 1000)
     values["min_query_count"] = scenario.min_query_count
-    if scenario.has_schedule and (limit := limits.latency) is not None:
-        values["target_latency"] = round(limit.limit_s * 1000)
-        values["target_latency_percentile"] = round(limit.percentile * 100, 6)
+    if scenario.has_schedule:
+        of_tokens = {"ttft_latency": limits.ttft, "tpot_latency": limits.tpot}
+        for key, limit in {"target_latency": limits.latency, **of_tokens}.items():
+            if limit is not None:
+                values[key] = round(limit.limit_s * 1000)
+                # LoadGen has one percentile for all limits.
+                values.setdefault("target_latency_percentile", round(limit.percentile * 100, 6))
     if loadgen.token_latencies:
         values["use_token_latencies"] = 1
     if not loadgen.whole_passes:

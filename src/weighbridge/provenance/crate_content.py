@@ -11,6 +11,13 @@ from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Mode
+from weighbridge.provenance.crate_software import (
+    host_entity,
+    loadgen_entity,
+    server_entity,
+    weighbridge_entity,
+    workflow_entity,
+)
 from weighbridge.provenance.graph import CrateGraph
 from weighbridge.records.notice import reason_of
 from weighbridge.records.run_record import (
@@ -56,10 +63,6 @@ _PAGES = {
     ArtifactKind.DATASET: "https://huggingface.co/datasets/{repo}/tree/{revision}",
     ArtifactKind.REFERENCE: "https://github.com/{repo}/tree/{revision}",
 }
-_SERVER_PAGES = {
-    "vLLM": "https://github.com/vllm-project/vllm",
-    "SGLang": "https://github.com/sgl-project/sglang",
-}
 _SNAKEFILE = "submission/*/*/src/*/Snakefile"  # the code that ran, as copied into the tree
 
 
@@ -96,7 +99,7 @@ def describe(
     for (scenario, mode), record in runs.items():
         _run(graph, scenario, mode, record, inputs, agent)
     for scenario in dict.fromkeys(scenario for scenario, _ in runs):
-        made_by = _weighbridge(graph, runs.get((scenario, Mode.ACCURACY)) or next(iter(runs.values())))
+        made_by = weighbridge_entity(graph, runs.get((scenario, Mode.ACCURACY)) or next(iter(runs.values())))
         _judgement(graph, results / scenario, scenario, made_by, inputs, agent)
     _whole(graph, results, runs, inputs, agent)
 
@@ -112,7 +115,7 @@ def _whole(graph: CrateGraph, results: Path, runs: Runs, inputs: CrateInputs, ag
         graph.action(
             "#workflow",
             "The whole benchmark",
-            [_workflow(graph, snakefile, next(iter(records)))],
+            [workflow_entity(graph, snakefile, next(iter(records)))],
             [*inputs.artifacts.values(), *([inputs.prompt] if inputs.prompt else [])],
             products,
             description="From pinned artifacts through runs and verdicts to a checked submission tree.",
@@ -195,14 +198,14 @@ def _run(
     graph.action(
         f"#run-{scenario}-{mode}",
         f"{_title(graph, scenario)} {mode} run",
-        [_weighbridge(graph, record), _loadgen(graph, record), _server(graph, record)],
+        [weighbridge_entity(graph, record), loadgen_entity(graph, record), server_entity(graph, record)],
         [*inputs.some(ArtifactKind.MODEL), inputs.store],
         graph.files(f"{scenario}/{mode}", _RUN_FILES, record.logs),
         description=f"{load.completed} of {load.issued} samples answered, {load.achieved_qps:.6g} a second.",
         agent=agent,
         startTime=load.started,
         endTime=load.ended,
-        location=_host(graph, record),
+        location=host_entity(graph, record),
         **status,
     )
 
@@ -265,51 +268,3 @@ def _figures(graph: CrateGraph, verdict: Verdict) -> list[Entity]:
         for name, (label, value, more) in figures.items()
         if value is not None
     ]
-
-
-def _workflow(graph: CrateGraph, snakefile: Path, record: RunRecord) -> Entity:
-    version = {"version": record.git_revision} if record.git_revision else {}
-    return graph.workflow(snakefile, name="Weighbridge's workflow", **version)
-
-
-def _weighbridge(graph: CrateGraph, record: RunRecord) -> Entity:
-    return graph.thing(
-        f"#weighbridge-{record.code_sha256[:12]}",
-        "SoftwareApplication",
-        name="Weighbridge",
-        description=f"Git revision {record.git_revision or 'not known'}; the hash is over its source files.",
-        softwareVersion=record.weighbridge_version,
-        sha256=record.code_sha256,
-    )
-
-
-def _loadgen(graph: CrateGraph, record: RunRecord) -> Entity:
-    version = record.load.loadgen_version
-    url = f"https://pypi.org/project/mlcommons-loadgen/{version}/"
-    return graph.thing(url, "SoftwareApplication", name="MLCommons LoadGen", url=url, softwareVersion=version)
-
-
-def _server(graph: CrateGraph, record: RunRecord) -> Entity:
-    """Return the server's software: its recorded kind, or "Model server" for a stand-in without a version."""
-    server = record.server
-    facts = {"name": "Model server", "description": f"It served the model as {server.model_name}."}
-    if server.version:
-        facts["softwareVersion"] = server.version
-        # Records of release 0.1 name no kind; the servers that it started were vLLM.
-        kind = server.kind or ("vLLM" if server.command else None)
-        if kind is not None:
-            facts |= {"name": kind} | ({"url": _SERVER_PAGES[kind]} if kind in _SERVER_PAGES else {})
-    return graph.thing(f"#server-{server.version or 'of-unknown-version'}", "SoftwareApplication", **facts)
-
-
-def _host(graph: CrateGraph, record: RunRecord) -> Entity:
-    host = record.host
-    return graph.thing(
-        f"#host-{host.name}",
-        "Place",
-        name=host.name,
-        description=(
-            f"{host.cpus} CPUs, {host.memory_bytes / 2**30:.0f} GiB of memory, {host.platform}, "
-            f"Python {host.python}."
-        ),
-    )

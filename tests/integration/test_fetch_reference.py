@@ -204,4 +204,4 @@ def test_the_command_takes_a_repository_and_its_prompt(tmp_path: Path, pin: Arti
         [*extract, "--out", str(tmp_path / "prompt.json")], capture_output=True, text=True, check=False
     )
     assert done.returncode == 3
-    assert "task.py: missing or changed since the reference was proven" in done.stderr
+    assert "task.py: missing or changed since the reference was verified" in done.stderr

@@ -45,7 +45,7 @@ def test_pictures_are_resized_as_the_model_does(root: Path, bounds: tuple[int, i
     counter = ChatTokenCounter.of(root / "demo" / "model")
     assert counter.factor == 32
     counter = dataclasses.replace(counter, smallest=bounds[0], largest=bounds[1])
-    assert [counter.picture(*size) for size in SIZES] == TOKENS[bounds]
+    assert [counter.image_tokens(*size) for size in SIZES] == TOKENS[bounds]
 
 
 def test_prompts_are_counted_as_the_models_processor_does(root: Path, store: Path) -> None:

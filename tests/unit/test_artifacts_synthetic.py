@@ -39,5 +39,5 @@ def test_an_empty_model_is_a_folder_of_the_right_kind_and_a_reference_is_not_mad
 
 
 def test_a_made_up_artifact_has_no_other_origin() -> None:
-    with pytest.raises(InputError, match="'synthetic' stands alone"):
+    with pytest.raises(InputError, match="'synthetic' excludes repo"):
         Artifact.parse({"synthetic": 5, "repo": "a/b", "revision": "0" * 40}, "artifact")

@@ -198,7 +198,7 @@ def test_any_text_is_read_as_python_reads_it(
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("def formulate_loaded_sample", "def formulate", "no formulate_loaded_sample writes"),
+        ("def formulate_loaded_sample", "def formulate", "no formulate_loaded_sample builds"),
         (
             "sample['product_title']",
             "sample['product_picture']",
@@ -264,7 +264,7 @@ def test_a_prompt_of_another_hash_is_refused(
     expected = extract(*sources, PLACEHOLDERS)
     other = expected.model_copy(update={field: getattr(expected, field) + " "})
     out = tmp_path / "prompt.json"
-    with pytest.raises(InputError, match=f"the {name} has sha256 .* the round pins"):
+    with pytest.raises(InputError, match=f"the {name} has sha256 .* but the round pins"):
         extract_official(proven, pins_of(other), out)
     assert not out.exists()
 

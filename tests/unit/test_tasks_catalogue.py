@@ -287,7 +287,7 @@ def test_unknown_task_and_incomplete_prompt_are_one_sentence(tmp_path: Path) -> 
     with pytest.raises(InputError, match="cannot be read"):
         load_benchmark("qwen3-vl-235b-a22b").task(prompt)
     prompt.write_text(json.dumps({"system": "s", "user": "@TITLE@ @DESC@"}))
-    with pytest.raises(InputError, match="lacks @CATS@"):
+    with pytest.raises(InputError, match="lacks the placeholder @CATS@"):
         load_benchmark("qwen3-vl-235b-a22b").task(prompt)
     prompt.write_text(json.dumps({"system": "s", "user": "@TITLE@ @DESC@ @CATS@"}))
     assert load_benchmark("qwen3-vl-235b-a22b").task(prompt).api is Api.CHAT

@@ -1,8 +1,8 @@
-"""What every benchmark offers, so that nothing else needs to know any of them.
+"""The interface of a benchmark plug-in; code outside a benchmark's package uses only this interface.
 
-A benchmark is a package: a folder beside this file, or someone else's package that names its benchmark in an
-entry point of the group `weighbridge.benchmarks`. Either exposes one object that satisfies `Benchmark`. Its
-folder holds `rounds/*.yaml` and may hold `published.yaml`.
+A benchmark is a package: a folder beside this file, or an installed package with an entry point in the group
+`weighbridge.benchmarks`. Either provides one object that implements `Benchmark`. Its folder contains
+`rounds/*.yaml` and may contain `published.yaml`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,12 @@ from weighbridge.records.score import Score
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric as a ratio of two sums over the samples: what they gained over what they could have.
+    """A metric as a ratio of two sums over the samples: points gained over points possible.
 
     Attributes:
-        name: As the score names it, or a part of it.
-        gained: n values.
-        possible: n values; 0 where a sample has no part in the metric.
+        name: Name of the metric, or of a part of it.
+        gained: Points gained by each sample, shape (n,).
+        possible: Points possible for each sample, shape (n,); 0 if a sample does not count in the metric.
     """
 
     name: str
@@ -37,19 +37,19 @@ class Measure:
 
     @property
     def value(self) -> float:
-        """The metric over all samples; 0 where nothing could be gained."""
+        """The metric over all samples; 0 if no points are possible."""
         possible = float(self.possible.sum())
         return float(self.gained.sum()) / possible if possible else 0.0
 
 
 @dataclass(frozen=True)
 class PerSample:
-    """A score, divided among its samples.
+    """Scores of the single samples.
 
     Attributes:
-        measures: The main metric first.
-        groups: n names: of the subject, category or kind that a sample belongs to.
-        readable: n flags: False where an answer could not be read.
+        measures: Metrics, the main one first.
+        groups: Name of each sample's group, such as a subject or category, shape (n,).
+        readable: Whether each answer could be parsed, shape (n,).
     """
 
     measures: tuple[Measure, ...]
@@ -59,12 +59,12 @@ class PerSample:
 
 @dataclass(frozen=True)
 class Description:
-    """A sample as a person sees it.
+    """Description of a sample for people.
 
     Attributes:
-        title: A short name of the sample.
-        truth: The right answer, written as an answer.
-        image: Bytes of an image file; None where the sample has none.
+        title: Short name of the sample.
+        truth: The right answer, in the format of an answer.
+        image: Bytes of an image file; None if the sample has no image.
     """
 
     title: str
@@ -77,26 +77,26 @@ class Task(Protocol):
 
     api: Api
     columns: tuple[str, ...]
-    """Columns of the dataset that a request is made of."""
+    """Dataset columns that a request is built from."""
     described_by: tuple[str, ...]
-    """Columns of the dataset that a description is made of."""
+    """Dataset columns that a description is built from."""
 
     def envelope(
         self, model_name: str, settings: RequestSettings
     ) -> tuple[dict[str, object], dict[str, object]]:
-        """Return the fields of every request's JSON before and after its prompt; they are alike in all."""
+        """Return the JSON fields before and after the prompt, which are the same in every request."""
         ...
 
     def prompt_of(self, row: Mapping[str, Any], settings: RequestSettings) -> object:
-        """Return one sample's prompt: chat messages, a text or token ids, as `api` says.
+        """Return one sample's prompt: chat messages, a text or token ids, depending on `api`.
 
         Raises:
-            InputError: the row cannot be used.
+            InputError: the row cannot be encoded.
         """
         ...
 
     def truth(self, dataset: Path, splits: Sequence[str]) -> DataFrame:
-        """Read what the scorer compares with, one row a sample.
+        """Read the ground truth, one row per sample in the order of the samples.
 
         Raises:
             InputError: a split or column is missing, or a value cannot be used.
@@ -104,15 +104,15 @@ class Task(Protocol):
         ...
 
     def score(self, truth: DataFrame, answers: Sequence[str]) -> Score:
-        """Score the answers; `answers[i]` belongs to row i of the truth."""
+        """Return the scores of the answers; `answers[i]` belongs to row i of the truth."""
         ...
 
     def per_sample(self, truth: DataFrame, answers: Sequence[str]) -> PerSample:
-        """Divide the score of the answers among the samples."""
+        """Return the scores of the single samples; `answers[i]` belongs to row i of the truth."""
         ...
 
     def describe(self, row: Mapping[str, Any]) -> Description:
-        """Describe a sample to a person; `row` has the columns `described_by`."""
+        """Return a description of a sample; `row` has the columns `described_by`."""
         ...
 
     def accuracy_line(self, score: Score) -> str:
@@ -120,7 +120,7 @@ class Task(Protocol):
         ...
 
     def sample_answers(self, truth: DataFrame) -> list[tuple[str, str]]:
-        """Return a right and a wrong answer to each sample, as a model writes them: for simulated servers."""
+        """Return a right and a wrong answer to each sample, for simulated servers."""
         ...
 
 
@@ -136,49 +136,49 @@ class Benchmark(Protocol):
     """A benchmark as a plug-in."""
 
     name: str
-    """As rounds and submission trees call it."""
+    """Name in rounds and submission trees."""
     folder: Path
-    """Holds rounds/*.yaml and, where results were published, published.yaml."""
+    """Folder with rounds/*.yaml and, if results were published, published.yaml."""
     answer_tokens: int
-    """Tokens that an answer may need; a prompt must leave room for them."""
+    """Number of tokens that the context must leave for an answer."""
     input_data_types: str
-    """What goes into the model, for measurements.json, such as 'int32 token ids'."""
+    """Data types of the model's input for measurements.json, such as 'int32 token ids'."""
     reference_weights: str
-    """Name of the reference's weights, as an example for measurements.json."""
+    """Name of the reference's weights, shown as an example for measurements.json."""
 
     def task(self, prompt: Path | None) -> Task:
         """Return the task with the fixed texts of a prompt file.
 
         Raises:
-            InputError: the file is missing where one is needed, or cannot be used.
+            InputError: a required file is missing, or the file cannot be used.
         """
         ...
 
     def check_prompt(self, prompt: Path, pins: Mapping[str, str]) -> None:
-        """Compare the texts of a prompt file with the round's sha256, by name.
+        """Check the sha256 of a prompt file's texts; `pins` are the round's hashes by name.
 
         Raises:
-            InputError: naming the text that differs.
+            InputError: a text differs; the message names it.
         """
         ...
 
     def extract_prompt(self, reference: Proof, pins: Mapping[str, str], out: Path) -> None:
-        """Write the official prompt file, taken from the proven reference.
+        """Extract the official prompt from the reference implementation and write it as a prompt file.
 
         Raises:
-            SetupError: the reference is not built as expected.
-            InputError: its prompt is not the round's, or the benchmark takes none from the reference.
+            SetupError: the reference is not structured as expected.
+            InputError: the prompt is not the round's, or the benchmark has no official prompt.
         """
         ...
 
     def synthesise(self, kind: ArtifactKind, samples: int, folder: Path) -> None:
-        """Make up a dataset or a model for a rehearsal; the same number gives the same bytes.
+        """Generate a synthetic dataset or model for a rehearsal; the same arguments give the same bytes.
 
         Raises:
-            InputError: nothing of this kind can be made up.
+            InputError: this kind of artifact cannot be generated.
         """
         ...
 
     def token_counter(self, model: Path) -> TokenCounter | None:
-        """Return what counts prompts for a model's folder; None where the folder holds no tokenizer."""
+        """Return a counter for the model in a folder; None if the folder has no tokenizer."""
         ...

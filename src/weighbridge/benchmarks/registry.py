@@ -1,4 +1,4 @@
-"""The benchmarks by name: the folders beside this file, and those of other packages by entry point."""
+"""Find benchmarks by name: the packages beside this file, and installed packages by entry point."""
 
 import importlib
 import pkgutil
@@ -49,10 +49,10 @@ def _add(found: dict[str, "Benchmark"], benchmark: "Benchmark") -> None:
 
 
 def load_benchmark(name: str) -> "Benchmark":
-    """Return a benchmark.
+    """Return the benchmark with this name.
 
     Raises:
-        InputError: there is none of this name; the known ones are listed.
+        InputError: no benchmark has this name; the message lists the known ones.
     """
     known = benchmarks()
     if name not in known:

@@ -1,4 +1,4 @@
-"""Rounds by name: found in the benchmarks' folders, read, and held against the hashes of this release."""
+"""Find and read rounds, and compare them with the hashes that this release pins."""
 
 import json
 from collections.abc import Iterator
@@ -18,15 +18,15 @@ _RELEASED_FILE = Path(__file__).parent / "released_rounds.json"
 def load_round(reference: str, category: str | None = None) -> Round:
     """Read a round.
 
-    A file may say `extends: NAME`, and then holds only what differs from that round beside it. It may have
-    `categories`, each with what differs in it.
+    A file with `extends: NAME` contains only the differences from that round. It may have `categories`, each
+    with the differences of that category.
 
     Args:
         reference: NAME, BENCHMARK/NAME, or the path of a YAML file.
-        category: Such as datacenter or edge; needed where the round has categories.
+        category: Such as datacenter or edge; required if the round has categories.
 
     Raises:
-        InputError: no such round (the known names are listed), or a wrong value in its file.
+        InputError: the round does not exist (the message lists all), or its file has a wrong value.
     """
     path = round_file(reference)
     data = _of_category(_read_extended(path, ()), category, path)
@@ -34,10 +34,10 @@ def load_round(reference: str, category: str | None = None) -> Round:
 
 
 def round_file(reference: str) -> Path:
-    """Find a round's file.
+    """Return the path of a round's file.
 
     Raises:
-        InputError: no such round (the known names are listed), or several benchmarks have one.
+        InputError: the round does not exist (the message lists all), or several benchmarks have it.
     """
     if reference.endswith((".yaml", ".yml")):
         return Path(reference)
@@ -70,20 +70,20 @@ def _read_extended(path: Path, extending: tuple[Path, ...]) -> Any:
     beside = path.parent / f"{name}.yaml"
     base = beside if beside.is_file() else round_file(name)
     changes = {key: value for key, value in data.items() if key != "extends"}
-    return _laid_over(_read_extended(base, (*extending, path)), changes)
+    return _merged(_read_extended(base, (*extending, path)), changes)
 
 
-def _laid_over(base: Any, changes: Any) -> Any:
-    """Lay changes over a base, section by section."""
+def _merged(base: Any, changes: Any) -> Any:
+    """Return `base` with `changes` merged into it recursively."""
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return changes
-    return base | {key: _laid_over(base.get(key), value) for key, value in changes.items()}
+    return base | {key: _merged(base.get(key), value) for key, value in changes.items()}
 
 
 def _of_category(data: Any, category: str | None, path: Path) -> Any:
-    """Lay the chosen category over the rest of the round.
+    """Return the round's data with the chosen category merged into it.
 
-    Scenarios that a category lists are all that it has; of each, what differs from the round's is enough.
+    A category has only the scenarios that it lists; each contains its differences from the round's scenario.
     """
     if not isinstance(data, dict):
         return data
@@ -92,20 +92,20 @@ def _of_category(data: Any, category: str | None, path: Path) -> Any:
         return data
     if not isinstance(known, dict) or category not in known:
         names = ", ".join(map(str, known)) or "none"
-        said = "no category is chosen" if category is None else f"there is no category '{category}'"
-        raise InputError(f"{path}: {said}; its categories are: {names}.")
+        problem = "no category is chosen" if category is None else f"there is no category '{category}'"
+        raise InputError(f"{path}: {problem}; its categories are: {names}.")
     common = {key: value for key, value in data.items() if key != "categories"}
     chosen = known[category] if isinstance(known[category], dict) else {}
-    merged = _laid_over(common, chosen) | {"category": category}
+    merged = _merged(common, chosen) | {"category": category}
     if isinstance(chosen.get("scenarios"), dict):
         merged["scenarios"] = {name: merged["scenarios"][name] for name in chosen["scenarios"]}
     return merged
 
 
 def round_digest(round_: Round) -> str:
-    """Return one hash over what a round says; a key left at its default has no part in it."""
-    said = round_.model_dump(mode="json", exclude_defaults=True)
-    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    """Return the sha256 of a round's values; keys at their default do not count."""
+    values = round_.model_dump(mode="json", exclude_defaults=True)
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 @cache
@@ -115,13 +115,13 @@ def _released() -> dict[str, str]:
 
 
 def _as_released(round_: Round) -> Round:
-    """Mark a round as not submittable unless this release pins it by its hash."""
+    """Return the round, marked as not submittable unless this release pins its hash."""
     if not round_.submittable or round_digest(round_) in _released().values():
         return round_
     return round_.model_copy(
         update={
             "submittable": False,
-            "not_submittable_because": f"round {round_.name} of {round_.benchmark} is not one that this "
-            "release of Weighbridge pins by its hash: it was edited, or comes from elsewhere",
+            "not_submittable_because": f"round {round_.name} of {round_.benchmark} is not pinned by "
+            "this release of Weighbridge: it was edited, or comes from elsewhere",
         }
     )

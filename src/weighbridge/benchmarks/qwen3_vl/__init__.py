@@ -1,6 +1,6 @@
 """Qwen3-VL-235B-A22B-Instruct on the Shopify product catalogue: category, brand and condition of products.
 
-What is heavy is imported when it is called: every process that reads a round imports this file.
+Heavy modules are imported in the methods, because every process that reads a round imports this file.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ class Qwen3Vl:
 
     name = "qwen3-vl-235b-a22b"
     folder = Path(__file__).parent
-    answer_tokens = 150  # answers have some 30 tokens; rounds from v6.1 on limit them to 150
+    answer_tokens = 150  # answers have about 30 tokens; rounds from v6.1 on limit them to 150
     input_data_types = "uint8 pictures, UTF-8 text"
     reference_weights = "Qwen/Qwen3-VL-235B-A22B-Instruct"
 
@@ -32,42 +32,42 @@ class Qwen3Vl:
         from weighbridge.core.errors import InputError
 
         if prompt is None:
-            raise InputError(f"{self.name} needs a prompt; give 'artifacts.reference' or 'artifacts.prompt'.")
+            raise InputError(f"{self.name} needs a prompt; set 'artifacts.reference' or 'artifacts.prompt'.")
         return ProductCatalogue.with_prompt(prompt)
 
     def check_prompt(self, prompt: Path, pins: Mapping[str, str]) -> None:
-        """Compare both texts of a prompt file with the round's sha256.
+        """Check the sha256 of both texts of a prompt file.
 
         Raises:
-            InputError: naming the text that differs.
+            InputError: a text differs; the message names it.
         """
         from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
 
         Prompt.read(prompt).require(pins, prompt)
 
     def extract_prompt(self, reference: "Proof", pins: Mapping[str, str], out: Path) -> None:
-        """Write the official prompt, read from the reference's source.
+        """Extract the official prompt from the reference's source and write it as a prompt file.
 
         Raises:
-            SetupError: the reference was changed since it was proven, or is not built as expected.
-            InputError: its prompt is not the round's.
+            SetupError: the reference has changed since it was verified, or is not structured as expected.
+            InputError: the prompt is not the round's.
         """
         from weighbridge.benchmarks.qwen3_vl.official_prompt import extract_official
 
         extract_official(reference, pins, out)
 
     def synthesise(self, kind: "ArtifactKind", samples: int, folder: Path) -> None:
-        """Make up a catalogue of products, or a model without weights.
+        """Generate a synthetic product catalogue, or a model folder without weights.
 
         Raises:
-            InputError: nothing of this kind can be made up.
+            InputError: this kind of artifact cannot be generated.
         """
         from weighbridge.benchmarks.qwen3_vl.synthetic import synthesise
 
         synthesise(kind, samples, folder)
 
     def token_counter(self, model: Path) -> "TokenCounter | None":
-        """Return what counts prompts with the model's own tokenizer, chat template and image sizes."""
+        """Return a counter that uses the model's tokenizer, chat template and image sizes."""
         from weighbridge.benchmarks.qwen3_vl.token_counter import ChatTokenCounter
 
         return ChatTokenCounter.of(model) if (model / "tokenizer.json").is_file() else None

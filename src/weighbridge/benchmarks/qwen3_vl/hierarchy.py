@@ -1,4 +1,4 @@
-"""Hierarchical F1 of category paths, for all samples at once."""
+"""Hierarchical F1 of category paths, computed for all samples at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ SEPARATOR = " > "
 
 @dataclass(frozen=True)
 class Overlap:
-    """Levels of each sample: in the prediction, in the truth, and in their longest common prefix."""
+    """Number of levels of each sample, shape (n,): predicted, true, and in their longest common prefix."""
 
     predicted: NDArray[np.int64]
     true: NDArray[np.int64]
@@ -20,17 +20,17 @@ class Overlap:
 
     @property
     def deepest(self) -> int:
-        """Levels of the deepest truth."""
+        """Number of levels of the deepest true path."""
         return int(self.true.max(initial=0))
 
     @property
     def precision(self) -> float:
-        """Matched levels over predicted levels, all samples together."""
+        """Matched levels over predicted levels, summed over all samples."""
         return _ratio(int(self.matched.sum()), int(self.predicted.sum()))
 
     @property
     def recall(self) -> float:
-        """Matched levels over true levels, all samples together."""
+        """Matched levels over true levels, summed over all samples."""
         return _ratio(int(self.matched.sum()), int(self.true.sum()))
 
     @property
@@ -38,14 +38,14 @@ class Overlap:
         """Harmonic mean of precision and recall: the micro-averaged hierarchical F1.
 
         Source: calculate_hierarchical_f1 of multimodal/qwen3-vl in mlcommons/inference; the operations are in
-        its order, so that the result is the same to the last bit.
+        the same order, so the result is identical to the last bit.
         """
         precision, recall = self.precision, self.recall
         return 0.0 if precision + recall == 0 else 2 * (precision * recall) / (precision + recall)
 
 
 def overlap(predicted: Sequence[str], true: Sequence[str]) -> Overlap:
-    """Compare category paths, level by level from the root; case counts, blanks around a level do not.
+    """Compare category paths level by level from the root; case matters, blanks around a level do not.
 
     Args:
         predicted: n paths.
@@ -53,7 +53,7 @@ def overlap(predicted: Sequence[str], true: Sequence[str]) -> Overlap:
     """
     codes: dict[str, int] = {}
     true_nodes, true_levels = _encode(true, codes, padding=-1)
-    # A prediction may be of any depth; nothing below the deepest truth can match, so that sets the width.
+    # A prediction may have any depth; levels below the deepest true path cannot match and are cut off.
     predicted_nodes, predicted_levels = _encode(predicted, codes, padding=-2, width=true_nodes.shape[1])
     same = predicted_nodes == true_nodes
     matched = np.logical_and.accumulate(same, axis=1).sum(axis=1)
@@ -63,7 +63,7 @@ def overlap(predicted: Sequence[str], true: Sequence[str]) -> Overlap:
 def _encode(
     paths: Sequence[str], codes: dict[str, int], padding: int, width: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Number the levels of each path: an (n, width) matrix of node codes, and the n depths."""
+    """Return the levels of each path as codes, shape (n, width), and the depths, shape (n,)."""
     row_of, distinct = pd.factorize(np.asarray(paths, dtype=object))
     levels = [[node.strip() for node in path.split(SEPARATOR)] for path in distinct]
     depths = np.array([len(nodes) for nodes in levels], dtype=np.int64)

@@ -1,7 +1,7 @@
-"""The official prompt, read out of the reference's source without running any of it.
+"""Extract the official prompt from the reference's source code without running it.
 
-The project holds the prompt's hashes and not its text. The reference writes its two messages as f-strings in
-one method; the fields in them are the answer's JSON Schema, as pydantic renders it, and columns of a sample.
+This project contains the prompt's hashes but not its text. The reference builds its two messages as f-strings
+in one method; their fields are the answer's JSON Schema, as rendered by pydantic, and columns of a sample.
 """
 
 import ast
@@ -30,15 +30,15 @@ _TYPES: dict[str, type] = {"str": str, "bool": bool, "int": int, "float": float}
 
 
 class _UnexpectedError(Exception):
-    """The source is not built as expected."""
+    """The source is not structured as expected."""
 
 
 def extract_official(reference: Proof, pins: Mapping[str, str], out: Path) -> Prompt:
-    """Read the prompt from a proven reference and write it, if it is the one that the round pins.
+    """Extract the prompt from a verified reference, check it against the round's hashes, and write it.
 
     Raises:
-        SetupError: the reference was changed since it was proven, or is not built as expected.
-        InputError: its prompt is not the round's.
+        SetupError: the reference has changed since it was verified, or is not structured as expected.
+        InputError: the prompt is not the round's.
     """
     task, schema = (_proven_source(reference, path) for path in (_TASK, _SCHEMA))
     prompt = extract(task, schema, _PLACEHOLDERS)
@@ -48,15 +48,15 @@ def extract_official(reference: Proof, pins: Mapping[str, str], out: Path) -> Pr
 
 
 def extract(task: str, schema: str, placeholders: Mapping[str, str]) -> Prompt:
-    """Read the two messages out of the reference's sources.
+    """Return the prompt's texts from the reference's sources.
 
     Args:
-        task: source of the module whose method writes the messages.
-        schema: source of the module that defines the answer's pydantic model.
-        placeholders: what to write for each column of a sample.
+        task: Source of the module whose method builds the messages.
+        schema: Source of the module that defines the answer's pydantic model.
+        placeholders: Column of a sample -> placeholder in the user text.
 
     Raises:
-        SetupError: a source is not built as expected.
+        SetupError: a source is not structured as expected.
     """
     try:
         messages = _messages(ast.parse(task))
@@ -74,13 +74,13 @@ def _proven_source(reference: Proof, path: str) -> str:
     file = reference.folder / path
     if entry is None or not file.is_file() or sha256_of(file) != entry.sha256:
         raise SetupError(
-            f"{file}: missing or changed since the reference was proven; fetch the reference again."
+            f"{file}: missing or changed since the reference was verified; fetch the reference again."
         )
     return file.read_text(encoding="utf-8")
 
 
 def _messages(module: ast.Module) -> dict[str, ast.expr]:
-    """Find the method that writes a system and a user message, and give their contents by role."""
+    """Return the contents of the system and the user message by role, from the method that builds them."""
     for method in ast.walk(module):
         if isinstance(method, ast.FunctionDef) and method.name == _METHOD:
             found = {
@@ -90,11 +90,11 @@ def _messages(module: ast.Module) -> dict[str, ast.expr]:
             }
             if found.keys() >= {"system", "user"}:
                 return found
-    raise _UnexpectedError(f"no {_METHOD} writes a system and a user message")
+    raise _UnexpectedError(f"no {_METHOD} builds a system and a user message")
 
 
 def _text_part(content: ast.expr) -> ast.expr:
-    """Give the text of a message made of parts, of which one is text."""
+    """Return the text part of a message that consists of parts."""
     for keys in map(_by_key, ast.walk(content)):
         if isinstance(kind := keys.get("type"), ast.Constant) and kind.value == "text" and "text" in keys:
             return keys["text"]
@@ -102,7 +102,7 @@ def _text_part(content: ast.expr) -> ast.expr:
 
 
 def _by_key(node: ast.AST) -> dict[Any, ast.expr]:
-    """Read a dictionary display with constant keys; any other node counts as an empty one."""
+    """Return the values of a dictionary display by constant key; an empty dictionary for other nodes."""
     if not isinstance(node, ast.Dict):
         return {}
     return {
@@ -113,7 +113,7 @@ def _by_key(node: ast.AST) -> dict[Any, ast.expr]:
 
 
 def _text(node: ast.expr, fill: Callable[[ast.expr], str]) -> str:
-    """Evaluate a string or an f-string whose plain fields `fill` can write."""
+    """Return the text of a string or f-string; `fill` returns the text of each plain field."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.FormattedValue) and node.conversion == -1 and node.format_spec is None:
@@ -131,7 +131,7 @@ def _placeholder(field: ast.expr, placeholders: Mapping[str, str]) -> str:
 
 
 def _rendered_schema(field: ast.expr, models: Mapping[str, ast.ClassDef]) -> str:
-    """Evaluate json.dumps(MODEL.model_json_schema(), indent=N)."""
+    """Return the value of json.dumps(MODEL.model_json_schema(), indent=N)."""
     match field:
         case ast.Call(
             func=ast.Attribute(value=ast.Name("json"), attr="dumps"),
@@ -143,7 +143,7 @@ def _rendered_schema(field: ast.expr, models: Mapping[str, ast.ClassDef]) -> str
 
 
 def _rebuilt(model: ast.ClassDef, models: Mapping[str, ast.ClassDef]) -> type[BaseModel]:
-    """Make a pydantic model like the one in the source, with its attributes' docstrings as descriptions."""
+    """Return a pydantic model equal to the one in the source, with attribute docstrings as descriptions."""
     fields: dict[str, Any] = {}
     for statement, following in zip(model.body, [*model.body[1:], None], strict=True):
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
@@ -160,9 +160,9 @@ def _rebuilt(model: ast.ClassDef, models: Mapping[str, ast.ClassDef]) -> type[Ba
 
 
 def _class_docstring(model: ast.ClassDef) -> str | None:
-    """Give a class's docstring as it is at run time: pydantic cleans it, and leaves out an empty one.
+    """Return a class's docstring as at run time; pydantic cleans it and leaves out an empty one.
 
-    A docstring of blanks is not empty before it is cleaned; since Python 3.13 the compiler cleans first.
+    A docstring of blanks is not empty before it is cleaned; since Python 3.13 the compiler cleans it first.
     """
     written = ast.get_docstring(model, clean=False)
     return None if written is None else compile(ascii(written), model.name, "exec").co_consts[0]
@@ -176,7 +176,7 @@ def _docstring(statement: ast.stmt | None) -> str | None:
 
 
 def _forbids_extra_keys(model: ast.ClassDef, models: Mapping[str, ast.ClassDef]) -> bool:
-    """Look for ConfigDict(extra="forbid") in a class, or in those of its bases that the module defines."""
+    """Return whether a class, or one of its bases in the module, sets ConfigDict(extra="forbid")."""
     for statement in model.body:
         match statement:
             case ast.Assign(targets=[ast.Name("model_config")], value=ast.Call(keywords=keywords)):

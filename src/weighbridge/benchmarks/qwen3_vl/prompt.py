@@ -1,4 +1,4 @@
-"""The fixed texts of a request, and the proof that they are the round's."""
+"""The prompt's fixed texts, and the check of their hashes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,17 +8,16 @@ from weighbridge.core.models import Model
 
 
 class Prompt(Model):
-    """System message, and user text with placeholders for what a sample brings."""
+    """System message, and user text with placeholders for a sample's values."""
 
     system: str
     user: str
 
     def require(self, pins: Mapping[str, str], origin: object) -> None:
-        """Compare both texts with the round's hashes, `system` and `user`.
+        """Check that both texts have the round's hashes; `origin` names their source in errors.
 
         Raises:
-            InputError: naming the text that differs, or that the round does not pin; `origin` names the
-                place where the texts came from.
+            InputError: a text differs or the round does not pin it; the message names the text.
         """
         for name, text, pin in (
             ("system message", self.system, pins.get("system")),
@@ -27,5 +26,5 @@ class Prompt(Model):
             found = hashlib.sha256(text.encode()).hexdigest()
             if found != pin:
                 raise InputError(
-                    f"{origin}: the {name} has sha256 {found}, the round pins {pin}; use its prompt."
+                    f"{origin}: the {name} has sha256 {found}, but the round pins {pin}; use its prompt."
                 )

@@ -1,4 +1,4 @@
-"""How answers about products are read, compared with the truth, and scored."""
+"""Parse answers about products, compare them with the ground truth, and score them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from weighbridge.benchmarks.qwen3_vl import hierarchy
 from weighbridge.core.models import Model
 from weighbridge.records.score import Part, Score
 
-# No answer of a model equals these, so an unreadable answer never scores by accident.
+# No answer of a model equals these, so an unparsable answer never scores by accident.
 NO_LEVEL = "<|unparsable category|>"
 NO_BRAND = "<|unparsable brand|>"
 _SAME_BRAND_ABOVE = 90  # rapidfuzz ratio, 0 to 100
 _SEED = 12345
-# A second-level category with fewer products than this tells little by its own score.
+# Smaller second-level categories are merged, because their scores say little.
 _GROUP_SAMPLES = 30
 
 
 class ProductAnswer(Model):
-    """The JSON object that a model answers with; pydantic's lax booleans count, as in the reference."""
+    """The JSON object of an answer; booleans are parsed in pydantic's lax mode, as in the reference."""
 
     category: str
     brand: str
@@ -33,7 +33,7 @@ class ProductAnswer(Model):
 
 
 def read_answer(answer: str) -> ProductAnswer | None:
-    """Read an answer strictly: exactly one JSON object with the three keys; None where it is not."""
+    """Return a parsed answer; None unless it is exactly one JSON object with the three keys."""
     try:
         return ProductAnswer.model_validate_json(answer)
     except ValidationError:
@@ -42,21 +42,21 @@ def read_answer(answer: str) -> ProductAnswer | None:
 
 @dataclass(frozen=True)
 class _Compared:
-    """The answers beside the truth, each an array of n samples."""
+    """Comparison of the answers with the ground truth; each array has shape (n,)."""
 
     readable: NDArray[np.bool_]
     category: hierarchy.Overlap
     brand: NDArray[np.bool_]
-    said_secondhand: NDArray[np.bool_]
+    predicted_secondhand: NDArray[np.bool_]
     is_secondhand: NDArray[np.bool_]
 
 
 def score(truth: DataFrame, answers: Sequence[str]) -> Score:
-    """Score as the reference does; an unreadable answer is wrong at every level of its category.
+    """Return the scores, computed as in the reference; an unparsable answer is wrong at every level.
 
     The gated metric is `f1`, the category's hierarchical F1. Source: evaluation.py of multimodal/qwen3-vl in
-    mlcommons/inference, except that its random draws depend on the number of CPUs and on Python's hash seed,
-    while these depend on the stated seed alone.
+    mlcommons/inference. The reference's random draws depend on the number of CPUs and on Python's hash seed;
+    the ones here depend only on the seed in the result.
     """
     _, for_categories, for_brands, for_condition = _generators()
     compared = _compare(truth, answers)
@@ -72,7 +72,7 @@ def score(truth: DataFrame, answers: Sequence[str]) -> Score:
             "precision": category.precision,
             "recall": category.recall,
             "brand": float(compared.brand.mean()),
-            "is_secondhand": binary_f1(compared.said_secondhand, compared.is_secondhand),
+            "is_secondhand": binary_f1(compared.predicted_secondhand, compared.is_secondhand),
         },
         baselines={
             "f1": random_category.f1,
@@ -85,11 +85,11 @@ def score(truth: DataFrame, answers: Sequence[str]) -> Score:
 
 
 def per_sample(truth: DataFrame, answers: Sequence[str]) -> PerSample:
-    """Divide the score among the samples: the category's F1, each of its levels, brand and condition.
+    """Return the scores of the single samples: category F1, F1 of each level, brand and condition.
 
-    2 PR / (P + R) of micro-averaged precision and recall is 2 M / (levels predicted + levels true), with M
-    the levels matched: a ratio of sums over the samples. At one level, a sample has matched it, predicted it
-    and truly has it once or not at all; added over the levels, these counts give the whole again, but for
+    The micro-averaged F1, 2 PR / (P + R), equals 2 M / (levels predicted + levels true), where M is the
+    number of matched levels: a ratio of sums over the samples. The same holds for each level alone, where
+    every count is 0 or 1 per sample. Summed over the levels, these counts give the totals again, except for
     levels predicted below the deepest true one.
     """
     compared = _compare(truth, answers)
@@ -105,8 +105,8 @@ def per_sample(truth: DataFrame, answers: Sequence[str]) -> PerSample:
             Measure("brand", compared.brand.astype(np.float64), np.ones(len(compared.brand))),
             _f1(
                 "is_secondhand",
-                compared.said_secondhand & compared.is_secondhand,
-                compared.said_secondhand,
+                compared.predicted_secondhand & compared.is_secondhand,
+                compared.predicted_secondhand,
                 compared.is_secondhand,
             ),
         ),
@@ -116,8 +116,8 @@ def per_sample(truth: DataFrame, answers: Sequence[str]) -> PerSample:
 
 
 def same_brand(predicted: Sequence[str], true: Sequence[str]) -> NDArray[np.bool_]:
-    """Find the brands that are the same but for case, outer blanks and few letters (ratio above 90)."""
-    # float64: the default single precision could move a ratio across the limit.
+    """Return which brands match, shape (n,): rapidfuzz ratio above 90, ignoring case and outer blanks."""
+    # float64: single precision could move a ratio across the limit.
     ratios: NDArray[np.float64] = process.cpdist(
         [brand.strip().lower() for brand in predicted],
         [brand.strip().lower() for brand in true],
@@ -128,12 +128,12 @@ def same_brand(predicted: Sequence[str], true: Sequence[str]) -> NDArray[np.bool
 
 
 def binary_f1(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
-    """F1 of the positive class, 2 TP / (2 TP + FP + FN); 0 where neither side has a positive."""
+    """Return the F1 of the positive class, 2 TP / (2 TP + FP + FN); 0 if neither side has a positive."""
     return _f1("", predicted & true, predicted, true).value
 
 
 def _generators() -> list[np.random.Generator]:
-    """One for unparsable answers, and one for each baseline."""
+    """Return one generator for unparsable answers and one for each of the three baselines."""
     return np.random.default_rng(_SEED).spawn(4)
 
 
@@ -147,7 +147,7 @@ def _compare(truth: DataFrame, answers: Sequence[str]) -> _Compared:
             [p.category if p else _wrong_path(path) for p, path in zip(parsed, paths, strict=True)], paths
         ),
         brand=same_brand([p.brand if p else NO_BRAND for p in parsed], list(truth["brand"])),
-        said_secondhand=np.array(
+        predicted_secondhand=np.array(
             [p.is_secondhand if p else c for p, c in zip(parsed, coins, strict=True)], dtype=bool
         ),
         is_secondhand=truth["is_secondhand"].to_numpy(),
@@ -155,19 +155,19 @@ def _compare(truth: DataFrame, answers: Sequence[str]) -> _Compared:
 
 
 def _wrong_path(path: str) -> str:
-    """Make a path as deep as `path` that shares no level with it."""
+    """Return a path as deep as `path` that shares no level with it."""
     return hierarchy.SEPARATOR.join([NO_LEVEL] * len(path.split(hierarchy.SEPARATOR)))
 
 
 def _draw_each(choices: Sequence[Sequence[str]], generator: np.random.Generator) -> list[str]:
-    """Draw one of each sample's candidates, all equally likely."""
+    """Return one of each sample's candidates, drawn uniformly."""
     sizes = np.fromiter((len(choice) for choice in choices), dtype=np.int64, count=len(choices))
     drawn = generator.integers(sizes)
     return [choice[index] for choice, index in zip(choices, drawn, strict=True)]
 
 
 def _by_level(category: hierarchy.Overlap) -> tuple[Part, ...]:
-    """Count, level by level, the samples that have it and those right up to and including it."""
+    """Return for each level the number of samples that have it, and that are right down to it."""
     return tuple(
         Part(
             name=_level_name(level),
@@ -198,7 +198,7 @@ def _f1(
 
 
 def _groups(paths: Sequence[str]) -> NDArray[np.object_]:
-    """Name each product's group: its second-level category, or the top-level one where that is small."""
+    """Return each product's group: its second-level category, or the top-level one if that is small."""
     rows, distinct = pd.factorize(np.asarray(paths, dtype=object))
     levels = [[node.strip() for node in path.split(hierarchy.SEPARATOR)] for path in distinct]
     second = np.array([hierarchy.SEPARATOR.join(nodes[:2]) for nodes in levels], dtype=object)[rows]

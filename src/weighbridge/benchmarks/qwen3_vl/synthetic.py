@@ -1,4 +1,4 @@
-"""Artifacts made up for a rehearsal: a catalogue of as many products as the real one, and an empty model."""
+"""Generate synthetic artifacts for a rehearsal: a product catalogue of any size, and an empty model."""
 
 import io
 import json
@@ -17,9 +17,9 @@ from weighbridge.core.errors import InputError
 _SEED = 20260401
 _ROWS_PER_GROUP = 1024
 _TRAIN_SHARE = 0.8  # as in the real catalogue
-# Small: a rehearsal shows counts, durations and files at full scale, not bandwidth, and 48,289 pictures of
-# the real size would fill 6 GB.
-_PICTURE_PIXELS = 32
+# Small: a rehearsal tests counts, durations and files at full scale, not bandwidth, and 48,289 images of the
+# real size would take 6 GB.
+_IMAGE_PIXELS = 32
 _DEPARTMENTS = ("Garden", "Kitchen", "Music", "Office", "Outdoors", "Toys", "Travel", "Workshop")
 _KINDS = ("Baskets", "Boxes", "Cases", "Covers", "Hooks", "Lamps", "Stands", "Tools")
 _SIZES = ("Compact", "Large", "Medium", "Miniature")
@@ -39,19 +39,19 @@ _SCHEMA = pa.schema(
 
 
 def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
-    """Make a dataset of the product catalogue's columns, or a model without weights.
+    """Write a synthetic dataset with the product catalogue's columns, or a model folder without weights.
 
     The same number of samples gives the same rows.
 
     Raises:
-        InputError: nothing else can be made up.
+        InputError: this kind of artifact cannot be generated.
     """
     if kind is ArtifactKind.DATASET:
         _write_catalogue(samples, folder / "data")
     elif kind is ArtifactKind.MODEL:
         _write_empty_model(folder)
     else:
-        raise InputError(f"artifacts.{kind}: cannot be synthetic; give repo and revision, or null.")
+        raise InputError(f"artifacts.{kind}: cannot be synthetic; set repo and revision, or null.")
 
 
 def _write_catalogue(samples: int, folder: Path) -> None:
@@ -66,7 +66,7 @@ def _write_catalogue(samples: int, folder: Path) -> None:
 
 
 def _products(samples: int) -> Iterator[dict[str, object]]:
-    """Make products one after the other; each number stands in its title, so that no two are the same."""
+    """Yield products; the number in each title makes it unique."""
     paths = [" > ".join(path) for path in _paths()]
     random = np.random.default_rng(_SEED)
     for number in range(samples):
@@ -75,7 +75,7 @@ def _products(samples: int) -> Iterator[dict[str, object]]:
         yield {
             "product_title": f"{brand} article {number}",
             "product_description": f"Article {number} of a catalogue that was made up for a rehearsal.",
-            "product_image": {"bytes": _picture(random), "path": None},
+            "product_image": {"bytes": _image(random), "path": None},
             "potential_product_categories": candidates,
             "ground_truth_category": candidates[random.integers(_CANDIDATES)],
             "ground_truth_brand": brand,
@@ -87,17 +87,17 @@ def _paths() -> Iterator[tuple[str, str, str]]:
     return ((first, second, third) for first in _DEPARTMENTS for second in _KINDS for third in _SIZES)
 
 
-def _picture(random: np.random.Generator) -> bytes:
-    """Draw a few coloured squares as a JPEG."""
+def _image(random: np.random.Generator) -> bytes:
+    """Return a JPEG of 16 coloured squares."""
     squares = random.integers(256, size=(4, 4, 3), dtype=np.uint8)
-    pixels = np.kron(squares, np.ones((_PICTURE_PIXELS // 4, _PICTURE_PIXELS // 4, 1), dtype=np.uint8))
+    pixels = np.kron(squares, np.ones((_IMAGE_PIXELS // 4, _IMAGE_PIXELS // 4, 1), dtype=np.uint8))
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="JPEG")
     return buffer.getvalue()
 
 
 def _write_empty_model(folder: Path) -> None:
-    """Write what the workflow takes for a model's folder; a simulated server does not read it."""
+    """Write the files that make a model folder for the workflow; a simulated server does not read them."""
     folder.mkdir(parents=True)
     note = {"note": "No model: made up for a rehearsal on a simulated server."}
     (folder / "config.json").write_text(json.dumps(note) + "\n")

@@ -1,4 +1,4 @@
-"""The product catalogue: category, brand and condition of a product, from its texts and its picture."""
+"""Task of the benchmark: find a product's category, brand and condition from its texts and image."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from weighbridge.core.parquet import read_columns
 from weighbridge.records.score import Score
 
 _TITLE, _DESCRIPTION, _CANDIDATES = "product_title", "product_description", "potential_product_categories"
-_PICTURE = "product_image"
+_IMAGE = "product_image"
 _ANSWERED = {
     "ground_truth_category": "category",
     "ground_truth_brand": "brand",
@@ -35,33 +35,33 @@ class ProductCatalogue:
     """Task of the qwen3-vl-235b-a22b benchmark."""
 
     api = Api.CHAT
-    columns: tuple[str, ...] = (_TITLE, _DESCRIPTION, _CANDIDATES, _PICTURE)
-    described_by: tuple[str, ...] = (_TITLE, *_ANSWERED, _PICTURE)
+    columns: tuple[str, ...] = (_TITLE, _DESCRIPTION, _CANDIDATES, _IMAGE)
+    described_by: tuple[str, ...] = (_TITLE, *_ANSWERED, _IMAGE)
 
     def __init__(self, prompt: Prompt) -> None:
         self._prompt = prompt
 
     @classmethod
     def with_prompt(cls, path: Path) -> "ProductCatalogue":
-        """Read the prompt's JSON file.
+        """Return the task with the texts of a prompt file.
 
         Raises:
-            InputError: the file is missing, is no prompt, or its user text lacks a placeholder.
+            InputError: the file is missing or not a prompt, or its user text lacks a placeholder.
         """
         prompt = Prompt.read(path)
         for placeholder, column in _PLACEHOLDERS.items():
             if placeholder not in prompt.user:
                 raise InputError(
-                    f"{path}: the user text lacks {placeholder}, where {column} belongs; add it."
+                    f"{path}: the user text lacks the placeholder {placeholder} for {column}; add it."
                 )
         return cls(prompt)
 
     def _user_text(self, row: Mapping[str, Any]) -> str:
-        """Write a product into the user's text; a placeholder within a product's own text stays as it is."""
+        """Return the user text with a product's values; placeholders within these values are not replaced."""
         values = {
             "@TITLE@": str(row[_TITLE]),
             "@DESC@": str(row[_DESCRIPTION]),
-            # The reference prints the list as Python does, quotes and all; the model has seen it so.
+            # The reference formats the list with Python's repr.
             "@CATS@": repr([str(category) for category in row[_CANDIDATES]]),
         }
         return _PLACEHOLDER.sub(lambda match: values[match[0]], self._prompt.user)
@@ -69,10 +69,10 @@ class ProductCatalogue:
     def envelope(
         self, model_name: str, settings: RequestSettings
     ) -> tuple[dict[str, object], dict[str, object]]:
-        """Return the fields before and after the messages, as the reference's client writes them.
+        """Return the JSON fields before and after the messages, in the reference client's format.
 
         Unset sampling parameters are sent as null, max_tokens only when set. Source: task.py of
-        multimodal/qwen3-vl in mlcommons/inference, and the body that its OpenAI client makes of it.
+        multimodal/qwen3-vl in mlcommons/inference, and the body that its OpenAI client builds.
         """
         before: dict[str, object] = {"model": model_name}
         after = {
@@ -87,12 +87,12 @@ class ProductCatalogue:
         return before, dict(sorted(after.items()))
 
     def prompt_of(self, row: Mapping[str, Any], settings: RequestSettings) -> list[dict[str, Any]]:
-        """Return the system and the user message: the text first, then the picture.
+        """Return the system message and the user message with text and image, in this order.
 
         Raises:
-            InputError: the picture cannot be decoded.
+            InputError: the image cannot be decoded.
         """
-        url = image_url(row[_PICTURE]["bytes"], settings.picture)
+        url = image_url(row[_IMAGE]["bytes"], settings.picture)
         content = [
             {"type": "text", "text": self._user_text(row)},
             {"type": "image_url", "image_url": {"url": url}},
@@ -109,14 +109,14 @@ class ProductCatalogue:
         for column in frame:
             if frame[column].isna().any():
                 row = int(frame[column].isna().to_numpy().argmax())
-                raise InputError(f"{dataset}: sample {row} has no {column}; this is not the dataset meant.")
+                raise InputError(f"{dataset}: sample {row} has no {column}; use the round's dataset.")
         if not frame["candidates"].map(len).all():
             row = int((frame["candidates"].map(len) == 0).to_numpy().argmax())
-            raise InputError(f"{dataset}: sample {row} has no candidate categories; use another dataset.")
+            raise InputError(f"{dataset}: sample {row} has no candidate categories; use the round's dataset.")
         return frame.astype({"is_secondhand": bool})
 
     def sample_answers(self, truth: DataFrame) -> list[tuple[str, str]]:
-        """Write a right and a wrong answer to each product, as a model would: for simulated servers."""
+        """Return a right and a wrong answer to each product, for simulated servers."""
         wrong = ProductAnswer(category=NO_LEVEL, brand=NO_BRAND, is_secondhand=False).model_dump_json()
         right = (
             ProductAnswer.model_validate(product)
@@ -125,22 +125,22 @@ class ProductCatalogue:
         return [(answer.model_dump_json(), wrong) for answer in right]
 
     def score(self, truth: DataFrame, answers: Sequence[str]) -> Score:
-        """Score as the reference does; `f1`, the category's hierarchical F1, is the gated metric."""
+        """Return the scores, computed as in the reference; `f1`, the hierarchical F1 of categories, gates."""
         return catalogue_scoring.score(truth, answers)
 
     def per_sample(self, truth: DataFrame, answers: Sequence[str]) -> PerSample:
-        """Divide the score among the samples, grouped by category."""
+        """Return the scores of the single samples, grouped by category."""
         return catalogue_scoring.per_sample(truth, answers)
 
     def describe(self, row: Mapping[str, Any]) -> Description:
-        """Name the product, and write the truth about it as a model would answer."""
+        """Return a product's title, its ground truth in the format of an answer, and its image."""
         truth = ProductAnswer.model_validate({ours: row[column] for column, ours in _ANSWERED.items()})
         return Description(
             title=str(row[_TITLE]),
             truth=truth.model_dump_json(),
-            image=(row[_PICTURE] or {}).get("bytes"),
+            image=(row[_IMAGE] or {}).get("bytes"),
         )
 
     def accuracy_line(self, score: Score) -> str:
-        """Word the F1 as a JSON object; never with an exponent, which the checker would cut off."""
+        """Return the F1 as a JSON object without an exponent, which the official checker would cut off."""
         return f'{{"f1": {np.format_float_positional(score.metrics["f1"], trim="0")}}}'

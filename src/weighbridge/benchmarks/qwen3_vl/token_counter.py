@@ -1,4 +1,4 @@
-"""How many tokens a conversation has, counted with the model's own tokenizer, template and picture sizes."""
+"""Count the tokens of a conversation with the model's tokenizer, chat template and image sizes."""
 
 import base64
 import io
@@ -15,18 +15,18 @@ from tokenizers import Tokenizer
 
 from weighbridge.core.errors import InputError
 
-_HEADER_CHARACTERS = 1 << 16  # of a picture's base64: its size stands in its first kilobytes
+_HEADER_CHARACTERS = 1 << 16  # of an image's base64 text; its size is in the first kilobytes
 
 
 @dataclass(frozen=True)
 class ChatTokenCounter:
-    """What turns a request into a number of tokens.
+    """Token counter of a chat model with images.
 
     Attributes:
-        tokenizer: The model's.
-        template: Its chat template.
-        factor: Pixels along one side of what becomes one token of a picture.
-        smallest, largest: Pixels that a picture is resized to have, at least and at most.
+        tokenizer: The model's tokenizer.
+        template: The model's chat template.
+        factor: Side in pixels of the square that becomes one token of an image.
+        smallest, largest: Bounds of an image's number of pixels after resizing.
     """
 
     tokenizer: Tokenizer
@@ -37,19 +37,23 @@ class ChatTokenCounter:
 
     @classmethod
     def of(cls, model: Path) -> "ChatTokenCounter":
-        """Read a model's folder."""
-        pictures = _read(model / "preprocessor_config.json")
-        size = pictures.get("size", {})
+        """Return the counter of the model in a folder.
+
+        Raises:
+            InputError: the folder has no chat template.
+        """
+        images = _read(model / "preprocessor_config.json")
+        size = images.get("size", {})
         return cls(
             tokenizer=Tokenizer.from_file(str(model / "tokenizer.json")),
             template=_environment().from_string(_template(model)),
-            factor=pictures.get("patch_size", 16) * pictures.get("merge_size", 2),
+            factor=images.get("patch_size", 16) * images.get("merge_size", 2),
             smallest=size.get("shortest_edge", 0),
             largest=size.get("longest_edge", 1 << 60),
         )
 
     def text(self, messages: list[dict[str, Any]]) -> str:
-        """Write a conversation as the server writes it, one placeholder a picture."""
+        """Return a conversation as text, rendered as by the server, with one placeholder per image."""
         plain = [
             {"role": message["role"], "content": [_plain(part) for part in _parts(message)]}
             if isinstance(message["content"], list)
@@ -58,10 +62,10 @@ class ChatTokenCounter:
         ]
         return self.template.render(messages=plain, add_generation_prompt=True)
 
-    def picture(self, width: int, height: int) -> int:
-        """Count the tokens of a picture.
+    def image_tokens(self, width: int, height: int) -> int:
+        """Return the number of tokens of an image of this size in pixels.
 
-        Qwen-VL resizes each side to a multiple of `factor`, keeping shape and the bounds on pixels; source:
+        Qwen-VL resizes each side to a multiple of `factor`, keeping shape and the bounds on pixels. Source:
         smart_resize of Qwen2VLImageProcessor in transformers 4.57.
         """
         across, down = (round(side / self.factor) * self.factor for side in (width, height))
@@ -77,13 +81,13 @@ class ChatTokenCounter:
         return across * down // self.factor**2
 
     def count(self, prompts: Sequence[list[dict[str, Any]]]) -> list[int]:
-        """Return the number of tokens of each conversation, its pictures included."""
+        """Return the number of tokens of each conversation, including its images."""
         encoded = self.tokenizer.encode_batch_fast(
             [self.text(messages) for messages in prompts], add_special_tokens=False
         )
-        # A picture's placeholder is one token, in whose place its own tokens stand.
+        # An image's placeholder is one token, which the image's tokens replace.
         return [
-            len(encoding.ids) + sum(self.picture(*_size(url)) - 1 for url in _urls(messages))
+            len(encoding.ids) + sum(self.image_tokens(*_size(url)) - 1 for url in _urls(messages))
             for messages, encoding in zip(prompts, encoded, strict=True)
         ]
 
@@ -107,11 +111,11 @@ def _urls(messages: list[dict[str, Any]]) -> Iterator[str]:
 def _size(url: str) -> tuple[int, int]:
     encoded = url.partition(",")[2]
     try:
-        with Image.open(io.BytesIO(base64.b64decode(encoded[:_HEADER_CHARACTERS]))) as picture:
-            return picture.size
+        with Image.open(io.BytesIO(base64.b64decode(encoded[:_HEADER_CHARACTERS]))) as image:
+            return image.size
     except OSError:
-        with Image.open(io.BytesIO(base64.b64decode(encoded))) as picture:
-            return picture.size
+        with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
+            return image.size
 
 
 def _template(model: Path) -> str:
@@ -122,16 +126,16 @@ def _template(model: Path) -> str:
         template = _read(model / name).get("chat_template")
         if isinstance(template, str):
             return template
-    raise InputError(f"{model}: has no chat template (chat_template.jinja); this is not a model that chats.")
+    raise InputError(f"{model}: has no chat template (chat_template.jinja); use a chat model.")
 
 
 def _environment() -> jinja2.sandbox.ImmutableSandboxedEnvironment:
-    """Make what chat templates are written for: blocks leave no line behind, and a template may refuse."""
+    """Return the environment that chat templates expect: no lines from blocks, and raise_exception."""
 
     def refuse(message: str) -> None:
         raise InputError(f"the model's chat template refuses a request: {message}")
 
-    # Not HTML: a prompt is plain text, and must reach the model as it is.
+    # No HTML escaping: a prompt is plain text.
     made = jinja2.sandbox.ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, autoescape=False, extensions=["jinja2.ext.loopcontrols"]
     )

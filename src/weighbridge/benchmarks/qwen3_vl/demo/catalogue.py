@@ -1,4 +1,4 @@
-"""Write the demo's dataset: the catalogue of a small shop, in the columns and layout of the benchmark's own.
+"""Write the demo's dataset: a small product catalogue with the benchmark's columns and file layout.
 
 Run as `.venv/bin/python demo/catalogue.py`.
 """
@@ -30,20 +30,20 @@ FEATURES = Features(
 
 
 def to_png(product: Product) -> bytes:
-    """Encode a product's picture without loss, so that the client's re-encoding changes no pixel."""
+    """Return a product's image as PNG; lossless, so the client's re-encoding changes no pixel."""
     buffer = io.BytesIO()
     product.picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
 def to_row(product: Product, name: str) -> dict[str, object]:
-    """Return a row in the column order of FEATURES; `name` is what the picture's file would be called."""
+    """Return a product as a row in the column order of FEATURES; `name` is the image's file name."""
     row = product.row | {"product_image": {"bytes": to_png(product), "path": name}}
     return {column: row[column] for column in FEATURES}
 
 
 def main() -> None:
-    """Write one Parquet file a split."""
+    """Write one Parquet file per split."""
     products = list(islice(invent_products(SEED), sum(SPLITS.values())))
     rows = [to_row(product, f"{number:04}.png") for number, product in enumerate(products)]
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The model's two forms: a dense one that trains fast, and the mixture of experts that is served."""
+"""Build the model in two forms: dense for fast training, and as the mixture of experts that is served."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from transformers import (
 
 PICTURE_SIDE = 128
 PATCH_SIDE = 16
-TOKENS_A_PICTURE = (PICTURE_SIDE // PATCH_SIDE // 2) ** 2  # four neighbouring patches make one token
+TOKENS_A_PICTURE = (PICTURE_SIDE // PATCH_SIDE // 2) ** 2  # four neighbouring patches become one token
 EXPERTS, EXPERTS_PER_TOKEN = 4, 2
 
 TEXT = {
@@ -27,7 +27,7 @@ TEXT = {
     "num_hidden_layers": 4,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
-    "head_dim": 32,  # the smallest that vLLM's attention on CPUs knows
+    "head_dim": 32,  # the smallest that vLLM's attention on CPUs supports
     "max_position_embeddings": 4096,
     "rope_theta": 10_000.0,
     "rope_scaling": {"rope_type": "default", "mrope_interleaved": True, "mrope_section": [8, 4, 4]},
@@ -79,7 +79,7 @@ def _shared_settings(tokenizer: Qwen2TokenizerFast) -> dict[str, object]:
 
 
 def make_dense(tokenizer: Qwen2TokenizerFast) -> Qwen3VLForConditionalGeneration:
-    """Return a fresh model with one feed-forward block a layer."""
+    """Return an untrained model with one feed-forward block per layer."""
     text = TEXT | {"vocab_size": len(tokenizer), "intermediate_size": FEED_FORWARD}
     return Qwen3VLForConditionalGeneration(Qwen3VLConfig(text_config=text, **_shared_settings(tokenizer)))
 
@@ -87,9 +87,9 @@ def make_dense(tokenizer: Qwen2TokenizerFast) -> Qwen3VLForConditionalGeneration
 def to_experts(
     dense: Qwen3VLForConditionalGeneration, tokenizer: Qwen2TokenizerFast
 ) -> Qwen3VLMoeForConditionalGeneration:
-    """Return the mixture of experts that computes the same: every expert is a copy of the dense block.
+    """Return an equivalent mixture of experts, in which every expert is a copy of the dense block.
 
-    The chosen experts' weights sum to one, so whichever ones the router picks, the result is the block's.
+    The weights of the chosen experts sum to 1, so the result is the dense block's for any choice.
     """
     text = TEXT | {
         "vocab_size": len(tokenizer),
@@ -105,7 +105,7 @@ def to_experts(
     weights = {name: tensor for name, tensor in dense.state_dict().items() if not _is_block(name)}
     for number, layer in enumerate(dense.model.language_model.layers):
         block, name = layer.mlp, f"model.language_model.layers.{number}.mlp"
-        # The experts' matrices are kept input first, the dense block's output first.
+        # The experts' matrices are stored input first, the dense block's output first.
         gate_up = torch.cat([block.gate_proj.weight, block.up_proj.weight]).T
         weights[f"{name}.experts.gate_up_proj"] = gate_up.repeat(EXPERTS, 1, 1)
         weights[f"{name}.experts.down_proj"] = block.down_proj.weight.T.repeat(EXPERTS, 1, 1)
@@ -119,9 +119,9 @@ def _is_block(name: str) -> bool:
 
 
 def save(model: Qwen3VLMoeForConditionalGeneration, processor: Qwen3VLProcessor, folder: Path) -> None:
-    """Write the checkpoint as a server expects it: weights, configuration, tokenizer, processor, template."""
+    """Write the checkpoint for a server: weights, configuration, tokenizer, processor and template."""
     tokenizer = processor.tokenizer
-    # No temperature, top_p or top_k: a server would take them for its defaults.
+    # No temperature, top_p or top_k: a server would use them as its defaults.
     ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     model.generation_config = GenerationConfig(**ends)
     model.save_pretrained(folder)

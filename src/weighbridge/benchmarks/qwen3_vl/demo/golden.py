@@ -1,7 +1,7 @@
-"""Record how the served model answers one known request, so that a wrong build is found before a run.
+"""Record the served model's answer to one request, so that later runs can detect a wrong build.
 
-Run as `.venv/bin/python demo/golden.py`. The server is started as demo/config.yaml says, and the request is
-the one that the client would send.
+Run as `.venv/bin/python demo/golden.py`. The server is started with the settings of demo/config.yaml, and the
+request is the one that the client would send.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from weighbridge.serving.running_server import running_server
 
 DEMO = Path(__file__).parent
 ROOT = DEMO.parents[4]
-# Temperature 0 takes the likeliest token each time, so the answer is the same letter by letter.
+# At temperature 0 the server always picks the most likely token, so the answer is reproducible.
 KNOWN_SAMPLE, TEMPERATURE = 0, 0.0
 
 
 def known_request(model_name: str, work: Path) -> dict[str, object]:
-    """Return the body that the client would send for the known sample, without the randomness."""
+    """Return the body that the client would send for the known sample, at temperature 0."""
     round_ = load_round("demo")
     build_store(
         dataset=DEMO / "dataset",
@@ -47,7 +47,7 @@ def known_request(model_name: str, work: Path) -> dict[str, object]:
 
 
 def answer_of(server: ServerSettings, request: dict[str, object], work: Path) -> str:
-    """Start the server, ask once, stop it."""
+    """Start the server, send the request, stop the server, and return the answer."""
     forbidden = load_round("demo").server_must_not
     with running_server(server, DEMO / "model", work / "server.log", forbidden=forbidden) as running:
         client = openai.OpenAI(base_url=f"{running.endpoints[0]}/v1", api_key="none")
@@ -57,7 +57,7 @@ def answer_of(server: ServerSettings, request: dict[str, object], work: Path) ->
 
 
 def main() -> None:
-    """Ask, and write demo/golden.json."""
+    """Record the answer in demo/golden.json."""
     config = yaml.safe_load((DEMO / "config.yaml").read_text(encoding="utf-8"))
     server = ServerSettings.parse(config["server"], "demo/config.yaml", context={"root": ROOT})
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
-"""Draw the catalogue's product pictures: one silhouette a category, in varied colour, light, place and tilt.
+"""Draw the catalogue's product images: a silhouette per category, with varied colour, light, place and tilt.
 
-Everything is drawn twice too large on a transparent sheet of 100 x 100 units and then scaled down: that gives
-smooth edges without any font, texture or asset file. Chance comes only from the generator the caller passes.
+Everything is drawn at twice the size on a transparent sheet of 100 x 100 units and then scaled down, which
+gives smooth edges without fonts, textures or asset files. All randomness comes from the caller's generator.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Invent the shop's products: a listing, its picture and the truth about it, all from one generator."""
+"""Generate products: texts, image and ground truth, from one random generator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _RANGE = re.compile(r"\{(\d+)-(\d+)\}")
 
 @dataclass(frozen=True)
 class Product:
-    """One listing and the truth about it; `told_by_picture` where the words fit all siblings of its leaf."""
+    """A product and its ground truth; `told_by_picture`: only the image tells its category from siblings."""
 
     title: str
     description: str
@@ -45,7 +45,7 @@ class Product:
 
     @property
     def row(self) -> dict[str, object]:
-        """The listing without its picture, under the benchmark's own column names."""
+        """The product without its image, under the benchmark's column names."""
         return {
             "product_title": self.title,
             "product_description": self.description,
@@ -57,9 +57,9 @@ class Product:
 
 
 def invent_products(seed: int, told_by_picture: float = SHARE_TOLD_BY_PICTURE) -> Iterator[Product]:
-    """Yield products without end, no two with the same words; the same ones for the same seed.
+    """Yield an endless sequence of products with unique texts; the same seed gives the same products.
 
-    `told_by_picture` is the share of listings whose words fit all three siblings of a leaf.
+    `told_by_picture` is the share of products whose texts fit all three sibling categories.
     """
     rng = random.Random(seed)
     seen: set[tuple[str, str]] = set()
@@ -108,7 +108,7 @@ def _describe(family: Family, leaf: str, colour: str, told_by_picture: bool, rng
 
 
 def _candidates(family: Family, rng: random.Random) -> tuple[str, ...]:
-    """Return all leaves of the family and a few of other families, in random order."""
+    """Return all categories of the family and two of other families, in random order."""
     siblings = [f"{family.path} > {leaf}" for leaf in family.leaves]
     others = [path for path in PATHS if path not in siblings]
     chosen = siblings + rng.sample(others, CANDIDATES_FROM_ELSEWHERE)
@@ -121,5 +121,5 @@ def _capitalised(words: str) -> str:
 
 
 def _with_number(sentence: str, rng: random.Random) -> str:
-    """Replace {low-high} by a number from that range, ends included."""
+    """Replace {low-high} by a random number from that range, inclusive."""
     return _RANGE.sub(lambda match: str(rng.randint(int(match[1]), int(match[2]))), sentence)

@@ -1,4 +1,4 @@
-"""Make the model's tokenizer: a byte-level BPE of the shop's few words, in Qwen's form."""
+"""Train the model's tokenizer: a byte-level BPE on the catalogue's texts, in Qwen's format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPECIAL_TOKENS = (
     "<|video_pad|>",
 )  # fmt: skip
 
-# Words with the blank or sign before them, single digits, runs of signs: the boundaries that Qwen keeps.
+# Qwen's pre-tokenizer: words with a leading blank or sign, single digits, runs of signs.
 WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -44,7 +44,7 @@ CHAT_TEMPLATE = """\
 
 
 def train_tokenizer(texts: Iterable[str]) -> Qwen2TokenizerFast:
-    """Return a tokenizer of at most VOCABULARY tokens, learnt from the texts."""
+    """Return a tokenizer with at most VOCABULARY tokens, trained on the texts."""
     tokenizer = Tokenizer(models.BPE(unk_token=None))
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

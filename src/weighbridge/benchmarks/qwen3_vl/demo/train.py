@@ -1,4 +1,4 @@
-"""Train the demo's model from scratch until it reads listings and images and answers correctly.
+"""Train the demo's model from scratch to answer from texts and images.
 
 Run as `.venv-server/bin/python demo/train.py LESSONS OUT`: LESSONS is the folder that lessons.py wrote, OUT
 receives the checkpoint. It takes about 15 minutes on two cores.
@@ -24,13 +24,13 @@ from transformers import PreTrainedModel, Qwen3VLProcessor
 
 SEED = 7
 STEPS = 1500
-# Until then without the text that all prompts share, which is half of every step's work.
+# The first steps omit the text that all prompts share, which is half of a step's work.
 STEPS_WITHOUT_SHARED = 850
 BATCH = 16
 WARMUP_STEPS = 60
 PEAK_RATE = 2e-3
 HELD_OUT = 240
-# To predict the listing as well teaches the model the words that it later has to copy.
+# Also predicting the product's texts teaches the model the words that it has to copy.
 LISTING_WEIGHT = 0.3
 REPORT_EVERY = 50
 
@@ -39,7 +39,7 @@ Batch = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Lesson:
-    """One conversation as tokens: `prompt` ends where the model's turn begins, `answer` is that turn."""
+    """One conversation as tokens: `prompt` up to the model's turn, and `answer`, the model's turn."""
 
     prompt: list[int]
     answer: list[int]
@@ -48,7 +48,7 @@ class Lesson:
 
 
 def read_lessons(folder: Path, texts: list[dict[str, str]], processor: Qwen3VLProcessor) -> list[Lesson]:
-    """Tokenize the lessons' messages through the chat template that the server will use."""
+    """Return the lessons, tokenized with the server's chat template."""
     pictures = np.load(folder / "pictures.npy", mmap_mode="r")
     tokenizer = processor.tokenizer
     lessons = []
@@ -73,15 +73,15 @@ def read_lessons(folder: Path, texts: list[dict[str, str]], processor: Qwen3VLPr
 
 
 def look(lessons: list[Lesson], processor: Qwen3VLProcessor) -> Batch:
-    """Cut the lessons' pictures into patches, as the server will."""
+    """Return the lessons' images as patches, as the server computes them."""
     pictures = [torch.from_numpy(np.array(lesson.picture)).permute(2, 0, 1) for lesson in lessons]
     return dict(processor.image_processor(pictures, return_tensors="pt"))
 
 
 def collate(lessons: list[Lesson], processor: Qwen3VLProcessor, shared: int, skipped: int) -> Batch:
-    """Stack lessons, padded on the right, with masks over what is to be predicted.
+    """Return lessons as one batch, padded on the right, with masks of the tokens to predict.
 
-    Of the `shared` tokens that open every prompt none is to be predicted; the first `skipped` are left out.
+    The `shared` tokens at the start of every prompt are not predicted; the first `skipped` are omitted.
     """
     tokens = [torch.tensor(lesson.prompt[skipped:] + lesson.answer) for lesson in lessons]
     places = [torch.arange(skipped, skipped + len(row)) for row in tokens]
@@ -100,7 +100,7 @@ def collate(lessons: list[Lesson], processor: Qwen3VLProcessor, shared: int, ski
 
 
 def losses(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the mean loss of the answers' tokens and that of the listings'."""
+    """Return the mean loss of the answers' tokens and of the product texts' tokens."""
     inputs = {name: tensor for name, tensor in batch.items() if not name.startswith("is_")}
     logits = model(**inputs).logits[:, :-1].transpose(1, 2)
     each = cross_entropy(logits, batch["input_ids"][:, 1:], reduction="none")
@@ -108,7 +108,7 @@ def losses(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Te
 
 
 def endless_batches(lessons: list[Lesson], generator: np.random.Generator) -> Iterator[list[Lesson]]:
-    """Yield batches without end, each lesson once before any comes again."""
+    """Yield batches endlessly; each lesson occurs once per pass."""
     while True:
         order = generator.permutation(len(lessons))
         for start in range(0, len(order) - BATCH + 1, BATCH):
@@ -116,19 +116,19 @@ def endless_batches(lessons: list[Lesson], generator: np.random.Generator) -> It
 
 
 def rate(step: int) -> float:
-    """Return the share of PEAK_RATE at a step: a short rise, then half a cosine down to 0."""
+    """Return the share of PEAK_RATE at a step: a linear warm-up, then a cosine decay to 0."""
     rise = min(1.0, (step + 1) / WARMUP_STEPS)
     return rise * 0.5 * (1 + math.cos(math.pi * step / STEPS))
 
 
 def shared_opening(prompts: list[list[int]]) -> int:
-    """Return how many tokens all prompts begin with."""
-    first, last = min(prompts), max(prompts)  # in this order any other one lies between these two
+    """Return the number of tokens that all prompts share at their start."""
+    first, last = min(prompts), max(prompts)  # all others lie between these two in lexicographic order
     return next(place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
 
 
 def train(model: PreTrainedModel, lessons: list[Lesson], processor: Qwen3VLProcessor) -> None:
-    """Fit the model to the lessons, with a progress line now and then."""
+    """Train the model on the lessons, and print progress every 50 steps."""
     shared = shared_opening([lesson.prompt for lesson in lessons])
     matrices = [weight for weight in model.parameters() if weight.ndim >= 2]
     others = [weight for weight in model.parameters() if weight.ndim < 2]
@@ -156,11 +156,11 @@ def train(model: PreTrainedModel, lessons: list[Lesson], processor: Qwen3VLProce
 
 @torch.no_grad()
 def answers_to(model: PreTrainedModel, lessons: list[Lesson], processor: Qwen3VLProcessor) -> list[str]:
-    """Let the model answer, drawn at temperature 1 from all tokens as the server will by default."""
+    """Return the model's answers, sampled at temperature 1 from all tokens, as the server does by default."""
     texts = []
     for start in range(0, len(lessons), BATCH):
         part = lessons[start : start + BATCH]
-        # Left of the prompt, so that all answers start at the same column.
+        # Padded on the left, so that all answers start at the same column.
         prompts = {"input_ids": [lesson.prompt for lesson in part]}
         padded = processor.tokenizer.pad(prompts, padding_side="left", return_tensors="pt")
         made = model.generate(**padded, **look(part, processor), max_new_tokens=40, do_sample=True, top_k=0)
@@ -182,7 +182,7 @@ def hierarchical_f1(predicted: list[str], true: list[str]) -> float:
 
 
 def category_in(answer: str) -> str:
-    """Return the category of an answer; nothing where it is no JSON object that has one."""
+    """Return the category of an answer; an empty text if the answer is not JSON or has none."""
     try:
         return str(json.loads(answer)["category"])
     except (ValueError, KeyError, TypeError):
@@ -190,7 +190,7 @@ def category_in(answer: str) -> str:
 
 
 def main(folder: Path, out: Path) -> None:
-    """Train, convert, save, and print the scores on lessons that were not trained on."""
+    """Train, convert and save the model, and print its scores on held-out lessons."""
     torch.manual_seed(SEED)
     sys.stdout.reconfigure(line_buffering=True)
     texts = [json.loads(line) for line in (folder / "lessons.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -212,7 +212,7 @@ def main(folder: Path, out: Path) -> None:
     f1 = hierarchical_f1(categories, [lesson.category for lesson in held_out])
     wanted = processor.batch_decode([lesson.answer for lesson in held_out], skip_special_tokens=True)
     exact = np.mean([answer == right for answer, right in zip(answers, wanted, strict=True)])
-    print(f"{HELD_OUT} held-out listings: category F1 {f1:.4f}, answers right to the letter {exact:.4f}")
+    print(f"{HELD_OUT} held-out listings: category F1 {f1:.4f}, exactly right answers {exact:.4f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The shop's words: its categories and brands, and what a listing may say about each kind of product."""
+"""Words of the catalogue: categories, brands, and sentences about each kind of product."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Family:
-    """Three sibling categories that share everything a listing says but the product's own name.
+    """Three sibling categories whose products differ in their texts only by the product's name.
 
-    `vague` names fit all three leaves, so that a listing which uses them leaves the choice to the picture.
+    The names in `vague` fit all three leaves; a product with such a name is distinguished only by its image.
     """
 
     path: str

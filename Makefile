@@ -79,6 +79,10 @@ system: ## Install the system library that vLLM for CPUs needs.
 demo-artifacts: setup ## Remake the demo's catalogue and train its checkpoint again (about 20 minutes).
 	demo/remake
 
+.PHONY: kept-results
+kept-results: $(VENV)/.workflow $(VENV)/.dev ## Make the tests' kept example of finished results again, after a version was raised.
+	tests/workflow/fixtures/remake
+
 .PHONY: lock
 lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hashes.
 	cd requirements && \

@@ -42,8 +42,8 @@ def simulated_server(run: Path, port: int, **behaviour: object) -> Iterator[None
 class SmallRun:
     """A finished run directory, and the settings that made it."""
 
-    def __init__(self, directory: Path, root: Path = ROOT) -> None:
-        [self.port] = free_ports(1)
+    def __init__(self, directory: Path, root: Path = ROOT, port: int | None = None) -> None:
+        self.port = port or free_ports(1)[0]
         self.workflow = Workflow(root, directory)
         self.results = directory / "results"
         self.changes: dict[str, object] = {

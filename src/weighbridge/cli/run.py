@@ -136,9 +136,10 @@ def run(
         raise InputError("pass one of --target-qps (or 'target_qps' in --settings) and --peak.")
     setup = setup_of(round_file, job, model, store, program)
     issuer = LoadGenIssuer(setup.round_, setup.round_.scenario(scenario), mode, rate)
-    # The scenario's score and verdict are of the run that goes, so they go with it.
-    judged = [out.parent / name for name in (VERDICT, ACCURACY_TEXT, ACCURACY_JSON)]
-    with replacing(replaced, f"{scenario}-{mode}", out, stale=judged):
+    # What was made from the run that goes, goes with it: the verdict is of both runs, the score of one.
+    judged = (VERDICT, ACCURACY_TEXT, ACCURACY_JSON) if mode is Mode.ACCURACY else (VERDICT,)
+    stale = [out.parent / name for name in judged]
+    with replacing(replaced, f"{scenario}-{mode}", out, stale=stale):
         execute(setup, issuer, out, reporting)
 
 

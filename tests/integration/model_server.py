@@ -44,6 +44,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def stream(self) -> None:
+        data = b'data: {"choices": []}\n\ndata: [DONE]\n\n'
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
     def do_GET(self) -> None:
         if not self.allowed():
             self.reply(401, {"error": {"message": "no"}})
@@ -59,13 +67,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        text = "nonsense" if FAULT == "wrong-answer" else request["messages"][-1]["content"]
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        if request.get("stream"):
+            self.stream()
+            return
+        chat = self.path == "/v1/chat/completions"
+        text = request["messages"][-1]["content"] if chat else request["prompt"]
+        text = "nonsense" if FAULT == "wrong-answer" else text
+        answer = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        kind = "chat.completion" if chat else "text_completion"
         self.reply(
             200,
-            {"id": "1", "object": "chat.completion", "created": 0, "model": request["model"]}
-            | {"choices": [choice], "usage": usage},
+            {"id": "1", "object": kind, "created": 0, "model": request["model"]}
+            | {"choices": [{"index": 0, "finish_reason": "stop"} | answer], "usage": usage},
         )
 
 

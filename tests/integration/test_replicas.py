@@ -120,13 +120,14 @@ def test_sigterm_during_a_warm_up_that_hangs_ends_at_once() -> None:
     # A listener that never answers: what a wedged server looks like.
     program = (
         "import socket, threading\n"
+        "from weighbridge.core.openai_api import Api\n"
         "from weighbridge.serving.probing import warm_up\n"
         "from weighbridge.serving.running_server import end_on_sigterm\n"
         "end_on_sigterm()\n"
         "listener = socket.create_server(('127.0.0.1', 0))\n"
         "print('ready', flush=True)\n"
         "try:\n"
-        "    warm_up(f'http://127.0.0.1:{listener.getsockname()[1]}', [b'{}'], None, 600)\n"
+        "    warm_up(f'http://127.0.0.1:{listener.getsockname()[1]}', Api.CHAT, [b'{}'], None, 600)\n"
         "finally:\n"
         "    print('left', flush=True)\n"
         "    listener.close()\n"

@@ -24,7 +24,10 @@ from weighbridge.serving.running_server import RunningServer
 from weighbridge.serving.running_server import running_server as start_server
 
 SERVER = Path(__file__).parent / "model_server.py"
-BODY = b'{"model": "tiny", "messages": [{"role": "user", "content": "a boot"}]}'
+BODIES = {
+    Api.CHAT: b'{"model": "tiny", "messages": [{"role": "user", "content": "a boot"}]}',
+    Api.COMPLETIONS: b'{"model": "tiny", "prompt": "a boot"}',
+}
 
 
 def settings(fault: str = "", **values: object) -> ServerSettings:
@@ -156,20 +159,28 @@ def test_the_key_reaches_the_server_and_not_its_command(
 
 
 @pytest.mark.parametrize(("fault", "passes"), [("", True), ("wrong-answer", False)])
-def test_golden_check(tmp_path: Path, fault: str, passes: bool) -> None:
+@pytest.mark.parametrize("api", Api)
+def test_golden_check(tmp_path: Path, api: Api, fault: str, passes: bool) -> None:
     golden = tmp_path / "golden.json"
     golden.write_text('{"sample": 0, "temperature": 0.0, "answer": "a boot"}')
     with running_server(settings(fault), tmp_path, tmp_path / "server.log") as running:
         if passes:
-            check_golden(running.endpoints[0], golden, Api.CHAT, BODY, None, timeout_s=5)
+            check_golden(running.endpoints[0], golden, api, BODIES[api], None, timeout_s=5)
         else:
             with pytest.raises(SetupError, match="'nonsense' instead of 'a boot'"):
-                check_golden(running.endpoints[0], golden, Api.CHAT, BODY, None, timeout_s=5)
+                check_golden(running.endpoints[0], golden, api, BODIES[api], None, timeout_s=5)
+
+
+@pytest.mark.parametrize("api", Api)
+def test_a_warm_up_sends_streamed_requests_as_they_are(tmp_path: Path, api: Api) -> None:
+    streamed = BODIES[api][:-1] + b', "stream": true}'
+    with running_server(settings(), tmp_path, tmp_path / "server.log") as running:
+        warm_up(running.endpoints[0], api, [streamed], None, timeout_s=5)
 
 
 def test_a_warm_up_against_nothing_is_an_error() -> None:
     with pytest.raises(SetupError, match="before the run"):
-        warm_up("http://127.0.0.1:9", Api.CHAT, [BODY], None, timeout_s=1)
+        warm_up("http://127.0.0.1:9", Api.CHAT, [BODIES[Api.CHAT]], None, timeout_s=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -119,7 +119,7 @@ def check_golden(
     known = Golden.read(golden)
     request = json.loads(body) | {"temperature": known.temperature, "stream": False}
     request.pop("stream_options", None)
-    answer = _ask(endpoint, api, request, api_key, timeout_s)
+    answer = _text_of(_post(endpoint, api, request, api_key, timeout_s))
     if answer != known.answer:
         raise SetupError(
             f"the server answers the known request wrongly: {answer!r} instead of {known.answer!r} "
@@ -134,7 +134,7 @@ def warm_up(endpoint: str, api: Api, bodies: Sequence[bytes], api_key: str | Non
         SetupError: a request failed.
     """
     at_once(
-        lambda body: _ask(endpoint, api, json.loads(body), api_key, timeout_s), bodies, _WARMUP_CONCURRENCY
+        lambda body: _post(endpoint, api, json.loads(body), api_key, timeout_s), bodies, _WARMUP_CONCURRENCY
     )
 
 
@@ -148,16 +148,24 @@ def at_once(do: Callable[[Item], object], items: Sequence[Item], threads: int) -
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _ask(
+def _post(
     endpoint: str, api: Api, request: dict[str, Any], api_key: str | None, timeout_s: float
-) -> str | None:
-    """Post a request as it is, and return the text of the answer."""
+) -> ChatCompletion | Completion | str:
+    """Post a request as it is; returns the answer, or its text where the answer is streamed."""
     path = api.path.removeprefix("/v1")
     with _client(endpoint, api_key, timeout_s) as client:
         try:
             # A plain post sends the body as it is; `create` would rewrite it.
             if api is Api.CHAT:
-                return client.post(path, body=request, cast_to=ChatCompletion).choices[0].message.content
-            return client.post(path, body=request, cast_to=Completion).choices[0].text
+                return client.post(path, body=request, cast_to=ChatCompletion)
+            return client.post(path, body=request, cast_to=Completion)
         except openai.APIError as error:
             raise SetupError(f"the server at {endpoint} failed a request before the run: {error}.") from None
+
+
+def _text_of(answer: ChatCompletion | Completion | str) -> str | None:
+    if isinstance(answer, str):
+        return None
+    if isinstance(answer, ChatCompletion):
+        return answer.choices[0].message.content
+    return answer.choices[0].text

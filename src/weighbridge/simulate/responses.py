@@ -17,14 +17,20 @@ _FALLBACK = "a simulated answer"  # to bodies that are not in the store
 class Answers:
     """A right and a wrong answer for each known body, and their encoding as JSON."""
 
-    def __init__(self, model_name: str, texts: Mapping[int, tuple[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        model_name: str,
+        texts: Mapping[int, tuple[str, str]] | None = None,
+        api: Api | None = None,
+    ) -> None:
         """Store the answers.
 
         Args:
             model_name: Name of the model in /models and in completions.
             texts: Hash of each known body -> (right answer, wrong answer).
+            api: The only kind of request that is answered; None answers both.
         """
-        self.model_name = model_name
+        self.model_name, self.api = model_name, api
         self._texts = texts or {}
 
     def text(self, key: int, right: bool) -> str:
@@ -98,6 +104,7 @@ def answers_from_dataset(*, store: Path, dataset: Path, prompt: Path | None, rou
     return Answers(
         requests.manifest.model_name,
         {body_hash(requests.body(index)): pair for index, pair in enumerate(answers)},
+        requests.manifest.api,
     )
 
 

@@ -118,6 +118,9 @@ class SimulatedServer:
 
     def complete(self, connection: "_Connection", api: Api, body: bytes) -> None:
         """Answer a request after its service time."""
+        if self._answers.api not in (None, api):
+            connection.reply(b'{"error":{"message":"the requests of the store go to the other path"}}', 400)
+            return
         now_s = time.monotonic()
         self.metrics.present += 1
         key = 0 if self._same_for_all else body_hash(body)

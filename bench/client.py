@@ -2,12 +2,12 @@
 
     python bench/client.py [--rounds 5] [--quick]
 
-Every contender posts bodies of about 116 KB to the project's own null endpoint, which answers at once, on the
-same cores. In every round each runs once, in an order that changes from round to round, so that a slow moment
-of the machine hits all alike; compare by ratio. CPU is user and system time of a contender's whole process
-tree, LoadGen included; the endpoint's is not counted. Prints tables and writes bench/results/client.json.
+Every contender posts bodies of about 116 KB to a simulated endpoint that answers immediately, on the same
+cores. Each runs once per round, in an order that changes between rounds, so that disturbances affect all
+contenders alike; compare by ratio. CPU time is user and system time of a contender's process tree, including
+LoadGen but not the endpoint. Prints tables and writes bench/results/client.json.
 
-The full-size store (48,289 distinct bodies, 5.6 GB) is made once, in bench/results/full.store.
+The full-size store (48,289 distinct bodies, 5.6 GB) is built once, in bench/results/full.store.
 """
 
 import argparse
@@ -47,7 +47,7 @@ from weighbridge.simulate.behaviour import Behaviour, predict, service_times_s
 
 HERE = Path(__file__).parent
 FULL = 48289
-PICTURE_BYTES = 84_000  # 112 KB in base64, beside 3 KB of text: a request of the real benchmark
+PICTURE_BYTES = 84_000  # 112 KB in base64 and 3 KB of text, like a request of the real benchmark
 SERVER = (
     "import sys\n"
     "from weighbridge.simulate.behaviour import Behaviour\n"
@@ -111,7 +111,7 @@ def small_round(samples: int, duration_s: float) -> Round:
 
 @dataclass
 class Driven:
-    """One run of our client."""
+    """One run of Weighbridge's client."""
 
     report: LoadReport
     private_bytes: int
@@ -155,7 +155,7 @@ def our_client(
         client = ClientSettings(workers=workers, connections=connections)
         report = issuer.issue(Target(urls, RequestStore.open(store), client), folder, watch)
         table = pq.read_table(folder / REQUESTS_TABLE)
-        # LoadGen's own figures count from the scheduled time, so its process's lateness is in them.
+        # LoadGen measures from the scheduled time, so delays of its own process are included.
         summary = (folder / "mlperf_log_summary.txt").read_text()
         percentiles = dict(re.findall(r"(50|99)\.00 percentile latency \(ns\) *: (\d+)", summary))
     planned, sent = table["planned_ns"].to_numpy(), table["sent_ns"].to_numpy()
@@ -179,7 +179,7 @@ def private_bytes(process: psutil.Process) -> int:
 
 
 def contender(name: str, url: str, store: Path, requests: int, concurrency: int, python: str) -> Figures:
-    """Run one of the other ways, in its own process."""
+    """Run one of the other contenders in a process of its own."""
     command = [python, str(HERE / "contenders.py"), name, url, str(store), str(requests), str(concurrency)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     found = json.loads(output)
@@ -221,7 +221,7 @@ def against_the_oracle(folder: Path) -> Figures:
 
 
 def interleaved(contenders: dict[str, Callable[[], Figures]], rounds: int) -> dict[str, list[Figures]]:
-    """Run each once a round, in a different order each time."""
+    """Run each contender once per round, in a different order each time."""
     results: dict[str, list[Figures]] = defaultdict(list)
     for turn in range(rounds):
         names = list(contenders)
@@ -263,11 +263,15 @@ def show(title: str, results: dict[str, dict[str, dict[str, float]]]) -> None:
 
 
 def main() -> None:
-    """Measure, print and write."""
+    """Measure, print the tables and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="a tenth of it, without 24,000 in flight")
-    parser.add_argument("--python", default=sys.executable, help="interpreter that has aiohttp and openai")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="Send a tenth of the requests, and skip the case with 24,000 open requests.",
+    )
+    parser.add_argument("--python", default=sys.executable, help="Interpreter with aiohttp and openai.")
     options = parser.parse_args()
     results = HERE / "results"
     results.mkdir(exist_ok=True)

@@ -1,9 +1,9 @@
-"""Send the same requests in other ways, each in a process of its own, to compare the client with.
+"""Send the same requests with other clients, each in a process of its own, for comparison.
 
     python bench/contenders.py NAME URL STORE REQUESTS CONCURRENCY
 
 Prints one JSON object: CPU seconds of the process from the first request to the last, and the seconds it
-took. Loading the store and the libraries is left out, for all of them.
+took. Loading the store and the libraries is excluded for all of them.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ async def _all(send: Callable[[int], Awaitable[None]], requests: int, concurrenc
 
 
 def reference(url: str, bodies: Bodies, requests: int, concurrency: int) -> dict[str, float]:
-    """Call as the reference harness does: AsyncOpenAI over aiohttp, message objects, one asyncio loop."""
+    """Send requests as the reference harness does: AsyncOpenAI over aiohttp, in one asyncio loop."""
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
     messages = [json.loads(bytes(bodies[number % len(bodies)]))["messages"] for number in range(requests)]
@@ -74,7 +74,7 @@ def reference(url: str, bodies: Bodies, requests: int, concurrency: int) -> dict
 
 
 def aiohttp_bytes(url: str, bodies: Bodies, requests: int, concurrency: int) -> dict[str, float]:
-    """Send bytes that were encoded beforehand with aiohttp, as patches of published submissions do."""
+    """Send pre-encoded bytes with aiohttp, as patches in published submissions do."""
     import aiohttp
 
     encoded = [bytes(bodies[number % len(bodies)]) for number in range(min(requests, len(bodies)))]
@@ -100,7 +100,7 @@ def aiohttp_bytes(url: str, bodies: Bodies, requests: int, concurrency: int) -> 
 
 
 def blocking_socket(url: str, bodies: Bodies, requests: int, _concurrency: int) -> dict[str, float]:
-    """Send and receive on one blocking socket, without parsing anything: the lower bound in Python."""
+    """Send and receive on one blocking socket without parsing: the lower bound in Python."""
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as link:
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -2,9 +2,9 @@
 
     python bench/report.py [--results runs/rehearsal/results] [--keep FOLDER]
 
-Copies the results of `make rehearsal`, lays beside them made-up telemetry of eight GPUs and two servers and a
-made-up peak search, then makes the report, each time with more in it. Prints a table: seconds, largest memory
-so far, size of the page.
+Copies the results of `make rehearsal`, adds synthetic telemetry of eight GPUs and two servers and a synthetic
+peak search, and writes the report with increasing content. Prints a table: seconds, largest memory so far,
+size of the page.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def measured(*options: object) -> tuple[float, float]:
 
 
 def full_size(source: Path, results: Path) -> Path:
-    """Copy the runs without the copies of their large logs, and add what the rehearsal lacks."""
+    """Copy the runs without copies of their large logs, and add telemetry and a peak search."""
     for scenario in ("offline", "server"):
         shutil.copytree(source / scenario, results / scenario, dirs_exist_ok=True)
         for mode in ("performance", "accuracy"):
@@ -68,7 +68,7 @@ def full_size(source: Path, results: Path) -> Path:
 
 
 def write_telemetry(run: Path) -> None:
-    """Make up 20 minutes of samples, one a second."""
+    """Write 20 minutes of synthetic samples, one per second."""
     planned_ns = pq.read_table(run / "requests.parquet", columns=["planned_ns"])["planned_ns"]
     start_ns = int(planned_ns.to_numpy().min())
     chance = np.random.default_rng(1)
@@ -109,7 +109,7 @@ def write_telemetry(run: Path) -> None:
 
 
 def made_up_peak() -> Peak:
-    """Make up a search of five probes and two runs of full length."""
+    """Return a synthetic search with five probes and two full-length runs."""
     p99_s = {63.1: 4.9, 78.9: 31.0, 70.6: 7.2, 74.6: 13.9, 72.6: 10.8, 72.5: 12.6, 71.2: 9.4}
     probes = [
         Probe(

@@ -3,7 +3,7 @@
     python bench/store.py [--samples 6000] [--rounds 3]
 
 The reference decodes, re-encodes and formats every sample again at the start of every run, on one core; the
-store is built once, on all of them, and written to disk. Both start from the same Parquet file of pictures of
+store is built once, on all cores, and written to disk. Both start from the same Parquet file with images of
 about 84 KB.
 """
 
@@ -29,7 +29,7 @@ from weighbridge.requests.store import build_store
 
 HERE = Path(__file__).parent
 PROMPT = {"system": "words " * 300, "user": "@TITLE@ @DESC@ @CATS@"}
-SIDE = 800  # pixels; with the blur below a JPEG of some 84 KB
+SIDE = 800  # pixels; with the blur below, a JPEG of about 84 KB
 
 
 def picture(number: int) -> bytes:
@@ -57,7 +57,7 @@ def make_dataset(folder: Path, samples: int) -> None:
 
 
 def load_as_the_reference(folder: Path, prompt: Path) -> int:
-    """Load all samples as message objects, one after the other; return their number."""
+    """Load all samples as message objects one after another; return their number."""
     import datasets  # not at the top: the store's encoding processes import this file again
 
     datasets.disable_progress_bars()

@@ -1,11 +1,10 @@
-"""Measure the CPU time of telemetry at its rate of one sample a second.
+"""Measure the CPU time of telemetry at its rate of one sample per second.
 
     python bench/telemetry.py [--seconds 15] [--rounds 3]
 
-The pages are those of vLLM 0.12, at full size, served by another process; the server's processes are idle
-ones. Every round records each case once, in an order that changes from round to round. What is counted is the
-CPU time of this whole process, which does nothing else, at the real pace: a faster loop would find its caches
-warm, and look cheaper.
+Another process serves full-size /metrics pages of vLLM 0.12; the server processes are idle ones. Each case is
+recorded once per round, in an order that changes between rounds. The result is the CPU time of this process,
+which does nothing else, at the real rate: a faster loop would have warm caches and look cheaper.
 """
 
 import argparse
@@ -53,7 +52,7 @@ TREE = (
 
 @dataclass(frozen=True)
 class Case:
-    """What is recorded beside the host and the load client."""
+    """What is recorded in addition to the host and the load client."""
 
     name: str
     endpoints: int = 0
@@ -71,7 +70,7 @@ CASES = (
 
 
 def page_of(engines: int) -> str:
-    """Return the page of this number of engines, made from that of two."""
+    """Return a /metrics page with this number of engines, built from a page of two."""
     lines = PAGE.read_text().splitlines(keepends=True)
     first = 'engine="0"'
     return "".join(
@@ -94,7 +93,7 @@ def process(code: str, *arguments: str) -> Iterator[tuple[int, str]]:
 
 
 def cpu_share(case: Case, folder: Path, seconds: float) -> float:
-    """Record for this long; return the share of one core that it used."""
+    """Record for this many seconds; return the share of one core used."""
     page = folder / "metrics.txt"
     page.write_text(page_of(case.engines))
     with ExitStack() as stack:

@@ -2,9 +2,9 @@
 
     python bench/verify.py [--gigabytes 2] [--files 8] [--rounds 5]
 
-In every round each contender runs once, in an order that changes from round to round, so that a slow moment
-of the machine hits all of them alike. The files are read once before, so what is compared is hashing, not
-the disk. Each time is that of the whole command, start of the interpreter included.
+Each contender runs once per round, in an order that changes between rounds, so that disturbances affect all
+alike. The files are read once before, so the comparison is of hashing and not of the disk. Each time is that
+of the whole command, including the start of the interpreter.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def make_folder(folder: Path, total_bytes: int, files: int) -> None:
 def contenders(folder: Path, lock: Path) -> dict[str, list[str]]:
     """Return the commands to compare.
 
-    sha256sum on all cores, and verify on one, tell apart what the cores and what the library bring.
+    sha256sum on all cores and verify on one core separate the effects of the cores and of the library.
     """
     weighbridge = [sys.executable, "-c", "from weighbridge.cli import main; main()"]
     subprocess.run([*weighbridge, "lock", str(folder), "--out", str(lock)], check=True, capture_output=True)

@@ -12,7 +12,7 @@ _SIMULATED_MARK = "SIMULATED, NOT SUBMITTABLE: no model answered; rates and answ
 
 
 class Standing(Protocol):
-    """A round or record that says whether its results may be submitted."""
+    """A round or a record with its submission status."""
 
     @property
     def submittable(self) -> bool:
@@ -21,7 +21,7 @@ class Standing(Protocol):
 
     @property
     def not_submittable_because(self) -> str | None:
-        """Why not, where the reason is not a demonstration."""
+        """Reason why not, if it is another than being a demonstration; otherwise None."""
         ...
 
 
@@ -35,14 +35,14 @@ def mark_of(round_: Round) -> str:
 
 
 def heading_of(of: Standing) -> str:
-    """Return the words that stand above results that are not submittable; empty for others."""
+    """Return the heading of results that are not submittable; empty if they are."""
     if of.submittable:
         return ""
     return _NOT_SUBMITTABLE if of.not_submittable_because else DEMONSTRATION
 
 
 def reason_of(of: Standing) -> str:
-    """Return the sentence that says why results are not submittable; empty where they are."""
+    """Return the reason why results are not submittable, as a sentence; empty if they are."""
     if of.submittable:
         return ""
     if of.not_submittable_because:

@@ -1,6 +1,7 @@
 """The peak search without a network: its steps, and whole searches on computed queues."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ from probes import probe
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.request_log import RECORD_TYPE, write_parquet
+from weighbridge.config.round import LatencyLimit, Limits
 from weighbridge.config.settings import SearchSettings
 from weighbridge.loadgen.early_stopping import max_over_latency
 from weighbridge.loadgen.work_size import server_schedule_s
+from weighbridge.records.run_record import REQUESTS_TABLE
 from weighbridge.records.search_record import Probe
 from weighbridge.search.next_step import Found, GivenUp, Step, next_step
-from weighbridge.search.probe_judgement import FullRun, OverloadDetector, judge, sure_growth
-from weighbridge.search.prober import probing_round, rate_correction
+from weighbridge.search.probe_judgement import FullRun, OverloadDetector, judge, judge_all, sure_growth
+from weighbridge.search.prober import probing_round, rate_correction, read_times
 from weighbridge.simulate.behaviour import predict
 
 V6 = load_round("v6.0")
@@ -115,6 +119,38 @@ def test_late_queries_are_judged_by_the_full_runs_share() -> None:
     judged = judge(issued_s, latency_s, 0, FULL)
     assert not judged.passed
     assert judged.reason == "60 of 4000 queries took longer than 12 s, 35 may"
+
+
+def test_every_limit_of_the_scenario_is_judged() -> None:
+    limits = Limits(
+        latency=LatencyLimit(limit_s=12), ttft=LatencyLimit(limit_s=2), tpot=LatencyLimit(limit_s=0.1)
+    )
+    fulls = {name: FullRun.of(limit, 48289, 80.5) for name, limit in limits.by_name.items()}
+    assert list(fulls) == ["latency", "ttft", "tpot"]
+    issued_s = np.linspace(0, 300, 4000)
+    good = {"latency": np.full(4000, 6.0), "ttft": np.full(4000, 1.0), "tpot": np.full(4000, 0.05)}
+    judged = judge_all(issued_s, good, 0, fulls)
+    assert judged.passed
+    assert (judged.p50_latency_s, judged.over_latency) == (6.0, 0)
+    judged = judge_all(issued_s, {**good, "ttft": np.full(4000, 2.5)}, 0, fulls)
+    assert not judged.passed
+    assert judged.reason == "ttft: 4000 of 4000 queries took longer than 2 s, 35 may"
+    assert not judge_all(issued_s, {**good, "tpot": good["tpot"] + 0.1}, 0, fulls).passed
+    assert not judge_all(issued_s, {**good, "latency": good["latency"] + 7}, 0, fulls).passed
+
+
+def test_times_of_tokens_come_from_the_request_log(tmp_path: Path) -> None:
+    log = np.zeros(2, dtype=RECORD_TYPE)
+    log["planned_ns"], log["end_ns"] = [2_000_000_000, 1_000_000_000], [6_000_000_000, 3_000_000_000]
+    log["first_ns"], log["last_ns"], log["tokens"] = [3_000_000_000, 0], [5_000_000_000, 0], [5, 1]
+    write_parquet(log, tmp_path / REQUESTS_TABLE)
+    issued_s, measured_s = read_times(tmp_path)
+    assert issued_s.tolist() == [0, 1]
+    assert {name: values.tolist() for name, values in measured_s.items()} == {
+        "latency": [2, 4],
+        "ttft": [2, 1],
+        "tpot": [0, 0.5],
+    }
 
 
 def test_the_ramp_is_not_judged() -> None:

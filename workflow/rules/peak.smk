@@ -26,7 +26,7 @@ rule search_peak:
         scenario=either(
             name
             for name, scenario in ROUND.scenarios.items()
-            if scenario.has_schedule and scenario.limits.latency
+            if scenario.has_schedule and scenario.limits.by_name
         ),
     conda:
         CLIENT_ENVIRONMENT

@@ -84,6 +84,12 @@ class Limits(Model):
     ttft: LatencyLimit | None = Field(default=None, description="From issue to the first token.")
     tpot: LatencyLimit | None = Field(default=None, description="Time per output token after the first.")
 
+    @property
+    def by_name(self) -> dict[str, LatencyLimit]:
+        """The limits that are set, by name, in the order above."""
+        named = {"latency": self.latency, "ttft": self.ttft, "tpot": self.tpot}
+        return {name: limit for name, limit in named.items() if limit is not None}
+
 
 class LatencyMetric(Model):
     """A latency percentile as a scenario's published result; lower is better."""

@@ -121,7 +121,7 @@ def _peak(
 ) -> Peak | Missing:
     """Read the first peak search; if there is none, name the first scenario that could be searched."""
     searched = [
-        name for name, rules in round_.scenarios.items() if rules.has_schedule and rules.limits.latency
+        name for name, rules in round_.scenarios.items() if rules.has_schedule and rules.limits.by_name
     ]
     if not searched:
         return Missing(f"Round {round_.name} has no scenario with a rate to search.")

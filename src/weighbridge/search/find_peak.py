@@ -36,7 +36,7 @@ def find_peak(
 
     Args:
         setup: What is measured.
-        scenario: Whose rate; it has a schedule and a latency limit.
+        scenario: Whose rate; it has a schedule and limits.
         settings: Budgets and tolerance.
         offline: run.json of the Offline performance run, whose rate is where the search starts.
         output: peak.json.
@@ -47,10 +47,10 @@ def find_peak(
         SetupError: LoadGen is not the round's, or the server does not start, or answers wrongly.
         InvalidRunError: the search was interrupted, or its budget ended before a rate was confirmed.
     """
-    if not scenario.has_schedule or scenario.limits.latency is None:
+    if not scenario.has_schedule or not scenario.limits.by_name:
         raise InputError(
-            f"scenario {scenario.name} of round {setup.round_.name} has no rate with a latency limit, and so "
-            "no peak to search for."
+            f"scenario {scenario.name} of round {setup.round_.name} has no rate with a limit, and so no peak "
+            "to search for."
         )
     offline_qps = RunRecord.read(offline).load.achieved_qps
     if offline_qps <= 0:
@@ -74,7 +74,9 @@ def find_peak(
                 step = next_step(seen, offline_qps, settings)
     if isinstance(step, GivenUp):
         raise InvalidRunError(f"no peak was found: {step.reason}. The probes are kept in {kept.folder}.")
-    peak = _peak(setup.round_, scenario.limits.latency.limit_s, settings, offline_qps, seen, step)
+    peak = _peak(
+        setup.round_, next(iter(scenario.limits.by_name.values())).limit_s, settings, offline_qps, seen, step
+    )
     write_atomic(output, peak.model_dump_json(indent=2) + "\n")
     log.info("the highest rate that a full-length run confirmed: %g queries/s", peak.peak_qps)
     return peak

@@ -1,13 +1,13 @@
 """What a short probe predicts of a full-length run. Pure mathematics over its requests."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weighbridge.client.process_group import SampleCounts
-from weighbridge.config.round import ScenarioRules
+from weighbridge.config.round import LatencyLimit
 from weighbridge.loadgen.early_stopping import max_over_latency
 
 # Latency is averaged over this many stretches of a probe; their scatter about a line gives the error of its
@@ -22,12 +22,12 @@ _CAUTION = 1.2
 
 @dataclass(frozen=True)
 class FullRun:
-    """The full-length run that a probe stands for.
+    """The full-length run that a probe stands for, and one limit that it must keep.
 
     Attributes:
         queries: How many it will issue.
         duration_s: Of its schedule.
-        limit_s: The round's latency limit.
+        limit_s: The round's limit.
         percentile: The share of queries that must keep the limit.
     """
 
@@ -37,11 +37,8 @@ class FullRun:
     percentile: float
 
     @classmethod
-    def of(cls, rules: ScenarioRules, queries: int, target_qps: float) -> "FullRun":
-        """Return the full-length run of a scenario that has a latency limit."""
-        if rules.limits.latency is None:
-            raise ValueError("a scenario without a latency limit has no peak to search for")
-        limit = rules.limits.latency
+    def of(cls, limit: LatencyLimit, queries: int, target_qps: float) -> "FullRun":
+        """Return the full-length run that must keep a limit."""
         return cls(queries, queries / target_qps, limit.limit_s, limit.percentile)
 
     def allowed(self, queries: int) -> int:
@@ -94,6 +91,31 @@ def judge(
     else:
         reason = f"{over} of {judged} queries took longer than {full.limit_s:g} s; p99 {p99:.3g} s"
     return Judgement(passed, reason, judged, over, allowed, p50, p99, growth)
+
+
+def judge_all(
+    issued_s: NDArray[np.float64],
+    measured_s: Mapping[str, NDArray[np.float64]],
+    ramp_s: float,
+    fulls: Mapping[str, FullRun],
+) -> Judgement:
+    """Judge a probe by each limit of its scenario.
+
+    Args:
+        issued_s: (n,) when each query was issued, from the first on.
+        measured_s: For each limit's name, (n,) what it limits: the latency, the time to the first token.
+        ramp_s: As for `judge`.
+        fulls: The full-length run by each limit's name, at least one.
+
+    Returns:
+        The judgement by the first limit; where another is missed, with that one's reason.
+    """
+    judgements = {name: judge(issued_s, measured_s[name], ramp_s, full) for name, full in fulls.items()}
+    first = next(iter(judgements.values()))
+    missed = [f"{name}: {judged.reason}" for name, judged in judgements.items() if not judged.passed]
+    if not missed or not first.passed:
+        return first
+    return replace(first, passed=False, reason="; ".join(missed))
 
 
 def sure_growth(issued_s: NDArray[np.float64], latency_s: NDArray[np.float64]) -> float | None:

@@ -1,6 +1,8 @@
 """One probe on a running server: a short LoadGen run, or one as long as the round demands."""
 
 import logging
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -8,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from weighbridge.client.process_group import SampleCounts
 from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.core.errors import InvalidRunError
 from weighbridge.gates.performance_checks import performance_checks
@@ -18,7 +21,7 @@ from weighbridge.records.run_record import DETAIL, REQUESTS_TABLE, RunRecord
 from weighbridge.records.search_record import Probe
 from weighbridge.run.session import Session
 from weighbridge.search.next_step import Step
-from weighbridge.search.probe_judgement import FullRun, Judgement, OverloadDetector, judge
+from weighbridge.search.probe_judgement import FullRun, Judgement, OverloadDetector, judge_all
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +47,17 @@ class Prober:
             SetupError: LoadGen does not take the settings, or the server does not come back to rest.
         """
         queries = work_size(self._round, self._scenario, Mode.PERFORMANCE, step.target_qps).samples
-        full = FullRun.of(self._scenario, queries, step.target_qps)
+        limits = self._scenario.limits.by_name
+        fulls = {name: FullRun.of(limit, queries, step.target_qps) for name, limit in limits.items()}
         count = max(1, round(step.target_qps * self._probe_s))
         if step.kind == "confirmation" or count >= queries:
-            probe = self._measure(step, number, out, label, full, queries, self._round, step.target_qps)
+            probe = self._measure(step, number, out, label, fulls, queries, self._round, step.target_qps)
         else:
             rules = probing_round(self._round, self._scenario.name, count)
             rate = (
                 step.target_qps * rate_correction(self._round, queries) / rate_correction(self._round, count)
             )
-            probe = self._measure(step, number, out, label, full, count, rules, rate)
+            probe = self._measure(step, number, out, label, fulls, count, rules, rate)
         self._session.settle()
         return probe
 
@@ -63,23 +67,26 @@ class Prober:
         number: int,
         out: Path,
         label: str,
-        full: FullRun,
+        fulls: Mapping[str, FullRun],
         count: int,
         round_: Round,
         issued_qps: float,
     ) -> Probe:
-        detector = OverloadDetector(full.limit_s, full.allowed(count))
+        # Other limits allow queries in flight, so that a count of them detects no overload.
+        full = fulls.get("latency")
+        detector = OverloadDetector(full.limit_s, full.allowed(count)) if full is not None else None
         scenario = round_.scenarios[self._scenario.name]
         issuer = LoadGenIssuer(round_, scenario, Mode.PERFORMANCE, issued_qps, label)
-        record = self._session.measure(issuer, out, lambda counts: detector(monotonic(), counts))
-        if record.load.aborted != detector.reason:
+        watch = partial(_watch, detector) if detector is not None else None
+        record = self._session.measure(issuer, out, watch)
+        if record.load.aborted != (detector.reason if detector is not None else None):
             raise InvalidRunError(
                 f"the search was ended in {out}: {record.load.aborted}; the same command continues it."
             )
-        issued_s, latency_s = _times(out)
+        issued_s, measured_s = read_times(out)
         whole = round_ is self._round
         ramp_s = 0.0 if whole else _RAMP_SHARE * self._probe_s
-        judgement = judge(issued_s, latency_s, ramp_s, full)
+        judgement = judge_all(issued_s, measured_s, ramp_s, fulls)
         passed, reason = self._verdict(record, judgement, out, whole=whole)
         return Probe(
             number=number,
@@ -88,7 +95,7 @@ class Prober:
             full_length=whole,
             passed=passed,
             reason=reason,
-            duration_s=float((issued_s + latency_s).max(initial=0.0)),
+            duration_s=float((issued_s + measured_s["latency"]).max(initial=0.0)),
             queries=record.load.issued,
             judged=judgement.judged,
             over_latency=judgement.over_latency,
@@ -143,9 +150,25 @@ def rate_correction(round_: Round, queries: int) -> float:
     return queries / float(server_schedule_s(queries, 1.0, round_.loadgen_rules.seeds.schedule)[-1])
 
 
-def _times(out: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Read when each query was issued, from the first on, and how long it took; in the order of issue."""
-    frame = pd.read_parquet(out / REQUESTS_TABLE, columns=["planned_ns", "end_ns"]).sort_values("planned_ns")
-    planned_ns = frame["planned_ns"].to_numpy()
-    latency_s = (frame["end_ns"].to_numpy() - planned_ns) / 1e9
-    return (planned_ns - planned_ns[:1].sum()) / 1e9, latency_s
+def _watch(detector: OverloadDetector, counts: SampleCounts) -> str | None:
+    return detector(monotonic(), counts)
+
+
+def read_times(out: Path) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Read when each query of a run was issued, and what limits apply to; in the order of issue.
+
+    Returns:
+        (n,) seconds from the first issue, and by a limit's name (n,) seconds: the latency, the time to the
+        first token (to the end where there was none), the time per output token after the first.
+    """
+    columns = ["planned_ns", "first_ns", "last_ns", "end_ns", "tokens"]
+    frame = pd.read_parquet(out / REQUESTS_TABLE, columns=columns).sort_values("planned_ns")
+    planned_ns, first_ns, last_ns, end_ns, tokens = (frame[name].to_numpy() for name in columns)
+    first_ns = np.where(first_ns > 0, first_ns, end_ns)
+    measured_ns = {
+        "latency": end_ns - planned_ns,
+        "ttft": first_ns - planned_ns,
+        "tpot": np.maximum(last_ns - first_ns, 0) / np.maximum(tokens - 1, 1),
+    }
+    issued_s = (planned_ns - planned_ns[:1].sum()) / 1e9
+    return issued_s, {name: values / 1e9 for name, values in measured_ns.items()}

@@ -21,8 +21,6 @@ _SPEC.loader.exec_module(rooms)
 MODULES: dict[str, Path] = rooms.modules()
 GRAPH: dict[str, set[str]] = rooms.imports()
 MAX_LINES = 300
-# The modules are on their way to their rooms; this mark goes when they have arrived.
-on_its_way = pytest.mark.xfail(reason="modules are being moved", strict=False)
 
 
 def _backward(graph: Mapping[str, set[str]]) -> set[tuple[str, str]]:
@@ -63,7 +61,6 @@ def test_no_rooms_import_each_other_in_a_circle() -> None:
     assert _circle(rooms.room_imports(GRAPH)) == []
 
 
-@on_its_way
 def test_no_modules_import_each_other_in_a_circle() -> None:
     assert _circle(GRAPH) == []
 
@@ -96,7 +93,6 @@ def test_no_two_public_types_have_the_same_name() -> None:
     assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
 
 
-@on_its_way
 def test_no_file_is_too_long_to_read_at_once() -> None:
     lengths = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}

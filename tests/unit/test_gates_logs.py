@@ -40,6 +40,18 @@ def test_the_names_of_folders_do_not_matter(tmp_path: Path) -> None:
     assert "add the logs of the accuracy run" in _text(verdict)
 
 
+def test_replaced_runs_are_not_taken_for_present_ones(tmp_path: Path) -> None:
+    write_results(tmp_path / "results", ROUND)
+    folder = write_run(tmp_path, ROUND, "server", Mode.PERFORMANCE)
+    values = detail_values(ROUND, "server", Mode.PERFORMANCE)
+    write_detail(folder / "mlperf_log_detail.txt", values | {"effective_target_qps": 21})
+    (tmp_path / "replaced").mkdir()
+    folder.parent.rename(tmp_path / "replaced" / "20261125T081503Z-server-performance")
+    assert [verdict.outcome for verdict in judge_logs(tmp_path, ROUND)] == ["VALID", "VALID"]
+    [replaced] = judge_logs(tmp_path / "replaced" / "20261125T081503Z-server-performance", ROUND)
+    assert replaced.target_qps == 21
+
+
 def test_two_runs_of_a_kind_no_logs_and_another_scenario_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no mlperf_log_detail"):
         judge_logs(tmp_path, ROUND)

@@ -7,7 +7,7 @@ from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.gates.judge import judge
 from weighbridge.loadgen.logs import read_detail
-from weighbridge.records.run_record import DETAIL, RUN_RECORD
+from weighbridge.records.run_record import DETAIL, REPLACED_FOLDER, RUN_RECORD
 from weighbridge.records.score import ACCURACY_JSON, Evaluation
 from weighbridge.records.verdict import Verdict
 
@@ -47,7 +47,8 @@ def find_runs(folder: Path, round_: Round) -> Runs:
     """
     found: Runs = {}
     # Original run folders first: they hold run.json, which copies in a submission tree lack.
-    for path in sorted(folder.rglob(DETAIL), key=lambda path: (not _recorded(path), path)):
+    logs = [path for path in folder.rglob(DETAIL) if REPLACED_FOLDER not in path.relative_to(folder).parts]
+    for path in sorted(logs, key=lambda path: (not _recorded(path), path)):
         log = read_detail(path)
         issued, test_mode = log.text("effective_scenario"), log.text("effective_test_mode")
         mode = _MODES.get(test_mode or "")

@@ -14,6 +14,7 @@ REQUESTS_TABLE = "requests.parquet"
 ERRORS_FILE = "errors.jsonl"
 TELEMETRY_FILE = "telemetry.parquet"  # measurements of the system under test during the run
 SERVER_LOG = "server.log"
+REPLACED_FOLDER = "replaced"  # of a run directory: earlier results that were made again
 # Field of the system description that the gates check: ECC must be enabled.
 ECC_MODE = "accelerator_ecc_mode"
 

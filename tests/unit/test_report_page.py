@@ -12,7 +12,7 @@ from markupsafe import Markup
 from probes import peak, probe
 from report_files import error_analysis, write_requests, write_telemetry
 
-from weighbridge.config.round import Mode, Round
+from weighbridge.config.round import LatencyLimit, Limits, MetricRules, Mode, Round
 from weighbridge.core.errors import InputError
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.report import write_report
@@ -206,6 +206,26 @@ def test_a_round_with_one_scenario_does_not_mention_another(results: Path) -> No
     offline = {"offline": ROUND.scenarios["offline"]}
     page = page_of(results, ROUND.model_copy(update={"scenarios": offline}))
     assert "Server: " not in page.words
+
+
+def test_every_gated_metric_is_shown_with_its_bounds(results: Path) -> None:
+    for scenario in ROUND.scenarios:
+        path = results / scenario / "verdict.json"
+        verdict = json.loads(path.read_text())
+        path.write_text(json.dumps(verdict | {"metrics": {"f1": 0.79, "answer_length": 0.7}}))
+    bounds = {"f1": MetricRules(floor=0.78), "answer_length": MetricRules(floor=0.5, ceiling=0.9)}
+    words = page_of(results, ROUND.model_copy(update={"metrics": bounds})).words
+    # On each scenario's card, and in its table of scores.
+    assert words.count("F10.790000floor 0.78") == 2 * len(ROUND.scenarios)
+    assert words.count("answer length0.700000floor 0.5, ceiling 0.9") == len(ROUND.scenarios)
+
+
+def test_latencies_without_a_limit_of_their_own_are_drawn(results: Path) -> None:
+    limits = {"limits": Limits(ttft=LatencyLimit(limit_s=2))}
+    scenarios = ROUND.scenarios | {"server": ROUND.scenarios["server"].model_copy(update=limits)}
+    page = page_of(results, ROUND.model_copy(update={"scenarios": scenarios}))
+    assert len(page.all("svg")) == len(page_of(results).all("svg"))
+    assert "The round has no limit for these latencies." in page.words
 
 
 def test_results_of_another_round_are_not_shown(results: Path) -> None:

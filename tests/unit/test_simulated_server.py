@@ -6,15 +6,17 @@ import weakref
 from itertools import pairwise
 from typing import cast
 
+import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.core.openai_api import Api
 from weighbridge.simulate.simulated_server import SimulatedServer, _Connection
 
 REQUESTS = (
     b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world"
-    b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"6\r\nhello \r\n5\r\nworld\r\n0\r\n\r\n"
 )
 
@@ -36,14 +38,16 @@ class Transport:
 
 
 class Server:
-    """Keeps the bodies that it is given; stands in for the real one behind a connection."""
+    """Keeps the requests that it is given; stands in for the real one behind a connection."""
 
     def __init__(self) -> None:
         self.buffer = memoryview(bytearray(1 << 12))
-        self.bodies: list[bytes] = []
+        self.requests: list[tuple[Api, bytes]] = []
 
-    def complete(self, _connection: _Connection, body: bytes) -> None:
-        self.bodies.append(body)
+    def complete(self, _connection: _Connection, api: Api, body: bytes) -> None:
+        if body == b"defect":
+            raise ZeroDivisionError
+        self.requests.append((api, body))
 
 
 def connected() -> tuple[Server, Transport, _Connection]:
@@ -65,7 +69,7 @@ def test_bodies_come_whole_however_they_arrive(cuts: list[int]) -> None:
     edges = [0, *sorted(set(cuts) - {0, len(REQUESTS)}), len(REQUESTS)]
     for start, stop in pairwise(edges):
         receive(server, connection, REQUESTS[start:stop])
-    assert server.bodies == [b"hello world", b"hello world"]
+    assert server.requests == [(Api.CHAT, b"hello world"), (Api.COMPLETIONS, b"hello world")]
 
 
 @pytest.mark.parametrize("data", [b"no HTTP at all\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"])
@@ -74,6 +78,14 @@ def test_what_is_no_request_is_refused(data: bytes) -> None:
     receive(server, connection, data)
     assert transport.written.startswith(b"HTTP/1.1 400 ")
     assert transport.closed
+
+
+def test_an_error_of_the_server_is_not_blamed_on_the_request() -> None:
+    server, transport, connection = connected()
+    with pytest.raises(httptools.HttpParserCallbackError) as caught:
+        receive(server, connection, b"POST /completions HTTP/1.1\r\nContent-Length: 6\r\n\r\ndefect")
+    assert isinstance(caught.value.__context__, ZeroDivisionError)
+    assert transport.written == b""
 
 
 def test_a_closed_connection_is_freed_without_a_garbage_collector() -> None:

@@ -54,6 +54,8 @@ class _Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, count: int) -> None:
         try:
             self._parser.feed_data(self._server.buffer[:count])
+        except httptools.HttpParserCallbackError:
+            raise  # an error in this program, not in the request
         except httptools.HttpParserError as error:
             self.reply(json.dumps({"error": {"message": str(error)}}).encode(), 400)
             self.hang_up()

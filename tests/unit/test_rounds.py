@@ -46,6 +46,24 @@ def test_a_round_may_extend_another_by_name_from_anywhere(tmp_path: Path) -> Non
         load_round(str(path))
 
 
+def test_a_category_is_chosen_beside_the_rounds_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a@b"  # the character may be a folder's
+    folder.mkdir()
+    path = folder / "round.yaml"
+    path.write_text(
+        "extends: demo\nname: two\ncategories:\n  datacenter: {}\n"
+        "  edge:\n    samples: 7\n    scenarios: {offline: {min_query_count: 7}}\n"
+    )
+    edge = load_round(f"{path}@edge")
+    assert (edge.category, edge.samples, [*edge.scenarios]) == ("edge", 7, ["offline"])
+    assert edge == load_round(str(path), "edge")
+    assert load_round(f"{path}@datacenter").samples == 512
+    with pytest.raises(InputError, match="no category is chosen; its categories are: datacenter, edge"):
+        load_round(str(path))
+    with pytest.raises(InputError, match="no category 'cloud'"):
+        load_round(f"{path}@cloud")
+
+
 def test_answers_are_limited_as_the_round_says_and_not_otherwise() -> None:
     unset, short = RequestSettings(), RequestSettings(sampling=Sampling(max_tokens=20))
     assert requests_of_round(unset, V60).sampling.max_tokens is None

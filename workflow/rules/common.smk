@@ -2,11 +2,14 @@
 
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
 Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, RUNS, SEARCHED, PEAK, CLIENT, the environments' files, ALL_CORES,
-     either(), prompt_option(), drawn()
+     pinned(), either(), prompt_option(), drawn()
 """
 
 import os
+import re
 import sys
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 
@@ -32,15 +35,28 @@ except WeighbridgeError as error:
     sys.stderr.write(f"weighbridge: {error}\n")
     sys.exit(error.exit_code)
 
-ROUND_FILE = round_file(SETTINGS.round)
-# LoadGen's seeds are compiled in, so a round may have an environment of its own for its client.
+
+def pinned(package, environment):
+    """Return the version at which an environment's file (in envs/) pins a package."""
+    text = (ROOT / "workflow" / "rules" / environment).read_text()
+    return re.search(rf"^ *- {re.escape(package)}==(\S+)", text, re.MULTILINE)[1]
+
+
+# What commands are given: a file, whose round may have categories.
+ROUND_FILE = str(round_file(SETTINGS.round))
+if ROUND.category:
+    ROUND_FILE += f"@{ROUND.category}"
+# LoadGen's seeds are compiled in, so a round may need another LoadGen than the environment of this process has.
 CLIENT_ENVIRONMENT = f"../../envs/client-{ROUND.client}.yaml"
-OWN_CLIENT = ROOT / f".venv-{ROUND.client}" / "bin" / "weighbridge"
-CLIENT = (
-    OWN_CLIENT
-    if OWN_CLIENT.is_file() and not workflow.deployment_settings.deployment_method
-    else "weighbridge"
-)
+CLIENT = "weighbridge"
+if (
+    not workflow.deployment_settings.deployment_method
+    and find_spec("mlperf_loadgen")
+    and version("mlcommons-loadgen") != pinned("mlcommons-loadgen", CLIENT_ENVIRONMENT)
+):
+    # `make setup-NAME` makes the client's own. Without it the preflight fails, and says what to install.
+    own = ROOT / f".venv-{ROUND.client}" / "bin" / "weighbridge"
+    CLIENT = str(own) if own.is_file() else CLIENT
 # A server named by a path, in a container or run by the user needs no environment of ours.
 SERVER_ENVIRONMENT = (
     "../../envs/server.yaml" if SETTINGS.server.found_by_name else CLIENT_ENVIRONMENT

@@ -8,8 +8,6 @@ A rule's only compared param is `settings`, a fingerprint (weighbridge.config.fi
 a command needs passes through uncompared(). docs/caching.md says what reruns what.
 """
 
-import re
-
 from weighbridge.config.fingerprint import VERSIONS, canonical, fingerprint, operational
 from weighbridge.core.files import sha256_of
 from weighbridge.serving.installed_adapters import adapter_of
@@ -25,12 +23,6 @@ def sha256_of_file(path):
     return (
         None if path is None or not (ROOT / path).is_file() else sha256_of(ROOT / path)
     )
-
-
-def pinned(package, environment):
-    """Return the version at which an environment's file (in envs/) pins a package."""
-    text = (ROOT / "workflow" / "rules" / environment).read_text()
-    return re.search(rf"^ *- {re.escape(package)}==(\S+)", text, re.MULTILINE)[1]
 
 
 def uncompared(value):

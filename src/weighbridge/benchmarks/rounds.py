@@ -22,12 +22,16 @@ def load_round(reference: str, category: str | None = None) -> Round:
     with the differences of that category.
 
     Args:
-        reference: NAME, BENCHMARK/NAME, or the path of a YAML file.
+        reference: NAME, BENCHMARK/NAME, or the path of a YAML file; each may end in @CATEGORY.
         category: Such as datacenter or edge; required if the round has categories.
 
     Raises:
         InputError: the round does not exist (the message lists all), or its file has a wrong value.
     """
+    named, separator, chosen = reference.rpartition("@")
+    # A file's path may contain the character, but no category does.
+    if separator and category is None and "/" not in chosen and not Path(reference).is_file():
+        reference, category = named, chosen
     path = round_file(reference)
     data = _of_category(_read_extended(path, ()), category, path)
     return _as_released(Round.parse(data, str(path)))

@@ -1,4 +1,4 @@
-"""A real browser without a window, Debian's chromium, installed where that is possible."""
+"""A headless Chromium, installed from Debian's packages if it is missing and that is possible."""
 
 import json
 import shutil
@@ -18,13 +18,13 @@ PACKAGES = ("chromium", "chromium-driver")
 
 
 class Browser:
-    """A browser that looks at one page at a time."""
+    """A browser that shows one page at a time."""
 
     def __init__(self, driver: webdriver.Chrome) -> None:
         self._driver = driver
 
     def look(self, page: Path, *, width: int, scheme: str) -> None:
-        """Open a file as a screen of so many pixels shows it, light or dark, and unfold all of it."""
+        """Open a file in a window of this width in pixels, light or dark, and open all folded parts."""
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
         self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
@@ -33,15 +33,15 @@ class Browser:
         self.ask("for (const each of document.querySelectorAll('details')) each.open = true")
 
     def ask(self, script: str) -> Any:
-        """Run a script within the page, and return what it returns."""
+        """Run a script in the page, and return its result."""
         return self._driver.execute_script(script)
 
     def complaints(self) -> list[str]:
-        """What the console said since it was last asked."""
+        """Return the console's messages since the last call."""
         return [entry["message"] for entry in self._driver.get_log("browser")]
 
     def requested(self) -> list[str]:
-        """Addresses that were asked for since this was last called."""
+        """Return the addresses that the page requested since the last call."""
         messages = [json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")]
         sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
         return [message["params"]["request"]["url"] for message in sent]
@@ -49,7 +49,7 @@ class Browser:
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """Start a browser, and stop it without a trace; skips the test where none can be had."""
+    """Start a browser, and stop it in the end; skip the test if none can be installed."""
     if any(shutil.which(name) is None for name in PROGRAMS):
         done = subprocess.run([ROOT / ".ci" / "apt-install", *PACKAGES], check=False)
         if done.returncode != 0:
@@ -59,7 +59,7 @@ def running_browser() -> Iterator[Browser]:
     for switch in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    # The driver's place is given, or selenium would look for one on the network.
+    # Without a path of the driver, selenium would download one.
     driver = webdriver.Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
     try:
         yield Browser(driver)

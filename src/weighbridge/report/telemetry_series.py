@@ -42,7 +42,12 @@ Telemetry = Mapping[tuple[str, str], TimeSeries]
 
 
 def read_telemetry(path: Path, start_ns: int, duration_s: float) -> Telemetry:
-    """Read the samples taken between a run's first issue and its last end.
+    """Read the samples taken during a run.
+
+    Args:
+        path: telemetry.parquet.
+        start_ns: Monotonic time of the run's first issue.
+        duration_s: Time from the first issue to the last end.
 
     Raises:
         InputError: the file is damaged, or has other columns.

@@ -29,22 +29,22 @@ class TreeLayout:
 
     @property
     def submitter(self) -> Path:
-        """The submitter's folder, the only folder of its division."""
+        """Return the submitter's folder, the only folder of its division."""
         return self.root / self.settings.division / self.settings.submitter
 
     @property
     def system(self) -> Path:
-        """The file of the system description."""
+        """Return the file of the system description."""
         return self.submitter / "systems" / f"{self.settings.system}.json"
 
     @property
     def sources(self) -> Path:
-        """The folder of the code that ran; it is called src, not code, from v6.0 on."""
+        """Return the folder of the code that ran; it is called src, not code, from v6.0 on."""
         return self.submitter / "src" / self.round_.benchmark
 
     @property
     def calibration(self) -> Path:
-        """The file that describes how the weights were quantised."""
+        """Return the file that describes how the weights were quantised."""
         return self.submitter / "documentation" / "calibration.md"
 
     def scenario(self, scenario: ScenarioRules) -> Path:

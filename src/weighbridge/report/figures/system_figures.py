@@ -27,7 +27,14 @@ _GIB = 2**30
 
 
 def queue(running: TimeSeries, waiting: TimeSeries, kv_usage: SeriesBand, duration_s: float) -> Figure:
-    """Return the requests running and waiting in all servers, and the use of their KV caches (0 to 1)."""
+    """Return the requests in the servers, and below them the use of the KV caches.
+
+    Args:
+        running: Requests that are being computed, sum of all servers.
+        waiting: Requests in the queues, sum of all servers.
+        kv_usage: Use of the servers' KV caches, 0 to 1.
+        duration_s: Duration of the run.
+    """
     figure, [requests, cache] = new_figure(rows=2)
     _draw_lines(requests, {"running": running, "waiting": waiting})
     requests.set_title("requests")
@@ -40,7 +47,14 @@ def queue(running: TimeSeries, waiting: TimeSeries, kv_usage: SeriesBand, durati
 
 
 def gpus(utilisation: SeriesBand, power_w: TimeSeries, memory_bytes: SeriesBand, duration_s: float) -> Figure:
-    """Return the GPUs' utilisation (0 to 1), total power in watts, and used memory in bytes each."""
+    """Return the GPUs' utilisation, power and memory, one below the other.
+
+    Args:
+        utilisation: Utilisation of the GPUs, 0 to 1.
+        power_w: Power of all GPUs together, in watts.
+        memory_bytes: Used memory of the GPUs.
+        duration_s: Duration of the run.
+    """
     figure, [busy, power, memory] = new_figure(rows=3)
     _draw_band(busy, utilisation)
     share_axis(busy)

@@ -20,7 +20,7 @@ class ScenarioPath:
 
     @property
     def scenario(self) -> str:
-        """The scenario's folder name."""
+        """Return the name of the scenario's folder."""
         return self.folder.name
 
 

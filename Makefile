@@ -101,6 +101,11 @@ schema: $(VENV)/.workflow ## Write the JSON Schemas of config.yaml and summary.j
 	python -m weighbridge.config.settings > src/weighbridge/schemas/config.schema.json
 	python -m weighbridge.report.summary > src/weighbridge/schemas/summary.schema.json
 
+.PHONY: rounds
+rounds: $(VENV)/.workflow ## Pin the submittable rounds of the release by their hashes.
+	python -m weighbridge.benchmarks.rounds > src/weighbridge/benchmarks/released_rounds.json.new
+	mv src/weighbridge/benchmarks/released_rounds.json.new src/weighbridge/benchmarks/released_rounds.json
+
 .PHONY: diagram
 diagram: $(VENV)/.workflow ## Draw the package's rooms and their imports into docs/architecture.md.
 	python docs/rooms.py

@@ -1,6 +1,7 @@
 """Find and read rounds, and compare them with the hashes that this release pins."""
 
 import json
+import sys
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
@@ -8,11 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from weighbridge.benchmarks.registry import benchmarks
-from weighbridge.config.round import Round
+from weighbridge.config.round import LatencyMetric, LoadGenRules, LoadGenScenario, Round, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
 
 _RELEASED_FILE = Path(__file__).parent / "released_rounds.json"
+# What LoadGen publishes of each scenario. Source: results.cc of LoadGen in mlcommons/inference.
+_MEASURED = {
+    LoadGenScenario.OFFLINE: ("samples/s", "tokens/s"),
+    LoadGenScenario.SERVER: ("queries/s", "samples/s", "tokens/s", "latency"),
+    LoadGenScenario.SINGLE_STREAM: ("latency",),
+}
 
 
 def load_round(reference: str, category: str | None = None) -> Round:
@@ -33,8 +40,33 @@ def load_round(reference: str, category: str | None = None) -> Round:
     if separator and category is None and "/" not in chosen and not Path(reference).is_file():
         reference, category = named, chosen
     path = round_file(reference)
+    return _as_released(_read_round(path, category))
+
+
+def _read_round(path: Path, category: str | None) -> Round:
     data = _of_category(_read_extended(path, ()), category, path)
-    return _as_released(Round.parse(data, str(path)))
+    round_ = Round.parse(data, str(path))
+    if round_.loadgen is not None:
+        for name, rules in round_.scenarios.items():
+            _check_measured(rules, round_.loadgen, f"{path}: scenarios.{name}")
+    return round_
+
+
+def _check_measured(rules: ScenarioRules, loadgen: LoadGenRules, place: str) -> None:
+    """Refuse a metric or limit that LoadGen's logs would not contain, before anything is measured."""
+    limits, metric, issued = rules.limits, rules.metric, rules.loadgen_scenario
+    if issued is None:
+        return
+    kind = "latency" if isinstance(metric, LatencyMetric) else metric
+    if kind not in _MEASURED[issued]:
+        known = ", ".join(_MEASURED[issued])
+        raise InputError(f"{place}.metric: LoadGen does not measure {kind} in {issued}, only: {known}.")
+    if limits.by_name and issued is not LoadGenScenario.SERVER:
+        raise InputError(f"{place}.limits: LoadGen checks no limits in {issued}; remove them.")
+    if (limits.ttft or limits.tpot or metric == "tokens/s") and not loadgen.token_latencies:
+        raise InputError(
+            f"{place}: has a token rate or limit, which needs loadgen.token_latencies: true; add it."
+        )
 
 
 def round_file(reference: str) -> Path:
@@ -92,13 +124,13 @@ def _of_category(data: Any, category: str | None, path: Path) -> Any:
     if not isinstance(data, dict):
         return data
     known = data.get("categories") or {}
+    common = {key: value for key, value in data.items() if key != "categories"}
     if not known and category is None:
-        return data
+        return common
     if not isinstance(known, dict) or category not in known:
         names = ", ".join(map(str, known)) or "none"
         problem = "no category is chosen" if category is None else f"there is no category '{category}'"
         raise InputError(f"{path}: {problem}; its categories are: {names}.")
-    common = {key: value for key, value in data.items() if key != "categories"}
     chosen = known[category] if isinstance(known[category], dict) else {}
     merged = _merged(common, chosen) | {"category": category}
     if isinstance(chosen.get("scenarios"), dict):
@@ -110,6 +142,25 @@ def round_digest(round_: Round) -> str:
     """Return the sha256 of a round's values; keys at their default do not count."""
     values = round_.model_dump(mode="json", exclude_defaults=True)
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def released_text() -> str:
+    """Return the content of released_rounds.json: the hash of each submittable round of this package."""
+    here = Path(__file__).parent
+    digests = {}
+    for known, path in _known_rounds():
+        if not path.is_relative_to(here):
+            continue  # of an installed package, which no release of ours pins
+        for category in _categories(path):
+            round_ = _read_round(path, category)
+            if round_.submittable:
+                digests[known if category is None else f"{known}@{category}"] = round_digest(round_)
+    return json.dumps(digests, indent=2) + "\n"
+
+
+def _categories(path: Path) -> tuple[str | None, ...]:
+    data = _read_extended(path, ())
+    return tuple(data.get("categories") or ()) or (None,)
 
 
 @cache
@@ -129,3 +180,7 @@ def _as_released(round_: Round) -> Round:
             "this release of Weighbridge: it was edited, or comes from elsewhere",
         }
     )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(released_text())

@@ -7,7 +7,11 @@ import typer
 
 RoundFile = Annotated[
     str,
-    typer.Option("--round", metavar="ROUND", help="Round: its name, such as v6.0, or the path of its file."),
+    typer.Option(
+        "--round",
+        metavar="ROUND",
+        help="Round: its name, such as v6.0, or its file; with @CATEGORY if it has any.",
+    ),
 ]
 SettingsJson = Annotated[
     str,

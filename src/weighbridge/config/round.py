@@ -137,6 +137,16 @@ class ScenarioRules(Model):
         default=True, description="True: a submission in the closed division must contain it."
     )
 
+    @model_validator(mode="after")
+    def _has_both_ordinary_runs(self) -> Self:
+        ordinary = {name: run.mode for name, run in self.runs.items() if run.compliance_test is None}
+        if ordinary != {str(mode): mode for mode in Mode}:
+            raise ValueError(
+                "runs must have 'performance' and 'accuracy', each of its own mode; "
+                "any other run is one of a compliance test"
+            )
+        return self
+
     @property
     def offline(self) -> bool:
         """Whether all samples are issued in a single query."""

@@ -26,8 +26,14 @@ def check_against_round(settings: Settings, round_: Round) -> None:
 
     Raises:
         InputError: a scenario of the round has no settings, target_qps is 'auto' in a scenario without a
-            schedule, or the round pins a prompt and no artifact provides one.
+            schedule, the round pins a prompt and no artifact provides one, it measures tokens and requests
+            are not streamed, or it has what this release cannot measure.
     """
+    _check_measurable(round_)
+    if round_.loadgen is not None and round_.loadgen.token_latencies and not settings.requests.stream:
+        raise InputError(
+            f"configuration: round {round_.name} measures times of tokens; set 'requests.stream' to true."
+        )
     for name, rules in round_.scenarios.items():
         if name not in settings.scenarios:
             raise InputError(
@@ -45,3 +51,19 @@ def check_against_round(settings: Settings, round_: Round) -> None:
             "configuration: 'artifacts': set 'reference', which contains the official prompt, or 'prompt', "
             "the path of a prompt file."
         )
+
+
+def _check_measurable(round_: Round) -> None:
+    """Refuse what a round can say and this release cannot do, before anything is measured."""
+    if round_.evidence != "loadgen":
+        raise InputError(
+            f"round {round_.name}: its evidence is of {round_.evidence}, and this release runs LoadGen only; "
+            "choose another round."
+        )
+    for scenario in round_.scenarios.values():
+        for name, run in scenario.runs.items():
+            if run.compliance_test is not None:
+                raise InputError(
+                    f"round {round_.name}: the run {scenario.name}/{name} is of the compliance test "
+                    f"{run.compliance_test}, which this release cannot make; choose a round without it."
+                )

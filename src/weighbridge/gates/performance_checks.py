@@ -73,6 +73,8 @@ class Performance:
         )
 
 
+_TTFT_KEY = "result_first_token_{:.2f}_percentile_latency_ns"
+_TPOT_KEY = "result_time_per_output_token_{:.2f}_percentile_ns"
 # LoadGen's log key of a rate, by scenario and unit. Source: results.cc in mlcommons/inference.
 _RATE_KEYS = {
     (LoadGenScenario.OFFLINE, "samples/s"): "result_samples_per_second",
@@ -110,10 +112,11 @@ def performance_checks(log: DetailLog, round_: Round, scenario: ScenarioRules) -
     _duration(gate, log, numbers, round_, scenario)
     _counts(gate, log, numbers, round_, scenario)
     _ordinary_issue(gate, log)
+    slower = _slower(numbers, scenario)
     if (limit := scenario.limits.latency) is not None:
-        slower = _slower(numbers, scenario)
         _latency(gate, log, limit, slower)
         _early_stopping(gate, numbers, limit, slower)
+    _token_latencies(gate, log, scenario, slower)
     return gate.checks
 
 
@@ -124,7 +127,8 @@ def _loadgen_result(gate: Gate, log: DetailLog, scenario: ScenarioRules) -> None
     )
     gate.equals("LoadGen's result", validity, "VALID", f"LoadGen reports: {' '.join(reason.split())}")
     flags = ["result_min_duration_met", "result_min_queries_met"]
-    if scenario.limits.latency is not None:
+    limits = scenario.limits
+    if limits.latency is not None or limits.ttft is not None or limits.tpot is not None:
         flags += ["result_perf_constraints_met", "early_stopping_met"]
     for flag in flags:
         gate.equals(flag, log.flag(flag), True, "The checks below show the measured value.")
@@ -188,6 +192,26 @@ def _latency(gate: Gate, log: DetailLog, limit: LatencyLimit, slower: str) -> No
     gate.at_most("latency limit set", limit_set, limit_s, "s", _OWN_SETTINGS)
     percentile_set = log.number("effective_target_latency_percentile")
     gate.equals("latency percentile set", percentile_set, percentile, _OWN_SETTINGS)
+
+
+def _token_latencies(gate: Gate, log: DetailLog, scenario: ScenarioRules, slower: str) -> None:
+    """Check the limits of first tokens and of the tokens after it.
+
+    Source of the keys: loadgen.cc and results.cc of LoadGen in mlcommons/inference; its log holds the
+    percentiles 50, 90, 95, 97, 99 and 99.9, and a limit of any other one cannot be met.
+    """
+    limits = scenario.limits
+    for name, limit, measured, setting in (
+        ("time to first token", limits.ttft, _TTFT_KEY, "requested_server_ttft_latency"),
+        ("time per output token", limits.tpot, _TPOT_KEY, "requested_server_tpot_latency"),
+    ):
+        if limit is None:
+            continue
+        percentile = f"{100 * limit.percentile:g}th percentile {name}"
+        value_s = _seconds(log.number(measured.format(100 * limit.percentile)))
+        gate.at_most(percentile, value_s, limit.limit_s, "s", f"Too many queries were too slow: {slower}")
+        limit_set_s = _seconds(log.number(setting))
+        gate.at_most(f"{name} limit set", limit_set_s, limit.limit_s, "s", _OWN_SETTINGS)
 
 
 def _early_stopping(gate: Gate, numbers: Performance, limit: LatencyLimit, slower: str) -> None:

@@ -57,7 +57,7 @@ def rate(per_second: float) -> str:
 
 
 def number(value: float | None, digits: int = 6) -> str:
-    """Return a number with so many significant digits and grouped thousands: 48,289 or 68.1049.
+    """Return a number with so many significant digits and grouped thousands: 13,368 or 68.1049.
 
     None, NaN and infinity become a dash.
     """
@@ -84,7 +84,7 @@ def score(value: float | None, decimals: int = 6) -> str:
 
 
 def metric_label(name: str) -> str:
-    """Return a metric's name for people: F1 for f1, tokens per sample for tokens_per_sample."""
+    """Return a metric's name for people: WER for wer, tokens per sample for tokens_per_sample."""
     return name.upper() if len(name) <= 3 else name.replace("_", " ")
 
 
@@ -118,7 +118,7 @@ def utc_time(iso: str) -> str:
 
 
 def value_text(value: bool | float | str | None, digits: int = 9) -> str:
-    """Return the value of a check or setting: true, 0.78, 48289; "-" for None.
+    """Return the value of a check or setting: true, 0.78, 13368; "-" for None.
 
     Args:
         value: The value.

@@ -37,7 +37,7 @@ class Answered:
 def read_answered(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round) -> Answered:
     """Read an accuracy run's answers and the ground truth they are compared with.
 
-    Scoring and error analysis both call this, in separate jobs. 48,289 samples take about a second, so
+    Scoring and error analysis both call this, in separate jobs. 50,000 samples take about a second, so
     no intermediate file is stored, and the report works on runs that an older release scored.
 
     Args:

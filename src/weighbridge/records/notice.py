@@ -47,4 +47,4 @@ def reason_of(of: Standing) -> str:
         return ""
     if of.not_submittable_because:
         return f"Not submittable: {of.not_submittable_because}."
-    return "These numbers show that the workflow works; they are nobody's result."
+    return "These numbers show that the workflow works; do not cite them."

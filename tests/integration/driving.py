@@ -92,7 +92,7 @@ def run_against(
     observe: Observe | None = None,
     **client: object,
 ) -> Run:
-    """Drive one run."""
+    """Run LoadGen once against the endpoints."""
     round_ = small_round(samples, duration_s=duration_s, token_latencies=token_latencies)
     issuer = LoadGenIssuer(round_, round_.scenarios[scenario], mode, target_qps)
     store = small_store(folder / "store", samples, stream=stream, padding=padding, api=api)

@@ -1,4 +1,4 @@
-"""A real HTTP endpoint that does, request by request, what a test tells it: answer, wait, fail, hang up."""
+"""A real HTTP endpoint that follows a test's script for each request: answer, wait, fail or hang up."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ Script = Callable[[int], Sequence[Step]]
 
 
 def http(body: bytes, status: int = 200, *headers: str) -> bytes:
-    """Make a whole HTTP response with a Content-Length."""
+    """Return a complete HTTP response with a Content-Length."""
     lines = [
         f"HTTP/1.1 {status} X",
         f"Content-Length: {len(body)}",
@@ -44,7 +44,7 @@ def _choice(api: Api, key: str, content: object) -> dict[str, object]:
 
 
 def completion(content: object, tokens: int | None = 3, api: Api = Api.CHAT) -> bytes:
-    """Make the body of an answer; without tokens it has no usage."""
+    """Return the body of an answer; without tokens it has no usage."""
     body: dict[str, object] = {"choices": [_choice(api, "message", content)]}
     if tokens is not None:
         body["usage"] = {"completion_tokens": tokens}
@@ -52,18 +52,18 @@ def completion(content: object, tokens: int | None = 3, api: Api = Api.CHAT) -> 
 
 
 def answer(content: object, tokens: int | None = 3, api: Api = Api.CHAT) -> list[Step]:
-    """Answer well."""
+    """Return a valid answer."""
     return [http(completion(content, tokens, api))]
 
 
 def chunked(*pieces: bytes) -> bytes:
-    """Make a response in chunked transfer coding."""
+    """Return a response in chunked transfer encoding."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
 def events(*pieces: str, tokens: int | None = 3, done: bool = True, api: Api = Api.CHAT) -> bytes:
-    """Make the events of a streamed answer."""
+    """Return the events of a streamed answer."""
     chunks: list[dict[str, object]] = [{"choices": [_choice(api, "delta", piece)]} for piece in pieces]
     if tokens is not None:
         chunks.append({"choices": [], "usage": {"completion_tokens": tokens}})
@@ -72,7 +72,7 @@ def events(*pieces: str, tokens: int | None = 3, done: bool = True, api: Api = A
 
 
 class Endpoint:
-    """Serves a script on 127.0.0.1, on a thread of its own, as a context manager.
+    """Serve a script on 127.0.0.1 in a thread of its own, as a context manager.
 
     Attributes:
         url: Base URL.

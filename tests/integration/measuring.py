@@ -1,4 +1,4 @@
-"""What tests of whole runs share: a simulated server, and `weighbridge run` against it."""
+"""Helpers for tests of whole runs: a simulated server, and `weighbridge run` against it."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ HASH = "0" * 64
 def run_command(
     folder: Path, url: str, *, samples: int, target_qps: float, duration_s: float, out: Path
 ) -> list[str]:
-    """Write what a Server performance run needs below `folder`, and its command line."""
+    """Write the inputs of a Server performance run below `folder`, and return its command line."""
     rules = {"min_duration_s": duration_s, "min_query_count": samples}
     round_file, proof = folder / "round.yaml", folder / "model.json"
     round_file.write_text(

@@ -1,4 +1,4 @@
-"""A simulated server of known speed, in a process of its own."""
+"""Start a simulated server of known speed in a process of its own."""
 
 import contextlib
 import json

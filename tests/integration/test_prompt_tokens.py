@@ -1,4 +1,4 @@
-"""Prompt lengths: pictures as transformers counts them, prompts of the demo, and those that do not fit."""
+"""Prompt lengths: images as transformers counts them, the demo's prompts, and prompts that do not fit."""
 
 import dataclasses
 from pathlib import Path
@@ -41,7 +41,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("bounds", TOKENS)
-def test_pictures_are_resized_as_the_model_does(root: Path, bounds: tuple[int, int]) -> None:
+def test_images_are_resized_as_the_model_does(root: Path, bounds: tuple[int, int]) -> None:
     counter = ChatTokenCounter.of(root / "demo" / "model")
     assert counter.factor == 32
     counter = dataclasses.replace(counter, smallest=bounds[0], largest=bounds[1])
@@ -54,7 +54,7 @@ def test_prompts_are_counted_as_the_models_processor_does(root: Path, store: Pat
     assert {sample: int(tokens[sample]) for sample in PROMPTS} == PROMPTS
 
 
-def test_prompts_that_do_not_fit_are_named_with_a_limit_that_would_do(root: Path, store: Path) -> None:
+def test_prompts_that_do_not_fit_are_named_with_a_sufficient_limit(root: Path, store: Path) -> None:
     model = root / "demo" / "model"
     fits = check_lengths(store, model, 4000, OPTION)
     assert fits is not None
@@ -68,7 +68,7 @@ def test_prompts_that_do_not_fit_are_named_with_a_limit_that_would_do(root: Path
     assert f"set --max-model-len={exactly} or more" in str(caught.value)
 
 
-def test_without_an_argument_the_models_own_limit_holds(root: Path, store: Path) -> None:
+def test_the_models_own_limit_is_the_default(root: Path, store: Path) -> None:
     found = check_lengths(store, root / "demo" / "model", None, OPTION)
     assert found is not None
     assert found.limit == 4096

@@ -1,4 +1,4 @@
-"""The simulated server, measured by our own client, against the oracle that computes its latencies."""
+"""The simulated server, measured by the load client, against its predicted latencies."""
 
 import itertools
 import socket
@@ -33,7 +33,7 @@ def measured(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
-def test_every_latency_is_as_the_oracle_computes(behaviour: Behaviour, stream: bool, tmp_path: Path) -> None:
+def test_every_latency_is_as_predicted(behaviour: Behaviour, stream: bool, tmp_path: Path) -> None:
     with simulated(behaviour) as url:
         run = run_against(
             [url],
@@ -60,7 +60,7 @@ def test_every_latency_is_as_the_oracle_computes(behaviour: Behaviour, stream: b
         assert np.corrcoef(latency_s, expected_s)[0, 1] > 0.5
 
 
-def test_shares_of_failures_arrive_as_such(tmp_path: Path) -> None:
+def test_failures_arrive_in_their_shares(tmp_path: Path) -> None:
     behaviour = Behaviour(
         failures={
             "status_429": 0.1,
@@ -139,7 +139,7 @@ def exchange(url: str, request: bytes, *more: bytes) -> bytes:
     return answer
 
 
-def test_bodies_in_chunks_and_announced_ones_are_answered_and_no_http_is_refused() -> None:
+def test_chunked_and_announced_bodies_are_answered_and_invalid_http_is_refused() -> None:
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
     with simulated(Behaviour()) as url:
         chunked = exchange(url, head + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")

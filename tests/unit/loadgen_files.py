@@ -1,4 +1,4 @@
-"""A finished run directory as LoadGen and Weighbridge leave it, for tests that read one."""
+"""Write a finished run directory with the files of LoadGen and Weighbridge, for tests that read one."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def small_round(**changes: Any) -> Round:
 
 
 def detail_values(round_: Round, scenario: str, mode: Mode) -> dict[str, Any]:
-    """The keys of a valid detail log, in LoadGen's order."""
+    """Return the keys and values of a valid detail log, in LoadGen's order."""
     rules, seeds = round_.scenarios[scenario], round_.loadgen_rules.seeds
     server, performance = scenario == "server", mode is Mode.PERFORMANCE
     values: dict[str, Any] = {
@@ -101,7 +101,7 @@ def _entry(key: str, value: Any, is_error: bool) -> dict[str, Any]:
 
 
 def record_values(round_: Round, scenario: str, mode: Mode) -> dict[str, Any]:
-    """All of a good run.json."""
+    """Return the contents of a valid run.json."""
     load = {
         "issued": 2 * round_.samples,
         "completed": 2 * round_.samples,
@@ -169,7 +169,7 @@ def write_run(results: Path, round_: Round, scenario: str, mode: Mode) -> Path:
 
 
 def write_published(folder: Path, round_: Round, f1: float = 0.788357) -> None:
-    """Write logs as a published submission of another harness holds them, one folder for each scenario.
+    """Write logs like those of another harness in a published submission, one folder per scenario.
 
     They are good runs with all that is odd in real ones: capitalised folders, no run.json, a LoadGen built
     without its repository ("NA"), messages and lists among the values, whole numbers where others have
@@ -240,14 +240,14 @@ No errors encountered during test.
 
 
 def seal(folder: Path, record: dict[str, Any]) -> None:
-    """Write run.json as a run does at its end: with the hashes of the logs as they are now."""
+    """Write run.json with the hashes of the current logs, as a run does at its end."""
     record["logs"] = {path.name: sha256_of(path) for path in folder.glob("mlperf_log_*")}
     (folder / "run.json").write_text(json.dumps(record))
     RunRecord.read(folder / "run.json")
 
 
 def evaluation_of(round_: Round, log: Path, value: float = 0.79) -> Evaluation:
-    """A score as `evaluate` would write it."""
+    """Return a score as `evaluate` writes it."""
     score = Score(samples=round_.samples, unparsable=3, metrics={"f1": value}, baselines={"f1": 0.1}, seed=1)
     return Evaluation(
         round=round_.name,
@@ -262,7 +262,7 @@ def evaluation_of(round_: Round, log: Path, value: float = 0.79) -> Evaluation:
 
 
 def write_results(results: Path, round_: Round) -> None:
-    """Write all that `assemble` reads: four runs, two scores, two verdicts."""
+    """Write everything that `assemble` reads: four runs, two scores, two verdicts."""
     for scenario in round_.scenarios:
         performance, accuracy = (write_run(results, round_, scenario, mode) for mode in Mode)
         evaluation = evaluation_of(round_, accuracy / "mlperf_log_accuracy.json")

@@ -1,4 +1,4 @@
-"""Made-up artifacts: as many samples as asked, the columns that the task reads, the same each time."""
+"""Synthetic artifacts: the number of samples, the columns that the task reads, and reproducibility."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from weighbridge.core.errors import InputError
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_catalogue_is_one_that_the_task_reads(tmp_path: Path) -> None:
+def test_the_task_reads_a_synthetic_catalogue(tmp_path: Path) -> None:
     synthesise(ArtifactKind.DATASET, 103, tmp_path / "dataset")
     truth = (
         load_benchmark("qwen3-vl-235b-a22b")
@@ -31,13 +31,13 @@ def test_the_same_number_gives_the_same_files(tmp_path: Path) -> None:
     assert describe(tmp_path / "one") == describe(tmp_path / "two")
 
 
-def test_an_empty_model_is_a_folder_of_the_right_kind_and_a_reference_is_not_made_up(tmp_path: Path) -> None:
+def test_an_empty_model_is_accepted_and_a_synthetic_reference_refused(tmp_path: Path) -> None:
     synthesise(ArtifactKind.MODEL, 1, tmp_path / "model")
     check_contents(ArtifactKind.MODEL, tmp_path / "model")
     with pytest.raises(InputError, match="cannot be synthetic"):
         synthesise(ArtifactKind.REFERENCE, 1, tmp_path / "reference")
 
 
-def test_a_made_up_artifact_has_no_other_origin() -> None:
+def test_a_synthetic_artifact_has_no_other_origin() -> None:
     with pytest.raises(InputError, match="'synthetic' excludes repo"):
         Artifact.parse({"synthetic": 5, "repo": "a/b", "revision": "0" * 40}, "artifact")

@@ -1,4 +1,4 @@
-"""The user's settings: the shipped ones load, paths start at the root, the tool keeps its arguments."""
+"""The user's settings: the shipped ones load, paths start at the root, and reserved arguments are refused."""
 
 from pathlib import Path
 
@@ -87,7 +87,9 @@ def test_no_spelling_of_a_forbidden_features_option_passes(
 
 
 @pytest.mark.parametrize(("adapter", "feature", "option"), FORBIDDING)
-def test_what_no_round_forbids_may_be_compared(adapter: str, feature: ServerFeature, option: str) -> None:
+def test_features_that_no_round_forbids_can_be_enabled(
+    adapter: str, feature: ServerFeature, option: str
+) -> None:
     chosen = server(option, adapter=adapter)
     check_arguments(chosen, ())
     check_arguments(chosen, [other for other in ServerFeature if other is not feature])
@@ -138,7 +140,7 @@ def test_endpoints_are_urls_without_credentials(url: str) -> None:
         ServerSettings.parse({"model_name": "m", "endpoints": [url]}, "server")
 
 
-def test_an_error_names_place_key_value_and_wish() -> None:
+def test_an_error_names_file_key_value_and_bound() -> None:
     with pytest.raises(InputError) as caught:
         ServerSettings.parse({"model_name": "m", "gpus": -1}, "config.yaml")
     assert str(caught.value) == "config.yaml: 'gpus' is -1: input should be greater than or equal to 0."
@@ -155,7 +157,7 @@ def test_an_error_names_place_key_value_and_wish() -> None:
         ({"gpus": 8, "replicas": 4, "tensor_parallel_size": 4}, "need 16 GPUs, and 'gpus' is 8"),
     ],
 )
-def test_servers_that_do_not_fit_together(values: dict[str, object], sentence: str) -> None:
+def test_contradicting_server_settings_are_refused(values: dict[str, object], sentence: str) -> None:
     with pytest.raises(InputError) as caught:
         ServerSettings.parse({"model_name": "m"} | values, "server")
     assert sentence in str(caught.value)

@@ -1,4 +1,4 @@
-"""From an accuracy log to accuracy.txt and accuracy.json."""
+"""Scoring an accuracy log: accuracy.txt and accuracy.json."""
 
 import hashlib
 import json
@@ -50,7 +50,7 @@ def _write_answers(logs: Path, answers: list[str]) -> None:
     (logs / "mlperf_log_accuracy.json").write_text(json.dumps(records))
 
 
-def test_the_files_say_the_score_once_for_the_checker_and_in_full(inputs: dict[str, Path]) -> None:
+def test_accuracy_txt_is_for_the_checker_and_accuracy_json_complete(inputs: dict[str, Path]) -> None:
     evaluation = evaluate(**inputs, round_=ROUND)
     # Matched levels 2 + 1 + 0 + 0, predicted 2 + 2 + 1 + 2, true 8.
     precision, recall = 3 / 7, 3 / 8
@@ -66,7 +66,7 @@ def test_the_files_say_the_score_once_for_the_checker_and_in_full(inputs: dict[s
     assert evaluation.log_sha256 == hashlib.sha256(log).hexdigest()
 
 
-def test_a_demonstration_says_so_in_accuracy_txt(inputs: dict[str, Path]) -> None:
+def test_accuracy_txt_of_a_demonstration_is_marked(inputs: dict[str, Path]) -> None:
     evaluate(**inputs, round_=ROUND)
     assert "not a submittable result" in (inputs["output"] / "accuracy.txt").read_text()
     evaluate(**inputs, round_=ROUND.model_copy(update={"submittable": True}))
@@ -81,7 +81,7 @@ def test_scoring_twice_writes_the_same_bytes(inputs: dict[str, Path]) -> None:
     assert written[0] == written[1]
 
 
-def test_nothing_is_written_where_nothing_may_be_scored(inputs: dict[str, Path]) -> None:
+def test_nothing_is_written_if_scoring_is_refused(inputs: dict[str, Path]) -> None:
     _write_answers(inputs["logs"], ["{}"] * 3)
     with pytest.raises(InputError, match="1 of 4 samples have no answer"):
         evaluate(**inputs, round_=ROUND)

@@ -1,4 +1,4 @@
-"""The gates: valid runs pass, each single defect is caught by its own check, and names a remedy."""
+"""The gates: valid runs pass, and each single defect fails its own check, which names a remedy."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -141,7 +141,7 @@ def test_each_defect_of_an_accuracy_log_is_caught(
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-def test_errors_that_loadgen_only_mentions_count(runs: Callable[..., Verdict], mode: Mode) -> None:
+def test_errors_logged_by_loadgen_fail_the_run(runs: Callable[..., Verdict], mode: Mode) -> None:
     verdict = runs(mode=mode, errors=("The SUT was slow",))
     assert _failed(verdict) == {"LoadGen errors"}
     assert "The SUT was slow" in (verdict.failed[0].remedy or "")
@@ -156,7 +156,7 @@ def test_errors_that_loadgen_only_mentions_count(runs: Callable[..., Verdict], m
         (0.7823969, {"checker": False, "rules": False, "exact": False}),
     ],
 )
-def test_the_strictest_reading_gates_and_all_are_told(
+def test_the_strictest_reading_gates_and_all_are_reported(
     runs: Callable[..., Verdict], value: float, passed: dict[str, bool]
 ) -> None:
     verdict = runs(value=value)
@@ -164,7 +164,7 @@ def test_the_strictest_reading_gates_and_all_are_told(
     assert _failed(verdict) == (set() if passed["exact"] else {"f1"})
 
 
-def test_an_offline_run_that_is_too_short_says_which_target_to_set(runs: Callable[..., Verdict]) -> None:
+def test_a_short_offline_run_names_a_sufficient_target(runs: Callable[..., Verdict]) -> None:
     verdict = runs(
         "offline", detail={"result_max_latency_ns": 9_999_999_999, "result_samples_per_second": 120}
     )
@@ -186,7 +186,7 @@ def test_each_defect_of_an_offline_log_is_caught(
     assert name in _failed(runs("offline", detail=defect))
 
 
-def test_too_few_queries_for_any_proof_are_said_so(runs: Callable[..., Verdict]) -> None:
+def test_too_few_queries_for_early_stopping_fail(runs: Callable[..., Verdict]) -> None:
     detail = {"result_query_count": 400, "result_overlatency_query_count": 0}
     check = next(check for check in runs(detail=detail).failed if check.name == "early stopping")
     assert check.limit == ">= 459 queries"
@@ -252,7 +252,7 @@ def test_each_defect_of_a_record_is_caught(tmp_path: Path, key: str, value: obje
     assert _failed(_judge(tmp_path, "offline")) == {name}
 
 
-def test_what_only_run_json_tells_is_unknown_without_it(tmp_path: Path) -> None:
+def test_checks_of_run_json_are_unknown_without_it(tmp_path: Path) -> None:
     for mode in Mode:
         (write_run(tmp_path, ROUND, "offline", mode) / "run.json").unlink()
     verdict = _judge(tmp_path, "offline")
@@ -260,7 +260,7 @@ def test_what_only_run_json_tells_is_unknown_without_it(tmp_path: Path) -> None:
     assert {"failed requests", "same code", "same LoadGen"} <= {check.name for check in verdict.unknown}
 
 
-def test_a_verdict_survives_its_file(runs: Callable[..., Verdict], tmp_path: Path) -> None:
+def test_a_verdict_is_read_as_it_was_written(runs: Callable[..., Verdict], tmp_path: Path) -> None:
     verdict = runs(detail={"num_errors": 1, "effective_accuracy_log_probability": 1e-05})
     write_verdict(verdict, tmp_path / "verdict.json")
     assert Verdict.read(tmp_path / "verdict.json") == verdict
@@ -288,7 +288,7 @@ def test_an_unreadable_score_in_accuracy_txt_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scenario", ["offline", "server"])
-def test_logs_as_another_harness_published_them_fail_nothing(tmp_path: Path, scenario: str) -> None:
+def test_logs_of_another_harness_fail_no_check(tmp_path: Path, scenario: str) -> None:
     write_published(tmp_path, ROUND)
     folder = tmp_path / ROUND.scenarios[scenario].folder
     verdict = judge(
@@ -325,7 +325,7 @@ def test_a_published_score_below_the_floor_fails(tmp_path: Path) -> None:
     ("scenario", "rate", "f1", "queries"),
     [("offline", 43.7662, 0.788493, 96578), ("server", 38.0313, 0.788357, 48289)],
 )
-def test_the_published_result_fails_nothing(scenario: str, rate: float, f1: float, queries: int) -> None:
+def test_the_published_result_fails_no_check(scenario: str, rate: float, f1: float, queries: int) -> None:
     folder = PUBLISHED / scenario.loadgen_name
     verdict = judge(
         performance=folder / "performance" / "run_1",

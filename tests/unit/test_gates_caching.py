@@ -1,4 +1,4 @@
-"""Prefix caching must be known to be off, which a demonstration may leave open; hits are never valid."""
+"""Prefix caching must be reported as off, except in a demonstration; cache hits are never valid."""
 
 from pathlib import Path
 
@@ -45,13 +45,15 @@ def _check(
         ),
     ],
 )
-def test_a_real_round_wants_to_know(tmp_path: Path, server: dict[str, object], passed: bool | None) -> None:
+def test_a_submittable_round_requires_caching_reported_off(
+    tmp_path: Path, server: dict[str, object], passed: bool | None
+) -> None:
     check = _check(tmp_path, True, **server)
     assert check is not None
     assert check.passed is passed
 
 
-def test_a_demonstration_may_leave_it_open_but_not_on(tmp_path: Path) -> None:
+def test_a_demonstration_accepts_unknown_but_not_enabled_caching(tmp_path: Path) -> None:
     assert _check(tmp_path / "unknown", False, prefix_caching="unknown") is None
     check = _check(tmp_path / "on", False, prefix_caching="on")
     assert check is not None
@@ -73,12 +75,12 @@ def test_a_hit_of_the_prefix_cache_is_never_valid(tmp_path: Path, submittable: b
     assert "--no-enable-prefix-caching" in check.remedy
 
 
-def test_no_hits_pass(tmp_path: Path) -> None:
+def test_zero_hits_pass(tmp_path: Path) -> None:
     check = _hits(tmp_path, 0)
     assert check is not None
     assert check.passed
 
 
-def test_what_no_server_tells_is_not_asked_of_old_records(tmp_path: Path) -> None:
+def test_records_without_hit_counts_have_no_check_of_hits(tmp_path: Path) -> None:
     assert _hits(tmp_path / "silent", None) is None
     assert _check(tmp_path / "old", True, "prefix-cache hits") is None

@@ -1,4 +1,4 @@
-"""`gate --logs`: anyone's logs, found by what they say, judged and printed."""
+"""`gate --logs`: logs of any origin are found by their contents, judged and printed."""
 
 import io
 import shutil
@@ -33,14 +33,14 @@ def test_a_run_directory_of_our_own_is_valid_in_both_scenarios(tmp_path: Path) -
     ]
 
 
-def test_the_names_of_folders_do_not_matter(tmp_path: Path) -> None:
+def test_runs_are_found_under_any_folder_name(tmp_path: Path) -> None:
     shutil.move(write_run(tmp_path / "a", ROUND, "server", Mode.PERFORMANCE), tmp_path / "x")
     [verdict] = judge_logs(tmp_path / "x", ROUND)
     assert (verdict.scenario, verdict.outcome) == ("server", "UNPROVEN")
     assert "add the logs of the accuracy run" in _text(verdict)
 
 
-def test_replaced_runs_are_not_taken_for_present_ones(tmp_path: Path) -> None:
+def test_replaced_runs_are_ignored(tmp_path: Path) -> None:
     write_results(tmp_path / "results", ROUND)
     folder = write_run(tmp_path, ROUND, "server", Mode.PERFORMANCE)
     values = detail_values(ROUND, "server", Mode.PERFORMANCE)
@@ -52,7 +52,7 @@ def test_replaced_runs_are_not_taken_for_present_ones(tmp_path: Path) -> None:
     assert replaced.target_qps == 21
 
 
-def test_two_runs_of_a_kind_no_logs_and_another_scenario_are_refused(tmp_path: Path) -> None:
+def test_duplicate_runs_missing_logs_and_foreign_scenarios_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no mlperf_log_detail"):
         judge_logs(tmp_path, ROUND)
     folder = write_run(tmp_path, ROUND, "server", Mode.PERFORMANCE)
@@ -77,7 +77,7 @@ def test_two_runs_of_a_kind_no_logs_and_another_scenario_are_refused(tmp_path: P
         ({"result_overlatency_query_count": 40, "result_completed_samples_per_sec": 15.0}, 14.25),
     ],
 )
-def test_the_next_target_of_a_server_run(
+def test_the_suggested_target_of_a_server_run(
     tmp_path: Path, changes: dict[str, object], suggested: float | None
 ) -> None:
     folder = write_run(tmp_path, ROUND, "server", Mode.PERFORMANCE)
@@ -88,7 +88,7 @@ def test_the_next_target_of_a_server_run(
         assert f"target_qps {suggested:g} instead of 20" in _text(verdict)
 
 
-def test_the_early_stopping_test_is_told_in_numbers(tmp_path: Path) -> None:
+def test_early_stopping_is_reported_with_its_counts(tmp_path: Path) -> None:
     folder = write_run(tmp_path, ROUND, "server", Mode.PERFORMANCE)
     late = detail_values(ROUND, "server", Mode.PERFORMANCE) | {"result_overlatency_query_count": 10}
     write_detail(folder / "mlperf_log_detail.txt", late)
@@ -99,7 +99,7 @@ def test_the_early_stopping_test_is_told_in_numbers(tmp_path: Path) -> None:
     assert "Passing would take 810 further on-time queries" in " ".join(text.split())
 
 
-def test_logs_as_another_harness_published_them_are_found_and_printed(tmp_path: Path) -> None:
+def test_logs_of_another_harness_are_found_and_printed(tmp_path: Path) -> None:
     write_published(tmp_path, ROUND)
     offline, server = judge_logs(tmp_path, ROUND)
     assert (offline.outcome, offline.failed, server.outcome, server.failed) == (
@@ -116,7 +116,7 @@ def test_logs_as_another_harness_published_them_are_found_and_printed(tmp_path: 
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="needs the published result in ../shared/data")
-def test_the_published_result_is_told_as_it_was_published() -> None:
+def test_the_published_result_is_printed_with_its_figures() -> None:
     offline, server = judge_logs(PUBLISHED, load_round("v6.0"))
     assert (offline.outcome, offline.failed, server.outcome, server.failed) == (
         "UNPROVEN",

@@ -1,4 +1,4 @@
-"""The extractor against a stand-in of the reference: what it reads is what running the stand-in gives.
+"""The prompt's extractor against a stand-in of the reference: it reads what running the stand-in returns.
 
 The stand-in is imported here, and only here, to have the truth to compare with.
 """
@@ -149,7 +149,9 @@ def sources(tmp_path: Path) -> tuple[str, str]:
     )
 
 
-def test_what_is_read_is_what_running_it_gives(tmp_path: Path, sources: tuple[str, str]) -> None:
+def test_the_extracted_prompt_equals_that_of_the_running_code(
+    tmp_path: Path, sources: tuple[str, str]
+) -> None:
     task, schema = sources
     prompt = extract(task, schema, PLACEHOLDERS)
     assert not (tmp_path / "tripwire").exists(), "the reference was run"
@@ -171,7 +173,7 @@ def test_what_is_read_is_what_running_it_gives(tmp_path: Path, sources: tuple[st
 )
 @example(system="", user="", docstring="0", class_docstring="\x85")
 @example(system="", user="", docstring="\x85", class_docstring=" ")
-def test_any_text_is_read_as_python_reads_it(
+def test_any_string_literal_is_read_as_python_reads_it(
     tmp_path: Path, system: str, user: str, docstring: str, class_docstring: str
 ) -> None:
     def literal(text: str) -> str:
@@ -214,7 +216,7 @@ def test_any_text_is_read_as_python_reads_it(
         ("weight: float", "weight: float = 1.0", "no plain field"),
     ],
 )
-def test_a_reference_of_another_build_is_refused(
+def test_a_reference_of_another_structure_is_refused(
     sources: tuple[str, str], old: str, new: str, says: str
 ) -> None:
     task, schema = sources
@@ -250,7 +252,9 @@ def pins_of(prompt: Prompt) -> dict[str, str]:
     return {"system": system, "user": user}
 
 
-def test_the_pinned_prompt_is_written(tmp_path: Path, proven: Proof, sources: tuple[str, str]) -> None:
+def test_a_prompt_with_the_pinned_hash_is_written(
+    tmp_path: Path, proven: Proof, sources: tuple[str, str]
+) -> None:
     expected = extract(*sources, PLACEHOLDERS)
     out = tmp_path / "prompt.json"
     assert extract_official(proven, pins_of(expected), out) == expected

@@ -1,4 +1,4 @@
-"""The request store: the bytes that the reference's client sends, whole or not at all."""
+"""The request store: it contains the bytes that the reference's client sends, and is written atomically."""
 
 import io
 import json
@@ -26,7 +26,7 @@ from weighbridge.requests.store import RequestStore, StoreManifest, StoreOrigin,
 PROMPT = {"system": "Answer ü.", "user": "Title @TITLE@, text @DESC@, candidates @CATS@"}
 
 
-def picture(form: str, *, turned: bool = False) -> bytes:
+def image(form: str, *, turned: bool = False) -> bytes:
     image = Image.effect_noise((40, 30), 80).convert("RGB")
     exif = Image.Exif()
     if turned:
@@ -40,7 +40,7 @@ def row(number: int) -> dict[str, Any]:
     return {
         "product_title": f"Schuh {number} 🥾",
         "product_description": '"quoted"\n\u2028 and \x00',
-        "product_image": {"bytes": picture("JPEG" if number % 2 else "PNG"), "path": None},
+        "product_image": {"bytes": image("JPEG" if number % 2 else "PNG"), "path": None},
         "potential_product_categories": ["A > B", "it's"],
         "ground_truth_category": "A > B",
         "ground_truth_brand": "x",
@@ -128,8 +128,8 @@ def _prompt() -> Any:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-def test_a_picture_is_reencoded_as_the_reference_does(form: str) -> None:
-    original = picture(form)
+def test_an_image_is_reencoded_as_the_reference_does(form: str) -> None:
+    original = image(form)
     decoded = DatasetsImage().decode_example({"bytes": original, "path": None})
     buffer = io.BytesIO()
     decoded.save(buffer, format=decoded.format)
@@ -138,14 +138,14 @@ def test_a_picture_is_reencoded_as_the_reference_does(form: str) -> None:
     assert _decoded(content) == buffer.getvalue()
 
 
-def test_a_turned_picture_is_put_upright() -> None:
-    url = image_url(picture("JPEG", turned=True), "reencode")
+def test_a_rotated_image_is_turned_upright() -> None:
+    url = image_url(image("JPEG", turned=True), "reencode")
     with Image.open(io.BytesIO(_decoded(url.partition(",")[2]))) as upright:
         assert upright.size == (30, 40)
 
 
 def test_the_original_can_be_passed_through() -> None:
-    original = picture("JPEG")
+    original = image("JPEG")
     assert _decoded(image_url(original, "original").partition(",")[2]) == original
 
 
@@ -177,7 +177,7 @@ def test_a_store_holds_every_sample_in_the_order_of_the_splits(dataset: Path, tm
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_a_store_is_the_same_however_many_build_it(dataset: Path, tmp_path: Path) -> None:
+def test_a_store_does_not_depend_on_the_number_of_processes(dataset: Path, tmp_path: Path) -> None:
     one = build(dataset, tmp_path / "one", processes=1)
     assert one == build(dataset, tmp_path / "three", processes=3)
 
@@ -187,7 +187,7 @@ def test_another_number_of_samples_is_refused(dataset: Path, tmp_path: Path) -> 
         build(dataset, tmp_path / "store", expected_samples=151)
 
 
-def test_a_picture_that_cannot_be_read_names_its_sample(dataset: Path, tmp_path: Path) -> None:
+def test_an_undecodable_image_names_its_sample(dataset: Path, tmp_path: Path) -> None:
     rows = [row(number) for number in range(50)]
     rows[7]["product_image"]["bytes"] = b"GIF89a"
     pq.write_table(pa.Table.from_pylist(rows), dataset / "data" / "test-00000-of-00001.parquet")
@@ -202,7 +202,7 @@ def tiny_store(out: Path, bodies: list[bytes]) -> None:
 
 
 @given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=30))
-def test_bodies_come_back_as_they_went_in(bodies: list[bytes]) -> None:
+def test_bodies_are_read_as_they_were_written(bodies: list[bytes]) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -217,7 +217,7 @@ def test_a_new_store_replaces_the_old_one(tmp_path: Path) -> None:
     assert bytes(RequestStore.open(tmp_path / "store").body(1)) == b"er"
 
 
-def test_a_store_that_was_interrupted_leaves_the_old_one(tmp_path: Path) -> None:
+def test_an_interrupted_build_keeps_the_old_store(tmp_path: Path) -> None:
     def broken() -> Any:
         yield b"new"
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Rounds as data: what one takes over from another, and what LoadGen carries of it."""
+"""Rounds as data: rounds that extend others, categories, and the seeds that LoadGen contains."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_a_rehearsal_keeps_every_constant_of_its_round(rehearsal: str, real: obj
     assert round_.model_dump(exclude=changed) == real.model_dump(exclude=changed)  # type: ignore[attr-defined]
 
 
-def test_the_installed_loadgen_is_asked_for_the_seeds_it_uses() -> None:
+def test_the_installed_loadgen_has_the_rounds_seeds() -> None:
     assert carried_seeds(V60.loadgen_rules.model) == V60.loadgen_rules.seeds
 
 
@@ -46,7 +46,7 @@ def test_a_round_may_extend_another_by_name_from_anywhere(tmp_path: Path) -> Non
         load_round(str(path))
 
 
-def test_a_category_is_chosen_beside_the_rounds_name(tmp_path: Path) -> None:
+def test_a_category_is_chosen_in_addition_to_the_round(tmp_path: Path) -> None:
     folder = tmp_path / "a@b"  # the character may be a folder's
     folder.mkdir()
     path = folder / "round.yaml"
@@ -64,7 +64,7 @@ def test_a_category_is_chosen_beside_the_rounds_name(tmp_path: Path) -> None:
         load_round(f"{path}@cloud")
 
 
-def test_answers_are_limited_as_the_round_says_and_not_otherwise() -> None:
+def test_the_answers_limit_is_the_rounds() -> None:
     unset, short = RequestSettings(), RequestSettings(sampling=Sampling(max_tokens=20))
     assert requests_of_round(unset, V60).sampling.max_tokens is None
     assert requests_of_round(unset, V61).sampling.max_tokens == 150

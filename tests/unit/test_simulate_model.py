@@ -73,7 +73,7 @@ def test_service_times_follow_their_distribution(behaviour: Behaviour, mean_s: f
     assert (again != times_s).all() == (behaviour.distribution != "constant")
 
 
-def test_shares_are_kept() -> None:
+def test_shares_of_failures_and_right_answers_are_met() -> None:
     outcome = OutcomeDraws(Behaviour(right=0.8, failures={"hang": 0.1, "status_500": 0.05}))
     keys = [body_hash(body) for body in BODIES]
     failures = [outcome.failure(key) for key in keys]

@@ -1,4 +1,4 @@
-"""Early stopping, percentiles and intervals: known values, and what must hold for every count."""
+"""Early stopping, percentiles and intervals: reference values, and properties for every count."""
 
 from math import comb
 
@@ -53,7 +53,9 @@ def test_the_probability_is_the_binomial_sum(over: int, further: int, percentile
 
 @settings(max_examples=50)
 @given(st.integers(0, 3000), st.sampled_from([0.9, 0.95, 0.99, 0.999]), st.sampled_from([0.9, 0.99]))
-def test_min_queries_is_the_edge(over: int, percentile: float, confidence: float) -> None:
+def test_min_queries_is_the_smallest_sufficient_number(
+    over: int, percentile: float, confidence: float
+) -> None:
     least = min_queries(over, percentile, confidence)
     assert few_over_probability(over, least, percentile) < 1 - confidence
     assert few_over_probability(over, least - 1, percentile) >= 1 - confidence
@@ -68,7 +70,7 @@ def test_max_over_latency_and_min_queries_agree(queries: int) -> None:
 
 
 @given(st.integers(0, 500), st.integers(1, 60_000))
-def test_missing_queries_are_just_enough(over: int, queries: int) -> None:
+def test_missing_queries_are_exactly_sufficient(over: int, queries: int) -> None:
     missing = missing_queries(over, queries)
     assert missing >= 0
     assert (missing == 0) == (queries >= min_queries(over))
@@ -89,7 +91,7 @@ def test_no_values_have_no_percentile() -> None:
 
 
 @pytest.mark.parametrize(("right", "seed"), [(0.5, 1), (0.78, 2), (0.97, 3)])
-def test_the_interval_of_a_ratio_is_the_bootstraps(right: float, seed: int) -> None:
+def test_the_interval_of_a_ratio_agrees_with_the_bootstrap(right: float, seed: int) -> None:
     random = np.random.default_rng(seed)
     levels = random.integers(1, 8, size=2000)
     wholes = (levels + np.maximum(1, levels + random.integers(-1, 2, size=2000))).astype(np.float64)
@@ -100,14 +102,14 @@ def test_the_interval_of_a_ratio_is_the_bootstraps(right: float, seed: int) -> N
     assert found == pytest.approx((low, high), abs=0.06 * (high - low))
 
 
-def test_the_interval_of_a_share_is_the_normal_one() -> None:
+def test_the_interval_of_a_share_is_the_normal_interval() -> None:
     hits = np.repeat([1.0, 0.0], [300, 700])
     margin = 1.959964 * (0.3 * 0.7 / 999) ** 0.5
     assert ratio_interval(hits, np.ones(1000)) == pytest.approx((0.3 - margin, 0.3 + margin))
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=40))
-def test_an_interval_holds_its_ratio(samples: list[tuple[int, int]]) -> None:
+def test_an_interval_contains_its_ratio(samples: list[tuple[int, int]]) -> None:
     parts = np.array([min(pair) for pair in samples], dtype=np.float64)
     wholes = np.array([pair[1] for pair in samples], dtype=np.float64)
     low, high = ratio_interval(parts, wholes)

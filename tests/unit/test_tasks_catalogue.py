@@ -57,7 +57,7 @@ def messages_of(row: dict[str, Any]) -> list[dict[str, Any]]:
     return TASK.prompt_of(row | image, RequestSettings(picture="original"))
 
 
-def test_messages_have_the_text_before_the_picture() -> None:
+def test_messages_have_the_text_before_the_image() -> None:
     system, user = messages_of(PRODUCT)
     url = f"data:image/PNG;base64,{base64.b64encode(PNG).decode()}"
     assert system == {"role": "system", "content": "Classify."}
@@ -70,7 +70,7 @@ def test_messages_have_the_text_before_the_picture() -> None:
     ]
 
 
-def test_placeholders_within_a_product_stay_as_they_are() -> None:
+def test_placeholders_within_a_products_text_are_not_replaced() -> None:
     row = PRODUCT | {"product_title": r"@DESC@ \1 @CATS@"}
     assert messages_of(row)[1]["content"][0]["text"] == r"@DESC@ \1 @CATS@|Holds tea|['A > B']"
 
@@ -118,7 +118,7 @@ def test_an_unreadable_answer_is_wrong_at_every_level_of_its_truth() -> None:
     assert score.metrics["brand"] == 0.5
 
 
-def test_the_random_parts_of_a_score_repeat() -> None:
+def test_the_random_parts_of_a_score_are_reproducible() -> None:
     truth = _truth(*[("A > B", f"brand {i}", i % 3 == 0) for i in range(200)])
     first, second = (TASK.score(truth, ["?"] * 200) for _ in range(2))
     assert first == second
@@ -157,7 +157,7 @@ _PRODUCTS = st.tuples(_PATHS, st.sampled_from(["Acme", "Zed"]), st.booleans())
 
 
 @given(st.lists(st.tuples(_PRODUCTS, _PRODUCTS | st.none()), min_size=1, max_size=30))
-def test_what_the_samples_gain_adds_up_to_the_score(pairs: list[tuple[tuple, tuple | None]]) -> None:
+def test_the_samples_gains_add_up_to_the_score(pairs: list[tuple[tuple, tuple | None]]) -> None:
     truth = _truth(*(true for true, _ in pairs))
     answers = ["?" if said is None else _answer(*said) for _, said in pairs]
     score, divided = TASK.score(truth, answers), TASK.per_sample(truth, answers)

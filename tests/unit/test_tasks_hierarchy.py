@@ -1,4 +1,4 @@
-"""Hierarchical F1: reference values, and the vectorised form against a plain one."""
+"""Hierarchical F1: reference values, and the vectorised form against a plain loop."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ def _plain(predicted: str, true: str) -> tuple[int, int, int]:
 
 
 @given(_PAIRS)
-def test_every_sample_is_compared_as_a_plain_loop_would(pairs: list[tuple[str, str]]) -> None:
+def test_the_vectorised_overlap_equals_a_plain_loop(pairs: list[tuple[str, str]]) -> None:
     predicted, true = zip(*pairs, strict=True)
     result = overlap(predicted, true)
     expected = [_plain(*pair) for pair in pairs]
@@ -44,7 +44,7 @@ def test_case_counts_and_blanks_around_a_level_do_not() -> None:
     assert overlap(["A  >  B "], ["A > B"]).matched.tolist() == [2]
 
 
-def test_an_endless_prediction_costs_precision_and_no_memory() -> None:
+def test_a_very_deep_prediction_costs_precision_and_no_memory() -> None:
     result = overlap([" > ".join(["A"] * 100_000)] + ["A"] * 1000, ["A"] * 1001)
     assert result.recall == 1
     assert result.precision == 1001 / 101_000

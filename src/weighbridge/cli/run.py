@@ -139,7 +139,7 @@ def run(
     # What was made from the run that goes, goes with it: the verdict is of both runs, the score of one.
     judged = (VERDICT, ACCURACY_TEXT, ACCURACY_JSON) if mode is Mode.ACCURACY else (VERDICT,)
     stale = [out.parent / name for name in judged]
-    with replacing(replaced, f"{scenario}-{mode}", out, stale=stale):
+    with replacing(replaced, f"{scenario}-{out.name}", out, stale=stale):
         execute(setup, issuer, out, reporting)
 
 

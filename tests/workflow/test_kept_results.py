@@ -1,0 +1,49 @@
+"""The code accepts the finished results of its last release: in a kept example there is nothing to do."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import yaml
+from driver import Workflow
+from small_run import DONE, ROOT
+
+KEPT = Path(__file__).parent / "fixtures" / "finished.tar.xz"
+REMEDY = (
+    "Users' finished results would be made again by this code. If no version in "
+    "src/weighbridge/config/fingerprint.py was raised, a fingerprint has changed by accident: compare the "
+    "params in the plan below, and give a new field a default. If a version was raised on purpose, write it "
+    "into CHANGELOG.md and run `make kept-results`."
+)
+
+
+def unpacked(directory: Path) -> dict[str, object]:
+    with tarfile.open(KEPT) as archive:
+        archive.extractall(directory, filter="data")
+    settings: dict[str, object] = yaml.safe_load((directory / "settings.yaml").read_text())
+    return settings
+
+
+def test_the_kept_results_are_accepted(tmp_path: Path) -> None:
+    settings = unpacked(tmp_path / "run")
+    answer = Workflow(ROOT, tmp_path / "run")("-n", "submission", **settings)
+    assert answer.code == 0, answer.text
+    assert DONE in answer.text, f"{REMEDY}\n\n{answer.text}"
+
+
+def test_a_plan_would_notice_a_change(tmp_path: Path) -> None:
+    settings = unpacked(tmp_path / "run")
+    scenarios = {"offline": {"target_qps": 41}, "server": {"target_qps": 50}}
+    answer = Workflow(ROOT, tmp_path / "run")("-n", "submission", **(settings | {"scenarios": scenarios}))
+    assert answer.text.count("rule benchmark:") == 2
+
+
+def test_no_fingerprint_names_a_place_of_the_machine_that_made_it(tmp_path: Path) -> None:
+    unpacked(tmp_path / "run")
+    records = list((tmp_path / "run" / ".snakemake" / "metadata").iterdir())
+    assert len(records) > 20
+    for record in records:
+        content = json.loads(record.read_text())
+        assert not any(path.startswith("/") for path in content["input"])
+        # Of the artifacts' and programs' paths none is absolute.
+        assert not any('"/' in param for param in content["params"]), content["params"]

@@ -204,7 +204,7 @@ def test_a_compliance_run_stands_beside_the_ordinary_ones_and_is_not_taken_for_o
     runs = round_.scenario("offline").runs
     assert list(runs) == ["performance", "accuracy", "TEST06"]
     assert (runs["TEST06"].mode, runs["TEST06"].compliance_test) == (Mode.PERFORMANCE, "TEST06")
-    with pytest.raises(InputError, match=r"offline/TEST06 is of the compliance test TEST06.*cannot make"):
+    with pytest.raises(InputError, match=r"offline/TEST06 is the compliance test TEST06.*cannot run"):
         check_against_round(_settings(round_), round_)
 
 
@@ -225,7 +225,7 @@ def _settings(round_: Round, **requests: object) -> Any:
 
 def test_token_times_need_streamed_requests(summaries: str) -> None:
     round_ = load_round(summaries, "edge")
-    with pytest.raises(InputError, match=r"measures times of tokens; set 'requests\.stream' to true"):
+    with pytest.raises(InputError, match=r"measures token latencies; set 'requests\.stream' to true"):
         check_against_round(_settings(round_), round_)
     check_against_round(_settings(round_, stream=True), round_)
 

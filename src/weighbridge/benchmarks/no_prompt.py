@@ -1,4 +1,4 @@
-"""What a benchmark without a prompt file inherits: it refuses one, in one sentence."""
+"""Base class of benchmarks without a prompt file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class NoPrompt:
-    """Base of a benchmark whose requests hold no fixed text that a file could give."""
+    """Base class of a benchmark whose requests contain no text from a prompt file."""
 
     name: str
 
@@ -21,7 +21,7 @@ class NoPrompt:
         Raises:
             InputError: always.
         """
-        raise InputError(f"{prompt}: {self.name} has no use for a prompt file; remove artifacts.prompt.")
+        raise InputError(f"{prompt}: {self.name} uses no prompt file; remove artifacts.prompt.")
 
     def extract_prompt(
         self,
@@ -29,9 +29,9 @@ class NoPrompt:
         pins: Mapping[str, str],  # noqa: ARG002
         out: Path,  # noqa: ARG002
     ) -> NoReturn:
-        """Refuse to take a prompt from a reference.
+        """Refuse to extract a prompt from a reference.
 
         Raises:
             InputError: always.
         """
-        raise InputError(f"{self.name} takes no prompt from a reference; remove it from the round.")
+        raise InputError(f"{self.name} has no prompt to extract; remove 'prompt' from the round.")

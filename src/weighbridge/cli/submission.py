@@ -56,7 +56,7 @@ def assemble(
 
     job = JobSettings.of(settings, submission=submission).submission
     if job is None:
-        raise InputError("give the section 'submission', with --settings or --submission.")
+        raise InputError("the section 'submission' is missing; pass it with --settings or --submission.")
     packed = [out.with_name(f"{out.name}{ending}") for ending in (".tar.gz", ".sha256")]
     with replacing(replaced, out.name, *packed):
         build(

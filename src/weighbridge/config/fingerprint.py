@@ -1,11 +1,11 @@
-"""The fingerprint of a job: the settings and rules that it reads, as text that is compared and then read.
+"""Fingerprints of jobs: the settings and rules that a job reads, as canonical JSON.
 
-Snakemake repeats a job when its fingerprint has changed. So a fingerprint holds exactly what the job reads,
-as canonical JSON: keys sorted, no value that is the default, no path of the checkout. A new optional setting
-or rule therefore changes no fingerprint, and a copied checkout has the same ones.
+Snakemake repeats a job when its fingerprint has changed. A fingerprint therefore contains exactly what the
+job reads: sorted keys, no default values, no path of the checkout. A new optional setting or rule changes no
+fingerprint, and a copied checkout has the same ones.
 
-The same text is the job's `--settings`: what is not compared does not reach the job that way. What a job
-needs and its result does not depend on (OPERATIONAL) is passed beside it.
+The fingerprint is also the job's `--settings`, so the job cannot read a setting that is not compared.
+Settings that a job needs but that do not affect its result (OPERATIONAL) are passed separately.
 """
 
 import json
@@ -59,7 +59,7 @@ ROOT_VARIABLE = "WEIGHBRIDGE_ROOT"
 
 
 class JobSettings(Model):
-    """What a job is told: sections of the configuration, and what they are compared with."""
+    """Settings of a job: sections of the configuration, and further values that its fingerprint contains."""
 
     compared: Any = None
     artifact: Artifact | None = None
@@ -72,14 +72,14 @@ class JobSettings(Model):
 
     @classmethod
     def of(cls, settings: str, **sections: str | None) -> Self:
-        """Read a job's settings from the command line; paths in them start at the project's root.
+        """Read a job's settings from the command line; relative paths start at the project's root.
 
         Args:
-            settings: A fingerprint, or JSON with the sections alone.
-            sections: JSON of single sections, whose keys take the place of those in `settings`.
+            settings: A fingerprint, or a JSON object with sections only.
+            sections: Single sections as JSON; their keys override those in `settings`.
 
         Raises:
-            InputError: not JSON, an unknown key or a wrong value.
+            InputError: the text is not JSON, or has an unknown key or a wrong value.
         """
         data = _object(settings, "--settings")
         for name, text in sections.items():
@@ -95,23 +95,23 @@ class JobSettings(Model):
             InputError: it is missing.
         """
         if self.server is None:
-            raise InputError("give the section 'server' of the configuration, with --settings or --server.")
+            raise InputError("the section 'server' is missing; pass it with --settings or --server.")
         return self.server
 
 
 def project_root() -> Path:
-    """Return the folder at which relative paths of the settings start: the workflow's, else this one."""
+    """Return the folder that relative paths in settings start at: the workflow's, else the working folder."""
     return Path(os.environ.get(ROOT_VARIABLE, "."))
 
 
 def fingerprint(stage: str, *, compared: Mapping[str, object] | None = None, **settings: object) -> str:
-    """Write the fingerprint of a job.
+    """Return the fingerprint of a job.
 
     Args:
-        stage: The stage, whose version from VERSIONS becomes part of it.
-        compared: What the job depends on and gets in another way: rules of the round, versions of tools,
-            hashes of files. None leaves one out.
-        settings: The sections of the configuration that the job reads, by name; None leaves one out.
+        stage: Name of the stage; its version from VERSIONS is included.
+        compared: Other values that the job depends on: rules of the round, versions of tools, hashes of
+            files. Values that are None are left out.
+        settings: Sections of the configuration that the job reads, by name; None leaves a section out.
 
     Returns:
         One line of canonical JSON.
@@ -123,12 +123,12 @@ def fingerprint(stage: str, *, compared: Mapping[str, object] | None = None, **s
 
 
 def operational(name: str, section: BaseModel) -> str:
-    """Write the settings of a section that are not compared, as JSON."""
+    """Return the settings of a section that fingerprints leave out, as canonical JSON."""
     return canonical(section.model_dump(mode="json", exclude_defaults=True, include=set(OPERATIONAL[name])))
 
 
 def canonical(value: object) -> str:
-    """Write a value as canonical JSON: sorted keys, no defaults of models, no insignificant space."""
+    """Return a value as canonical JSON: sorted keys, no model defaults, no insignificant whitespace."""
     return json.dumps(
         _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -160,5 +160,5 @@ def _object(text: str, option: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise InputError(f"{option}: not JSON (line {error.lineno}: {error.msg}).") from None
     if not isinstance(data, dict):
-        raise InputError(f"{option}: not a JSON object; give the section's keys and values.")
+        raise InputError(f"{option}: not a JSON object; pass the section's keys and values.")
     return data

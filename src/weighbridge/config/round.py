@@ -268,14 +268,15 @@ class Round(Model):
         """Return the rules of the named scenario, or of the only one whose queries have due times.
 
         Raises:
-            InputError: the round has no such scenario; or none is named, and not exactly one has a rate.
+            InputError: the round has no such scenario, or none is named and the number of scenarios with a
+                rate is not one.
         """
         if name is not None:
             return self.scenario(name)
         with_rate = [rules for rules in self.scenarios.values() if rules.has_schedule]
         if len(with_rate) != 1:
             known = ", ".join(rules.name for rules in with_rate) or "none"
-            raise InputError(f"round {self.name}: give --scenario; scenarios with a rate: {known}.")
+            raise InputError(f"round {self.name}: pass --scenario; scenarios with a rate: {known}.")
         return with_rate[0]
 
     def scenario(self, name: str) -> ScenarioRules:

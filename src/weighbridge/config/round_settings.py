@@ -32,7 +32,7 @@ def check_against_round(settings: Settings, round_: Round) -> None:
     _check_measurable(round_)
     if round_.loadgen is not None and round_.loadgen.token_latencies and not settings.requests.stream:
         raise InputError(
-            f"configuration: round {round_.name} measures times of tokens; set 'requests.stream' to true."
+            f"configuration: round {round_.name} measures token latencies; set 'requests.stream' to true."
         )
     for name, rules in round_.scenarios.items():
         if name not in settings.scenarios:
@@ -54,16 +54,16 @@ def check_against_round(settings: Settings, round_: Round) -> None:
 
 
 def _check_measurable(round_: Round) -> None:
-    """Refuse what a round can say and this release cannot do, before anything is measured."""
+    """Check that this release can measure everything that the round requires."""
     if round_.evidence != "loadgen":
         raise InputError(
-            f"round {round_.name}: its evidence is of {round_.evidence}, and this release runs LoadGen only; "
-            "choose another round."
+            f"round {round_.name}: its results need logs of '{round_.evidence}', but this release runs only "
+            "LoadGen; choose another round."
         )
     for scenario in round_.scenarios.values():
         for name, run in scenario.runs.items():
             if run.compliance_test is not None:
                 raise InputError(
-                    f"round {round_.name}: the run {scenario.name}/{name} is of the compliance test "
-                    f"{run.compliance_test}, which this release cannot make; choose a round without it."
+                    f"round {round_.name}: the run {scenario.name}/{name} is the compliance test "
+                    f"{run.compliance_test}, which this release cannot run; choose a round without it."
                 )

@@ -105,18 +105,8 @@ def test_requests_are_built_simulated_and_scored(weighbridge: Path, tmp_path: Pa
     common = ("--round", "demo", "--dataset", "dataset.json", "--prompt", demo / "prompt.json")
     fetched = ("--kind", "dataset", "--artifact", json.dumps(artifact), "--proof", "dataset.json")
     _run(weighbridge, tmp_path, "fetch", *fetched, "--into", "dataset")
-    _run(
-        weighbridge,
-        tmp_path,
-        "build-requests",
-        *common,
-        "--requests",
-        "{}",
-        "--model-name",
-        "m",
-        "--out",
-        "s",
-    )
+    model = '{"model_name": "m"}'
+    _run(weighbridge, tmp_path, "build-requests", *common, "--server", model, "--out", "s")
     command = [str(each) for each in (weighbridge, "simulate", *common, "--store", "s")]
     server = subprocess.Popen(
         command, cwd=tmp_path, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.artifacts import hash_cache
-from weighbridge.artifacts.hash_cache import HashCache
+from weighbridge.artifacts import verify as hash_cache
 from weighbridge.artifacts.manifest import Manifest
-from weighbridge.artifacts.verify import describe, verify
+from weighbridge.artifacts.verify import HashCache, describe, verify
 from weighbridge.core.errors import SetupError
 
 LONG_AGO_NS = 1_600_000_000_000_000_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.serving.gpu_assignment import equal_groups
+from weighbridge.serving.launch import equal_groups
 from weighbridge.system import gpus as hardware
 from weighbridge.system.gpus import Device, cpus_of, visible_devices
 

@@ -15,6 +15,12 @@ from weighbridge.artifacts.transfer_progress import Advance, show_transfer
 from weighbridge.core.errors import SetupError
 from weighbridge.core.files import write_atomic
 
+logger = logging.getLogger(__name__)
+
+# A file written this recently may change again under the same mtime: some cluster filesystems count in whole
+# seconds.
+_UNSETTLED_NS = 2_000_000_000
+
 
 class HashCache:
     """The known hashes of one folder's files, stored in the user's cache and not in the folder itself.
@@ -72,8 +78,6 @@ def _read(file: Path | None) -> dict[str, tuple[int, int, str]]:
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
-
-logger = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 20
 
@@ -212,10 +216,3 @@ def _sha256(file: Path, advance: Advance) -> str:
             digest.update(chunk[:n_bytes])
             advance(n_bytes)
     return digest.hexdigest()
-
-
-logger = logging.getLogger(__name__)
-
-# A file written this recently may change again under the same mtime: some cluster filesystems count in whole
-# seconds.
-_UNSETTLED_NS = 2_000_000_000

@@ -223,6 +223,17 @@ def _settings(round_: Round, **requests: object) -> Any:
     )
 
 
+def test_a_search_needs_an_offline_scenario_to_start_from(summaries: str) -> None:
+    round_ = load_round(summaries, "datacenter")
+    settings = _settings(round_, stream=True)
+    automatic = settings.scenarios["server"].model_copy(update={"target_qps": "auto"})
+    settings = settings.model_copy(update={"scenarios": settings.scenarios | {"server": automatic}})
+    check_against_round(settings, round_)
+    rest = {name: rules for name, rules in round_.scenarios.items() if not rules.offline}
+    with pytest.raises(InputError, match="has no Offline scenario"):
+        check_against_round(settings, round_.model_copy(update={"scenarios": rest}))
+
+
 def test_token_times_need_streamed_requests(summaries: str) -> None:
     round_ = load_round(summaries, "edge")
     with pytest.raises(InputError, match=r"measures token latencies; set 'requests\.stream' to true"):

@@ -23,15 +23,18 @@ _DEMO = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen
 def small_store(
     out: Path, samples: int, *, stream: bool = False, padding: int = 0, api: Api = Api.CHAT
 ) -> Path:
-    """Write a store whose requests say 'sample N', which the scripted endpoint reads."""
+    """Write a store whose requests say 'sample N', which the scripted endpoint reads.
+
+    The JSON has no spaces, as the OpenAI client writes it, so that a warm-up sends the same bytes.
+    """
     settings = RequestSettings(stream=stream)
-    prefix = f'{{"model": "tiny", "{api.prompt_field}": '
-    suffix = ', "stream": true, "stream_options": {"include_usage": true}}' if stream else "}"
+    prefix = f'{{"model":"tiny","{api.prompt_field}":'
+    suffix = ',"stream":true,"stream_options":{"include_usage":true}}' if stream else "}"
 
     def body(number: int) -> bytes:
         text = f"sample {number} " + "x" * padding
         prompt = [{"role": "user", "content": text}] if api is Api.CHAT else text
-        return f"{prefix}{json.dumps(prompt)}{suffix}".encode()
+        return f"{prefix}{json.dumps(prompt, separators=(',', ':'))}{suffix}".encode()
 
     origin = StoreOrigin(
         benchmark="b", api=api, model_name="tiny", settings=settings, prefix=prefix, suffix=suffix

@@ -49,8 +49,8 @@ def check_against_round(settings: Settings, round_: Round) -> None:
             each.offline for each in round_.scenarios.values()
         ):
             raise InputError(
-                f"configuration: 'scenarios.{name}.target_qps' is 'auto', but round {round_.name} has no Offline "
-                "scenario, whose rate the search starts from; set a number."
+                f"configuration: 'scenarios.{name}.target_qps' is 'auto', but round {round_.name} has "
+                "no Offline scenario, whose rate the search starts from; set a number."
             )
     artifacts = settings.artifacts
     if round_.prompt and artifacts.reference is None and artifacts.prompt is None:

@@ -98,7 +98,7 @@ for name in COMMANDS:
 """
 # Imported later than a command's own imports, by what the round names.
 OF_THE_BENCHMARK = {
-    "fetch": ("official_prompt", "synthetic", "task", "token_counter"),
+    "fetch": ("prompt", "synthetic", "task", "token_counter"),
     "analysis": ("task",),
 }
 

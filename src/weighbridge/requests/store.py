@@ -70,7 +70,7 @@ class StoreManifest(StoreOrigin):
     @model_validator(mode="before")
     @classmethod
     def _convert_format_1(cls, data: Any) -> Any:
-        """Name the benchmark of a store of format 1, which knew one benchmark and named its task."""
+        """Add the benchmark's name to a manifest of format 1, which had a task's name instead."""
         if isinstance(data, dict) and data.get("format") == 1 and "task" in data:
             rest = {key: value for key, value in data.items() if key != "task"}
             return rest | {"benchmark": _BENCHMARK_OF_FORMAT_1}

@@ -23,7 +23,7 @@ from weighbridge.simulate.behaviour import Behaviour, Failure, OutcomeDraws, Que
 from weighbridge.simulate.responses import Answers, ServerCounters, tokens_of
 
 _BUFFER_BYTES = 256 * 1024
-_EDGE_BYTES = 512  # "stream" stands before or after the messages, so in the first or last bytes of a body
+_EDGE_BYTES = 512  # the "stream" field is before or after the messages, so near an end of the body
 _BACKLOG = 4096
 _STREAMS = re.compile(rb'"stream":\s*true')
 _STATUS = {"status_429": 429, "status_500": 500, "status_503": 503}
@@ -108,7 +108,7 @@ class SimulatedServer:
         self._outcome = OutcomeDraws(behaviour)
         self._queue = Queue(behaviour.servers)
         self.metrics = ServerCounters(answers.model_name, behaviour.servers)
-        # One for all connections: each reads into it and parses what it read before another one reads.
+        # Shared by all connections: each parses what it has read before another one reads.
         self.buffer = memoryview(bytearray(_BUFFER_BYTES))
         models = [{"id": answers.model_name, "object": "model", "owned_by": "weighbridge"}]
         self.models = json.dumps({"object": "list", "data": models}).encode()

@@ -52,7 +52,7 @@ class Qwen3Vl:
             SetupError: the reference has changed since it was verified, or is not structured as expected.
             InputError: the prompt is not the round's.
         """
-        from weighbridge.benchmarks.qwen3_vl.official_prompt import extract_official
+        from weighbridge.benchmarks.qwen3_vl.prompt import extract_official
 
         extract_official(reference, pins, out)
 

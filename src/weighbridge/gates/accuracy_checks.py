@@ -23,8 +23,8 @@ def accuracy_checks(
         scores: Every gated score that is known, unrounded, by metric name.
     """
     gate = Gate(Mode.ACCURACY)
-    asked = log.integer("effective_accuracy_sample_count")
-    gate.equals("samples asked", asked, round_.samples, "Repeat with the whole dataset of the round.")
+    issued = log.integer("effective_accuracy_sample_count")
+    gate.equals("samples asked", issued, round_.samples, "Repeat with the whole dataset of the round.")
     rescore = "Score the untruncated log with `weighbridge evaluate`; it refuses an incomplete one."
     if evaluation is None:
         gate.unknown("each sample answered once", str(round_.samples), rescore)

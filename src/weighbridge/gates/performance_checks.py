@@ -142,8 +142,8 @@ def _duration(
     scenario: ScenarioRules,
 ) -> None:
     setting = log.number("effective_min_duration_ms")
-    asked = None if setting is None else setting / 1000
-    gate.at_least("minimum duration set", asked, scenario.min_duration_s, "s", _OWN_SETTINGS)
+    set_s = None if setting is None else setting / 1000
+    gate.at_least("minimum duration set", set_s, scenario.min_duration_s, "s", _OWN_SETTINGS)
     remedy = _OWN_SETTINGS
     if scenario.offline and numbers.rate:
         target = offline_target_qps(round_, scenario, numbers.rate)
@@ -168,8 +168,8 @@ def _counts(
     loaded = log.integer("effective_performance_sample_count")
     gate.at_least("performance sample count", loaded, samples, "", _OWN_SETTINGS)
     if scenario.offline:
-        asked = log.integer("effective_samples_per_query")
-        gate.at_least("samples per query", asked, scenario.min_query_count, "", _OWN_SETTINGS)
+        per_query = log.integer("effective_samples_per_query")
+        gate.at_least("samples per query", per_query, scenario.min_query_count, "", _OWN_SETTINGS)
 
 
 def _ordinary_issue(gate: Gate, log: DetailLog) -> None:

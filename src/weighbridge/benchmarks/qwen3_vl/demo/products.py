@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pictures import COLOURS, draw_product
 from PIL import Image
-from wording import (
+from vocabulary import (
     BRAND_SENTENCES,
     BRANDS,
     FAMILIES,

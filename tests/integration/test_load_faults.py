@@ -253,7 +253,7 @@ def drive_with(round_: Round, folder: Path, connections: int = 4) -> None:
 
 
 def test_another_number_of_samples_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds 5 requests, the round wants 6"):
+    with pytest.raises(InputError, match="holds 5 requests, the round needs 6"):
         drive_with(small_round(6), tmp_path)
 
 

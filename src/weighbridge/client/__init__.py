@@ -1,1 +1,1 @@
-"""The load client: LoadGen in one process, HTTP workers in others."""
+"""The load client: a driver process that issues, worker processes that send, and the seam for issuers."""

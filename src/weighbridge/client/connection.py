@@ -123,7 +123,7 @@ class Connection:
         except BlockingIOError:
             pass
         except OSError as error:
-            # The server may have answered before it closed (413, 503): that tells more than the error.
+            # The server may have answered before it closed (413, 503): that explains more than the error.
             self._read(error)
             return
         if self._left:

@@ -1,6 +1,6 @@
 """The seam between a session and whatever issues requests: LoadGen, the official client, our own patterns.
 
-A session has servers that answer and are warm. An issuer is told where they are, measures once, and reports.
+A session has servers that answer and are warm. An issuer gets their addresses, measures once, and reports.
 """
 
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ class Issuer(Protocol):
         """Check the issuer's own library and settings, before any server starts.
 
         Raises:
-            SetupError: the library is missing, or is not the one that the round wants.
+            SetupError: the library is missing, or is not the one that the round requires.
         """
 
     def issue(self, target: Target, out: Path, observe: Observe, stop: Stop) -> LoadReport:

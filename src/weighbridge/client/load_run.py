@@ -43,7 +43,7 @@ def check_target(target: Target, samples: int) -> None:
     store, client = target.requests, target.client
     if len(store) != samples:
         raise InputError(
-            f"{store.path}: holds {len(store)} requests, the round wants {samples}; build it again."
+            f"{store.path}: holds {len(store)} requests, the round needs {samples}; build it again."
         )
     if client.api_key_env is not None and not os.environ.get(client.api_key_env):
         raise InputError(f"client.api_key_env names {client.api_key_env}, which is not set; export it.")

@@ -29,7 +29,7 @@ _CONTROL_BYTES = 1 << 16
 _TICK_S = 0.1
 _NS = 1_000_000_000
 # An idle connection is not used again after this long. Servers close theirs after 5 s (uvicorn, so vLLM): a
-# request sent at that moment would fail through nobody's fault.
+# request sent at that moment would fail, though neither side is at fault.
 _REUSE_WITHIN_NS = 3 * _NS
 # An endpoint that refuses connections for this long is gone, and with it the run.
 _GONE_AFTER_NS = 2 * _NS

@@ -16,7 +16,7 @@ class WorkerLink:
         number: The worker's number.
         sent: Requests given to the worker; only the issuing thread counts here.
         done: Requests returned by it; only the collecting thread counts here.
-        ready: Whether the worker has said that it can take numbers.
+        ready: Whether the worker can take numbers.
         gone: Whether the worker has closed its socket.
     """
 

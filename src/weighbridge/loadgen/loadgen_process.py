@@ -27,7 +27,7 @@ from weighbridge.requests.bodies import BODIES_FILE
 
 _PROGRESS_EVERY_S = 0.5
 _READ_BYTES = 8 << 20
-# The collecting thread may hold the interpreter this long while LoadGen's thread wants to issue.
+# The collecting thread may hold the interpreter this long while LoadGen's thread waits to issue.
 _SWITCH_INTERVAL_S = 0.0001
 _PR_SET_TIMERSLACK = 29
 
@@ -56,7 +56,7 @@ def make_settings(job: LoadGenJob) -> lg.TestSettings:
     }
     if found != job.seeds:
         raise RefusedError(
-            f"mlcommons-loadgen {version('mlcommons-loadgen')} carries the seeds {found}, the round wants "
+            f"mlcommons-loadgen {version('mlcommons-loadgen')} carries the seeds {found}, the round needs "
             f"{job.seeds}; install a release that the round names"
         )
     if settings.performance_sample_count_override != job.samples:
@@ -94,7 +94,7 @@ def effective(settings: lg.TestSettings) -> dict[str, float | int | str | bool]:
 
 
 class Collector(threading.Thread):
-    """Collects outcomes, reports progress and receives orders, until told to stop."""
+    """Collects outcomes, reports progress and receives orders, until it is stopped."""
 
     def __init__(self, sut: SystemUnderTest, control: socket.socket) -> None:
         super().__init__(daemon=True)
@@ -133,7 +133,7 @@ class Collector(threading.Thread):
     def _obey(self) -> None:
         order = self._control.recv(4096)
         if not order:
-            os._exit(1)  # the parent is gone: nobody would read the run
+            os._exit(1)  # the parent is gone, and with it the run
         self._sut.abort(order.decode())
 
     def _forget_workers(self) -> None:

@@ -1,4 +1,4 @@
-"""What LoadGen is told, and what it carries: the job of its process, its user.conf, its compiled-in seeds."""
+"""LoadGen's inputs and what it has built in: the job of its process, its user.conf, its seeds."""
 
 import importlib.metadata
 import subprocess

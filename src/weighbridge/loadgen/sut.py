@@ -24,7 +24,7 @@ class SystemUnderTest:
 
     Attributes:
         issued: Samples that LoadGen asked for so far.
-        completed: Samples completed towards LoadGen, failures and all.
+        completed: Samples completed towards LoadGen, failures included.
         failed: Of these, the failures.
         aborted: Why the run ended early, if it did.
         links: One a worker.

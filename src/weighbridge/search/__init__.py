@@ -1,1 +1,1 @@
-"""The highest Server rate that still passes: found by short probes, confirmed by full-length runs."""
+"""The highest rate that still passes: found by short probes, confirmed by full-length runs."""

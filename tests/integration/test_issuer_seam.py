@@ -1,0 +1,139 @@
+"""A session measures with any issuer: here one of the test itself, without LoadGen and without our workers."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from driving import small_round, small_store
+from simulating import simulated
+
+from weighbridge.artifacts.proof import Proof
+from weighbridge.client.issuer import IssuePlan, Target
+from weighbridge.client.process_group import Observe, SampleCounts, Stop
+from weighbridge.config.round import Mode
+from weighbridge.config.server_settings import ServerSettings
+from weighbridge.config.settings import ClientSettings
+from weighbridge.core.errors import InvalidRunError, SetupError
+from weighbridge.core.files import sha256_of
+from weighbridge.core.openai_api import Api
+from weighbridge.records.progress_record import Phase
+from weighbridge.records.run_record import RUN_RECORD, Delay, LoadReport, RunRecord
+from weighbridge.run.execute import execute
+from weighbridge.run.session import Setup
+from weighbridge.simulate.behaviour import Behaviour
+
+SAMPLES = 5
+OWN_LOG = "own.log"
+
+
+class OneByOne:
+    """Sends each request of the store once."""
+
+    evidence = (OWN_LOG, "never-written.log")
+    plan = IssuePlan("one by one", "walk", Mode.PERFORMANCE, False, 10, SAMPLES, SAMPLES / 10, None)
+
+    def __init__(self, refusal: str | None = None) -> None:
+        self.refusal = refusal
+
+    def check(self) -> None:
+        if self.refusal is not None:
+            raise SetupError(self.refusal)
+
+    def issue(self, target: Target, out: Path, observe: Observe, stop: Stop) -> LoadReport:
+        out.mkdir(parents=True, exist_ok=True)
+        api, started_s, texts = target.requests.manifest.api, time.monotonic(), []
+        aborted = None
+        for number in range(SAMPLES):
+            body = bytes(target.requests.body(number))
+            with urllib.request.urlopen(f"{target.endpoints[0]}{api.path}", body) as response:
+                texts.append(json.load(response)["choices"][0]["text"])
+            aborted = observe(SampleCounts(number + 1, number + 1, 0)) or stop()
+            if aborted:
+                break
+        (out / OWN_LOG).write_text("\n".join(texts))
+        return LoadReport(
+            issued=len(texts),
+            completed=len(texts),
+            failed={},
+            empty=0,
+            aborted=aborted,
+            requested_qps=10,
+            achieved_qps=len(texts) / (time.monotonic() - started_s),
+            schedule_delay=Delay(p50_s=0, p99_s=0, max_s=0),
+            client_cpu_s=0,
+            client_cpu_us_per_request=0,
+            peak_rss_bytes={},
+            in_flight=(),
+            sent_bytes=0,
+            received_bytes=0,
+            started="",
+            ended="",
+            loadgen_version="",
+            settings={},
+        )
+
+
+class Notes:
+    """An observer that remembers."""
+
+    def __init__(self) -> None:
+        self.seen: list[object] = []
+
+    def enter(self, phase: Phase, /) -> None:
+        self.seen.append(phase)
+
+    def starting(self, stage: str, /) -> None:
+        self.seen.append(stage)
+
+    def measure(self, plan: IssuePlan, _out: Path, /) -> Callable[[SampleCounts], None]:
+        self.seen.append(plan.label)
+        return lambda counts: self.seen.append(counts.completed)
+
+    def measured(self, report: LoadReport, /) -> None:
+        self.seen.append(report.aborted)
+
+    @contextmanager
+    def observing(self, _folder: Path, label: str) -> Iterator["Notes"]:
+        self.seen.append(label)
+        yield self
+
+
+@pytest.fixture(scope="module")
+def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
+    folder = tmp_path_factory.mktemp("seam")
+    store = small_store(folder / "store", SAMPLES, api=Api.COMPLETIONS)
+    proof = Proof(kind="model", folder=folder, repo=None, revision=None, manifest_digest="0" * 64, files=())
+    with simulated(Behaviour()) as url:
+        server = ServerSettings(model_name="tiny", endpoints=(url,), warmup_requests=2)
+        yield Setup(small_round(SAMPLES), server, ClientSettings(), proof, store)
+
+
+def test_the_record_names_what_the_issuer_did_and_the_observer_sees_it(setup: Setup, tmp_path: Path) -> None:
+    notes = Notes()
+    execute(setup, OneByOne(), tmp_path, notes.observing)
+    record = RunRecord.read(tmp_path / RUN_RECORD)
+    assert (record.scenario, record.mode, record.load.completed) == ("walk", Mode.PERFORMANCE, SAMPLES)
+    assert record.logs == {OWN_LOG: sha256_of(tmp_path / OWN_LOG)}
+    assert notes.seen == ["one by one", Phase.WARMING, "one by one", 1, 2, 3, 4, 5, None]
+
+
+def test_an_issuer_that_refuses_ends_the_run_before_a_server_is_asked(setup: Setup, tmp_path: Path) -> None:
+    notes = Notes()
+    with pytest.raises(SetupError, match="another library"):
+        execute(setup, OneByOne("this is another library."), tmp_path, notes.observing)
+    assert notes.seen == []
+
+
+def test_a_run_that_the_issuer_ends_early_does_not_count(setup: Setup, tmp_path: Path) -> None:
+    class Ended(OneByOne):
+        def issue(self, target: Target, out: Path, observe: Observe, _stop: Stop) -> LoadReport:
+            return super().issue(target, out, observe, lambda: "the power failed")
+
+    with pytest.raises(InvalidRunError, match="the power failed"):
+        execute(setup, Ended(), tmp_path)
+    assert (tmp_path / "aborted" / OWN_LOG).is_file()
+    assert not (tmp_path / RUN_RECORD).exists()

@@ -141,6 +141,8 @@ def test_summary_and_gate_print_the_reason_and_every_metric(
     gate = run(wide, "weighbridge", "gate", "--logs", finished, "--round", "toy")
     assert gate.returncode == 0, gate.stdout + gate.stderr
     assert "SingleStream: VALID" in gate.stdout
+    assert "Score: exact 0.7" in gate.stdout
+    assert "Score: length_ratio 1.0" in gate.stdout
     assert WHY in gate.stdout
 
 

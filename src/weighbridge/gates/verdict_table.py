@@ -59,7 +59,10 @@ def _numbers(verdict: Verdict) -> Iterator[str]:
             f"{name} {reading.floor:.12g} {'met' if reading.passed else 'missed'}"
             for name, reading in verdict.readings.items()
         )
-        yield f"Score: {verdict.metric} {verdict.accuracy:.6f} ({readings})"
+        yield f"Score: {verdict.metric} {verdict.accuracy:.6f}{f' ({readings})' if readings else ''}"
+    for name, value in verdict.metrics.items():
+        if name != verdict.metric:
+            yield f"Score: {name} {value:.6f}"
     if verdict.suggested_target_qps is not None:
         yield (
             f"Next: target_qps {verdict.suggested_target_qps:g} instead of {verdict.target_qps:g} "

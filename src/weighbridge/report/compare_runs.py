@@ -51,6 +51,7 @@ class ComparisonLine(Model):
     scenario: str
     title: str
     rate: float | None
+    rate_unit: str = Field(default="", description="As in the verdict; empty: not recorded.")
     p99_latency_s: float | None
     accuracy: float | None
     deviations: float | None = Field(description="(Score - reference mean) / reference deviation.")
@@ -111,6 +112,7 @@ def line_of(system: str, verdict: Verdict, round_: Round | None) -> ComparisonLi
         scenario=verdict.scenario,
         title=verdict.title,
         rate=verdict.rate,
+        rate_unit=verdict.rate_unit,
         p99_latency_s=verdict.p99_latency_s if verdict.has_latencies else None,
         accuracy=verdict.accuracy,
         deviations=_deviations(verdict.accuracy, round_.metrics[round_.main_metric] if round_ else None),
@@ -163,7 +165,8 @@ def render_comparison(comparison: Comparison) -> Group:
 def _table(lines: list[ComparisonLine]) -> Table:
     table = Table(title=lines[0].title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("System", overflow="fold", min_width=18)
-    for name in ("Rate", "x first", "p99", "Score", "sd off"):
+    unit = lines[0].rate_unit
+    for name in (unit if unit.startswith("s ") else "Rate", "x first", "p99", "Score", "sd off"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
     first = lines[0].rate

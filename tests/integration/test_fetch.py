@@ -1,4 +1,4 @@
-"""Fetching from a hub: resumed, proven, mended; through the real client and real HTTP."""
+"""Fetching from a hub: resumed, verified and repaired, through the real client and real HTTP."""
 
 import hashlib
 import logging
@@ -277,7 +277,7 @@ def test_three_hundred_files_come_in_parallel_and_over_pages(tmp_path: Path, hub
     ],
     ids=["missing", "short", "changed", "longer"],
 )
-def test_later_damage_is_mended_by_fetching_that_file_again(tmp_path: Path, hub: Hub, damage) -> None:
+def test_later_damage_is_repaired_by_fetching_that_file_again(tmp_path: Path, hub: Hub, damage) -> None:
     fetch(tmp_path)
     damage(tmp_path / "model" / "model-2.safetensors")
     hub.seen.clear()

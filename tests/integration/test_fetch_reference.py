@@ -88,7 +88,7 @@ def test_another_revision_replaces_the_files(tmp_path: Path, pin: Artifact, orig
     assert files(tmp_path / "reference")["README.md"] == b"three\n"
 
 
-def test_changed_missing_and_foreign_files_are_mended(
+def test_changed_missing_and_foreign_files_are_repaired(
     tmp_path: Path, pin: Artifact, origin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "gitconfig").write_text("[core]\n\ttrustctime = false\n\tcheckStat = minimal\n")

@@ -135,7 +135,7 @@ def test_a_hub_cannot_write_outside_the_folder(tmp_path: Path, hub: Hub, path: s
     assert {seen.path for seen in hub.seen} == {TREE}
 
 
-def test_a_name_that_is_no_repository_is_the_users_to_mend(tmp_path: Path, hub: Hub) -> None:
+def test_a_name_that_is_no_repository_is_an_input_error(tmp_path: Path, hub: Hub) -> None:
     artifact = Artifact(repo="not/a/repo", revision=COMMIT)
     with pytest.raises(InputError, match=r"artifacts\.model\.repo is 'not/a/repo'; write it as owner/name"):
         resolve(artifact, ArtifactKind.MODEL, tmp_path / "into", tmp_path / "proof.json")

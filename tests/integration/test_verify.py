@@ -54,7 +54,7 @@ def test_a_read_only_folder_can_be_verified(folder: Path, tmp_path: Path) -> Non
         folder.chmod(0o755)
 
 
-def test_a_missing_lock_is_the_users_to_mend(folder: Path, tmp_path: Path) -> None:
+def test_a_missing_lock_is_an_input_error(folder: Path, tmp_path: Path) -> None:
     done = call("verify", folder, "--lock", tmp_path / "none.json")
     assert done.returncode == 2
     assert "weighbridge lock FOLDER --out" in done.stderr

@@ -1,4 +1,4 @@
-"""A session measures with any issuer: here one of the test itself, without LoadGen and without our workers."""
+"""A session measures with any issuer: here one of the test itself, without LoadGen or our workers."""
 
 import json
 import time

@@ -11,7 +11,7 @@ import yaml
 from loadgen_files import write_detail
 
 from weighbridge.benchmarks import rounds
-from weighbridge.benchmarks.rounds import load_round, released_text, round_digest
+from weighbridge.benchmarks.rounds import load_round, released_text, round_digest, round_file
 from weighbridge.config.round import LatencyMetric, LoadGenScenario, Mode, Round
 from weighbridge.config.round_settings import check_against_round
 from weighbridge.config.settings import parse_settings
@@ -124,6 +124,11 @@ def test_categories_have_other_counts_and_scenarios(summaries: str) -> None:
 
 def test_a_command_is_told_the_category_with_the_file(summaries: str) -> None:
     assert load_round(f"{summaries}@edge") == load_round(summaries, "edge")
+    assert load_round(f"{summaries}@edge", "datacenter").category == "datacenter"
+    assert round_file(f"{summaries}@edge") == Path(summaries)
+    assert round_file("v6.0@edge") == QWEN_ROUNDS / "v6.0.yaml"
+    with pytest.raises(InputError, match="there is no category 'edge'; its categories are: none"):
+        load_round("v6.0@edge")
 
 
 def test_several_metrics_gate_and_the_first_is_the_main_one(summaries: str) -> None:

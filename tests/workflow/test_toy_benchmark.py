@@ -162,6 +162,22 @@ def test_a_second_call_measures_nothing(installed: dict[str, str], finished: Pat
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
+def test_a_category_has_its_own_scenarios_and_every_command_is_told(
+    installed: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "phones.yaml"
+    path.write_text("extends: toy\nname: phones\ncategories: {edge: {scenarios: {single-stream: {}}}}\n")
+    done = run(
+        *(installed, "snakemake", "submission", "-n", "-p", "--cores", 1, "--directory", tmp_path / "run"),
+        *("--configfile", TOY / "config.yaml", "--config", f"round={path}", "category=edge"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "results/single-stream/verdict.json" in done.stdout
+    assert "results/offline" not in done.stdout
+    told = set(re.findall(r"--round (\S+)", done.stdout))
+    assert told == {f"{path}@edge"}
+
+
 def test_without_its_package_the_round_is_not_known(tmp_path: Path) -> None:
     plain = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
     done = run(

@@ -35,12 +35,16 @@ def load_round(reference: str, category: str | None = None) -> Round:
     Raises:
         InputError: the round does not exist (the message lists all), or its file has a wrong value.
     """
-    named, separator, chosen = reference.rpartition("@")
-    # A file's path may contain the character, but no category does.
-    if separator and category is None and "/" not in chosen and not Path(reference).is_file():
-        reference, category = named, chosen
-    path = round_file(reference)
-    return _as_released(_read_round(path, category))
+    named = _without_category(reference)
+    chosen = reference[len(named) + 1 :] or None
+    return _as_released(_read_round(round_file(named), category or chosen))
+
+
+def _without_category(reference: str) -> str:
+    """Return NAME, BENCHMARK/NAME or a path without the @CATEGORY that it may end in."""
+    named, separator, category = reference.rpartition("@")
+    # A file's path may contain the character, but no category contains a slash.
+    return named if separator and "/" not in category and not Path(reference).is_file() else reference
 
 
 def _read_round(path: Path, category: str | None) -> Round:
@@ -70,11 +74,12 @@ def _check_measured(rules: ScenarioRules, loadgen: LoadGenRules, place: str) -> 
 
 
 def round_file(reference: str) -> Path:
-    """Return the path of a round's file.
+    """Return the path of a round's file; a reference may end in @CATEGORY.
 
     Raises:
         InputError: the round does not exist (the message lists all), or several benchmarks have it.
     """
+    reference = _without_category(reference)
     if reference.endswith((".yaml", ".yml")):
         return Path(reference)
     named = {path for known, path in _known_rounds() if known == reference}

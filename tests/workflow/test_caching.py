@@ -216,8 +216,9 @@ def test_only_code_that_measures_makes_two_runs_of_a_scenario_differ(checkout: C
         checkout.append(path, "# A comment.\n")
         record.unlink()
         with simulated_server(run.workflow.directory, run.port, servers=8, mean_s=0.1):
-            answer = checkout("results/offline/verdict.json")
+            answer = checkout("results/offline/performance/run.json", "results/offline/verdict.json")
         assert answer.code == 0, answer.text
+        assert planned(answer.text)["benchmark"] == 1
         verdict = json.loads((run.results / "offline" / "verdict.json").read_text())
         failed = [check["name"] for check in verdict["checks"] if check["passed"] is False]
         told.append((verdict["outcome"], failed))

@@ -20,7 +20,7 @@ PROMPT_FILES = [PROMPT] if GIVEN_PROMPT or ROUND.prompt else []
 
 
 rule preflight:
-    """See in seconds whether this machine can do what is asked, before anything expensive starts.
+    """Check in seconds that this machine can do the runs, before anything expensive starts.
 
     It comes first and is never made again: every measurement makes the same checks when it starts. So other
     settings, or another LoadGen, do not send everything back to the start.
@@ -86,7 +86,7 @@ rule find_server:
 
 
 rule fetch:
-    """Bring an artifact to disk and prove it."""
+    """Fetch an artifact, or verify the given folder, and write its proof."""
     input:
         "resources/preflight.json",
     output:
@@ -115,7 +115,7 @@ rule fetch:
 
 
 rule prompt:
-    """Take the prompt from the given file or the proven reference; its hashes must be the round's.
+    """Write the prompt, from the given file or the proven reference, after comparing it with the round's hashes.
 
     A given file is no input, because its path may be one of the checkout; its hash is compared.
     """

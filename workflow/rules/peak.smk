@@ -58,7 +58,7 @@ rule search_peak:
 
 
 rule adopt_peak:
-    """Take the run that confirmed the peak as the performance run.
+    """Copy the run that confirmed the peak to the performance run.
 
     It makes what `benchmark` makes for a rate that is given; the wildcards' constraints keep the two apart.
     """

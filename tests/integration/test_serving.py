@@ -17,11 +17,11 @@ from weighbridge.config.round import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError, WeighbridgeError
 from weighbridge.core.openai_api import Api
-from weighbridge.run.preflight import check_accelerators
 from weighbridge.serving.ports import check_port
 from weighbridge.serving.probing import check_golden, warm_up
 from weighbridge.serving.running_server import RunningServer
 from weighbridge.serving.running_server import running_server as start_server
+from weighbridge.system.gpus import check_accelerators
 
 SERVER = Path(__file__).parent / "model_server.py"
 BODIES = {

@@ -7,12 +7,12 @@ from pydantic import Field
 
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.core.errors import InputError, SetupError
+from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 from weighbridge.loadgen.loadgen_settings import check_loadgen
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.ports import check_port
-from weighbridge.system.gpus import visible_accelerators
+from weighbridge.system.gpus import check_accelerators
 
 
 class Preflight(Model):
@@ -59,19 +59,3 @@ def check_writable(folder: Path) -> None:
             f"{folder.resolve()}: cannot be written ({error.strerror}); make room or give permission, or "
             "choose another run directory (snakemake --directory)."
         ) from None
-
-
-def check_accelerators(wanted: int) -> tuple[str, ...]:
-    """Check that as many GPUs are visible as the settings ask for.
-
-    Raises:
-        SetupError: there are fewer; the sentence points to the demo, which needs none.
-    """
-    found = tuple(device.name for device in visible_accelerators())
-    if len(found) < wanted:
-        raise SetupError(
-            f"server.gpus asks for {wanted} GPUs and this machine shows {len(found) or 'none'}; run on a "
-            "machine that has them, lower server.gpus, or see all of it work without a GPU: "
-            "snakemake --profile profiles/demo submission."
-        )
-    return found

@@ -28,10 +28,10 @@ from weighbridge.records.run_record import (
 )
 from weighbridge.requests.store import RequestStore
 from weighbridge.run.observer import Observer, Observing, unobserved
-from weighbridge.run.preflight import check_accelerators
 from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
 from weighbridge.serving.running_server import RunningServer, end_on_sigterm, running_server
 from weighbridge.system.detection import detect
+from weighbridge.system.gpus import check_accelerators
 from weighbridge.system.identity import code_sha256, git_revision, this_host
 from weighbridge.system.telemetry import recording
 

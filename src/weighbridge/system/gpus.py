@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pynvml
 
+from weighbridge.core.errors import SetupError
+
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _PCI_DEVICES = Path("/sys/bus/pci/devices")
 _NUMA_NODES = Path("/sys/devices/system/node")
@@ -46,6 +48,22 @@ def visible_accelerators() -> tuple[Accelerator, ...]:
     if all(token.isdigit() for token in tokens):
         return tuple(device for device in devices if str(device.index) in tokens)
     return devices[: len(tokens)]
+
+
+def check_accelerators(wanted: int) -> tuple[str, ...]:
+    """Check that as many GPUs are visible as the settings ask for.
+
+    Raises:
+        SetupError: there are fewer; the sentence points to the demo, which needs none.
+    """
+    found = tuple(device.name for device in visible_accelerators())
+    if len(found) < wanted:
+        raise SetupError(
+            f"server.gpus asks for {wanted} GPUs and this machine shows {len(found) or 'none'}; run on a "
+            "machine that has them, lower server.gpus, or see all of it work without a GPU: "
+            "snakemake --profile profiles/demo submission."
+        )
+    return found
 
 
 def visible_devices() -> tuple[Device, ...]:

@@ -127,5 +127,5 @@ def test_the_published_result_is_printed_with_its_figures() -> None:
     assert "Result: 43.7662 samples/s" in _text(offline)
     text = _text(server)
     assert "Result: 38.0313 queries/s (38.1788 scheduled)" in text
-    assert "p99 11.520 s; 343 of 48289 queries late, at most 432 may be" in text
+    assert "p99 11.520 s; 343 of 48289 queries late, 432 allowed" in text
     assert "f1 0.788357 (checker 0.782397 met" in text

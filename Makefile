@@ -47,8 +47,8 @@ rehearsal: $(VENV)/.workflow ## Rehearse the whole benchmark at full scale, with
 	@echo "With figures: runs/rehearsal/results/report.html"
 
 .PHONY: test
-test: setup $(VENV)/.dev ## Run all tests, fast ones first.
-	pytest $(PYTEST_ARGS)
+test: setup $(VENV)/.dev ## Run all tests, or those that PYTEST_ARGS names.
+	tests/all $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.workflow $(VENV)/.dev ## Measure the load client beside the ways others do it (6 GB of disk, an hour).

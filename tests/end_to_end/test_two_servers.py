@@ -76,8 +76,8 @@ def test_both_answer_as_recorded(
 
 def test_the_server_counts_the_tokens_that_we_counted(running: RunningServer, store: RequestStore) -> None:
     counted = count(store, ChatTokenCounter.of(ROOT / "demo" / "model"))
-    client = openai.OpenAI(base_url=f"{running.endpoints[1]}/v1", api_key="none")
-    for sample in range(0, len(store), 64):
-        answer = client.chat.completions.create(**json.loads(bytes(store.body(sample))))
-        assert answer.usage is not None
-        assert answer.usage.prompt_tokens == counted[sample]
+    with openai.OpenAI(base_url=f"{running.endpoints[1]}/v1", api_key="none") as client:
+        for sample in range(0, len(store), 64):
+            answer = client.chat.completions.create(**json.loads(bytes(store.body(sample))))
+            assert answer.usage is not None
+            assert answer.usage.prompt_tokens == counted[sample]

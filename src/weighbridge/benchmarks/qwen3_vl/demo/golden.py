@@ -49,10 +49,12 @@ def known_request(model_name: str, work: Path) -> dict[str, object]:
 def answer_of(server: ServerSettings, request: dict[str, object], work: Path) -> str:
     """Start the server, send the request, stop the server, and return the answer."""
     forbidden = load_round("demo").server_must_not
-    with running_server(server, DEMO / "model", work / "server.log", forbidden=forbidden) as running:
-        client = openai.OpenAI(base_url=f"{running.endpoints[0]}/v1", api_key="none")
-        path = "/chat/completions"
-        made = client.post(path, body=request, cast_to=openai.types.chat.ChatCompletion)
+    with (
+        running_server(server, DEMO / "model", work / "server.log", forbidden=forbidden) as running,
+        openai.OpenAI(base_url=f"{running.endpoints[0]}/v1", api_key="none") as client,
+    ):
+        completion = openai.types.chat.ChatCompletion
+        made = client.post("/chat/completions", body=request, cast_to=completion)
     return made.choices[0].message.content or ""
 
 

@@ -63,7 +63,7 @@ def test_verdict_summary_and_comparison_are_not_called_a_demonstration(results: 
         assert f"Not submittable: {WHY}." in _text(shown)
         assert "NOT SUBMITTABLE" in _text(shown)
         assert "DEMONSTRATION" not in _text(shown)
-    assert f"{results}: NOT SUBMITTABLE" in _text(render_comparison(compare([results])))
+    assert f"{results}: NOT SUBMITTABLE: {WHY}." in _text(render_comparison(compare([results])))
 
 
 def test_the_report_of_a_checked_tree_gives_the_reason() -> None:

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 # A file written this recently may change again under the same mtime: some cluster filesystems count in whole
 # seconds.
 _UNSETTLED_NS = 2_000_000_000
+_CHUNK_BYTES = 1 << 20
 
 
 class HashCache:
@@ -77,9 +78,6 @@ def _read(file: Path | None) -> dict[str, tuple[int, int, str]]:
         }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
-
-
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)

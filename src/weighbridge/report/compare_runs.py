@@ -80,7 +80,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
     benchmarks = {round_.benchmark: round_ for round_ in rounds.values() if round_ is not None}
     for round_ in benchmarks.values():
         lines += published_lines(round_)
-    marks = dict.fromkeys(f"{run}: {heading_of(verdict)}" for run, verdict in verdicts if heading_of(verdict))
+    marks = dict.fromkeys(f"{run}: {_mark_of(of)}" for run, of in verdicts if not of.submittable)
     order = list(dict.fromkeys(line.scenario for line in lines))
     return Comparison(
         lines=tuple(sorted(lines, key=lambda line: order.index(line.scenario))), marks=tuple(marks)
@@ -95,6 +95,11 @@ def _verdicts(run: Path) -> list[Verdict]:
             f"{run}: holds no verdict, nor does its results/; run `snakemake verdicts` there first."
         )
     return found
+
+
+def _mark_of(verdict: Verdict) -> str:
+    reason = verdict.not_submittable_because
+    return f"{heading_of(verdict)}: {reason}." if reason else heading_of(verdict)
 
 
 def _round_of(verdict: Verdict) -> Round | None:

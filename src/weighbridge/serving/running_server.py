@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _POLL_S = 0.25
 _REPORT_EVERY_S = 10
+_LONGEST_LINE = 100
 
 
 @dataclass(frozen=True)
@@ -229,9 +230,6 @@ def _state(feature: ServerFeature, servers: Sequence[ServerFacts]) -> str:
     return "unknown" if None in states else "off"
 
 
-_LONGEST = 100
-
-
 class StartupProgress:
     """The progress of one or more starting servers."""
 
@@ -270,7 +268,7 @@ class StartupLog:
             self._stage = self._stages.stage(message) or self._stage
         # The last line is not yet finished. (A progress bar counts as finished without its end of line.)
         self._last_line = next(filter(None, reversed(messages[:-1])), self._last_line)
-        return self._stage or textwrap.shorten(self._last_line, _LONGEST, placeholder=" ...")
+        return self._stage or textwrap.shorten(self._last_line, _LONGEST_LINE, placeholder=" ...")
 
     def _new_lines(self) -> Iterator[str]:
         """Yield what was added since the last call; a progress bar ends its lines with carriage returns."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -279,3 +280,44 @@ def test_a_path_without_a_tree_is_an_input_error(tmp_path: Path) -> None:
         check_submission(tmp_path / "file", ROUND)
     with pytest.raises(InputError, match="no such folder"):
         check_submission(tmp_path, ROUND, originals=tmp_path / "absent")
+
+
+def _archive(path: Path, *members: tarfile.TarInfo) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for member in members:
+            archive.addfile(member)
+    return path
+
+
+def _member(name: str, kind: bytes = tarfile.REGTYPE, leads_to: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, leads_to
+    return member
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ([_member("tree/closed", tarfile.DIRTYPE), _member("tree/../../out")], "leads out of it"),
+        ([_member("tree/passwd", tarfile.SYMTYPE, "/etc/passwd")], "not found"),
+        ([_member("tree/passwd", tarfile.LNKTYPE, "../passwd")], "not found"),
+        ([_member("tree/device", tarfile.CHRTYPE)], "neither a file nor a folder"),
+        ([_member("tree/x"), _member("other/x")], "too many values to unpack"),
+    ],
+)
+def test_an_archive_that_writes_or_reads_elsewhere_is_refused(
+    tmp_path: Path, members: list[tarfile.TarInfo], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        check_submission(_archive(tmp_path / "tree.tar.gz", *members), ROUND)
+    assert [path.name for path in tmp_path.iterdir()] == ["tree.tar.gz"]
+
+
+def test_a_file_of_an_archive_may_have_two_names(tree: Path, tmp_path: Path) -> None:
+    readme = tree / OFFLINE / "README.md"
+    (tree / SERVER / "README.md").unlink()
+    (tree / SERVER / "README.md").hardlink_to(readme)
+    with tarfile.open(tmp_path / "tree.tar.gz", "w:gz") as archive:
+        archive.add(tree, "tree")
+        assert any(member.islnk() for member in archive)
+    assert check_submission(tmp_path / "tree.tar.gz", ROUND).accepted

@@ -19,7 +19,9 @@ REMEDY = (
 
 def unpacked(directory: Path) -> dict[str, object]:
     with tarfile.open(KEPT) as archive:
-        archive.extractall(directory, filter="data")
+        # As tarfile's documentation says to write it for Python 3.11.0 to 3.11.3, which have no filters.
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        archive.extractall(directory)
     settings: dict[str, object] = yaml.safe_load((directory / "settings.yaml").read_text())
     return settings
 

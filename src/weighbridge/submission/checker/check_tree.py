@@ -14,6 +14,7 @@ from weighbridge.submission.checker.official import run_official
 from weighbridge.submission.checker.own_rules import own_complaints
 from weighbridge.submission.checker.score_rules import check_originals
 from weighbridge.submission.checker.tree_paths import scenario_paths
+from weighbridge.submission.tree import unpack
 
 
 def check_submission(
@@ -44,10 +45,9 @@ def _opened(tree: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            with tarfile.open(tree) as archive:
-                archive.extractall(scratch, filter="data")
+            unpack(tree, Path(scratch))
             [root] = Path(scratch).iterdir()
-        except (OSError, tarfile.TarError, ValueError) as error:
+        except (OSError, tarfile.TarError, ValueError, KeyError) as error:
             raise InputError(
                 f"{tree}: neither a folder nor an archive ({error}); `weighbridge assemble` writes both."
             ) from None

@@ -13,7 +13,7 @@ from weighbridge.benchmarks.qwen3_vl.token_counter import ChatTokenCounter
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import parse_settings
+from weighbridge.config.settings import Settings, portable_settings
 from weighbridge.requests.store import RequestStore, build_store
 from weighbridge.requests.token_counts import count
 from weighbridge.serving.probing import check_golden
@@ -29,13 +29,13 @@ def settings() -> ServerSettings:
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     update_config(config, yaml.safe_load((ROOT / "demo" / "config.yaml").read_text()))
     config["server"]["replicas"] = 2
-    return parse_settings(config, ROOT).server
+    return Settings.parse(config, "configuration", context={"root": ROOT}).server
 
 
 @pytest.fixture(scope="module")
 def store(settings: ServerSettings, tmp_path_factory: pytest.TempPathFactory) -> RequestStore:
     round_ = load_round("demo")
-    config = parse_settings(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT)
+    config = portable_settings(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT)
     out = tmp_path_factory.mktemp("store") / "requests"
     build_store(
         dataset=ROOT / "demo" / "dataset",

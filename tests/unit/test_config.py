@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import parse_settings
+from weighbridge.config.settings import Settings, portable_settings
 from weighbridge.core.errors import InputError
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.installed_adapters import find_adapter
@@ -25,14 +25,15 @@ def shipped(root: Path, overlay: str | None = None) -> dict[str, dict[str, objec
 
 
 def test_the_shipped_settings_are_the_real_benchmark(root: Path) -> None:
-    settings = parse_settings(shipped(root), root)
+    settings = portable_settings(shipped(root), root)
     assert settings.round == "v6.0"
     assert settings.artifacts.model.repo == "Qwen/Qwen3-VL-235B-A22B-Instruct"
     assert settings.server.executable == "vllm"
 
 
 def test_relative_paths_start_at_the_root(root: Path) -> None:
-    settings = parse_settings(shipped(root, "demo/config.yaml"), Path("/somewhere"))
+    demo, context = shipped(root, "demo/config.yaml"), {"root": Path("/somewhere")}
+    settings = Settings.parse(demo, "configuration", context)
     assert settings.artifacts.model.path == Path("/somewhere/demo/model")
     assert settings.server.executable == "/somewhere/.venv-server/bin/vllm"
 

@@ -14,7 +14,7 @@ from weighbridge.benchmarks import rounds
 from weighbridge.benchmarks.rounds import load_round, released_text, round_digest, round_file
 from weighbridge.config.round import LatencyMetric, LoadGenScenario, Mode, Round
 from weighbridge.config.round_settings import check_against_round
-from weighbridge.config.settings import parse_settings
+from weighbridge.config.settings import portable_settings
 from weighbridge.core.errors import InputError
 from weighbridge.gates.performance_checks import performance_checks
 from weighbridge.loadgen.loadgen_settings import user_conf
@@ -215,7 +215,7 @@ def test_a_compliance_run_stands_beside_the_ordinary_ones_and_is_not_taken_for_o
 
 def _settings(round_: Round, **requests: object) -> Any:
     artifact = {"synthetic": 1}
-    return parse_settings(
+    return portable_settings(
         {
             "round": "unused",
             "artifacts": {"model": artifact, "dataset": artifact},

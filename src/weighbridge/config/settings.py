@@ -186,15 +186,6 @@ class Settings(Model):
     submission: SubmissionSettings
 
 
-def parse_settings(config: object, root: Path) -> Settings:
-    """Validate a merged configuration; relative paths are resolved against the project's `root`.
-
-    Raises:
-        InputError: naming the first wrong key, its value and the remedy.
-    """
-    return Settings.parse(config, "configuration", context={"root": root})
-
-
 def portable_settings(config: object, root: Path) -> Settings:
     """Validate a merged configuration, and leave its paths as the user wrote them, relative to `root`.
 

@@ -3,15 +3,12 @@
 import hashlib
 import json
 from pathlib import Path, PurePosixPath
-from typing import Annotated
 
 from pydantic import Field, field_validator
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
-from weighbridge.core.models import Model
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+from weighbridge.core.models import Model, Sha256
 
 # Folders of downloaders and version control, which are no part of the artifact.
 _BOOKKEEPING = frozenset({".cache", ".git"})

@@ -7,11 +7,11 @@ from typing import Self
 from pydantic import Field
 
 from weighbridge.artifacts.folder import ArtifactKind
-from weighbridge.artifacts.manifest import FileEntry, Sha256
+from weighbridge.artifacts.manifest import FileEntry
 from weighbridge.config.fingerprint import project_root
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
-from weighbridge.core.models import Model, read_data
+from weighbridge.core.models import Model, Sha256, read_data
 
 # In the file: the folder at which a relative `folder` starts. A proof that names no place of this machine
 # holds in a copied or moved checkout, or run directory, too.

@@ -5,15 +5,12 @@ reads it. The model is generic: scenarios, limits, runs and metrics are names an
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from weighbridge.core.errors import InputError
-from weighbridge.core.models import Model
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+from weighbridge.core.models import FolderName, Model, Sha256
 
 
 class LoadGenScenario(StrEnum):

@@ -10,9 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from weighbridge.config.server_settings import EnvironmentName, ProjectPath, ServerSettings
-from weighbridge.core.models import Model
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+from weighbridge.core.models import FolderName, Model
 
 
 class Artifact(Model):
@@ -150,8 +148,8 @@ class SearchSettings(Model):
 class SubmissionSettings(Model):
     """The submission: submitter, system and division."""
 
-    submitter: Name = Field(description="Name of the submitter's folder.")
-    system: Name = Field(description="Name of the system's folder and description file.")
+    submitter: FolderName = Field(description="Name of the submitter's folder.")
+    system: FolderName = Field(description="Name of the system's folder and description file.")
     division: Literal["closed", "open"] = Field(
         default="closed",
         description="In the open division a failed gate is reported but does not stop the tree.",

@@ -26,7 +26,7 @@ from weighbridge.config.settings import (
     SubmissionSettings,
 )
 from weighbridge.core.errors import InputError
-from weighbridge.core.models import Model
+from weighbridge.core.models import Model, read_json
 
 # Raise when the form of the fingerprints themselves changes. Everything is then made again: avoid it.
 SCHEMA = 1
@@ -155,10 +155,7 @@ def _plain(value: object) -> object:
 
 
 def _object(text: str, option: str) -> dict[str, Any]:
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{option}: not JSON (line {error.lineno}: {error.msg}).") from None
+    data = read_json(text, option)
     if not isinstance(data, dict):
         raise InputError(f"{option}: not a JSON object; pass the section's keys and values.")
     return data

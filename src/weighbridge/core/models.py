@@ -38,11 +38,7 @@ class Model(BaseModel):
     @classmethod
     def parse_json(cls, text: str, origin: str) -> Self:
         """Validate JSON text; otherwise as `parse`."""
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{origin}: not JSON (line {error.lineno}: {error.msg}).") from None
-        return cls.parse(data, origin)
+        return cls.parse(read_json(text, origin), origin)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -68,11 +64,21 @@ def read_data(path: Path) -> Any:
         raise InputError(f"{path}: not a text file.") from None
     try:
         # YAML 1.1 reads JSON too, but slowly, and 1e-07 as a string.
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON (line {error.lineno}: {error.msg}).") from None
+        return read_json(text, str(path)) if path.suffix == ".json" else yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from None
+
+
+def read_json(text: str, origin: str) -> Any:
+    """Read plain data from JSON text; `origin` is named in errors.
+
+    Raises:
+        InputError: the text is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{origin}: not JSON (line {error.lineno}: {error.msg}).") from None
 
 
 def _sentence(error: ValidationError, origin: str) -> str:

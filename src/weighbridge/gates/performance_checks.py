@@ -127,8 +127,7 @@ def _loadgen_result(gate: Gate, log: DetailLog, scenario: ScenarioRules) -> None
     )
     gate.equals("LoadGen's result", validity, "VALID", f"LoadGen reports: {' '.join(reason.split())}")
     flags = ["result_min_duration_met", "result_min_queries_met"]
-    limits = scenario.limits
-    if limits.latency is not None or limits.ttft is not None or limits.tpot is not None:
+    if scenario.limits.by_name:
         flags += ["result_perf_constraints_met", "early_stopping_met"]
     for flag in flags:
         gate.equals(flag, log.flag(flag), True, "The checks below show the measured value.")

@@ -4,10 +4,8 @@ A prompt that is too long fails its request, and the whole run with it. Counting
 saves the GPU hours of such a run.
 """
 
-import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from weighbridge.benchmarks.protocol import TokenCounter
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.core.errors import InputError
-from weighbridge.core.models import Model
+from weighbridge.core.models import Model, read_data
 from weighbridge.requests.store import RequestStore
 
 log = logging.getLogger(__name__)
@@ -95,7 +93,8 @@ def _check_limit(
 
 
 def _model_limit(model: Path) -> int | None:
-    config = _read(model / "config.json")
+    path = model / "config.json"
+    config = read_data(path) if path.is_file() else {}
     limit = config.get("text_config", config).get("max_position_embeddings")
     return None if limit is None else int(limit)
 
@@ -109,8 +108,3 @@ def count(store: RequestStore, counter: TokenCounter) -> NDArray[np.int64]:
         prompts = [msgspec.json.decode(store.body(index))[field] for index in range(start, stop)]
         tokens[start:stop] = counter.count(prompts)
     return tokens
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return content

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.artifacts import verify as hash_cache
+from weighbridge.artifacts import verify as module
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.verify import HashCache, describe, verify
 from weighbridge.core.errors import SetupError
@@ -161,8 +161,8 @@ def test_an_interrupted_verification_keeps_the_hashes_it_has(
         hashed.append(path)
         original(self, path, stat, sha256)
 
-    original = hash_cache.HashCache.record
-    monkeypatch.setattr(hash_cache.HashCache, "record", record)
+    original = HashCache.record
+    monkeypatch.setattr(HashCache, "record", record)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     with pytest.raises(KeyboardInterrupt):
         describe(folder)
@@ -179,8 +179,6 @@ def test_a_file_that_changes_meanwhile_is_an_error(folder: Path, monkeypatch: py
     two = folder / "part" / "two"
     os.utime(two, ns=(LONG_AGO_NS + 1, LONG_AGO_NS + 1))
 
-    from weighbridge.artifacts import verify as module
-
     def sha256(file: Path, advance: object) -> str:
         result = original(file, advance)
         write(two, "3" * 3_000_000, LONG_AGO_NS + 2)
@@ -194,7 +192,6 @@ def test_a_file_that_changes_meanwhile_is_an_error(folder: Path, monkeypatch: py
 
 def test_a_file_that_cannot_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = describe(folder)
-    from weighbridge.artifacts import verify as module
 
     def sha256(file: Path, advance: object) -> str:
         raise OSError(5, "Input/output error", str(file))

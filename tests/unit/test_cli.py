@@ -60,3 +60,10 @@ def test_parsing_the_workflow_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"pandas", "numpy", "pyarrow", "openai", "datasets", "mlperf_loadgen"}
     assert heavy.isdisjoint(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["client.worker", "loadgen.loadgen_process"])
+def test_the_processes_that_send_import_no_models_of_settings_and_records(module: str) -> None:
+    code = f"import sys, weighbridge.{module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"pydantic", "yaml", "numpy", "pyarrow"}.isdisjoint(done.stdout.split())

@@ -39,9 +39,20 @@ class WorkerJob(msgspec.Struct, frozen=True):
 
 
 class DriverJob(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process that issues the requests is started with; each kind of driver adds fields."""
+    """What the process that issues the requests is started with; each kind of driver adds fields.
+
+    Attributes:
+        out: The run's folder, in which the process runs.
+        records: File for the RECORD of every outcome.
+        errors: File for the failures, one JSON object a line.
+        endpoints: URLs, in the order that numbers them.
+        control_fd: Its socket to the process that started it.
+        worker_fds: Its sockets to the workers.
+    """
 
     out: str
+    records: str
+    errors: str
     endpoints: list[str]
     control_fd: int = -1
     worker_fds: list[int] = []

@@ -8,9 +8,18 @@ from weighbridge.client.process_group import Driver, Observe, Stop
 from weighbridge.config.round import Mode, Round, ScenarioRules
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import write_atomic
-from weighbridge.loadgen.loadgen_settings import LoadGenJob, check_loadgen, user_conf
+from weighbridge.loadgen.loadgen_job import LoadGenJob
+from weighbridge.loadgen.loadgen_settings import check_loadgen, user_conf
 from weighbridge.loadgen.work_size import work_size
-from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, USER_CONF, LoadReport
+from weighbridge.records.run_record import (
+    ANSWERS,
+    DETAIL,
+    ERRORS_FILE,
+    REQUESTS_BINARY,
+    SUMMARY,
+    USER_CONF,
+    LoadReport,
+)
 
 
 class LoadGenIssuer:
@@ -95,6 +104,7 @@ class LoadGenIssuer:
         )
 
     def _driver(self, target: Target, out: Path) -> Driver:
+        folder = out.resolve()
         job = LoadGenJob(
             model=self._scenario.loadgen_model or "",
             scenario=str(self._scenario.loadgen_scenario),
@@ -102,7 +112,10 @@ class LoadGenIssuer:
             seeds=self._round.loadgen_rules.seeds.model_dump(),
             samples=self._round.samples,
             store=str(target.requests.path.resolve()),
-            out=str(out.resolve()),
+            user_conf=str(folder / USER_CONF),
+            out=str(folder),
+            records=str(folder / REQUESTS_BINARY),
+            errors=str(folder / ERRORS_FILE),
             endpoints=list(target.endpoints),
         )
         return Driver("loadgen", "LoadGen", "weighbridge.loadgen.loadgen_process", job)

@@ -20,9 +20,8 @@ from time import monotonic
 import mlperf_loadgen as lg
 import msgspec
 
-from weighbridge.loadgen.loadgen_settings import LoadGenJob
+from weighbridge.loadgen.loadgen_job import LoadGenJob
 from weighbridge.loadgen.sut import SystemUnderTest
-from weighbridge.records.run_record import ERRORS_FILE, REQUESTS_BINARY, USER_CONF
 from weighbridge.requests.bodies import BODIES_FILE
 
 _PROGRESS_EVERY_S = 0.5
@@ -45,10 +44,9 @@ def make_settings(job: LoadGenJob) -> lg.TestSettings:
     settings = lg.TestSettings()
     settings.scenario = getattr(lg.TestScenario, job.scenario)
     settings.mode = lg.TestMode.AccuracyOnly if job.accuracy else lg.TestMode.PerformanceOnly
-    path = str(Path(job.out) / USER_CONF)
-    code = settings.FromConfig(path, job.model, job.scenario, 1)
+    code = settings.FromConfig(job.user_conf, job.model, job.scenario, 1)
     if code != 0:
-        raise RefusedError(f"LoadGen could not read {path} (code {code})")
+        raise RefusedError(f"LoadGen could not read {job.user_conf} (code {code})")
     found = {
         "qsl": settings.qsl_rng_seed,
         "sample_index": settings.sample_index_rng_seed,
@@ -165,11 +163,10 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
     """Run LoadGen once."""
     settings = make_settings(job)
     tell(control, event="settings", version=version("mlcommons-loadgen"), settings=effective(settings))
-    out = Path(job.out)
     workers = [socket.socket(fileno=fd) for fd in job.worker_fds]
     with (
-        (out / REQUESTS_BINARY).open("wb") as records,
-        (out / ERRORS_FILE).open("w", encoding="utf-8") as errors,
+        Path(job.records).open("wb") as records,
+        Path(job.errors).open("w", encoding="utf-8") as errors,
     ):
         sut = SystemUnderTest(workers, job.endpoints, records, errors, settings.use_token_latencies)
         try:

@@ -1,10 +1,9 @@
-"""LoadGen's inputs and what it has built in: the job of its process, its user.conf, its seeds."""
+"""LoadGen's inputs and what it has built in: its user.conf, its seeds."""
 
 import importlib.metadata
 import subprocess
 import sys
 
-from weighbridge.client.frames import DriverJob
 from weighbridge.config.round import LatencyMetric, LoadGenScenario, Round, ScenarioRules, Seeds
 from weighbridge.core.errors import SetupError
 
@@ -18,17 +17,6 @@ seeds = {name: getattr(settings, f"{name}_rng_seed") for name in sys.argv[2:]}
 print(json.dumps(seeds))
 sys.exit(code)
 """
-
-
-class LoadGenJob(DriverJob, frozen=True, kw_only=True):
-    """LoadGen's process."""
-
-    model: str
-    scenario: str
-    accuracy: bool
-    seeds: dict[str, int]
-    samples: int
-    store: str
 
 
 def user_conf(round_: Round, scenario: ScenarioRules, target_qps: float) -> str:

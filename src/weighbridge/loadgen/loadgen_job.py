@@ -1,0 +1,19 @@
+"""The job of LoadGen's process.
+
+That process imports this module, and so neither pydantic nor the models of settings and records, whose import
+would cost it 13 MB and 0.1 s.
+"""
+
+from weighbridge.client.frames import DriverJob
+
+
+class LoadGenJob(DriverJob, frozen=True, kw_only=True):
+    """LoadGen's process."""
+
+    model: str
+    scenario: str
+    accuracy: bool
+    seeds: dict[str, int]
+    samples: int
+    store: str
+    user_conf: str

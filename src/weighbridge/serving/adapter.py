@@ -3,11 +3,12 @@
 Nothing outside an adapter knows a server's arguments, metrics or log.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from weighbridge.config.round import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
@@ -15,6 +16,21 @@ from weighbridge.records.telemetry_record import Metric
 
 Get = Callable[[str], str | None]
 """Returns the text that a running server answers to GET on a path; None where it answers no 200."""
+
+
+def json_answer(get: Get, path: str) -> dict[str, Any]:
+    """Return the JSON object that a running server answers to GET on a path; empty where it answers none."""
+    try:
+        answer = json.loads(get(path) or "null")
+    except json.JSONDecodeError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def version_in(answer: Mapping[str, Any]) -> str | None:
+    """Return the version in an answer, under the key that servers use; None where there is none."""
+    version = answer.get("version")
+    return version if isinstance(version, str) else None
 
 
 @dataclass(frozen=True)

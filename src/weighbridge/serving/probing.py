@@ -14,8 +14,7 @@ from openai.types.chat import ChatCompletion
 from weighbridge.core.errors import SetupError
 from weighbridge.core.models import Model
 from weighbridge.core.openai_api import Api
-from weighbridge.serving import vllm
-from weighbridge.serving.adapter import ServerAdapter, ServerFacts
+from weighbridge.serving.adapter import ServerAdapter, ServerFacts, json_answer, version_in
 from weighbridge.serving.installed_adapters import all_adapters
 
 log = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ def inspect_server(adapter: ServerAdapter, endpoint: str, api_key: str | None = 
 
 def _version_only(client: openai.OpenAI) -> ServerFacts:
     # Other servers, and a vLLM without metrics, answer /version in the same form.
-    return ServerFacts(vllm.reported_version(lambda path: _get(client, path)))
+    return ServerFacts(version_in(json_answer(lambda path: _get(client, path), "/version")))
 
 
 def _get(client: openai.OpenAI, path: str) -> str | None:

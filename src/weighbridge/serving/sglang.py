@@ -4,13 +4,20 @@ Names are those of SGLang 0.5 (python/sglang in github.com/sgl-project/sglang). 
 reading its metrics is tested against recorded answers; starting one has not been tried on a GPU.
 """
 
-import json
 import re
 from collections.abc import Mapping
 
 from weighbridge.config.round import ServerFeature
 from weighbridge.records.telemetry_record import Metric
-from weighbridge.serving.adapter import FeatureSwitch, Get, LogStages, ServerFacts, ServerStart
+from weighbridge.serving.adapter import (
+    FeatureSwitch,
+    Get,
+    LogStages,
+    ServerFacts,
+    ServerStart,
+    json_answer,
+    version_in,
+)
 
 title = "SGLang"
 executable = "sglang"  # `sglang serve` and `sglang version`: cli/main.py
@@ -111,14 +118,8 @@ def command(start: ServerStart) -> tuple[str, ...]:
 def inspect(get: Get) -> ServerFacts | None:
     """Read version and prefix caching from /get_server_info, which later releases call /server_info."""
     for path in ("/get_server_info", "/server_info"):
-        try:
-            answer = json.loads(get(path) or "null")
-        except json.JSONDecodeError:
-            continue
-        if isinstance(answer, dict) and isinstance(answer.get("disable_radix_cache"), bool):
-            version = answer.get("version")
-            return ServerFacts(
-                version if isinstance(version, str) else None,
-                {ServerFeature.PREFIX_CACHING: not answer["disable_radix_cache"]},
-            )
+        answer = json_answer(get, path)
+        disabled = answer.get("disable_radix_cache")
+        if isinstance(disabled, bool):
+            return ServerFacts(version_in(answer), {ServerFeature.PREFIX_CACHING: not disabled})
     return None

@@ -3,13 +3,20 @@
 Names and wordings are those of vLLM 0.12, on GPUs and on CPUs.
 """
 
-import json
 import re
 from collections.abc import Mapping
 
 from weighbridge.config.round import ServerFeature
 from weighbridge.records.telemetry_record import Metric
-from weighbridge.serving.adapter import FeatureSwitch, Get, LogStages, ServerFacts, ServerStart
+from weighbridge.serving.adapter import (
+    FeatureSwitch,
+    Get,
+    LogStages,
+    ServerFacts,
+    ServerStart,
+    json_answer,
+    version_in,
+)
 
 title = "vLLM"
 executable = "vllm"
@@ -143,14 +150,4 @@ def inspect(get: Get) -> ServerFacts | None:
         return None
     caching = re.search(r'^vllm:cache_config_info\{.*enable_prefix_caching="(\w+)"', page, re.MULTILINE)
     features = {ServerFeature.PREFIX_CACHING: caching[1] == "True"} if caching else {}
-    return ServerFacts(reported_version(get), features)
-
-
-def reported_version(get: Get) -> str | None:
-    """Return the version that a running server reports at /version; None where it reports none."""
-    try:
-        answer = json.loads(get("/version") or "null")
-    except json.JSONDecodeError:
-        return None
-    version = answer.get("version") if isinstance(answer, dict) else None
-    return version if isinstance(version, str) else None
+    return ServerFacts(version_in(json_answer(get, "/version")), features)

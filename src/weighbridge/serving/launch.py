@@ -61,9 +61,11 @@ def plan(
         SetupError: a program, a port, the GPUs or the allocation are not as the settings need them, or the
             server cannot be started without a forbidden feature or with a key.
     """
-    required = _required_environment(adapter_of(settings), forbidden, api_key)
+    adapter = adapter_of(settings)
+    required = _required_environment(adapter, forbidden, api_key)
+    off = switched_off(adapter, forbidden)
     plan_servers = _over_nodes if settings.launcher == "srun" else _on_this_machine
-    return plan_servers(settings, model, log_path, forbidden, required)
+    return plan_servers(settings, adapter, model, log_path, off, required)
 
 
 def _required_environment(
@@ -87,13 +89,12 @@ def _required_environment(
 
 def _on_this_machine(
     settings: ServerSettings,
+    adapter: ServerAdapter,
     model: Path,
     log_path: Path,
-    forbidden: Sequence[ServerFeature],
+    off: tuple[str, ...],
     required: dict[str, str],
 ) -> tuple[Launch, ...]:
-    adapter = adapter_of(settings)
-    off = switched_off(adapter, forbidden)
     if settings.port is not None:
         check_port(settings.port)
     ports = (settings.port,) if settings.port else free_ports(settings.replicas)
@@ -119,14 +120,13 @@ def _on_this_machine(
 
 def _over_nodes(
     settings: ServerSettings,
+    adapter: ServerAdapter,
     model: Path,
     log_path: Path,
-    forbidden: Sequence[ServerFeature],
+    off: tuple[str, ...],
     required: dict[str, str],
 ) -> tuple[Launch, ...]:
     """Return one server for each node of the allocation, or for each `nodes_per_replica` of them."""
-    adapter = adapter_of(settings)
-    off = switched_off(adapter, forbidden)
     nodes, span = nodes_of_job(), settings.nodes_per_replica
     if len(nodes) % span:
         raise SetupError(

@@ -28,7 +28,7 @@ _REQUIRED = {
 
 
 def check_contents(kind: ArtifactKind, folder: Path) -> None:
-    """Check that a folder can be an artifact of this kind, before any of it is hashed.
+    """Check that a folder can be an artifact of this kind.
 
     Raises:
         SetupError: the folder is missing, or lacks a required file.

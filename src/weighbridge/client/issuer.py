@@ -1,4 +1,4 @@
-"""The seam between a session and whatever issues requests: LoadGen, the official client, our own patterns.
+"""The interface between a session and what issues requests, such as LoadGen.
 
 A session has servers that answer and are warm. An issuer gets their addresses, measures once, and reports.
 """

@@ -41,7 +41,7 @@ class LoadReport(Model):
     aborted: str | None = Field(default=None, description="Why the run ended early, if it did.")
     requested_qps: float
     achieved_qps: float
-    schedule_delay: Delay = Field(description="From LoadGen's issue to the start of sending.")
+    schedule_delay: Delay = Field(description="From a request's issue to the sending of its last byte.")
     client_cpu_s: float = Field(description="User and system time of the client's process tree.")
     client_cpu_us_per_request: float
     peak_rss_bytes: dict[str, int] = Field(

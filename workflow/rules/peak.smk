@@ -24,9 +24,7 @@ rule search_peak:
         "logs/search-peak-{scenario}.log",
     wildcard_constraints:
         scenario=either(
-            name
-            for name, scenario in ROUND.scenarios.items()
-            if scenario.has_schedule and scenario.limits.by_name
+            name for name, scenario in ROUND.scenarios.items() if scenario.searchable
         ),
     conda:
         CLIENT_ENVIRONMENT

@@ -154,6 +154,11 @@ class ScenarioRules(Model):
         """Whether queries have due times, so that a target rate is issued."""
         return self.loadgen_scenario is LoadGenScenario.SERVER
 
+    @property
+    def searchable(self) -> bool:
+        """Whether a highest rate can be searched for: a rate is issued, and a limit must be kept."""
+        return self.has_schedule and bool(self.limits.by_name)
+
 
 class MetricRules(Model):
     """Bounds of one metric, and other published readings of the same rule."""

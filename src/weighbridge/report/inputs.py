@@ -120,9 +120,7 @@ def _peak(
     results: Path, round_: Round, read: Callable[[Callable[[Path], Peak], Path, str], Peak | Missing]
 ) -> Peak | Missing:
     """Read the first peak search; if there is none, name the first scenario that could be searched."""
-    searched = [
-        name for name, rules in round_.scenarios.items() if rules.has_schedule and rules.limits.by_name
-    ]
+    searched = [name for name, rules in round_.scenarios.items() if rules.searchable]
     if not searched:
         return Missing(f"Round {round_.name} has no scenario with a rate to search.")
     found = next((name for name in searched if (results / name / PEAK).exists()), searched[0])

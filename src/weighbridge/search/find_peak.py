@@ -47,7 +47,7 @@ def find_peak(
         SetupError: LoadGen is not the round's, or the server does not start, or answers wrongly.
         InvalidRunError: the search was interrupted, or its budget ended before a rate was confirmed.
     """
-    if not scenario.has_schedule or not scenario.limits.by_name:
+    if not scenario.searchable:
         raise InputError(
             f"scenario {scenario.name} of round {setup.round_.name} has no rate with a limit, and so no peak "
             "to search for."

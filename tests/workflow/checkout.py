@@ -61,6 +61,4 @@ class Checkout:
     def moved_to(self, root: Path) -> "Checkout":
         """Move everything, results too."""
         shutil.move(self.root, root)
-        moved = SmallRun(root / "runs" / "demo", root)
-        moved.port, moved.changes = self.run.port, self.run.changes
-        return Checkout(root, moved)
+        return Checkout(root, SmallRun(root / "runs" / "demo", root, self.run.port))

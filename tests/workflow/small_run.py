@@ -58,9 +58,7 @@ class SmallRun:
 
     def copied_to(self, directory: Path, root: Path = ROOT) -> "SmallRun":
         shutil.copytree(self.workflow.directory, directory, symlinks=True)
-        copy = SmallRun(directory, root)
-        copy.port, copy.changes = self.port, self.changes
-        return copy
+        return SmallRun(directory, root, self.port)
 
 
 def planned(text: str) -> dict[str, int]:

@@ -67,8 +67,7 @@ def test_a_copied_checkout_reruns_nothing(checkout: Checkout, tmp_path: Path) ->
     # As `cp -r` does it: everything is as old as its copy.
     copied = tmp_path / "copied"
     shutil.copytree(checkout.root, copied, symlinks=True, copy_function=shutil.copyfile)
-    run = SmallRun(copied / "runs" / "demo", copied)
-    run.changes = checkout.run.changes
+    run = SmallRun(copied / "runs" / "demo", copied, checkout.run.port)
     assert DONE in Checkout(copied, run).plan()
 
 

@@ -1,6 +1,7 @@
 """A small finished run on a simulated server, which several test files look at and change copies of."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -65,3 +66,8 @@ def planned(text: str) -> dict[str, int]:
     """Read the jobs of a plan: rule, and how often."""
     rows = [line.split() for line in text.splitlines()]
     return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
+
+def planned_runs(text: str) -> list[tuple[str, str]]:
+    """Read which runs a plan would measure: scenario and run."""
+    return sorted(re.findall(r"output: results/(\w+)/(\w+)/run\.json,", text))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout
-from small_run import DONE, SmallRun, planned, simulated_server
+from small_run import DONE, SmallRun, planned, planned_runs, simulated_server
 
 SETTINGS = ("src/weighbridge/config/settings.py", "src/weighbridge/config/server_settings.py")
 ROUND = "src/weighbridge/config/round.py"
@@ -23,11 +23,6 @@ def checkout(finished: SmallRun, tmp_path: Path) -> Checkout:
     return Checkout.with_run(tmp_path / "checkout", finished)
 
 
-def runs_of(plan: str) -> list[tuple[str, str]]:
-    """Read which runs a plan would measure again."""
-    return sorted(re.findall(r"output: results/(\w+)/(\w+)/run\.json,", plan))
-
-
 def test_a_new_setting_with_a_default_reruns_nothing(checkout: Checkout) -> None:
     found = set()
     for path in SETTINGS:
@@ -38,7 +33,7 @@ def test_a_new_setting_with_a_default_reruns_nothing(checkout: Checkout) -> None
     assert {"Artifact", "RequestSettings", "ServerSettings", "ClientSettings", "Settings"} <= found
     assert DONE in checkout.plan()
     # The edited package is really the one that plans.
-    assert runs_of(checkout.plan(client={"quite_new": 4})) == [
+    assert planned_runs(checkout.plan(client={"quite_new": 4})) == [
         ("offline", "accuracy"),
         ("offline", "performance"),
         ("server", "accuracy"),
@@ -51,7 +46,7 @@ def test_a_new_optional_rule_of_a_round_reruns_nothing(checkout: Checkout) -> No
         checkout.add_field(ROUND, model, "quite_new: int | None = None")
     assert DONE in checkout.plan()
     checkout.edit(DEMO_ROUND, "  server:\n", "  server:\n    quite_new: 1\n")
-    assert runs_of(checkout.plan()) == [("server", "accuracy"), ("server", "performance")]
+    assert planned_runs(checkout.plan()) == [("server", "accuracy"), ("server", "performance")]
 
 
 def test_a_moved_checkout_reruns_nothing(checkout: Checkout, tmp_path: Path) -> None:

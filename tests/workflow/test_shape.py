@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 from driver import BIN, Workflow
+from small_run import planned
 
 from weighbridge.config.settings import schema_text
 
@@ -11,9 +12,9 @@ from weighbridge.config.settings import schema_text
 def test_the_demo_is_four_runs_and_their_verdicts(workflow: Workflow) -> None:
     answer = workflow("-n", "submission")
     assert answer.code == 0, answer.text
-    jobs = dict(line.split()[:2] for line in answer.text.splitlines() if len(line.split()) == 2)
-    assert jobs["benchmark"] == "4"
-    assert jobs["evaluate"] == jobs["gate"] == "2"
+    jobs = planned(answer.text)
+    assert jobs["benchmark"] == 4
+    assert jobs["evaluate"] == jobs["gate"] == 2
 
 
 def test_the_real_benchmark_plans_from_the_hub_to_the_tree(root: Path, tmp_path: Path) -> None:

@@ -101,9 +101,7 @@ def store_of(folder: Path, samples: int) -> Path:
 
 def small_round(samples: int, duration_s: float) -> Round:
     """Return a round with this number of samples; a Server run lasts as long as its passes."""
-    demo = load_round(
-        str(HERE.parent / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds" / "demo.yaml")
-    )
+    demo = load_round("demo")
     rules = {"min_duration_s": duration_s, "min_query_count": samples}
     changed = {name: found.model_copy(update=rules) for name, found in demo.scenarios.items()}
     return demo.model_copy(update={"samples": samples, "scenarios": changed})

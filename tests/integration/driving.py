@@ -17,8 +17,6 @@ from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.records.run_record import LoadReport
 from weighbridge.requests.store import RequestStore, StoreOrigin, write_store
 
-_DEMO = Path(__file__).parents[2] / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds" / "demo.yaml"
-
 
 def small_store(
     out: Path, samples: int, *, stream: bool = False, padding: int = 0, api: Api = Api.CHAT
@@ -45,7 +43,7 @@ def small_store(
 
 def small_round(samples: int, *, duration_s: float = 0.1, token_latencies: bool = False) -> Round:
     """Return the demo round with fewer samples and shorter runs."""
-    demo = load_round(str(_DEMO))
+    demo = load_round("demo")
     rules = {"min_duration_s": duration_s, "min_query_count": samples}
     return demo.model_copy(
         update={

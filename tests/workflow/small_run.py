@@ -21,12 +21,7 @@ DONE = "Nothing to be done"
 def simulated_server(run: Path, port: int, **behaviour: object) -> Iterator[None]:
     """Answer the requests of a run directory's store from the dataset."""
     resources = run / "resources"
-    command = [
-        BIN / "weighbridge",
-        "simulate",
-        "--round",
-        ROOT / "src" / "weighbridge" / "benchmarks" / "qwen3_vl" / "rounds" / "demo.yaml",
-    ]
+    command = [BIN / "weighbridge", "simulate", "--round", "demo"]
     command += ["--store", resources / "requests", "--dataset", resources / "dataset.json"]
     command += ["--prompt", ROOT / "demo" / "prompt.json", "--port", str(port)]
     command += ["--behaviour", json.dumps(behaviour)]

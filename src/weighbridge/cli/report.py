@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from weighbridge.cli.options import PromptFile
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
@@ -22,7 +24,7 @@ def report(
         Path | None,
         typer.Option(help="Proof file of the dataset, from 'fetch'; adds the error analysis."),
     ] = None,
-    prompt: Annotated[Path | None, typer.Option(help="Prompt file, needed with --dataset.")] = None,
+    prompt: PromptFile = None,
     round_file: Annotated[
         str | None,
         typer.Option(

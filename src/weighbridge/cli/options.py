@@ -1,9 +1,19 @@
 """Options shared by several commands."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+
+def section_option(section: str) -> Any:
+    """Return the option that passes one section of the configuration."""
+    return typer.Option(
+        f"--{section}",
+        metavar="JSON",
+        help=f"The section '{section}', as JSON; its keys override those in --settings.",
+    )
+
 
 RoundFile = Annotated[
     str,
@@ -21,22 +31,8 @@ SettingsJson = Annotated[
         help="Sections of the configuration as one JSON object, or a job's fingerprint.",
     ),
 ]
-ServerJson = Annotated[
-    str | None,
-    typer.Option(
-        "--server",
-        metavar="JSON",
-        help="The section 'server', as JSON; its keys override those in --settings.",
-    ),
-]
-ClientJson = Annotated[
-    str | None,
-    typer.Option(
-        "--client",
-        metavar="JSON",
-        help="The section 'client', as JSON; its keys override those in --settings.",
-    ),
-]
+ServerJson = Annotated[str | None, section_option("server")]
+ClientJson = Annotated[str | None, section_option("client")]
 Replaced = Annotated[
     Path | None,
     typer.Option(help="Folder to move an earlier result to; default: overwrite it."),

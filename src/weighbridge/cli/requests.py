@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import PromptFile, RoundFile, ServerJson, SettingsJson
+from weighbridge.cli.options import PromptFile, RoundFile, ServerJson, SettingsJson, section_option
 from weighbridge.config.fingerprint import JobSettings
 
 
@@ -20,12 +20,7 @@ def build_requests(
     dataset: Annotated[Path, typer.Option(help="Proof file of the dataset, from 'fetch'.")],
     out: Annotated[Path, typer.Option(help="Folder of the store to write.")],
     settings: SettingsJson = "{}",
-    requests: Annotated[
-        str | None,
-        typer.Option(
-            metavar="JSON", help="The section 'requests', as JSON; its keys override those in --settings."
-        ),
-    ] = None,
+    requests: Annotated[str | None, section_option("requests")] = None,
     server: ServerJson = None,
     prompt: PromptFile = None,
     processes: Annotated[int, typer.Option(min=1, help="Number of encoding processes.")] = 1,

@@ -14,6 +14,7 @@ from weighbridge.cli.options import (
     ServerJson,
     SettingsJson,
     Store,
+    section_option,
 )
 from weighbridge.cli.run import setup_of
 from weighbridge.config.fingerprint import JobSettings
@@ -40,12 +41,7 @@ def search_qps(
     settings: SettingsJson = "{}",
     server: ServerJson = None,
     client: ClientJson = None,
-    search: Annotated[
-        str | None,
-        typer.Option(
-            metavar="JSON", help="The section 'search', as JSON; its keys override those in --settings."
-        ),
-    ] = None,
+    search: Annotated[str | None, section_option("search")] = None,
     program: Program = None,
     replaced: Replaced = None,
 ) -> None:

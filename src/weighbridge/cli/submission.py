@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import Replaced, RoundFile, SettingsJson
+from weighbridge.cli.options import Replaced, RoundFile, SettingsJson, section_option
 from weighbridge.config.fingerprint import JobSettings
 
 
@@ -37,12 +37,7 @@ def assemble(
         typer.Option(help="Root of the checkout to copy into src/; default: this package."),
     ] = None,
     settings: SettingsJson = "{}",
-    submission: Annotated[
-        str | None,
-        typer.Option(
-            metavar="JSON", help="The section 'submission', as JSON; its keys override those in --settings."
-        ),
-    ] = None,
+    submission: Annotated[str | None, section_option("submission")] = None,
     replaced: Replaced = None,
 ) -> None:
     """Build the submission tree from valid runs.

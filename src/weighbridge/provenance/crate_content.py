@@ -216,7 +216,7 @@ def _judgement(
     """Add those of a scenario's score, verdict and peak search that exist."""
     runs = {mode: graph.files(f"{scenario}/{mode}", _RUN_FILES) for mode in Mode}
     scores = graph.files(
-        str(scenario),
+        scenario,
         {ACCURACY_JSON: "Score with all details.", ACCURACY_TEXT: "Score for the official checker."},
     )
     if scores:
@@ -229,7 +229,7 @@ def _judgement(
             description="All answers compared with the truth; the metrics are in the files.",
             agent=agent,
         )
-    files = graph.files(str(scenario), {VERDICT: "Every check with its value and limit."})
+    files = graph.files(scenario, {VERDICT: "Every check with its value and limit."})
     if files:
         verdict = Verdict.read(folder / VERDICT)
         graph.action(
@@ -241,7 +241,7 @@ def _judgement(
             description=f"{len(verdict.checks)} checks of both runs: {verdict.outcome}.",
             agent=agent,
         )
-    graph.files(str(scenario), {PEAK: "The search for the highest rate that passes, probe by probe."})
+    graph.files(scenario, {PEAK: "The search for the highest rate that passes, probe by probe."})
 
 
 def _title(graph: CrateGraph, scenario: str) -> str:

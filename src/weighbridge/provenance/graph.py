@@ -38,7 +38,7 @@ class CrateGraph:
     """The entities of a crate by id; adding an existing id returns the existing entity."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = self.folder = folder
+        self.folder = folder
         self._crate = ROCrate(version="1.1")
         self._crate.metadata.extra_contexts.append(_RUN_TERMS)
         self._conforms_to(_PROCESS_RUN)
@@ -73,19 +73,19 @@ class CrateGraph:
         return [
             self._file(Path(folder, name), description, hashes.get(name))
             for name, description in named.items()
-            if (self._folder / folder / name).is_file()
+            if (self.folder / folder / name).is_file()
         ]
 
     def _file(self, path: Path, description: str, sha256: str | None) -> Entity:
         known: Entity | None = self._crate.get(path.as_posix())
         return known or self._crate.add_file(
-            source=self._folder / path,
+            source=self.folder / path,
             dest_path=path.as_posix(),
             properties=self._facts(path, sha256) | {"description": description},
         )
 
     def _facts(self, path: Path, sha256: str | None = None) -> dict[str, str]:
-        file = self._folder / path
+        file = self.folder / path
         return {
             "name": path.name,
             "contentSize": str(file.stat().st_size),
@@ -112,7 +112,7 @@ class CrateGraph:
 
     def workflow(self, snakefile: Path, **properties: str) -> Entity:
         """Add the Snakefile, which is below the crate's folder, as the crate's main entity; return it."""
-        path = snakefile.relative_to(self._folder)
+        path = snakefile.relative_to(self.folder)
         for profile in (_WORKFLOW_RUN, _WORKFLOW):
             self._conforms_to(profile)
         main: Entity = self._crate.add_workflow(

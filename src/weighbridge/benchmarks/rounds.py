@@ -82,17 +82,18 @@ def round_file(reference: str) -> Path:
     reference = _without_category(reference)
     if reference.endswith((".yaml", ".yml")):
         return Path(reference)
-    named = {path for known, path in _known_rounds() if known == reference}
-    found = named or {path for known, path in _known_rounds() if known.partition("/")[2] == reference}
+    rounds = dict(_known_rounds())
+    if reference in rounds:
+        return rounds[reference]
+    found = {path for known, path in rounds.items() if known.partition("/")[2] == reference}
     if len(found) == 1:
         return found.pop()
     if found:
-        choices = sorted(known for known, path in _known_rounds() if path in found)
+        choices = sorted(known for known, path in rounds.items() if path in found)
         raise InputError(
             f"several benchmarks have a round '{reference}'; choose one of {', '.join(choices)}."
         )
-    known_names = ", ".join(sorted(known for known, _ in _known_rounds()))
-    raise InputError(f"round '{reference}' does not exist; the rounds are: {known_names}.")
+    raise InputError(f"round '{reference}' does not exist; the rounds are: {', '.join(sorted(rounds))}.")
 
 
 def _known_rounds() -> Iterator[tuple[str, Path]]:

@@ -128,8 +128,7 @@ def _from_run(record: RunRecord) -> dict[str, Value]:
 def _placeholders(known: Mapping[str, Value], round_: Round) -> dict[str, Value]:
     """Return placeholders for a demonstration's gaps, and notes that mark it; its status is rdi."""
     numbers: dict[str, Value] = {"status": "rdi", "number_of_nodes": "1", "accelerators_per_node": "0"}
-    gaps = [name for name, field in required_fields().items() if not field.empty and not known.get(name)]
-    filled = {name: numbers.get(name, PLACEHOLDER) for name in gaps}
+    filled = {name: numbers.get(name, PLACEHOLDER) for name in missing_fields(known)}
     simulated = {"framework": "none: simulated by Weighbridge"} if round_.simulated else {}
     return filled | simulated | {"hw_notes": mark_of(round_), "sw_notes": mark_of(round_)}
 

@@ -10,12 +10,11 @@ DIVISIONS = ("closed", "open")
 
 @dataclass(frozen=True)
 class ScenarioPath:
-    """The folder of one scenario's results, and the names of the folders above it."""
+    """The folder of one scenario's results, and names of folders above it."""
 
     folder: Path
     division: str
     submitter: str
-    system: str
     benchmark: str
 
     @property
@@ -42,7 +41,7 @@ def submitters(tree: Path) -> list[Path]:
 def scenario_paths(tree: Path) -> list[ScenarioPath]:
     """Return the folder of every scenario of every submitter, system and benchmark."""
     return [
-        ScenarioPath(scenario, submitter.parent.name, submitter.name, system.name, benchmark.name)
+        ScenarioPath(scenario, submitter.parent.name, submitter.name, benchmark.name)
         for submitter in submitters(tree)
         for system in folders(submitter / "results")
         for benchmark in folders(system)

@@ -62,16 +62,8 @@ rule find_server:
         settings=fingerprint(
             "program",
             compared={"vllm": DEPLOYED_SERVER},
-            server=SETTINGS.server.model_dump(
-                mode="json",
-                exclude_defaults=True,
-                include={
-                    "model_name",
-                    "adapter",
-                    "executable",
-                    "container",
-                    "endpoints",
-                },
+            server=of_server(
+                "model_name", "adapter", "executable", "container", "endpoints"
             ),
         ),
         server=uncompared(operational("server", SETTINGS.server)),

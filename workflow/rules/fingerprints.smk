@@ -1,8 +1,8 @@
 """Fingerprints: what a rerun depends on, as text that Snakemake compares and the job then reads.
 
 In:  SETTINGS and ROUND; the environments' files in envs/
-Out: uncompared(), of_round(), measurement(), artifact_fingerprint(), sha256_of_file(), DEPLOYED_SERVER,
-     CONTEXT_OPTION
+Out: uncompared(), of_round(), of_server(), measurement(), artifact_fingerprint(), sha256_of_file(),
+     DEPLOYED_SERVER, CONTEXT_OPTION
 
 A rule's only compared param is `settings`, a fingerprint (weighbridge.config.fingerprint). Everything else that
 a command needs passes through uncompared(). docs/caching.md says what reruns what.
@@ -16,6 +16,13 @@ from weighbridge.serving.installed_adapters import adapter_of
 def of_round(*fields):
     """Return fields of the round, for the fingerprint of a job that reads them."""
     return {field: getattr(ROUND, field) for field in fields}
+
+
+def of_server(*fields):
+    """Return settings of the server, for the fingerprint of a job that reads only these."""
+    return SETTINGS.server.model_dump(
+        mode="json", exclude_defaults=True, include=set(fields)
+    )
 
 
 def sha256_of_file(path):

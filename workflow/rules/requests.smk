@@ -29,7 +29,7 @@ rule build_requests:
                 "benchmark", "samples", "splits", "prompt", "max_tokens"
             ),
             requests=SETTINGS.requests,
-            server={"model_name": SETTINGS.server.model_name},
+            server=of_server("model_name"),
         ),
         prompt=prompt_option,
         out=lambda wildcards, output: Path(output.manifest).parent,
@@ -61,9 +61,7 @@ rule count_tokens:
         # Of the server's arguments only the limit, so that tuning the others counts nothing again.
         settings=fingerprint(
             "tokens",
-            server=SETTINGS.server.model_dump(
-                mode="json", exclude_defaults=True, include={"model_name", "adapter"}
-            )
+            server=of_server("model_name", "adapter")
             | {
                 "args": [
                     argument

@@ -1,5 +1,6 @@
 """The code accepts the finished results of its last release: in a kept example there is nothing to do."""
 
+import ast
 import json
 import tarfile
 from pathlib import Path
@@ -49,3 +50,13 @@ def test_no_fingerprint_names_a_place_of_the_machine_that_made_it(tmp_path: Path
         assert not any(path.startswith("/") for path in content["input"])
         # Of the artifacts' and programs' paths none is absolute.
         assert not any('"/' in param for param in content["params"]), content["params"]
+
+
+def test_a_rule_compares_only_its_fingerprint(tmp_path: Path) -> None:
+    unpacked(tmp_path)
+    for record in (tmp_path / ".snakemake" / "metadata").iterdir():
+        content = json.loads(record.read_text())
+        # Snakemake notes the repr of each param that it compares.
+        fingerprints = [json.loads(ast.literal_eval(text)) for text in content["params"]]
+        assert len(fingerprints) <= 1, content["rule"]
+        assert all("compared" in each for each in fingerprints)

@@ -49,7 +49,8 @@ rule benchmark:
     params:
         client_program=uncompared(CLIENT),
         round=uncompared(ROUND_FILE),
-        mode=lambda wildcards: (
+        # Not compared: the fingerprint has it, as a field of the run.
+        mode=lambda wildcards, output: (
             ROUND.scenarios[wildcards.scenario].runs[wildcards.run].mode
         ),
         settings=lambda wildcards: measurement(

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageFilter
 
 from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.settings import RequestSettings
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.requests.store import build_store
 
 HERE = Path(__file__).parent

@@ -15,7 +15,7 @@ JOB = """
 import json, sys, time
 from pathlib import Path
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.serving.running_server import running_server
 folder = Path(sys.argv[1])
 settings = ServerSettings.parse_json(sys.argv[2], "test")

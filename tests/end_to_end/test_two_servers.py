@@ -11,7 +11,7 @@ from snakemake.utils import update_config
 
 from weighbridge.benchmarks.qwen3_vl.token_counter import ChatTokenCounter
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import Settings, portable_settings
 from weighbridge.requests.store import RequestStore, build_store

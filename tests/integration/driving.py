@@ -10,8 +10,10 @@ from endpoint import Endpoint
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.issuer import Target
 from weighbridge.client.process_group import Observe
-from weighbridge.config.round import Mode, Round
-from weighbridge.config.settings import ClientSettings, RequestSettings
+from weighbridge.config.request_settings import RequestSettings
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.settings import ClientSettings
 from weighbridge.core.openai_api import Api
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.records.run_record import LoadReport

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 from driving import small_store
 
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
 

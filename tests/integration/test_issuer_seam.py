@@ -14,7 +14,7 @@ from simulating import simulated
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.process_group import Observe, SampleCounts, Stop
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InvalidRunError, SetupError

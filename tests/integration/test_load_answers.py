@@ -8,7 +8,7 @@ import pytest
 from driving import Run, run_against
 from endpoint import End, Endpoint, Step, answer, chunked, completion, events, http
 
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.openai_api import Api
 
 TEXTS = [

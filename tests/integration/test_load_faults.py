@@ -16,7 +16,8 @@ from driving import Run, run_against, small_round, small_store
 from endpoint import End, Endpoint, answer, http
 
 from weighbridge.client.issuer import Target
-from weighbridge.config.round import Mode, Round
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from weighbridge.benchmarks.qwen3_vl.token_counter import ChatTokenCounter
-from weighbridge.config.settings import RequestSettings
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError
 from weighbridge.requests.store import RequestStore, build_store
 from weighbridge.requests.token_counts import check_lengths, count

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_serving import SERVER, family_of, running_server, settings
 
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.core.errors import SetupError
 from weighbridge.serving.probing import recognise
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from test_serving import SERVER, settings
 
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.core.errors import SetupError
 from weighbridge.records.run_record import TELEMETRY_FILE
 from weighbridge.records.telemetry_record import Metric
@@ -26,7 +26,7 @@ from weighbridge.system.telemetry import recording
 # A server with a command line of its own; it runs the stand-in for vLLM in the end.
 ADAPTER = """
 import re
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving.adapter import FeatureSwitch, LogStages, ServerFacts
 

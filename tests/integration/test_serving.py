@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError, WeighbridgeError
 from weighbridge.core.openai_api import Api

@@ -13,7 +13,7 @@ from driving import Run, run_against, small_store
 from openai import OpenAI
 from simulating import simulated
 
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.openai_api import Api
 from weighbridge.requests.store import RequestStore
 from weighbridge.simulate.behaviour import Behaviour, body_hash, predict, service_times_s

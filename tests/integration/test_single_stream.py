@@ -12,7 +12,8 @@ from simulating import simulated
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.issuer import Target
 from weighbridge.client.process_group import SampleCounts
-from weighbridge.config.round import Mode, Round
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.openai_api import Api
 from weighbridge.gates.performance_checks import Performance, performance_checks

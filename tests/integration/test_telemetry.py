@@ -15,7 +15,7 @@ from driving import run_against
 from measuring import run_command
 from simulating import simulated
 
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.records.run_record import RUN_RECORD, TELEMETRY_FILE, RunRecord
 from weighbridge.serving import vllm
 from weighbridge.serving.probing import recognise

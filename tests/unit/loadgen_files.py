@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.round import Mode, Round
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import sha256_of
 from weighbridge.gates import judge
 from weighbridge.records.run_record import RunRecord

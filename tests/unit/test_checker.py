@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from loadgen_files import detail_values, small_round, write_detail, write_results
 
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.submission import assemble

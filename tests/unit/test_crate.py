@@ -14,7 +14,7 @@ from rocrate.rocrate import ROCrate
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import FileEntry
 from weighbridge.artifacts.proof import Proof
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.provenance import CRATE, write_crate

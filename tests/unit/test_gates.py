@@ -18,7 +18,7 @@ from loadgen_files import (
 )
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.gates import judge
 from weighbridge.records.verdict import Verdict, write_verdict

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from loadgen_files import record_values, seal, small_round, write_run
 
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.gates import judge
 from weighbridge.records.verdict import Check
 

@@ -9,7 +9,7 @@ from loadgen_files import detail_values, small_round, write_detail, write_publis
 from rich.console import Console
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.gates import judge_logs, render_verdict
 from weighbridge.gates.foreign_logs import find_runs

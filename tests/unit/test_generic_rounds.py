@@ -12,8 +12,9 @@ from loadgen_files import write_detail
 
 from weighbridge.benchmarks import rounds
 from weighbridge.benchmarks.rounds import load_round, released_text, round_digest, round_file
-from weighbridge.config.round import LatencyMetric, LoadGenScenario, Mode, Round
+from weighbridge.config.round import Round
 from weighbridge.config.round_settings import check_against_round
+from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, Mode
 from weighbridge.config.settings import portable_settings
 from weighbridge.core.errors import InputError
 from weighbridge.gates.performance_checks import performance_checks

@@ -1,7 +1,13 @@
 """What a round becomes in LoadGen's user.conf."""
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.round import LatencyLimit, LatencyMetric, Limits, LoadGenScenario, ScenarioRules
+from weighbridge.config.scenario_rules import (
+    LatencyLimit,
+    LatencyMetric,
+    Limits,
+    LoadGenScenario,
+    ScenarioRules,
+)
 from weighbridge.loadgen.loadgen_settings import user_conf
 
 

@@ -11,7 +11,7 @@ from weighbridge.artifacts.folder import ArtifactKind, check_contents
 from weighbridge.artifacts.verify import describe
 from weighbridge.benchmarks.registry import benchmarks, load_benchmark
 from weighbridge.benchmarks.rounds import load_round, round_file
-from weighbridge.config.settings import RequestSettings
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.openai_api import Api
 from weighbridge.core.parquet import read_columns

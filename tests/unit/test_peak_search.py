@@ -12,7 +12,7 @@ from probes import probe
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.process_group import SampleCounts
 from weighbridge.client.request_log import RECORD_TYPE, write_parquet
-from weighbridge.config.round import LatencyLimit, Limits
+from weighbridge.config.scenario_rules import LatencyLimit, Limits
 from weighbridge.config.settings import SearchSettings
 from weighbridge.loadgen.early_stopping import max_over_latency
 from weighbridge.loadgen.work_size import server_schedule_s

@@ -12,7 +12,7 @@ from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.process_group import SampleCounts
 from weighbridge.client.request_log import RECORD_TYPE, Records, RequestLogTail
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.percentiles import percentile_of_sorted
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.monitor import run_progress as progress_module

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 
 from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.process_group import SampleCounts
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING, shows_panels
 from weighbridge.monitor import reporter as reporter_module

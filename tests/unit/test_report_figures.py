@@ -12,7 +12,8 @@ from PIL import Image
 from probes import peak, probe
 from report_files import error_analysis
 
-from weighbridge.config.round import LatencyLimit, MetricRules
+from weighbridge.config.round import MetricRules
+from weighbridge.config.scenario_rules import LatencyLimit
 from weighbridge.evaluation.error_analysis import Level
 from weighbridge.report.figures import accuracy_figures, request_figures, system_figures
 from weighbridge.report.figures.style import ACCENT, BAD, PALETTE, Colour, compact, new_figure, styled

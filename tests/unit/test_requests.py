@@ -17,7 +17,7 @@ from openai import OpenAI
 from PIL import Image
 
 from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue, Prompt
-from weighbridge.config.settings import RequestSettings, Sampling
+from weighbridge.config.request_settings import RequestSettings, Sampling
 from weighbridge.core.errors import InputError
 from weighbridge.core.images import image_url
 from weighbridge.requests.encoding import envelope

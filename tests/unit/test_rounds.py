@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.request_settings import RequestSettings, Sampling
 from weighbridge.config.round_settings import requests_of_round
-from weighbridge.config.settings import RequestSettings, Sampling
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.loadgen_settings import carried_seeds
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving import installed_adapters as adapters

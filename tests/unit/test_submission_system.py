@@ -7,7 +7,7 @@ import pytest
 import yaml
 from loadgen_files import record_values, small_round
 
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.records.notice import mark_of

@@ -9,7 +9,8 @@ from loadgen_files import detail_values, small_round, write_detail, write_result
 from probes import peak, probe
 from rich.console import Console
 
-from weighbridge.config.round import Mode, Round
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.gates import judge
 from weighbridge.records.search_record import Peak

@@ -20,7 +20,7 @@ from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
 from weighbridge.benchmarks.qwen3_vl.scoring import binary_f1, read_answer, same_brand
 from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue
 from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.settings import RequestSettings
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.openai_api import Api
 from weighbridge.core.parquet import read_rows, split_files

@@ -15,7 +15,7 @@ import pytest
 from loadgen_files import small_round, write_results, write_run
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"

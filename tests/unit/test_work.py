@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.round import Mode, ScenarioRules
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.loadgen.work_size import (
     explain_work,
     largest_target_qps,

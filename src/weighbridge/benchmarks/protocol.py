@@ -16,7 +16,7 @@ from pandas import DataFrame
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
-from weighbridge.config.settings import RequestSettings
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.openai_api import Api
 from weighbridge.records.score import Score
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from weighbridge.benchmarks.registry import benchmarks
-from weighbridge.config.round import LatencyMetric, LoadGenRules, LoadGenScenario, Round, ScenarioRules
+from weighbridge.config.round import LoadGenRules, Round
+from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
 

@@ -16,7 +16,7 @@ from weighbridge.cli.options import (
     Store,
 )
 from weighbridge.config.fingerprint import JobSettings
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 
 if TYPE_CHECKING:
     from weighbridge.run.session import Setup
@@ -83,7 +83,7 @@ def serve(
     import signal
 
     from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.config.round import ServerFeature
+    from weighbridge.config.closed_rules import ServerFeature
     from weighbridge.serving.running_server import end_on_sigterm, running_server
 
     end_on_sigterm()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from weighbridge.client.process_group import Observe, Stop
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings
 from weighbridge.records.run_record import LoadReport
 from weighbridge.requests.store import RequestStore

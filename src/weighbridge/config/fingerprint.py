@@ -17,14 +17,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import (
-    Artifact,
-    ClientSettings,
-    RequestSettings,
-    SearchSettings,
-    SubmissionSettings,
-)
+from weighbridge.config.settings import Artifact, ClientSettings, SearchSettings, SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model, read_json
 

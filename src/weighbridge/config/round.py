@@ -4,40 +4,14 @@ A round is a YAML file in the `rounds` folder of its benchmark; `weighbridge.ben
 reads it. The model is generic: scenarios, limits, runs and metrics are names and numbers.
 """
 
-from enum import StrEnum
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from weighbridge.config.closed_rules import ClosedRules, ServerFeature
+from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import FolderName, Model, Sha256
-
-
-class LoadGenScenario(StrEnum):
-    """How LoadGen issues queries, with the names used in its settings and logs."""
-
-    OFFLINE = "Offline"
-    """All samples in a single query at the start."""
-    SERVER = "Server"
-    """Queries of one sample each, at Poisson-distributed times."""
-    SINGLE_STREAM = "SingleStream"
-    """Queries of one sample each, the next when the last is answered."""
-
-
-class Mode(StrEnum):
-    """What LoadGen does in a run: measure performance, or log every answer for scoring."""
-
-    PERFORMANCE = "performance"
-    ACCURACY = "accuracy"
-
-
-class ServerFeature(StrEnum):
-    """A server's reuse of work from earlier queries, which a benchmark may forbid."""
-
-    PREFIX_CACHING = "prefix-caching"
-    """Reuse of computed prompt prefixes."""
-    MEDIA_CACHE = "media-cache"
-    """Reuse of processed images, videos and audio."""
 
 
 class Seeds(Model):
@@ -67,99 +41,6 @@ class LoadGenRules(Model):
     )
 
 
-class LatencyLimit(Model):
-    """A latency limit at a percentile."""
-
-    limit_s: float = Field(gt=0, description="Largest latency at the percentile, in s.")
-    percentile: float = Field(default=0.99, gt=0, lt=1, description="As a share, such as 0.99.")
-
-
-class Limits(Model):
-    """Latency limits of a performance run; any subset may be set."""
-
-    latency: LatencyLimit | None = Field(default=None, description="From issue to the last byte.")
-    ttft: LatencyLimit | None = Field(default=None, description="From issue to the first token.")
-    tpot: LatencyLimit | None = Field(default=None, description="Time per output token after the first.")
-
-    @property
-    def by_name(self) -> dict[str, LatencyLimit]:
-        """The limits that are set, by name, in the order above."""
-        named = {"latency": self.latency, "ttft": self.ttft, "tpot": self.tpot}
-        return {name: limit for name, limit in named.items() if limit is not None}
-
-
-class LatencyMetric(Model):
-    """A latency percentile as a scenario's published result; lower is better."""
-
-    latency_percentile: float = Field(gt=0, lt=1, description="As a share, such as 0.9.")
-
-
-PerformanceMetric = Literal["samples/s", "queries/s", "tokens/s"] | LatencyMetric
-
-
-class RunRules(Model):
-    """One run of a scenario."""
-
-    mode: Mode
-    compliance_test: FolderName | None = Field(
-        default=None, description="Name of the compliance test, such as TEST06; null: not a compliance run."
-    )
-
-
-class ScenarioRules(Model):
-    """Rules of one scenario: its names, how queries are issued, run lengths and limits."""
-
-    name: FolderName = Field(
-        description="Name in targets and in folders of a run directory; the key in the round."
-    )
-    folder: FolderName = Field(description="Name of its folder in a submission tree, and in reports.")
-    loadgen_scenario: LoadGenScenario | None = Field(
-        default=None, description="Null: a client other than LoadGen issues the queries."
-    )
-    loadgen_model: str | None = Field(default=None, description="Default: the round's loadgen.model.")
-    metric: PerformanceMetric = Field(description="Published result of the performance run.")
-    min_duration_s: float = Field(gt=0, description="Shortest duration of a performance run, in s.")
-    min_query_count: int = Field(
-        gt=0, description="Smallest number of queries; Offline: of samples in the single query."
-    )
-    limits: Limits = Limits()
-    runs: dict[FolderName, RunRules] = Field(
-        default={
-            "performance": RunRules(mode=Mode.PERFORMANCE),
-            "accuracy": RunRules(mode=Mode.ACCURACY),
-        },
-        description="Runs by the name of their folder.",
-    )
-    required: bool = Field(
-        default=True, description="True: a submission in the closed division must contain it."
-    )
-
-    @model_validator(mode="after")
-    def _has_both_ordinary_runs(self) -> Self:
-        ordinary = {name: run.mode for name, run in self.runs.items() if run.compliance_test is None}
-        if ordinary != {str(mode): mode for mode in Mode}:
-            raise ValueError(
-                "runs must have 'performance' and 'accuracy', each of its own mode; "
-                "any other run is one of a compliance test"
-            )
-        return self
-
-    @property
-    def offline(self) -> bool:
-        """Whether all samples are issued in a single query."""
-        return self.loadgen_scenario is LoadGenScenario.OFFLINE
-
-    @property
-    def has_schedule(self) -> bool:
-        """Whether queries have due times, so that a target rate is issued."""
-        return self.loadgen_scenario is LoadGenScenario.SERVER
-
-    @property
-    def searchable(self) -> bool:
-        """Whether a highest rate can be searched for: a rate is issued, and a limit must be kept."""
-        return self.has_schedule and bool(self.limits.by_name)
-
-
 class MetricRules(Model):
     """Bounds of one metric, and other published readings of the same rule."""
 
@@ -184,6 +65,10 @@ class Round(Model):
     submittable: bool = Field(description="False marks every number of this round as a demonstration.")
     not_submittable_because: str | None = Field(
         default=None, description="Why results may not be submitted, if the reason is not a demonstration."
+    )
+    withdrawn: str | None = Field(
+        default=None,
+        description="Why results of this round may not be submitted any more; it then is not submittable.",
     )
     simulated: bool = Field(
         default=False, description="True: answers and speed are simulated; no model runs."
@@ -220,10 +105,18 @@ class Round(Model):
         default=(), description="Features that the model server must have disabled."
     )
     loadgen: LoadGenRules | None = Field(default=None, description="Null: the round does not use LoadGen.")
+    closed: ClosedRules = Field(
+        default=ClosedRules(), description="What a result of the closed division may not change."
+    )
     metrics: dict[str, MetricRules] = Field(
         min_length=1, description="Metrics that gate, the main one first."
     )
     scenarios: dict[FolderName, ScenarioRules] = Field(min_length=1)
+    one_of: tuple[FolderName, ...] = Field(
+        default=(),
+        description="Folders of scenarios of which a submission in the closed division needs at least one, "
+        "besides the required ones.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -238,6 +131,14 @@ class Round(Model):
             for name, rules in data["scenarios"].items()
         }
         return data | {"scenarios": scenarios}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _withdraw(cls, data: Any) -> Any:
+        """Mark a withdrawn round as not submittable."""
+        if not isinstance(data, dict) or data.get("withdrawn") is None:
+            return data
+        return data | {"submittable": False, "not_submittable_because": data["withdrawn"]}
 
     @model_validator(mode="after")
     def _has_its_evidence(self) -> Self:

@@ -1,7 +1,8 @@
 """Complete and check the user's settings with a round's rules."""
 
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
-from weighbridge.config.settings import RequestSettings, Settings
+from weighbridge.config.settings import Settings
 from weighbridge.core.errors import InputError
 
 

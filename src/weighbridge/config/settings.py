@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.server_settings import EnvironmentName, ProjectPath, ServerSettings
 from weighbridge.core.models import FolderName, Model
 
@@ -58,27 +59,6 @@ class Artifacts(Model):
     )
 
 
-class Sampling(Model):
-    """Sampling parameters of every request; unset ones are sent as null, as the reference does."""
-
-    temperature: float | None = Field(default=None, ge=0)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    max_tokens: int | None = Field(default=None, gt=0)
-
-
-class RequestSettings(Model):
-    """How request bodies are built."""
-
-    stream: bool = Field(default=False, description="Request streamed answers; official runs use false.")
-    picture: Literal["reencode", "original"] = Field(
-        default="reencode",
-        description="Images in requests: 'reencode', as the reference does, or 'original' bytes.",
-    )
-    sampling: Sampling = Sampling()
-
-
 class ClientSettings(Model):
     """The load client."""
 
@@ -115,6 +95,10 @@ class ScenarioSettings(Model):
 
     target_qps: Annotated[Annotated[float, Field(gt=0)] | Literal["auto"], BeforeValidator(_rate_or_auto)] = (
         Field(description="Offline: expected samples/s. Server: queries/s to issue, or 'auto' to search.")
+    )
+    user_conf: ProjectPath | None = Field(
+        default=None,
+        description="LoadGen user.conf of your own, laid over ours for the keys that the round leaves free.",
     )
 
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from weighbridge.config.round import MetricRules, Mode, Round
+from weighbridge.config.round import MetricRules, Round
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.logs import DetailLog
 from weighbridge.records.score import ACCURACY_TEXT, Evaluation

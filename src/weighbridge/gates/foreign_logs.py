@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from weighbridge.config.round import Mode, Round
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.gates.judge import judge

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from weighbridge.config.round import LatencyMetric, Mode, PerformanceMetric, Round, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import LatencyMetric, Mode, PerformanceMetric, ScenarioRules
 from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores, readings
 from weighbridge.gates.log_checks import common_checks, loadgen_version
 from weighbridge.gates.performance_checks import Performance, performance_checks, suggested_target_qps

@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from weighbridge.config.round import LatencyLimit, LatencyMetric, LoadGenScenario, Mode, Round, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import (
+    LatencyLimit,
+    LatencyMetric,
+    LoadGenScenario,
+    Mode,
+    ScenarioRules,
+)
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries, missing_queries
 from weighbridge.loadgen.logs import DetailLog

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from weighbridge.config.round import Mode, Round, ScenarioRules, ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.files import sha256_of
 from weighbridge.records.run_record import ECC_MODE, RunRecord
 from weighbridge.records.verdict import Check, Gate

@@ -5,7 +5,8 @@ from pathlib import Path
 from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.load_run import check_target, clear, load_report, run_processes
 from weighbridge.client.process_group import Driver, Observe, Stop
-from weighbridge.config.round import Mode, Round, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import write_atomic
 from weighbridge.loadgen.loadgen_job import LoadGenJob

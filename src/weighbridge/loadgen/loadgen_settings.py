@@ -4,7 +4,8 @@ import importlib.metadata
 import subprocess
 import sys
 
-from weighbridge.config.round import LatencyMetric, LoadGenScenario, Round, ScenarioRules, Seeds
+from weighbridge.config.round import Round, Seeds
+from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.core.errors import SetupError
 
 # LoadGen reads its built-in settings once a process, so the process that asks must not be the one that runs.

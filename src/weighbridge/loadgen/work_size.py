@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weighbridge.config.round import LoadGenScenario, Mode, Round, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import LoadGenScenario, Mode, ScenarioRules
 
 # LoadGen generates this much more work than target_qps and min_duration ask for.
 _OFFLINE_SLACK = 1.1

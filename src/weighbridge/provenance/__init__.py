@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weighbridge.artifacts.proof import Proof
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.provenance.crate_content import describe

@@ -10,7 +10,7 @@ from rocrate.model.entity import Entity
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.provenance.crate_software import (
     host_entity,
     loadgen_entity,

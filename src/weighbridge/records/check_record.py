@@ -19,6 +19,11 @@ class Complaint(Model):
     file: str = Field(description="Path relative to the tree; '.' for the whole tree.")
     said: str = Field(description="What is wrong.")
     remedy: str = Field(description="What to do about it.")
+    level: Literal["error", "warning"] = Field(
+        default="error",
+        description="error: an official tool refuses it, or the rules forbid it. warning: it is odd, or "
+        "cannot be proven; only a strict check refuses it.",
+    )
 
 
 class Finding(Model):

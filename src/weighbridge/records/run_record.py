@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.models import Model
 
 RUN_RECORD = "run.json"
@@ -79,6 +79,14 @@ class ServerRecord(Model):
     )
     environment: dict[str, str] = Field(
         description="Variables that the settings added to the server's environment."
+    )
+    inherited: dict[str, str] = Field(
+        default={},
+        description="Variables of the surrounding environment that this kind of server reads, without keys.",
+    )
+    reported_arguments: dict[str, str] | None = Field(
+        default=None,
+        description="Arguments that the server itself reports as not at their defaults; null: it does not.",
     )
     endpoints: tuple[str, ...]
     model_name: str

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from weighbridge.config.round import Mode
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import write_atomic
 from weighbridge.core.formatting import value_text
 from weighbridge.core.models import Model

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
-from weighbridge.config.round import LatencyLimit, Mode, Round, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import LatencyLimit, Mode, ScenarioRules
 from weighbridge.core.formatting import metric_label, number, page_duration, page_latency, with_unit
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.records.search_record import Peak

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.round import Mode, Round, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
 from weighbridge.records.run_record import REQUESTS_TABLE, RUN_RECORD, TELEMETRY_FILE, RunRecord

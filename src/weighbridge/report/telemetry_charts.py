@@ -1,6 +1,6 @@
 """The charts of a run's telemetry: server queue, GPUs, processor cores; durations in seconds."""
 
-from weighbridge.config.round import ScenarioRules
+from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.core.formatting import number
 from weighbridge.report.chart import Chart, ChartGap
 from weighbridge.report.figures import system_figures

@@ -9,7 +9,8 @@ from pathlib import Path
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from weighbridge.config.round import Mode, Round
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.evaluation.error_analysis import ErrorAnalysis, analyse_errors

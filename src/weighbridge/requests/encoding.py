@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from weighbridge.benchmarks.protocol import Task
 from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.settings import RequestSettings
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError
 
 ROWS_PER_CHUNK = 128  # about 16 MB of bodies

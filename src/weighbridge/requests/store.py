@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.settings import RequestSettings
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.core.models import Model

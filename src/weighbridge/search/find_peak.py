@@ -4,7 +4,8 @@ import logging
 from pathlib import Path
 
 from weighbridge.config.fingerprint import fingerprint, project_root
-from weighbridge.config.round import Round, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.config.settings import SearchSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.files import write_atomic

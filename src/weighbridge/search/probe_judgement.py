@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weighbridge.client.process_group import SampleCounts
-from weighbridge.config.round import LatencyLimit
+from weighbridge.config.scenario_rules import LatencyLimit
 from weighbridge.loadgen.early_stopping import max_over_latency
 
 # Latency is averaged over this many stretches of a probe; their scatter about a line gives the error of its

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from weighbridge.client.process_group import SampleCounts
-from weighbridge.config.round import Mode, Round, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InvalidRunError
 from weighbridge.gates.performance_checks import performance_checks
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer

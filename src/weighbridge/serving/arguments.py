@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable
 
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving.adapter import FeatureSwitch, ServerAdapter

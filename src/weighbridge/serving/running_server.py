@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING

@@ -7,7 +7,7 @@ reading its metrics is tested against recorded answers; starting one has not bee
 import re
 from collections.abc import Mapping
 
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving.adapter import (
     FeatureSwitch,

@@ -6,7 +6,7 @@ Names and wordings are those of vLLM 0.12, on GPUs and on CPUs.
 import re
 from collections.abc import Mapping
 
-from weighbridge.config.round import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving.adapter import (
     FeatureSwitch,

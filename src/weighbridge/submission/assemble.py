@@ -11,7 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from weighbridge.artifacts.manifest import Manifest, write_lock
 from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.round import Mode, Round, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.files import sha256_of

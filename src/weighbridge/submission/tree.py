@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.artifacts.manifest import FileEntry, Manifest
-from weighbridge.config.round import Round, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic

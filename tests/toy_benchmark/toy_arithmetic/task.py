@@ -8,7 +8,7 @@ from pandas import DataFrame
 
 from toy_arithmetic import scoring
 from weighbridge.benchmarks.protocol import Description, PerSample
-from weighbridge.config.settings import RequestSettings
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.openai_api import Api
 from weighbridge.core.parquet import read_columns
 from weighbridge.records.score import Score

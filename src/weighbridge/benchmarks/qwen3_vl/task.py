@@ -12,7 +12,7 @@ from weighbridge.benchmarks.protocol import Description, PerSample
 from weighbridge.benchmarks.qwen3_vl import scoring as catalogue_scoring
 from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
 from weighbridge.benchmarks.qwen3_vl.scoring import NO_BRAND, NO_LEVEL, ProductAnswer
-from weighbridge.config.settings import RequestSettings
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.images import image_url
 from weighbridge.core.openai_api import Api

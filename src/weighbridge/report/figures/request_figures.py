@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from weighbridge.config.round import LatencyLimit
+from weighbridge.config.scenario_rules import LatencyLimit
 from weighbridge.records.search_record import Peak, Probe
 from weighbridge.report.figures.style import (
     ACCENT,

@@ -6,7 +6,8 @@ mlcommons/policies, section by section as in docs/submission.md.
 
 from pathlib import Path
 
-from weighbridge.config.round import Mode, Round, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores
 from weighbridge.gates.log_checks import common_checks

@@ -15,8 +15,8 @@ import openai
 import yaml
 
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import RequestSettings
 from weighbridge.core.files import write_atomic
 from weighbridge.requests.store import RequestStore, build_store
 from weighbridge.serving.probing import Golden

@@ -20,7 +20,7 @@ from catalogue import to_row
 from products import Product, invent_products
 
 from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.settings import RequestSettings
+from weighbridge.config.request_settings import RequestSettings
 
 PROMPT = Path(__file__).parent / "prompt.json"
 SEEDS = range(1, 41)  # none of them is the catalogue's seed

@@ -1,0 +1,32 @@
+"""Model of config.yaml's section 'requests': how request bodies are built."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from weighbridge.core.models import Model
+
+
+class Sampling(Model):
+    """Sampling parameters of every request; unset ones are sent as null, as the reference does."""
+
+    temperature: float | None = Field(default=None, ge=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    max_tokens: int | None = Field(default=None, gt=0)
+
+
+class RequestSettings(Model):
+    """How request bodies are built."""
+
+    stream: bool = Field(default=False, description="Request streamed answers; official runs use false.")
+    picture: Literal["reencode", "original"] = Field(
+        default="reencode",
+        description="Images in requests: 'reencode', as the reference does, or 'original' bytes.",
+    )
+    guided_decoding: bool = Field(
+        default=False,
+        description="Demand answers of the benchmark's JSON schema, exactly as the reference's flag does.",
+    )
+    sampling: Sampling = Sampling()

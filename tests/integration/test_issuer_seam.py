@@ -14,6 +14,7 @@ from simulating import simulated
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.process_group import Observe, SampleCounts, Stop
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
@@ -118,6 +119,8 @@ def test_the_record_names_what_the_issuer_did_and_the_observer_sees_it(setup: Se
     record = RunRecord.read(tmp_path / RUN_RECORD)
     assert (record.scenario, record.mode, record.load.completed) == ("walk", Mode.PERFORMANCE, SAMPLES)
     assert record.logs == {OWN_LOG: sha256_of(tmp_path / OWN_LOG)}
+    assert record.requests == RequestSettings()
+    assert record.envelope == ('{"model":"tiny","prompt":', "}")
     assert notes.seen == ["one by one", Phase.WARMING, "one by one", 1, 2, 3, 4, 5, None]
 
 

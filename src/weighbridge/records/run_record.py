@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.models import Model
 
@@ -142,6 +143,12 @@ class RunRecord(Model):
     code_sha256: str = Field(description="sha256 over the package's source files.")
     pins: dict[str, str] = Field(description="sha256 of the manifests of model, dataset and prompt.")
     store_sha256: str = Field(description="sha256 of the request bodies.")
+    requests: RequestSettings | None = Field(
+        default=None, description="Settings that the bodies were built with; null: not recorded."
+    )
+    envelope: tuple[str, str] | None = Field(
+        default=None, description="Text of every body before and after its prompt; null: not recorded."
+    )
     host: Host
     system: dict[str, str] = Field(description="Detected system description; empty for endpoints.")
     logs: dict[str, str] = Field(description="sha256 of each of LoadGen's files at the end of the run.")

@@ -143,6 +143,8 @@ class Session:
                 **({"prompt": manifest.prompt_sha256} if manifest.prompt_sha256 else {}),
             },
             store_sha256=manifest.bodies_sha256,
+            requests=manifest.settings,
+            envelope=(manifest.prefix, manifest.suffix),
             host=this_host(),
             # Servers that the user runs may be anywhere; only the user can describe their machines.
             system={} if self.setup.server.endpoints else detect(),

@@ -17,7 +17,8 @@ from weighbridge.config.settings import ClientSettings
 from weighbridge.core.openai_api import Api
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.records.run_record import LoadReport
-from weighbridge.requests.store import RequestStore, StoreOrigin, write_store
+from weighbridge.records.store_manifest import StoreOrigin
+from weighbridge.requests.store import RequestStore, write_store
 
 
 def small_store(

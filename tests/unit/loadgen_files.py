@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.closed_rules import ClosedRules
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import sha256_of
@@ -22,7 +23,9 @@ def small_round(**changes: Any) -> Round:
     real = load_round("v6.0")
     small = {"min_query_count": SAMPLES, "min_duration_s": 10.0}
     scenarios = {scenario: rules.model_copy(update=small) for scenario, rules in real.scenarios.items()}
+    # Without rules of the closed division, which need proofs: tests/unit/test_closed_gate.py writes these.
     demonstration = {"name": "small", "submittable": False, "samples": SAMPLES, "scenarios": scenarios}
+    demonstration |= {"closed": ClosedRules()}
     return real.model_copy(update=demonstration | changes)
 
 

@@ -20,8 +20,9 @@ from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue, Prompt
 from weighbridge.config.request_settings import RequestSettings, Sampling
 from weighbridge.core.errors import InputError
 from weighbridge.core.images import image_url
+from weighbridge.records.store_manifest import StoreManifest, StoreOrigin
 from weighbridge.requests.encoding import envelope
-from weighbridge.requests.store import RequestStore, StoreManifest, StoreOrigin, build_store, write_store
+from weighbridge.requests.store import RequestStore, build_store, write_store
 
 PROMPT = {"system": "Answer ü.", "user": "Title @TITLE@, text @DESC@, candidates @CATS@"}
 

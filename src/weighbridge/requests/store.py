@@ -10,7 +10,6 @@ and recorded in the manifest, so that other names or parameters can be put aroun
 """
 
 import hashlib
-import json
 import multiprocessing
 import shutil
 import tempfile
@@ -18,68 +17,24 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of, write_atomic
-from weighbridge.core.models import Model
-from weighbridge.core.openai_api import Api
 from weighbridge.core.parquet import split_files
+from weighbridge.records.store_manifest import MANIFEST_FILE, StoreManifest, StoreOrigin
 from weighbridge.requests.bodies import BODIES_FILE, INDEX_FILE, Bodies
 from weighbridge.requests.encoding import ROWS_PER_CHUNK, Encoder, bodies_of, chunks_of, encode, envelope
 
-MANIFEST_FILE = "manifest.json"
 _INDEX_FILE_OF_FORMAT_1 = "index.npy"
-_BENCHMARK_OF_FORMAT_1 = "qwen3-vl-235b-a22b"
 
 Buffer = bytes | memoryview
 Progress = Callable[[int, int], None]
-
-
-class StoreOrigin(Model):
-    """What a store's bodies were built from."""
-
-    dataset: dict[str, str] = Field(default={}, description="sha256 of each of the dataset's files.")
-    prompt_sha256: str = Field(default="", description="sha256 of the prompt file; empty: no prompt file.")
-    benchmark: str
-    api: Api = Api.CHAT
-    model_name: str
-    settings: RequestSettings = RequestSettings()
-    pillow: str = Field(
-        default=PIL.__version__, description="Pillow release; other releases may encode images differently."
-    )
-    prefix: str = Field(description="Text of every body before its prompt.")
-    suffix: str = Field(description="Text of every body after its prompt.")
-
-
-class StoreManifest(StoreOrigin):
-    """Contents of manifest.json: a store's origin, size and hash."""
-
-    format: Literal[1, 2] = 2
-    count: int = Field(description="Number of bodies.")
-    bodies_bytes: int = Field(description="Size of bodies.bin.")
-    bodies_sha256: str = Field(description="sha256 of bodies.bin.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _convert_format_1(cls, data: Any) -> Any:
-        """Add the benchmark's name to a manifest of format 1, which had a task's name instead."""
-        if isinstance(data, dict) and data.get("format") == 1 and "task" in data:
-            rest = {key: value for key, value in data.items() if key != "task"}
-            return rest | {"benchmark": _BENCHMARK_OF_FORMAT_1}
-        return data
-
-    @property
-    def dataset_digest(self) -> str:
-        """sha256 over the hashes of the dataset's files."""
-        return hashlib.sha256(json.dumps(self.dataset, sort_keys=True).encode()).hexdigest()
 
 
 class RequestStore:
@@ -195,6 +150,7 @@ def build_store(
                 api=task.api,
                 model_name=model_name,
                 settings=settings,
+                pillow=PIL.__version__,
                 prefix=prefix,
                 suffix=suffix,
             )

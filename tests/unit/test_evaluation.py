@@ -68,7 +68,7 @@ def test_accuracy_txt_is_for_the_checker_and_accuracy_json_complete(inputs: dict
 
 def test_accuracy_txt_of_a_demonstration_is_marked(inputs: dict[str, Path]) -> None:
     evaluate(**inputs, round_=ROUND)
-    assert "not a submittable result" in (inputs["output"] / "accuracy.txt").read_text()
+    assert "DEMONSTRATION, NOT SUBMITTABLE: " in (inputs["output"] / "accuracy.txt").read_text()
     evaluate(**inputs, round_=ROUND.model_copy(update={"submittable": True}))
     assert "Demonstration" not in (inputs["output"] / "accuracy.txt").read_text()
 

@@ -1,80 +1,29 @@
-"""Why results are not submittable: the words, and where people meet them."""
-
-import io
-from pathlib import Path
+"""The notices of what is not submittable, and the search for them."""
 
 import pytest
-from loadgen_files import small_round, write_results
-from rich.console import Console
+from loadgen_files import small_round
 
-from weighbridge.gates import render_verdict
-from weighbridge.records.check_record import CheckReport, render_report
-from weighbridge.records.notice import heading_of, mark_of, reason_of
-from weighbridge.records.verdict import Verdict
-from weighbridge.report.compare_runs import compare, render_comparison
-from weighbridge.report.summary import render_summary, summarise
+from weighbridge.config.round import Round
+from weighbridge.records.notice import PLACEHOLDER, SIMULATED_BY, heading_of, mark_in, mark_of, reason_of
 
-DEMO = "DEMONSTRATION, NOT SUBMITTABLE"
-WHY = "round small of mine is not pinned by this release"
-UNPINNED = small_round(not_submittable_because=WHY)
+ROUNDS = [
+    small_round(),
+    small_round(simulated=True),
+    small_round(not_submittable_because="round v6.1 runs on another client"),
+]
 
 
-@pytest.mark.parametrize(
-    ("changes", "heading", "reason", "mark"),
-    [
-        ({"submittable": True}, "", "", None),
-        ({}, DEMO, "workflow works", f"{DEMO}: "),
-        (
-            {"simulated": True},
-            "DEMONSTRATION, NOT SUBMITTABLE",
-            "workflow works",
-            "SIMULATED, NOT SUBMITTABLE",
-        ),
-        ({"not_submittable_because": WHY}, "NOT SUBMITTABLE", f"Not submittable: {WHY}.", WHY),
-    ],
-)
-def test_each_kind_of_round_has_its_words(
-    changes: dict[str, object], heading: str, reason: str, mark: str | None
-) -> None:
-    round_ = small_round(**changes)
-    assert heading_of(round_) == heading
-    assert reason in reason_of(round_)
-    assert (reason == "") == (reason_of(round_) == "")
-    if mark is not None:
-        assert mark in mark_of(round_)
+@pytest.mark.parametrize("round_", ROUNDS)
+def test_every_notice_is_found(round_: Round) -> None:
+    for text in (mark_of(round_), heading_of(round_)):
+        assert mark_in(f"| a | table |\n{text}\n") is not None
 
 
-def _text(shown: object) -> str:
-    output = io.StringIO()
-    Console(width=300, file=output).print(shown)
-    return output.getvalue()
+def test_the_simulated_server_and_a_gap_of_a_demonstration_are_found() -> None:
+    for text in (SIMULATED_BY, PLACEHOLDER, reason_of(ROUNDS[2]), "Not Submittable"):
+        assert mark_in(text) is not None
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    write_results(tmp_path / "results", UNPINNED)
-    return tmp_path / "results"
-
-
-def test_verdict_summary_and_comparison_are_not_called_a_demonstration(results: Path) -> None:
-    verdict = Verdict.read(results / "server" / "verdict.json")
-    assert verdict.not_submittable_because == WHY
-    for shown in (render_verdict(verdict), render_summary(summarise(results))):
-        assert f"Not submittable: {WHY}." in _text(shown)
-        assert "NOT SUBMITTABLE" in _text(shown)
-        assert "DEMONSTRATION" not in _text(shown)
-    assert f"{results}: NOT SUBMITTABLE: {WHY}." in _text(render_comparison(compare([results])))
-
-
-def test_the_report_of_a_checked_tree_gives_the_reason() -> None:
-    report = CheckReport(
-        round="small",
-        submittable=False,
-        not_submittable_because=WHY,
-        expected_results=2,
-        originals={},
-        findings=(),
-        complaints=(),
-    )
-    assert f"Not submittable: {WHY}." in _text(render_report(report))
-    assert "accepted. NOT SUBMITTABLE." in _text(render_report(report))
+@pytest.mark.parametrize("text", ["", "Results", '{"f1": 0.79}', "by Demonstration Inc.", "vLLM 0.12"])
+def test_other_texts_have_no_notice(text: str) -> None:
+    assert mark_in(text) is None

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import weakref
 from itertools import pairwise
 from typing import cast
@@ -12,7 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.core.openai_api import Api
+from weighbridge.records.notice import mark_in
+from weighbridge.simulate.behaviour import Behaviour
+from weighbridge.simulate.responses import Answers
 from weighbridge.simulate.simulated_server import SimulatedServer, _Connection
+from weighbridge.system.identity import simulation_sha256
 
 REQUESTS = (
     b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world"
@@ -99,3 +104,19 @@ def test_a_closed_connection_is_freed_without_a_garbage_collector() -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_the_server_says_that_it_is_simulated_and_by_which_code() -> None:
+    server = SimulatedServer(Behaviour(), Answers("model"))
+    transport = Transport()
+    connection = _Connection(server)
+    connection.connection_made(cast("asyncio.Transport", transport))
+    connection.buffer_updated(_put(server.buffer, b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"))
+    version = json.loads(transport.written.partition(b"\r\n\r\n")[2])["version"]
+    assert mark_in(version) == "simulated by Weighbridge"
+    assert simulation_sha256() in version
+
+
+def _put(buffer: memoryview, data: bytes) -> int:
+    buffer[: len(data)] = data
+    return len(data)

@@ -10,11 +10,10 @@ from loadgen_files import record_values, small_round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
-from weighbridge.records.notice import mark_of
+from weighbridge.records.notice import PLACEHOLDER, mark_of
 from weighbridge.records.run_record import RunRecord
 from weighbridge.submission.measurements import measurements
 from weighbridge.submission.system_description import (
-    PLACEHOLDER,
     SystemDescription,
     describe_system,
     required_fields,

@@ -12,7 +12,7 @@ from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.loadgen.logs import read_answers
-from weighbridge.records.notice import reason_of
+from weighbridge.records.notice import mark_of
 from weighbridge.records.run_record import ANSWERS
 from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
 
@@ -99,10 +99,5 @@ def _accuracy_text(line: str, round_: Round) -> str:
     Truncation adds the hash later. The official checker reads the first hash line it finds, so there must be
     no other.
     """
-    if round_.not_submittable_because:
-        note = f"{reason_of(round_)}\n"
-    else:
-        note = (
-            "" if round_.submittable else f"Demonstration round '{round_.name}': not a submittable result.\n"
-        )
+    note = "" if round_.submittable else f"{mark_of(round_)}\n"
     return f"Results\n{note}\n{line}\n"

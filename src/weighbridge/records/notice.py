@@ -1,5 +1,6 @@
-"""The notice that marks everything made from a run that is not submittable."""
+"""The notice that marks everything made from a run that is not submittable, and the search for it."""
 
+import re
 from typing import Protocol
 
 from weighbridge.config.round import Round
@@ -9,6 +10,13 @@ DEMONSTRATION = "DEMONSTRATION, NOT SUBMITTABLE"
 _NOT_SUBMITTABLE = "NOT SUBMITTABLE"
 _MARK = f"{DEMONSTRATION}: these numbers show that the workflow works."
 _SIMULATED_MARK = "SIMULATED, NOT SUBMITTABLE: no model answered; rates and answers were chosen beforehand."
+# The simulated server in place of a model server's name and version.
+SIMULATED_BY = "simulated by Weighbridge"
+# A value that a demonstration does not need.
+PLACEHOLDER = "not stated (demonstration)"
+_SIGNS = re.compile(
+    rf"not (?:a )?submittable|{SIMULATED_BY}|{re.escape(PLACEHOLDER)}|weighbridge simulate", re.IGNORECASE
+)
 
 
 class Standing(Protocol):
@@ -48,3 +56,12 @@ def reason_of(of: Standing) -> str:
     if of.not_submittable_because:
         return f"Not submittable: {of.not_submittable_because}."
     return "These numbers show that the workflow works; do not cite them."
+
+
+def mark_in(text: str) -> str | None:
+    """Return the first words of a text that mark it as not submittable; None: it has no such mark.
+
+    All notices of this file are found, in any spelling of capitals, and so are those of templates.
+    """
+    found = _SIGNS.search(text)
+    return found[0] if found else None

@@ -17,10 +17,13 @@ from typing import cast
 import httptools
 import uvloop
 
+from weighbridge import __version__
 from weighbridge.core.errors import SetupError
 from weighbridge.core.openai_api import Api
+from weighbridge.records.notice import SIMULATED_BY
 from weighbridge.simulate.behaviour import Behaviour, Failure, OutcomeDraws, Queue, body_hash
 from weighbridge.simulate.responses import Answers, ServerCounters, tokens_of
+from weighbridge.system.identity import simulation_sha256
 
 _BUFFER_BYTES = 256 * 1024
 _EDGE_BYTES = 512  # the "stream" field is before or after the messages, so near an end of the body
@@ -83,8 +86,8 @@ class _Connection(asyncio.BufferedProtocol):
             page = self._server.metrics.page()
             self.send(_head(200, b"text/plain; version=0.0.4; charset=utf-8", len(page)) + page)
         else:
-            known = path in (b"/health", b"/v1/health", b"/version")
-            self.reply(b"{}" if known else b'{"error":"not found"}', 200 if known else 404)
+            known = {b"/health": b"{}", b"/v1/health": b"{}", b"/version": self._server.version}.get(path)
+            self.reply(known or b'{"error":"not found"}', 200 if known else 404)
 
     def reply(self, body: bytes, status: int = 200) -> None:
         """Answer with a JSON body."""
@@ -112,6 +115,9 @@ class SimulatedServer:
         self.buffer = memoryview(bytearray(_BUFFER_BYTES))
         models = [{"id": answers.model_name, "object": "model", "owned_by": "weighbridge"}]
         self.models = json.dumps({"object": "list", "data": models}).encode()
+        # Recorded by every run, so that its results cannot pass for a model's.
+        version = f"{SIMULATED_BY} {__version__}, code sha256 {simulation_sha256()}"
+        self.version = json.dumps({"version": version}).encode()
         # Without random outcomes and known answers every request has the same answer, and needs no hash.
         draws = behaviour.failures or (behaviour.mean_s and behaviour.distribution != "constant")
         self._same_for_all = not draws and not answers.known

@@ -6,9 +6,8 @@ from weighbridge.benchmarks.protocol import Benchmark
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
-from weighbridge.records.notice import mark_of
+from weighbridge.records.notice import PLACEHOLDER, mark_of
 from weighbridge.records.run_record import RunRecord
-from weighbridge.submission.system_description import PLACEHOLDER
 
 # Source: the submission checker's constants in mlcommons/inference @ b66003e1.
 MEASUREMENTS = (

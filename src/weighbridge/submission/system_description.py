@@ -12,14 +12,12 @@ from weighbridge.config.round import Round
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
-from weighbridge.records.notice import mark_of
+from weighbridge.records.notice import PLACEHOLDER, SIMULATED_BY, mark_of
 from weighbridge.records.run_record import RunRecord
 from weighbridge.system.detection import detect
 
 Value = str | int | float | bool
 Source = Literal["settings", "detected", "run", "default", "stated", "placeholder"]
-
-PLACEHOLDER = "not stated (demonstration)"
 
 _FIELDS_FILE = Path(__file__).parent / "system_fields.yaml"
 _STATUS = ("available", "preview", "rdi")
@@ -129,7 +127,7 @@ def _placeholders(known: Mapping[str, Value], round_: Round) -> dict[str, Value]
     """Return placeholders for a demonstration's gaps, and notes that mark it; its status is rdi."""
     numbers: dict[str, Value] = {"status": "rdi", "number_of_nodes": "1", "accelerators_per_node": "0"}
     filled = {name: numbers.get(name, PLACEHOLDER) for name in missing_fields(known)}
-    simulated = {"framework": "none: simulated by Weighbridge"} if round_.simulated else {}
+    simulated = {"framework": f"none: {SIMULATED_BY}"} if round_.simulated else {}
     return filled | simulated | {"hw_notes": mark_of(round_), "sw_notes": mark_of(round_)}
 
 

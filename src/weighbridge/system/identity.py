@@ -26,18 +26,32 @@ _ENTRY_MODULES = (
     "serving.vllm",
     "serving.sglang",
 )
+_SIMULATION_MODULES = ("simulate.simulated_server",)
 
 
 @cache
-def code_sha256() -> str:
+def code_sha256(package: Path = _PACKAGE) -> str:
     """Hash the modules that a measurement imports, by name and content.
 
     It decides whether two runs of a scenario were measured by the same code. Modules that no measuring
     process imports, such as the report's, are not part of it; nor is what only type checkers import.
+
+    Args:
+        package: Folder of the package; the default is this one.
     """
+    return _hash_of(package, _ENTRY_MODULES)
+
+
+@cache
+def simulation_sha256(package: Path = _PACKAGE) -> str:
+    """Hash the modules that the simulated server imports, likewise."""
+    return _hash_of(package, _SIMULATION_MODULES)
+
+
+def _hash_of(package: Path, modules: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(imported_files(_PACKAGE, _ENTRY_MODULES)):
-        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0")
+    for path in sorted(imported_files(package, modules)):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0")
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -31,6 +31,7 @@ rule check_tree:
             --round {params.round:q} \
             --tree {params.archive:q} \
             --originals results/originals \
+            --strict \
             --output {log.report:q} \
             {params.reference} >{output:q}.part \
             || {{ code=$?; cat {output:q}.part >&2; exit $code; }}

@@ -72,11 +72,14 @@ def check(
         typer.Option(help="Proof file of the official reference, from 'fetch'; adds its checkers."),
     ] = None,
     originals: Annotated[Path | None, typer.Option(help="Folder of the full accuracy logs.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse the tree for warnings too, as for our own trees.")
+    ] = False,
     output: Annotated[Path | None, typer.Option(help="Also write the report as JSON.")] = None,
 ) -> None:
     """Check a submission tree; exit code 4 if it is refused.
 
-    Every complaint names the file and a remedy.
+    Every complaint is an error or a warning, and names the file and a remedy.
     """
     from rich.console import Console
 
@@ -91,12 +94,13 @@ def check(
         load_round(round_file),
         reference=Proof.read(reference) if reference else None,
         originals=originals,
+        strict=strict,
     )
     if output is not None:
         write_atomic(output, report.model_dump_json(indent=2) + "\n")
     Console().print(render_report(report), soft_wrap=True)
     if not report.accepted:
-        raise InvalidRunError(f"{tree}: refused with {len(report.complaints)} complaints, listed above.")
+        raise InvalidRunError(f"{tree}: refused with {report.counts}, listed above.")
 
 
 def crate(

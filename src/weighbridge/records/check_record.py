@@ -1,6 +1,8 @@
 """check.json: the result of checking a submission tree, with a remedy for every complaint."""
 
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal, get_args
 
 from pydantic import Field
 from rich.console import Group
@@ -10,6 +12,7 @@ from weighbridge.core.models import Model
 from weighbridge.records.notice import heading_of, reason_of
 
 Tool = Literal["weighbridge", "submission_checker", "submission_checker_old"]
+Level = Literal["error", "warning"]
 
 
 class Complaint(Model):
@@ -19,7 +22,7 @@ class Complaint(Model):
     file: str = Field(description="Path relative to the tree; '.' for the whole tree.")
     said: str = Field(description="What is wrong.")
     remedy: str = Field(description="What to do about it.")
-    level: Literal["error", "warning"] = Field(
+    level: Level = Field(
         default="error",
         description="error: an official tool refuses it, or the rules forbid it. warning: it is odd, or "
         "cannot be proven; only a strict check refuses it.",
@@ -43,6 +46,7 @@ class CheckReport(Model):
     not_submittable_because: str | None = Field(
         default=None, description="Reason, if it is not that the round is a demonstration."
     )
+    strict: bool = Field(default=False, description="True: warnings refuse the tree too.")
     expected_results: int = Field(description="Number of scenarios that must count as results.")
     originals: dict[str, bool] = Field(
         description="Path of each full accuracy log -> whether the tree holds its hash, start and end."
@@ -52,12 +56,32 @@ class CheckReport(Model):
 
     @property
     def accepted(self) -> bool:
-        """Whether every tool that ran accepts the tree."""
-        return not self.complaints and all(finding.accepted is not False for finding in self.findings)
+        """Whether every tool that ran accepts the tree, without an error and, if strict, a warning."""
+        refused = any(finding.accepted is False for finding in self.findings)
+        return not refused and not any(refuses(complaint, self.strict) for complaint in self.complaints)
+
+    @property
+    def counts(self) -> str:
+        """The numbers of errors and warnings as text: '1 error, 3 warnings'."""
+        return count_levels(self.complaints)
+
+
+def refuses(complaint: Complaint, strict: bool) -> bool:
+    """Return whether a complaint refuses the tree."""
+    return strict or complaint.level == "error"
+
+
+def count_levels(complaints: Iterable[Complaint]) -> str:
+    """Return the numbers of errors and warnings as text: '1 error, 3 warnings'; empty if there are none."""
+    counts = Counter(complaint.level for complaint in complaints)
+    levels: tuple[Level, ...] = get_args(Level)
+    return ", ".join(
+        f"{counts[level]} {level}{'s' if counts[level] > 1 else ''}" for level in levels if counts[level]
+    )
 
 
 def render_report(report: CheckReport) -> Group:
-    """Render a report for the terminal: each tool's finding, then each complaint with its remedy."""
+    """Render a report for the terminal: each tool's finding, then errors and warnings with their remedies."""
     lines = []
     for finding in report.findings:
         state = {True: "accepts", False: "REFUSES", None: "did not check"}[finding.accepted]
@@ -65,11 +89,17 @@ def render_report(report: CheckReport) -> Group:
     for path, proven in report.originals.items():
         lines.append(Text(f"{path}: {'matches the hash in accuracy.txt' if proven else 'NOT PROVEN'}"))
     lines += [
-        Text(f"{complaint.file}: {complaint.said} ({complaint.tool})\n    {complaint.remedy}")
+        Text(
+            f"{complaint.level}: {complaint.file}: {complaint.said} ({complaint.tool})\n    {complaint.remedy}"
+        )
+        for level in get_args(Level)
         for complaint in report.complaints
+        if complaint.level == level
     ]
     mark = "" if report.submittable else f" {heading_of(report)}."
-    verdict = "accepted" if report.accepted else f"REFUSED, {len(report.complaints)} complaints"
+    verdict = ", ".join(
+        part for part in ("accepted" if report.accepted else "REFUSED", report.counts) if part
+    )
     if report.not_submittable_because:
         lines.append(Text(reason_of(report)))
     return Group(*lines, Text(f"Round {report.round}: {verdict}.{mark}"))

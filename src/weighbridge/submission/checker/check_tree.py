@@ -9,7 +9,7 @@ from pathlib import Path
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
-from weighbridge.records.check_record import CheckReport, Finding
+from weighbridge.records.check_record import CheckReport, Finding, count_levels, refuses
 from weighbridge.submission.checker.official import run_official
 from weighbridge.submission.checker.own_rules import own_complaints
 from weighbridge.submission.checker.score_rules import check_originals
@@ -18,7 +18,12 @@ from weighbridge.submission.tree import unpack
 
 
 def check_submission(
-    tree: Path, round_: Round, *, reference: Proof | None = None, originals: Path | None = None
+    tree: Path,
+    round_: Round,
+    *,
+    reference: Proof | None = None,
+    originals: Path | None = None,
+    strict: bool = False,
 ) -> CheckReport:
     """Check a tree by Weighbridge's own rules and, if the reference is given, by the official tools.
 
@@ -27,6 +32,7 @@ def check_submission(
         round_: The rules.
         reference: Proof of mlcommons/inference on disk; None: the official tools are not run.
         originals: The folder of full accuracy logs that `assemble` wrote; None: they are not checked.
+        strict: True: what is only odd refuses the tree too.
 
     Raises:
         InputError: the tree or the folder of originals does not exist.
@@ -34,7 +40,7 @@ def check_submission(
     if originals is not None and not originals.is_dir():
         raise InputError(f"{originals}: no such folder; build the tree first with `weighbridge assemble`.")
     with _opened(tree) as root:
-        return _check(root, round_, reference, originals)
+        return _check(root, round_, reference, originals, strict)
 
 
 @contextmanager
@@ -54,14 +60,17 @@ def _opened(tree: Path) -> Iterator[Path]:
         yield root
 
 
-def _check(tree: Path, round_: Round, reference: Proof | None, originals: Path | None) -> CheckReport:
+def _check(
+    tree: Path, round_: Round, reference: Proof | None, originals: Path | None, strict: bool
+) -> CheckReport:
     expected = len(round_.scenarios)
     complaints = own_complaints(tree, round_)
     proven, unproven = check_originals(tree, originals) if originals else ({}, [])
     complaints += unproven
     count = len(scenario_paths(tree))
-    said = f"{len(complaints)} complaints" if complaints else f"{count} scenarios, no complaints"
-    findings = [Finding(tool="weighbridge", accepted=not complaints, results=count, said=said)]
+    said = f"{count} scenarios, {count_levels(complaints) or 'no complaints'}"
+    accepted = not any(refuses(complaint, strict) for complaint in complaints)
+    findings = [Finding(tool="weighbridge", accepted=accepted, results=count, said=said)]
     for finding, more in run_official(tree, round_, reference, expected):
         findings.append(finding)
         complaints += more
@@ -69,6 +78,7 @@ def _check(tree: Path, round_: Round, reference: Proof | None, originals: Path |
         round=round_.name,
         submittable=round_.submittable,
         not_submittable_because=round_.not_submittable_because,
+        strict=strict,
         expected_results=expected,
         originals=proven,
         findings=tuple(findings),

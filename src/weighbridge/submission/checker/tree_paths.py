@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighbridge.records.check_record import Complaint
+from weighbridge.records.check_record import Complaint, Level
 
 DIVISIONS = ("closed", "open")
 
@@ -23,9 +23,18 @@ class ScenarioPath:
         return self.folder.name
 
 
-def complaint_at(tree: Path, path: Path, said: str, remedy: str) -> Complaint:
+def complaint_at(tree: Path, path: Path, said: str, remedy: str, level: Level = "error") -> Complaint:
     """Return a complaint of Weighbridge's own rules about a file or folder of a tree."""
-    return Complaint(tool="weighbridge", file=path.relative_to(tree).as_posix(), said=said, remedy=remedy)
+    return Complaint(
+        tool="weighbridge", file=_printable(path.relative_to(tree)), said=said, remedy=remedy, level=level
+    )
+
+
+def _printable(path: Path) -> str:
+    """Return a path as text; characters that are not printable, or not UTF-8, are written as escapes."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in path.as_posix()
+    )
 
 
 def folders(folder: Path) -> list[Path]:

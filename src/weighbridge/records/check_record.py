@@ -89,12 +89,10 @@ def render_report(report: CheckReport) -> Group:
     for path, proven in report.originals.items():
         lines.append(Text(f"{path}: {'matches the hash in accuracy.txt' if proven else 'NOT PROVEN'}"))
     lines += [
-        Text(
-            f"{complaint.level}: {complaint.file}: {complaint.said} ({complaint.tool})\n    {complaint.remedy}"
-        )
+        Text(f"{each.level}: {each.file}: {each.said} ({each.tool})\n    {each.remedy}")
         for level in get_args(Level)
-        for complaint in report.complaints
-        if complaint.level == level
+        for each in report.complaints
+        if each.level == level
     ]
     mark = "" if report.submittable else f" {heading_of(report)}."
     verdict = ", ".join(

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from weighbridge.artifacts.folder import ArtifactKind, check_contents
 from weighbridge.artifacts.verify import describe
-from weighbridge.benchmarks.registry import benchmarks, load_benchmark
+from weighbridge.benchmarks.registry import benchmarks, check_requests, load_benchmark
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError
@@ -128,6 +129,30 @@ def test_its_requests_are_texts_to_complete(tmp_path: Path, stream: bool) -> Non
     body = json.loads(bytes(store.body(0)))
     extra = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
     assert body == {"model": "m", "prompt": "93 + 40 =", **extra}
+
+
+@pytest.mark.usefixtures("toy")
+def test_guided_decoding_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    benchmark = load_benchmark("toy-arithmetic")
+    benchmark.synthesise(ArtifactKind.DATASET, 20, tmp_path / "dataset")
+    with pytest.raises(InputError, match=r"toy-arithmetic has no JSON schema .* remove the setting\.$"):
+        build_store(
+            dataset=tmp_path / "dataset",
+            splits=("questions",),
+            prompt=None,
+            benchmark=benchmark.name,
+            model_name="m",
+            settings=RequestSettings(guided_decoding=True),
+            expected_samples=20,
+            out=tmp_path / "store",
+            processes=1,
+        )
+    assert not (tmp_path / "store").exists()
+    check_requests(benchmark.name, RequestSettings())
+    older: Any = type("Older", (), {"name": "older"})()
+    benchmarks()["older"] = older
+    with pytest.raises(InputError, match="older has no JSON schema"):
+        check_requests("older", RequestSettings(guided_decoding=True))
 
 
 @pytest.mark.usefixtures("toy")

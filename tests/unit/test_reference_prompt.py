@@ -158,6 +158,8 @@ def test_the_extracted_prompt_equals_that_of_the_running_code(
     truth = run_for_truth(task, schema, tmp_path)
     assert (tmp_path / "tripwire").exists()
     assert prompt == truth
+    at_run_time = load("standin_schema", schema, tmp_path).Answer.model_json_schema()
+    assert json.dumps(prompt.answer_schema()) == json.dumps(at_run_time)
     assert 'Braces {"a": {}} stay' in prompt.system
     assert "ansewr" in prompt.system
     assert '"additionalProperties": false' in prompt.system

@@ -303,6 +303,17 @@ def test_facts_are_shown_once_where_the_runs_agree(results: Path) -> None:
     assert "VLLM_CPU_KVCACHE_SPACE=1 vllm serve model" in words
 
 
+def test_guided_decoding_and_the_text_around_every_prompt_are_shown(results: Path) -> None:
+    assert "guided decoding" not in page_of(results).words  # runs of older releases did not record it
+    for path in results.glob("*/*/run.json"):
+        record = json.loads(path.read_text())
+        envelope = ['{"model":"m","messages":', ',"response_format":{"type":"json_schema"}}']
+        path.write_text(json.dumps(record | {"requests": {"guided_decoding": True}, "envelope": envelope}))
+    words = page_of(results).words.split("Provenance")[-1]
+    assert "guided decoding used: every request demands the JSON schema of answers" in words
+    assert ',"response_format":{"type":"json_schema"}}' in words
+
+
 def test_endpoints_have_no_command(results: Path) -> None:
     for path in results.glob("*/*/run.json"):
         record = json.loads(path.read_text())

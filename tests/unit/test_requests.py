@@ -14,8 +14,10 @@ from datasets import Image as DatasetsImage
 from hypothesis import given
 from hypothesis import strategies as st
 from openai import OpenAI
+from openai.types import ResponseFormatJSONSchema
 from PIL import Image
 
+from weighbridge.benchmarks.qwen3_vl.scoring import ProductAnswer
 from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue, Prompt
 from weighbridge.config.request_settings import RequestSettings, Sampling
 from weighbridge.core.errors import InputError
@@ -24,6 +26,12 @@ from weighbridge.records.store_manifest import StoreManifest, StoreOrigin
 from weighbridge.requests.encoding import envelope
 from weighbridge.requests.store import RequestStore, build_store, write_store
 
+# Keys in another order than the alphabet's: what is sent keeps the order of the prompt.
+SCHEMA = {
+    "type": "object",
+    "properties": {"category": {"title": "Ä", "type": "string"}, "brand": {"type": "string"}},
+    "additionalProperties": False,
+}
 PROMPT = {"system": "Answer ü.", "user": "Title @TITLE@, text @DESC@, candidates @CATS@"}
 
 
@@ -98,16 +106,25 @@ def sent_by_openai(settings: RequestSettings, messages: list[dict[str, Any]]) ->
                 presence_penalty=sampling.presence_penalty,
                 temperature=sampling.temperature,
                 top_p=sampling.top_p,
-                response_format=None,  # type: ignore[arg-type]
+                response_format=_response_format() if settings.guided_decoding else None,  # type: ignore[arg-type]
                 **more,
             )
     return sent[0]
+
+
+def _response_format() -> Any:
+    """Return what the reference passes to its client: its sample's field, dumped as JSON with aliases."""
+    stated = {"name": "product_metadata", "schema": SCHEMA, "strict": True}
+    wanted = ResponseFormatJSONSchema.model_validate({"type": "json_schema", "json_schema": stated})
+    return wanted.model_dump(mode="json", by_alias=True)
 
 
 @pytest.mark.parametrize(
     "settings",
     [
         RequestSettings(),
+        RequestSettings(guided_decoding=True),
+        RequestSettings(guided_decoding=True, stream=True, sampling=Sampling(max_tokens=150)),
         RequestSettings(stream=True),
         RequestSettings(sampling=Sampling(temperature=0.5, top_p=1, max_tokens=150)),
         RequestSettings(stream=True, sampling=Sampling(presence_penalty=0)),
@@ -125,7 +142,44 @@ def load_messages(sample: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _prompt() -> Any:
-    return Prompt(**PROMPT)
+    return Prompt(
+        **{**PROMPT, "system": f"Answer ü, {{}} or {{x}}: ```json\n{json.dumps(SCHEMA, indent=2)}\n```"}
+    )
+
+
+def test_guided_decoding_is_the_same_in_every_request_and_stands_in_the_manifest(
+    dataset: Path, tmp_path: Path
+) -> None:
+    prompt = tmp_path / "with-schema.json"
+    prompt.write_text(_prompt().model_dump_json())
+    settings = RequestSettings(guided_decoding=True)
+    manifest = build(dataset, tmp_path / "store", prompt=prompt, settings=settings)
+    assert manifest.settings.guided_decoding
+    assert json.loads("{" + manifest.suffix[1:])["response_format"] == _response_format()
+    store = RequestStore.open(tmp_path / "store")
+    assert all(bytes(store.body(number)).endswith(manifest.suffix.encode()) for number in range(150))
+    plain = build(dataset, tmp_path / "plain", prompt=prompt)
+    assert plain.prefix == manifest.prefix
+    assert '"response_format":null' in plain.suffix
+
+
+@pytest.mark.parametrize(
+    ("system", "said"), [("Answer.", "no JSON schema of"), ("%s and %s", "2 JSON schemas of")]
+)
+def test_guided_decoding_needs_the_schema_in_the_prompt(
+    system: str, said: str, dataset: Path, tmp_path: Path
+) -> None:
+    prompt = tmp_path / "other.json"
+    text = system.replace("%s", json.dumps(SCHEMA))
+    prompt.write_text(json.dumps({**PROMPT, "system": text}))
+    with pytest.raises(InputError, match=said):
+        build(dataset, tmp_path / "store", prompt=prompt, settings=RequestSettings(guided_decoding=True))
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_demos_prompt_states_its_schema() -> None:
+    prompt = Prompt.read(Path(__file__).parents[2] / "demo" / "prompt.json")
+    assert [*prompt.answer_schema()["properties"]] == [*ProductAnswer.model_fields]
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])

@@ -202,6 +202,21 @@ def test_the_open_division_accepts_a_failed_run_and_lists_its_checks(tmp_path: P
     assert json.loads((submitter / "systems" / "box.json").read_text())["division"] == "open"
 
 
+def test_the_readme_shows_what_every_request_contains(tmp_path: Path, project: Path) -> None:
+    results = tmp_path / "results"
+    write_results(results, ROUND)
+    for scenario, guided in (("offline", False), ("server", True)):
+        path = results / scenario / "performance" / "run.json"
+        envelope = ['{"model":"m","messages":', f',"guided":{guided}}}']
+        _edit(path, requests={"guided_decoding": guided}, envelope=envelope)
+    _assemble(tmp_path, project)
+    of = results / "submission" / "closed" / "Me" / "results" / "box" / "qwen3-vl-235b-a22b"
+    offline, server = ((of / folder / "README.md").read_text() for folder in ("Offline", "Server"))
+    assert "Guided decoding: not used." in offline
+    assert "Guided decoding: used, every request demands the JSON schema below." in server
+    assert '\n{"model":"m","messages":PROMPT,"guided":True}\n' in server
+
+
 def test_a_demonstration_is_marked_wherever_its_numbers_are(tmp_path: Path, project: Path) -> None:
     write_results(tmp_path / "results", ROUND)
     _assemble(tmp_path, project)

@@ -17,6 +17,7 @@ from weighbridge.config.fingerprint import ROOT_VARIABLE
 from weighbridge.config.round_settings import check_against_round
 from weighbridge.config.settings import portable_settings
 from weighbridge.core.errors import WeighbridgeError
+from weighbridge.benchmarks.registry import check_requests
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.work_size import warn_of_work
 from weighbridge.serving.arguments import check_arguments
@@ -29,6 +30,7 @@ try:
     SETTINGS = portable_settings(config, ROOT)
     ROUND = load_round(SETTINGS.round, SETTINGS.category)
     check_against_round(SETTINGS, ROUND)
+    check_requests(ROUND.benchmark, SETTINGS.requests)
     check_arguments(SETTINGS.server, ROUND.server_must_not)
 except WeighbridgeError as error:
     # One sentence and its exit code; Snakemake would wrap an exception in the text of this file.

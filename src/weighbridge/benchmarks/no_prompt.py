@@ -14,6 +14,7 @@ class NoPrompt:
     """Base class of a benchmark whose requests contain no text from a prompt file."""
 
     name: str
+    has_answer_schema = False
 
     def check_prompt(self, prompt: Path, pins: Mapping[str, str]) -> NoReturn:  # noqa: ARG002 - the protocol's
         """Refuse a prompt file.

@@ -84,7 +84,11 @@ class Task(Protocol):
     def envelope(
         self, model_name: str, settings: RequestSettings
     ) -> tuple[dict[str, object], dict[str, object]]:
-        """Return the JSON fields before and after the prompt, which are the same in every request."""
+        """Return the JSON fields before and after the prompt, which are the same in every request.
+
+        Raises:
+            InputError: the settings ask for what this task cannot send.
+        """
         ...
 
     def prompt_of(self, row: Mapping[str, Any], settings: RequestSettings) -> object:
@@ -139,6 +143,8 @@ class Benchmark(Protocol):
     """Name in rounds and submission trees."""
     folder: Path
     """Folder with rounds/*.yaml and, if results were published, published.yaml."""
+    has_answer_schema: bool
+    """Whether its prompt states a JSON schema of answers, which requests can demand (guided decoding)."""
     answer_tokens: int
     """Number of tokens that the context must leave for an answer."""
     input_data_types: str

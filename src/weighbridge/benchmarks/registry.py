@@ -11,6 +11,7 @@ from weighbridge.core.errors import InputError
 
 if TYPE_CHECKING:
     from weighbridge.benchmarks.protocol import Benchmark
+    from weighbridge.config.request_settings import RequestSettings
 
 ENTRY_POINTS = "weighbridge.benchmarks"
 
@@ -60,3 +61,16 @@ def load_benchmark(name: str) -> "Benchmark":
             f"benchmark '{name}' does not exist; the known ones are: {', '.join(sorted(known))}."
         )
     return known[name]
+
+
+def check_requests(name: str, settings: "RequestSettings") -> None:
+    """Check that a benchmark can send requests with these settings.
+
+    Raises:
+        InputError: guided decoding is set, and the benchmark has no JSON schema of answers.
+    """
+    # A benchmark written for an older release does not have the attribute.
+    if settings.guided_decoding and not getattr(load_benchmark(name), "has_answer_schema", False):
+        raise InputError(
+            f"requests.guided_decoding is true, but {name} has no JSON schema of answers; remove the setting."
+        )

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.formatting import memory_size, utc_time
 from weighbridge.records.run_record import RunRecord
 from weighbridge.report.inputs import ReportRun
@@ -56,6 +57,13 @@ def _fact(name: str, value_of: _Value, runs: Sequence[ReportRun]) -> ProvenanceF
     return ProvenanceFact(name, tuple((value, ", ".join(names)) for value, names in names_by_value.items()))
 
 
+def _guided_decoding(requests: RequestSettings | None) -> str | None:
+    if requests is None:
+        return None
+    used = requests.guided_decoding
+    return "used: every request demands the JSON schema of answers" if used else "not used"
+
+
 def _pin(name: str) -> _Value:
     return lambda record: record.pins.get(name)
 
@@ -82,4 +90,7 @@ _FACTS: dict[str, _Value] = {
     "started": lambda record: utc_time(record.load.started),
     "ended": lambda record: utc_time(record.load.ended),
     "request bodies, sha256": lambda record: record.store_sha256,
+    "guided decoding": lambda record: _guided_decoding(record.requests),
+    "every body before its prompt": lambda record: record.envelope and record.envelope[0],
+    "every body after its prompt": lambda record: record.envelope and record.envelope[1],
 }

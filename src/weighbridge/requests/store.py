@@ -22,7 +22,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from weighbridge.benchmarks.registry import load_benchmark
+from weighbridge.benchmarks.registry import check_requests, load_benchmark
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of, write_atomic
@@ -116,9 +116,11 @@ def build_store(
         progress: Called with the number of samples done and the total.
 
     Raises:
-        InputError: files, columns or images cannot be read, or the number of samples differs.
+        InputError: files, columns or images cannot be read, the number of samples differs, or the benchmark
+            cannot send what the settings ask for.
         SetupError: an encoding process was killed.
     """
+    check_requests(benchmark, settings)
     files = split_files(dataset, splits)
     task = load_benchmark(benchmark).task(prompt)  # a wrong prompt fails here rather than in the pool
     prefix, suffix = envelope(task, model_name, settings)

@@ -18,6 +18,7 @@ class Qwen3Vl:
 
     name = "qwen3-vl-235b-a22b"
     folder = Path(__file__).parent
+    has_answer_schema = True
     answer_tokens = 150  # answers have about 30 tokens; rounds from v6.1 on limit them to 150
     input_data_types = "uint8 pictures, UTF-8 text"
     reference_weights = "Qwen/Qwen3-VL-235B-A22B-Instruct"

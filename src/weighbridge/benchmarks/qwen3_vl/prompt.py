@@ -9,7 +9,7 @@ import ast
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,21 @@ class Prompt(Model):
     system: str
     user: str
 
+    def answer_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of answers that the system message states, with its keys in their order.
+
+        Raises:
+            InputError: the system message has no schema of an object, or several.
+        """
+        found = [value for value in _json_objects(self.system) if "properties" in value]
+        if len(found) != 1:
+            raise InputError(
+                f"the prompt's system message has {len(found) or 'no'} JSON schema{'s' if found else ''} of "
+                "answers, but guided decoding needs one; set requests.guided_decoding to false, or use "
+                "another prompt."
+            )
+        return found[0]
+
     def require(self, pins: Mapping[str, str], origin: object) -> None:
         """Check that both texts have the round's hashes; `origin` names their source in errors.
 
@@ -52,6 +67,19 @@ class Prompt(Model):
                 raise InputError(
                     f"{origin}: the {name} has sha256 {found}, but the round pins {pin}; use its prompt."
                 )
+
+
+def _json_objects(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the outermost JSON objects within a text."""
+    decoder, start = json.JSONDecoder(), text.find("{")
+    while start >= 0:
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except json.JSONDecodeError:
+            end = start + 1
+        else:
+            yield value
+        start = text.find("{", end)
 
 
 class _UnexpectedError(Exception):

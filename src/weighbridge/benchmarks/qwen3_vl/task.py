@@ -27,6 +27,7 @@ _ANSWERED = {
     "ground_truth_is_secondhand": "is_secondhand",
 }
 _TRUTH = _ANSWERED | {_CANDIDATES: "candidates"}
+_SCHEMA_NAME = "product_metadata"
 _PLACEHOLDERS = {"@TITLE@": _TITLE, "@DESC@": _DESCRIPTION, "@CATS@": _CANDIDATES}
 _PLACEHOLDER = re.compile("|".join(_PLACEHOLDERS))
 
@@ -73,6 +74,9 @@ class ProductCatalogue:
 
         Unset sampling parameters are sent as null, max_tokens only when set. Source: task.py of
         multimodal/qwen3-vl in mlcommons/inference, and the body that its OpenAI client builds.
+
+        Raises:
+            InputError: guided decoding is set, and the prompt states no JSON schema.
         """
         before: dict[str, object] = {"model": model_name}
         after = {
@@ -80,11 +84,21 @@ class ProductCatalogue:
             for name, value in settings.sampling.model_dump().items()
             if name != "max_tokens" or value is not None
         }
-        after["response_format"] = None
+        after["response_format"] = self._response_format() if settings.guided_decoding else None
         if settings.stream:
             before["stream"] = True
             after["stream_options"] = {"include_usage": True}
         return before, dict(sorted(after.items()))
+
+    def _response_format(self) -> dict[str, object]:
+        """Return what the reference sends to guide decoding, with its keys in their order.
+
+        Source: formulate_loaded_sample in task.py of the reference, as dumped by the OpenAI client's model
+        ResponseFormatJSONSchema: in the order of its fields, with the unset description.
+        """
+        schema = self._prompt.answer_schema()
+        named = {"name": _SCHEMA_NAME, "description": None, "schema": schema, "strict": True}
+        return {"json_schema": named, "type": "json_schema"}
 
     def prompt_of(self, row: Mapping[str, Any], settings: RequestSettings) -> list[dict[str, Any]]:
         """Return the system message and the user message with text and image, in this order.

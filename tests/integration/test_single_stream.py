@@ -16,7 +16,8 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.openai_api import Api
-from weighbridge.gates.performance_checks import Performance, performance_checks
+from weighbridge.gates.performance_checks import performance_checks
+from weighbridge.gates.performance_figures import Performance
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.run_record import DETAIL, REQUESTS_TABLE, LoadReport

@@ -43,6 +43,7 @@ def detail_values(round_: Round, scenario: str, mode: Mode) -> dict[str, Any]:
         "effective_target_qps": 20,
         "effective_target_latency_ns": 12_000_000_000 if server else 0,
         "effective_target_latency_percentile": 0.99,
+        "effective_min_query_count": rules.min_query_count if server else 1,
         "effective_min_duration_ms": int(1000 * rules.min_duration_s),
         "effective_qsl_rng_seed": seeds.qsl,
         "effective_sample_index_rng_seed": seeds.sample_index,

@@ -98,6 +98,8 @@ DEFECTS: list[tuple[dict[str, Any], str]] = [
     ({"result_perf_constraints_met": False}, "result_perf_constraints_met"),
     ({"early_stopping_met": False}, "early_stopping_met"),
     ({"effective_min_duration_ms": 9999}, "minimum duration set"),
+    ({"result_completed_samples_per_sec": 0}, "result logged"),
+    ({"result_completed_samples_per_sec": ...}, "result logged"),
     ({"result_scheduled_samples_per_sec": 120.0}, "duration"),
     ({"result_query_count": 2 * SAMPLES + 1}, "whole passes"),
     ({"result_query_count": 0}, "whole passes"),

@@ -33,13 +33,12 @@ def _hex(text: str) -> str:
     return text.encode().hex().upper()
 
 
-def test_detail_values_keep_their_type_and_the_first_one_counts(tmp_path: Path) -> None:
+def test_detail_values_keep_their_type(tmp_path: Path) -> None:
     log = read_detail(
         _detail(
             tmp_path / "log",
             _line("seed", 14276810075590677512),
             _line("qps", 38),
-            _line("qps", 99.5),
             "a line that is not LoadGen's",
             _line("met", True),
             _line("result_99.00_percentile_latency_ns", 11519680685),
@@ -54,6 +53,37 @@ def test_detail_values_keep_their_type_and_the_first_one_counts(tmp_path: Path) 
     assert log.get("files") == {"a": "b"}
     assert log.get("absent") is log.number("absent") is log.flag("absent") is None
     assert log.errors == ()
+
+
+def test_messages_may_be_repeated_but_a_value_that_is_read_must_not_contradict_itself(tmp_path: Path) -> None:
+    log = read_detail(
+        _detail(
+            tmp_path / "log",
+            *(_line("generic_message", text) for text in ("Starting", "Ending")),
+            *(_line("qps", value) for value in (38, 38.0)),
+            *(_line("result_validity", value) for value in ("VALID", "INVALID")),
+        )
+    )
+    assert log.number("qps") == 38
+    for read in (log.text, log.get):
+        with pytest.raises(InputError, match="'result_validity' is logged with different values"):
+            read("result_validity")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"key": "a", "value": 1}',
+        '{"key": "a", "value": 1, "metadata": {"pid": 1}}',
+        '{"key": "a", "value": 1, "metadata": {"is_error": "false"}}',
+        '{"key": "a", "metadata": {"is_error": false}}',
+        '{"key": "a", "value": "a\tb", "metadata": {"is_error": false}}',
+        '{"key": "a", "value": {"b": "\\x"}, "metadata": {"is_error": false}}',
+    ],
+)
+def test_a_line_that_an_official_checker_cannot_read_is_named(tmp_path: Path, line: str) -> None:
+    with pytest.raises(InputError, match="line 2 is cut off or altered"):
+        read_detail(_detail(tmp_path / "log", _line("a", 1), f":::MLLOG{line}"))
 
 
 def test_detail_lists_loadgens_errors(tmp_path: Path) -> None:
@@ -75,7 +105,7 @@ def test_a_value_of_another_type_is_named(tmp_path: Path) -> None:
         (b"", "not a LoadGen detail log"),
         (b"hello\n", "not a LoadGen detail log"),
         (_line("a", 1).encode() + b"\n" + _line("b", 2).encode()[:-20] + b"\n", "line 2 is cut off"),
-        (_line("a", 1).encode() + b"\n:::MLLOG \xff\xfe\n", "line 2 is cut off"),
+        (_line("a", 1).encode() + b"\n\xff\xfe\n", "not UTF-8 text"),
     ],
 )
 def test_no_detail_log(tmp_path: Path, content: bytes, complaint: str) -> None:

@@ -8,7 +8,8 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyMetric, Mode, PerformanceMetric, ScenarioRules
 from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores, readings
 from weighbridge.gates.log_checks import common_checks, loadgen_version
-from weighbridge.gates.performance_checks import Performance, performance_checks, suggested_target_qps
+from weighbridge.gates.performance_checks import performance_checks, suggested_target_qps
+from weighbridge.gates.performance_figures import Performance
 from weighbridge.gates.record_checks import record_checks
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries
 from weighbridge.loadgen.logs import DetailLog, read_detail

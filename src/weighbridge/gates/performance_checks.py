@@ -1,16 +1,13 @@
 """Checks of a performance run: LoadGen's own result, and the rules recomputed from its detail log."""
 
-from dataclasses import dataclass
-
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import (
     LatencyLimit,
     LatencyMetric,
-    LoadGenScenario,
     Mode,
     ScenarioRules,
 )
-from weighbridge.core.errors import InputError
+from weighbridge.gates.performance_figures import Performance, percentile_key, seconds
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries, missing_queries
 from weighbridge.loadgen.logs import DetailLog
 from weighbridge.loadgen.work_size import (
@@ -26,89 +23,8 @@ _OWN_SETTINGS = "Repeat with the user.conf that Weighbridge writes for the round
 _STEP_DOWN, _STEP_UP = 0.95, 1.05
 _KEEPS_UP = 0.97  # ratio of completed to scheduled rate; below it, the queue grew
 _ROOM = 0.8  # share of the latency limit; below it, a higher rate is suggested
-
-
-@dataclass(frozen=True)
-class Performance:
-    """Figures of a performance run from its detail log; None where the log has no value.
-
-    Attributes:
-        rate: The published result in the scenario's unit; seconds if it is a latency percentile.
-        scheduled_rate: Server: samples/s that LoadGen scheduled.
-        duration_s: As LoadGen computes it for its minimum duration.
-        p50_latency_s, p90_latency_s, p99_latency_s: Latency percentiles over all samples.
-        queries: Queries issued; Offline: samples of the single query.
-        over_latency: Server: queries that took longer than the latency limit.
-        target_qps: The target rate that the run was configured with.
-    """
-
-    rate: float | None
-    scheduled_rate: float | None
-    duration_s: float | None
-    p50_latency_s: float | None
-    p90_latency_s: float | None
-    p99_latency_s: float | None
-    queries: int | None
-    over_latency: int | None
-    target_qps: float | None
-
-    @classmethod
-    def of(cls, log: DetailLog, scenario: ScenarioRules) -> "Performance":
-        """Read the figures; an Offline run is a single query, so its samples are counted."""
-        offline = scenario.offline
-        scheduled = log.number("result_scheduled_samples_per_sec")
-        queries = log.integer("generated_samples_per_query" if offline else "result_query_count")
-        if offline:
-            duration = _seconds(log.number("result_max_latency_ns"))
-        elif scenario.has_schedule:
-            # LoadGen's server rate is (n - 1) over the time at which the last query was scheduled.
-            duration = (queries - 1) / scheduled if queries and scheduled else None
-        else:
-            # Queries run one after another, so the duration is their count times the mean latency.
-            mean = _seconds(log.number("result_mean_latency_ns"))
-            duration = queries * mean if queries and mean else None
-        return cls(
-            rate=_result(log, scenario),
-            scheduled_rate=scheduled,
-            duration_s=duration,
-            p50_latency_s=_seconds(log.number(_percentile_key(0.50))),
-            p90_latency_s=_seconds(log.number(_percentile_key(0.90))),
-            p99_latency_s=_seconds(log.number(_percentile_key(0.99))),
-            queries=queries,
-            over_latency=log.integer("result_overlatency_query_count"),
-            target_qps=log.number("effective_target_qps"),
-        )
-
-
 _TTFT_KEY = "result_first_token_{:.2f}_percentile_latency_ns"
 _TPOT_KEY = "result_time_per_output_token_{:.2f}_percentile_ns"
-# LoadGen's log key of a rate, by scenario and unit. Source: results.cc in mlcommons/inference.
-_RATE_KEYS = {
-    (LoadGenScenario.OFFLINE, "samples/s"): "result_samples_per_second",
-    (LoadGenScenario.OFFLINE, "tokens/s"): "result_tokens_per_second",
-    (LoadGenScenario.SERVER, "queries/s"): "result_completed_samples_per_sec",
-    (LoadGenScenario.SERVER, "samples/s"): "result_completed_samples_per_sec",
-    (LoadGenScenario.SERVER, "tokens/s"): "result_completed_tokens_per_second",
-}
-
-
-def _result(log: DetailLog, scenario: ScenarioRules) -> float | None:
-    """Return a run's published result: a rate in the scenario's unit, or a latency percentile in seconds.
-
-    Raises:
-        InputError: LoadGen does not measure this result in this scenario.
-    """
-    metric = scenario.metric
-    if isinstance(metric, LatencyMetric):
-        return _seconds(log.number(_percentile_key(metric.latency_percentile)))
-    assert scenario.loadgen_scenario is not None
-    key = _RATE_KEYS.get((scenario.loadgen_scenario, metric))
-    if key is None:
-        raise InputError(
-            f"scenario {scenario.name}: LoadGen does not measure {metric} in {scenario.loadgen_scenario}; "
-            "correct 'metric' in the round."
-        )
-    return log.number(key)
 
 
 def performance_checks(log: DetailLog, round_: Round, scenario: ScenarioRules) -> list[Check]:
@@ -116,6 +32,8 @@ def performance_checks(log: DetailLog, round_: Round, scenario: ScenarioRules) -
     gate = Gate(Mode.PERFORMANCE)
     numbers = Performance.of(log, scenario)
     _loadgen_result(gate, log, scenario)
+    above = numbers.rate is not None and numbers.rate > 0
+    gate.holds("result logged", numbers.rate, "> 0", above, "Repeat the run to its end.")
     _duration(gate, log, numbers, round_, scenario)
     _counts(gate, log, numbers, round_, scenario)
     _ordinary_issue(gate, log)
@@ -167,6 +85,10 @@ def _counts(
     scenario: ScenarioRules,
 ) -> None:
     samples, issued = round_.samples, numbers.queries
+    if scenario.offline:
+        # LoadGen makes one query of all samples; the official checker asks for that one.
+        queries = log.integer("effective_min_query_count")
+        gate.at_least("minimum query count set", queries, 1, "queries", _OWN_SETTINGS)
     gate.at_least("issued", issued, scenario.min_query_count, "samples", _OWN_SETTINGS)
     if round_.loadgen_rules.whole_passes:
         whole = issued is not None and issued > 0 and issued % samples == 0
@@ -191,10 +113,10 @@ def _ordinary_issue(gate: Gate, log: DetailLog) -> None:
 
 def _latency(gate: Gate, log: DetailLog, limit: LatencyLimit, slower: str) -> None:
     percentile, limit_s = limit.percentile, limit.limit_s
-    measured = _seconds(log.number(_percentile_key(percentile)))
+    measured = seconds(log.number(percentile_key(percentile)))
     name = f"{100 * percentile:g}th percentile latency"
     gate.at_most(name, measured, limit_s, "s", f"Too many queries took longer than the limit: {slower}")
-    limit_set = _seconds(log.number("effective_target_latency_ns"))
+    limit_set = seconds(log.number("effective_target_latency_ns"))
     gate.at_most("latency limit set", limit_set, limit_s, "s", _OWN_SETTINGS)
     percentile_set = log.number("effective_target_latency_percentile")
     gate.equals("latency percentile set", percentile_set, percentile, _OWN_SETTINGS)
@@ -214,9 +136,9 @@ def _token_latencies(gate: Gate, log: DetailLog, scenario: ScenarioRules, slower
         if limit is None:
             continue
         percentile = f"{100 * limit.percentile:g}th percentile {name}"
-        value_s = _seconds(log.number(measured.format(100 * limit.percentile)))
+        value_s = seconds(log.number(measured.format(100 * limit.percentile)))
         gate.at_most(percentile, value_s, limit.limit_s, "s", f"Too many queries were too slow: {slower}")
-        limit_set_s = _seconds(log.number(setting))
+        limit_set_s = seconds(log.number(setting))
         gate.at_most(f"{name} limit set", limit_set_s, limit.limit_s, "s", _OWN_SETTINGS)
 
 
@@ -278,11 +200,3 @@ def _higher_target_qps(round_: Round, scenario: ScenarioRules, target: float) ->
         passes = passes_issued(round_, scenario, target)
         higher = min(higher, largest_target_qps(round_, scenario, passes))
     return float(f"{higher:.4g}") if higher > target else None
-
-
-def _percentile_key(percentile: float) -> str:
-    return f"result_{100 * percentile:.2f}_percentile_latency_ns"
-
-
-def _seconds(nanoseconds: float | None) -> float | None:
-    return None if nanoseconds is None else nanoseconds / 1e9

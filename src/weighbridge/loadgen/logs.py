@@ -1,6 +1,9 @@
 """LoadGen's files: the detail log, the summary, and the answers of an accuracy run."""
 
 import binascii
+import json
+from collections.abc import Collection
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,7 +11,7 @@ import msgspec
 
 from weighbridge.core.errors import InputError
 
-_LINE_START = b":::MLLOG "
+_LINE_START = ":::MLLOG"
 # What the official truncation tool leaves between the first and the last 4096 bytes.
 TRUNCATION_MARK = b"\n\n...\n\n"
 
@@ -16,28 +19,42 @@ _T = TypeVar("_T")
 
 
 class _Metadata(msgspec.Struct):
-    is_error: bool = False
+    is_error: bool
 
 
 class _Entry(msgspec.Struct):
     key: str
     value: msgspec.Raw
-    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    metadata: _Metadata
 
 
 class DetailLog:
-    """A detail log as keys and values; of a key logged twice the first counts, as for the checker."""
+    """A detail log as keys and values.
 
-    def __init__(self, path: Path, values: dict[str, msgspec.Raw], errors: tuple[str, ...]) -> None:
+    LoadGen logs messages repeatedly, but a setting or a result only once. So a key may be repeated, but one
+    that is read must have the same value everywhere.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        values: dict[str, msgspec.Raw],
+        errors: tuple[str, ...],
+        contradicted: Collection[str] = (),
+    ) -> None:
         self.path = path
         self.errors = errors
         """What LoadGen logged as errors, each as 'key: value'."""
         self._values = values
+        self._contradicted = contradicted
 
     def get(self, key: str) -> Any:
-        """Return a value of any type; None where the key was not logged."""
-        raw = self._values.get(key)
-        return None if raw is None else msgspec.json.decode(raw)
+        """Return a value of any type; None where the key was not logged.
+
+        Raises:
+            InputError: the key was logged with different values.
+        """
+        return self._typed(key, object, "JSON")
 
     def text(self, key: str) -> str | None:
         """Return a text.
@@ -75,6 +92,8 @@ class DetailLog:
         raw = self._values.get(key)
         if raw is None:
             return None
+        if key in self._contradicted:
+            raise InputError(f"{self.path}: '{key}' is logged with different values; this log was altered.")
         try:
             return msgspec.json.decode(raw, type=kind)
         except msgspec.ValidationError:
@@ -90,23 +109,37 @@ def read_detail(path: Path) -> DetailLog:
     Raises:
         InputError: the file is missing, is no LoadGen log, or has a line that was cut off or altered.
     """
-    content = _bytes_of(path)
-    if not content.startswith(_LINE_START):
-        raise InputError(f"{path}: not a LoadGen detail log (its first line does not start with :::MLLOG).")
+    try:
+        # Lines end as in Python's text mode, in which the official checkers read.
+        lines = StringIO(_bytes_of(path).decode(), newline=None)
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a LoadGen detail log (not UTF-8 text).") from None
     values: dict[str, msgspec.Raw] = {}
     errors = []
+    contradicted = set()
     decoder = msgspec.json.Decoder(_Entry)
-    for number, line in enumerate(content.splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.startswith(_LINE_START):
+            if number == 1:
+                break
             continue
         try:
             entry = decoder.decode(line[len(_LINE_START) :])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            value = _loaded(entry.value)  # msgspec does not check the inside of a value that it skips
+        except (msgspec.DecodeError, ValueError):
             raise InputError(f"{path}: line {number} is cut off or altered; repeat the run.") from None
-        values.setdefault(entry.key, entry.value)
+        first = values.setdefault(entry.key, entry.value)
+        if first is not entry.value and _loaded(first) != value:
+            contradicted.add(entry.key)
         if entry.metadata.is_error:
-            errors.append(f"{entry.key}: {msgspec.json.decode(entry.value)}")
-    return DetailLog(path, values, tuple(errors))
+            errors.append(f"{entry.key}: {value}")
+    if not values:
+        raise InputError(f"{path}: not a LoadGen detail log (its first line does not start with :::MLLOG).")
+    return DetailLog(path, values, tuple(errors), frozenset(contradicted))
+
+
+def _loaded(raw: msgspec.Raw) -> Any:
+    return json.loads(bytes(raw).decode())
 
 
 def read_validity(path: Path) -> str | None:

@@ -2,7 +2,7 @@
 """A model server in the form of `vllm serve`, whose faults are chosen by its environment.
 
 MODEL_SERVER_FAULT   dies | dies-on-gpu-1 | hangs | deaf | wrong-model | wrong-answer | keeps-prefixes |
-                     lacks-library | (none)
+                     lacks-library | tells-nothing | (none)
 """
 
 import json
@@ -91,6 +91,9 @@ def main() -> None:
         return
     devices = os.environ.get("CUDA_VISIBLE_DEVICES")
     print(f"CUDA_VISIBLE_DEVICES={devices}", flush=True)
+    said = {name.replace("-", "_"): value for name, value in options().items()}
+    if FAULT != "tells-nothing":
+        print(f"(APIServer pid=1) INFO 11-22 04:53:19 [utils.py:253] non-default args: {said}", flush=True)
     if "SLURMD_NODENAME" in os.environ:
         print(f"node {os.environ['SLURMD_NODENAME']}", flush=True)
     if "--headless" in sys.argv:

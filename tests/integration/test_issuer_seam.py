@@ -5,6 +5,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,17 @@ def test_the_record_names_what_the_issuer_did_and_the_observer_sees_it(setup: Se
     assert record.requests == RequestSettings()
     assert record.envelope == ('{"model":"tiny","prompt":', "}")
     assert notes.seen == ["one by one", Phase.WARMING, "one by one", 1, 2, 3, 4, 5, None]
+
+
+def test_the_record_has_what_the_log_of_a_users_server_reports(setup: Setup, tmp_path: Path) -> None:
+    log = tmp_path / "their.log"
+    log.write_text("non-default args: {'generation_config': 'vllm'}\n")
+    server = setup.server.model_copy(update={"logs": (log,)})
+    execute(replace(setup, server=server), OneByOne(), tmp_path / "run")
+    record = RunRecord.read(tmp_path / "run" / RUN_RECORD)
+    assert record.server.reported_arguments == {"--generation-config": "vllm"}
+    execute(setup, OneByOne(), tmp_path / "silent")
+    assert RunRecord.read(tmp_path / "silent" / RUN_RECORD).server.reported_arguments is None
 
 
 def test_an_issuer_that_refuses_ends_the_run_before_a_server_is_asked(setup: Setup, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from weighbridge.serving.ports import check_port
 from weighbridge.serving.probing import check_golden, warm_up
 from weighbridge.serving.running_server import RunningServer
 from weighbridge.serving.running_server import running_server as start_server
+from weighbridge.serving.server_report import reported_by
 from weighbridge.system.gpus import check_accelerators
 
 SERVER = Path(__file__).parent / "model_server.py"
@@ -71,6 +72,17 @@ def test_serves_and_leaves_nothing(tmp_path: Path) -> None:
         assert "--no-enable-prefix-caching" in running.command
     assert not any(lives(process) for process in family)
     check_port(port)
+
+
+def test_what_a_started_server_reports_of_its_arguments_is_read_from_its_log(tmp_path: Path) -> None:
+    said = settings(args=["--mm-processor-kwargs={}"], replicas=2)
+    with running_server(said, tmp_path, tmp_path / "server.log") as running:
+        found = reported_by(running, said, None)
+    assert found is not None
+    assert (found["--served-model-name"], found["--mm-processor-kwargs"]) == ("tiny", "{}")
+    said = settings("tells-nothing")
+    with running_server(said, tmp_path, tmp_path / "server.log") as running:
+        assert reported_by(running, said, None) is None
 
 
 def test_a_deaf_server_is_killed(tmp_path: Path) -> None:

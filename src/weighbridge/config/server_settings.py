@@ -76,6 +76,11 @@ class ServerSettings(Model):
         description="With srun: nodes that one server spans, for models too large for one node.",
     )
     endpoints: tuple[str, ...] = Field(default=(), description="Base URLs of servers that the user runs.")
+    logs: tuple[ProjectPath, ...] = Field(
+        default=(),
+        description="Log files of the servers at 'endpoints', whose printed arguments are proof that they do "
+        "the round's task.",
+    )
     startup_timeout_s: float = Field(
         default=3600, gt=0, description="Longest time until the server is healthy, in s."
     )
@@ -124,6 +129,8 @@ class ServerSettings(Model):
     def _fit_together(self) -> "ServerSettings":
         if self.replicas > 1 and self.port is not None:
             raise ValueError("one 'port' cannot serve several 'replicas'; remove 'port' to use free ports")
+        if self.logs and not 0 < len(self.endpoints) <= len(self.logs):
+            raise ValueError("'logs' are those of the servers at 'endpoints', at least one each")
         if self.launcher == "local" and self.nodes_per_replica > 1:
             raise ValueError("'nodes_per_replica' above 1 needs 'launcher: srun'")
         if self.launcher == "srun" and self.replicas > 1:

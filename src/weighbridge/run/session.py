@@ -28,8 +28,10 @@ from weighbridge.records.run_record import (
 )
 from weighbridge.requests.store import RequestStore
 from weighbridge.run.observer import Observer, Observing, unobserved
+from weighbridge.serving.installed_adapters import adapter_of
 from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
 from weighbridge.serving.running_server import RunningServer, end_on_sigterm, running_server
+from weighbridge.serving.server_report import inherited_variables, reported_by
 from weighbridge.system.detection import detect
 from weighbridge.system.gpus import check_accelerators
 from weighbridge.system.identity import code_sha256, git_revision, this_host
@@ -226,6 +228,7 @@ def _prepare(
 
     at_once(prepare, running.endpoints, len(running.endpoints))
     warmup_s = time.monotonic() - started
+    reported = reported_by(running, settings, api_key)
     log.info("the server answers as it must; warmed up in %.1f s", warmup_s)
     return ServerRecord(
         kind=running.kind,
@@ -233,6 +236,9 @@ def _prepare(
         launcher=running.launcher,
         devices=running.devices,
         environment=settings.env,
+        # Servers that the user runs have an environment that cannot be seen from here.
+        inherited={} if settings.endpoints else inherited_variables(adapter_of(settings)),
+        reported_arguments=reported,
         endpoints=running.endpoints,
         model_name=settings.model_name,
         version=running.version,

@@ -158,5 +158,16 @@ class ServerAdapter(Protocol):
             SetupError: this server cannot be started that way.
         """
 
+    def reported_arguments(self, log_text: str) -> dict[str, str] | None:
+        """Return the arguments that a server's log reports as not at their defaults.
+
+        Args:
+            log_text: What one server, or several, printed.
+
+        Returns:
+            Options as written on a command line, such as --max-model-len, and their values as text, without
+            secrets. None where the log has no such report, or one that is cut off.
+        """
+
     def inspect(self, get: Get) -> ServerFacts | None:
         """Return what a running server reports; None where it is not this kind of server."""

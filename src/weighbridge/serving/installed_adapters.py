@@ -51,7 +51,7 @@ def _checked(name: str, found: object) -> ServerAdapter:
 
 
 def _parts() -> list[str]:
-    return sorted({*ServerAdapter.__annotations__, "version_of", "command", "inspect"})
+    return sorted({*ServerAdapter.__annotations__, "version_of", "command", "reported_arguments", "inspect"})
 
 
 def adapter_of(settings: ServerSettings) -> ServerAdapter:

@@ -18,6 +18,7 @@ from weighbridge.serving.adapter import (
     json_answer,
     version_in,
 )
+from weighbridge.serving.printed_arguments import printed_arguments
 
 title = "SGLang"
 executable = "sglang"  # `sglang serve` and `sglang version`: cli/main.py
@@ -81,6 +82,11 @@ log_stages = LogStages(
     ),
 )
 
+_REPORTED = re.compile(r"server_args=ServerArgs(?=\()")
+_NOTHING = ("None", "False", "auto", "{}", "[]", "()", "")
+# srt/server_args.py
+_OTHER_DEFAULTS = {"--sampling-defaults": "model", "--grammar-backend": "xgrammar"}
+
 
 def version_of(output: str) -> str | None:
     """Return the version that `sglang version` printed."""
@@ -113,6 +119,26 @@ def command(start: ServerStart) -> tuple[str, ...]:
             else ()
         ),
     )
+
+
+def reported_arguments(log_text: str) -> dict[str, str] | None:
+    """Read `server_args=ServerArgs(...)` of srt/entrypoints/engine.py, less what is at its default.
+
+    SGLang prints every argument. Defaults are None, False, "auto" and empty values; the others that matter
+    to the task are listed here.
+    """
+    found = printed_arguments(log_text, _REPORTED)
+    if found is None:
+        return None
+    defaults = {**_OTHER_DEFAULTS, "--tokenizer-path": found.get("--model-path")}
+    if found.get("--speculative-algorithm", "None") == "None":
+        # Without an algorithm the numbers of speculation have no effect.
+        found = {name: value for name, value in found.items() if not name.startswith("--speculative-")}
+    return {
+        name: value
+        for name, value in found.items()
+        if value not in _NOTHING and value != defaults.get(name, _NOTHING)
+    }
 
 
 def inspect(get: Get) -> ServerFacts | None:

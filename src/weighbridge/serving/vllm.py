@@ -17,6 +17,7 @@ from weighbridge.serving.adapter import (
     json_answer,
     version_in,
 )
+from weighbridge.serving.printed_arguments import printed_arguments
 
 title = "vLLM"
 executable = "vllm"
@@ -107,6 +108,8 @@ log_stages = LogStages(
     stages=tuple((re.compile(beginning), stage) for beginning, stage in _STAGES),
 )
 
+_REPORTED = re.compile(r"non-default args: (?=\{)")
+
 
 def version_of(output: str) -> str | None:
     """Return the last line that `vllm --version` printed; warnings may stand before it."""
@@ -141,6 +144,11 @@ def _spanning(start: ServerStart) -> tuple[str, ...]:
         f"--master-addr={start.node.head}",
     )
     return (*arguments, "--headless") if start.node.rank else arguments
+
+
+def reported_arguments(log_text: str) -> dict[str, str] | None:
+    """Read `non-default args: {...}`, which vllm/entrypoints/utils.py prints at the start."""
+    return printed_arguments(log_text, _REPORTED)
 
 
 def inspect(get: Get) -> ServerFacts | None:

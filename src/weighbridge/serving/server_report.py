@@ -1,0 +1,95 @@
+"""What servers say of themselves in their logs, and what of their environment may change how they work."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from weighbridge.config.server_settings import ServerSettings
+from weighbridge.core.errors import InputError
+from weighbridge.serving.adapter import ServerAdapter
+from weighbridge.serving.installed_adapters import all_adapters
+from weighbridge.serving.printed_arguments import MASKED, union
+from weighbridge.serving.running_server import RunningServer
+
+_PREFIXES = {"vLLM": ("VLLM_",), "SGLang": ("SGLANG_", "SGL_")}
+_SECRET = re.compile(r"KEY|TOKEN$|SECRET|PASSWORD")
+
+
+def adapter_titled(title: str | None) -> ServerAdapter | None:
+    """Return the adapter of a kind of server by its title, as run.json records it; None: there is none.
+
+    Raises:
+        SetupError: an installed adapter cannot be loaded.
+    """
+    return next((adapter for adapter in all_adapters() if adapter.title == title), None)
+
+
+def inherited_variables(adapter: ServerAdapter) -> dict[str, str]:
+    """Return the variables of this process that a server of this kind reads too, without keys."""
+    prefixes = _PREFIXES.get(adapter.title, ())
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(prefixes) and not _SECRET.search(name)
+    }
+
+
+def reported_by(
+    running: RunningServer, settings: ServerSettings, api_key: str | None
+) -> dict[str, str] | None:
+    """Return the arguments that running servers report in their logs, the union over all of them.
+
+    Args:
+        running: Servers that answer.
+        settings: Names the logs of servers that the user runs.
+        api_key: The clients' key, which is masked wherever it occurs.
+
+    Returns:
+        As `reported_in`; None too where the servers' kind is not known.
+
+    Raises:
+        InputError: a log cannot be read.
+    """
+    adapter = adapter_titled(running.kind)
+    if adapter is None:
+        return None
+    helpers = [each.launch.log for each in running.processes if each.launch.endpoint is None]
+    answering = [each.launch.log for each in running.processes if each.launch.endpoint is not None]
+    found = reported_in(adapter, answering or settings.logs, helpers)
+    if found is None or not api_key:
+        return found
+    return {name: value.replace(api_key, MASKED) for name, value in found.items()}
+
+
+def reported_in(
+    adapter: ServerAdapter, logs: Sequence[Path], helpers: Sequence[Path] = ()
+) -> dict[str, str] | None:
+    """Return the arguments that servers report in their logs, the union over all of them.
+
+    Args:
+        adapter: The servers' kind.
+        logs: Logs of servers that answer.
+        helpers: Logs of processes on other nodes, which may report nothing.
+
+    Returns:
+        Options and their values as text; None where there is no log, or one of `logs` has no report.
+
+    Raises:
+        InputError: a log cannot be read.
+    """
+    reports = [adapter.reported_arguments(_text(log)) for log in logs]
+    known = [report for report in reports if report is not None]
+    if not reports or len(known) < len(reports):
+        return None
+    known += [report for log in helpers if (report := adapter.reported_arguments(_text(log))) is not None]
+    return union(known)
+
+
+def _text(log: Path) -> str:
+    try:
+        return log.read_text(errors="replace")
+    except OSError as error:
+        raise InputError(
+            f"{log}: a server's log cannot be read ({error.strerror}); correct server.logs, or remove it."
+        ) from None

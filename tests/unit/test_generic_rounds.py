@@ -13,9 +13,9 @@ from loadgen_files import write_detail
 from weighbridge.benchmarks import rounds
 from weighbridge.benchmarks.rounds import load_round, released_text, round_digest, round_file
 from weighbridge.config.round import Round
-from weighbridge.config.round_settings import check_against_round
+from weighbridge.config.round_settings import check_against_round, planned_scenarios
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, Mode
-from weighbridge.config.settings import portable_settings
+from weighbridge.config.settings import Settings, portable_settings
 from weighbridge.core.errors import InputError
 from weighbridge.gates.performance_checks import performance_checks
 from weighbridge.loadgen.loadgen_settings import user_conf
@@ -240,6 +240,25 @@ def test_a_search_needs_an_offline_scenario_to_start_from(summaries: str) -> Non
         check_against_round(settings, round_.model_copy(update={"scenarios": rest}))
 
 
+def test_a_scenario_that_is_not_required_needs_no_settings_but_one_of_its_group_does(
+    changed: Callable[..., Path],
+) -> None:
+    path = changed(scenarios__server__required=False, one_of=["Server", "Interactive"])
+    round_ = load_round(str(path), "datacenter")
+    settings = _settings(round_, stream=True)
+
+    def only(*names: str) -> Settings:
+        return settings.model_copy(update={"scenarios": {name: settings.scenarios[name] for name in names}})
+
+    for names in (("offline", "server"), ("offline", "interactive"), ("offline", "server", "interactive")):
+        check_against_round(only(*names), round_)
+        assert tuple(planned_scenarios(only(*names), round_)) == names
+    with pytest.raises(InputError, match="none of server, interactive, but round summaries needs one"):
+        check_against_round(only("offline"), round_)
+    with pytest.raises(InputError, match=r"'scenarios\.offline' is missing"):
+        check_against_round(only("server"), round_)
+
+
 def test_token_times_need_streamed_requests(summaries: str) -> None:
     round_ = load_round(summaries, "edge")
     with pytest.raises(InputError, match=r"measures token latencies; set 'requests\.stream' to true"):
@@ -296,7 +315,7 @@ def test_what_a_round_does_not_know_is_refused_in_one_sentence(
 def test_the_pinned_hashes_are_those_of_the_rounds() -> None:
     pinned = (Path(rounds.__file__).parent / "released_rounds.json").read_text()
     assert released_text() == pinned, "run `make rounds`, and say in CHANGELOG.md which constant changed"
-    assert set(json.loads(pinned)) == {"qwen3-vl-235b-a22b/v6.0", "qwen3-vl-235b-a22b/v6.1"}
+    assert set(json.loads(pinned)) == {"qwen3-vl-235b-a22b/v6.0"}
     assert load_round("v6.0").submittable
     assert load_round("v6.0").not_submittable_because is None
 

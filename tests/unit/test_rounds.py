@@ -1,12 +1,17 @@
 """Rounds as data: rounds that extend others, categories, and the seeds that LoadGen contains."""
 
+from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.request_settings import RequestSettings, Sampling
+from weighbridge.config.round import Round
 from weighbridge.config.round_settings import requests_of_round
+from weighbridge.config.server_settings import ServerSettings
+from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.loadgen_settings import carried_seeds
 
@@ -17,8 +22,88 @@ V60, V61 = load_round("v6.0"), load_round("v6.1")
 def test_v61_differs_from_v60_in_what_the_round_announced() -> None:
     assert V61.loadgen_rules.seeds != V60.loadgen_rules.seeds
     assert set(V61.loadgen_rules.versions).isdisjoint(V60.loadgen_rules.versions)
-    assert (V61.scenarios, V61.metrics, V61.samples) == (V60.scenarios, V60.metrics, V60.samples)
+    assert (V61.metrics, V61.samples) == (V60.metrics, V60.samples)
+    for name, rules in V60.scenarios.items():
+        assert V61.scenarios[name].model_dump(exclude={"required"}) == rules.model_dump(exclude={"required"})
     assert (V60.max_tokens, V61.max_tokens) == (None, 150)
+
+
+def test_v61_needs_offline_and_one_of_server_and_interactive() -> None:
+    assert V61.one_of == ("Server", "Interactive")
+    assert V61.missing_folders(["Offline", "Server"]) == ()
+    assert V61.missing_folders(["Offline", "Interactive"]) == ()
+    assert V61.missing_folders(["Offline"]) == ("one of Server and Interactive",)
+    assert V61.missing_folders(["Interactive"]) == ("Offline",)
+    assert V60.missing_folders(["Offline", "Interactive"]) == ("Server",)
+    assert V60.missing_folders(["offline", "server"]) == ()
+
+
+def test_v61_is_withdrawn_with_the_hashes_of_both_prompts() -> None:
+    assert (V61.submittable, V61.held_to_rules) == (False, True)
+    assert V61.not_submittable_because == V61.withdrawn
+    assert "mlcommons/endpoints at ea332753" in str(V61.withdrawn)
+    assert "2ff8c5d5 instead of 0d1878a7" in str(V61.withdrawn)
+    assert V61.prompt["system"].startswith("0d1878a7")
+    rehearsal = load_round("rehearsal-v6.1")
+    assert (rehearsal.withdrawn, rehearsal.not_submittable_because) == (None, None)
+    assert (rehearsal.submittable, rehearsal.simulated, rehearsal.held_to_rules) == (False, True, False)
+    claimed = Round.parse(V60.model_dump() | {"withdrawn": "they are wrong"}, "a round")
+    assert (claimed.submittable, claimed.not_submittable_because) == (False, "they are wrong")
+
+
+_JOBS = (
+    ("measurement", "offline", "performance"),
+    ("measurement", "server", "accuracy"),
+    ("search", "server", None),
+)
+
+
+def _measurement(name: str, stage: str, scenario: str, run: str | None) -> str:
+    """Return the fingerprint of a measurement, as the workflow writes it."""
+    path = Path(__file__).parents[2] / "workflow" / "rules" / "fingerprints.smk"
+    settings = SimpleNamespace(server=ServerSettings(model_name="m"), client=ClientSettings())
+    names = {
+        "SETTINGS": settings,
+        "ROUND": load_round(name),
+        "SERVER_ENVIRONMENT": "server.yaml",
+        "CLIENT_ENVIRONMENT": "client.yaml",
+        "pinned": lambda *_: "1.2.3",
+        "workflow": SimpleNamespace(deployment_settings=SimpleNamespace(deployment_method=set())),
+    }
+    exec(compile(path.read_text(), path, "exec"), names)
+    written: str = names["measurement"](stage, scenario, run, target_qps=5.0)  # type: ignore[operator]
+    return written
+
+
+# sha256 of the fingerprints that were written before v6.1 was withdrawn, computed with that code.
+_MEASURED_BEFORE = {
+    "v6.0": [
+        "ea6d2f5efc8ac286",
+        "9affd90c369b2821",
+        "629d1560e66949c2",
+    ],
+    "v6.1": [
+        "760a1c22d05bce02",
+        "ae494af8f264f4da",
+        "109a13d15c1106b1",
+    ],
+    "rehearsal-v6.1": [
+        "ed8b2a2ff6b7ddee",
+        "a9bc165acce3bec7",
+        "f15b1478625e55cf",
+    ],
+    "demo": [
+        "7ae3c251bf4d5369",
+        "3ed8e9e705d09151",
+        "88df55da72517edd",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", _MEASURED_BEFORE)
+def test_no_finished_run_of_a_round_is_measured_again_because_it_was_withdrawn(name: str) -> None:
+    found = [sha256(_measurement(name, *job).encode()).hexdigest()[:16] for job in _JOBS]
+    assert found == _MEASURED_BEFORE[name]
 
 
 @pytest.mark.parametrize(("rehearsal", "real"), [("rehearsal", V60), ("rehearsal-v6.1", V61)])
@@ -26,7 +111,7 @@ def test_a_rehearsal_keeps_every_constant_of_its_round(rehearsal: str, real: obj
     round_ = load_round(rehearsal)
     assert round_.simulated
     assert not round_.submittable
-    changed = {"name", "submittable", "simulated", "prompt"}
+    changed = {"name", "submittable", "not_submittable_because", "withdrawn", "simulated", "prompt"}
     assert round_.model_dump(exclude=changed) == real.model_dump(exclude=changed)  # type: ignore[attr-defined]
 
 
@@ -71,5 +156,6 @@ def test_the_answers_limit_is_the_rounds() -> None:
     for round_ in (V60, V61):
         with pytest.raises(InputError, match="max_tokens is 20"):
             requests_of_round(short, round_)
+    assert not V61.submittable  # withdrawn, yet held to its rules
     demonstration = V60.model_copy(update={"submittable": False})
     assert requests_of_round(short, demonstration).sampling.max_tokens == 20

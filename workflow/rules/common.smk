@@ -1,7 +1,7 @@
 """What all stages share: validated settings, the round, and the environments.
 
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
-Out: SETTINGS, ROUND, ROUND_FILE, SCENARIOS, RUNS, SEARCHED, PEAK, CLIENT, the environments' files, ALL_CORES,
+Out: SETTINGS, ROUND, ROUND_FILE, PLANNED, SCENARIOS, RUNS, SEARCHED, PEAK, CLIENT, the environments' files, ALL_CORES,
      pinned(), either(), prompt_option(), drawn()
 """
 
@@ -14,12 +14,13 @@ from pathlib import Path
 from shlex import quote
 
 from weighbridge.config.fingerprint import ROOT_VARIABLE
-from weighbridge.config.round_settings import check_against_round
+from weighbridge.config.round_settings import check_against_round, planned_scenarios
 from weighbridge.config.settings import portable_settings
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.benchmarks.registry import check_requests
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.work_size import warn_of_work
+from weighbridge.records.notice import reason_of
 from weighbridge.serving.arguments import check_arguments
 
 ROOT = Path(workflow.basedir)
@@ -69,6 +70,8 @@ if workflow.deployment_settings.deployment_method:
     shell.prefix(
         f"weighbridge() {{{{ PYTHONPATH={quote(str(ROOT / 'src'))} python -P -m weighbridge \"$@\"; }}}}; "
     )
+if ROUND.not_submittable_because:
+    logger.warning(f"round {ROUND.name}: {reason_of(ROUND)}")
 for scenario, chosen in SETTINGS.scenarios.items():
     if scenario in ROUND.scenarios and chosen.target_qps != "auto":
         if told := warn_of_work(ROUND, ROUND.scenarios[scenario], chosen.target_qps):
@@ -82,11 +85,10 @@ SEARCHED = [
 PEAK = "results/{scenario}/peak.json"
 # What a rule gets that can use all of a machine; on a cluster, the profile's set-threads says it instead.
 ALL_CORES = workflow.resource_settings.cores or 8
-# What there is to measure, as the round names it.
-SCENARIOS = list(ROUND.scenarios)
-RUNS = [
-    (name, run) for name, scenario in ROUND.scenarios.items() for run in scenario.runs
-]
+# What there is to measure: a scenario that the round does not require may have no settings.
+PLANNED = planned_scenarios(SETTINGS, ROUND)
+SCENARIOS = list(PLANNED)
+RUNS = [(name, run) for name, scenario in PLANNED.items() for run in scenario.runs]
 
 
 def either(choices):

@@ -77,7 +77,9 @@ def measurement(stage, scenario, run=None, **settings):
             # The search measures too, so both have the measurement's version.
             "measurement": VERSIONS["measurement"],
             "loadgen": pinned("mlcommons-loadgen", CLIENT_ENVIRONMENT),
-            "round": of_round("name", "submittable", "samples", "server_must_not"),
+            "round": of_round("name", "samples", "server_must_not")
+            # A round that is withdrawn keeps the fingerprints of its finished runs: nothing else was measured.
+            | {"submittable": ROUND.held_to_rules},
             "loadgen_rules": loadgen_rules,
             "scenario": scenario_rules.model_dump(
                 mode="json",

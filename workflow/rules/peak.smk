@@ -15,7 +15,7 @@ rule search_peak:
         lengths="resources/prompt-tokens.json",
         offline=[
             f"results/{name}/performance/run.json"
-            for name, scenario in ROUND.scenarios.items()
+            for name, scenario in PLANNED.items()
             if scenario.offline
         ][:1],
     output:
@@ -24,7 +24,7 @@ rule search_peak:
         "logs/search-peak-{scenario}.log",
     wildcard_constraints:
         scenario=either(
-            name for name, scenario in ROUND.scenarios.items() if scenario.searchable
+            name for name, scenario in PLANNED.items() if scenario.searchable
         ),
     conda:
         CLIENT_ENVIRONMENT

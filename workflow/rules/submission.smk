@@ -34,6 +34,10 @@ rule assemble:
             submission=SETTINGS.submission,
         ),
         source=uncompared(ROOT),
+        # A verdict from before a scenario lost its settings is not taken.
+        scenarios=uncompared(
+            [option for name in SCENARIOS for option in ("--scenario", name)]
+        ),
     shell:
         r"""
         weighbridge --log {log:q} assemble \
@@ -41,6 +45,7 @@ rule assemble:
             --settings {params.settings:q} \
             --results results \
             --source {params.source:q} \
+            {params.scenarios:q} \
             --originals {output.originals:q} \
             --replaced replaced \
             --out {output.tree:q}

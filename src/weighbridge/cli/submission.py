@@ -36,6 +36,12 @@ def assemble(
         Path | None,
         typer.Option(help="Root of the checkout to copy into src/; default: this package."),
     ] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Scenario to add; may be repeated. Default: the required ones, and others with a verdict."
+        ),
+    ] = None,
     settings: SettingsJson = "{}",
     submission: Annotated[str | None, section_option("submission")] = None,
     replaced: Replaced = None,
@@ -61,6 +67,7 @@ def assemble(
             round_=load_round(round_file),
             settings=job,
             source=source,
+            scenarios=scenario,
         )
 
 

@@ -4,6 +4,7 @@ A round is a YAML file in the `rounds` folder of its benchmark; `weighbridge.ben
 reads it. The model is generic: scenarios, limits, runs and metrics are names and numbers.
 """
 
+from collections.abc import Collection
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -79,6 +80,10 @@ class Round(Model):
     evidence: Literal["loadgen", "endpoints"] = Field(
         default="loadgen", description="Whose logs prove a result of this round."
     )
+    also_proven_by: tuple[Literal["endpoints"], ...] = Field(
+        default=(),
+        description="Whose files a submission may hold instead; this release does not check what they say.",
+    )
     checker_version: str | None = Field(
         description="Value of the official checker's --version; null: the checker does not know the round."
     )
@@ -152,6 +157,11 @@ class Round(Model):
         return self
 
     @property
+    def held_to_rules(self) -> bool:
+        """Whether results are held to all rules: of a submittable round, and of one that was withdrawn."""
+        return self.submittable or self.withdrawn is not None
+
+    @property
     def loadgen_rules(self) -> LoadGenRules:
         """LoadGen's releases and settings.
 
@@ -166,6 +176,24 @@ class Round(Model):
     def main_metric(self) -> str:
         """Name of the metric that tables show."""
         return next(iter(self.metrics))
+
+    @property
+    def scenario_folders(self) -> tuple[str, ...]:
+        """Folders of scenarios that a submission tree may have; for some the round may hold no rules."""
+        return tuple(dict.fromkeys((*(rules.folder for rules in self.scenarios.values()), *self.one_of)))
+
+    def missing_folders(self, found: Collection[str]) -> tuple[str, ...]:
+        """Return what a submission in the closed division lacks, such as 'Offline' or 'one of A and B'.
+
+        Args:
+            found: Folders of the scenarios that it has.
+        """
+        has = {name.casefold() for name in found}  # how a name is written is another matter
+        needed = [rules.folder for rules in self.scenarios.values() if rules.required]
+        missing = [folder for folder in needed if folder.casefold() not in has]
+        if self.one_of and has.isdisjoint(folder.casefold() for folder in self.one_of):
+            missing.append(f"one of {' and '.join(self.one_of)}")
+        return tuple(missing)
 
     def scenario_with_rate(self, name: str | None) -> ScenarioRules:
         """Return the rules of the named scenario, or of the only one whose queries have due times.

@@ -2,6 +2,7 @@
 
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.config.settings import Settings
 from weighbridge.core.errors import InputError
 
@@ -10,10 +11,10 @@ def requests_of_round(settings: RequestSettings, round_: Round) -> RequestSettin
     """Return the request settings with the round's limit of answer tokens, unless they set their own.
 
     Raises:
-        InputError: the settings set another limit than a submittable round.
+        InputError: the settings set another limit than the round, and its results are held to all rules.
     """
     limit = settings.sampling.max_tokens
-    if round_.submittable and limit not in (None, round_.max_tokens):
+    if round_.held_to_rules and limit not in (None, round_.max_tokens):
         raise InputError(
             f"requests.sampling.max_tokens is {limit}, but round {round_.name} requires "
             f"{round_.max_tokens or 'none'}; remove the setting."
@@ -26,28 +27,24 @@ def check_against_round(settings: Settings, round_: Round) -> None:
     """Check that the settings contain what the round needs.
 
     Raises:
-        InputError: a scenario of the round has no settings, target_qps is 'auto' in a scenario without a
-            schedule, the round pins a prompt and no artifact provides one, it measures tokens and requests
-            are not streamed, or it has what this release cannot measure.
+        InputError: a scenario that the round needs has no settings, target_qps is 'auto' in a scenario
+            without a schedule, the round pins a prompt and no artifact provides one, it measures tokens and
+            requests are not streamed, or it has what this release cannot measure.
     """
     _check_measurable(round_)
     if round_.loadgen is not None and round_.loadgen.token_latencies and not settings.requests.stream:
         raise InputError(
             f"configuration: round {round_.name} measures token latencies; set 'requests.stream' to true."
         )
-    for name, rules in round_.scenarios.items():
-        if name not in settings.scenarios:
-            raise InputError(
-                f"configuration: 'scenarios.{name}' is missing, but round {round_.name} has this scenario; "
-                "add its target_qps."
-            )
+    _check_scenarios(settings, round_)
+    for name, rules in planned_scenarios(settings, round_).items():
         if settings.scenarios[name].target_qps == "auto" and not rules.has_schedule:
             raise InputError(
                 f"configuration: 'scenarios.{name}.target_qps' is 'auto', but only the issue rate of a "
                 "Server scenario can be searched for; set a number."
             )
         if settings.scenarios[name].target_qps == "auto" and not any(
-            each.offline for each in round_.scenarios.values()
+            each.offline for each in planned_scenarios(settings, round_).values()
         ):
             raise InputError(
                 f"configuration: 'scenarios.{name}.target_qps' is 'auto', but round {round_.name} has "
@@ -58,6 +55,28 @@ def check_against_round(settings: Settings, round_: Round) -> None:
         raise InputError(
             "configuration: 'artifacts': set 'reference', which contains the official prompt, or 'prompt', "
             "the path of a prompt file."
+        )
+
+
+def planned_scenarios(settings: Settings, round_: Round) -> dict[str, ScenarioRules]:
+    """Return the scenarios of the round that are to be measured: those that have settings, by name."""
+    return {name: rules for name, rules in round_.scenarios.items() if name in settings.scenarios}
+
+
+def _check_scenarios(settings: Settings, round_: Round) -> None:
+    """Check that all scenarios that the round needs have settings."""
+    planned = planned_scenarios(settings, round_)
+    for name, rules in round_.scenarios.items():
+        if rules.required and name not in planned:
+            raise InputError(
+                f"configuration: 'scenarios.{name}' is missing, but round {round_.name} has this scenario; "
+                "add its target_qps."
+            )
+    group = [name for name, rules in round_.scenarios.items() if rules.folder in round_.one_of]
+    if not planned or (group and not set(group) & set(planned)):
+        raise InputError(
+            f"configuration: 'scenarios' has none of {', '.join(group or round_.scenarios)}, but round "
+            f"{round_.name} needs one; add its target_qps."
         )
 
 

@@ -84,7 +84,7 @@ def _no_prefix_caching(gate: Gate, record: RunRecord, round_: Round) -> None:
             "start it with --no-enable-prefix-caching (vLLM) or --disable-radix-cache (SGLang), and repeat.",
         )
     state = "off" if "--no-enable-prefix-caching" in server.command else server.prefix_caching
-    if state != "unknown" or round_.submittable:
+    if state != "unknown" or round_.held_to_rules:
         gate.holds(
             "prefix caching",
             state,

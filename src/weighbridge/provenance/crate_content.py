@@ -19,7 +19,7 @@ from weighbridge.provenance.crate_software import (
     workflow_entity,
 )
 from weighbridge.provenance.graph import CrateGraph
-from weighbridge.records.notice import reason_of
+from weighbridge.records.notice import Standing, reason_of
 from weighbridge.records.run_record import (
     ANSWERS,
     DETAIL,
@@ -124,10 +124,13 @@ def _whole(graph: CrateGraph, results: Path, runs: Runs, inputs: CrateInputs, ag
             endTime=ended,
         )
     record = next(iter(records))
-    if record.not_submittable_because:
-        standing = f" {reason_of(record)}"
+    # A run from before its round was withdrawn does not say so, but its verdict does.
+    standings: list[Standing] = [Verdict.read(path) for path in sorted(results.glob(f"*/{VERDICT}"))]
+    of = next((each for each in (*standings, *records) if not each.submittable), record)
+    if of.not_submittable_because:
+        standing = f" {reason_of(of)}"
     else:
-        standing = "" if record.submittable else " This is a demonstration; do not cite its numbers."
+        standing = "" if of.submittable else " This is a demonstration; do not cite its numbers."
     graph.root(
         name=f"Benchmark of round {record.round} by {agent['name']}",
         description=(

@@ -46,6 +46,9 @@ class Peak(Model):
 
     round: str
     submittable: bool = Field(description="False: a demonstration; do not cite these numbers.")
+    not_submittable_because: str | None = Field(
+        default=None, description="Reason, if it is not that the round is a demonstration."
+    )
     peak_qps: float = Field(gt=0, description="Highest rate in queries/s that a full-length run confirmed.")
     confirmed_by: str = Field(description="Folder of that run, relative to the run directory.")
     lowest_failed_qps: float | None = Field(

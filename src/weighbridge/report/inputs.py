@@ -74,7 +74,7 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
     Raises:
         InputError: the folder holds neither run nor verdict, or names a round that cannot be loaded.
     """
-    rules = round_ or _round_of(results)
+    rules = _with_results(round_ or _round_of(results), results)
 
     def of_round(read: Callable[[Path], R], path: Path, remedy: str) -> R | Missing:
         found = _read(read, path, remedy)
@@ -115,6 +115,14 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
         },
         peak=_peak(results, rules, of_round),
     )
+
+
+def _with_results(round_: Round, results: Path) -> Round:
+    """Return the round without the scenarios that it does not require and that have no folder."""
+    kept = {
+        name: rules for name, rules in round_.scenarios.items() if rules.required or (results / name).is_dir()
+    }
+    return round_.model_copy(update={"scenarios": kept})
 
 
 def _peak(

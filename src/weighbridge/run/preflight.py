@@ -1,5 +1,6 @@
 """The cheap checks that come before anything expensive: downloads, encoding, GPU hours."""
 
+import logging
 import tempfile
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 from weighbridge.loadgen.loadgen_settings import check_loadgen
+from weighbridge.records.notice import reason_of
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.ports import check_port
 from weighbridge.system.gpus import check_accelerators
+
+_log = logging.getLogger(__name__)
 
 
 class Preflight(Model):
@@ -20,6 +24,9 @@ class Preflight(Model):
 
     loadgen_version: str | None = Field(description="Null: LoadGen takes no part in the round.")
     accelerators: tuple[str, ...]
+    not_submittable_because: str | None = Field(
+        default=None, description="Why results of the round may not be submitted, if not as a demonstration."
+    )
 
 
 def check(round_: Round, settings: ServerSettings, results: Path) -> Preflight:
@@ -34,14 +41,18 @@ def check(round_: Round, settings: ServerSettings, results: Path) -> Preflight:
         InputError: `results` cannot be written, or the server's arguments are not the user's to set.
         SetupError: the first thing that is missing, and its remedy.
     """
+    if round_.not_submittable_because:
+        _log.warning("round %s: %s", round_.name, reason_of(round_))
     check_arguments(settings, round_.server_must_not)
     check_writable(results)
     loadgen_version = check_loadgen(round_) if round_.loadgen is not None else None
-    if settings.endpoints:
-        return Preflight(loadgen_version=loadgen_version, accelerators=())
-    if settings.port is not None:
+    if settings.port is not None and not settings.endpoints:
         check_port(settings.port)
-    return Preflight(loadgen_version=loadgen_version, accelerators=check_accelerators(settings.gpus))
+    return Preflight(
+        loadgen_version=loadgen_version,
+        accelerators=() if settings.endpoints else check_accelerators(settings.gpus),
+        not_submittable_because=round_.not_submittable_because,
+    )
 
 
 def check_writable(folder: Path) -> None:

@@ -116,6 +116,7 @@ def _peak(
     return Peak(
         round=round_.name,
         submittable=round_.submittable,
+        not_submittable_because=round_.not_submittable_because,
         peak_qps=found.run.target_qps,
         confirmed_by=found.run.folder,
         lowest_failed_qps=bracket(seen)[1],

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,9 @@ def assemble(
     round_: Round,
     settings: SubmissionSettings,
     source: Path | None,
+    scenarios: Collection[str] | None = None,
 ) -> Manifest:
-    """Build the submission tree of all scenarios of a round, and return its manifest.
+    """Build the submission tree of a round's scenarios, and return its manifest.
 
     Args:
         results: The run directory's results/, with runs, scores and verdicts.
@@ -89,13 +91,19 @@ def assemble(
         round_: The rules.
         settings: Submitter, system, division and stated facts.
         source: The project's root, whose files are copied into src/; None: the installed package.
+        scenarios: Names of the scenarios; None: those that the round requires, and others with a verdict.
 
     Raises:
         InvalidRunError: the division is closed, and a gate failed or could not be decided. The open division
             accepts such runs, and its READMEs list the failed checks.
         InputError: a file is missing or belongs to another run, or the system description is incomplete.
     """
-    judged = [_Judged.read(results, rules) for rules in round_.scenarios.values()]
+    judged = [_Judged.read(results, rules) for rules in _chosen(results, round_, scenarios)]
+    missing = round_.missing_folders([each.scenario.folder for each in judged])
+    if missing and settings.division == "closed":
+        raise InputError(
+            f"{results}: round {round_.name} also needs {' and '.join(missing)}; measure and judge it first."
+        )
     for each in judged:
         _require_verdict(each, round_, settings)
     with replaced_folder(originals) as kept, replaced_folder(destination) as root:
@@ -114,6 +122,17 @@ def assemble(
     _log.info("%s packed as %s", destination, archive.name)
     _log.info("%s: %d files, %d bytes", destination, len(manifest.files), manifest.total_bytes)
     return manifest
+
+
+def _chosen(results: Path, round_: Round, scenarios: Collection[str] | None) -> list[ScenarioRules]:
+    """Return the rules of the scenarios that the tree is to have."""
+    if scenarios is not None:
+        return [round_.scenario(name) for name in scenarios]
+    return [
+        rules
+        for name, rules in round_.scenarios.items()
+        if rules.required or (results / name / VERDICT).is_file()
+    ]
 
 
 def _require_verdict(judged: _Judged, round_: Round, settings: SubmissionSettings) -> None:

@@ -24,6 +24,9 @@ _MUST_HAVE = {
     "performance/run_1": (DETAIL, SUMMARY),
     "accuracy": (DETAIL, SUMMARY, ANSWERS, "accuracy.txt"),
 }
+# Files of a result that mlcommons/endpoints made instead of LoadGen.
+_SETTINGS = ("config.yaml", "config.yml")
+_OF_ENDPOINTS = ("performance/result_summary.json", "accuracy/accuracy_results.json")
 _MAY_HAVE = {".": ("mlperf.conf",), "performance/run_1": (ANSWERS, "mlperf_log_trace.json"), "accuracy": ()}
 # Snakemake writes this file into each output folder; the archive does not hold it.
 _SNAKEMAKE_FILE = ".snakemake_timestamp"
@@ -52,7 +55,7 @@ def layout_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
     for benchmark in {scenario.folder.parent for scenario in scenarios}:
         yield from _benchmark(tree, benchmark, round_)
     for scenario in scenarios:
-        yield from _scenario(tree, scenario)
+        yield from _scenario(tree, scenario, round_)
 
 
 def _submitter(tree: Path, submitter: Path, round_: Round) -> Iterator[Complaint]:
@@ -90,10 +93,9 @@ def _benchmark(tree: Path, folder: Path, round_: Round) -> Iterator[Complaint]:
         remedy = f"The folder must be {round_.benchmark}."
         yield complaint_at(tree, folder, "is not the round's benchmark", remedy)
     found = {path.name for path in folders(folder)}
-    known = {rules.folder for rules in round_.scenarios.values()}
-    wanted = {rules.folder for rules in round_.scenarios.values() if rules.required}
+    known = set(round_.scenario_folders)
     if division == "closed":
-        for name in sorted(wanted - found):
+        for name in round_.missing_folders(found):
             yield complaint_at(
                 tree, folder, f"the required scenario {name} is missing", "Run the scenario, and assemble."
             )
@@ -106,7 +108,43 @@ def _benchmark(tree: Path, folder: Path, round_: Round) -> Iterator[Complaint]:
         )
 
 
-def _scenario(tree: Path, scenario: ScenarioPath) -> Iterator[Complaint]:
+def is_of_endpoints(scenario: ScenarioPath, round_: Round) -> bool:
+    """Return whether a scenario's result is one of mlcommons/endpoints, where the round accepts these."""
+    known = scenario.scenario in round_.scenario_folders
+    return known and "endpoints" in round_.also_proven_by and scenario.without_logs
+
+
+def _result_of_endpoints(tree: Path, scenario: ScenarioPath) -> Iterator[Complaint]:
+    settings = next((path for path in map(scenario.folder.joinpath, _SETTINGS) if path.is_file()), None)
+    evidence = [scenario.folder / name for name in ("measurements.json", "README.md", *_OF_ENDPOINTS)]
+    for path in (settings or scenario.folder / _SETTINGS[0], *evidence):
+        if not path.is_file():
+            yield complaint_at(tree, path, "is missing", "Copy it from the report of mlcommons/endpoints.")
+    yield complaint_at(
+        tree,
+        scenario.folder,
+        "holds a result of mlcommons/endpoints, whose numbers this release does not check",
+        "Check it with the official submission checker.",
+        level="warning",
+    )
+
+
+def _scenario(tree: Path, scenario: ScenarioPath, round_: Round) -> Iterator[Complaint]:
+    if is_of_endpoints(scenario, round_):
+        yield from _result_of_endpoints(tree, scenario)
+    else:
+        yield from _result_of_loadgen(tree, scenario, round_)
+
+
+def _result_of_loadgen(tree: Path, scenario: ScenarioPath, round_: Round) -> Iterator[Complaint]:
+    ruled = {rules.folder for rules in round_.scenarios.values()}
+    if scenario.scenario in set(round_.scenario_folders) - ruled:
+        yield complaint_at(
+            tree,
+            scenario.folder,
+            "holds LoadGen's logs, which prove no result of this scenario",
+            "Measure it with the client that the round names for it.",
+        )
     for inner, names in _MUST_HAVE.items():
         folder = scenario.folder / inner
         for name in names:

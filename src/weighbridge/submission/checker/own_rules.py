@@ -16,7 +16,7 @@ from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import DETAIL
 from weighbridge.records.verdict import Check
-from weighbridge.submission.checker.layout_rules import layout_complaints
+from weighbridge.submission.checker.layout_rules import is_of_endpoints, layout_complaints
 from weighbridge.submission.checker.score_rules import score_complaints
 from weighbridge.submission.checker.statement_rules import statement_complaints
 from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at, scenario_paths
@@ -38,7 +38,8 @@ def own_complaints(tree: Path, round_: Round) -> list[Complaint]:
     """Check a tree's layout, statements, logs and scores; return all complaints."""
     complaints = [*layout_complaints(tree, round_), *statement_complaints(tree, round_)]
     for path in scenario_paths(tree):
-        if path.scenario in {rules.folder for rules in round_.scenarios.values()}:
+        ruled = path.scenario in {rules.folder for rules in round_.scenarios.values()}
+        if ruled and not is_of_endpoints(path, round_):
             complaints += _run_complaints(tree, path, round_)
             complaints += score_complaints(tree, path, round_)
     return complaints

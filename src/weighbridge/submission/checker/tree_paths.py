@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.records.check_record import Complaint, Level
+from weighbridge.records.run_record import DETAIL
 
 DIVISIONS = ("closed", "open")
 
@@ -21,6 +22,12 @@ class ScenarioPath:
     def scenario(self) -> str:
         """Return the name of the scenario's folder."""
         return self.folder.name
+
+    @property
+    def without_logs(self) -> bool:
+        """Return whether both of LoadGen's detail logs are missing, as in a result of another client."""
+        logs = (self.folder / inner / DETAIL for inner in ("performance/run_1", "accuracy"))
+        return not any(path.exists() for path in logs)
 
 
 def complaint_at(tree: Path, path: Path, said: str, remedy: str, level: Level = "error") -> Complaint:

@@ -10,6 +10,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import sha256_of
 from weighbridge.gates import judge
+from weighbridge.records.notice import mark_of
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.score import Evaluation, Score
 from weighbridge.records.verdict import write_verdict
@@ -271,7 +272,8 @@ def write_results(results: Path, round_: Round) -> None:
     for scenario in round_.scenarios:
         performance, accuracy = (write_run(results, round_, scenario, mode) for mode in Mode)
         evaluation = evaluation_of(round_, accuracy / "mlperf_log_accuracy.json")
-        (results / scenario / "accuracy.txt").write_text(f'Results\n\n{{"f1": {evaluation.value}}}\n')
+        note = "" if round_.submittable else f"{mark_of(round_)}\n"
+        (results / scenario / "accuracy.txt").write_text(f'Results\n{note}\n{{"f1": {evaluation.value}}}\n')
         (results / scenario / "accuracy.json").write_text(evaluation.model_dump_json())
         verdict = judge(
             performance=performance,

@@ -115,6 +115,11 @@ def test_the_tree_has_the_paths_that_the_checker_reads(tmp_path: Path, project: 
         "closed/Me/systems/box.json",
         "closed/Me/documentation/calibration.md",
         f"{source}/README.md",
+        *(
+            f"{source}/records/box/{scenario}/{name}.json"
+            for scenario in ("Offline", "Server")
+            for name in ("performance", "accuracy", "verdict")
+        ),
         f"{source}/Snakefile",
         f"{source}/src/weighbridge/a.py",
         f"{source}/workflow/rules/b.smk",
@@ -238,16 +243,16 @@ def test_a_real_round_has_no_mark_and_needs_all_statements(tmp_path: Path, proje
     with pytest.raises(InputError, match="weight_data_types"):
         _assemble(tmp_path, project, real)
     stated = {"weight_data_types": "fp8", "weight_transformations": "quantisation"}
-    with pytest.raises(InputError, match="fields are not known"):
+    with pytest.raises(InputError, match="weights were transformed"):
         _assemble(tmp_path, project, real, measurements=stated)
+    calibration = tmp_path / "how.md"
+    calibration.write_text("Quantised to fp8 without data.\n")
+    with pytest.raises(InputError, match="fields are not known"):
+        _assemble(tmp_path, project, real, measurements=stated, calibration=calibration)
     assert not (tmp_path / "results" / "submission").exists()
 
     description = tmp_path / "system.yaml"
     description.write_text(json.dumps(_complete()))
-    with pytest.raises(InputError, match="weights were transformed"):
-        _assemble(tmp_path, project, real, measurements=stated, system_description=description)
-    calibration = tmp_path / "how.md"
-    calibration.write_text("Quantised to fp8 without data.\n")
     _assemble(
         tmp_path, project, real, measurements=stated, system_description=description, calibration=calibration
     )

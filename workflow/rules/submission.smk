@@ -1,6 +1,6 @@
 """The submission tree, and the table that a person reads.
 
-In:  verdicts, runs and scores of all scenarios
+In:  verdicts, runs and scores of all scenarios; the proofs of model and dataset; the manifest of the requests
 Out: results/submission/, its archive and checksums, results/originals/ (the full accuracy logs), summary.json
 """
 
@@ -10,6 +10,8 @@ rule assemble:
     input:
         verdicts=expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
         scores=expand("results/{scenario}/accuracy.txt", scenario=SCENARIOS),
+        artifacts=ARTIFACT_PROOFS,
+        store="resources/requests/manifest.json",
     output:
         tree=directory("results/submission"),
         originals=directory("results/originals"),
@@ -38,6 +40,10 @@ rule assemble:
         scenarios=uncompared(
             [option for name in SCENARIOS for option in ("--scenario", name)]
         ),
+        artifacts=lambda wildcards, input: [
+            f"--artifact={proof}" for proof in input.artifacts
+        ],
+        store=lambda wildcards, input: Path(input.store).parent,
     shell:
         r"""
         weighbridge --log {log:q} assemble \
@@ -46,6 +52,8 @@ rule assemble:
             --results results \
             --source {params.source:q} \
             {params.scenarios:q} \
+            {params.artifacts:q} \
+            --store {params.store:q} \
             --originals {output.originals:q} \
             --replaced replaced \
             --out {output.tree:q}

@@ -42,6 +42,13 @@ def assemble(
             help="Scenario to add; may be repeated. Default: the required ones, and others with a verdict."
         ),
     ] = None,
+    artifact: Annotated[
+        list[Path] | None,
+        typer.Option(help="Proof file of the model or the dataset, from 'fetch'; may be repeated."),
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder of the request store, from 'build-requests'.")
+    ] = None,
     settings: SettingsJson = "{}",
     submission: Annotated[str | None, section_option("submission")] = None,
     replaced: Replaced = None,
@@ -49,11 +56,13 @@ def assemble(
     """Build the submission tree from valid runs.
 
     In the closed division every gate must have passed; in the open division failed gates are reported.
+    The tree carries its records, the proofs of model and dataset, and the manifest of the requests.
     """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError
     from weighbridge.run.replaced import replacing
     from weighbridge.submission import assemble as build
+    from weighbridge.submission.tree_records import Evidence
 
     job = JobSettings.of(settings, submission=submission).submission
     if job is None:
@@ -68,6 +77,7 @@ def assemble(
             settings=job,
             source=source,
             scenarios=scenario,
+            evidence=Evidence.of(store, artifact or []),
         )
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest, write_lock
 from weighbridge.benchmarks.registry import load_benchmark
+from weighbridge.config.closed_rules import ClosedRules
+from weighbridge.config.declared_weights import declaration_fault
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
@@ -21,18 +23,20 @@ from weighbridge.records.notice import DEMONSTRATION_FILE
 from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, USER_CONF, RunRecord
 from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
 from weighbridge.records.verdict import VERDICT, Verdict
-from weighbridge.submission.measurements import measurements
+from weighbridge.submission.measurements import examples_of, measurements
 from weighbridge.submission.sources import copy_benchmark, copy_sources
 from weighbridge.submission.system_description import describe_system
 from weighbridge.submission.tree import (
     TreeLayout,
     check_tree,
+    copy_file,
     manifest_of,
     pack,
     replaced_folder,
     truncate_log,
     with_hash,
 )
+from weighbridge.submission.tree_records import Evidence, published, write_evidence, write_scenario
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -42,14 +46,13 @@ _TEMPLATES = Environment(
     keep_trailing_newline=True,
     autoescape=False,  # noqa: S701 - Markdown, not HTML
 )
-_NOT_TRANSFORMED = ("no", "none", "n/a")
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """One scenario of a run directory: its folder, verdict and run records."""
+    """One scenario of a run directory: its folder, verdict and run records, as they are published."""
 
     scenario: ScenarioRules
     folder: Path
@@ -64,8 +67,8 @@ class _Judged:
             scenario=scenario,
             folder=folder,
             verdict=Verdict.read(folder / VERDICT),
-            performance=RunRecord.read(folder / Mode.PERFORMANCE / RUN_RECORD),
-            accuracy=RunRecord.read(folder / Mode.ACCURACY / RUN_RECORD),
+            performance=published(RunRecord.read(folder / Mode.PERFORMANCE / RUN_RECORD)),
+            accuracy=published(RunRecord.read(folder / Mode.ACCURACY / RUN_RECORD)),
         )
 
 
@@ -78,6 +81,7 @@ def assemble(
     settings: SubmissionSettings,
     source: Path | None,
     scenarios: Collection[str] | None = None,
+    evidence: Evidence | None = None,
 ) -> Manifest:
     """Build the submission tree of a round's scenarios, and return its manifest.
 
@@ -92,12 +96,15 @@ def assemble(
         settings: Submitter, system, division and stated facts.
         source: The project's root, whose files are copied into src/; None: the installed package.
         scenarios: Names of the scenarios; None: those that the round requires, and others with a verdict.
+        evidence: What was sent and served, which the tree carries; None: nothing is known.
 
     Raises:
         InvalidRunError: the division is closed, and a gate failed or could not be decided. The open division
             accepts such runs, and its READMEs list the failed checks.
-        InputError: a file is missing or belongs to another run, or the system description is incomplete.
+        InputError: a file is missing or belongs to another run, the system description is incomplete, or the
+            closed division needs evidence or a declaration of the weights that is missing.
     """
+    evidence = evidence or Evidence()
     judged = [_Judged.read(results, rules) for rules in _chosen(results, round_, scenarios)]
     missing = round_.missing_folders([each.scenario.folder for each in judged])
     if missing and settings.division == "closed":
@@ -106,13 +113,17 @@ def assemble(
         )
     for each in judged:
         _require_verdict(each, round_, settings)
+    if round_.submittable:
+        _require_declaration(round_, settings, evidence)
     with replaced_folder(originals) as kept, replaced_folder(destination) as root:
         layout = TreeLayout(root, settings, round_)
-        statement = measurements(settings.measurements, round_, judged[0].performance)
+        origin = evidence.origin(ArtifactKind.MODEL)
+        statement = measurements(settings.measurements, round_, judged[0].performance, origin)
         for each in judged:
-            _add_scenario(each, layout, kept, statement)
+            _add_scenario(each, layout, kept, statement, checkout=source is not None, origin=origin)
         sources = _add_system(judged[0].performance, layout)
-        _add_texts(judged[0].performance, layout, statement, source)
+        _add_texts(judged, layout, statement, source)
+        write_evidence(layout.records, evidence, round_)
         check_tree(root)
         manifest = manifest_of(root)
         write_lock(kept / "originals.json", manifest_of(kept))
@@ -151,14 +162,47 @@ def _require_verdict(judged: _Judged, round_: Round, settings: SubmissionSetting
         )
 
 
-def _add_scenario(judged: _Judged, layout: TreeLayout, originals: Path, statement: dict[str, str]) -> None:
-    """Add the logs, the score and the description of one scenario; keep its full accuracy log."""
+def _require_declaration(round_: Round, settings: SubmissionSettings, evidence: Evidence) -> None:
+    """Check that the weights are the ones that the rules name, or declared.
+
+    Raises:
+        InputError: the closed division needs evidence that is missing, or refuses the declaration.
+    """
+    closed = settings.division == "closed"
+    if closed and round_.closed != ClosedRules() and not evidence.complete:
+        raise InputError(
+            f"round {round_.name}: a tree of the closed division carries the proofs of model and dataset "
+            f"and the manifest of the requests; pass --artifact for both and --store."
+        )
+    model = evidence.proof(ArtifactKind.MODEL)
+    fault = declaration_fault(
+        round_.closed.model if closed else None,
+        model.repo if model else None,
+        model.revision if model else None,
+        settings.measurements,
+        calibrated=settings.calibration is not None,
+        reference_type=examples_of(load_benchmark(round_.benchmark))["weight_data_types"],
+    )
+    if fault is not None:
+        raise InputError(fault)
+
+
+def _add_scenario(
+    judged: _Judged,
+    layout: TreeLayout,
+    originals: Path,
+    statement: dict[str, str],
+    *,
+    checkout: bool,
+    origin: str | None,
+) -> None:
+    """Add the logs, the score, the records and the description of one scenario; keep its accuracy log."""
     target = layout.scenario(judged.scenario)
     performance, accuracy = (judged.folder / mode for mode in Mode)
     for name in (DETAIL, SUMMARY):
-        _copy(performance / name, target / "performance" / "run_1" / name)
-        _copy(accuracy / name, target / "accuracy" / name)
-    _copy(performance / USER_CONF, target / USER_CONF)
+        copy_file(performance / name, target / "performance" / "run_1" / name)
+        copy_file(accuracy / name, target / "accuracy" / name)
+    copy_file(performance / USER_CONF, target / USER_CONF)
     log = accuracy / ANSWERS
     scored = Evaluation.read(judged.folder / ACCURACY_JSON).log_sha256
     if sha256_of(log) != scored:
@@ -166,7 +210,7 @@ def _add_scenario(judged: _Judged, layout: TreeLayout, originals: Path, statemen
             f"{log}: is not the log that {ACCURACY_JSON} scored; evaluate and judge the run again."
         )
     kept = originals / target.relative_to(layout.root) / "accuracy" / ANSWERS
-    _copy(log, kept)
+    copy_file(log, kept)
     kept.chmod(0o444)
     truncate_log(log, target / "accuracy" / ANSWERS)
     text = (judged.folder / ACCURACY_TEXT).read_text()
@@ -180,8 +224,21 @@ def _add_scenario(judged: _Judged, layout: TreeLayout, originals: Path, statemen
         verdict=judged.verdict,
         performance=judged.performance,
         accuracy=judged.accuracy,
+        division=layout.settings.division,
+        deviations=_deviations(judged),
+        weights=statement,
+        origin=origin,
+        checkout=checkout,
     )
     (target / "README.md").write_text(readme)
+    write_scenario(
+        layout.records / judged.scenario.folder, judged.performance, judged.accuracy, judged.verdict
+    )
+
+
+def _deviations(judged: _Judged) -> str:
+    """Return the checks of the closed division that a scenario did not pass, as text."""
+    return ", ".join(dict.fromkeys(check.name for check in judged.verdict.failed + judged.verdict.unknown))
 
 
 def _add_system(record: RunRecord, layout: TreeLayout) -> dict[str, str]:
@@ -191,19 +248,24 @@ def _add_system(record: RunRecord, layout: TreeLayout) -> dict[str, str]:
     return dict(description.sources)
 
 
-def _add_texts(record: RunRecord, layout: TreeLayout, statement: dict[str, str], source: Path | None) -> None:
+def _add_texts(
+    judged: list[_Judged], layout: TreeLayout, statement: dict[str, str], source: Path | None
+) -> None:
     """Add the code that ran, the calibration note and, for a demonstration, the file that marks it."""
     round_, settings = layout.round_, layout.settings
+    readme = _render(
+        "source.md.j2",
+        round=round_,
+        record=judged[0].performance,
+        division=settings.division,
+        deviations={each.scenario.folder: _deviations(each) for each in judged},
+        checkout=source is not None,
+    )
     copy_sources(source, layout.sources)
     copy_benchmark(load_benchmark(round_.benchmark).folder, layout.sources)
-    (layout.sources / "README.md").write_text(_render("source.md.j2", round=round_, record=record))
+    (layout.sources / "README.md").write_text(readme)
     if settings.calibration is not None:
-        _copy(settings.calibration, layout.calibration)
-    elif round_.submittable and statement["weight_transformations"].lower() not in _NOT_TRANSFORMED:
-        raise InputError(
-            f"submission.calibration: weights were transformed ({statement['weight_transformations']}); set "
-            f"it to a Markdown file that describes the method and its calibration data."
-        )
+        copy_file(settings.calibration, layout.calibration)
     else:
         layout.calibration.parent.mkdir(parents=True)
         layout.calibration.write_text(_render("calibration.md.j2", round=round_, measurements=statement))
@@ -220,14 +282,6 @@ def _render(template: str, **values: Any) -> str:
         jinja2.UndefinedError: the template uses a value that is not passed.
     """
     return _TEMPLATES.get_template(template).render(**values)
-
-
-def _copy(path: Path, into: Path) -> None:
-    into.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        shutil.copyfile(path, into)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be copied into the tree ({error.strerror}).") from None
 
 
 def _write_json(path: Path, values: object) -> None:

@@ -25,20 +25,29 @@ def examples_of(benchmark: Benchmark) -> dict[str, str]:
     return dict(zip(MEASUREMENTS, values, strict=True))
 
 
-def measurements(stated: Mapping[str, str], round_: Round, record: RunRecord) -> dict[str, str]:
+def measurements(
+    stated: Mapping[str, str], round_: Round, record: RunRecord, origin: str | None = None
+) -> dict[str, str]:
     """Return the fields of measurements.json: the submitter's statements, completed by known values.
 
     Weight data types and transformations are never guessed: a round that is submittable needs them stated; a
     demonstration gets a placeholder and a note.
 
+    Args:
+        stated: submission.measurements.
+        round_: The rules.
+        record: A run with the model.
+        origin: Repository and revision of the model; None: the name under which it was served.
+
     Raises:
         InputError: fields are neither stated nor known; all are listed with examples.
     """
     benchmark = load_benchmark(round_.benchmark)
+    served = origin or record.server.model_name
     known = {
         "input_data_types": benchmark.input_data_types,
         "retraining": "No",
-        "starting_weights_filename": f"{record.server.model_name} (manifest {record.pins['model']})",
+        "starting_weights_filename": f"{served} (manifest {record.pins['model']})",
     }
     values = known | dict(stated)
     missing = [name for name in MEASUREMENTS if not values.get(name)]

@@ -28,7 +28,7 @@ def copy_sources(root: Path | None, into: Path) -> None:
 
     Args:
         root: The root of a checkout; None copies the installed package, its licence, and the versions of
-            all installed packages as `requirements.txt`.
+            all other installed packages as `requirements.txt`.
         into: The folder to fill.
 
     Raises:
@@ -51,7 +51,9 @@ def copy_benchmark(folder: Path, into: Path) -> None:
 
 def _copy_installed(into: Path) -> None:
     _copy(sorted(_PACKAGE.rglob("*")), _PACKAGE, into / "src" / _PACKAGE.name)
-    pins = {f"{found.metadata['Name']}=={found.version}" for found in distributions()}
+    # This package itself is in src/, and in no index that pip could take it from.
+    installed = {found.metadata["Name"]: found.version for found in distributions()}
+    pins = [f"{name}=={version}" for name, version in installed.items() if name != _PACKAGE.name]
     (into / "requirements.txt").write_text("".join(f"{pin}\n" for pin in sorted(pins, key=str.lower)))
     for name in ("LICENSE", "licenses/LICENSE"):
         if (text := distribution(_PACKAGE.name).read_text(name)) is not None:

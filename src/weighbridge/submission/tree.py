@@ -17,6 +17,7 @@ from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.loadgen.logs import TRUNCATION_MARK
 
+RECORDS = "records"
 _LARGEST_FILE_BYTES = 50 * 2**20
 _TRUNCATED_END_BYTES = 4096  # kept at each end of an accuracy log
 
@@ -43,6 +44,11 @@ class TreeLayout:
     def sources(self) -> Path:
         """Return the folder of the code that ran; it is called src, not code, from v6.0 on."""
         return self.submitter / "src" / self.round_.benchmark
+
+    @property
+    def records(self) -> Path:
+        """Return the folder of the records; the official checkers accept further files only in src."""
+        return self.sources / RECORDS / self.settings.system
 
     @property
     def calibration(self) -> Path:
@@ -107,6 +113,19 @@ def _fault(path: Path) -> str | None:
     if path.is_dir():
         return None if any(path.iterdir()) else "it is an empty folder"
     return "it is larger than 50 MB" if path.stat().st_size > _LARGEST_FILE_BYTES else None
+
+
+def copy_file(path: Path, into: Path) -> None:
+    """Copy a file into the tree, and make its folders.
+
+    Raises:
+        InputError: the file cannot be read, or not written.
+    """
+    into.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(path, into)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be copied into the tree ({error.strerror}).") from None
 
 
 def truncate_log(log: Path, into: Path) -> None:

@@ -30,21 +30,36 @@ _SIMULATION_MODULES = ("simulate.simulated_server",)
 
 
 @cache
-def code_sha256(package: Path = _PACKAGE) -> str:
+def code_sha256() -> str:
     """Hash the modules that a measurement imports, by name and content.
 
     It decides whether two runs of a scenario were measured by the same code. Modules that no measuring
     process imports, such as the report's, are not part of it; nor is what only type checkers import.
+    """
+    return code_sha256_of(_PACKAGE)
 
-    Args:
-        package: Folder of the package; the default is this one.
+
+def code_sha256_of(package: Path) -> str:
+    """Hash the same modules of a copy of this package.
+
+    Raises:
+        SyntaxError: a module of the copy is no Python.
     """
     return _hash_of(package, _ENTRY_MODULES)
 
 
 @cache
-def simulation_sha256(package: Path = _PACKAGE) -> str:
+def simulation_sha256() -> str:
     """Hash the modules that the simulated server imports, likewise."""
+    return simulation_sha256_of(_PACKAGE)
+
+
+def simulation_sha256_of(package: Path) -> str:
+    """Hash the same modules of a copy of this package.
+
+    Raises:
+        SyntaxError: a module of the copy is no Python.
+    """
     return _hash_of(package, _SIMULATION_MODULES)
 
 

@@ -17,6 +17,8 @@ from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import DETAIL
 from weighbridge.records.verdict import Check
 from weighbridge.submission.checker.layout_rules import is_of_endpoints, layout_complaints
+from weighbridge.submission.checker.mark_rules import mark_complaints
+from weighbridge.submission.checker.record_rules import record_complaints
 from weighbridge.submission.checker.score_rules import score_complaints
 from weighbridge.submission.checker.statement_rules import statement_complaints
 from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at, scenario_paths
@@ -37,6 +39,7 @@ _OPEN = {
 def own_complaints(tree: Path, round_: Round) -> list[Complaint]:
     """Check a tree's layout, statements, logs and scores; return all complaints."""
     complaints = [*layout_complaints(tree, round_), *statement_complaints(tree, round_)]
+    complaints += [*record_complaints(tree, round_), *mark_complaints(tree, round_)]
     for path in scenario_paths(tree):
         ruled = path.scenario in {rules.folder for rules in round_.scenarios.values()}
         if ruled and not is_of_endpoints(path, round_):

@@ -7,11 +7,14 @@ from pathlib import Path
 import openai
 import pytest
 import yaml
+from pydantic import ValidationError
 from snakemake.utils import update_config
 
+from weighbridge.benchmarks.qwen3_vl.scoring import ProductAnswer
 from weighbridge.benchmarks.qwen3_vl.token_counter import ChatTokenCounter
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ServerFeature
+from weighbridge.config.request_settings import RequestSettings, Sampling
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import Settings, portable_settings
 from weighbridge.requests.store import RequestStore, build_store
@@ -34,9 +37,13 @@ def settings() -> ServerSettings:
 
 @pytest.fixture(scope="module")
 def store(settings: ServerSettings, tmp_path_factory: pytest.TempPathFactory) -> RequestStore:
-    round_ = load_round("demo")
     config = portable_settings(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT)
-    out = tmp_path_factory.mktemp("store") / "requests"
+    return built(settings, config.requests, tmp_path_factory.mktemp("store") / "requests")
+
+
+def built(settings: ServerSettings, requests: RequestSettings, out: Path) -> RequestStore:
+    """Build the demo's store."""
+    round_ = load_round("demo")
     build_store(
         dataset=ROOT / "demo" / "dataset",
         splits=round_.splits,
@@ -44,7 +51,7 @@ def store(settings: ServerSettings, tmp_path_factory: pytest.TempPathFactory) ->
         benchmark=round_.benchmark,
         expected_samples=round_.samples,
         model_name=settings.model_name,
-        settings=config.requests,
+        settings=requests,
         out=out,
         processes=2,
     )
@@ -81,3 +88,30 @@ def test_the_server_counts_the_tokens_that_we_counted(running: RunningServer, st
             answer = client.chat.completions.create(**json.loads(bytes(store.body(sample))))
             assert answer.usage is not None
             assert answer.usage.prompt_tokens == counted[sample]
+
+
+def test_guided_decoding_keeps_to_the_schema_where_free_decoding_does_not(
+    running: RunningServer, settings: ServerSettings, tmp_path: Path
+) -> None:
+    """At a temperature at which the model of the demo writes nonsense: only the schema keeps it right."""
+    wild = Sampling(temperature=2, max_tokens=120)
+    choices = {}
+    with openai.OpenAI(base_url=f"{running.endpoints[0]}/v1", api_key="none") as client:
+        for guided in (False, True):
+            requests = RequestSettings(guided_decoding=guided, sampling=wild)
+            store = built(settings, requests, tmp_path / f"guided-{guided}")
+            bodies = [json.loads(bytes(store.body(sample))) for sample in range(4)]
+            choices[guided] = [client.chat.completions.create(**body).choices[0] for body in bodies]
+    assert not all(follows(choice.message.content) for choice in choices[False])
+    for choice in choices[True]:
+        # An answer that its length ended need not be whole.
+        assert choice.finish_reason == "length" or follows(choice.message.content), choice
+
+
+def follows(content: str | None) -> bool:
+    """Return whether an answer follows the schema of answers."""
+    try:
+        ProductAnswer.model_validate_json(content or "")
+    except ValidationError:
+        return False
+    return True

@@ -30,6 +30,25 @@ def test_a_wrong_setting(workflow: Workflow, changes: dict[str, object], sentenc
     assert "Traceback" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("*.Server.target_latency = 15000", "sets target_latency to 15000, which round demo fixes at 12000"),
+        ("*.Server.target_qps = 7", "target_qps is 5.0, but"),
+    ],
+)
+def test_a_user_conf_that_the_round_or_the_settings_contradict(
+    workflow: Workflow, line: str, sentence: str
+) -> None:
+    path = workflow.directory.parent / "my.conf"
+    path.write_text(f"\n{line}\n")
+    answer = workflow("-n", scenarios={"server": {"user_conf": str(path)}})
+    assert sentence in answer.text
+    assert str(path) in answer.text
+    assert answer.code == 2
+    assert "Traceback" not in answer.text
+
+
 def preflight(workflow: Workflow, **server: object) -> Answer:
     return workflow("resources/preflight.json", server=server)
 

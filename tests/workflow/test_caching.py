@@ -100,6 +100,24 @@ def test_a_setting_that_no_figure_depends_on_reruns_nothing(finished: SmallRun) 
     assert DONE in finished("-n", "submission", server=server, client={"api_key_env": "A_KEY"})
 
 
+def _scenarios(checkout: Checkout, user_conf: str) -> dict[str, object]:
+    (checkout.root / "my.conf").write_text(user_conf)
+    scenarios: dict[str, dict[str, object]] = checkout.run.changes["scenarios"]  # type: ignore[assignment]
+    return {"scenarios": scenarios | {"server": {"target_qps": None, "user_conf": "my.conf"}}}
+
+
+def test_a_user_conf_counts_by_what_it_changes(checkout: Checkout) -> None:
+    same = "*.Server.target_qps = 50\n*.Server.coalesce_queries = 0\n*.Offline.min_duration = 3600000\n"
+    assert DONE in checkout.plan(**_scenarios(checkout, same))
+    both = [("server", "accuracy"), ("server", "performance")]
+    for change in ("coalesce_queries = 1", "min_duration = 3600000", "min_query_count = 100000"):
+        name = change.partition(" ")[0]
+        kept = "".join(line for line in same.splitlines(keepends=True) if f"Server.{name}" not in line)
+        plan = checkout.plan(**_scenarios(checkout, f"{kept}*.Server.{change}\n"))
+        assert planned_runs(plan) == both, change
+    assert planned_runs(checkout.plan(**_scenarios(checkout, "*.*.target_qps = 51\n"))) == both
+
+
 def _other_bodies(checkout: Checkout) -> dict[str, object]:
     return {"requests": {"picture": "original"}}
 

@@ -61,7 +61,7 @@ rule benchmark:
             target_qps=(
                 None
                 if wildcards.scenario in SEARCHED
-                else SETTINGS.scenarios[wildcards.scenario].target_qps
+                else ASKED[wildcards.scenario].target_qps
             ),
         ),
         server=uncompared(operational("server", SETTINGS.server)),

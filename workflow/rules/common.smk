@@ -1,8 +1,8 @@
 """What all stages share: validated settings, the round, and the environments.
 
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
-Out: SETTINGS, ROUND, ROUND_FILE, PLANNED, SCENARIOS, RUNS, SEARCHED, PEAK, CLIENT, the environments' files, ALL_CORES,
-     pinned(), either(), prompt_option(), drawn()
+Out: SETTINGS, ROUND, ROUND_FILE, ASKED, PLANNED, SCENARIOS, RUNS, SEARCHED, PEAK, CLIENT, the environments' files,
+     ALL_CORES, pinned(), either(), prompt_option(), drawn()
 """
 
 import os
@@ -19,6 +19,7 @@ from weighbridge.config.settings import portable_settings
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.benchmarks.registry import check_requests
 from weighbridge.benchmarks.rounds import load_round, round_file
+from weighbridge.loadgen.own_user_conf import asked_scenario
 from weighbridge.loadgen.work_size import warn_of_work
 from weighbridge.records.notice import reason_of
 from weighbridge.serving.arguments import check_arguments
@@ -32,6 +33,12 @@ try:
     ROUND = load_round(SETTINGS.round, SETTINGS.category)
     check_against_round(SETTINGS, ROUND)
     check_requests(ROUND.benchmark, SETTINGS.requests)
+    # Target rates, and what users' own user.conf files say of the scenarios.
+    ASKED = {
+        name: asked_scenario(chosen, ROUND, name, ROOT)
+        for name, chosen in SETTINGS.scenarios.items()
+        if name in ROUND.scenarios
+    }
     check_arguments(SETTINGS.server, ROUND.server_must_not)
 except WeighbridgeError as error:
     # One sentence and its exit code; Snakemake would wrap an exception in the text of this file.
@@ -72,15 +79,14 @@ if workflow.deployment_settings.deployment_method:
     )
 if ROUND.not_submittable_because:
     logger.warning(f"round {ROUND.name}: {reason_of(ROUND)}")
-for scenario, chosen in SETTINGS.scenarios.items():
-    if scenario in ROUND.scenarios and chosen.target_qps != "auto":
-        if told := warn_of_work(ROUND, ROUND.scenarios[scenario], chosen.target_qps):
+for scenario, asked in ASKED.items():
+    if asked.target_qps != "auto":
+        raised = asked.overlay.over(ROUND, scenario)
+        if told := warn_of_work(raised, raised.scenarios[scenario], asked.target_qps):
             logger.warning(told)
 # The rate of these is searched for, and the run that confirms it becomes the performance run.
 SEARCHED = [
-    str(scenario)
-    for scenario, chosen in SETTINGS.scenarios.items()
-    if scenario in ROUND.scenarios and chosen.target_qps == "auto"
+    str(scenario) for scenario, asked in ASKED.items() if asked.target_qps == "auto"
 ]
 PEAK = "results/{scenario}/peak.json"
 # What a rule gets that can use all of a machine; on a cluster, the profile's set-threads says it instead.

@@ -8,6 +8,7 @@ A rule's only compared param is `settings`, a fingerprint (weighbridge.config.fi
 a command needs passes through uncompared(). docs/caching.md says what reruns what.
 """
 
+from weighbridge.config.conf_overlay import ConfOverlay
 from weighbridge.config.fingerprint import VERSIONS, canonical, fingerprint, operational
 from weighbridge.core.files import sha256_of
 from weighbridge.serving.installed_adapters import adapter_of
@@ -67,7 +68,7 @@ def measurement(stage, scenario, run=None, **settings):
 
     Not of the rules: which other LoadGen releases would do, how the scenario is called in a tree and judged.
     """
-    scenario_rules = ROUND.scenarios[scenario]
+    scenario_rules, overlay = ROUND.scenarios[scenario], ASKED[scenario].overlay
     loadgen_rules = ROUND.loadgen and ROUND.loadgen.model_dump(
         mode="json", exclude_defaults=True, exclude={"versions"}
     )
@@ -90,5 +91,7 @@ def measurement(stage, scenario, run=None, **settings):
         },
         server=SETTINGS.server,
         client=SETTINGS.client,
+        # Only where it sets something: a file that repeats the round's values changes nothing.
+        user_conf=overlay if overlay != ConfOverlay() else None,
         **settings,
     )

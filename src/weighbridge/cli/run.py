@@ -1,5 +1,6 @@
 """Commands of the measurement: preflight, find-server, serve, run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -135,7 +136,9 @@ def run(
     if rate is None:
         raise InputError("pass one of --target-qps (or 'target_qps' in --settings) and --peak.")
     setup = setup_of(round_file, job, model, store, program)
-    issuer = LoadGenIssuer(setup.round_, setup.round_.scenario(scenario), mode, rate)
+    setup = replace(setup, round_=job.user_conf.over(setup.round_, scenario))
+    rules = setup.round_.scenario(scenario)
+    issuer = LoadGenIssuer(setup.round_, rules, mode, rate, switches=job.user_conf.switches)
     # What was made from the run that goes, goes with it: the verdict is of both runs, the score of one.
     judged = (VERDICT, ACCURACY_TEXT, ACCURACY_JSON) if mode is Mode.ACCURACY else (VERDICT,)
     stale = [out.parent / name for name in judged]

@@ -1,5 +1,6 @@
 """Commands of the peak search: search-qps, adopt-peak."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -56,9 +57,11 @@ def search_qps(
 
     job = JobSettings.of(settings, server=server, client=client, search=search)
     setup = setup_of(round_file, job, model, store, program)
-    rules = setup.round_.scenario_with_rate(scenario)
-    with replacing(replaced, f"{rules.name}-peak", output):
-        find_peak(setup, rules, job.search, offline, output, reporting)
+    name = setup.round_.scenario_with_rate(scenario).name
+    setup = replace(setup, round_=job.user_conf.over(setup.round_, name))
+    rules, switches = setup.round_.scenario(name), job.user_conf.switches
+    with replacing(replaced, f"{name}-peak", output):
+        find_peak(setup, rules, job.search, offline, output, reporting, switches)
 
 
 def adopt_peak(

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
+from weighbridge.config.conf_overlay import ConfOverlay
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import Artifact, ClientSettings, SearchSettings, SubmissionSettings
@@ -64,6 +65,7 @@ class JobSettings(Model):
     search: SearchSettings = SearchSettings()
     submission: SubmissionSettings | None = None
     target_qps: float | None = None
+    user_conf: ConfOverlay = ConfOverlay()
 
     @classmethod
     def of(cls, settings: str, **sections: str | None) -> Self:

@@ -78,8 +78,8 @@ class ClientSettings(Model):
 
 
 def _rate_or_auto(value: object) -> object:
-    """Return a rate or 'auto'; refuse anything else with one error instead of one per alternative."""
-    if value == "auto":
+    """Return a rate, 'auto' or None; refuse anything else with one error instead of one per alternative."""
+    if value is None or value == "auto":
         return value
     try:
         rate = float(str(value))  # snakemake --config passes text
@@ -93,13 +93,23 @@ def _rate_or_auto(value: object) -> object:
 class ScenarioSettings(Model):
     """The user's settings of one scenario."""
 
-    target_qps: Annotated[Annotated[float, Field(gt=0)] | Literal["auto"], BeforeValidator(_rate_or_auto)] = (
-        Field(description="Offline: expected samples/s. Server: queries/s to issue, or 'auto' to search.")
+    target_qps: Annotated[
+        Annotated[float, Field(gt=0)] | Literal["auto"] | None, BeforeValidator(_rate_or_auto)
+    ] = Field(
+        default=None,
+        description="Offline: expected samples/s. Server: queries/s to issue, or 'auto' to search. Null: as "
+        "in 'user_conf'.",
     )
     user_conf: ProjectPath | None = Field(
         default=None,
         description="LoadGen user.conf of your own, laid over ours for the keys that the round leaves free.",
     )
+
+    @model_validator(mode="after")
+    def _has_a_rate(self) -> "ScenarioSettings":
+        if self.target_qps is None and self.user_conf is None:
+            raise ValueError("set 'target_qps', or a 'user_conf' that sets it")
+        return self
 
 
 class SearchSettings(Model):

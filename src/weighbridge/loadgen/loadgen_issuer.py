@@ -1,5 +1,6 @@
 """LoadGen as an issuer: one run of one scenario, driven by LoadGen in a process of its own."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from weighbridge.client.issuer import IssuePlan, Target
@@ -34,7 +35,13 @@ class LoadGenIssuer:
     evidence = (DETAIL, SUMMARY, ANSWERS)
 
     def __init__(
-        self, round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: float, label: str | None = None
+        self,
+        round_: Round,
+        scenario: ScenarioRules,
+        mode: Mode,
+        target_qps: float,
+        label: str | None = None,
+        switches: Mapping[str, int] | None = None,
     ) -> None:
         """Plan a run.
 
@@ -45,8 +52,10 @@ class LoadGenIssuer:
             target_qps: Server: queries/s to issue. Offline: samples/s expected. SingleStream: queries/s
                 expected, one after the other.
             label: What progress calls the run; default: scenario and mode.
+            switches: Further keys of user.conf, with their values.
         """
         self._round, self._scenario, self._mode, self._target_qps = round_, scenario, mode, target_qps
+        self._switches = switches
         size = work_size(round_, scenario, mode, target_qps)
         limit = scenario.limits.latency
         self.plan = IssuePlan(
@@ -92,7 +101,8 @@ class LoadGenIssuer:
             if (folder / "audit.config").exists():
                 raise InputError(f"{folder / 'audit.config'}: LoadGen would follow it; move it away.")
         clear(out, "mlperf_log_*")
-        write_atomic(out / USER_CONF, user_conf(self._round, self._scenario, self._target_qps))
+        conf = user_conf(self._round, self._scenario, self._target_qps, self._switches)
+        write_atomic(out / USER_CONF, conf)
         group = run_processes(self._driver(target, out), target, observe, stop)
         if group.aborted is None and not (out / SUMMARY).is_file():
             raise SetupError(f"{out}: LoadGen wrote no logs there; make the folder writable.")

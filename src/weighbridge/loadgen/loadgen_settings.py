@@ -3,6 +3,7 @@
 import importlib.metadata
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from weighbridge.config.round import Round, Seeds
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
@@ -20,8 +21,10 @@ sys.exit(code)
 """
 
 
-def user_conf(round_: Round, scenario: ScenarioRules, target_qps: float) -> str:
-    """Return the user.conf of one run.
+def user_conf(
+    round_: Round, scenario: ScenarioRules, target_qps: float, switches: Mapping[str, int] | None = None
+) -> str:
+    """Return the user.conf of one run; `switches` are further keys of the scenario, with their values.
 
     Every key carries the model's own name: LoadGen's built-in settings do, and its most exact key wins. The
     target rate always stands in it: the built-in settings would reset it to 1.0. SingleStream has an expected
@@ -50,6 +53,7 @@ def user_conf(round_: Round, scenario: ScenarioRules, target_qps: float) -> str:
         values["use_token_latencies"] = 1
     if not loadgen.whole_passes:
         values["sample_concatenate_permutation"] = 0
+    values |= switches or {}
     lines = [f"{model}.*.performance_sample_count_override = {round_.samples}"]
     lines += [f"{model}.{scenario.loadgen_scenario}.{key} = {value!r}" for key, value in values.items()]
     return "\n".join(lines) + "\n"

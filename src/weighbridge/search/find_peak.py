@@ -1,6 +1,7 @@
 """The search from end to end: one server start, probes, confirmations, and peak.json."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from weighbridge.config.fingerprint import fingerprint, project_root
@@ -29,6 +30,7 @@ def find_peak(
     offline: Path,
     output: Path,
     observing: Observing = unobserved,
+    switches: Mapping[str, int] | None = None,
 ) -> Peak:
     """Find the highest rate that a full-length run confirms, and write it to `output`.
 
@@ -42,6 +44,7 @@ def find_peak(
         offline: run.json of the Offline performance run, whose rate is where the search starts.
         output: peak.json.
         observing: Makes the observer of the session.
+        switches: Further keys of LoadGen's user.conf, with their values.
 
     Raises:
         InputError: the scenario has no rate to search for, or the Offline run completed nothing.
@@ -56,7 +59,7 @@ def find_peak(
     offline_qps = RunRecord.read(offline).load.achieved_qps
     if offline_qps <= 0:
         raise InputError(f"{offline}: the Offline run completed nothing; there is no rate to start from.")
-    kept = ProbeFolders(output.with_suffix(""), _identity(setup, settings))
+    kept = ProbeFolders(output.with_suffix(""), _identity(setup, settings, switches))
     seen = kept.read()
     step = next_step(seen, offline_qps, settings)
     if seen:
@@ -64,7 +67,7 @@ def find_peak(
     if isinstance(step, Step):
         check_loadgen(setup.round_)
         with session(setup, kept.folder / SERVER_LOG, "peak search", observing) as ready:
-            prober = Prober(ready, scenario, settings.probe_s)
+            prober = Prober(ready, scenario, settings.probe_s, switches)
             while isinstance(step, Step):
                 number = len(seen) + 1
                 label = _label(step, number, settings)
@@ -83,11 +86,11 @@ def find_peak(
     return peak
 
 
-def _identity(setup: Setup, settings: SearchSettings) -> list[str]:
+def _identity(setup: Setup, settings: SearchSettings, switches: Mapping[str, int] | None) -> list[str]:
     """Return all that a probe's result depends on, besides its rate; defaults are left out."""
     measured = fingerprint(
         "measurement",
-        compared={"round": setup.round_, "probe_s": settings.probe_s},
+        compared={"round": setup.round_, "probe_s": settings.probe_s, "switches": switches or None},
         server=setup.server,
         client=setup.client,
     )

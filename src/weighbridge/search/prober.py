@@ -33,8 +33,18 @@ _RAMP_SHARE = 0.25
 class Prober:
     """Runs the steps of a search on one server."""
 
-    def __init__(self, session: Session, scenario: ScenarioRules, probe_s: float) -> None:
-        """Use a server that is ready, for a scenario, with probes of a length in seconds."""
+    def __init__(
+        self,
+        session: Session,
+        scenario: ScenarioRules,
+        probe_s: float,
+        switches: Mapping[str, int] | None = None,
+    ) -> None:
+        """Use a server that is ready, for a scenario, with probes of a length in seconds.
+
+        `switches` are further keys of LoadGen's user.conf, with their values.
+        """
+        self._switches = switches
         self._session, self._probe_s = session, probe_s
         self._round = session.setup.round_
         self._scenario = scenario
@@ -77,7 +87,7 @@ class Prober:
         full = fulls.get("latency")
         detector = OverloadDetector(full.limit_s, full.allowed(count)) if full is not None else None
         scenario = round_.scenarios[self._scenario.name]
-        issuer = LoadGenIssuer(round_, scenario, Mode.PERFORMANCE, issued_qps, label)
+        issuer = LoadGenIssuer(round_, scenario, Mode.PERFORMANCE, issued_qps, label, self._switches)
         watch = partial(_watch, detector) if detector is not None else None
         record = self._session.measure(issuer, out, watch)
         if record.load.aborted != (detector.reason if detector is not None else None):

@@ -1,0 +1,113 @@
+"""Write runs of a submittable round with the evidence that its tree carries, for tests that assemble one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from loadgen_files import small_round, write_results
+
+from weighbridge.artifacts.folder import ArtifactKind
+from weighbridge.artifacts.proof import Proof
+from weighbridge.artifacts.verify import describe
+from weighbridge.config.closed_rules import ArtifactPin, ClosedRules
+from weighbridge.config.request_settings import RequestSettings
+from weighbridge.config.round import Round
+from weighbridge.config.settings import SubmissionSettings
+from weighbridge.records.store_manifest import StoreManifest
+from weighbridge.submission import assemble
+from weighbridge.submission.system_description import required_fields
+from weighbridge.submission.tree_records import Evidence
+from weighbridge.system.identity import code_sha256_of
+
+MODEL = ArtifactPin(
+    repo="lab/model-bf16", revision="1" * 40, files={"config.json": {"text.hidden_size": 4096.0}}
+)
+DATASET = ArtifactPin(repo="lab/products", revision="2" * 40)
+REAL = small_round(submittable=True)
+CLOSED = small_round(
+    submittable=True, closed=ClosedRules(model=MODEL, dataset=DATASET, requests=RequestSettings())
+)
+STATED = {"weight_data_types": "bf16", "weight_transformations": "No"}
+PLACE = "/srv/nobody-must-know"
+
+
+def proof_of(folder: Path, kind: ArtifactKind, pin: ArtifactPin | None) -> Proof:
+    """Write a small artifact, and return its proof; without a pin it is one's own."""
+    place = folder / kind
+    place.mkdir(parents=True, exist_ok=True)
+    if kind is ArtifactKind.MODEL:
+        (place / "config.json").write_text(json.dumps({"text": {"hidden_size": 4096}}))
+        (place / "model.safetensors").write_bytes(b"weights")
+    else:
+        (place / "test.parquet").write_bytes(b"products")
+    manifest = describe(place)
+    return Proof(
+        kind=kind,
+        folder=place,
+        repo=pin.repo if pin else None,
+        revision=pin.revision if pin else None,
+        manifest_digest=manifest.digest,
+        files=manifest.files,
+    )
+
+
+def evidence_in(folder: Path, model: ArtifactPin | None = MODEL) -> Evidence:
+    """Return evidence of a pinned dataset and of requests as the round demands them."""
+    dataset = proof_of(folder, ArtifactKind.DATASET, DATASET)
+    requests = StoreManifest(
+        dataset={entry.path: entry.sha256 for entry in dataset.files},
+        benchmark=CLOSED.benchmark,
+        model_name="model",
+        prefix='{"model":"model",',
+        suffix="}",
+        count=CLOSED.samples,
+        bodies_bytes=1,
+        bodies_sha256="d" * 64,
+    )
+    proofs = {ArtifactKind.DATASET: dataset, ArtifactKind.MODEL: proof_of(folder, ArtifactKind.MODEL, model)}
+    return Evidence(requests, proofs)
+
+
+def write_judged(root: Path, evidence: Evidence) -> None:
+    """Write valid runs of this evidence into results/, and the code that ran into project/."""
+    package = root / "project" / "src" / "weighbridge"
+    (package / "run").mkdir(parents=True)
+    for path in (package / "__init__.py", package / "run" / "__init__.py", package / "run" / "session.py"):
+        path.write_text(f"# {path.name}\n")
+    (root / "project" / "Snakefile").write_text("rule all:\n")
+    write_results(root / "results", REAL)
+    assert evidence.requests is not None
+    model = evidence.proof(ArtifactKind.MODEL)
+    assert model is not None
+    for path in (root / "results").rglob("run.json"):
+        record = json.loads(path.read_text())
+        record["code_sha256"] = code_sha256_of(package)
+        record["pins"] = {"model": model.manifest_digest, "dataset": evidence.requests.dataset_digest}
+        record["requests"] = evidence.requests.settings.model_dump()
+        record["envelope"] = [evidence.requests.prefix, evidence.requests.suffix]
+        record["server"]["command"] = [f"{PLACE}/bin/vllm", "serve", f"{PLACE}/model", "--dtype=bfloat16"]
+        path.write_text(json.dumps(record))
+
+
+def build(root: Path, evidence: Evidence | None, round_: Round = CLOSED, **settings: Any) -> Path:
+    """Assemble the tree of `write_judged`, and return its folder."""
+    description = root / "system.yaml"
+    fields = {name: field.example for name, field in required_fields().items()}
+    description.write_text(
+        json.dumps({name: value for name, value in fields.items() if name not in ("division", "submitter")})
+    )
+    assemble(
+        results=root / "results",
+        destination=root / "tree",
+        originals=root / "originals",
+        round_=round_,
+        settings=SubmissionSettings.parse(
+            {"submitter": "Me", "system": "box", "measurements": STATED}
+            | {"system_description": str(description)}
+            | settings,
+            "settings",
+        ),
+        source=root / "project",
+        evidence=evidence,
+    )
+    return root / "tree"

@@ -49,6 +49,9 @@ def gate(
         Path | None,
         typer.Option(help="Instead of these three: a folder with LoadGen logs of any origin in it or below."),
     ] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="With --logs: the checks of all systems, not only INVALID ones.")
+    ] = False,
     score: Annotated[
         Path | None, typer.Option(help="accuracy.json of the accuracy run, from 'evaluate'.")
     ] = None,
@@ -57,11 +60,12 @@ def gate(
     """Judge a scenario's runs by the round's rules.
 
     With --scenario, --performance, --accuracy and --output, writes the verdict; failed checks name a remedy.
-    With --logs, judges every scenario found and prints a table for each; exit code 4 if one is INVALID.
+    With --logs, judges every scenario of every system found; exit code 4 if one is INVALID. It prints the
+    checks of a single system, or one table of all systems after the checks of those that are INVALID.
     """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError, InvalidRunError
-    from weighbridge.gates import judge, judge_logs, render_verdict
+    from weighbridge.gates import judge, judge_logs, render_systems, render_verdict
     from weighbridge.records.score import Evaluation
     from weighbridge.records.verdict import write_verdict
 
@@ -69,12 +73,27 @@ def gate(
     if logs is not None:
         from rich.console import Console
 
-        verdicts = judge_logs(logs, round_)
-        for verdict in verdicts:
-            Console().print(render_verdict(verdict))
-        invalid = [verdict.title for verdict in verdicts if verdict.outcome == "INVALID"]
+        judged = judge_logs(logs, round_)
+        several = len(judged.systems) > 1
+        for system, verdicts in judged.systems.items():
+            shown = [each for each in verdicts if details or not several or each.outcome == "INVALID"]
+            if several and shown:
+                Console().print(f"System {system}", markup=False, highlight=False)
+            for verdict in shown:
+                Console().print(render_verdict(verdict))
+        if several:
+            Console().print(render_systems(judged))
+        else:
+            for line in judged.skipped:
+                Console().print(line, markup=False, highlight=False)
+        invalid = [
+            f"{system} {verdict.title}" if several else verdict.title
+            for system, verdicts in judged.systems.items()
+            for verdict in verdicts
+            if verdict.outcome == "INVALID"
+        ]
         if invalid:
-            raise InvalidRunError(f"{logs}: {' and '.join(invalid)} INVALID; the tables above show why.")
+            raise InvalidRunError(f"{logs}: {', '.join(invalid)} INVALID; the tables above show why.")
         return
     if scenario is None or output is None:
         raise InputError("pass --logs, or --scenario, --output and the folders of the runs.")

@@ -2,6 +2,6 @@
 
 from weighbridge.gates.foreign_logs import judge_logs
 from weighbridge.gates.judge import judge
-from weighbridge.gates.verdict_table import render_verdict
+from weighbridge.gates.verdict_table import render_systems, render_verdict
 
-__all__ = ["judge", "judge_logs", "render_verdict"]
+__all__ = ["judge", "judge_logs", "render_systems", "render_verdict"]

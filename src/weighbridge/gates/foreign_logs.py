@@ -1,5 +1,7 @@
 """Judge LoadGen logs from any source; scenario and mode are read from each detail log."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from weighbridge.config.round import Round
@@ -7,6 +9,7 @@ from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.gates.judge import judge
+from weighbridge.gates.log_places import LogPlace, are_of_a_tree
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.run_record import DETAIL, REPLACED_FOLDER, RUN_RECORD
 from weighbridge.records.score import ACCURACY_JSON, Evaluation
@@ -18,60 +21,134 @@ _MODES = {"PerformanceOnly": Mode.PERFORMANCE, "AccuracyOnly": Mode.ACCURACY}
 Runs = dict[str, dict[Mode, Path]]
 
 
-def judge_logs(folder: Path, round_: Round) -> tuple[Verdict, ...]:
-    """Judge every scenario that has logs anywhere under a folder.
+@dataclass(frozen=True)
+class FoundLogs:
+    """The runs under a folder: those of each system by its name, and what is not judged, in words."""
+
+    systems: dict[str, Runs] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JudgedLogs:
+    """The verdicts on each system by its name, and what was not judged, in words."""
+
+    systems: dict[str, tuple[Verdict, ...]]
+    skipped: tuple[str, ...]
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Return the verdicts on all systems."""
+        return tuple(verdict for of in self.systems.values() for verdict in of)
+
+
+def judge_logs(folder: Path, round_: Round) -> JudgedLogs:
+    """Judge every scenario of every system that has logs anywhere under a folder.
 
     Raises:
-        InputError: there are no logs, two runs of one scenario and mode, or a log that cannot be read.
+        InputError: there are no logs of the round's benchmark, two runs of one system, scenario and mode, or
+            a log that cannot be read.
     """
-    runs = find_runs(folder, round_)
-    return tuple(
-        judge(
+    found = find_runs(folder, round_)
+    systems = {system: tuple(_judged(runs, round_)) for system, runs in found.systems.items()}
+    return JudgedLogs(systems, found.skipped)
+
+
+def _judged(runs: Runs, round_: Round) -> Iterator[Verdict]:
+    for scenario, of in sorted(runs.items()):
+        yield judge(
             performance=of.get(Mode.PERFORMANCE),
             accuracy=of.get(Mode.ACCURACY),
             evaluation=_evaluation(of.get(Mode.ACCURACY)),
             round_=round_,
             scenario=round_.scenarios[scenario],
         )
-        for scenario, of in sorted(runs.items())
-    )
 
 
-def find_runs(folder: Path, round_: Round) -> Runs:
+def find_runs(folder: Path, round_: Round) -> FoundLogs:
     """Find the runs under a folder, identified by their detail logs.
 
-    A log names only LoadGen's scenario. If several scenarios of the round use the same LoadGen scenario, the
-    one named by the innermost folder of the log's path is chosen.
+    In a submission tree, or a part of one, the names of system and benchmark come from the path; logs of
+    other benchmarks are left out. Logs elsewhere are those of one system. A log names only LoadGen's
+    scenario. If several scenarios of the round use the same LoadGen scenario, the one named by the innermost
+    folder of the log's path is chosen.
 
     Raises:
         InputError: as in `judge_logs`.
     """
-    found: Runs = {}
+    systems: dict[str, Runs] = {}
+    own, placed, skipped = _sorted_out(folder, round_)
+    for log in own:
+        _add(systems.setdefault(folder.resolve().name, {}), log, folder, round_)
+    known = dict(next(iter(systems.values()), {}))
+    for log, system in placed:
+        runs: Runs = {}
+        _add(runs, log, folder, round_)
+        [(scenario, of)] = runs.items()
+        if not any(_same(known.get(scenario, {}).get(mode), log) for mode in of):
+            _add(systems.setdefault(system, {}), log, folder, round_)
+    if not systems:
+        left = f" ({'; '.join(skipped)})" if skipped else ""
+        raise InputError(
+            f"{folder}: no {DETAIL} of {round_.benchmark} in it or below{left}; pass the folder of LoadGen's "
+            "logs."
+        )
+    return FoundLogs(dict(sorted(systems.items())), skipped)
+
+
+def _sorted_out(folder: Path, round_: Round) -> tuple[list[Path], list[tuple[Path, str]], tuple[str, ...]]:
+    """Return logs outside of trees, logs in trees with the name of their system, and what else there is."""
     # Original run folders first: they hold run.json, which copies in a submission tree lack.
-    logs = [path for path in folder.rglob(DETAIL) if REPLACED_FOLDER not in path.relative_to(folder).parts]
-    for path in sorted(logs, key=lambda path: (not _recorded(path), path)):
-        log = read_detail(path)
-        issued, test_mode = log.text("effective_scenario"), log.text("effective_test_mode")
-        mode = _MODES.get(test_mode or "")
-        scenario = _scenario_of(path, issued, round_)
-        if mode is None or scenario is None:
-            known = ", ".join(rules.folder for rules in round_.scenarios.values())
-            raise InputError(
-                f"{path}: scenario {issued}, mode {test_mode}; only performance and accuracy runs of "
-                f"{known} can be judged."
-            )
-        of = found.setdefault(scenario, {})
-        if mode in of and sha256_of(of[mode] / DETAIL) == sha256_of(path):
-            continue  # a copy of the same run, such as the one in a submission tree
-        if mode in of:
-            raise InputError(
-                f"{folder}: two {round_.scenarios[scenario].folder} {mode} runs, {of[mode]} and "
-                f"{path.parent}; pass a folder that holds one of them."
-            )
+    logs = sorted(
+        (path for path in folder.rglob(DETAIL) if REPLACED_FOLDER not in path.relative_to(folder).parts),
+        key=lambda path: (not _recorded(path), path),
+    )
+    places = {log: place for log in logs if (place := LogPlace.of(log, folder))}
+    if not are_of_a_tree(places.values(), round_.benchmark):
+        places = {}
+    # A submitter's code may come with logs too.
+    submitters = {place.submitter for place in places.values()}
+    beside = [log for log in logs if log not in places and not submitters.isdisjoint(log.resolve().parents)]
+    ours = {log: place for log, place in places.items() if place.benchmark == round_.benchmark}
+    others = sorted({place.benchmark for place in places.values()} - {round_.benchmark})
+    further = sum(not place.ordinary for place in ours.values())
+    skipped = (
+        *([f"not judged: logs of other benchmarks, {', '.join(others)}"] if others else []),
+        *([f"not judged: {further} logs of compliance or further runs"] if further else []),
+        *([f"not judged: {len(beside)} logs outside of results"] if beside else []),
+    )
+    return (
+        [log for log in logs if log not in places and log not in beside],
+        [(log, place.system) for log, place in ours.items() if place.ordinary],
+        skipped,
+    )
+
+
+def _add(runs: Runs, path: Path, folder: Path, round_: Round) -> None:
+    """Add a log to the runs of its system; a copy of one that is there already counts once."""
+    log = read_detail(path)
+    issued, test_mode = log.text("effective_scenario"), log.text("effective_test_mode")
+    mode = _MODES.get(test_mode or "")
+    scenario = _scenario_of(path, issued, round_)
+    if mode is None or scenario is None:
+        known = ", ".join(rules.folder for rules in round_.scenarios.values())
+        raise InputError(
+            f"{path}: scenario {issued}, mode {test_mode}; only performance and accuracy runs of {known} can "
+            "be judged."
+        )
+    of = runs.setdefault(scenario, {})
+    if mode not in of:
         of[mode] = path.parent
-    if not found:
-        raise InputError(f"{folder}: no {DETAIL} in it or below; pass the folder of LoadGen's logs.")
-    return found
+    elif not _same(of[mode], path):
+        raise InputError(
+            f"{folder}: two {round_.scenarios[scenario].folder} {mode} runs, {of[mode]} and {path.parent}; "
+            "pass a folder that holds one of them."
+        )
+
+
+def _same(run: Path | None, log: Path) -> bool:
+    """Return whether a log is that of a run, or a copy of it, such as the one in a submission tree."""
+    return run is not None and sha256_of(run / DETAIL) == sha256_of(log)
 
 
 def _scenario_of(log: Path, issued: str | None, round_: Round) -> str | None:

@@ -7,12 +7,45 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from weighbridge.core.formatting import value_text
+from weighbridge.core.formatting import metric_label, number_or_dash, value_text
 from weighbridge.core.terminal import OUTCOME_STYLES
+from weighbridge.gates.foreign_logs import JudgedLogs
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import Verdict, by_remedy
 
 _MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("unknown")}
+
+
+def render_systems(judged: JudgedLogs) -> Group:
+    """Render the verdicts on several systems as one table, and below it what was not judged."""
+    table = Table(title="All systems", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("System", overflow="fold")
+    for name in ("Scenario", "Verdict"):
+        table.add_column(name, no_wrap=True)
+    metrics = list(dict.fromkeys(name for verdict in judged.verdicts for name in verdict.scores))
+    for name in ("Rate", "p99", *map(metric_label, metrics)):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Failed checks", overflow="fold")
+    table.add_column("Unknown", justify="right")
+    for system, verdicts in judged.systems.items():
+        for verdict in verdicts:
+            table.add_row(
+                system,
+                verdict.title,
+                Text(verdict.outcome, style=OUTCOME_STYLES[verdict.outcome]),
+                f"{number_or_dash(verdict.rate, '.6g')} {verdict.rate_unit}",
+                _p99(verdict),
+                *(number_or_dash(verdict.scores.get(name), ".6f") for name in metrics),
+                ", ".join(dict.fromkeys(check.name for check in verdict.failed)) or "none",
+                str(len(verdict.unknown)),
+            )
+    reasons = dict.fromkeys(reason_of(verdict) for verdict in judged.verdicts if not verdict.submittable)
+    return Group(table, *map(Text, (*reasons, *judged.skipped)))
+
+
+def _p99(verdict: Verdict) -> str:
+    known = verdict.p99_latency_s is not None and verdict.has_latencies
+    return f"{verdict.p99_latency_s:.3f} s" if known else "-"
 
 
 def render_verdict(verdict: Verdict) -> Group:

@@ -26,15 +26,18 @@ from weighbridge.system.telemetry import recording
 # A server with a command line of its own; it runs the stand-in for vLLM in the end.
 ADAPTER = """
 import re
-from weighbridge.config.closed_rules import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature, TaskPart
 from weighbridge.records.telemetry_record import Metric
-from weighbridge.serving.adapter import FeatureSwitch, LogStages, ServerFacts
+from weighbridge.serving.adapter import FeatureSwitch, LogStages, ServerFacts, TaskOptions
 
 title = "Outsider"
 executable = "outsider"
 api_key_variable = "OUTSIDER_KEY"
 owned_options = {"--listen": "it takes a free port"}
 switches = {ServerFeature.PREFIX_CACHING: FeatureSwitch(("--forget",), options=("--forget", "--remember"))}
+task_options = {part: TaskOptions() for part in TaskPart}
+quantising_options = ()
+variable_prefixes = ("OUTSIDER_",)
 metric_names = {"outsider:busy": Metric.REQUESTS_RUNNING}
 log_stages = LogStages(re.compile(""), ())
 context_option = "--length"

@@ -111,7 +111,13 @@ def test_a_rehearsal_keeps_every_constant_of_its_round(rehearsal: str, real: obj
     round_ = load_round(rehearsal)
     assert round_.simulated
     assert not round_.submittable
-    changed = {"name", "submittable", "not_submittable_because", "withdrawn", "simulated", "prompt"}
+    inputs = {"model", "dataset"}  # synthetic ones
+    changed: dict[str, object] = dict.fromkeys(
+        ("name", "submittable", "not_submittable_because", "withdrawn", "simulated", "prompt"), True
+    )
+    changed["closed"] = inputs
+    assert round_.closed.model is None
+    assert round_.closed.dataset is None
     assert round_.model_dump(exclude=changed) == real.model_dump(exclude=changed)  # type: ignore[attr-defined]
 
 

@@ -36,11 +36,13 @@ rule preflight:
         client_program=uncompared(CLIENT),
         round=uncompared(ROUND_FILE),
         server=uncompared(canonical(SETTINGS.server)),
+        division=uncompared(DIVISION),
     shell:
         r"""
         {params.client_program:q} --log {log:q} preflight \
             --round {params.round:q} \
             --server {params.server:q} \
+            --division {params.division:q} \
             --output {output:q}
         """
 

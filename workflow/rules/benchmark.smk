@@ -49,6 +49,7 @@ rule benchmark:
     params:
         client_program=uncompared(CLIENT),
         round=uncompared(ROUND_FILE),
+        division=uncompared(DIVISION),
         # Not compared: the fingerprint has it, as a field of the run.
         mode=lambda wildcards, output: (
             ROUND.scenarios[wildcards.scenario].runs[wildcards.run].mode
@@ -75,6 +76,7 @@ rule benchmark:
             --scenario {wildcards.scenario:q} \
             --mode {params.mode:q} \
             --round {params.round:q} \
+            --division {params.division:q} \
             --settings {params.settings:q} \
             {params.peak:q} \
             --server {params.server:q} \

@@ -1,8 +1,8 @@
 """What all stages share: validated settings, the round, and the environments.
 
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
-Out: SETTINGS, ROUND, ROUND_FILE, ASKED, PLANNED, SCENARIOS, RUNS, SEARCHED, PEAK, CLIENT, the environments' files,
-     ALL_CORES, pinned(), either(), prompt_option(), drawn()
+Out: SETTINGS, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, SEARCHED, PEAK, CLIENT, the
+     environments' files, ALL_CORES, pinned(), either(), prompt_option(), drawn()
 """
 
 import os
@@ -22,6 +22,7 @@ from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.own_user_conf import asked_scenario
 from weighbridge.loadgen.work_size import warn_of_work
 from weighbridge.records.notice import reason_of
+from weighbridge.run.closed_division import check_division
 from weighbridge.serving.arguments import check_arguments
 
 ROOT = Path(workflow.basedir)
@@ -39,7 +40,8 @@ try:
         for name, chosen in SETTINGS.scenarios.items()
         if name in ROUND.scenarios
     }
-    check_arguments(SETTINGS.server, ROUND.server_must_not)
+    check_arguments(SETTINGS.server, ROUND.server_must_not, os.environ)
+    OPEN_ONLY = check_division(SETTINGS, ROUND, os.environ)
 except WeighbridgeError as error:
     # One sentence and its exit code; Snakemake would wrap an exception in the text of this file.
     sys.stderr.write(f"weighbridge: {error}\n")
@@ -52,6 +54,8 @@ def pinned(package, environment):
     return re.search(rf"^ *- {re.escape(package)}==(\S+)", text, re.MULTILINE)[1]
 
 
+# What the closed division forbids is refused above, and by each command again before it starts.
+DIVISION = SETTINGS.submission.division
 # What commands are given: a file, whose round may have categories.
 ROUND_FILE = str(round_file(SETTINGS.round))
 if ROUND.category:
@@ -79,6 +83,8 @@ if workflow.deployment_settings.deployment_method:
     )
 if ROUND.not_submittable_because:
     logger.warning(f"round {ROUND.name}: {reason_of(ROUND)}")
+for sentence in OPEN_ONLY:
+    logger.warning(sentence)
 for scenario, asked in ASKED.items():
     if asked.target_qps != "auto":
         raised = asked.overlay.over(ROUND, scenario)

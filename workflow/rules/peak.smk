@@ -32,6 +32,7 @@ rule search_peak:
     params:
         client_program=uncompared(CLIENT),
         round=uncompared(ROUND_FILE),
+        division=uncompared(DIVISION),
         settings=lambda wildcards: measurement(
             "search", wildcards.scenario, search=SETTINGS.search
         ),
@@ -43,6 +44,7 @@ rule search_peak:
         {params.client_program:q} --log {log:q} search-qps \
             --scenario {wildcards.scenario:q} \
             --round {params.round:q} \
+            --division {params.division:q} \
             --settings {params.settings:q} \
             --server {params.server:q} \
             --client {params.client:q} \

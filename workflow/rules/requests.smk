@@ -23,6 +23,7 @@ rule build_requests:
     threads: ALL_CORES
     params:
         round=uncompared(ROUND_FILE),
+        division=uncompared(DIVISION),
         settings=fingerprint(
             "requests",
             compared=of_round(
@@ -37,6 +38,7 @@ rule build_requests:
         r"""
         weighbridge --log {log:q} build-requests \
             --round {params.round:q} \
+            --division {params.division:q} \
             --dataset {input.dataset:q} \
             {params.prompt:q} \
             --settings {params.settings:q} \

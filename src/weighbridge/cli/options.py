@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from weighbridge.config.closed_settings import Division
+
 
 def section_option(section: str) -> Any:
     """Return the option that passes one section of the configuration."""
@@ -43,4 +45,11 @@ Store = Annotated[Path, typer.Option("--store", help="Folder of the request stor
 Program = Annotated[
     Path | None,
     typer.Option("--program", help="File from 'find-server'; default: the program in the settings."),
+]
+DivisionChoice = Annotated[
+    Division,
+    typer.Option(
+        "--division",
+        help="In the open division, what the closed one forbids is reported and not refused.",
+    ),
 ]

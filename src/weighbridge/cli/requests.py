@@ -1,12 +1,22 @@
 """Commands of the request store: build-requests, count-tokens."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import PromptFile, RoundFile, ServerJson, SettingsJson, section_option
+from weighbridge.cli.options import (
+    DivisionChoice,
+    PromptFile,
+    RoundFile,
+    ServerJson,
+    SettingsJson,
+    section_option,
+)
 from weighbridge.config.fingerprint import JobSettings
+
+log = logging.getLogger(__name__)
 
 
 def register(app: typer.Typer) -> None:
@@ -24,15 +34,20 @@ def build_requests(
     server: ServerJson = None,
     prompt: PromptFile = None,
     processes: Annotated[int, typer.Option(min=1, help="Number of encoding processes.")] = 1,
+    division: DivisionChoice = "closed",
 ) -> None:
     """Encode every sample's request body into one store."""
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
+    from weighbridge.config.closed_settings import request_deviations
     from weighbridge.config.round_settings import requests_of_round
     from weighbridge.requests.store import build_store
+    from weighbridge.run.closed_division import told
 
     job, round_ = JobSettings.of(settings, requests=requests, server=server), load_round(round_file)
+    for sentence in told(request_deviations(job.requests, round_), round_, division):
+        log.warning("%s", sentence)
     if prompt is not None:
         load_benchmark(round_.benchmark).check_prompt(prompt, round_.prompt)
     build_store(

@@ -8,6 +8,7 @@ import typer
 
 from weighbridge.cli.options import (
     ClientJson,
+    DivisionChoice,
     ModelProof,
     Program,
     Replaced,
@@ -20,6 +21,7 @@ from weighbridge.config.fingerprint import JobSettings
 from weighbridge.config.scenario_rules import Mode
 
 if TYPE_CHECKING:
+    from weighbridge.config.closed_settings import Division
     from weighbridge.run.session import Setup
 
 
@@ -39,17 +41,19 @@ def preflight(
     results: Annotated[Path, typer.Option(help="Folder of the runs, which must be writable.")] = Path(
         "results"
     ),
+    division: DivisionChoice = "closed",
 ) -> None:
     """Check in seconds that a run can start on this machine.
 
-    Checks LoadGen's seeds, the GPUs, a fixed port and the results folder.
+    Checks the server's arguments and variables, LoadGen's seeds, the GPUs, a fixed port and the results
+    folder.
     """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.files import write_atomic
     from weighbridge.run.preflight import check
 
     job = JobSettings.of(settings, server=server)
-    found = check(load_round(round_file), job.required_server(), results)
+    found = check(load_round(round_file), job.required_server(), results, division)
     write_atomic(output, found.model_dump_json(indent=2) + "\n")
 
 
@@ -79,18 +83,22 @@ def serve(
         ),
     ] = None,
     server_log: Annotated[Path, typer.Option(help="File for the server's output.")] = Path("server.log"),
+    division: DivisionChoice = "closed",
 ) -> None:
     """Start the server as a run does, and keep it until Ctrl-C."""
     import signal
 
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.closed_rules import ServerFeature
+    from weighbridge.run.closed_division import fixed_parts
     from weighbridge.serving.running_server import end_on_sigterm, running_server
 
     end_on_sigterm()
     job = JobSettings.of(settings, server=server).required_server()
-    forbidden = load_round(round_file).server_must_not if round_file else tuple(ServerFeature)
-    with running_server(job, model, server_log, forbidden=forbidden) as running:
+    round_ = load_round(round_file) if round_file else None
+    forbidden = round_.server_must_not if round_ else tuple(ServerFeature)
+    fixed = fixed_parts(round_, division) if round_ else ()
+    with running_server(job, model, server_log, forbidden=forbidden, must_not_change=fixed) as running:
         typer.echo("\n".join(running.endpoints))
         signal.pause()
 
@@ -114,6 +122,7 @@ def run(
     ] = None,
     program: Program = None,
     replaced: Replaced = None,
+    division: DivisionChoice = "closed",
 ) -> None:
     """Run LoadGen once against the model server.
 
@@ -135,7 +144,7 @@ def run(
         rate = Peak.read(peak).peak_qps if target_qps is None and job.target_qps is None else None
     if rate is None:
         raise InputError("pass one of --target-qps (or 'target_qps' in --settings) and --peak.")
-    setup = setup_of(round_file, job, model, store, program)
+    setup = setup_of(round_file, job, model, store, program, division)
     setup = replace(setup, round_=job.user_conf.over(setup.round_, scenario))
     rules = setup.round_.scenario(scenario)
     issuer = LoadGenIssuer(setup.round_, rules, mode, rate, switches=job.user_conf.switches)
@@ -146,10 +155,18 @@ def run(
         execute(setup, issuer, out, reporting)
 
 
-def setup_of(round_file: str, job: JobSettings, model: Path, store: Path, program: Path | None) -> "Setup":
+def setup_of(
+    round_file: str,
+    job: JobSettings,
+    model: Path,
+    store: Path,
+    program: Path | None,
+    division: "Division",
+) -> "Setup":
     """Return the setup of a measurement from the command's options."""
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
+    from weighbridge.run.closed_division import fixed_parts
     from weighbridge.run.session import Setup
     from weighbridge.serving.program import ServerProgram
 
@@ -157,4 +174,6 @@ def setup_of(round_file: str, job: JobSettings, model: Path, store: Path, progra
     executable = ServerProgram.read(program).executable if program else None
     if executable is not None:
         server = server.model_copy(update={"executable": executable})
-    return Setup(load_round(round_file), server, job.client, Proof.read(model), store)
+    round_ = load_round(round_file)
+    fixed = fixed_parts(round_, division)
+    return Setup(round_, server, job.client, Proof.read(model), store, fixed)

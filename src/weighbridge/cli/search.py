@@ -8,6 +8,7 @@ import typer
 
 from weighbridge.cli.options import (
     ClientJson,
+    DivisionChoice,
     ModelProof,
     Program,
     Replaced,
@@ -45,6 +46,7 @@ def search_qps(
     search: Annotated[str | None, section_option("search")] = None,
     program: Program = None,
     replaced: Replaced = None,
+    division: DivisionChoice = "closed",
 ) -> None:
     """Find the highest target rate that passes.
 
@@ -56,7 +58,7 @@ def search_qps(
     from weighbridge.search.find_peak import find_peak
 
     job = JobSettings.of(settings, server=server, client=client, search=search)
-    setup = setup_of(round_file, job, model, store, program)
+    setup = setup_of(round_file, job, model, store, program, division)
     name = setup.round_.scenario_with_rate(scenario).name
     setup = replace(setup, round_=job.user_conf.over(setup.round_, name))
     rules, switches = setup.round_.scenario(name), job.user_conf.switches

@@ -1,17 +1,20 @@
 """The cheap checks that come before anything expensive: downloads, encoding, GPU hours."""
 
 import logging
+import os
 import tempfile
 from pathlib import Path
 
 from pydantic import Field
 
+from weighbridge.config.closed_settings import Division
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 from weighbridge.loadgen.loadgen_settings import check_loadgen
 from weighbridge.records.notice import reason_of
+from weighbridge.run.closed_division import server_deviations, told
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.ports import check_port
 from weighbridge.system.gpus import check_accelerators
@@ -29,21 +32,25 @@ class Preflight(Model):
     )
 
 
-def check(round_: Round, settings: ServerSettings, results: Path) -> Preflight:
+def check(round_: Round, settings: ServerSettings, results: Path, division: Division = "closed") -> Preflight:
     """Check everything a run needs that can be checked in seconds.
 
     Args:
         round_: The round that the runs are for.
         settings: The server's settings.
         results: The folder that the runs will write to.
+        division: In the open one, a server that does another task is reported and not refused.
 
     Raises:
-        InputError: `results` cannot be written, or the server's arguments are not the user's to set.
+        InputError: `results` cannot be written, the server's arguments are not the user's to set, or in the
+            closed division one or a variable changes the task.
         SetupError: the first thing that is missing, and its remedy.
     """
     if round_.not_submittable_because:
         _log.warning("round %s: %s", round_.name, reason_of(round_))
-    check_arguments(settings, round_.server_must_not)
+    check_arguments(settings, round_.server_must_not, os.environ)
+    for sentence in told(server_deviations(settings, round_, os.environ), round_, division):
+        _log.warning("%s", sentence)
     check_writable(results)
     loadgen_version = check_loadgen(round_) if round_.loadgen is not None else None
     if settings.port is not None and not settings.endpoints:

@@ -12,6 +12,7 @@ from weighbridge import __version__
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import IssuePlan, Issuer, Target
 from weighbridge.client.process_group import SampleCounts
+from weighbridge.config.closed_rules import TaskPart
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
@@ -50,6 +51,7 @@ class Setup:
         client: The load client's settings.
         model: Proof of the verified model.
         store: Folder of the request store.
+        must_not_change: Parts of the task that no argument or variable of the server may change.
     """
 
     round_: Round
@@ -57,6 +59,7 @@ class Setup:
     client: ClientSettings
     model: Proof
     store: Path
+    must_not_change: tuple[TaskPart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,7 @@ def session(
             api_key,
             observer.starting,
             forbidden=setup.round_.server_must_not,
+            must_not_change=setup.must_not_change,
         ) as running,
     ):
         observer.enter(Phase.WARMING)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from weighbridge.config.closed_rules import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature, TaskPart
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.records.telemetry_record import Metric
 
@@ -41,16 +41,31 @@ class FeatureSwitch:
         arguments: Arguments that switch it off.
         environment: Environment variables that switch it off.
         options: Names of all options that change the feature, in any direction.
+        variables: Further environment variables that change it.
     """
 
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
     @property
     def remedy(self) -> str:
         """Return what a person who starts the server must write."""
         return " ".join((*(f"{name}={value}" for name, value in self.environment.items()), *self.arguments))
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """What changes a part of the benchmark's task. Both empty: nothing of this server does.
+
+    Attributes:
+        options: Names of options; `NAME=VALUE` is an option of which only that value changes the part.
+        variables: Names of environment variables.
+    """
+
+    options: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,6 +152,12 @@ class ServerAdapter(Protocol):
     """Options that Weighbridge sets itself, each with what the user does instead."""
     switches: Mapping[ServerFeature, FeatureSwitch]
     """How features are switched off. A round that forbids a missing one cannot use this server."""
+    task_options: Mapping[TaskPart, TaskOptions]
+    """What changes the task. A round that fixes a missing part cannot use this server."""
+    quantising_options: tuple[str, ...]
+    """Options that quantise the weights while they are loaded, which a submission declares."""
+    variable_prefixes: tuple[str, ...]
+    """How the names of its environment variables begin."""
     metric_names: Mapping[str, Metric]
     """Names on its /metrics page."""
     log_stages: LogStages

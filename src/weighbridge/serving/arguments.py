@@ -1,23 +1,27 @@
 """Check and read a server's arguments, with the knowledge of its adapter and the demands of the round."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving.adapter import FeatureSwitch, ServerAdapter
 from weighbridge.serving.installed_adapters import adapter_of
+from weighbridge.serving.spelling import option_set_by
 
 _MULTIPLES = {"": 1, "k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}
 
 
-def check_arguments(settings: ServerSettings, forbidden: Iterable[ServerFeature]) -> None:
+def check_arguments(
+    settings: ServerSettings, forbidden: Iterable[ServerFeature], environ: Mapping[str, str] | None = None
+) -> None:
     """Check that the server's arguments leave alone what Weighbridge sets and what the round forbids.
 
     Args:
         settings: The server's settings.
         forbidden: Features that the round forbids; a sweep may compare others on and off.
+        environ: The environment that a started server inherits; None: not known yet.
 
     Raises:
         InputError: an argument or environment variable is not the user's to set, with the remedy.
@@ -30,20 +34,23 @@ def check_arguments(settings: ServerSettings, forbidden: Iterable[ServerFeature]
             continue  # nothing is started; what the server reports is checked when it answers
         switch = switch_of(adapter, feature)
         owned |= dict.fromkeys(switch.options, f"the round demands {feature} off")
-        for variable in switch.environment:
+        for variable in (*switch.environment, *switch.variables):
             if variable in settings.env:
                 raise InputError(
                     f"server.env sets {variable}, and the round demands {feature} off; remove it."
                 )
-    for argument in settings.args:
-        name = argument.partition("=")[0].replace("_", "-")
-        for option, instead in owned.items():
-            # argparse takes any unambiguous beginning of an option for the option itself.
-            if option.startswith(name):
+        for variable in switch.variables:
+            if variable in (environ or {}) and not settings.endpoints:
                 raise InputError(
-                    f"server.args: '{argument}' sets {option}, which is the tool's: {instead}; "
-                    "remove the argument."
+                    f"the environment has {variable}, which a server would inherit, and the round demands "
+                    f"{feature} off; unset {variable}."
                 )
+    for argument in settings.args:
+        if option := option_set_by(argument, owned):
+            raise InputError(
+                f"server.args: '{argument}' sets {option}, which is the tool's: {owned[option]}; "
+                "remove the argument."
+            )
 
 
 def switch_of(adapter: ServerAdapter, feature: ServerFeature) -> FeatureSwitch:

@@ -2,16 +2,17 @@
 
 import contextlib
 import logging
+import os
 import re
 import signal
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from weighbridge.config.closed_rules import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature, TaskPart
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING
@@ -22,6 +23,7 @@ from weighbridge.serving.installed_adapters import adapter_of, all_adapters, fin
 from weighbridge.serving.launch import plan
 from weighbridge.serving.probing import inspect_server, recognise, served_models
 from weighbridge.serving.server_process import ServerProcess, start, stop
+from weighbridge.serving.task_changes import check_task
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,7 @@ def running_server(
     starting: Callable[[str], None] | None = None,
     *,
     forbidden: Sequence[ServerFeature],
+    must_not_change: Collection[TaskPart] = (),
 ) -> Iterator[RunningServer]:
     """Provide servers that answer, for the duration of a with block.
 
@@ -97,13 +100,16 @@ def running_server(
         api_key: Key that clients will send; reaches the server by its environment.
         starting: Called with the stage of a server that is not ready yet.
         forbidden: Features that the round forbids the server.
+        must_not_change: Parts of the task that no argument or variable may change.
 
     Raises:
-        InputError: the arguments touch what Weighbridge sets or the round forbids, or the adapter is unknown.
+        InputError: the arguments or the environment touch what Weighbridge sets or the round forbids, or the
+            adapter is unknown.
         SetupError: a server does not start, dies while starting (with the end of its log), is not ready in
             time, serves another model, or has a forbidden feature on.
     """
-    check_arguments(settings, forbidden)
+    check_arguments(settings, forbidden, os.environ)
+    check_task(settings, must_not_change, os.environ)
     started = time.monotonic()
     if settings.endpoints:
         _await_answers(settings.endpoints, settings, api_key, (), starting)

@@ -7,7 +7,7 @@ reading its metrics is tested against recorded answers; starting one has not bee
 import re
 from collections.abc import Mapping
 
-from weighbridge.config.closed_rules import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature, TaskPart
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving.adapter import (
     FeatureSwitch,
@@ -15,6 +15,7 @@ from weighbridge.serving.adapter import (
     LogStages,
     ServerFacts,
     ServerStart,
+    TaskOptions,
     json_answer,
     version_in,
 )
@@ -49,11 +50,82 @@ owned_options: Mapping[str, str] = {
 }
 switches: Mapping[ServerFeature, FeatureSwitch] = {
     ServerFeature.PREFIX_CACHING: FeatureSwitch(
-        arguments=("--disable-radix-cache",), options=("--disable-radix-cache",)
+        arguments=("--disable-radix-cache",),
+        options=("--disable-radix-cache", "--enable-hierarchical-cache", "--enable-lmcache"),
     ),
     # srt/environ.py: the cache of image embeddings, 100 MB by default, has no argument.
-    ServerFeature.MEDIA_CACHE: FeatureSwitch(environment={"SGLANG_VLM_CACHE_SIZE_MB": "0"}),
+    ServerFeature.MEDIA_CACHE: FeatureSwitch(
+        environment={"SGLANG_VLM_CACHE_SIZE_MB": "0"}, options=("--enable-prefix-mm-cache",)
+    ),
 }
+# srt/server_args.py and srt/environ.py, read by hand: SGLang is in no environment of this project, so no test
+# says what a later release adds.
+task_options: Mapping[TaskPart, TaskOptions] = {
+    TaskPart.SAMPLING: TaskOptions(options=("--sampling-defaults", "--preferred-sampling-params")),
+    TaskPart.DECODING: TaskOptions(
+        options=(
+            "--speculative-algorithm",
+            "--speculative-algo",
+            "--speculative-draft-model-path",
+            "--speculative-draft-model",
+            "--enable-custom-logit-processor",
+            "--grammar-backend",
+            "--constrained-json-whitespace-pattern",
+            "--constrained-json-disable-any-whitespace",
+            "--reasoning-parser",
+            "--tool-call-parser",
+            "--tool-server",
+        ),
+        variables=("SGLANG_SIMULATE_ACC_LEN",),
+    ),
+    TaskPart.MEDIA: TaskOptions(
+        options=("--mm-process-config", "--disable-fast-image-processor", "--image-processor-backend"),
+        variables=(
+            "SGLANG_IMAGE_MAX_PIXELS",
+            "SGLANG_RESIZE_RESAMPLE",
+            "SGLANG_EXTERNAL_MM_PROCESSOR_PACKAGE",
+        ),
+    ),
+    TaskPart.PROMPT: TaskOptions(
+        options=(
+            "--chat-template",
+            "--hf-chat-template-name",
+            "--completion-template",
+            "--default-chat-template-kwargs",
+            "--tokenizer-path",
+            "--tokenizer-mode",
+            "--skip-tokenizer-init",
+        )
+    ),
+    TaskPart.MODEL: TaskOptions(
+        options=(
+            "--json-model-override-args",
+            "--revision",
+            "--model-config-parser",
+            "--is-embedding",
+            "--load-format=dummy",
+            "--load-format=remote",
+            "--load-format=remote_instance",
+            "--decrypted-config-file",
+            "--custom-weight-loader",
+            "--modelopt-checkpoint-restore-path",
+            "--enable-double-sparsity",
+            "--forward-hooks",
+            "--enable-lora",
+            "--lora-paths",
+            "--language-only",
+            "--encoder-only",
+        ),
+        variables=("SGLANG_EXTERNAL_MODEL_PACKAGE", "SGLANG_EXTERNAL_MM_MODEL_ARCH"),
+    ),
+}
+quantising_options: tuple[str, ...] = (
+    "--quantization",
+    "--torchao-config",
+    "--modelopt-quant",
+    "--quantize-and-serve",
+)
+variable_prefixes: tuple[str, ...] = ("SGLANG_", "SGL_")
 _RENDEZVOUS_PORT = 50000  # of the processes of a server over several nodes
 
 # srt/metrics/collector.py. There is no counter of prefix-cache queries: it counts the tokens found there.

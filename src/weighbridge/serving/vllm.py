@@ -6,7 +6,7 @@ Names and wordings are those of vLLM 0.12, on GPUs and on CPUs.
 import re
 from collections.abc import Mapping
 
-from weighbridge.config.closed_rules import ServerFeature
+from weighbridge.config.closed_rules import ServerFeature, TaskPart
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving.adapter import (
     FeatureSwitch,
@@ -14,6 +14,7 @@ from weighbridge.serving.adapter import (
     LogStages,
     ServerFacts,
     ServerStart,
+    TaskOptions,
     json_answer,
     version_in,
 )
@@ -33,11 +34,14 @@ owned_options: Mapping[str, str] = {
     "--model": "set artifacts.model",
     "--served-model-name": "set server.model_name",
     "--api-key": "set client.api_key_env to the name of an environment variable",
+    "--hf-token": "the model is a verified folder, and everyone on the machine can read a command line",
     "--config": "write the options themselves into server.args",
     "--tensor-parallel-size": "set server.tensor_parallel_size",
     "-tp": "set server.tensor_parallel_size",
     "--nnodes": _SPANNING,
+    "-n": _SPANNING,
     "--node-rank": _SPANNING,
+    "-r": _SPANNING,
     "--master-addr": _SPANNING,
     "--master-port": _SPANNING,
     "--headless": _SPANNING,
@@ -45,12 +49,92 @@ owned_options: Mapping[str, str] = {
 switches: Mapping[ServerFeature, FeatureSwitch] = {
     ServerFeature.PREFIX_CACHING: FeatureSwitch(
         arguments=("--no-enable-prefix-caching",),
-        options=("--enable-prefix-caching", "--no-enable-prefix-caching"),
+        # A connector hands over what earlier requests left in another store, whatever the first option says:
+        # get_computed_blocks and get_num_new_matched_tokens in v1/core/sched/scheduler.py.
+        options=(
+            "--enable-prefix-caching",
+            "--no-enable-prefix-caching",
+            "--kv-transfer-config",
+            "--kv-offloading-size",
+            "--kv-offloading-backend",
+        ),
     ),
     ServerFeature.MEDIA_CACHE: FeatureSwitch(
-        arguments=("--mm-processor-cache-gb=0",), options=("--mm-processor-cache-gb",)
+        arguments=("--mm-processor-cache-gb=0",),
+        options=("--mm-processor-cache-gb", "--ec-transfer-config"),
+        # It wins over the option: create_model_config in engine/arg_utils.py.
+        variables=("VLLM_MM_INPUT_CACHE_GIB",),
     ),
 }
+# tests/unit/vllm_options.yaml lists all other options and variables, which change speed and not the task.
+task_options: Mapping[TaskPart, TaskOptions] = {
+    TaskPart.SAMPLING: TaskOptions(options=("--generation-config", "--override-generation-config")),
+    TaskPart.DECODING: TaskOptions(
+        options=(
+            "--speculative-config",
+            "-sc",  # its short form after 0.12
+            "--logits-processors",
+            "--logits-processor-pattern",
+            "--structured-outputs-config",
+            # These cut an answer into parts, or load code that does.
+            "--reasoning-parser",
+            "--reasoning-parser-plugin",
+            "--enable-auto-tool-choice",
+            "--tool-call-parser",
+            "--tool-parser-plugin",
+            "--tool-server",
+        ),
+    ),
+    TaskPart.MEDIA: TaskOptions(
+        options=("--mm-processor-kwargs", "--media-io-kwargs", "--video-pruning-rate"),
+        variables=("VLLM_MEDIA_CONNECTOR",),
+    ),
+    TaskPart.PROMPT: TaskOptions(
+        options=(
+            "--chat-template",
+            "--chat-template-content-format",
+            "--default-chat-template-kwargs",  # after 0.12
+            "--trust-request-chat-template",
+            "--interleave-mm-strings",
+            "--tokenizer",
+            "--tokenizer-mode",
+            "--tokenizer-revision",
+            "--skip-tokenizer-init",
+            "--io-processor-plugin",
+            "--middleware",  # code that may rewrite requests and answers
+        ),
+    ),
+    TaskPart.MODEL: TaskOptions(
+        options=(
+            "--task",
+            "--runner",
+            "--convert",
+            "--pooler-config",
+            "--hf-config-path",
+            "--hf-overrides",
+            "--config-format",
+            "--revision",
+            "--code-revision",
+            "--load-format=dummy",  # random weights; the other values differ in speed
+            "--disable-sliding-window",
+            "--language-model-only",  # after 0.12
+            "--enable-lora",
+            "--lora-modules",
+            "--default-mm-loras",
+        ),
+        variables=(
+            "VLLM_MODEL_REDIRECT_PATH",
+            "VLLM_TEST_FORCE_LOAD_FORMAT",
+            "VLLM_MOE_ROUTING_SIMULATION_STRATEGY",
+            "VLLM_ALLOW_RUNTIME_LORA_UPDATING",
+            "VLLM_LORA_RESOLVER_CACHE_DIR",
+            "VLLM_PLUGINS",  # code that registers models and processors
+            "VLLM_SERVER_DEV_MODE",  # requests may change the engine
+        ),
+    ),
+}
+quantising_options: tuple[str, ...] = ("--quantization", "-q")
+variable_prefixes: tuple[str, ...] = ("VLLM_",)
 
 # vllm/v1/metrics/loggers.py; gpu_cache_usage_perc was the name before 0.11.
 metric_names: Mapping[str, Metric] = {

@@ -1,0 +1,143 @@
+"""Compare the user's settings with what a round's closed division fixes."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from weighbridge.config.closed_rules import ArtifactPin
+from weighbridge.config.request_settings import RequestSettings
+from weighbridge.config.round import Round
+from weighbridge.config.settings import Artifact, Settings, SubmissionSettings
+
+Division = Literal["closed", "open"]
+# Not of the rules: how answers are sent, and a limit that `requests_of_round` checks.
+_FREE = ("stream", "sampling.max_tokens")
+_NOT_TRANSFORMED = ("", "no", "none", "n/a")
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A setting with which a result does not belong into the closed division.
+
+    Attributes:
+        found: The setting and its value.
+        demanded: What the round demands instead.
+        source: Where the rules say it; empty where the round does not tell.
+        remedy: What to do, apart from choosing the open division.
+    """
+
+    found: str
+    demanded: str
+    source: str
+    remedy: str
+
+    def sentence(self, round_name: str, division: Division) -> str:
+        """Return what is told: with the ways out where it is refused."""
+        source = f" ({self.source})" if self.source else ""
+        said = f"{self.found}, but the closed division of round {round_name} demands {self.demanded}{source}"
+        if division == "open":
+            return f"{said}; results are of the open division only."
+        return f"{said}; {self.remedy}, or set submission.division: open, where it is reported."
+
+
+def settings_deviations(settings: Settings, round_: Round) -> tuple[Deviation, ...]:
+    """Return every deviation of artifacts and requests, in the order of config.yaml.
+
+    What the model server is given is compared by `weighbridge.run.closed_division`.
+    """
+    return (
+        *_of_model(settings.artifacts.model, settings.submission, round_),
+        *_of_dataset(settings.artifacts.dataset, round_),
+        *request_deviations(settings.requests, round_),
+    )
+
+
+def request_deviations(requests: RequestSettings, round_: Round) -> tuple[Deviation, ...]:
+    """Return every request setting that is not the round's; streaming is free."""
+    if round_.closed.requests is None:
+        return ()
+    allowed = dict(_flat(round_.closed.requests.model_dump(mode="json")))
+    sources = round_.closed.sources
+    return tuple(
+        Deviation(
+            f"requests.{name} is {json.dumps(value)}",
+            json.dumps(allowed[name]) if allowed[name] is not None else "none",
+            sources.get(name.partition(".")[0], sources.get("requests", "")),
+            "remove the setting",
+        )
+        for name, value in _flat(requests.model_dump(mode="json"))
+        if name not in _FREE and value != allowed[name]
+    )
+
+
+def undeclared(submission: SubmissionSettings) -> tuple[str, ...]:
+    """Return what is missing of the declaration of quantised weights, as settings."""
+    stated = submission.measurements
+    transformed = stated.get("weight_transformations", "").lower() not in _NOT_TRANSFORMED
+    return (
+        *(() if transformed else ("submission.measurements.weight_transformations",)),
+        *(() if stated.get("weight_data_types") else ("submission.measurements.weight_data_types",)),
+        *(() if submission.calibration else ("submission.calibration",)),
+    )
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _of_dataset(dataset: Artifact, round_: Round) -> Iterator[Deviation]:
+    """Compare the dataset. One given by its path is compared when it is there: by its manifest's files."""
+    pin = round_.closed.dataset
+    if pin is None or (dataset.path is not None and dataset.repo is None):
+        return
+    if found := _other_origin("dataset", dataset, pin):
+        yield Deviation(found, _named(pin), round_.closed.sources.get("dataset", ""), "use that")
+
+
+def _of_model(model: Artifact, submission: SubmissionSettings, round_: Round) -> Iterator[Deviation]:
+    """Compare the model. Another origin is allowed for weights that are declared as quantised.
+
+    A folder beside the repository and revision of the round proves nothing, and a merged configuration easily
+    has all three: so it must be stated of the folder whether its weights are transformed.
+    """
+    pin = round_.closed.model
+    if pin is None:
+        return
+    found = _other_origin("model", model, pin)
+    if model.path is not None:
+        stated = submission.measurements.get("weight_transformations", "")
+        if found is None and model.repo is not None and stated.lower() in _NOT_TRANSFORMED[1:]:
+            return  # stated to be a copy of the pin; the gate compares its files
+        found = f"artifacts.model.path is {model.path}"
+    if found is None:
+        return
+    missing = [*undeclared(submission)]
+    if not submission.measurements.get("starting_weights_filename"):
+        missing.append("submission.measurements.starting_weights_filename")
+    if model.synthetic is None and not missing:
+        return
+    declare = f"for quantised weights of that model, declare {' and '.join(missing)}"
+    if model.path is not None:
+        declare += "; for an unchanged copy, set its repo and revision too, and weight_transformations: 'No'"
+    remedy = "use that" if model.synthetic is not None else f"use that; {declare}"
+    yield Deviation(found, _named(pin), round_.closed.sources.get("model", ""), remedy)
+
+
+def _other_origin(kind: str, artifact: Artifact, pin: ArtifactPin) -> str | None:
+    """Return the setting that names another origin than the pin; None where none does."""
+    if artifact.synthetic is not None:
+        return f"artifacts.{kind}.synthetic is {artifact.synthetic}"
+    if artifact.repo is not None and artifact.repo != pin.repo:
+        return f"artifacts.{kind}.repo is {artifact.repo}"
+    if artifact.revision is not None and artifact.revision != pin.revision:
+        return f"artifacts.{kind}.revision is {artifact.revision}"
+    return None
+
+
+def _named(pin: ArtifactPin) -> str:
+    return f"{pin.repo} at revision {pin.revision}"

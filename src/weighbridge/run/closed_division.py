@@ -1,0 +1,77 @@
+"""Refuse, before anything starts, what a round's closed division forbids; in the open division, report it."""
+
+from collections.abc import Collection, Mapping
+
+from weighbridge.config.closed_rules import TaskPart
+from weighbridge.config.closed_settings import Deviation, Division, settings_deviations, undeclared
+from weighbridge.config.round import Round
+from weighbridge.config.server_settings import ServerSettings
+from weighbridge.config.settings import Settings
+from weighbridge.core.errors import InputError
+from weighbridge.serving.task_changes import quantising_argument, task_changes
+
+
+def check_division(settings: Settings, round_: Round, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Check all settings against the division that they name.
+
+    Args:
+        settings: All settings.
+        round_: The round.
+        environ: The environment that a started server inherits.
+
+    Returns:
+        In the open division, one sentence for each deviation from the closed one.
+
+    Raises:
+        InputError: the division is closed, and a setting or variable deviates: the first, with the remedy.
+        SetupError: the server's adapter does not know what changes the task.
+    """
+    found = [*settings_deviations(settings, round_), *server_deviations(settings.server, round_, environ)]
+    argument = quantising_argument(settings.server)
+    if round_.closed.model and argument and (missing := undeclared(settings.submission)):
+        found.append(
+            Deviation(
+                f"server.args: '{argument}' quantises the weights while they are loaded",
+                "that this is declared",
+                round_.closed.sources.get("model", ""),
+                f"declare {' and '.join(missing)}",
+            )
+        )
+    return told(found, round_, settings.submission.division)
+
+
+def server_deviations(
+    server: ServerSettings, round_: Round, environ: Mapping[str, str]
+) -> tuple[Deviation, ...]:
+    """Return each argument and variable with which the server would do another task.
+
+    Raises:
+        InputError, SetupError: as `task_changes`.
+    """
+    source = round_.closed.sources.get("server_must_not_change", "")
+    return tuple(
+        Deviation(
+            change.place,
+            f"that nothing changes the {change.part} of the task",
+            source,
+            change.remedy,
+        )
+        for change in task_changes(server, round_.closed.server_must_not_change, environ)
+    )
+
+
+def told(deviations: Collection[Deviation], round_: Round, division: Division) -> tuple[str, ...]:
+    """Return the sentences of deviations in the open division.
+
+    Raises:
+        InputError: the division is closed and there is one: the first.
+    """
+    sentences = tuple(each.sentence(round_.name, division) for each in deviations)
+    if sentences and division == "closed":
+        raise InputError(sentences[0])
+    return sentences
+
+
+def fixed_parts(round_: Round, division: Division) -> tuple[TaskPart, ...]:
+    """Return the parts of the task that a server must not change in a division."""
+    return round_.closed.server_must_not_change if division == "closed" else ()

@@ -1,0 +1,114 @@
+"""What of a server's arguments and environment changes the benchmark's task, where the rules fix it."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from weighbridge.config.closed_rules import TaskPart
+from weighbridge.config.server_settings import ServerSettings
+from weighbridge.core.errors import InputError, SetupError
+from weighbridge.serving.adapter import ServerAdapter, TaskOptions
+from weighbridge.serving.installed_adapters import adapter_of
+from weighbridge.serving.spelling import option_set_by
+
+# A key must never reach a record, whatever a server calls it.
+_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)(_ID)?$")
+
+
+@dataclass(frozen=True)
+class TaskChange:
+    """An argument or environment variable that changes a fixed part of the task.
+
+    Attributes:
+        place: Where it stands, such as `server.args: '--chat-template=x.jinja' sets --chat-template`.
+        part: What it changes.
+        remedy: What removes it.
+    """
+
+    place: str
+    part: TaskPart
+    remedy: str
+
+
+def task_changes(
+    settings: ServerSettings, parts: Collection[TaskPart], environ: Mapping[str, str]
+) -> tuple[TaskChange, ...]:
+    """Return what changes a part of the task that the rules fix.
+
+    Args:
+        settings: The server's settings.
+        parts: Parts that nothing may change.
+        environ: The environment that a started server inherits; servers that the user runs inherit nothing.
+
+    Raises:
+        InputError: there is no adapter of the settings' name.
+        SetupError: the adapter does not know what changes a part, so that nothing could be refused.
+    """
+    adapter = adapter_of(settings)
+    inherited = {} if settings.endpoints else environ
+    return tuple(
+        change
+        for part in TaskPart
+        if part in parts
+        for change in _changes(settings, part, _options(adapter, part), inherited)
+    )
+
+
+def check_task(settings: ServerSettings, parts: Collection[TaskPart], environ: Mapping[str, str]) -> None:
+    """Check that nothing changes a part of the task that the rules fix, before a server is started.
+
+    Raises:
+        InputError: an argument or variable changes one; the message names it and the remedy.
+        SetupError: as `task_changes`.
+    """
+    for change in task_changes(settings, parts, environ):
+        raise InputError(
+            f"{change.place}, which changes the {change.part} of the task, and the closed division forbids "
+            f"that; {change.remedy}, or choose the open division, where it is reported."
+        )
+
+
+def inherited_variables(adapter: ServerAdapter, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the server's variables in an environment that it inherits, by name and without any secret."""
+    return {
+        name: environ[name]
+        for name in sorted(environ)
+        if name.startswith(adapter.variable_prefixes)
+        and name != adapter.api_key_variable
+        and not _SECRET.search(name)
+    }
+
+
+def quantising_argument(settings: ServerSettings) -> str | None:
+    """Return the argument that quantises the weights while they are loaded; None without one.
+
+    Raises:
+        InputError, SetupError: there is no adapter of the settings' name, or it cannot be loaded.
+    """
+    options = adapter_of(settings).quantising_options
+    return next((argument for argument in settings.args if option_set_by(argument, options)), None)
+
+
+def _options(adapter: ServerAdapter, part: TaskPart) -> TaskOptions:
+    if part not in adapter.task_options:
+        raise SetupError(
+            f"the round fixes the {part} of the task, and the adapter for {adapter.title} does not know what "
+            "changes it; choose another server.adapter."
+        )
+    return adapter.task_options[part]
+
+
+def _changes(
+    settings: ServerSettings, part: TaskPart, known: TaskOptions, inherited: Mapping[str, str]
+) -> Iterator[TaskChange]:
+    for argument in settings.args:
+        if option := option_set_by(argument, known.options):
+            place = f"server.args: '{argument}' sets {option.partition('=')[0]}"
+            yield TaskChange(place, part, "remove the argument")
+    for variable in known.variables:
+        if variable in settings.env:
+            place = f"server.env: {variable} is '{settings.env[variable]}'"
+            yield TaskChange(place, part, "remove the variable")
+        elif variable in inherited:
+            place = f"the environment: {variable} is '{inherited[variable]}'"
+            yield TaskChange(place, part, f"unset {variable}")

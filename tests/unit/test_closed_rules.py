@@ -1,0 +1,214 @@
+"""What the closed division forbids is refused before anything starts; in the open one it is reported."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.closed_settings import request_deviations
+from weighbridge.config.request_settings import RequestSettings
+from weighbridge.config.settings import Settings
+from weighbridge.core.errors import InputError
+from weighbridge.run.closed_division import check_division, fixed_parts
+
+V60 = load_round("v6.0")
+DECLARED = {
+    "weight_transformations": "fp8",
+    "weight_data_types": "fp8",
+    "starting_weights_filename": "fp8 of it",
+}
+
+
+def merged(base: Any, changes: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    return {key: merged(base.get(key), changes.get(key, base.get(key))) for key in (base | changes)}
+
+
+def settings_with(root: Path, changes: dict[str, Any], division: str = "closed") -> Settings:
+    """Return config.yaml as it is shipped, with changes laid over it."""
+    data = merged(yaml.safe_load((root / "config.yaml").read_text()), changes)
+    data["submission"]["division"] = division
+    return Settings.parse(data, "configuration")
+
+
+def args(*more: str) -> dict[str, Any]:
+    return {"server": {"args": list(more)}}
+
+
+def env(name: str) -> dict[str, Any]:
+    return {"server": {"env": {name: "1"}}}
+
+
+OTHER = "0" * 40
+REFUSED = [
+    ({"requests": {"sampling": {"temperature": 0}}}, "requests.sampling.temperature is 0.0, but"),
+    ({"requests": {"sampling": {"top_p": 0.1}}}, "requests.sampling.top_p is 0.1, but"),
+    (
+        {"requests": {"sampling": {"frequency_penalty": 1.0}}},
+        "requests.sampling.frequency_penalty is 1.0, but",
+    ),
+    ({"requests": {"sampling": {"presence_penalty": 1}}}, "requests.sampling.presence_penalty is 1.0, but"),
+    ({"requests": {"picture": "original"}}, 'requests.picture is "original", but'),
+    ({"requests": {"guided_decoding": True}}, "requests.guided_decoding is true, but"),
+    ({"artifacts": {"model": {"revision": OTHER}}}, f"artifacts.model.revision is {OTHER}, but"),
+    ({"artifacts": {"model": {"repo": "a/b"}}}, "artifacts.model.repo is a/b, but"),
+    ({"artifacts": {"dataset": {"revision": OTHER}}}, f"artifacts.dataset.revision is {OTHER}, but"),
+    ({"artifacts": {"dataset": {"repo": "a/b"}}}, "artifacts.dataset.repo is a/b, but"),
+    (
+        {"artifacts": {"dataset": {"repo": None, "revision": None, "synthetic": 9}}},
+        "artifacts.dataset.synthetic is 9, but",
+    ),
+    (
+        {"artifacts": {"model": {"repo": None, "revision": None, "synthetic": 1}}},
+        "artifacts.model.synthetic is 1, but",
+    ),
+    ({"artifacts": {"model": {"path": "fp8", "manifest": "l.json"}}}, "artifacts.model.path is fp8, but"),
+    (args('--mm-processor-kwargs={"max_pixels":1000}'), "sets --mm-processor-kwargs, but"),
+    (args("--mm-processor-kwargs.max_pixels=1000"), "sets --mm-processor-kwargs, but"),
+    (args("--mm_processor_kwargs.max_pixels=1000"), "sets --mm-processor-kwargs, but"),
+    (args('--mm-processor-k={"max_pixels":1000}'), "sets --mm-processor-kwargs, but"),
+    (args("--media-io-kwargs.image.size=9"), "sets --media-io-kwargs, but"),
+    (args("--generation-config=vllm"), "sets --generation-config, but"),
+    (args("--generation_config=vllm"), "sets --generation-config, but"),
+    (args("--gener=vllm"), "sets --generation-config, but"),
+    (args('--override-generation-config={"top_k":1}'), "sets --override-generation-config, but"),
+    (args("--override-generation-config.top_k=1"), "sets --override-generation-config, but"),
+    (args("--hf-overrides.text_config.num_hidden_layers=9"), "sets --hf-overrides, but"),
+    (args('--hf_overrides={"x":1}'), "sets --hf-overrides, but"),
+    (args("--chat-template=short.jinja"), "sets --chat-template, but"),
+    (args('--speculative-config={"method":"ngram"}'), "sets --speculative-config, but"),
+    (args("--load-format=dummy"), "sets --load-format, but"),
+    (args("--quantization=fp8"), "'--quantization=fp8' quantises the weights while they are loaded, but"),
+    (env("VLLM_MODEL_REDIRECT_PATH"), "server.env: VLLM_MODEL_REDIRECT_PATH is '1', but"),
+]
+
+
+@pytest.mark.parametrize(("changes", "found"), REFUSED)
+def test_the_closed_division_refuses_what_the_rules_fix(root: Path, changes: Any, found: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_division(settings_with(root, changes), V60, {})
+    sentence = str(caught.value)
+    assert found in sentence
+    assert "but the closed division of round v6.0 demands " in sentence
+    assert sentence.endswith(", or set submission.division: open, where it is reported.")
+    assert "README" in sentence or "task.py" in sentence, "the source"
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(("changes", "found"), REFUSED)
+def test_the_open_division_allows_and_reports_it(root: Path, changes: Any, found: str) -> None:
+    (sentence,) = check_division(settings_with(root, changes, "open"), V60, {})
+    assert found in sentence
+    assert sentence.endswith("; results are of the open division only.")
+
+
+def test_variables_of_the_environment_are_refused_too(root: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"the environment: VLLM_PLUGINS is 'mine', but .*; unset VLLM_PLUGINS"
+    ):
+        check_division(settings_with(root, {}), V60, {"VLLM_PLUGINS": "mine", "HOME": "/root"})
+
+
+def test_every_deviation_is_told_in_the_open_division(root: Path) -> None:
+    changes = {"requests": {"picture": "original", "sampling": {"top_p": 0.1}}} | args("--revision=x")
+    assert len(check_division(settings_with(root, changes, "open"), V60, {})) == 3
+
+
+@pytest.mark.parametrize("name", ["v6.0", "v6.1"])
+def test_the_shipped_settings_are_of_the_closed_division(root: Path, name: str) -> None:
+    assert check_division(settings_with(root, {}), load_round(name), {"VLLM_LOGGING_LEVEL": "DEBUG"}) == ()
+
+
+def test_arguments_of_published_systems_pass(root: Path) -> None:
+    # From the results of v6.0; without one that sets max_new_tokens to 150, which this release refuses.
+    published = args(
+        "--pipeline-parallel-size=1",
+        "--data-parallel-size=1",
+        "--enable-expert-parallel",
+        "--async-scheduling",
+        "--mm-encoder-attn-backend=FLASHINFER",
+        "--max-model-len=32768",
+        "--max-num-seqs=1024",
+        "--max-num-batched-tokens=8192",
+        '--compilation-config={"max_cudagraph_capture_size":8192}',
+        "--limit-mm-per-prompt.video=0",
+        '--kv-events-config={"publisher":"null"}',
+        "--distributed-executor-backend=mp",
+        "--scheduling-policy=sjf",
+        "--all2all-backend=flashinfer_all2allv",
+        "--kv-cache-dtype=fp8",
+        "--model-impl=vllm",
+        "-O3",
+    )
+    variables = dict.fromkeys(
+        ("VLLM_LOGGING_LEVEL", "VLLM_USE_FLASHINFER_MOE_FP4", "VLLM_USE_FLASHINFER_SAMPLER"), "1"
+    )
+    published["server"]["env"] = variables
+    assert check_division(settings_with(root, published), V60, variables) == ()
+
+
+def test_streaming_and_the_limit_of_answers_are_not_of_the_closed_rules() -> None:
+    free = RequestSettings.parse({"stream": True, "sampling": {"max_tokens": 20}}, "test")
+    assert request_deviations(free, load_round("demo")) == ()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"repo": None, "revision": None, "path": "fp8", "manifest": "fp8.json"},
+        {"path": "fp8", "manifest": "fp8.json"},
+        {"repo": "org/Qwen3-VL-FP8", "revision": OTHER},
+    ],
+)
+def test_quantised_weights_are_allowed_once_declared(root: Path, model: dict[str, Any]) -> None:
+    changes: dict[str, Any] = {"artifacts": {"model": model}, **args("--quantization=compressed-tensors")}
+    changes["submission"] = {"measurements": DECLARED, "calibration": "calibration.md"}
+    assert check_division(settings_with(root, changes), V60, {}) == ()
+    for missing in DECLARED:
+        changes["submission"]["measurements"] = {k: v for k, v in DECLARED.items() if k != missing}
+        with pytest.raises(InputError, match=rf"declare submission\.measurements\.{missing}[;,]"):
+            check_division(settings_with(root, changes), V60, {})
+    changes["submission"] = {"measurements": DECLARED}
+    with pytest.raises(InputError, match=r"declare submission\.calibration[;,]"):
+        check_division(settings_with(root, changes), V60, {})
+
+
+def test_weights_that_are_quantised_while_loading_are_allowed_once_declared(root: Path) -> None:
+    stated = {"weight_transformations": "dynamic fp8", "weight_data_types": "fp8"}
+    changes = {"submission": {"measurements": stated, "calibration": "none.md"}} | args("-qfp8")
+    assert check_division(settings_with(root, changes), V60, {}) == ()
+
+
+def test_a_local_copy_of_the_model_is_stated_to_be_unchanged(root: Path) -> None:
+    changes: dict[str, Any] = {
+        "artifacts": {"model": {"path": "copy", "manifest": "copy.json"}},
+        "submission": {"measurements": {"weight_transformations": "No"}},
+    }
+    assert check_division(settings_with(root, changes), V60, {}) == ()
+    changes["artifacts"]["model"] |= {"repo": None, "revision": None}
+    with pytest.raises(InputError, match="for an unchanged copy, set its repo and revision too"):
+        check_division(settings_with(root, changes), V60, {})
+
+
+def test_a_dataset_by_path_is_left_to_the_proof_of_its_files(root: Path) -> None:
+    dataset = {"repo": None, "revision": None, "path": "data", "manifest": "data.json"}
+    assert check_division(settings_with(root, {"artifacts": {"dataset": dataset}}), V60, {}) == ()
+
+
+@pytest.mark.parametrize("overlay", ["demo/config.yaml", "rehearsal/config.yaml"])
+def test_demonstrations_pin_no_inputs_and_keep_the_task(root: Path, overlay: str) -> None:
+    changes = yaml.safe_load((root / overlay).read_text())
+    settings = settings_with(root, changes)
+    round_ = load_round(settings.round)
+    assert check_division(settings, round_, {}) == ()
+    changed = settings_with(root, merged(changes, {"requests": {"sampling": {"temperature": 0}}}))
+    with pytest.raises(InputError, match=r"requests\.sampling\.temperature is 0\.0"):
+        check_division(changed, round_, {})
+
+
+def test_servers_of_the_open_division_may_do_another_task() -> None:
+    assert fixed_parts(V60, "open") == ()
+    assert fixed_parts(V60, "closed") == V60.closed.server_must_not_change != ()

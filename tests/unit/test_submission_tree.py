@@ -334,6 +334,30 @@ def test_without_a_checkout_the_installed_package_and_its_versions_are_copied(tm
     check_tree(tmp_path)
 
 
+def test_without_a_checkout_no_text_names_a_file_that_is_not_there(tmp_path: Path) -> None:
+    write_results(tmp_path / "results", ROUND)
+    assemble(
+        results=tmp_path / "results",
+        destination=tmp_path / "tree",
+        originals=tmp_path / "originals",
+        round_=ROUND,
+        settings=SubmissionSettings(submitter="Me", system="box"),
+        source=None,
+    )
+    source = tmp_path / "tree" / "closed" / "Me" / "src" / "qwen3-vl-235b-a22b"
+    readmes = [source / "README.md", *(tmp_path / "tree").rglob("results/**/README.md")]
+    assert len(readmes) == 3
+    for path in readmes:
+        text = path.read_text()
+        assert "pip install -r requirements.txt" in text
+        assert "make setup" not in text
+        assert "snakemake" not in text
+        assert "requirements/" not in text
+    assert (source / "requirements.txt").is_file()
+    assert not re.search(r"^weighbridge==", (source / "requirements.txt").read_text(), re.MULTILINE)
+    assert (source / "src" / "weighbridge" / "__main__.py").is_file()
+
+
 def test_the_code_of_a_benchmark_from_elsewhere_is_copied_too(tmp_path: Path) -> None:
     for name in ("rounds/r.yaml", "task.py", "__pycache__/task.pyc", "demo/model/weights.bin"):
         (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -166,6 +166,10 @@ def test_the_strictest_reading_gates_and_all_are_reported(
     assert _failed(verdict) == (set() if passed["exact"] else {"f1"})
 
 
+def test_a_score_above_the_highest_possible_one_fails(runs: Callable[..., Verdict]) -> None:
+    assert _failed(runs("server", value=79.0)) == {"f1 in its range"}
+
+
 def test_a_short_offline_run_names_a_sufficient_target(runs: Callable[..., Verdict]) -> None:
     verdict = runs(
         "offline", detail={"result_max_latency_ns": 9_999_999_999, "result_samples_per_second": 120}
@@ -178,6 +182,9 @@ def test_a_short_offline_run_names_a_sufficient_target(runs: Callable[..., Verdi
     ("defect", "name"),
     [
         ({"effective_samples_per_query": SAMPLES - 1}, "samples per query"),
+        ({"effective_min_query_count": 0}, "minimum query count set"),
+        ({"effective_min_query_count": ...}, "minimum query count set"),
+        ({"result_samples_per_second": 0}, "result logged"),
         ({"generated_samples_per_query": SAMPLES - 1}, "issued"),
         ({"result_samples_per_second": ..., "result_max_latency_ns": ...}, "duration"),
     ],

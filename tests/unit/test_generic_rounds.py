@@ -296,6 +296,7 @@ def test_other_evidence_than_loadgens_needs_no_loadgen_and_is_not_run_by_it(
         ({"loadgen": None}, "'loadgen' and scenarios.offline.loadgen_scenario must be given"),
         ({"loadgen__token_latencies": False}, "which needs loadgen.token_latencies: true"),
         ({"scenarios__offline__name": "other"}, "has the name 'other'; remove 'name'"),
+        ({"scenarios__server__folder": "offline"}, "has the folder 'Offline' of another scenario"),
         ({"scenarios__offline__runs": {"speed": {"mode": "performance"}}}, "'performance' and 'accuracy'"),
         ({"server_must_not": ["thinking"]}, "thinking"),
         ({"evidence": "hearsay"}, "hearsay"),

@@ -99,7 +99,10 @@ def test_a_demonstration_fills_its_gaps_visibly(tmp_path: Path) -> None:
     [
         ({"number_of_nodes": "two"}, "'number_of_nodes' is 'two'; write a whole number"),
         ({"accelerators_per_node": 1.5}, "'accelerators_per_node' is '1.5'"),
-        ({"status": "Available"}, "'status' is 'Available'; write one of available | preview | rdi"),
+        ({"number_of_nodes": 0}, "'number_of_nodes' is '0'; write a whole number above 0"),
+        ({"host_processors_per_node": "many"}, "'host_processors_per_node' is 'many', which is no count"),
+        ({"sw_notes": 5}, "'sw_notes' is 5; write a text"),
+        ({"status": "shipping"}, "'status' is 'shipping'; write one of available | preview | rdi"),
         ({"system_type": "Datacenter"}, "'system_type' is 'Datacenter'"),
         ({"is_network": "false"}, "'is_network' is present; remove it"),
         ({"submitter": "You"}, "'submitter' belongs into the configuration"),

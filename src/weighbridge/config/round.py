@@ -46,6 +46,9 @@ class MetricRules(Model):
     """Bounds of one metric, and other published readings of the same rule."""
 
     floor: float | None = Field(default=None, description="Lowest score that passes: the strictest reading.")
+    largest: float | None = Field(
+        default=None, description="Highest possible score, such as 1 of a share; above it, it is an error."
+    )
     ceiling: float | None = Field(default=None, description="Highest score that passes.")
     readings: dict[str, float] = Field(default={}, description="Published readings of the floor, by name.")
     reference_mean: float | None = Field(
@@ -153,6 +156,16 @@ class Round(Model):
             if self.evidence == "loadgen" and (self.loadgen is None or rules.loadgen_scenario is None):
                 raise ValueError(
                     f"evidence is LoadGen's, so 'loadgen' and scenarios.{name}.loadgen_scenario must be given"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_folder_for_each_scenario(self) -> Self:
+        names = [rules.folder.lower() for rules in self.scenarios.values()]
+        for name, rules in self.scenarios.items():
+            if names.count(rules.folder.lower()) > 1:
+                raise ValueError(
+                    f"scenario '{name}' has the folder '{rules.folder}' of another scenario; give it its own"
                 )
         return self
 

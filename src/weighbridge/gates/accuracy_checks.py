@@ -47,6 +47,8 @@ def _check_bounds(
         ]
         gate.unknown(name, ", ".join(bounds) or "known", rescore)
         return
+    if rules.largest is not None:
+        gate.at_most(f"{name} in its range", value, rules.largest, "", rescore)
     if rules.floor is not None:
         gate.at_least(name, value, rules.floor, "", remedy)
     if rules.ceiling is not None:

@@ -1,6 +1,7 @@
 """The system description: detected values, overlaid by the submitter's statements, checked for gaps."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,14 @@ Source = Literal["settings", "detected", "run", "default", "stated", "placeholde
 _FIELDS_FILE = Path(__file__).parent / "system_fields.yaml"
 _STATUS = ("available", "preview", "rdi")
 _WHOLE_NUMBERS = ("number_of_nodes", "accelerators_per_node")
+# Counts that the official checkers only print.
+_COUNTS = ("host_processors_per_node", "host_processor_core_count")
+# What the official checkers join to other texts, and crash on if it is none.
+_TEXTS = (
+    *("division", "submitter", "status", "system_type", "system_name", "framework", "operating_system"),
+    *("host_processor_model_name", "accelerator_model_name", "hw_notes", "sw_notes"),
+)
+_WHOLE = re.compile(r"[0-9]+", re.ASCII)
 _FROM_SETTINGS = ("division", "submitter")
 # Values that hold unless the submitter states others.
 _DEFAULTS: dict[str, Value] = {"system_type_detail": "N/A"}
@@ -62,7 +71,7 @@ def describe_system(*, settings: SubmissionSettings, round_: Round, record: RunR
     stated = _stated(settings.system_description)
     layers: list[tuple[Source, Mapping[str, Value]]] = [
         ("default", {"system_type": round_.system_types[0], **_DEFAULTS}),
-        ("detected", record.system),
+        ("detected", _without_dashes(record.system)),
         ("run", _from_run(record)),
         ("stated", stated),
         ("settings", _from_settings(settings, stated)),
@@ -99,6 +108,15 @@ def _stated(path: Path | None) -> dict[str, Value]:
                 f"{path}: '{name}' belongs into the configuration, as submission.{name}; remove it here."
             )
     return {str(name): value for name, value in data.items() if value is not None}
+
+
+def _without_dashes(detected: Mapping[str, str]) -> dict[str, Value]:
+    """Return detected values without counts that the machine does not tell; lscpu prints a dash for them."""
+    return {name: value for name, value in detected.items() if name not in _COUNTS or _is_count(value)}
+
+
+def _is_count(value: object) -> bool:
+    return _WHOLE.fullmatch(str(value)) is not None and str(value).strip("0") != ""
 
 
 def _from_settings(settings: SubmissionSettings, stated: Mapping[str, Value]) -> dict[str, Value]:
@@ -142,7 +160,7 @@ def _check(values: Mapping[str, Value], settings: SubmissionSettings, round_: Ro
     if missing:
         examples = "; ".join(f"{name}: {example}" for name, example in missing.items())
         raise InputError(f"{where}: {len(missing)} fields are not known; state them, such as {examples}.")
-    for said, remedy in description_faults(values, round_):
+    for said, remedy in (*description_faults(values, round_), *description_doubts(values)):
         raise InputError(f"{where}: {said}; {remedy[0].lower()}{remedy[1:]}")
 
 
@@ -162,14 +180,38 @@ def description_faults(values: Mapping[str, Value], round_: Round) -> Iterator[t
             yield f"'{name}' is missing", f"State it, such as {field.example or 'an empty text'}."
         elif not field.empty and not values[name]:
             yield f"'{name}' is empty", f"State it, such as {field.example}."
-    for name in _WHOLE_NUMBERS:
-        if values.get(name) and not str(values[name]).isdigit():
-            yield f"'{name}' is '{values[name]}'", "Write a whole number."
-    for name, allowed in (("status", _STATUS), ("system_type", round_.system_types)):
-        if values.get(name) and values[name] not in allowed:
+    yield from _faults_of_kind(values)
+    for name, allowed, said in (
+        ("status", _STATUS, str(values.get("status")).lower()),
+        ("system_type", round_.system_types, values.get("system_type")),
+    ):
+        if values.get(name) and said not in allowed:
             yield f"'{name}' is '{values[name]}'", f"Write one of {' | '.join(allowed)}."
-    if "is_network" in values:
+    if values.get("is_network") not in (None, ""):
         yield "'is_network' is present", "Remove it; the closed and open divisions must not have it."
+
+
+def _faults_of_kind(values: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+    """Yield each value that is stated, but of another kind than the official checkers can use."""
+    for name in _WHOLE_NUMBERS:
+        if values.get(name) and not _WHOLE.fullmatch(str(values[name])):
+            yield f"'{name}' is '{values[name]}'", "Write a whole number."
+    nodes = values.get("number_of_nodes")
+    if nodes and _WHOLE.fullmatch(str(nodes)) and not _is_count(nodes):
+        yield f"'number_of_nodes' is '{nodes}'", "Write a whole number above 0."
+    for name in _TEXTS:
+        if values.get(name) and not isinstance(values[name], str):
+            yield f"'{name}' is {json.dumps(values[name])}", "Write a text."
+
+
+def description_doubts(values: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+    """Yield each value that the official checkers accept and a reader cannot use, with its remedy."""
+    for name in _COUNTS:
+        if values.get(name) and values[name] != PLACEHOLDER and not _is_count(values[name]):
+            yield f"'{name}' is '{values[name]}', which is no count", "Write a whole number above 0."
+    for name, value in values.items():
+        if value is not None and not isinstance(value, Value):
+            yield f"'{name}' is neither a text nor a number", "Write a text."
 
 
 def starting_description() -> str:

@@ -106,8 +106,10 @@ def tree_faults(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _fault(path: Path) -> str | None:
-    if path.name.startswith(".") or " " in path.name or path.name == "__pycache__":
+    if path.name.startswith(".") or " " in path.name or path.name.endswith("__pycache__"):
         return "its name starts with a dot, contains a space, or is __pycache__"
+    if not path.name.isprintable():
+        return "its name contains a line break or another character that cannot be printed"
     if path.is_symlink():
         return "it is a symbolic link"
     if path.is_dir():

@@ -1,48 +1,41 @@
-"""Rules on a tree's layout: folders and files that it must have, may have, and their names."""
+"""Rules on a tree's layout: divisions, submitters, systems, benchmarks and scenarios, and their names."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from weighbridge.config.round import Round
-from weighbridge.records.check_record import Complaint
+from weighbridge.records.check_record import Complaint, Level
 from weighbridge.records.notice import DEMONSTRATION_FILE
-from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY
+from weighbridge.submission.checker.endpoints_rules import endpoints_complaints, is_of_endpoints
+from weighbridge.submission.checker.file_rules import file_complaints
 from weighbridge.submission.checker.tree_paths import (
     DIVISIONS,
     ScenarioPath,
+    benchmark_folders,
+    canonical_folder,
     complaint_at,
     folders,
+    rules_of,
     scenario_paths,
     submitters,
 )
 from weighbridge.submission.tree import tree_faults
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_MUST_HAVE = {
-    ".": ("user.conf", "README.md", "measurements.json"),
-    "performance/run_1": (DETAIL, SUMMARY),
-    "accuracy": (DETAIL, SUMMARY, ANSWERS, "accuracy.txt"),
-}
-# Files of a result that mlcommons/endpoints made instead of LoadGen.
-_SETTINGS = ("config.yaml", "config.yml")
-_OF_ENDPOINTS = ("performance/result_summary.json", "accuracy/accuracy_results.json")
-_MAY_HAVE = {".": ("mlperf.conf",), "performance/run_1": (ANSWERS, "mlperf_log_trace.json"), "accuracy": ()}
-# Snakemake writes this file into each output folder; the archive does not hold it.
-_SNAKEMAKE_FILE = ".snakemake_timestamp"
-_ASSEMBLE_AGAIN = "Assemble the tree again from the runs."
+# Snakemake writes the first into each output folder; the archive does not hold it. The others are those of a
+# repository, which the official checkers pass over at the top of a tree.
+_NOT_CHECKED = (".snakemake_timestamp", ".git", ".github", "assets")
+_ALLOWED_ENDINGS = (".md", ".pdf")
 
 
 def layout_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
     """Check names, kinds, sizes and positions of all files and folders."""
     for path, fault in tree_faults(tree):
-        if path != tree / _SNAKEMAKE_FILE:
+        if path.relative_to(tree).parts[0] not in _NOT_CHECKED:
             yield complaint_at(tree, path, fault, "Remove or rename it.")
     for path in sorted(tree.iterdir()):
-        if path.name not in (*DIVISIONS, _SNAKEMAKE_FILE):
-            yield complaint_at(
-                tree, path, "is not a division", f"Only {' and '.join(DIVISIONS)} belong here."
-            )
+        yield from _top(tree, path)
     for path in sorted(path for name in DIVISIONS for path in (tree / name).glob("*") if path.is_file()):
         yield complaint_at(tree, path, "is a file beside the submitters' folders", "Remove it.")
     scenarios = scenario_paths(tree)
@@ -52,10 +45,23 @@ def layout_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
         )
     for submitter in submitters(tree):
         yield from _submitter(tree, submitter, round_)
-    for benchmark in {scenario.folder.parent for scenario in scenarios}:
-        yield from _benchmark(tree, benchmark, round_)
+        for benchmark in benchmark_folders(submitter):
+            yield from _benchmark(tree, benchmark, round_)
     for scenario in scenarios:
         yield from _scenario(tree, scenario, round_)
+
+
+def _top(tree: Path, path: Path) -> Iterator[Complaint]:
+    """Check a file or folder beside the divisions."""
+    if path.name in _NOT_CHECKED or (path.name in DIVISIONS and path.is_dir()):
+        return
+    divisions = f"Only {' and '.join(DIVISIONS)} belong here."
+    if path.is_dir():
+        known = path.name == "network"
+        said = "is a division that this release does not check" if known else "is not a division"
+        yield complaint_at(tree, path, said, divisions, "error" if known else "warning")
+    elif path.suffix not in _ALLOWED_ENDINGS:
+        yield complaint_at(tree, path, "is a file beside the divisions", divisions)
 
 
 def _submitter(tree: Path, submitter: Path, round_: Round) -> Iterator[Complaint]:
@@ -67,93 +73,60 @@ def _submitter(tree: Path, submitter: Path, round_: Round) -> Iterator[Complaint
             tree, submitter / "src", "holds no code", "Put the code that ran there (src, not code)."
         )
     if not any((submitter / name).is_file() for name in ("calibration.md", "documentation/calibration.md")):
-        yield complaint_at(
-            tree, submitter, "has no calibration.md", "Describe the weights in documentation/calibration.md."
-        )
+        level: Level = "error" if submitter.parent.name == "closed" else "warning"
+        remedy = "Describe the weights in documentation/calibration.md."
+        yield complaint_at(tree, submitter, "has no calibration.md", remedy, level)
+    if not folders(submitter / "results"):
+        yield complaint_at(tree, submitter / "results", "holds no system's results", "Remove the submitter.")
+    yield from _systems(tree, submitter)
+    for path in (submitter, *folders(submitter / "results")):
+        if not _NAME.fullmatch(path.name):
+            said = "has a name with other characters than letters, digits, dot, dash and underscore"
+            yield complaint_at(tree, path, said, "Rename it.", "warning")
+
+
+def _systems(tree: Path, submitter: Path) -> Iterator[Complaint]:
+    """Check that each system is described and measured."""
     described = {path.stem for path in (submitter / "systems").glob("*.json")}
-    measured = {path.name for path in folders(submitter / "results")}
-    for name in sorted(described - measured):
+    measured = {path.name: path for path in folders(submitter / "results")}
+    for name in sorted(described - set(measured)):
         yield complaint_at(
             tree, submitter / "systems" / f"{name}.json", "describes a system without results", "Remove it."
         )
-    for name in sorted(measured - described):
-        yield complaint_at(
-            tree, submitter / "results" / name, "its system is not described", f"Add systems/{name}.json."
-        )
-    for path in (submitter, *(submitter / "results" / name for name in sorted(measured))):
-        if not _NAME.fullmatch(path.name):
-            yield complaint_at(
-                tree, path, "has a name with other characters", "Use letters, digits, dot, dash, underscore."
-            )
+    for name in sorted(set(measured) - described):
+        yield complaint_at(tree, measured[name], "its system is not described", f"Add systems/{name}.json.")
+    for path in measured.values():
+        if not folders(path):
+            yield complaint_at(tree, path, "holds no benchmark's results", "Remove the system.")
 
 
 def _benchmark(tree: Path, folder: Path, round_: Round) -> Iterator[Complaint]:
-    division = folder.relative_to(tree).parts[0]
-    if division == "closed" and folder.name != round_.benchmark:
+    closed = folder.relative_to(tree).parts[0] == "closed"
+    if closed and folder.name != round_.benchmark:
         remedy = f"The folder must be {round_.benchmark}."
         yield complaint_at(tree, folder, "is not the round's benchmark", remedy)
-    found = {path.name for path in folders(folder)}
-    known = set(round_.scenario_folders)
-    if division == "closed":
-        for name in round_.missing_folders(found):
-            yield complaint_at(
-                tree, folder, f"the required scenario {name} is missing", "Run the scenario, and assemble."
-            )
-    for name in sorted(found - known):
-        yield complaint_at(
-            tree,
-            folder / name,
-            "is not a scenario of the round",
-            f"Scenarios are {', '.join(sorted(known))}.",
-        )
-
-
-def is_of_endpoints(scenario: ScenarioPath, round_: Round) -> bool:
-    """Return whether a scenario's result is one of mlcommons/endpoints, where the round accepts these."""
-    known = scenario.scenario in round_.scenario_folders
-    return known and "endpoints" in round_.also_proven_by and scenario.without_logs
-
-
-def _result_of_endpoints(tree: Path, scenario: ScenarioPath) -> Iterator[Complaint]:
-    settings = next((path for path in map(scenario.folder.joinpath, _SETTINGS) if path.is_file()), None)
-    evidence = [scenario.folder / name for name in ("measurements.json", "README.md", *_OF_ENDPOINTS)]
-    for path in (settings or scenario.folder / _SETTINGS[0], *evidence):
-        if not path.is_file():
-            yield complaint_at(tree, path, "is missing", "Copy it from the report of mlcommons/endpoints.")
-    yield complaint_at(
-        tree,
-        scenario.folder,
-        "holds a result of mlcommons/endpoints, whose numbers this release does not check",
-        "Check it with the official submission checker.",
-        level="warning",
-    )
+    found: dict[str, str] = {}
+    for path in folders(folder):
+        name = canonical_folder(path.name, round_)
+        if name is None:
+            remedy = f"Scenarios are {', '.join(sorted(round_.scenario_folders))}, with capitals."
+            yield complaint_at(tree, path, "is not a scenario of the round", remedy)
+        elif name in found:
+            said = f"is the same scenario as {found[name]}"
+            yield complaint_at(tree, path, said, "Keep the one whose runs you submit.")
+        else:
+            found[name] = path.name
+    for name in round_.missing_folders(found) if closed else ():
+        said = f"the required scenario {name} is missing"
+        yield complaint_at(tree, folder, said, "Run the scenario, and assemble.")
 
 
 def _scenario(tree: Path, scenario: ScenarioPath, round_: Round) -> Iterator[Complaint]:
     if is_of_endpoints(scenario, round_):
-        yield from _result_of_endpoints(tree, scenario)
-    else:
-        yield from _result_of_loadgen(tree, scenario, round_)
-
-
-def _result_of_loadgen(tree: Path, scenario: ScenarioPath, round_: Round) -> Iterator[Complaint]:
-    ruled = {rules.folder for rules in round_.scenarios.values()}
-    if scenario.scenario in set(round_.scenario_folders) - ruled:
-        yield complaint_at(
-            tree,
-            scenario.folder,
-            "holds LoadGen's logs, which prove no result of this scenario",
-            "Measure it with the client that the round names for it.",
-        )
-    for inner, names in _MUST_HAVE.items():
-        folder = scenario.folder / inner
-        for name in names:
-            path = folder / name
-            if not path.is_file():
-                yield complaint_at(tree, path, "is missing", _ASSEMBLE_AGAIN)
-            elif path.stat().st_size == 0:
-                yield complaint_at(tree, path, "is empty", _ASSEMBLE_AGAIN)
-        if inner != "." and folder.is_dir():
-            for path in sorted(folder.iterdir()):
-                if path.name not in (*names, *_MAY_HAVE[inner]):
-                    yield complaint_at(tree, path, "does not belong here", "Remove it.")
+        yield from endpoints_complaints(tree, scenario)
+        return
+    if canonical_folder(scenario.scenario, round_) and rules_of(scenario.scenario, round_) is None:
+        said = "holds LoadGen's logs, which prove no result of this scenario"
+        remedy = "Measure it with the client that the round names for it."
+        yield complaint_at(tree, scenario.folder, said, remedy)
+    yield from file_complaints(tree, scenario)

@@ -12,19 +12,26 @@ from weighbridge.core.errors import InputError
 from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores
 from weighbridge.gates.log_checks import common_checks
 from weighbridge.gates.performance_checks import performance_checks
-from weighbridge.loadgen.logs import read_detail
+from weighbridge.loadgen.logs import DetailLog, read_detail
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import DETAIL
 from weighbridge.records.verdict import Check
-from weighbridge.submission.checker.layout_rules import is_of_endpoints, layout_complaints
+from weighbridge.submission.checker.endpoints_rules import is_of_endpoints
+from weighbridge.submission.checker.layout_rules import layout_complaints
 from weighbridge.submission.checker.mark_rules import mark_complaints
 from weighbridge.submission.checker.record_rules import record_complaints
 from weighbridge.submission.checker.score_rules import score_complaints
 from weighbridge.submission.checker.statement_rules import statement_complaints
-from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at, scenario_paths
+from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at, rules_of, scenario_paths
+from weighbridge.submission.checker.user_conf_rules import rate_complaints
 
 # The checks of a run that also apply to the open division.
 _OPEN = {
+    "LoadGen's result",
+    "early_stopping_met",
+    "latency limit set",
+    "minimum query count set",
+    "result logged",
     "scenario",
     "mode",
     "seeds",
@@ -41,24 +48,28 @@ def own_complaints(tree: Path, round_: Round) -> list[Complaint]:
     complaints = [*layout_complaints(tree, round_), *statement_complaints(tree, round_)]
     complaints += [*record_complaints(tree, round_), *mark_complaints(tree, round_)]
     for path in scenario_paths(tree):
-        ruled = path.scenario in {rules.folder for rules in round_.scenarios.values()}
-        if ruled and not is_of_endpoints(path, round_):
-            complaints += _run_complaints(tree, path, round_)
+        scenario = rules_of(path.scenario, round_)
+        if scenario is not None and not is_of_endpoints(path, round_):
+            complaints += _run_complaints(tree, path, round_, scenario)
             complaints += score_complaints(tree, path, round_)
     return complaints
 
 
-def _run_complaints(tree: Path, path: ScenarioPath, round_: Round) -> list[Complaint]:
+def _run_complaints(
+    tree: Path, path: ScenarioPath, round_: Round, scenario: ScenarioRules
+) -> list[Complaint]:
     """Check the logs of both runs with every gate that needs logs alone."""
-    [scenario] = [rules for rules in round_.scenarios.values() if rules.folder == path.scenario]
-    complaints = []
+    complaints: list[Complaint] = []
     for mode, folder in (
         (Mode.PERFORMANCE, path.folder / "performance" / "run_1"),
         (Mode.ACCURACY, path.folder / "accuracy"),
     ):
         log = folder / DETAIL
         try:
-            checks = _checks(folder, mode, round_, scenario)
+            detail = read_detail(log)
+            checks = _checks(folder, detail, mode, round_, scenario)
+            if mode is Mode.PERFORMANCE:
+                complaints += rate_complaints(tree, path, detail, scenario)
         except InputError as error:
             complaints.append(complaint_at(tree, log, str(error), "Assemble the tree again from the runs."))
             continue
@@ -72,8 +83,7 @@ def _run_complaints(tree: Path, path: ScenarioPath, round_: Round) -> list[Compl
     return complaints
 
 
-def _checks(folder: Path, mode: Mode, round_: Round, scenario: ScenarioRules) -> list[Check]:
-    log = read_detail(folder / DETAIL)
+def _checks(folder: Path, log: DetailLog, mode: Mode, round_: Round, scenario: ScenarioRules) -> list[Check]:
     common = common_checks(folder, log, mode, round_, scenario)
     if mode is Mode.PERFORMANCE:
         return common + performance_checks(log, round_, scenario)

@@ -30,17 +30,33 @@ def score_complaints(tree: Path, scenario: ScenarioPath, round_: Round) -> Itera
     path = scenario.folder / "accuracy" / ACCURACY_TEXT
     if not path.is_file():
         return
-    # Keep trailing characters: with a carriage return or a space after it, the checker ignores the hash.
-    lines = path.read_bytes().decode(errors="replace").split("\n")
-    hashes = [line for line in lines if _HASH_LINE.fullmatch(line)]
-    if len(hashes) != 1:
-        yield complaint_at(
-            tree,
-            path,
-            f"has {len(hashes)} lines that are hash=... alone; it must have one",
-            "Assemble the tree again.",
-        )
+    try:
+        lines = _lines(path)
+    except UnicodeDecodeError:
+        yield complaint_at(tree, path, "is not UTF-8 text", _SCORE_AGAIN)
+        return
+    hashes = _hashes(lines)
+    again = "Assemble the tree again."
+    if not hashes:
+        yield complaint_at(tree, path, "has no line that is hash=... alone", again)
+    elif len(hashes) > 1:
+        said = f"has {len(hashes)} lines that are hash=... alone; only the first after the score counts"
+        yield complaint_at(tree, path, said, again, "warning")
     yield from _values(tree, path, lines, scenario, round_)
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a text as the official checkers read them: they end in any of the three ways.
+
+    Other characters at the end of a line stay: with a space after it, the checkers ignore the hash.
+    """
+    with path.open(encoding="utf-8") as stream:
+        return [line.removesuffix("\n") for line in stream]
+
+
+def _hashes(lines: list[str]) -> list[str]:
+    """Return the hash of each line that the official checkers read one from."""
+    return [match[1] for line in lines if (match := _HASH_LINE.fullmatch(line))]
 
 
 def _values(
@@ -52,17 +68,25 @@ def _values(
         found = [match[1] for line in lines if (match := pattern.match(line))]
         if not found:
             yield complaint_at(tree, path, f'has no line {{"{metric}": ...}}', _SCORE_AGAIN)
-        for text in found:
-            yield from _value(tree, path, metric, text, rules if scenario.division == "closed" else None)
+        if len(set(found)) > 1:
+            said = f"'{metric}' is {' and '.join(dict.fromkeys(found))}"
+            yield complaint_at(tree, path, said, _SCORE_AGAIN)
+        for text in dict.fromkeys(found):
+            yield from _value(tree, path, metric, text, rules, scenario.division == "closed")
 
 
-def _value(tree: Path, path: Path, metric: str, text: str, rules: MetricRules | None) -> Iterator[Complaint]:
+def _value(
+    tree: Path, path: Path, metric: str, text: str, rules: MetricRules, closed: bool
+) -> Iterator[Complaint]:
     remedy = "Read the run's verdict; it lists what to do."
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         yield complaint_at(tree, path, f"'{metric}' is {text}, not a plain decimal number", _SCORE_AGAIN)
-    elif rules is not None and rules.floor is not None and float(text) < rules.floor:
+    elif rules.largest is not None and float(text) > rules.largest:
+        said = f"'{metric}' is {text}; the highest possible score is {rules.largest:g}"
+        yield complaint_at(tree, path, said, _SCORE_AGAIN)
+    elif closed and rules.floor is not None and float(text) < rules.floor:
         yield complaint_at(tree, path, f"'{metric}' is {text}, below {rules.floor}", remedy)
-    elif rules is not None and rules.ceiling is not None and float(text) > rules.ceiling:
+    elif closed and rules.ceiling is not None and float(text) > rules.ceiling:
         yield complaint_at(tree, path, f"'{metric}' is {text}, above {rules.ceiling}", remedy)
 
 
@@ -95,8 +119,11 @@ def _original_fault(in_tree: Path, original: Path) -> str | None:
     if not in_tree.is_file():
         return "the tree does not hold it, although its full log was kept"
     text = in_tree.parent / ACCURACY_TEXT
-    lines = text.read_text(errors="replace").split("\n") if text.is_file() else []
-    if [match[1] for line in lines if (match := _HASH_LINE.fullmatch(line))] != [sha256_of(original)]:
+    try:
+        hashes = _hashes(_lines(text))
+    except (OSError, UnicodeDecodeError):
+        hashes = []
+    if hashes != [sha256_of(original)]:
         return "the hash in accuracy.txt is not that of the full log"
     return (
         None

@@ -10,7 +10,9 @@ from weighbridge.config.round import Round
 from weighbridge.records.check_record import Complaint
 from weighbridge.submission.checker.tree_paths import complaint_at, scenario_paths, submitters
 from weighbridge.submission.measurements import examples_of
-from weighbridge.submission.system_description import description_faults
+from weighbridge.submission.system_description import description_doubts, description_faults
+
+_NO_OBJECT = "is not a JSON object in UTF-8 without a byte-order mark"
 
 
 def statement_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
@@ -24,18 +26,25 @@ def statement_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
             yield from _measurements(tree, path, round_)
         if scenario.division == "open":
             mapping = tree / "open" / scenario.submitter / "model_mapping.json"
-            yield from _mapping(tree, mapping, scenario.benchmark)
+            yield from _mapping(tree, mapping, scenario.benchmark, round_)
 
 
 def _system(tree: Path, path: Path, submitter: Path, round_: Round) -> Iterator[Complaint]:
     values = _read(path)
     if values is None:
-        yield complaint_at(tree, path, "is not a JSON object", "Assemble the tree again.")
+        yield complaint_at(tree, path, _NO_OBJECT, "Assemble the tree again.")
         return
     for said, remedy in description_faults(values, round_):
         yield complaint_at(tree, path, said, remedy)
-    for name, folder in (("submitter", submitter), ("division", submitter.parent)):
-        if str(values.get(name, "")).lower() != folder.name.lower():
+    for said, remedy in description_doubts(values):
+        yield complaint_at(tree, path, said, remedy, "warning")
+    submitter_said, division = str(values.get("submitter", "")), values.get("division")
+    # The older official checker compares the division exactly; neither does so with the submitter.
+    for name, folder, equal in (
+        ("submitter", submitter, submitter_said.lower() == submitter.name.lower()),
+        ("division", submitter.parent, division == submitter.parent.name),
+    ):
+        if not equal:
             yield complaint_at(
                 tree,
                 path,
@@ -47,7 +56,7 @@ def _system(tree: Path, path: Path, submitter: Path, round_: Round) -> Iterator[
 def _measurements(tree: Path, path: Path, round_: Round) -> Iterator[Complaint]:
     values = _read(path)
     if values is None:
-        yield complaint_at(tree, path, "is not a JSON object", "Assemble the tree again.")
+        yield complaint_at(tree, path, _NO_OBJECT, "Assemble the tree again.")
         return
     for name, example in examples_of(load_benchmark(round_.benchmark)).items():
         if not values.get(name):
@@ -59,20 +68,17 @@ def _measurements(tree: Path, path: Path, round_: Round) -> Iterator[Complaint]:
             )
 
 
-def _mapping(tree: Path, path: Path, benchmark: str) -> Iterator[Complaint]:
+def _mapping(tree: Path, path: Path, benchmark: str, round_: Round) -> Iterator[Complaint]:
     values = _read(path) if path.is_file() else None
-    if values is None or benchmark not in values:
-        yield complaint_at(
-            tree,
-            path,
-            f"does not map '{benchmark}'",
-            f'Write {{"{benchmark}": "the benchmark that it corresponds to"}}.',
-        )
+    if values is None or values.get(benchmark) != round_.benchmark:
+        said = f"does not map '{benchmark}' to {round_.benchmark}"
+        yield complaint_at(tree, path, said, f'Write {{"{benchmark}": "{round_.benchmark}"}}.')
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        values = json.loads(path.read_bytes())
-    except ValueError:
+        # As text, which must not begin with a byte-order mark: the official checkers crash on one.
+        values = json.loads(path.read_bytes().decode())
+    except (ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.records.check_record import Complaint, Level
 from weighbridge.records.run_record import DETAIL
 
 DIVISIONS = ("closed", "open")
+# Versions of the official checkers that read a scenario's folder in lower case too; that of v6.1 does not.
+_LOWER_CASE_ALLOWED = ("v6.0",)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,24 @@ def scenario_paths(tree: Path) -> list[ScenarioPath]:
     return [
         ScenarioPath(scenario, submitter.parent.name, submitter.name, benchmark.name)
         for submitter in submitters(tree)
-        for system in folders(submitter / "results")
-        for benchmark in folders(system)
+        for benchmark in benchmark_folders(submitter)
         for scenario in folders(benchmark)
     ]
+
+
+def canonical_folder(name: str, round_: Round) -> str | None:
+    """Return the folder of a scenario that a folder's name means; None if it means none."""
+    lower = round_.checker_version in _LOWER_CASE_ALLOWED
+    known = round_.scenario_folders
+    return next((each for each in known if name == each or (lower and name == each.lower())), None)
+
+
+def rules_of(name: str, round_: Round) -> ScenarioRules | None:
+    """Return the rules of the scenario that a folder's name means; None if the round has none for it."""
+    folder = canonical_folder(name, round_)
+    return next((rules for rules in round_.scenarios.values() if rules.folder == folder), None)
+
+
+def benchmark_folders(submitter: Path) -> list[Path]:
+    """Return the folder of every benchmark of every system of a submitter."""
+    return [benchmark for system in folders(submitter / "results") for benchmark in folders(system)]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from weighbridge.config.closed_rules import ArtifactPin
+from weighbridge.config.declared_weights import are_transformed
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.config.settings import Artifact, Settings, SubmissionSettings
@@ -13,7 +14,6 @@ from weighbridge.config.settings import Artifact, Settings, SubmissionSettings
 Division = Literal["closed", "open"]
 # Not of the rules: how answers are sent, and a limit that `requests_of_round` checks.
 _FREE = ("stream", "sampling.max_tokens")
-_NOT_TRANSFORMED = ("", "no", "none", "n/a")
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,8 @@ def request_deviations(requests: RequestSettings, round_: Round) -> tuple[Deviat
 def undeclared(submission: SubmissionSettings) -> tuple[str, ...]:
     """Return what is missing of the declaration of quantised weights, as settings."""
     stated = submission.measurements
-    transformed = stated.get("weight_transformations", "").lower() not in _NOT_TRANSFORMED
     return (
-        *(() if transformed else ("submission.measurements.weight_transformations",)),
+        *(() if are_transformed(stated) else ("submission.measurements.weight_transformations",)),
         *(() if stated.get("weight_data_types") else ("submission.measurements.weight_data_types",)),
         *(() if submission.calibration else ("submission.calibration",)),
     )
@@ -110,8 +109,9 @@ def _of_model(model: Artifact, submission: SubmissionSettings, round_: Round) ->
         return
     found = _other_origin("model", model, pin)
     if model.path is not None:
-        stated = submission.measurements.get("weight_transformations", "")
-        if found is None and model.repo is not None and stated.lower() in _NOT_TRANSFORMED[1:]:
+        stated = submission.measurements
+        unchanged = stated.get("weight_transformations") and not are_transformed(stated)
+        if found is None and model.repo is not None and unchanged:
             return  # stated to be a copy of the pin; the gate compares its files
         found = f"artifacts.model.path is {model.path}"
     if found is None:

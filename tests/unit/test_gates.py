@@ -195,6 +195,17 @@ def test_each_defect_of_an_offline_log_is_caught(
     assert name in _failed(runs("offline", detail=defect))
 
 
+def test_the_work_is_explained_by_what_the_run_was_asked_for(runs: Callable[..., Verdict]) -> None:
+    assert "until that is at least 10 s" in (runs().work or "")
+    longer = {"effective_min_duration_ms": 40000, "requested_min_duration_ms": 40000}
+    verdict = runs(detail=longer)
+    assert verdict.outcome == "VALID"
+    assert "1200 samples, 2 whole passes" in (verdict.work or "")
+    assert "until that is at least 40 s" in (verdict.work or "")
+    beyond = runs(detail={"requested_min_duration_ms": 10**15, "requested_min_query_count": 10**15})
+    assert "until that is at least 10 s" in (beyond.work or "")
+
+
 def test_too_few_queries_for_early_stopping_fail(runs: Callable[..., Verdict]) -> None:
     detail = {"result_query_count": 400, "result_overlatency_query_count": 0}
     check = next(check for check in runs(detail=detail).failed if check.name == "early stopping")

@@ -10,7 +10,6 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError
 from weighbridge.serving import sglang, vllm
 from weighbridge.serving.printed_arguments import union
-from weighbridge.serving.running_server import RunningServer
 from weighbridge.serving.server_report import inherited_variables, reported_by, reported_in
 
 # What vLLM 0.12 printed on a real start, its file's name and numbers of processes changed.
@@ -130,14 +129,10 @@ def test_every_servers_log_must_have_its_report(tmp_path: Path) -> None:
 def test_logs_of_servers_that_the_user_runs_are_read_and_the_key_is_masked(tmp_path: Path) -> None:
     log = tmp_path / "mine.log"
     log.write_text("non-default args: {'api_key': ['s3cret'], 'hf_overrides': {'x': 's3cret'}}")
-    endpoints = ("http://node1:8000",)
-    settings = ServerSettings(model_name="m", endpoints=endpoints, logs=(log,))
-    running = RunningServer(endpoints, kind="vLLM", command=(), ready_s=1.0)
-    found = reported_by(running, settings, "s3cret")
+    found = reported_by("vLLM", (), (log,), "s3cret")
     assert found == {"--api-key": "***", "--hf-overrides": "{'x': '***'}"}
-    unknown = RunningServer(endpoints, kind=None, command=(), ready_s=1.0)
-    assert reported_by(unknown, settings, None) is None
-    assert reported_by(running, ServerSettings(model_name="m", endpoints=endpoints), None) is None
+    assert reported_by(None, (), (log,), None) is None
+    assert reported_by("vLLM", (), (), None) is None
 
 
 def test_logs_without_endpoints_or_too_few_are_refused() -> None:

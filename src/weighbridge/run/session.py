@@ -232,7 +232,9 @@ def _prepare(
 
     at_once(prepare, running.endpoints, len(running.endpoints))
     warmup_s = time.monotonic() - started
-    reported = reported_by(running, settings, api_key)
+    reported = reported_by(
+        running.kind, (server.launch for server in running.processes), settings.logs, api_key
+    )
     log.info("the server answers as it must; warmed up in %.1f s", warmup_s)
     return ServerRecord(
         kind=running.kind,

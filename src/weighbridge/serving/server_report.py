@@ -2,15 +2,14 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError
 from weighbridge.serving.adapter import ServerAdapter
 from weighbridge.serving.installed_adapters import all_adapters
+from weighbridge.serving.launch import Launch
 from weighbridge.serving.printed_arguments import MASKED, union
-from weighbridge.serving.running_server import RunningServer
 
 _PREFIXES = {"vLLM": ("VLLM_",), "SGLang": ("SGLANG_", "SGL_")}
 _SECRET = re.compile(r"KEY|TOKEN$|SECRET|PASSWORD")
@@ -36,13 +35,14 @@ def inherited_variables(adapter: ServerAdapter) -> dict[str, str]:
 
 
 def reported_by(
-    running: RunningServer, settings: ServerSettings, api_key: str | None
+    kind: str | None, launches: Iterable[Launch], logs: Sequence[Path], api_key: str | None
 ) -> dict[str, str] | None:
     """Return the arguments that running servers report in their logs, the union over all of them.
 
     Args:
-        running: Servers that answer.
-        settings: Names the logs of servers that the user runs.
+        kind: Title of the servers' adapter; None: not known.
+        launches: How they were started; none of servers that the user runs.
+        logs: The logs that the user names of his servers.
         api_key: The clients' key, which is masked wherever it occurs.
 
     Returns:
@@ -51,12 +51,14 @@ def reported_by(
     Raises:
         InputError: a log cannot be read.
     """
-    adapter = adapter_titled(running.kind)
+    adapter = adapter_titled(kind)
     if adapter is None:
         return None
-    helpers = [each.launch.log for each in running.processes if each.launch.endpoint is None]
-    answering = [each.launch.log for each in running.processes if each.launch.endpoint is not None]
-    found = reported_in(adapter, answering or settings.logs, helpers)
+    started: list[Path] = []
+    helpers: list[Path] = []
+    for launch in launches:
+        (helpers if launch.endpoint is None else started).append(launch.log)
+    found = reported_in(adapter, started or logs, helpers)
     if found is None or not api_key:
         return found
     return {name: value.replace(api_key, MASKED) for name, value in found.items()}

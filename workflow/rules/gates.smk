@@ -1,6 +1,6 @@
 """The verdict on a scenario: does its pair of runs count?
 
-In:  both runs of a scenario, its score
+In:  both runs of a scenario, its score, and what the runs were made from: proofs and the store's manifest
 Out: results/{scenario}/verdict.json; a failed gate is a result too, and its verdict is kept
 """
 
@@ -11,6 +11,9 @@ rule gate:
         performance="results/{scenario}/performance/run.json",
         accuracy="results/{scenario}/accuracy/run.json",
         score="results/{scenario}/accuracy.json",
+        # Small files, compared by content: they change when the runs do.
+        artifacts=expand("resources/{kind}.json", kind=["model", "dataset"]),
+        store="resources/requests/manifest.json",
     output:
         "results/{scenario}/verdict.json",
     log:
@@ -23,6 +26,9 @@ rule gate:
         settings=fingerprint("judgement", compared={"round": ROUND}),
         performance=lambda wildcards, input: Path(input.performance).parent,
         accuracy=lambda wildcards, input: Path(input.accuracy).parent,
+        artifacts=lambda wildcards, input: [
+            f"--artifact={proof}" for proof in input.artifacts
+        ],
     shell:
         r"""
         weighbridge --log {log:q} gate \
@@ -31,5 +37,7 @@ rule gate:
             --performance {params.performance:q} \
             --accuracy {params.accuracy:q} \
             --score {input.score:q} \
+            {params.artifacts:q} \
+            --store {input.store:q} \
             --output {output:q}
         """

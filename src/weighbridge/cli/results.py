@@ -55,25 +55,32 @@ def gate(
     score: Annotated[
         Path | None, typer.Option(help="accuracy.json of the accuracy run, from 'evaluate'.")
     ] = None,
+    artifact: Annotated[
+        list[Path] | None,
+        typer.Option(help="Proof file of model or dataset, from 'fetch'; may be repeated."),
+    ] = None,
+    store: Annotated[Path | None, typer.Option(help="manifest.json of the request store.")] = None,
     output: Annotated[Path | None, typer.Option(help="verdict.json to write.")] = None,
 ) -> None:
     """Judge a scenario's runs by the round's rules.
 
     With --scenario, --performance, --accuracy and --output, writes the verdict; failed checks name a remedy.
+    Without --artifact and --store, what the closed division fixes of these inputs is not known.
     With --logs, judges every scenario of every system found; exit code 4 if one is INVALID. It prints the
     checks of a single system, or one table of all systems after the checks of those that are INVALID.
     """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError, InvalidRunError
-    from weighbridge.gates import judge, judge_logs, render_systems, render_verdict
+    from weighbridge.gates import Inputs, judge, judge_logs, render_systems, render_verdict
     from weighbridge.records.score import Evaluation
     from weighbridge.records.verdict import write_verdict
 
     round_ = load_round(round_file)
+    inputs = Inputs.read(artifact or (), store)
     if logs is not None:
         from rich.console import Console
 
-        judged = judge_logs(logs, round_)
+        judged = judge_logs(logs, round_, inputs)
         several = len(judged.systems) > 1
         for system, verdicts in judged.systems.items():
             shown = [each for each in verdicts if details or not several or each.outcome == "INVALID"]
@@ -103,6 +110,7 @@ def gate(
         evaluation=Evaluation.read(score) if score else None,
         round_=round_,
         scenario=round_.scenario(scenario),
+        inputs=inputs,
     )
     write_verdict(verdict, output)
 

@@ -1,7 +1,8 @@
 """Gates: judge a scenario's performance and accuracy run by checks stricter than the official checker's."""
 
+from weighbridge.gates.closed_checks import Inputs
 from weighbridge.gates.foreign_logs import judge_logs
 from weighbridge.gates.judge import judge
 from weighbridge.gates.verdict_table import render_systems, render_verdict
 
-__all__ = ["judge", "judge_logs", "render_systems", "render_verdict"]
+__all__ = ["Inputs", "judge", "judge_logs", "render_systems", "render_verdict"]

@@ -8,6 +8,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
+from weighbridge.gates.closed_checks import NO_INPUTS, Inputs
 from weighbridge.gates.judge import judge
 from weighbridge.gates.log_places import LogPlace, are_of_a_tree
 from weighbridge.loadgen.logs import read_detail
@@ -42,19 +43,19 @@ class JudgedLogs:
         return tuple(verdict for of in self.systems.values() for verdict in of)
 
 
-def judge_logs(folder: Path, round_: Round) -> JudgedLogs:
-    """Judge every scenario of every system that has logs anywhere under a folder.
+def judge_logs(folder: Path, round_: Round, inputs: Inputs = NO_INPUTS) -> JudgedLogs:
+    """Judge every scenario of every system that has logs anywhere under a folder; `inputs` as for `judge`.
 
     Raises:
         InputError: there are no logs of the round's benchmark, two runs of one system, scenario and mode, or
             a log that cannot be read.
     """
     found = find_runs(folder, round_)
-    systems = {system: tuple(_judged(runs, round_)) for system, runs in found.systems.items()}
+    systems = {system: tuple(_judged(runs, round_, inputs)) for system, runs in found.systems.items()}
     return JudgedLogs(systems, found.skipped)
 
 
-def _judged(runs: Runs, round_: Round) -> Iterator[Verdict]:
+def _judged(runs: Runs, round_: Round, inputs: Inputs) -> Iterator[Verdict]:
     for scenario, of in sorted(runs.items()):
         yield judge(
             performance=of.get(Mode.PERFORMANCE),
@@ -62,6 +63,7 @@ def _judged(runs: Runs, round_: Round) -> Iterator[Verdict]:
             evaluation=_evaluation(of.get(Mode.ACCURACY)),
             round_=round_,
             scenario=round_.scenarios[scenario],
+            inputs=inputs,
         )
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyMetric, Mode, PerformanceMetric, ScenarioRules
 from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores, readings
+from weighbridge.gates.closed_checks import NO_INPUTS, Inputs, closed_checks
 from weighbridge.gates.log_checks import common_checks, loadgen_version
 from weighbridge.gates.performance_checks import performance_checks, suggested_target_qps
 from weighbridge.gates.performance_figures import Performance
 from weighbridge.gates.record_checks import record_checks
+from weighbridge.gates.server_checks import server_checks
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries
 from weighbridge.loadgen.logs import DetailLog, read_detail
 from weighbridge.loadgen.work_size import explain_work
@@ -28,6 +30,7 @@ def judge(
     evaluation: Evaluation | None,
     round_: Round,
     scenario: ScenarioRules,
+    inputs: Inputs = NO_INPUTS,
 ) -> Verdict:
     """Judge one scenario and return its verdict.
 
@@ -39,6 +42,8 @@ def judge(
             `accuracy` or its parent, and whether every sample was answered stays unknown.
         round_: The rules.
         scenario: The scenario of that round that both runs are expected to belong to.
+        inputs: What the runs were made from. What is missing leaves the checks of the closed division that
+            need it unknown.
 
     Raises:
         InputError: a detail log, run.json or accuracy.txt is missing or damaged.
@@ -52,6 +57,13 @@ def judge(
         *_performance(performance, speed_log, round_, scenario),
         *_accuracy(accuracy, evaluation, scores, round_, scenario),
         *record_checks(performance, accuracy, *records, round_, scenario),
+        *closed_checks([record for record in records if record], inputs, round_),
+        *(
+            check
+            for folder, record, mode in zip((performance, accuracy), records, Mode, strict=True)
+            if folder and record
+            for check in server_checks(folder, record, mode, round_)
+        ),
     )
     numbers = _NOTHING if speed_log is None else Performance.of(speed_log, scenario)
     asked = scenario if speed_log is None else _as_asked(speed_log, numbers, scenario)

@@ -1,0 +1,158 @@
+"""Checks of what the closed division fixes: model, dataset, and how the requests are built."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from weighbridge.artifacts.folder import ArtifactKind
+from weighbridge.artifacts.pinned_values import differing_values
+from weighbridge.artifacts.proof import Proof
+from weighbridge.config.closed_rules import ArtifactPin, ClosedRules
+from weighbridge.config.round import Round
+from weighbridge.core.errors import InputError
+from weighbridge.gates.request_checks import request_checks
+from weighbridge.records.run_record import RunRecord
+from weighbridge.records.store_manifest import StoreManifest
+from weighbridge.records.verdict import Check, Gate
+
+_SHOWN_DIGITS = 12  # of a hash
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the runs were made from, as far as it was passed to the gate.
+
+    Attributes:
+        model: Proof of the model.
+        dataset: Proof of the dataset.
+        store: Manifest of the request store.
+    """
+
+    model: Proof | None = None
+    dataset: Proof | None = None
+    store: StoreManifest | None = None
+
+    @classmethod
+    def read(cls, proofs: Iterable[Path], store: Path | None) -> "Inputs":
+        """Read proof files, of artifacts of any kind, and the manifest of a request store.
+
+        Raises:
+            InputError: a file is missing or damaged.
+        """
+        by_kind = {proof.kind: proof for proof in map(Proof.read, proofs)}
+        return cls(
+            model=by_kind.get(ArtifactKind.MODEL),
+            dataset=by_kind.get(ArtifactKind.DATASET),
+            store=StoreManifest.read(store) if store is not None else None,
+        )
+
+
+NO_INPUTS = Inputs()
+
+
+def closed_checks(records: Sequence[RunRecord], inputs: Inputs, round_: Round) -> list[Check]:
+    """Check model, dataset and requests of a scenario's runs; what the round does not fix is not checked.
+
+    Without run.json of any run, all of it is one check, which is unknown.
+    """
+    rules = round_.closed
+    gate = Gate(None)
+    if rules.model_copy(update={"sources": {}}) == ClosedRules():
+        return []
+    if not records:
+        gate.unknown(
+            "closed-division settings",
+            "as the round fixes them",
+            "LoadGen's logs do not show model, dataset, requests and server arguments; repeat the runs with "
+            "`weighbridge run`, or prove these settings to the reviewers otherwise.",
+        )
+        return gate.checks
+    if rules.model is not None:
+        _model(gate, rules.model, inputs.model, records)
+    if rules.dataset is not None:
+        _dataset(gate, rules.dataset, inputs, records)
+    if rules.requests is not None:
+        return [*gate.checks, *request_checks(rules.requests, inputs.store, records, round_)]
+    return gate.checks
+
+
+def _named(repo: str | None, revision: str | None) -> str:
+    return f"{repo or 'no repository'} at {(revision or 'no revision')[:_SHOWN_DIGITS]}"
+
+
+def _model(gate: Gate, pin: ArtifactPin, proof: Proof | None, records: Sequence[RunRecord]) -> None:
+    name, limit = "model", _named(pin.repo, pin.revision)
+    if proof is None:
+        gate.unknown(name, limit, "Pass the model's proof: --artifact resources/model.json.")
+        return
+    if any(record.pins.get("model") != proof.manifest_digest for record in records):
+        value = f"manifest {proof.manifest_digest[:_SHOWN_DIGITS]}, not the runs'"
+        remedy = "The proof belongs to another model than the runs; pass theirs, or repeat them."
+        gate.holds(name, value, limit, False, remedy)
+        return
+    pinned = (proof.repo, proof.revision) == (pin.repo, pin.revision)
+    if not pinned and not pin.files:
+        gate.holds(name, _named(proof.repo, proof.revision), limit, False, f"Use {limit}, and repeat.")
+        return
+    own = f"own weights, manifest {proof.manifest_digest[:_SHOWN_DIGITS]}"
+    value = _named(proof.repo, proof.revision) if pinned else own
+    try:
+        differing = differing_values(proof, pin)
+    except InputError as error:
+        gate.holds(name, value, limit, None, f"Judge where the model's folder can be read: {error}")
+        return
+    if differing:
+        remedy = (
+            f"This is another model than {limit}, or its configuration was changed; use that, and repeat."
+        )
+        gate.holds(name, f"{value}; {'; '.join(differing)}", limit, False, remedy)
+        return
+    values = f"; {' and '.join(pin.files)} as pinned" if pin.files else ""
+    gate.holds(name, f"{value}{values}", limit if pinned else f"{limit}, or its values", True, "")
+
+
+def _dataset(gate: Gate, pin: ArtifactPin, inputs: Inputs, records: Sequence[RunRecord]) -> None:
+    name, limit = "dataset", _named(pin.repo, pin.revision)
+    proof, store = inputs.dataset, inputs.store
+    if proof is None or store is None:
+        missing = [
+            option
+            for option, given in (
+                ("--artifact resources/dataset.json", proof),
+                ("--store resources/requests/manifest.json", store),
+            )
+            if given is None
+        ]
+        gate.unknown(name, limit, f"Pass what proves the dataset: {' and '.join(missing)}.")
+        return
+    value = _named(proof.repo, proof.revision)
+    proven = {entry.path: entry.sha256 for entry in proof.files}
+    if not store.dataset or any(proven.get(path) != sha256 for path, sha256 in store.dataset.items()):
+        gate.holds(
+            name,
+            "the requests were built from other files",
+            limit,
+            False,
+            "Build the requests again from the proven dataset, and repeat both runs.",
+        )
+    elif any(record.pins.get("dataset") != store.dataset_digest for record in records):
+        gate.holds(
+            name,
+            "the runs used other requests",
+            limit,
+            False,
+            "Pass the proof and the manifest that the runs were made with, or repeat them.",
+        )
+    elif proof.repo is None:
+        # A folder of the user's own: the rules name no hashes that it could be compared with.
+        gate.holds(
+            name,
+            f"a folder, manifest {proof.manifest_digest[:_SHOWN_DIGITS]}",
+            limit,
+            None,
+            "Nothing shows where the folder is from; fetch the dataset by artifacts.dataset.repo and "
+            "revision, or name them beside its path.",
+        )
+    else:
+        pinned = (proof.repo, proof.revision) == (pin.repo, pin.revision)
+        gate.holds(name, value, limit, pinned, f"Use {limit}, and repeat both runs.")

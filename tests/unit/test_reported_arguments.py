@@ -10,7 +10,7 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError
 from weighbridge.serving import sglang, vllm
 from weighbridge.serving.printed_arguments import union
-from weighbridge.serving.server_report import inherited_variables, reported_by, reported_in
+from weighbridge.serving.server_report import reported_by, reported_in
 
 # What vLLM 0.12 printed on a real start, its file's name and numbers of processes changed.
 PREFIX = "(APIServer pid=1) INFO 11-29 22:59:42 [utils.py:253] "
@@ -139,12 +139,3 @@ def test_logs_without_endpoints_or_too_few_are_refused() -> None:
     for endpoints in ([], ["http://a:1", "http://b:1"]):
         with pytest.raises(InputError, match="at least one each"):
             ServerSettings.parse({"model_name": "m", "endpoints": endpoints, "logs": ["a.log"]}, "test")
-
-
-def test_variables_that_a_server_inherits_are_told_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("VLLM_PLUGINS", "VLLM_API_KEY", "SGLANG_IMAGE_MAX_PIXELS"):
-        monkeypatch.setenv(name, "1")
-    assert inherited_variables(vllm).get("VLLM_PLUGINS") == "1"
-    assert "VLLM_API_KEY" not in inherited_variables(vllm)
-    assert "SGLANG_IMAGE_MAX_PIXELS" not in inherited_variables(vllm)
-    assert inherited_variables(sglang) == {"SGLANG_IMAGE_MAX_PIXELS": "1"}

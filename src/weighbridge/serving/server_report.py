@@ -1,7 +1,5 @@
-"""What servers say of themselves in their logs, and what of their environment may change how they work."""
+"""What servers report of themselves in their logs."""
 
-import os
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,9 +9,6 @@ from weighbridge.serving.installed_adapters import all_adapters
 from weighbridge.serving.launch import Launch
 from weighbridge.serving.printed_arguments import MASKED, union
 
-_PREFIXES = {"vLLM": ("VLLM_",), "SGLang": ("SGLANG_", "SGL_")}
-_SECRET = re.compile(r"KEY|TOKEN$|SECRET|PASSWORD")
-
 
 def adapter_titled(title: str | None) -> ServerAdapter | None:
     """Return the adapter of a kind of server by its title, as run.json records it; None: there is none.
@@ -22,16 +17,6 @@ def adapter_titled(title: str | None) -> ServerAdapter | None:
         SetupError: an installed adapter cannot be loaded.
     """
     return next((adapter for adapter in all_adapters() if adapter.title == title), None)
-
-
-def inherited_variables(adapter: ServerAdapter) -> dict[str, str]:
-    """Return the variables of this process that a server of this kind reads too, without keys."""
-    prefixes = _PREFIXES.get(adapter.title, ())
-    return {
-        name: value
-        for name, value in sorted(os.environ.items())
-        if name.startswith(prefixes) and not _SECRET.search(name)
-    }
 
 
 def reported_by(

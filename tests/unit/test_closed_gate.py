@@ -292,6 +292,11 @@ def test_without_the_servers_report_nothing_is_proven(runs: Runs, log: str | Non
     assert "server.logs" in (verdict.unknown[0].remedy or "")
 
 
+def test_servers_that_the_user_runs_are_judged_by_their_report_alone(runs: Runs) -> None:
+    runs.server["command"] = []
+    assert runs.judged().outcome == "VALID"
+
+
 def test_of_a_server_of_unknown_kind_nothing_is_proven(runs: Runs) -> None:
     runs.server["kind"] = None
     verdict = runs.judged()

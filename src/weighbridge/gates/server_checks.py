@@ -1,6 +1,7 @@
 """Check that nothing of a run's servers changed the task: commands, environment, and what they report."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from weighbridge.config.round import Round
@@ -105,7 +106,7 @@ def _changes(
 
 def _arguments(command: Sequence[str]) -> Iterator[str]:
     """Yield a command's options, each as --name=value, also where the value is a word of its own."""
-    for word, following in zip(command, (*command[1:], "-"), strict=True):
+    for word, following in pairwise((*command, "-")):
         if word.startswith("-"):
             alone = "=" in word or following.startswith("-")
             yield word if alone else f"{word}={following}"

@@ -57,6 +57,11 @@ bench: $(VENV)/.workflow $(VENV)/.dev ## Measure the load client beside the ways
 	python bench/telemetry.py
 	python bench/verify.py
 
+.PHONY: published
+published: $(VENV)/.workflow ## Judge and check the published results in REPOSITORY=DIR; REFERENCE=DIR adds the official checkers.
+	@[ -n "$(REPOSITORY)" ] || { echo "make: give REPOSITORY=DIR, a checkout of mlcommons/inference_results_v6.0" >&2; exit 3; }
+	python bench/published.py $(REPOSITORY) $(if $(REFERENCE),--reference $(REFERENCE))
+
 .PHONY: lint
 lint: $(VENV)/.workflow $(VENV)/.dev ## Check format, style, types and the workflow.
 	ruff format --check .

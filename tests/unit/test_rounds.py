@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.conf_overlay import ConfOverlay
 from weighbridge.config.request_settings import RequestSettings, Sampling
 from weighbridge.config.round import Round
 from weighbridge.config.round_settings import requests_of_round
@@ -65,6 +66,7 @@ def _measurement(name: str, stage: str, scenario: str, run: str | None) -> str:
     names = {
         "SETTINGS": settings,
         "ROUND": load_round(name),
+        "ASKED": dict.fromkeys(("offline", "server"), SimpleNamespace(overlay=ConfOverlay())),
         "SERVER_ENVIRONMENT": "server.yaml",
         "CLIENT_ENVIRONMENT": "client.yaml",
         "pinned": lambda *_: "1.2.3",

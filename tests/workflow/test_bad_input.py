@@ -49,6 +49,43 @@ def test_a_user_conf_that_the_round_or_the_settings_contradict(
     assert "Traceback" not in answer.text
 
 
+NOT_CLOSED = [
+    (
+        {"requests": {"sampling": {"temperature": 0, "top_p": 0.1}}},
+        "requests.sampling.temperature is 0.0, but",
+    ),
+    ({"requests": {"picture": "original"}}, 'requests.picture is "original", but'),
+    ({"artifacts": {"dataset": {"revision": "0" * 40}}}, "artifacts.dataset.revision is 000"),
+    ({"server": {"args": ["--mm_processor_kwargs.max_pixels=1000"]}}, "sets --mm-processor-kwargs, but"),
+    ({"server": {"env": {"VLLM_PLUGINS": "mine"}}}, "server.env: VLLM_PLUGINS is 'mine', but"),
+]
+
+
+@pytest.mark.parametrize(("changes", "sentence"), NOT_CLOSED)
+def test_what_the_closed_division_forbids_is_refused_and_in_the_open_one_told(
+    root: Path, tmp_path: Path, changes: dict[str, object], sentence: str
+) -> None:
+    submittable = Workflow(root, tmp_path / "run", base=".")
+    closed = submittable("-n", **changes)
+    assert sentence in closed.text
+    assert "set submission.division: open" in closed.text
+    assert closed.code == 2
+    opened = submittable("-n", submission={"division": "open"}, **changes)
+    assert sentence in opened.text
+    assert "results are of the open division only" in opened.text
+    assert "rule benchmark" in opened.text
+    assert opened.code == 0
+
+
+def test_a_variable_that_a_server_would_inherit_is_refused(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_MODEL_REDIRECT_PATH", "elsewhere.jsonl")
+    answer = Workflow(root, tmp_path / "run", base=".")("-n")
+    assert "the environment: VLLM_MODEL_REDIRECT_PATH is 'elsewhere.jsonl', but" in answer.text
+    assert answer.code == 2
+
+
 def preflight(workflow: Workflow, **server: object) -> Answer:
     return workflow("resources/preflight.json", server=server)
 

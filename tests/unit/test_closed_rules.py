@@ -4,14 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
+from typer.testing import CliRunner
 
+from weighbridge import cli
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_settings import request_deviations
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import Settings
 from weighbridge.core.errors import InputError
+from weighbridge.run import preflight
 from weighbridge.run.closed_division import check_division, fixed_parts
+from weighbridge.serving.running_server import running_server
 
 V60 = load_round("v6.0")
 DECLARED = {
@@ -212,3 +218,55 @@ def test_demonstrations_pin_no_inputs_and_keep_the_task(root: Path, overlay: str
 def test_servers_of_the_open_division_may_do_another_task() -> None:
     assert fixed_parts(V60, "open") == ()
     assert fixed_parts(V60, "closed") == V60.closed.server_must_not_change != ()
+
+
+def command(*arguments: str) -> Exception | None:
+    """Return what a command raises, which the program tells as one sentence."""
+    found = CliRunner().invoke(cli.app, arguments).exception
+    assert found is None or isinstance(found, Exception)
+    return found
+
+
+SERVER = '{"model_name": "m", "args": ["--mm-processor-kwargs={}"]}'
+
+
+def test_the_preflight_refuses_what_changes_the_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "check_loadgen", lambda _: "6.0.15")
+    asked = ("preflight", "--round", "v6.0", "--results", str(tmp_path), "--output", str(tmp_path / "p.json"))
+    refused = command(*asked, "--server", SERVER)
+    assert isinstance(refused, InputError)
+    assert "nothing changes the media of the task (README, " in str(refused)
+    monkeypatch.setenv("VLLM_PLUGINS", "mine")
+    assert "unset VLLM_PLUGINS" in str(command(*asked, "--server", '{"model_name": "m"}'))
+    assert command(*asked, "--server", SERVER, "--division", "open") is None
+
+
+def test_requests_that_the_closed_division_forbids_are_not_built(tmp_path: Path) -> None:
+    asked = ("build-requests", "--round", "v6.0", "--dataset", "none.json", "--out", str(tmp_path / "store"))
+    asked += ("--server", '{"model_name": "m"}', "--requests", '{"picture": "original"}')
+    assert 'requests.picture is "original", but' in str(command(*asked))
+    assert "none.json" in str(command(*asked, "--division", "open")), "the next thing that is wrong"
+
+
+@pytest.mark.parametrize("name", ["preflight", "build-requests", "run", "serve", "search-qps"])
+def test_each_command_that_refuses_knows_the_open_division(name: str) -> None:
+    definition = typer.main.get_group(cli.app).commands[name]
+    assert "--division" in {option for parameter in definition.params for option in parameter.opts}
+
+
+def test_no_server_is_started_that_would_do_another_task(tmp_path: Path) -> None:
+    server = ServerSettings.parse(
+        {"model_name": "m", "executable": "/nowhere/vllm", "args": ["--hf-overrides={}"]}, "server"
+    )
+    with (
+        pytest.raises(InputError, match="sets --hf-overrides, which changes the model of the task"),
+        running_server(
+            server, tmp_path, tmp_path / "log", forbidden=(), must_not_change=fixed_parts(V60, "closed")
+        ),
+    ):
+        pytest.fail("started")
+
+
+def test_an_option_and_its_value_are_one_element(root: Path) -> None:
+    with pytest.raises(InputError, match=r"'\{\}' is not one option; write each as --name=value"):
+        settings_with(root, args("--hf-overrides", "{}"))

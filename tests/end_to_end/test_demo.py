@@ -56,6 +56,20 @@ def test_a_run_was_checked_and_answered_whole(finished: Path, scenario: str, mod
     assert record["load"]["completed"] == record["load"]["issued"] >= 512
 
 
+@pytest.mark.parametrize("scenario", ["offline", "server"])
+def test_what_the_closed_division_fixes_is_proven_by_vllms_own_report(finished: Path, scenario: str) -> None:
+    for mode in ("performance", "accuracy"):
+        record = json.loads((finished / "results" / scenario / mode / "run.json").read_text())
+        reported = record["server"]["reported_arguments"]
+        assert reported["--enable-prefix-caching"] == "False"
+        assert reported["--max-model-len"] == "512"
+        assert "VLLM_API_KEY" not in record["server"]["inherited"]
+    verdict = json.loads((finished / "results" / scenario / "verdict.json").read_text())
+    passed = [check["name"] for check in verdict["checks"] if check["passed"]]
+    assert passed.count("server arguments") == 2
+    assert {"request store", "sampling", "pictures", "guided decoding"} <= set(passed)
+
+
 def test_the_table_is_printed(finished: Path) -> None:
     done = subprocess.run(
         [BIN / "weighbridge", "summary", "--results", finished / "results"],

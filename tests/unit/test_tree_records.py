@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tree_evidence import CLOSED, MODEL, PLACE, REAL, build, evidence_in, write_judged
+from tree_evidence import CLOSED, MODEL, PLACE, REAL, RULES, build, inputs_in, write_judged
 
-from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.core.errors import InputError
+from weighbridge.gates import Inputs
 from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.submission.checker import CheckReport, check_submission
-from weighbridge.submission.tree_records import Evidence, without_places
+from weighbridge.submission.tree_records import without_places
 
 SOURCES = "closed/Me/src/qwen3-vl-235b-a22b"
 RECORDS = f"{SOURCES}/records/box"
@@ -29,9 +29,9 @@ OWN = {
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a tree with all its evidence; tests must not change it."""
     root = tmp_path_factory.mktemp("good")
-    evidence = evidence_in(root)
-    write_judged(root, evidence)
-    return build(root, evidence)
+    inputs = inputs_in(root)
+    write_judged(root, inputs)
+    return build(root, inputs)
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ def tree(good: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(good, tmp_path / "tree"))
 
 
-def _runs(root: Path, model: Any = MODEL) -> Evidence:
-    evidence = evidence_in(root, model)
-    write_judged(root, evidence)
-    return evidence
+def _runs(root: Path, model: Any = MODEL) -> Inputs:
+    inputs = inputs_in(root, model)
+    write_judged(root, inputs)
+    return inputs
 
 
 def test_the_tree_carries_its_records_and_proofs(good: Path) -> None:
@@ -172,6 +172,23 @@ ERRORS = [
         "weight_data_types is 'fp4'",
     ),
 ]
+# What the closed division fixes, proven again from the tree alone.
+FORBIDDEN = [
+    (_json(RECORD, "requests", "sampling", "temperature", to=0.0), "sampling (both runs): temperature 0"),
+    (_json(RECORD, "requests", "picture", to="original"), "pictures (both runs): original"),
+    (_json(RECORD, "requests", "guided_decoding", to=True), "guided decoding (both runs): on"),
+    (_json(f"{RECORDS}/dataset.json", "revision", to="3" * 40), "dataset (both runs): lab/products at 333"),
+    (
+        _json(
+            RECORD, "server", "command", to=["vllm", "serve", "m", '--mm-processor-kwargs={"max_pixels":9}']
+        ),
+        'server arguments (performance): --mm-processor-kwargs={"max_pixels":9}',
+    ),
+    (
+        _json(RECORD, "server", "reported_arguments", to={"--mm-processor-kwargs": "{'max_pixels': 9}"}),
+        "server arguments (performance): --mm-processor-kwargs",
+    ),
+]
 WARNINGS = [
     (_append(f"{SOURCES}/src/weighbridge/run/session.py", "# edited\n"), SOURCES, "does not hold the code"),
     (_append(f"{SOURCES}/src/weighbridge/run/session.py", "(\n"), SOURCES, "does not hold the code"),
@@ -200,6 +217,25 @@ def test_each_contradiction_of_the_records_is_told(
     assert report.accepted is (level == "warning")
 
 
+@pytest.mark.parametrize(("spoil", "said"), FORBIDDEN)
+def test_what_the_closed_division_fixes_is_proven_from_the_tree(
+    tree: Path, spoil: Callable[[Path], None], said: str
+) -> None:
+    spoil(tree)
+    report = check_submission(tree, CLOSED)
+    assert not report.accepted
+    told = [each for each in report.complaints if f"does not prove the closed division's {said}" in each.said]
+    assert {each.level for each in told} == {"error"}, report.complaints
+
+
+def test_another_model_of_the_same_name_is_told_by_its_configuration(good: Path) -> None:
+    pin = MODEL.model_copy(update={"files": {"config.json": {"text.hidden_size": 8192}}})
+    report = check_submission(
+        good, CLOSED.model_copy(update={"closed": RULES.model_copy(update={"model": pin})})
+    )
+    assert any("text.hidden_size is 4096, not 8192" in text for text in _errors(report))
+
+
 def test_a_tree_without_records_gets_one_warning(tree: Path) -> None:
     shutil.rmtree(tree / SOURCES / "records")
     report = check_submission(tree, CLOSED)
@@ -217,9 +253,9 @@ def _fail_a_check(root: Path) -> None:
 
 
 def test_the_open_division_only_warns_and_says_what_differs(tmp_path: Path) -> None:
-    evidence = _runs(tmp_path, None)
+    inputs = _runs(tmp_path, None)
     _fail_a_check(tmp_path)
-    tree = build(tmp_path, evidence, division="open")
+    tree = build(tmp_path, inputs, division="open")
     report = check_submission(tree, CLOSED)
     assert _errors(report) == []
     said = {each.said for each in report.complaints}
@@ -241,52 +277,34 @@ def _errors(report: CheckReport) -> list[str]:
 
 
 def test_a_closed_tree_needs_its_evidence(tmp_path: Path) -> None:
-    evidence = _runs(tmp_path)
+    inputs = _runs(tmp_path)
     with pytest.raises(InputError, match="pass --artifact for both and --store"):
-        build(tmp_path, None)
+        build(tmp_path, Inputs())
     with pytest.raises(InputError, match="pass --artifact for both and --store"):
-        build(tmp_path, Evidence(None, evidence.proofs))
-    build(tmp_path, None, REAL)  # a round that fixes nothing needs none
+        build(tmp_path, Inputs(inputs.model, inputs.dataset))
+    build(tmp_path, Inputs(), REAL)  # a round that fixes nothing needs none
     assert (tmp_path / "tree").is_dir()
 
 
 def test_weights_of_one_s_own_are_refused_until_they_are_declared(tmp_path: Path) -> None:
-    evidence = _runs(tmp_path, None)
+    inputs = _runs(tmp_path, None)
     with pytest.raises(InputError, match="a folder without repo and revision, but the rules name lab/model"):
-        build(tmp_path, evidence)
+        build(tmp_path, inputs)
     with pytest.raises(InputError, match=r"submission\.calibration: weights were transformed"):
-        build(tmp_path, evidence, measurements=OWN)
+        build(tmp_path, inputs, measurements=OWN)
     calibration = tmp_path / "how.md"
     calibration.write_text("Quantised per channel, without data.\n")
-    tree = build(tmp_path, evidence, measurements=OWN, calibration=str(calibration))
+    tree = build(tmp_path, inputs, measurements=OWN, calibration=str(calibration))
     assert check_submission(tree, CLOSED, strict=True).complaints == ()
     row = "| weights | lab/model-bf16; data types: fp8; transformations: quantised per channel |"
-    model = evidence.proof(ArtifactKind.MODEL)
-    assert model is not None
+    assert inputs.model is not None
     readme = (tree / SERVER / "README.md").read_text()
     assert row in readme
-    assert f"| model | sha256 {model.manifest_digest} |" in readme
+    assert f"| model | sha256 {inputs.model.manifest_digest} |" in readme
 
 
 def test_a_declaration_that_contradicts_the_pinned_model_is_refused(tmp_path: Path) -> None:
-    evidence = _runs(tmp_path)
+    inputs = _runs(tmp_path)
     stated = {"weight_data_types": "fp4", "weight_transformations": "No"}
     with pytest.raises(InputError, match="weight_data_types is 'fp4', but the reference's weights are bf16"):
-        build(tmp_path, evidence, measurements=stated)
-
-
-def test_evidence_is_read_from_the_store_and_the_proofs(tmp_path: Path) -> None:
-    evidence = _runs(tmp_path)
-    paths = []
-    for kind in (ArtifactKind.MODEL, ArtifactKind.DATASET):
-        proof = evidence.proof(kind)
-        assert proof is not None
-        paths.append(tmp_path / f"{kind}.json")
-        proof.write(paths[-1])
-    (tmp_path / "store").mkdir()
-    assert evidence.requests is not None
-    (tmp_path / "store" / "manifest.json").write_text(evidence.requests.model_dump_json())
-    assert Evidence.of(tmp_path / "store", paths) == evidence
-    assert Evidence.of(None, []).complete is False
-    with pytest.raises(InputError, match="cannot be read"):
-        Evidence.of(tmp_path, [])
+        build(tmp_path, inputs, measurements=stated)

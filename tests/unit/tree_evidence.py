@@ -9,14 +9,14 @@ from loadgen_files import small_round, write_results
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.verify import describe
-from weighbridge.config.closed_rules import ArtifactPin, ClosedRules
+from weighbridge.config.closed_rules import ArtifactPin, ClosedRules, TaskPart
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.config.settings import SubmissionSettings
+from weighbridge.gates import Inputs
 from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.submission import assemble
 from weighbridge.submission.system_description import required_fields
-from weighbridge.submission.tree_records import Evidence
 from weighbridge.system.identity import code_sha256_of
 
 MODEL = ArtifactPin(
@@ -24,9 +24,13 @@ MODEL = ArtifactPin(
 )
 DATASET = ArtifactPin(repo="lab/products", revision="2" * 40)
 REAL = small_round(submittable=True)
-CLOSED = small_round(
-    submittable=True, closed=ClosedRules(model=MODEL, dataset=DATASET, requests=RequestSettings())
+RULES = ClosedRules(
+    model=MODEL,
+    dataset=DATASET,
+    requests=RequestSettings(),
+    server_must_not_change=(TaskPart.MEDIA, TaskPart.MODEL),
 )
+CLOSED = small_round(submittable=True, closed=RULES)
 STATED = {"weight_data_types": "bf16", "weight_transformations": "No"}
 PLACE = "/srv/nobody-must-know"
 
@@ -51,24 +55,23 @@ def proof_of(folder: Path, kind: ArtifactKind, pin: ArtifactPin | None) -> Proof
     )
 
 
-def evidence_in(folder: Path, model: ArtifactPin | None = MODEL) -> Evidence:
+def inputs_in(folder: Path, model: ArtifactPin | None = MODEL) -> Inputs:
     """Return evidence of a pinned dataset and of requests as the round demands them."""
     dataset = proof_of(folder, ArtifactKind.DATASET, DATASET)
     requests = StoreManifest(
         dataset={entry.path: entry.sha256 for entry in dataset.files},
         benchmark=CLOSED.benchmark,
         model_name="model",
-        prefix='{"model":"model",',
+        prefix='{"model":"model","messages":',
         suffix="}",
         count=CLOSED.samples,
         bodies_bytes=1,
         bodies_sha256="d" * 64,
     )
-    proofs = {ArtifactKind.DATASET: dataset, ArtifactKind.MODEL: proof_of(folder, ArtifactKind.MODEL, model)}
-    return Evidence(requests, proofs)
+    return Inputs(proof_of(folder, ArtifactKind.MODEL, model), dataset, requests)
 
 
-def write_judged(root: Path, evidence: Evidence) -> None:
+def write_judged(root: Path, inputs: Inputs) -> None:
     """Write valid runs of this evidence into results/, and the code that ran into project/."""
     package = root / "project" / "src" / "weighbridge"
     (package / "run").mkdir(parents=True)
@@ -76,20 +79,20 @@ def write_judged(root: Path, evidence: Evidence) -> None:
         path.write_text(f"# {path.name}\n")
     (root / "project" / "Snakefile").write_text("rule all:\n")
     write_results(root / "results", REAL)
-    assert evidence.requests is not None
-    model = evidence.proof(ArtifactKind.MODEL)
-    assert model is not None
+    assert inputs.store is not None
+    assert inputs.model is not None
     for path in (root / "results").rglob("run.json"):
         record = json.loads(path.read_text())
         record["code_sha256"] = code_sha256_of(package)
-        record["pins"] = {"model": model.manifest_digest, "dataset": evidence.requests.dataset_digest}
-        record["requests"] = evidence.requests.settings.model_dump()
-        record["envelope"] = [evidence.requests.prefix, evidence.requests.suffix]
+        record["pins"] = {"model": inputs.model.manifest_digest, "dataset": inputs.store.dataset_digest}
+        record["requests"] = inputs.store.settings.model_dump()
+        record["envelope"] = [inputs.store.prefix, inputs.store.suffix]
         record["server"]["command"] = [f"{PLACE}/bin/vllm", "serve", f"{PLACE}/model", "--dtype=bfloat16"]
+        record["server"] |= {"kind": "vLLM", "reported_arguments": {"dtype": "bfloat16"}}
         path.write_text(json.dumps(record))
 
 
-def build(root: Path, evidence: Evidence | None, round_: Round = CLOSED, **settings: Any) -> Path:
+def build(root: Path, inputs: Inputs, round_: Round = CLOSED, **settings: Any) -> Path:
     """Assemble the tree of `write_judged`, and return its folder."""
     description = root / "system.yaml"
     fields = {name: field.example for name, field in required_fields().items()}
@@ -108,6 +111,6 @@ def build(root: Path, evidence: Evidence | None, round_: Round = CLOSED, **setti
             "settings",
         ),
         source=root / "project",
-        evidence=evidence,
+        inputs=inputs,
     )
     return root / "tree"

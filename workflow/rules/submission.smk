@@ -10,7 +10,7 @@ rule assemble:
     input:
         verdicts=expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
         scores=expand("results/{scenario}/accuracy.txt", scenario=SCENARIOS),
-        artifacts=ARTIFACT_PROOFS,
+        artifacts=expand("resources/{kind}.json", kind=["model", "dataset"]),
         store="resources/requests/manifest.json",
     output:
         tree=directory("results/submission"),
@@ -43,7 +43,6 @@ rule assemble:
         artifacts=lambda wildcards, input: [
             f"--artifact={proof}" for proof in input.artifacts
         ],
-        store=lambda wildcards, input: Path(input.store).parent,
     shell:
         r"""
         weighbridge --log {log:q} assemble \
@@ -53,7 +52,7 @@ rule assemble:
             --source {params.source:q} \
             {params.scenarios:q} \
             {params.artifacts:q} \
-            --store {params.store:q} \
+            --store {input.store:q} \
             --originals {output.originals:q} \
             --replaced replaced \
             --out {output.tree:q}

@@ -44,11 +44,9 @@ def assemble(
     ] = None,
     artifact: Annotated[
         list[Path] | None,
-        typer.Option(help="Proof file of the model or the dataset, from 'fetch'; may be repeated."),
+        typer.Option(help="Proof file of model or dataset, from 'fetch'; may be repeated."),
     ] = None,
-    store: Annotated[
-        Path | None, typer.Option(help="Folder of the request store, from 'build-requests'.")
-    ] = None,
+    store: Annotated[Path | None, typer.Option(help="manifest.json of the request store.")] = None,
     settings: SettingsJson = "{}",
     submission: Annotated[str | None, section_option("submission")] = None,
     replaced: Replaced = None,
@@ -60,9 +58,9 @@ def assemble(
     """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError
+    from weighbridge.gates import Inputs
     from weighbridge.run.replaced import replacing
     from weighbridge.submission import assemble as build
-    from weighbridge.submission.tree_records import Evidence
 
     job = JobSettings.of(settings, submission=submission).submission
     if job is None:
@@ -77,7 +75,7 @@ def assemble(
             settings=job,
             source=source,
             scenarios=scenario,
-            evidence=Evidence.of(store, artifact or []),
+            inputs=Inputs.read(artifact or (), store),
         )
 
 

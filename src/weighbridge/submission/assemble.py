@@ -9,21 +9,19 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest, write_lock
 from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.closed_rules import ClosedRules
-from weighbridge.config.declared_weights import declaration_fault
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.files import sha256_of
+from weighbridge.gates.closed_checks import NO_INPUTS, Inputs
 from weighbridge.records.notice import DEMONSTRATION_FILE
 from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, USER_CONF, RunRecord
 from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
 from weighbridge.records.verdict import VERDICT, Verdict
-from weighbridge.submission.measurements import examples_of, measurements
+from weighbridge.submission.measurements import measurements, require_declaration
 from weighbridge.submission.sources import copy_benchmark, copy_sources
 from weighbridge.submission.system_description import describe_system
 from weighbridge.submission.tree import (
@@ -36,7 +34,12 @@ from weighbridge.submission.tree import (
     truncate_log,
     with_hash,
 )
-from weighbridge.submission.tree_records import Evidence, published, write_evidence, write_scenario
+from weighbridge.submission.tree_records import (
+    origin_of,
+    published,
+    write_inputs,
+    write_scenario,
+)
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -81,7 +84,7 @@ def assemble(
     settings: SubmissionSettings,
     source: Path | None,
     scenarios: Collection[str] | None = None,
-    evidence: Evidence | None = None,
+    inputs: Inputs = NO_INPUTS,
 ) -> Manifest:
     """Build the submission tree of a round's scenarios, and return its manifest.
 
@@ -96,7 +99,7 @@ def assemble(
         settings: Submitter, system, division and stated facts.
         source: The project's root, whose files are copied into src/; None: the installed package.
         scenarios: Names of the scenarios; None: those that the round requires, and others with a verdict.
-        evidence: What was sent and served, which the tree carries; None: nothing is known.
+        inputs: What the runs were made from, which the tree carries.
 
     Raises:
         InvalidRunError: the division is closed, and a gate failed or could not be decided. The open division
@@ -104,7 +107,6 @@ def assemble(
         InputError: a file is missing or belongs to another run, the system description is incomplete, or the
             closed division needs evidence or a declaration of the weights that is missing.
     """
-    evidence = evidence or Evidence()
     judged = [_Judged.read(results, rules) for rules in _chosen(results, round_, scenarios)]
     missing = round_.missing_folders([each.scenario.folder for each in judged])
     if missing and settings.division == "closed":
@@ -114,16 +116,16 @@ def assemble(
     for each in judged:
         _require_verdict(each, round_, settings)
     if round_.submittable:
-        _require_declaration(round_, settings, evidence)
+        require_declaration(round_, settings, inputs)
     with replaced_folder(originals) as kept, replaced_folder(destination) as root:
         layout = TreeLayout(root, settings, round_)
-        origin = evidence.origin(ArtifactKind.MODEL)
+        origin = origin_of(inputs.model)
         statement = measurements(settings.measurements, round_, judged[0].performance, origin)
         for each in judged:
             _add_scenario(each, layout, kept, statement, checkout=source is not None, origin=origin)
         sources = _add_system(judged[0].performance, layout)
         _add_texts(judged, layout, statement, source)
-        write_evidence(layout.records, evidence, round_)
+        write_inputs(layout.records, inputs, round_)
         check_tree(root)
         manifest = manifest_of(root)
         write_lock(kept / "originals.json", manifest_of(kept))
@@ -160,31 +162,6 @@ def _require_verdict(judged: _Judged, round_: Round, settings: SubmissionSetting
             f"{path}: no tree is built from this {judged.scenario.name} run: {', '.join(reasons)}; "
             f"the verdict lists what to do next."
         )
-
-
-def _require_declaration(round_: Round, settings: SubmissionSettings, evidence: Evidence) -> None:
-    """Check that the weights are the ones that the rules name, or declared.
-
-    Raises:
-        InputError: the closed division needs evidence that is missing, or refuses the declaration.
-    """
-    closed = settings.division == "closed"
-    if closed and round_.closed != ClosedRules() and not evidence.complete:
-        raise InputError(
-            f"round {round_.name}: a tree of the closed division carries the proofs of model and dataset "
-            f"and the manifest of the requests; pass --artifact for both and --store."
-        )
-    model = evidence.proof(ArtifactKind.MODEL)
-    fault = declaration_fault(
-        round_.closed.model if closed else None,
-        model.repo if model else None,
-        model.revision if model else None,
-        settings.measurements,
-        calibrated=settings.calibration is not None,
-        reference_type=examples_of(load_benchmark(round_.benchmark))["weight_data_types"],
-    )
-    if fault is not None:
-        raise InputError(fault)
 
 
 def _add_scenario(

@@ -1,13 +1,18 @@
-"""measurements.json: the five fields on weights and inputs that the official checker requires."""
+"""measurements.json: the official checker's five fields on weights and inputs, and what they must declare."""
 
 from collections.abc import Mapping
 
 from weighbridge.benchmarks.protocol import Benchmark
 from weighbridge.benchmarks.registry import load_benchmark
+from weighbridge.config.closed_rules import ClosedRules
+from weighbridge.config.declared_weights import declaration_fault
 from weighbridge.config.round import Round
+from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
+from weighbridge.gates.closed_checks import Inputs
 from weighbridge.records.notice import PLACEHOLDER, mark_of
 from weighbridge.records.run_record import RunRecord
+from weighbridge.submission.tree_records import are_complete
 
 # Source: the submission checker's constants in mlcommons/inference @ b66003e1.
 MEASUREMENTS = (
@@ -59,3 +64,28 @@ def measurements(
     if not round_.submittable:
         values["notes"] = mark_of(round_)
     return dict(sorted(values.items()))
+
+
+def require_declaration(round_: Round, settings: SubmissionSettings, inputs: Inputs) -> None:
+    """Check that the weights are the ones that the rules name, or declared.
+
+    Raises:
+        InputError: the closed division needs evidence that is missing, or refuses the declaration.
+    """
+    closed = settings.division == "closed"
+    if closed and round_.closed != ClosedRules() and not are_complete(inputs):
+        raise InputError(
+            f"round {round_.name}: a tree of the closed division carries the proofs of model and dataset "
+            f"and the manifest of the requests; pass --artifact for both and --store."
+        )
+    model = inputs.model
+    fault = declaration_fault(
+        round_.closed.model if closed else None,
+        model.repo if model else None,
+        model.revision if model else None,
+        settings.measurements,
+        calibrated=settings.calibration is not None,
+        reference_type=examples_of(load_benchmark(round_.benchmark))["weight_data_types"],
+    )
+    if fault is not None:
+        raise InputError(fault)

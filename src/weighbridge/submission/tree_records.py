@@ -12,8 +12,7 @@ It lies in src/<benchmark>/records/<system>/, because the official checkers acce
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,13 +23,13 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model, read_data
+from weighbridge.gates.closed_checks import Inputs
 from weighbridge.records.run_record import RunRecord
-from weighbridge.records.store_manifest import MANIFEST_FILE, StoreManifest
+from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.submission.tree import copy_file
 
 REQUESTS = "requests.json"
-KINDS = (ArtifactKind.MODEL, ArtifactKind.DATASET)
 # An absolute path: a slash that continues neither a word, nor a relative path, nor a URL.
 _PART = r"[^\s/:=,;\"'(){}\[\]]+"
 _ABSOLUTE = re.compile(rf"(?<![\w./~-])/(?!/)(?:{_PART}/)*({_PART})/?")
@@ -39,39 +38,19 @@ _THIS_HOST = "not published"
 AnyModel = TypeVar("AnyModel", bound=Model)
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What was sent and served: the requests' manifest, and proofs of model and dataset."""
+def proofs_of(inputs: Inputs) -> dict[ArtifactKind, Proof | None]:
+    """Return the proofs of model and dataset; None where there is none."""
+    return {ArtifactKind.MODEL: inputs.model, ArtifactKind.DATASET: inputs.dataset}
 
-    requests: StoreManifest | None = None
-    proofs: Mapping[ArtifactKind, Proof] | None = None
 
-    @classmethod
-    def of(cls, store: Path | None, proofs: list[Path]) -> "Evidence":
-        """Read the evidence from a store's folder and the proofs' files.
+def are_complete(inputs: Inputs) -> bool:
+    """Return whether both proofs and the requests' manifest are there."""
+    return inputs.store is not None and all(proofs_of(inputs).values())
 
-        Raises:
-            InputError: a file is missing or damaged.
-        """
-        read = [Proof.read(path) for path in proofs]
-        return cls(
-            requests=None if store is None else StoreManifest.read(store / MANIFEST_FILE),
-            proofs={proof.kind: proof for proof in read},
-        )
 
-    def proof(self, kind: ArtifactKind) -> Proof | None:
-        """Return the proof of an artifact; None: there is none."""
-        return (self.proofs or {}).get(kind)
-
-    def origin(self, kind: ArtifactKind) -> str | None:
-        """Return repository and revision of an artifact as text; None: not known."""
-        proof = self.proof(kind)
-        return f"{proof.repo} at {proof.revision}" if proof and proof.repo and proof.revision else None
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is missing."""
-        return self.requests is not None and all(self.proof(kind) for kind in KINDS)
+def origin_of(proof: Proof | None) -> str | None:
+    """Return repository and revision of an artifact as text; None: not known."""
+    return f"{proof.repo} at {proof.revision}" if proof and proof.repo and proof.revision else None
 
 
 def pins_of(round_: Round) -> dict[ArtifactKind, ArtifactPin | None]:
@@ -90,7 +69,9 @@ def published(record: RunRecord) -> RunRecord:
 
 def without_places(record: AnyModel) -> AnyModel:
     """Return a record with the last part of each absolute path alone."""
-    values = _mapped(record.model_dump(mode="json"), lambda text: _ABSOLUTE.sub(r"\1", text))
+    values = _mapped(
+        record.model_dump(mode="json", exclude_unset=True), lambda text: _ABSOLUTE.sub(r"\1", text)
+    )
     return type(record).parse(values, type(record).__name__)
 
 
@@ -109,16 +90,15 @@ def write_scenario(folder: Path, performance: RunRecord, accuracy: RunRecord, ve
     _write(folder / VERDICT, without_places(verdict))
 
 
-def write_evidence(folder: Path, evidence: Evidence, round_: Round) -> None:
-    """Write what all scenarios have in common; what is not known is left out.
+def write_inputs(folder: Path, inputs: Inputs, round_: Round) -> None:
+    """Write what the runs of all scenarios were made from; what is not known is left out.
 
     Raises:
         InputError: a JSON file of an artifact that the rules compare cannot be read.
     """
-    if evidence.requests is not None:
-        _write(folder / REQUESTS, without_places(evidence.requests))
-    for kind in KINDS:
-        proof = evidence.proof(kind)
+    if inputs.store is not None:
+        _write(folder / REQUESTS, without_places(inputs.store))
+    for kind, proof in proofs_of(inputs).items():
         if proof is None:
             continue
         values = proof.model_dump(mode="json", exclude={"folder"})
@@ -129,22 +109,28 @@ def write_evidence(folder: Path, evidence: Evidence, round_: Round) -> None:
                 copy_file(proof.folder / name, folder / kind / name)
 
 
-def read_evidence(folder: Path) -> Evidence:
-    """Read what `write_evidence` wrote; a proof's folder is that of the copied JSON files.
+def read_inputs(folder: Path) -> Inputs:
+    """Read what `write_inputs` wrote; a proof's folder is that of the copied JSON files.
 
     Raises:
         InputError: a file is damaged.
     """
-    requests = folder / REQUESTS
-    proofs = {}
-    for kind in KINDS:
-        path = folder / f"{kind}.json"
-        if path.is_file():
-            values = read_data(path)
-            place = {"folder": str(folder / kind)}
-            proofs[kind] = Proof.parse(values | place if isinstance(values, dict) else values, str(path))
-    return Evidence(StoreManifest.read(requests) if requests.is_file() else None, proofs)
+    store = folder / REQUESTS
+    return Inputs(
+        model=_proof(folder, ArtifactKind.MODEL),
+        dataset=_proof(folder, ArtifactKind.DATASET),
+        store=StoreManifest.read(store) if store.is_file() else None,
+    )
+
+
+def _proof(folder: Path, kind: ArtifactKind) -> Proof | None:
+    path = folder / f"{kind}.json"
+    if not path.is_file():
+        return None
+    values = read_data(path)
+    place = {"folder": str(folder / kind)}
+    return Proof.parse(values | place if isinstance(values, dict) else values, str(path))
 
 
 def _write(path: Path, record: Model) -> None:
-    write_atomic(path, record.model_dump_json(indent=1) + "\n")
+    write_atomic(path, record.model_dump_json(indent=1, exclude_unset=True) + "\n")

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
 from weighbridge.benchmarks.registry import load_benchmark
@@ -15,6 +14,8 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
+from weighbridge.gates.closed_checks import Inputs, closed_checks
+from weighbridge.gates.server_checks import server_checks
 from weighbridge.records.check_record import Complaint, Level
 from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, RunRecord
 from weighbridge.records.score import ACCURACY_TEXT
@@ -22,7 +23,7 @@ from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at, scenario_paths
 from weighbridge.submission.measurements import examples_of
 from weighbridge.submission.tree import RECORDS
-from weighbridge.submission.tree_records import KINDS, REQUESTS, Evidence, pins_of, read_evidence
+from weighbridge.submission.tree_records import REQUESTS, are_complete, proofs_of, read_inputs
 from weighbridge.system.identity import code_sha256_of
 
 _AGAIN = "Assemble the tree again from the runs."
@@ -102,16 +103,18 @@ def _of_scenario(scenario: _Scenario) -> Iterator[Complaint]:
             yield from _logs(scenario, path, mode, records[mode])
     yield from _verdict(scenario)
     try:
-        evidence = read_evidence(scenario.system_records)
+        inputs = read_inputs(scenario.system_records)
     except InputError as error:
         yield scenario.tell(scenario.system_records, _told(error, scenario.system_records))
         return
     yield from _code(scenario, records)
     for mode, record in records.items():
-        yield from _same_inputs(scenario, scenario.records / f"{mode}.json", record, evidence)
-    yield from _unchanged(scenario, evidence)
+        yield from _same_inputs(scenario, scenario.records / f"{mode}.json", record, inputs)
+    yield from _unchanged(scenario, inputs)
+    if len(records) == len(Mode):
+        yield from _closed(scenario, records, inputs)
     if scenario.round_.submittable:
-        yield from _weights(scenario, evidence)
+        yield from _weights(scenario, inputs)
 
 
 def _told(error: InputError, path: Path) -> str:
@@ -188,11 +191,9 @@ def _code(scenario: _Scenario, records: dict[Mode, RunRecord]) -> Iterator[Compl
             )
 
 
-def _same_inputs(
-    scenario: _Scenario, path: Path, record: RunRecord, evidence: Evidence
-) -> Iterator[Complaint]:
+def _same_inputs(scenario: _Scenario, path: Path, record: RunRecord, inputs: Inputs) -> Iterator[Complaint]:
     """Check that a run sent the requests, and measured the artifacts, whose evidence the tree carries."""
-    requests, model = evidence.requests, evidence.proof(ArtifactKind.MODEL)
+    requests, model = inputs.store, inputs.model
     if requests is not None and requests.bodies_sha256 != record.store_sha256:
         yield scenario.tell(path, f"names other requests than {REQUESTS} of the records")
     if requests is not None and record.pins.get("dataset") != requests.dataset_digest:
@@ -201,11 +202,10 @@ def _same_inputs(
         yield scenario.tell(path, "names another model than model.json of the records")
 
 
-def _unchanged(scenario: _Scenario, evidence: Evidence) -> Iterator[Complaint]:
+def _unchanged(scenario: _Scenario, inputs: Inputs) -> Iterator[Complaint]:
     """Check that the evidence is complete and agrees with itself."""
     folder = scenario.system_records
-    for kind in KINDS:
-        proof = evidence.proof(kind)
+    for kind, proof in proofs_of(inputs).items():
         if proof is None:
             continue
         if Manifest(files=proof.files).digest != proof.manifest_digest:
@@ -214,12 +214,11 @@ def _unchanged(scenario: _Scenario, evidence: Evidence) -> Iterator[Complaint]:
         for path in sorted(path for path in proof.folder.rglob("*") if path.is_file()):
             if known.get(path.relative_to(proof.folder).as_posix()) != sha256_of(path):
                 yield scenario.tell(path, f"is not the file that {kind}.json lists")
-    dataset = evidence.proof(ArtifactKind.DATASET)
-    if evidence.requests is not None and dataset is not None:
-        proven = {entry.sha256 for entry in dataset.files}
-        if not proven.issuperset(evidence.requests.dataset.values()):
+    if inputs.store is not None and inputs.dataset is not None:
+        proven = {entry.sha256 for entry in inputs.dataset.files}
+        if not proven.issuperset(inputs.store.dataset.values()):
             yield scenario.tell(folder / REQUESTS, "was built from other files than dataset.json lists")
-    if scenario.round_.closed != ClosedRules() and not evidence.complete:
+    if scenario.round_.closed != ClosedRules() and not are_complete(inputs):
         yield scenario.tell(
             folder,
             "lacks the manifest of the requests, or the proof of the model or the dataset: settings of the "
@@ -229,14 +228,31 @@ def _unchanged(scenario: _Scenario, evidence: Evidence) -> Iterator[Complaint]:
         )
 
 
-def _weights(scenario: _Scenario, evidence: Evidence) -> Iterator[Complaint]:
+def _closed(scenario: _Scenario, records: dict[Mode, RunRecord], inputs: Inputs) -> Iterator[Complaint]:
+    """Check again, from the tree alone, what the closed division fixes."""
+    checks = closed_checks([*records.values()], inputs, scenario.round_)
+    for mode, record in records.items():
+        checks += server_checks(scenario.records, record, mode, scenario.round_)
+    for check in checks:
+        if check.passed:
+            continue
+        yield scenario.tell(
+            scenario.records,
+            f"does not prove the closed division's {check.name} ({check.run or 'both runs'}): "
+            f"{check.value or 'not known'}, must be {check.limit}",
+            check.remedy or _AGAIN,
+            "warning" if check.passed is None else scenario.level,
+        )
+
+
+def _weights(scenario: _Scenario, inputs: Inputs) -> Iterator[Complaint]:
     """Check that measurements.json says of the weights what the model's proof shows."""
     path = scenario.path.folder / "measurements.json"
-    model = evidence.proof(ArtifactKind.MODEL)
+    model = inputs.model
     stated = _stated(path)
     if model is None or stated is None:
         return
-    pin = pins_of(scenario.round_)[ArtifactKind.MODEL]
+    pin = scenario.round_.closed.model
     fault = declaration_fault(
         pin,
         model.repo,

@@ -294,7 +294,15 @@ def test_without_the_servers_report_nothing_is_proven(runs: Runs, log: str | Non
 
 def test_servers_that_the_user_runs_are_judged_by_their_report_alone(runs: Runs) -> None:
     runs.server |= {"command": [], "endpoints": ["http://node1:8000"]}
+    runs.server["reported_arguments"] = {"--mm-processor-cache-gb": "0", "--revision": REVISION}
     assert runs.judged().outcome == "VALID"
+
+
+@pytest.mark.parametrize("reported", [{}, {"--dtype": "float32"}, {"--mm-processor-cache-gb": "0 | default"}])
+def test_a_cache_that_a_users_server_has_by_default_is_not_off(runs: Runs, reported: dict[str, str]) -> None:
+    runs.server |= {"command": [], "endpoints": ["http://node1:8000"], "reported_arguments": reported}
+    value = failed(runs.judged())["server arguments"]
+    assert "media-cache not switched off by --mm-processor-cache-gb=0" in value
 
 
 def test_of_a_server_of_unknown_kind_nothing_is_proven(runs: Runs) -> None:

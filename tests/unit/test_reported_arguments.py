@@ -111,7 +111,7 @@ def test_no_log_whatever_it_holds_raises(text: str) -> None:
 
 def test_of_several_servers_every_value_is_kept_but_not_every_port() -> None:
     reports = [{"--port": "1", "--dtype": "auto"}, {"--port": "2", "--dtype": "half", "--revision": "x"}]
-    assert union(reports) == {"--port": "1", "--dtype": "auto | half", "--revision": "x"}
+    assert union(reports) == {"--port": "1", "--dtype": "auto | half", "--revision": "default | x"}
 
 
 def test_every_servers_log_must_have_its_report(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.records.run_record import SERVER_LOG, RunRecord, ServerRecord
@@ -48,7 +49,7 @@ def server_checks(folder: Path, record: RunRecord, mode: Mode, round_: Round) ->
     if reported is None:
         reported = _in_logs(folder, adapter, len(server.endpoints))
     fixed = [adapter.task_options[part] for part in parts]
-    found = list(dict.fromkeys(_changes(server, reported or {}, fixed, adapter, round_)))
+    found = list(dict.fromkeys(_changes(server, reported, fixed, adapter, round_)))
     if found:
         source = round_.closed.sources.get("server_must_not_change")
         remedy = (
@@ -82,7 +83,7 @@ def _in_logs(folder: Path, adapter: ServerAdapter, servers: int) -> dict[str, st
 
 def _changes(
     server: ServerRecord,
-    reported: Mapping[str, str],
+    reported: Mapping[str, str] | None,
     fixed: Sequence[TaskOptions],
     adapter: ServerAdapter,
     round_: Round,
@@ -91,17 +92,37 @@ def _changes(
     forbidden = [adapter.switches[each] for each in round_.server_must_not if each in adapter.switches]
     options = [option for each in fixed for option in each.options]
     yield from (argument for argument in _arguments(server.command) if option_set_by(argument, options))
-    for name, value in reported.items():
+    pinned = round_.closed.model.revision if round_.closed.model else None
+    for name, value in (reported or {}).items():
+        if value == pinned:
+            continue  # a server that fetches its model must be told the round's revision
         if any(_sets(name, value, option) for option in options) or (
             value not in _OFF and any(_turns_on(name, switch) for switch in forbidden)
         ):
             yield f"{name}={value} (reported)"
+    if reported is not None and not server.command:
+        yield from _left_on(server, reported, adapter, round_)
     variables = [variable for each in fixed for variable in each.variables]
     for variable in (*variables, *(variable for each in forbidden for variable in each.variables)):
         if variable in server.environment:
             yield f"{variable}={server.environment[variable]}"
         if variable in server.inherited:
             yield f"{variable}={server.inherited[variable]} (inherited)"
+
+
+def _left_on(
+    server: ServerRecord, reported: Mapping[str, str], adapter: ServerAdapter, round_: Round
+) -> Iterator[str]:
+    """Yield what the user's own servers have on by default and do not report as switched off."""
+    for feature in round_.server_must_not:
+        if feature is ServerFeature.PREFIX_CACHING and server.prefix_caching == "off":
+            continue  # the running server itself says so
+        switch = adapter.switches.get(feature)
+        for argument in switch.arguments if switch else ():
+            name = f"--{argument.partition('=')[0].removeprefix('--').removeprefix('no-')}"
+            flag = name == argument
+            if (reported.get(name) != "True") if flag else (reported.get(name, "default") not in _OFF):
+                yield f"{feature} not switched off by {argument}"
 
 
 def _arguments(command: Sequence[str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ Values may be representations that no parser of Python reads, such as `<Level.BA
 import ast
 import contextlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 MASKED = "***"
 _CLOSING = {"{": "}", "(": ")", "[": "]"}
@@ -32,27 +32,27 @@ def printed_arguments(log_text: str, beginning: re.Pattern[str]) -> dict[str, st
         Options such as --max-model-len and their values as text, secrets masked. None where the log has no
         such line, or one that is cut off or cannot be read.
     """
-    found: dict[str, str] | None = None
+    found: list[dict[str, str]] = []
     for match in beginning.finditer(log_text):
         entries = _entries(log_text, match.end())
         named = None if entries is None else [_named(entry) for entry in entries]
         if named is None or None in named:
             return None
-        found = union([found or {}, dict(each for each in named if each)])
-    return found
+        found.append(dict(each for each in named if each))
+    return union(found) if found else None
 
 
-def union(reports: Iterable[Mapping[str, str]]) -> dict[str, str]:
+def union(reports: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Return what several servers report, so that nothing hides: of values that differ, all, joined by ' | '.
 
-    A port, an address and a rank, which always differ, are those of the first.
+    A server that does not report an option has it at its default. A port, an address and a rank, which always
+    differ, are those of the first.
     """
-    joined: dict[str, str] = {}
-    for report in reports:
-        for name, value in report.items():
-            known = joined.setdefault(name, value)
-            if value not in (known, *known.split(" | ")) and name not in _OF_ONE_PROCESS:
-                joined[name] = f"{known} | {value}"
+    joined = {}
+    for name in dict.fromkeys(name for report in reports for name in report):
+        values = list(dict.fromkeys(report.get(name, "default") for report in reports))
+        alike = name in _OF_ONE_PROCESS
+        joined[name] = next(value for value in values if value != "default") if alike else " | ".join(values)
     return joined
 
 

@@ -89,7 +89,7 @@ def _seeds(gate: Gate, log: DetailLog, round_: Round) -> None:
 
 
 def _errors(gate: Gate, log: DetailLog) -> None:
-    counted = max(log.integer("num_errors") or 0, len(log.errors))
+    counted = max(log.count("num_errors") or 0, len(log.errors))
     first = f" (the first: {log.errors[0]})" if log.errors else ""
     gate.equals(
         "LoadGen errors",

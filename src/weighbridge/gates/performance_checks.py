@@ -1,5 +1,7 @@
 """Checks of a performance run: LoadGen's own result, and the rules recomputed from its detail log."""
 
+import json
+
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import (
     LatencyLimit,
@@ -108,7 +110,9 @@ def _ordinary_issue(gate: Gate, log: DetailLog) -> None:
         "effective_accuracy_log_sampling_target": 0,
     }
     for key, wanted in expected.items():
-        gate.equals(key, log.get(key), wanted, "Remove audit.config from the working folder and repeat.")
+        logged = log.get(key)
+        value = json.dumps(logged) if isinstance(logged, list | dict) else logged
+        gate.equals(key, value, wanted, "Remove audit.config from the working folder and repeat.")
 
 
 def _latency(gate: Gate, log: DetailLog, limit: LatencyLimit, slower: str) -> None:

@@ -36,7 +36,7 @@ class Performance:
         """Read the figures; an Offline run is a single query, so its samples are counted."""
         offline = scenario.offline
         scheduled = log.number("result_scheduled_samples_per_sec")
-        queries = log.integer("generated_samples_per_query" if offline else "result_query_count")
+        queries = log.count("generated_samples_per_query" if offline else "result_query_count")
         if offline:
             duration = seconds(log.number("result_max_latency_ns"))
         elif scenario.has_schedule:
@@ -54,7 +54,7 @@ class Performance:
             p90_latency_s=seconds(log.number(percentile_key(0.90))),
             p99_latency_s=seconds(log.number(percentile_key(0.99))),
             queries=queries,
-            over_latency=log.integer("result_overlatency_query_count"),
+            over_latency=log.count("result_overlatency_query_count"),
             target_qps=log.number("effective_target_qps"),
         )
 

@@ -80,6 +80,17 @@ class DetailLog:
         """
         return self._typed(key, int, "a whole number")
 
+    def count(self, key: str) -> int | None:
+        """Return a whole number of things.
+
+        Raises:
+            InputError: the value is of another type, or below 0.
+        """
+        value = self.integer(key)
+        if value is not None and value < 0:
+            raise InputError(f"{self.path}: '{key}' is {value}, not a count; this log was altered.")
+        return value
+
     def number(self, key: str) -> float | None:
         """Return a number.
 

@@ -200,7 +200,9 @@ def _faults_of_kind(values: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
     if nodes and _WHOLE.fullmatch(str(nodes)) and not _is_count(nodes):
         yield f"'number_of_nodes' is '{nodes}'", "Write a whole number above 0."
     for name in _TEXTS:
-        if values.get(name) and not isinstance(values[name], str):
+        # An empty value is told elsewhere, or allowed, except that these notes are always joined to others.
+        stated = name in values and (values[name] or name == "hw_notes")
+        if stated and not isinstance(values[name], str):
             yield f"'{name}' is {json.dumps(values[name])}", "Write a text."
 
 

@@ -71,7 +71,8 @@ def _run_complaints(
             if mode is Mode.PERFORMANCE:
                 complaints += rate_complaints(tree, path, detail, scenario)
         except InputError as error:
-            complaints.append(complaint_at(tree, log, str(error), "Assemble the tree again from the runs."))
+            said = str(error).removeprefix(f"{log}: ")
+            complaints.append(complaint_at(tree, log, said, "Assemble the tree again from the runs."))
             continue
         complaints += [
             complaint_at(

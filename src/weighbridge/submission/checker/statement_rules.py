@@ -79,6 +79,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         # As text, which must not begin with a byte-order mark: the official checkers crash on one.
         values = json.loads(path.read_bytes().decode())
+        json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair cannot be written again
     except (ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None

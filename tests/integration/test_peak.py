@@ -74,8 +74,11 @@ class System:
         issuer = LoadGenIssuer(round_, round_.scenarios["offline"], Mode.PERFORMANCE, 100)
         execute(self.setup, issuer, self.folder / "offline")
 
-    def search(self, name: str = "peak", **search: object) -> subprocess.Popen[str]:
+    def search(
+        self, name: str = "peak", user_conf: dict[str, object] | None = None, **search: object
+    ) -> subprocess.Popen[str]:
         options = {
+            "settings": json.dumps({"user_conf": user_conf or {}}),
             "round": self.round_file,
             "server": self.server.model_dump_json(),
             "client": self.client.model_dump_json(),
@@ -150,6 +153,23 @@ def test_an_interrupted_search_goes_on_and_repeats_no_probe(tmp_path: Path) -> N
         assert "2 probes of an earlier search" in said
         assert {path: path.stat().st_mtime_ns for path in system.probes()[:2]} == kept
         assert [probe.number for probe in system.find().probes] == [*range(1, len(system.probes()) + 1)]
+
+
+def test_a_search_measures_with_the_user_s_user_conf(tmp_path: Path) -> None:
+    with simulated(Behaviour(servers=8, mean_s=0.04)) as url:
+        system = System(tmp_path / "system", url)
+        system.measure_offline()
+        longer: dict[str, object] = {"min_duration": 8000, "coalesce_queries": True}
+        code, said = finish(system.search(user_conf=longer, probe_s=1.5, tolerance=0.2))
+        assert code == 0, said
+        confirming = (system.folder / system.find().confirmed_by / "user.conf").read_text()
+        confs = [path.read_text() for path in system.folder.glob("peak/*/*/user.conf")]
+        assert all("Server.coalesce_queries = 1" in conf for conf in confs)
+        assert "Server.min_duration = 8000" in confirming
+        assert any("Server.min_duration = 1\n" in conf for conf in confs), "a short probe keeps its length"
+        # A search without it is another one, and uses none of these probes.
+        _, said = finish(system.search(probe_s=1.5, tolerance=0.2, max_probes=1, max_confirmations=1))
+        assert "probes of an earlier search" not in said
 
 
 def test_a_search_that_finds_none_says_why_and_keeps_its_probes(tmp_path: Path) -> None:

@@ -11,8 +11,15 @@ import pytest
 from checkout import Checkout
 from small_run import DONE, SmallRun, planned, planned_runs, simulated_server
 
-SETTINGS = ("src/weighbridge/config/settings.py", "src/weighbridge/config/server_settings.py")
-ROUND = "src/weighbridge/config/round.py"
+SETTINGS = tuple(
+    f"src/weighbridge/config/{name}.py"
+    for name in ("settings", "server_settings", "request_settings", "conf_overlay")
+)
+RULES = {
+    "src/weighbridge/config/scenario_rules.py": ("ScenarioRules", "LatencyLimit", "RunRules"),
+    "src/weighbridge/config/round.py": ("LoadGenRules", "MetricRules", "Round"),
+    "src/weighbridge/config/closed_rules.py": ("ClosedRules", "ArtifactPin"),
+}
 DEMO_ROUND = "src/weighbridge/benchmarks/qwen3_vl/rounds/demo.yaml"
 VERSIONS = "src/weighbridge/config/fingerprint.py"
 BEFORE_MEASURING = {"preflight", "find_server", "fetch", "prompt", "build_requests", "count_tokens"}
@@ -42,8 +49,9 @@ def test_a_new_setting_with_a_default_reruns_nothing(checkout: Checkout) -> None
 
 
 def test_a_new_optional_rule_of_a_round_reruns_nothing(checkout: Checkout) -> None:
-    for model in ("ScenarioRules", "LoadGenRules", "LatencyLimit", "RunRules", "MetricRules", "Round"):
-        checkout.add_field(ROUND, model, "quite_new: int | None = None")
+    for path, models in RULES.items():
+        for model in models:
+            checkout.add_field(path, model, "quite_new: int | None = None")
     assert DONE in checkout.plan()
     checkout.edit(DEMO_ROUND, "  server:\n", "  server:\n    quite_new: 1\n")
     assert planned_runs(checkout.plan()) == [("server", "accuracy"), ("server", "performance")]

@@ -1,28 +1,28 @@
 """Run the official checkers from the proven reference, and turn their records into complaints.
 
 Source: tools/submission in mlcommons/inference @ b66003e1. Three outputs of a tool are read, none of them
-prose: its log messages (see recorded_tool), its CSV file with a row for each valid result, and its exit code.
+prose: its log messages and checks (see recorded_tool), its CSV file with a row for each valid result, and its
+exit code.
 The tools accept an empty tree, so the number of results is checked too. A crash counts as a refusal.
 """
 
 import csv
 import json
-import logging
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Round
 from weighbridge.records.check_record import Complaint, Finding, Tool
 from weighbridge.submission.checker import recorded_tool
-from weighbridge.submission.checker.recorded_tool import LogMessage
+from weighbridge.submission.checker.recorded_tool import CheckCall, Crash, LogMessage
 from weighbridge.submission.checker.remedies import remedy_for
-from weighbridge.submission.checker.tree_paths import DIVISIONS
+from weighbridge.submission.checker.tool_complaints import ToolRecords, complaints_of, crash_complaint
 
 _TOOLS = Path("tools/submission")
 _MODULES: dict[Tool, str] = {
@@ -35,9 +35,6 @@ _TIMEOUT_S = 600
 _ACCEPTED, _REFUSED = 0, 1  # exit codes of both tools
 # Columns that name a result in both tools' CSV files; a result with power has two rows.
 _RESULT_COLUMNS = ("Division", "Organization", "Platform", "Model", "Scenario")
-# Functions that only summarise what others logged.
-_SUMMARIES = ("main", "__call__")
-_RUNNER = "run_checks"  # logs a warning for each check that does not apply
 
 
 @dataclass(frozen=True)
@@ -46,16 +43,14 @@ class ToolRun:
 
     Attributes:
         code: Its exit code; negative: the signal that killed it.
-        messages: Its log messages.
+        records: Its log messages, its checks and the exception that ended it.
         results: Valid results in its CSV file.
-        crash: The exception that ended it; "" if there was none.
         output: Its standard output and error.
     """
 
     code: int
-    messages: tuple[LogMessage, ...] = ()
+    records: ToolRecords = field(default_factory=ToolRecords)
     results: int = 0
-    crash: str = ""
     output: str = ""
 
 
@@ -107,14 +102,23 @@ def _run(tool: Tool, folder: Path, tree: Path, version: str) -> ToolRun:
             # The checkout was proven file by file; bytecode files would change it.
             env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
         )
-        entries = [json.loads(line) for line in records.read_text().splitlines()] if records.exists() else []
         return ToolRun(
             code=done.returncode,
-            messages=tuple(LogMessage.parse(entry, str(records)) for entry in entries if "level" in entry),
+            records=_read_records(records),
             results=_count_results(table),
-            crash=next((entry["crash"] for entry in entries if "crash" in entry), ""),
             output=done.stdout + done.stderr,
         )
+
+
+def _read_records(path: Path) -> ToolRecords:
+    """Return what the recording runner wrote; empty if it did not come that far."""
+    entries = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    crashes = [Crash.parse(entry, str(path)) for entry in entries if "crash" in entry]
+    return ToolRecords(
+        messages=tuple(LogMessage.parse(entry, str(path)) for entry in entries if "level" in entry),
+        calls=tuple(CheckCall.parse(entry, str(path)) for entry in entries if "function" in entry),
+        crash=crashes[0] if crashes else None,
+    )
 
 
 def _count_results(table: Path) -> int:
@@ -134,11 +138,12 @@ def interpret(tool: Tool, run: ToolRun, tree: Path, expected: int) -> tuple[Find
         tree: The tree that it checked.
         expected: Number of results that the tree must have.
     """
-    complaints = _complaints(tool, run.messages, tree)
+    complaints = complaints_of(tool, run.records, tree)
     if run.code not in (_ACCEPTED, _REFUSED):
         last_line = (run.output.strip().splitlines() or [f"exit code {run.code}"])[-1]
-        text = f"crashed: {run.crash or last_line}"
-        return _refusal(tool, None, text), [*complaints, _complaint(tool, text)]
+        text = f"crashed: {run.records.crash.crash if run.records.crash else last_line}"
+        crash = crash_complaint(tool, text, run.records.crash, tree)
+        return _refusal(tool, None, crash.said), [*complaints, crash]
     if run.code == _REFUSED:
         text = f"{run.results} of {expected} results, 'submission has errors'"
         return _refusal(tool, run.results, text), complaints or [_complaint(tool, text)]
@@ -153,34 +158,5 @@ def _refusal(tool: Tool, results: int | None, text: str) -> Finding:
     return Finding(tool=tool, accepted=False, results=results, said=text)
 
 
-def _complaints(tool: Tool, messages: Sequence[LogMessage], tree: Path) -> list[Complaint]:
-    """Return a complaint for each distinct error and warning; some failures are logged as warnings."""
-    root = f"{tree.resolve()}{os.sep}"
-    found = {
-        message.text: message
-        for message in reversed(messages)  # of equal texts the first is kept
-        if message.level >= logging.WARNING and not _is_no_complaint(message)
-    }
-    return [
-        _complaint(tool, text.strip().replace(root, ""), _file_of(message, root), message.check)
-        for text, message in reversed(found.items())
-    ]
-
-
-def _is_no_complaint(message: LogMessage) -> bool:
-    """Return whether a message summarises others, or reports a check that does not apply."""
-    function = message.check.rpartition(".")[2]
-    return function in _SUMMARIES or (function == _RUNNER and message.level < logging.ERROR)
-
-
-def _file_of(message: LogMessage, root: str) -> str:
-    """Return the first argument, or else first word, that is a path in the tree, relative to it; or "."."""
-    for argument in (*message.arguments, message.text.partition(" ")[0]):
-        path = argument.removeprefix(root)
-        if path != argument or path.startswith(tuple(f"{division}/" for division in DIVISIONS)):
-            return path
-    return "."
-
-
-def _complaint(tool: Tool, text: str, file: str = ".", check: str = "") -> Complaint:
-    return Complaint(tool=tool, file=file, said=text, remedy=remedy_for(check, text))
+def _complaint(tool: Tool, text: str) -> Complaint:
+    return Complaint(tool=tool, file=".", said=text, remedy=remedy_for((), text))

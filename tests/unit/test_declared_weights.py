@@ -58,3 +58,10 @@ def test_another_data_type_without_a_transformation_is_refused(told: str, fault:
 
 def test_a_round_that_names_no_model_allows_any() -> None:
     assert declaration_fault(None, None, None, {}, calibrated=False) is None
+
+
+def test_a_server_that_quantises_must_be_declared() -> None:
+    said = declaration_fault(PIN, *PINNED, PLAIN, calibrated=True, quantised_by="--quantization=fp8")
+    assert said is not None
+    assert said.startswith("'--quantization=fp8' of the server quantises the weights")
+    assert declaration_fault(PIN, *PINNED, DECLARED, calibrated=True, quantised_by="-q=fp8") is None

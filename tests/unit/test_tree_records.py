@@ -189,6 +189,13 @@ FORBIDDEN = [
         "server arguments (performance): --mm-processor-kwargs",
     ),
 ]
+ERRORS += [
+    (_json(RECORD, "server", *keys, to=to), f"{SERVER}/measurements.json", "quantises the weights")
+    for keys, to in (
+        (("command",), ["vllm", "serve", "m", "--quantization", "fp8"]),
+        (("reported_arguments",), {"--quantization": "fp8"}),
+    )
+]
 WARNINGS = [
     (_append(f"{SOURCES}/src/weighbridge/run/session.py", "# edited\n"), SOURCES, "does not hold the code"),
     (_append(f"{SOURCES}/src/weighbridge/run/session.py", "(\n"), SOURCES, "does not hold the code"),
@@ -274,6 +281,23 @@ def test_the_open_division_only_warns_and_says_what_differs(tmp_path: Path) -> N
 
 def _errors(report: CheckReport) -> list[str]:
     return [f"{each.file}: {each.said}" for each in report.complaints if each.level == "error"]
+
+
+def test_what_only_the_server_s_log_reports_goes_into_the_tree(tmp_path: Path) -> None:
+    inputs = _runs(tmp_path)
+    for path in (tmp_path / "results").rglob("run.json"):
+        record = json.loads(path.read_text())
+        del record["server"]["reported_arguments"]
+        path.write_text(json.dumps(record))
+    tree = build(tmp_path, inputs)
+    warned = [each for each in check_submission(tree, CLOSED).complaints if "server arguments" in each.said]
+    assert {each.level for each in warned} == {"warning"}
+    assert len(warned) == 4
+    for path in (tmp_path / "results").rglob("run.json"):
+        (path.parent / "server.log").write_text(
+            "(APIServer pid=1) INFO 01-01 00:00:00 [utils.py:253] non-default args: {'dtype': 'bfloat16'}\n"
+        )
+    assert check_submission(build(tmp_path, inputs), CLOSED, strict=True).complaints == ()
 
 
 def test_a_closed_tree_needs_its_evidence(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def declaration_fault(
     *,
     calibrated: bool,
     reference_type: str | None = None,
+    quantised_by: str | None = None,
 ) -> str | None:
     """Return why the closed division refuses weights as they are declared, as a sentence; None: it does not.
 
@@ -42,6 +43,7 @@ def declaration_fault(
         stated: What the submitter states of the weights: submission.measurements.
         calibrated: Whether submission.calibration names a document.
         reference_type: Data type of the reference's weights, such as bf16; None: not compared.
+        quantised_by: The server's argument that quantises the weights as it loads them; None: there is none.
     """
     missing = [name for name in _DECLARATION if not stated.get(name)]
     if pin is not None and not is_pinned(pin, repo, revision):
@@ -58,6 +60,12 @@ def declaration_fault(
                 f"'{stated['weight_transformations']}'; state how these weights were made from those, or "
                 f"give artifacts.model the repo and revision of the unchanged model."
             )
+    if quantised_by is not None and not are_transformed(stated):
+        return (
+            f"'{quantised_by}' of the server quantises the weights, but "
+            f"submission.measurements.weight_transformations is "
+            f"'{stated.get('weight_transformations', 'not stated')}'; state how they are quantised."
+        )
     if are_transformed(stated) and not calibrated:
         return (
             f"submission.calibration: weights were transformed ({stated['weight_transformations']}); set it "

@@ -45,9 +45,7 @@ def server_checks(folder: Path, record: RunRecord, mode: Mode, round_: Round) ->
                 "adapter, or use one that knows it (server.adapter).",
             )
         return gate.checks
-    reported = server.reported_arguments
-    if reported is None:
-        reported = _in_logs(folder, adapter, len(server.endpoints))
+    reported = reported_arguments_of(folder, record)
     fixed = [adapter.task_options[part] for part in parts]
     found = list(dict.fromkeys(_changes(server, reported, fixed, adapter, round_)))
     if found:
@@ -70,6 +68,30 @@ def server_checks(folder: Path, record: RunRecord, mode: Mode, round_: Round) ->
             "server.logs.",
         )
     return gate.checks
+
+
+def reported_arguments_of(folder: Path, record: RunRecord) -> dict[str, str] | None:
+    """Return what a run's servers reported, by its run.json or else by the logs in its folder.
+
+    Runs of earlier releases have it only in their logs. None: it is not known.
+    """
+    adapter = adapter_titled(record.server.kind)
+    if record.server.reported_arguments is not None or adapter is None:
+        return record.server.reported_arguments
+    return _in_logs(folder, adapter, len(record.server.endpoints))
+
+
+def quantised_by(record: RunRecord) -> str | None:
+    """Return the argument with which a run's server quantised the weights as it loaded them; None without."""
+    adapter = adapter_titled(record.server.kind)
+    if adapter is None:
+        return None
+    reported = (record.server.reported_arguments or {}).items()
+    arguments = [
+        *_arguments(record.server.command),
+        *(f"{name}={value}" for name, value in reported if value not in _OFF),
+    ]
+    return next((each for each in arguments if option_set_by(each, adapter.quantising_options)), None)
 
 
 def _in_logs(folder: Path, adapter: ServerAdapter, servers: int) -> dict[str, str] | None:

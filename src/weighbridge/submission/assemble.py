@@ -17,6 +17,7 @@ from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.files import sha256_of
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs
+from weighbridge.gates.server_checks import reported_arguments_of
 from weighbridge.records.notice import DEMONSTRATION_FILE
 from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, USER_CONF, RunRecord
 from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
@@ -70,9 +71,17 @@ class _Judged:
             scenario=scenario,
             folder=folder,
             verdict=Verdict.read(folder / VERDICT),
-            performance=published(RunRecord.read(folder / Mode.PERFORMANCE / RUN_RECORD)),
-            accuracy=published(RunRecord.read(folder / Mode.ACCURACY / RUN_RECORD)),
+            performance=_published(folder / Mode.PERFORMANCE),
+            accuracy=_published(folder / Mode.ACCURACY),
         )
+
+
+def _published(folder: Path) -> RunRecord:
+    """Return a run's record as the tree carries it, with what only the server's logs report."""
+    record = RunRecord.read(folder / RUN_RECORD)
+    reported = reported_arguments_of(folder, record)
+    server = record.server.model_copy(update={"reported_arguments": reported})
+    return published(record if reported is None else record.model_copy(update={"server": server}))
 
 
 def assemble(
@@ -116,7 +125,7 @@ def assemble(
     for each in judged:
         _require_verdict(each, round_, settings)
     if round_.submittable:
-        require_declaration(round_, settings, inputs)
+        require_declaration(round_, settings, inputs, judged[0].performance)
     with replaced_folder(originals) as kept, replaced_folder(destination) as root:
         layout = TreeLayout(root, settings, round_)
         origin = origin_of(inputs.model)

@@ -10,6 +10,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.gates.closed_checks import Inputs
+from weighbridge.gates.server_checks import quantised_by
 from weighbridge.records.notice import PLACEHOLDER, mark_of
 from weighbridge.records.run_record import RunRecord
 from weighbridge.submission.tree_records import are_complete
@@ -66,7 +67,9 @@ def measurements(
     return dict(sorted(values.items()))
 
 
-def require_declaration(round_: Round, settings: SubmissionSettings, inputs: Inputs) -> None:
+def require_declaration(
+    round_: Round, settings: SubmissionSettings, inputs: Inputs, record: RunRecord
+) -> None:
     """Check that the weights are the ones that the rules name, or declared.
 
     Raises:
@@ -86,6 +89,7 @@ def require_declaration(round_: Round, settings: SubmissionSettings, inputs: Inp
         settings.measurements,
         calibrated=settings.calibration is not None,
         reference_type=examples_of(load_benchmark(round_.benchmark))["weight_data_types"],
+        quantised_by=quantised_by(record),
     )
     if fault is not None:
         raise InputError(fault)

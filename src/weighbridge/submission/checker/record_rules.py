@@ -15,7 +15,7 @@ from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.gates.closed_checks import Inputs, closed_checks
-from weighbridge.gates.server_checks import server_checks
+from weighbridge.gates.server_checks import quantised_by, server_checks
 from weighbridge.records.check_record import Complaint, Level
 from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, RunRecord
 from weighbridge.records.score import ACCURACY_TEXT
@@ -114,7 +114,7 @@ def _of_scenario(scenario: _Scenario) -> Iterator[Complaint]:
     if len(records) == len(Mode):
         yield from _closed(scenario, records, inputs)
     if scenario.round_.submittable:
-        yield from _weights(scenario, inputs)
+        yield from _weights(scenario, inputs, records)
 
 
 def _told(error: InputError, path: Path) -> str:
@@ -245,7 +245,7 @@ def _closed(scenario: _Scenario, records: dict[Mode, RunRecord], inputs: Inputs)
         )
 
 
-def _weights(scenario: _Scenario, inputs: Inputs) -> Iterator[Complaint]:
+def _weights(scenario: _Scenario, inputs: Inputs, records: dict[Mode, RunRecord]) -> Iterator[Complaint]:
     """Check that measurements.json says of the weights what the model's proof shows."""
     path = scenario.path.folder / "measurements.json"
     model = inputs.model
@@ -260,6 +260,7 @@ def _weights(scenario: _Scenario, inputs: Inputs) -> Iterator[Complaint]:
         stated,
         calibrated=True,  # layout_rules require the document
         reference_type=examples_of(load_benchmark(scenario.round_.benchmark))["weight_data_types"],
+        quantised_by=next(filter(None, map(quantised_by, records.values())), None),
     )
     if fault is not None:
         yield scenario.tell(path, fault.rstrip("."), "State what was served, and assemble.", scenario.level)

@@ -107,7 +107,7 @@ schema: $(VENV)/.workflow ## Write the JSON Schemas of config.yaml and summary.j
 	python -m weighbridge.report.summary > src/weighbridge/schemas/summary.schema.json
 
 .PHONY: rounds
-rounds: $(VENV)/.workflow ## Pin the submittable rounds of the release by their hashes.
+rounds: $(VENV)/.workflow ## Pin the real rounds of the release by their hashes.
 	python -m weighbridge.benchmarks.rounds > src/weighbridge/benchmarks/released_rounds.json.new
 	mv src/weighbridge/benchmarks/released_rounds.json.new src/weighbridge/benchmarks/released_rounds.json
 

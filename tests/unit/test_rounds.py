@@ -1,5 +1,6 @@
 """Rounds as data: rounds that extend others, categories, and the seeds that LoadGen contains."""
 
+import json
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,6 +58,21 @@ _JOBS = (
     ("measurement", "server", "accuracy"),
     ("search", "server", None),
 )
+
+
+def test_a_round_made_from_a_withdrawn_one_is_as_it_was_and_gives_both_reasons(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: v6.1\nmax_tokens: 200\n")
+    mine = load_round(str(path))
+    assert (mine.submittable, mine.held_to_rules) == (False, False)
+    assert "is not pinned by this release" in str(mine.not_submittable_because)
+    assert "2ff8c5d5 instead of 0d1878a7" in str(mine.not_submittable_because)
+    compared = json.loads(_measurement(str(path), *_JOBS[0]))["compared"]["round"]
+    assert compared["submittable"] is False  # as before the round was withdrawn
+    path.write_text("extends: v6.1\nwithdrawn: null\n")
+    assert not load_round(str(path)).submittable
+    path.write_text("extends: v6.1\n")
+    assert load_round(str(path)).held_to_rules  # the same constants from elsewhere are the same round
 
 
 def _measurement(name: str, stage: str, scenario: str, run: str | None) -> str:

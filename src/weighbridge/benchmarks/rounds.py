@@ -152,7 +152,7 @@ def round_digest(round_: Round) -> str:
 
 
 def released_text() -> str:
-    """Return the content of released_rounds.json: the hash of each submittable round of this package."""
+    """Return the content of released_rounds.json: the hash of each real round of this package."""
     here = Path(__file__).parent
     digests = {}
     for known, path in _known_rounds():
@@ -160,7 +160,7 @@ def released_text() -> str:
             continue  # of an installed package, which no release of ours pins
         for category in _categories(path):
             round_ = _read_round(path, category)
-            if round_.submittable:
+            if round_.held_to_rules:
                 digests[known if category is None else f"{known}@{category}"] = round_digest(round_)
     return json.dumps(digests, indent=2) + "\n"
 
@@ -177,15 +177,21 @@ def _released() -> dict[str, str]:
 
 
 def _as_released(round_: Round) -> Round:
-    """Return the round, marked as not submittable unless this release pins its hash."""
-    if not round_.submittable or round_digest(round_) in _released().values():
+    """Return the round, marked as not submittable unless this release pins its hash.
+
+    A round made from one that was withdrawn is a round like any other that is not pinned: what held for its
+    runs before still holds. It gives both reasons.
+    """
+    if not round_.held_to_rules or round_digest(round_) in _released().values():
         return round_
+    reason = (
+        f"round {round_.name} of {round_.benchmark} is not pinned by this release of Weighbridge: it was "
+        "edited, or comes from elsewhere"
+    )
+    if round_.withdrawn is not None:
+        reason = f"{reason}; and {round_.withdrawn}"
     return round_.model_copy(
-        update={
-            "submittable": False,
-            "not_submittable_because": f"round {round_.name} of {round_.benchmark} is not pinned by "
-            "this release of Weighbridge: it was edited, or comes from elsewhere",
-        }
+        update={"submittable": False, "withdrawn": None, "not_submittable_because": reason}
     )
 
 

@@ -171,8 +171,8 @@ def test_every_system_of_a_tree_is_judged_by_itself(division: Path) -> None:
         ]
     assert judged.skipped == (
         "not judged: logs of other benchmarks, resnet50, whisper",
-        "not judged: 2 logs of compliance or further runs",
-        "not judged: 1 logs outside of results",
+        "not judged: compliance or further runs, 2 logs",
+        "not judged: outside of results, 1 log",
     )
 
 

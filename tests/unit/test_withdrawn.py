@@ -14,7 +14,7 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.evaluation import evaluate as evaluation
-from weighbridge.gates import render_verdict
+from weighbridge.gates import judge_logs, render_systems, render_verdict
 from weighbridge.provenance import CRATE, write_crate
 from weighbridge.records.check_record import render_report
 from weighbridge.records.verdict import Verdict
@@ -72,9 +72,15 @@ def test_verdict_gate_table_summary_and_comparison_say_it(results: Path) -> None
     assert (verdict.submittable, verdict.not_submittable_because) == (False, WHY)
     found = summarise(results)
     assert (found.submittable, found.not_submittable_because) == (False, WHY)
-    for shown in (render_verdict(verdict), render_summary(found), render_comparison(compare([results]))):
+    judged = judge_logs(results, ROUND)
+    for shown in (
+        render_verdict(verdict),
+        render_systems(judged),
+        render_summary(found),
+        render_comparison(compare([results])),
+    ):
         assert WHY in _text(shown)
-        assert "NOT SUBMITTABLE" in _text(shown)
+        assert "not submittable" in _text(shown).lower()
 
 
 def test_the_report_says_it_first(results: Path) -> None:

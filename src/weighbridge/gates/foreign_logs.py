@@ -116,14 +116,18 @@ def _sorted_out(folder: Path, round_: Round) -> tuple[list[Path], list[tuple[Pat
     further = sum(not place.ordinary for place in ours.values())
     skipped = (
         *([f"not judged: logs of other benchmarks, {', '.join(others)}"] if others else []),
-        *([f"not judged: {further} logs of compliance or further runs"] if further else []),
-        *([f"not judged: {len(beside)} logs outside of results"] if beside else []),
+        *([f"not judged: compliance or further runs, {_counted(further)}"] if further else []),
+        *([f"not judged: outside of results, {_counted(len(beside))}"] if beside else []),
     )
     return (
         [log for log in logs if log not in places and log not in beside],
         [(log, place.system) for log, place in ours.items() if place.ordinary],
         skipped,
     )
+
+
+def _counted(logs: int) -> str:
+    return f"{logs} log{'s' if logs > 1 else ''}"
 
 
 def _add(runs: Runs, path: Path, folder: Path, round_: Round) -> None:

@@ -177,7 +177,7 @@ def test_inherited_variables_are_the_servers_and_never_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    "argument", ["--quantization=fp8", "-q=fp8", "-qfp8", "--quant=fp8", "--quantization"]
+    "argument", ["--quantization=fp8", "-q=fp8", "-qfp8", "--quant=fp8", "--load_format=BitsAndBytes"]
 )
 def test_quantising_while_loading_is_found_in_every_spelling(argument: str) -> None:
     assert quantising_argument(server("--dtype=auto", argument)) == argument

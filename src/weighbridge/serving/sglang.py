@@ -121,6 +121,7 @@ task_options: Mapping[TaskPart, TaskOptions] = {
 }
 quantising_options: tuple[str, ...] = (
     "--quantization",
+    "--load-format=bitsandbytes",
     "--torchao-config",
     "--modelopt-quant",
     "--quantize-and-serve",

@@ -115,9 +115,13 @@ task_options: Mapping[TaskPart, TaskOptions] = {
             "--config-format",
             "--revision",
             "--code-revision",
-            "--load-format=dummy",  # random weights; the other values differ in speed
+            "--load-format=dummy",  # random weights
+            "--load-format=tensorizer",  # weights from an address in --model-loader-extra-config
             "--disable-sliding-window",
-            "--language-model-only",  # after 0.12
+            "--language-model-only",  # after 0.12, as the next two
+            "--mm-encoder-only",
+            "--weight-transfer-config",
+            "--worker-extension-cls",  # code that updates weights
             "--enable-lora",
             "--lora-modules",
             "--default-mm-loras",
@@ -133,7 +137,7 @@ task_options: Mapping[TaskPart, TaskOptions] = {
         ),
     ),
 }
-quantising_options: tuple[str, ...] = ("--quantization", "-q")
+quantising_options: tuple[str, ...] = ("--quantization", "-q", "--load-format=bitsandbytes")
 variable_prefixes: tuple[str, ...] = ("VLLM_",)
 
 # vllm/v1/metrics/loggers.py; gpu_cache_usage_perc was the name before 0.11.

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from loadgen_files import small_round, write_results
 
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import SubmissionSettings
+from weighbridge.gates import judge
 from weighbridge.records.notice import DEMONSTRATION_FILE, PLACEHOLDER, SIMULATED_BY, mark_of
+from weighbridge.records.run_record import RUN_RECORD
 from weighbridge.submission import assemble
 from weighbridge.submission.checker import CheckReport, check_submission
 from weighbridge.submission.system_description import required_fields
@@ -181,3 +184,20 @@ def test_a_demonstration_without_its_file_is_refused(tmp_path: Path) -> None:
 def test_the_mark_is_a_line_of_accuracy_txt_of_its_own(rehearsal: Path) -> None:
     for path in rehearsal.rglob("accuracy.txt"):
         assert mark_of(REHEARSAL) in path.read_text().splitlines()
+
+
+def test_the_gate_of_a_real_round_refuses_a_run_against_the_simulated_server(tmp_path: Path) -> None:
+    write_results(tmp_path, REAL)
+    folders = {mode: tmp_path / "server" / mode for mode in Mode}
+    for folder in folders.values():
+        record = folder / RUN_RECORD
+        record.write_text(record.read_text().replace('"0.12.0"', f'"{SIMULATED_BY} 0.1.0"'))
+    for round_, failed in ((REAL, ["server", "server"]), (DEMO, [])):
+        verdict = judge(
+            performance=folders[Mode.PERFORMANCE],
+            accuracy=folders[Mode.ACCURACY],
+            evaluation=None,
+            round_=round_.model_copy(update={"name": REAL.name}),
+            scenario=round_.scenarios["server"],
+        )
+        assert [check.name for check in verdict.failed if check.name == "server"] == failed

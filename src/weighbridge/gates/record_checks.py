@@ -7,6 +7,7 @@ from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.files import sha256_of
+from weighbridge.records.notice import mark_in
 from weighbridge.records.run_record import ECC_MODE, RunRecord
 from weighbridge.records.verdict import Check, Gate
 
@@ -47,6 +48,8 @@ def _one_run(
     gate.equals("ended early", record.load.aborted, None, "Fix the cause and repeat the run.")
     _logs_unchanged(gate, folder, record)
     _no_prefix_caching(gate, record, round_)
+    if round_.submittable and mark_in(record.server.version or ""):
+        gate.holds("server", record.server.version, "a model server", False, "Measure a model server.")
     if ECC_MODE in record.system:
         gate.equals(
             "ECC", record.system[ECC_MODE], "enabled", "Switch it on (nvidia-smi -e 1, reboot) and repeat."

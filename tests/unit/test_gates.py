@@ -99,6 +99,7 @@ DEFECTS: list[tuple[dict[str, Any], str]] = [
     ({"early_stopping_met": False}, "early_stopping_met"),
     ({"effective_min_duration_ms": 9999}, "minimum duration set"),
     ({"result_completed_samples_per_sec": 0}, "result logged"),
+    ({"result_completed_samples_per_sec": 20.1}, "result as scheduled"),
     ({"result_completed_samples_per_sec": ...}, "result logged"),
     ({"result_scheduled_samples_per_sec": 120.0}, "duration"),
     ({"result_query_count": 2 * SAMPLES + 1}, "whole passes"),
@@ -185,6 +186,7 @@ def test_a_short_offline_run_names_a_sufficient_target(runs: Callable[..., Verdi
         ({"effective_min_query_count": 0}, "minimum query count set"),
         ({"effective_min_query_count": ...}, "minimum query count set"),
         ({"result_samples_per_second": 0}, "result logged"),
+        ({"result_samples_per_second": 24.1}, "result as computed"),
         ({"generated_samples_per_query": SAMPLES - 1}, "issued"),
         ({"result_samples_per_second": ..., "result_max_latency_ns": ...}, "duration"),
     ],
@@ -227,9 +229,9 @@ def test_an_edited_log_is_caught_by_the_hash_that_the_run_recorded(tmp_path: Pat
     for mode in Mode:
         write_run(tmp_path, ROUND, "offline", mode)
     log = tmp_path / "offline" / "performance" / "mlperf_log_detail.txt"
-    log.write_text(log.read_text().replace('"value": 24.0', '"value": 48.0'))
+    log.write_text(log.read_text().replace('"value": 24.0', '"value": 24.0001'))
     verdict = _judge(tmp_path, "offline")
-    assert verdict.rate == 48.0
+    assert verdict.rate == 24.0001
     assert [(check.name, check.value) for check in verdict.failed] == [
         ("logs as LoadGen left them", "mlperf_log_detail.txt")
     ]

@@ -1,6 +1,7 @@
 """Checks of a performance run: LoadGen's own result, and the rules recomputed from its detail log."""
 
 import json
+import math
 
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import (
@@ -24,6 +25,7 @@ _OWN_SETTINGS = "Repeat with the user.conf that Weighbridge writes for the round
 # Steps for a manual search: 5 % changes a loaded system's tail latency much, and its rate little.
 _STEP_DOWN, _STEP_UP = 0.95, 1.05
 _KEEPS_UP = 0.97  # ratio of completed to scheduled rate; below it, the queue grew
+_LOGGED_DIGITS = 1e-4  # LoadGen logs six digits
 _ROOM = 0.8  # share of the latency limit; below it, a higher rate is suggested
 _TTFT_KEY = "result_first_token_{:.2f}_percentile_latency_ns"
 _TPOT_KEY = "result_time_per_output_token_{:.2f}_percentile_ns"
@@ -34,8 +36,7 @@ def performance_checks(log: DetailLog, round_: Round, scenario: ScenarioRules) -
     gate = Gate(Mode.PERFORMANCE)
     numbers = Performance.of(log, scenario)
     _loadgen_result(gate, log, scenario)
-    above = numbers.rate is not None and numbers.rate > 0
-    gate.holds("result logged", numbers.rate, "> 0", above, "Repeat the run to its end.")
+    _result_agrees(gate, numbers, scenario)
     _duration(gate, log, numbers, round_, scenario)
     _counts(gate, log, numbers, round_, scenario)
     _ordinary_issue(gate, log)
@@ -58,6 +59,27 @@ def _loadgen_result(gate: Gate, log: DetailLog, scenario: ScenarioRules) -> None
         flags += ["result_perf_constraints_met", "early_stopping_met"]
     for flag in flags:
         gate.equals(flag, log.flag(flag), True, "The checks below show the measured value.")
+
+
+def _result_agrees(gate: Gate, numbers: Performance, scenario: ScenarioRules) -> None:
+    """Check that a result is there, and that a rate agrees with the counts and times beside it.
+
+    Source: results.cc of LoadGen. Offline the rate is the samples over the longest latency; a server cannot
+    complete queries faster than they were scheduled.
+    """
+    rate = numbers.rate
+    gate.holds("result logged", rate, "> 0", rate is not None and rate > 0, "Repeat the run to its end.")
+    remedy = "The rate and the counts and times beside it contradict each other: the log was altered."
+    if rate is None or scenario.metric not in ("samples/s", "queries/s"):
+        return
+    if scenario.offline and numbers.queries and numbers.duration_s:
+        computed = numbers.queries / numbers.duration_s
+        agrees = math.isclose(rate, computed, rel_tol=_LOGGED_DIGITS)
+        gate.holds("result as computed", rate, f"about {computed:.6g}", agrees, remedy)
+    if scenario.has_schedule and numbers.scheduled_rate is not None:
+        limit = numbers.scheduled_rate
+        below = rate <= limit * (1 + _LOGGED_DIGITS)
+        gate.holds("result as scheduled", rate, f"<= {limit:.6g}", below, remedy)
 
 
 def _duration(

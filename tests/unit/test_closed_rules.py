@@ -199,9 +199,14 @@ def test_a_local_copy_of_the_model_is_stated_to_be_unchanged(root: Path) -> None
         check_division(settings_with(root, changes), V60, {})
 
 
-def test_a_dataset_by_path_is_left_to_the_proof_of_its_files(root: Path) -> None:
-    dataset = {"repo": None, "revision": None, "path": "data", "manifest": "data.json"}
+def test_a_local_copy_of_the_dataset_names_where_it_is_from(root: Path) -> None:
+    dataset: dict[str, Any] = {"path": "data", "manifest": "data.json"}
     assert check_division(settings_with(root, {"artifacts": {"dataset": dataset}}), V60, {}) == ()
+    dataset |= {"repo": None, "revision": None}
+    with pytest.raises(
+        InputError, match=r"path is data, without repo .* set its repo and revision beside the"
+    ):
+        check_division(settings_with(root, {"artifacts": {"dataset": dataset}}), V60, {})
 
 
 @pytest.mark.parametrize("overlay", ["demo/config.yaml", "rehearsal/config.yaml"])

@@ -90,12 +90,16 @@ def _flat(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _of_dataset(dataset: Artifact, round_: Round) -> Iterator[Deviation]:
-    """Compare the dataset. One given by its path is compared when it is there: by its manifest's files."""
+    """Compare the dataset. A folder of which nothing says where it is from would end as unproven."""
     pin = round_.closed.dataset
-    if pin is None or (dataset.path is not None and dataset.repo is None):
+    if pin is None:
         return
-    if found := _other_origin("dataset", dataset, pin):
-        yield Deviation(found, _named(pin), round_.closed.sources.get("dataset", ""), "use that")
+    remedy, found = "use that", _other_origin("dataset", dataset, pin)
+    if found is None and dataset.repo is None:
+        found = f"artifacts.dataset.path is {dataset.path}, without repo and revision"
+        remedy = "for a copy of that, set its repo and revision beside the path"
+    if found:
+        yield Deviation(found, _named(pin), round_.closed.sources.get("dataset", ""), remedy)
 
 
 def _of_model(model: Artifact, submission: SubmissionSettings, round_: Round) -> Iterator[Deviation]:

@@ -126,6 +126,23 @@ def test_a_user_conf_counts_by_what_it_changes(checkout: Checkout) -> None:
     assert planned_runs(checkout.plan(**_scenarios(checkout, "*.*.target_qps = 51\n"))) == both
 
 
+def test_a_run_is_made_and_judged_with_a_user_conf(finished: SmallRun, tmp_path: Path) -> None:
+    run = finished.copied_to(tmp_path / "run")
+    conf = tmp_path / "my.conf"
+    conf.write_text("*.*.target_qps = 80\n*.Offline.min_duration = 4000\n")
+    scenarios = {"offline": {"target_qps": None, "user_conf": str(conf)}}
+    changed = run.changes | {"scenarios": run.changes["scenarios"] | scenarios}  # type: ignore[operator]
+    with simulated_server(run.workflow.directory, run.port, servers=8, mean_s=0.1):
+        answer = run.workflow("results/offline/verdict.json", **changed)
+    assert answer.code == 0, answer.text
+    ran = (run.results / "offline" / "performance" / "user.conf").read_text()
+    assert "Offline.target_qps = 80.0\n" in ran
+    assert "Offline.min_duration = 4000\n" in ran
+    verdict = json.loads((run.results / "offline" / "verdict.json").read_text())
+    assert verdict["target_qps"] == 80
+    assert "x 4 s x target_qps 80" in verdict["work"]
+
+
 def _other_bodies(checkout: Checkout) -> dict[str, object]:
     return {"requests": {"picture": "original"}}
 

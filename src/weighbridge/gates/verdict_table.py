@@ -18,29 +18,33 @@ _MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"
 
 def render_systems(judged: JudgedLogs) -> Group:
     """Render the verdicts on several systems as one table, and below it what was not judged."""
-    table = Table(title="All systems", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("System", overflow="fold")
+    table = Table(
+        title="All systems", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    table.add_column("System", overflow="fold", min_width=12)
     for name in ("Scenario", "Verdict"):
         table.add_column(name, no_wrap=True)
     metrics = list(dict.fromkeys(name for verdict in judged.verdicts for name in verdict.scores))
     for name in ("Rate", "p99", *map(metric_label, metrics)):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Failed checks", overflow="fold")
-    table.add_column("Unknown", justify="right")
+    # Their names stand in the tables of the single verdicts; here they would take the width of the rest.
+    for name in ("Failed", "Unknown"):
+        table.add_column(name, justify="right", no_wrap=True)
     for system, verdicts in judged.systems.items():
         for verdict in verdicts:
             table.add_row(
                 system,
                 verdict.title,
                 Text(verdict.outcome, style=OUTCOME_STYLES[verdict.outcome]),
-                f"{number_or_dash(verdict.rate, '.6g')} {verdict.rate_unit}",
+                number_or_dash(verdict.rate, ".6g"),
                 _p99(verdict),
                 *(number_or_dash(verdict.scores.get(name), ".6f") for name in metrics),
-                ", ".join(dict.fromkeys(check.name for check in verdict.failed)) or "none",
+                str(len(verdict.failed)),
                 str(len(verdict.unknown)),
             )
+    units = dict.fromkeys(f"{verdict.title} {verdict.rate_unit}" for verdict in judged.verdicts)
     reasons = dict.fromkeys(reason_of(verdict) for verdict in judged.verdicts if not verdict.submittable)
-    return Group(table, *map(Text, (*reasons, *judged.skipped)))
+    return Group(table, *map(Text, (f"Rates: {', '.join(units)}.", *reasons, *judged.skipped)))
 
 
 def _p99(verdict: Verdict) -> str:

@@ -49,6 +49,7 @@ def test_all_four_runs_are_valid_at_the_simulated_rate(finished: Path) -> None:
 
 def test_the_tree_is_accepted_and_says_that_it_is_simulated(finished: Path) -> None:
     report = json.loads((finished / "check.json").read_text())
+    assert report["strict"]
     assert report["complaints"] == []
     assert set(report["originals"].values()) == {True}
     assert "accepted" in (finished / "check.txt").read_text()

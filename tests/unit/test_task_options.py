@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -31,9 +32,18 @@ import json, sys
 from vllm.entrypoints.openai.cli_args import make_arg_parser
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 import vllm.envs
-options = [action.option_strings for action in make_arg_parser(FlexibleArgumentParser())._actions]
+parser = make_arg_parser(FlexibleArgumentParser())
+options = [action.option_strings for action in parser._actions]
+understood = {}
+for name in (name for names in options for name in names):
+    for beginning in (name[:length] for length in range(2, len(name) + 1)):
+        if beginning in parser._option_string_actions:
+            understood[beginning] = beginning
+        elif beginning != "--" and len(found := parser._get_option_tuples(beginning)) == 1:
+            understood[beginning] = found[0][1]
+listing = {"options": options, "variables": list(vllm.envs.environment_variables), "understood": understood}
 with open(sys.argv[1], "w") as file:
-    json.dump({"options": options, "variables": list(vllm.envs.environment_variables)}, file)
+    json.dump(listing, file)
 """
 
 
@@ -60,11 +70,28 @@ def listed_variables() -> set[str]:
     }
 
 
-@pytest.mark.skipif(not SERVER_PYTHON.is_file(), reason="vLLM is not installed in .venv-server")
-def test_no_option_or_variable_of_vllm_is_unknown(tmp_path: Path) -> None:
-    listing = tmp_path / "listing.json"
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the options and variables of the installed vLLM, and what its parser takes beginnings for."""
+    if not SERVER_PYTHON.is_file():
+        pytest.skip("vLLM is not installed in .venv-server")
+    listing = tmp_path_factory.mktemp("vllm") / "listing.json"
     subprocess.run([SERVER_PYTHON, "-c", LIST, listing], check=True, capture_output=True)
-    found = json.loads(listing.read_text())
+    return dict(json.loads(listing.read_text()))
+
+
+def test_vllms_parser_and_ours_understand_every_beginning_alike(found: dict[str, Any]) -> None:
+    # Of a negation, such as --no-enable-lora, only those of caches are listed: the others are the default.
+    listed = listed_options()
+    wrong = [
+        (spelled, option)
+        for spelled, option in found["understood"].items()
+        if (option in listed) != (option_set_by(f"{spelled}=1", listed) is not None)
+    ]
+    assert wrong == []
+
+
+def test_no_option_or_variable_of_vllm_is_unknown(found: dict[str, Any]) -> None:
     # An option is known by any of its names: the others are negations and short forms.
     known = listed_options() | set(NEUTRAL["options"])
     assert [names for names in found["options"] if names and not known & set(names)] == []

@@ -97,7 +97,10 @@ def quantised_by(record: RunRecord) -> str | None:
 def _in_logs(folder: Path, adapter: ServerAdapter, servers: int) -> dict[str, str] | None:
     """Return what servers reported in the logs of a run's folder, the union; None where one did not."""
     logs = sorted({*folder.glob(SERVER_LOG), *folder.glob("server-*.log")})
-    reports = [adapter.reported_arguments(log.read_text(errors="replace")) for log in logs]
+    try:
+        reports = [adapter.reported_arguments(log.read_text(errors="replace")) for log in logs]
+    except OSError:
+        return None  # what cannot be read proves nothing
     known = [report for report in reports if report is not None]
     # Processes on further nodes of one server report nothing of their own.
     return union(known) if known and len(known) >= servers else None

@@ -21,7 +21,7 @@ def test_loadgen_runs_with_it_and_the_run_carries_it(tmp_path: Path) -> None:
     conf = tmp_path / "my.conf"
     conf.write_text(
         "*.*.min_duration = 1500\nqwen3-vl-235b-a22b.Server.min_duration = 2000\n"
-        f"*.Server.min_query_count = {SAMPLES + 1}\n*.Server.coalesce_queries = 1\n"
+        f"*.Server.min_query_count = {SAMPLES + 1}\n*.Server.coalesce_queries = 1\n*.*.print_timestamps = 1\n"
     )
     with simulated(Behaviour(servers=200, mean_s=0.01)) as url:
         words = run_command(tmp_path, url, samples=SAMPLES, target_qps=100, duration_s=1, out=out)
@@ -37,6 +37,7 @@ def test_loadgen_runs_with_it_and_the_run_carries_it(tmp_path: Path) -> None:
     assert log.integer("effective_min_duration_ms") == 2000
     assert log.integer("requested_min_query_count") == SAMPLES + 1
     assert log.flag("requested_server_coalesce_queries") is True
+    assert log.flag("effective_print_timestamps") is True
     # What the round fixes is as the round says.
     assert log.integer("effective_performance_sample_count") == SAMPLES
     assert log.integer("effective_target_latency_ns") == 12_000_000_000

@@ -179,6 +179,25 @@ def test_the_most_exact_name_wins_as_in_loadgen(names: list[str]) -> None:
         assert read(text, Path(folder))[0] == 1 + min(map(NAMES.index, names))
 
 
+WORDS = ["*", ".", "=", "#", "", MODEL, "Server", "Offline", "*.Server.target_qps", "*.*.min_duration", "1e3"]
+
+
+@given(st.lists(st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=4), max_size=4))
+def test_any_text_is_read_or_refused_in_one_sentence(lines: list[list[str]]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "my.conf"
+        path.write_bytes("\n".join(map(" ".join, lines)).encode(errors="replace"))
+        said = str(path)
+        try:
+            read_own_user_conf(path, ROUND, ROUND.scenarios["server"])
+        except InputError as error:
+            said = str(error)
+        assert said.startswith(str(path))
+        assert said.isprintable()
+
+
 def test_single_stream_s_expected_latency_is_its_target_rate(tmp_path: Path) -> None:
     rules = ScenarioRules(
         name="single-stream",

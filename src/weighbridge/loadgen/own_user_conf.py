@@ -179,7 +179,7 @@ def _lines(path: Path) -> list[_Line]:
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file.") from None
     lines = []
-    for number, content in enumerate(text.splitlines(), start=1):
+    for number, content in enumerate(text.split("\n"), start=1):
         words = content.split()
         place = f"{path}, line {number}"
         words = words[: next((at for at, word in enumerate(words) if word.startswith("#")), len(words))]
@@ -187,9 +187,9 @@ def _lines(path: Path) -> list[_Line]:
             continue
         name, *rest = words
         parts = name.rpartition(".")[0].rpartition(".")
-        if len(rest) != 2 or rest[0] != "=" or not all(parts):
+        if len(rest) != 2 or rest[0] != "=" or not all(parts) or not "".join(words).isprintable():
             raise InputError(
-                f"{place}: '{content.strip()}' is no line of user.conf; write MODEL.SCENARIO.KEY = VALUE, "
+                f"{place}: {content.strip()!r} is no line of user.conf; write MODEL.SCENARIO.KEY = VALUE, "
                 "with blanks around the sign."
             )
         lines.append(_Line(place, parts[0], parts[2], name.rpartition(".")[2], rest[1]))
@@ -197,10 +197,10 @@ def _lines(path: Path) -> list[_Line]:
 
 
 def _scenarios_of(line: _Line, round_: Round, scenario: ScenarioRules) -> list[ScenarioRules]:
-    """Return the given scenario if a line is for it, else the round's other scenarios that it is for.
+    """Return the scenario itself if a line is for it, else the round's other scenarios that it is for.
 
     Raises:
-        InputError: there are none.
+        InputError: it is for none.
     """
     rules = [scenario, *(each for each in round_.scenarios.values() if each is not scenario)]
     models = dict.fromkeys(each.loadgen_model for each in rules)

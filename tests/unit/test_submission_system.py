@@ -84,6 +84,14 @@ def test_all_gaps_are_listed_at_once_with_an_example_of_each(tmp_path: Path) -> 
     assert "cooling: air-cooled" in str(error.value)
 
 
+def test_a_count_that_the_machine_does_not_tell_is_a_gap(tmp_path: Path) -> None:
+    stated = _stated(host_processors_per_node=None)
+    with pytest.raises(InputError, match="1 fields are not known; state them, such as host_processors_per"):
+        _describe(tmp_path, stated, host_processors_per_node="-")
+    description = _describe(tmp_path, None, submittable=False, host_processors_per_node="-")
+    assert description.values["host_processors_per_node"] == PLACEHOLDER
+
+
 def test_a_demonstration_fills_its_gaps_visibly(tmp_path: Path) -> None:
     description = _describe(tmp_path, None, submittable=False)
     assert description.values["cooling"] == PLACEHOLDER

@@ -162,7 +162,9 @@ def test_a_rehearsal_is_accepted_in_its_own_round(rehearsal: Path) -> None:
 def test_each_sign_of_a_rehearsal_alone_refuses_it(rehearsal: Path, tmp_path: Path, left: str) -> None:
     report = _check(rehearsal, tmp_path, left)
     errors = [each for each in report.complaints if each.level == "error"]
-    assert len(errors) == 1, errors
+    # The version of one run's server alone is also another than that of the other run.
+    signs = [each for each in errors if "same server version" not in each.said]
+    assert len(signs) == 1, errors
     assert not report.accepted
 
 

@@ -172,6 +172,18 @@ ERRORS = [
         "weight_data_types is 'fp4'",
     ),
 ]
+ERRORS += [
+    (_json(RECORD, *keys, to=to), f"{RECORDS}/Server", f"does not prove the closed division's {said}")
+    for keys, to, said in (
+        (("server", "command"), ["other"], "same server command (both runs)"),
+        (("server", "version"), "0.13.0", "same server version"),
+        (("server", "prefix_caching"), "on", "prefix caching (performance): on"),
+        (("load", "failed"), {"timeout": 2}, "failed requests (performance): 2"),
+        (("load", "aborted"), "no answer", "ended early (performance)"),
+        (("system", "accelerator_ecc_mode"), "disabled", "ECC (performance): disabled"),
+        (("load", "loadgen_version"), "6.0.1", "same LoadGen"),
+    )
+]
 # What the closed division fixes, proven again from the tree alone.
 FORBIDDEN = [
     (_json(RECORD, "requests", "sampling", "temperature", to=0.0), "sampling (both runs): temperature 0"),
@@ -281,6 +293,17 @@ def test_the_open_division_only_warns_and_says_what_differs(tmp_path: Path) -> N
 
 def _errors(report: CheckReport) -> list[str]:
     return [f"{each.file}: {each.said}" for each in report.complaints if each.level == "error"]
+
+
+def test_a_file_that_a_proof_lists_twice_is_told(tree: Path) -> None:
+    path = tree / RECORDS / "model.json"
+    values = json.loads(path.read_text())
+    values["files"] *= 2
+    path.write_text(json.dumps(values))
+    said = [
+        each.said for each in check_submission(tree, CLOSED).complaints if each.file.endswith("/model.json")
+    ]
+    assert "lists files of another manifest than it names" in said
 
 
 def test_what_only_the_server_s_log_reports_goes_into_the_tree(tmp_path: Path) -> None:

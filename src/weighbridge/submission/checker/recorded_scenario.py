@@ -1,0 +1,47 @@
+"""A scenario of a tree with the places of its records, for the rules on these."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.records.check_record import Complaint, Level
+from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at
+from weighbridge.submission.tree import RECORDS
+
+AGAIN = "Assemble the tree again from the runs."
+RUN_FOLDERS = {Mode.PERFORMANCE: Path("performance/run_1"), Mode.ACCURACY: Path("accuracy")}
+
+
+@dataclass(frozen=True)
+class RecordedScenario:
+    """A scenario of a tree, and the folder of its records."""
+
+    tree: Path
+    path: ScenarioPath
+    rules: ScenarioRules
+    round_: Round
+
+    @property
+    def sources(self) -> Path:
+        """Return the folder of the code."""
+        return self.path.folder.parents[3] / "src" / self.path.benchmark
+
+    @property
+    def system_records(self) -> Path:
+        """Return the folder of the records of this system."""
+        return self.sources / RECORDS / self.path.folder.parents[1].name
+
+    @property
+    def records(self) -> Path:
+        """Return the folder of this scenario's records."""
+        return self.system_records / self.path.scenario
+
+    @property
+    def level(self) -> Level:
+        """Return the level of what the closed division's rules forbid: other divisions only say it."""
+        return "error" if self.path.division == "closed" else "warning"
+
+    def tell(self, path: Path, said: str, remedy: str = AGAIN, level: Level = "error") -> Complaint:
+        """Return a complaint about a file or folder of the tree."""
+        return complaint_at(self.tree, path, said, remedy, level)

@@ -65,3 +65,10 @@ def test_a_server_that_quantises_must_be_declared() -> None:
     assert said is not None
     assert said.startswith("'--quantization=fp8' of the server quantises the weights")
     assert declaration_fault(PIN, *PINNED, DECLARED, calibrated=True, quantised_by="-q=fp8") is None
+
+
+def test_retrained_weights_are_refused() -> None:
+    for told, fault in (("No", False), ("none", False), ("LoRA", True)):
+        said = declaration_fault(PIN, *PINNED, PLAIN | {"retraining": told}, calibrated=True)
+        assert (said is not None) is fault
+    assert declaration_fault(None, None, None, {"retraining": "LoRA"}, calibrated=True) is None

@@ -6,14 +6,17 @@ from weighbridge.config.closed_rules import ArtifactPin
 
 # What a submitter states under submission.measurements of weights that were transformed.
 _DECLARATION = ("weight_data_types", "weight_transformations", "starting_weights_filename")
-_NOT_TRANSFORMED = ("no", "none", "n/a")
+_NO = ("no", "none", "n/a")
 _SAME_TYPE = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 
 
 def are_transformed(measurements: Mapping[str, str]) -> bool:
     """Return whether measurements state that the weights were transformed, such as quantised."""
-    stated = measurements.get("weight_transformations", "").strip().lower()
-    return stated not in ("", *_NOT_TRANSFORMED)
+    return _says_more_than_no(measurements.get("weight_transformations", ""))
+
+
+def _says_more_than_no(text: str) -> bool:
+    return text.strip().lower() not in ("", *_NO)
 
 
 def is_pinned(pin: ArtifactPin | None, repo: str | None, revision: str | None) -> bool:
@@ -60,6 +63,11 @@ def declaration_fault(
                 f"'{stated['weight_transformations']}'; state how these weights were made from those, or "
                 f"give artifacts.model the repo and revision of the unchanged model."
             )
+    if pin is not None and _says_more_than_no(stated.get("retraining", "")):
+        return (
+            f"submission.measurements.retraining is '{stated['retraining']}', which the closed division "
+            f"forbids; serve the weights as they were trained, or submit to the open division."
+        )
     if quantised_by is not None and not are_transformed(stated):
         return (
             f"'{quantised_by}' of the server quantises the weights, but "

@@ -62,6 +62,14 @@ published: $(VENV)/.workflow ## Judge and check the published results in REPOSIT
 	@[ -n "$(REPOSITORY)" ] || { echo "make: give REPOSITORY=DIR, a checkout of mlcommons/inference_results_v6.0" >&2; exit 3; }
 	python bench/published.py $(REPOSITORY) $(if $(REFERENCE),--reference $(REFERENCE))
 
+# Where the mutation table is written.
+MUTATIONS ?= runs/mutations.md
+
+.PHONY: mutations
+mutations: $(VENV)/.workflow $(VENV)/.dev ## Damage a tree in 3,000 ways, and compare our check with the official checkers in REFERENCE=DIR.
+	@[ -d "$(REFERENCE)/tools/submission" ] || { echo "make: give REFERENCE=DIR, a checkout of mlcommons/inference" >&2; exit 3; }
+	PYTHONPATH=tests/unit python -m mutations "$(REFERENCE)" "$(MUTATIONS)"
+
 .PHONY: lint
 lint: $(VENV)/.workflow $(VENV)/.dev ## Check format, style, types and the workflow.
 	ruff format --check .

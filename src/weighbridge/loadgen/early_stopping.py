@@ -7,6 +7,7 @@ early stopping of the rules in mlcommons/inference_policies.
 """
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -53,6 +54,7 @@ def min_queries(over: int, percentile: float = PERCENTILE, confidence: float = C
     return enough
 
 
+@cache
 def max_over_latency(
     queries: int, percentile: float = PERCENTILE, confidence: float = CONFIDENCE
 ) -> int | None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -51,7 +52,8 @@ class SystemDescription(Model):
     sources: dict[str, Source]
 
 
-def required_fields() -> dict[str, RequiredField]:
+@cache
+def required_fields() -> Mapping[str, RequiredField]:
     """Return the keys that the official checker requires, each with an example."""
     data = yaml.safe_load(_FIELDS_FILE.read_text())
     return {name: RequiredField.parse(entry, f"{_FIELDS_FILE}: {name}") for name, entry in data.items()}

@@ -155,6 +155,6 @@ def _stated(path: Path) -> dict[str, str] | None:
     """Return the texts of measurements.json; None where statement_rules complain anyway."""
     try:
         values = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return {name: str(value) for name, value in values.items()} if isinstance(values, dict) else None

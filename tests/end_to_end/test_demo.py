@@ -67,7 +67,7 @@ def test_what_the_closed_division_fixes_is_proven_by_vllms_own_report(finished: 
     verdict = json.loads((finished / "results" / scenario / "verdict.json").read_text())
     passed = [check["name"] for check in verdict["checks"] if check["passed"]]
     assert passed.count("server arguments") == 2
-    assert {"request store", "sampling", "pictures", "guided decoding"} <= set(passed)
+    assert {"request store", "sampling", "images", "guided decoding"} <= set(passed)
 
 
 def test_the_table_is_printed(finished: Path) -> None:

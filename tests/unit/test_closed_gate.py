@@ -41,7 +41,7 @@ CLOSED = ClosedRules.parse(
 )
 ROUND = small_round(submittable=True, closed=CLOSED)
 DATA = {"data/a.parquet": "b" * 64}
-NAMES = {"model", "dataset", "request store", "sampling", "pictures", "guided decoding", "server arguments"}
+NAMES = {"model", "dataset", "request store", "sampling", "images", "guided decoding", "server arguments"}
 SERVER = {"kind": "vLLM", "reported_arguments": {"--dtype": "float32", "--enable-prefix-caching": "False"}}
 
 
@@ -176,7 +176,7 @@ def _other_model(runs: Runs) -> None:
         (lambda runs: runs.manifest.update(suffix=',"top_p":0.9,"top_k":5}'), "sampling", "top_k is sent"),
         (lambda runs: runs.manifest.update(suffix="}"), "sampling", "top_p -"),
         (lambda runs: runs.manifest.update(suffix=","), "sampling", "bodies that are no JSON"),
-        (lambda runs: runs.settings.update(picture="original"), "pictures", "original"),
+        (lambda runs: runs.settings.update(picture="original"), "images", "original"),
         (lambda runs: runs.settings.update(guided_decoding=True), "guided decoding", "on"),
         (
             lambda runs: runs.manifest.update(
@@ -331,7 +331,7 @@ def test_without_proofs_and_manifest_nothing_is_proven(runs: Runs) -> None:
     verdict = runs.judged(Inputs())
     assert verdict.outcome == "UNPROVEN"
     assert {each.name for each in verdict.unknown} == {
-        *("model", "dataset", "sampling", "pictures", "guided decoding")
+        *("model", "dataset", "sampling", "images", "guided decoding")
     }
     remedies = [each.remedy or "" for each in verdict.unknown]
     assert all("--artifact" in remedy or "--store" in remedy for remedy in remedies)

@@ -28,7 +28,7 @@ class _Built(NamedTuple):
 def request_checks(
     allowed: RequestSettings, store: StoreManifest | None, records: Sequence[RunRecord], round_: Round
 ) -> list[Check]:
-    """Check sampling, pictures and guided decoding, by the settings and by the text of the bodies.
+    """Check sampling, images and guided decoding, by the settings and by the text of the bodies.
 
     Args:
         allowed: The only allowed settings; `stream` is free.
@@ -54,7 +54,7 @@ def request_checks(
     sources = round_.closed.sources
     for name, key, faults, limit in (
         ("sampling", "sampling", [_sampling_faults(each, sampling) for each in built], _shown(sampling)),
-        ("pictures", "picture", [_picture_faults(each, allowed) for each in built], allowed.picture),
+        ("images", "picture", [_picture_faults(each, allowed) for each in built], allowed.picture),
         (
             "guided decoding",
             "guided_decoding",

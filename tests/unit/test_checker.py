@@ -203,6 +203,8 @@ OVERLOOKED = [
 # What is odd: a warning, which only a strict check refuses.
 ODD = [
     (_write("extra/file", "x"), "extra", "not a division"),
+    # Accepted by the checker's reading of the floor, not by the strictest one, which gates.
+    (_text(SCORE, "0.79", "0.7824"), SCORE, "below 0.782400663"),
     (_append_to_last_line(SCORE, f"\nhash={'b' * 64}"), SCORE, "has 2 lines that are hash=... alone"),
     (_write(f"{SERVER}/user.conf", "*.Server.target_qps = 36.0"), f"{SERVER}/user.conf", "to 36; "),
     (_write(f"{SERVER}/user.conf", "TODO"), f"{SERVER}/user.conf", "sets no target_qps"),

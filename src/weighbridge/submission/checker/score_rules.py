@@ -6,7 +6,7 @@ from pathlib import Path
 
 from weighbridge.config.round import MetricRules, Round
 from weighbridge.core.files import sha256_of
-from weighbridge.records.check_record import Complaint
+from weighbridge.records.check_record import Complaint, Level
 from weighbridge.records.run_record import ANSWERS
 from weighbridge.records.score import ACCURACY_TEXT
 from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at
@@ -85,7 +85,9 @@ def _value(
         said = f"'{metric}' is {text}; the highest possible score is {rules.largest:g}"
         yield complaint_at(tree, path, said, _SCORE_AGAIN)
     elif closed and rules.floor is not None and float(text) < rules.floor:
-        yield complaint_at(tree, path, f"'{metric}' is {text}, below {rules.floor}", remedy)
+        # Ours is the strictest of the published readings; only what every reading refuses is an error.
+        level: Level = "error" if float(text) < min([rules.floor, *rules.readings.values()]) else "warning"
+        yield complaint_at(tree, path, f"'{metric}' is {text}, below {rules.floor}", remedy, level)
     elif closed and rules.ceiling is not None and float(text) > rules.ceiling:
         yield complaint_at(tree, path, f"'{metric}' is {text}, above {rules.ceiling}", remedy)
 

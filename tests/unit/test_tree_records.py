@@ -187,7 +187,7 @@ ERRORS += [
 # What the closed division fixes, proven again from the tree alone.
 FORBIDDEN = [
     (_json(RECORD, "requests", "sampling", "temperature", to=0.0), "sampling (both runs): temperature 0"),
-    (_json(RECORD, "requests", "picture", to="original"), "pictures (both runs): original"),
+    (_json(RECORD, "requests", "picture", to="original"), "images (both runs): original"),
     (_json(RECORD, "requests", "guided_decoding", to=True), "guided decoding (both runs): on"),
     (_json(f"{RECORDS}/dataset.json", "revision", to="3" * 40), "dataset (both runs): lab/products at 333"),
     (

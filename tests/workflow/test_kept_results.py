@@ -9,7 +9,11 @@ import yaml
 from driver import Workflow
 from small_run import DONE, ROOT
 
-KEPT = Path(__file__).parent / "fixtures" / "finished.tar.xz"
+FIXTURES = Path(__file__).parent / "fixtures"
+KEPT = FIXTURES / "finished.tar.xz"
+# Finished before the versions of scoring, judgement and tree were raised to 2: nothing is measured again.
+EARLIER = FIXTURES / "earlier.tar.xz"
+MEASURED = ("fetch", "build_requests", "count_tokens", "find_server", "benchmark", "search_peak")
 REMEDY = (
     "Users' finished results would be made again by this code. If no version in "
     "src/weighbridge/config/fingerprint.py was raised, a fingerprint has changed by accident: compare the "
@@ -18,8 +22,8 @@ REMEDY = (
 )
 
 
-def unpacked(directory: Path) -> dict[str, object]:
-    with tarfile.open(KEPT) as archive:
+def unpacked(directory: Path, results: Path = KEPT) -> dict[str, object]:
+    with tarfile.open(results) as archive:
         # As tarfile's documentation says to write it for Python 3.11.0 to 3.11.3, which have no filters.
         archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
         archive.extractall(directory)
@@ -32,6 +36,20 @@ def test_the_kept_results_are_accepted(tmp_path: Path) -> None:
     answer = Workflow(ROOT, tmp_path / "run")("-n", "submission", **settings)
     assert answer.code == 0, answer.text
     assert DONE in answer.text, f"{REMEDY}\n\n{answer.text}"
+
+
+def test_measurements_of_an_earlier_version_are_judged_again_and_not_repeated(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    settings = unpacked(directory, EARLIER)
+    workflow = Workflow(ROOT, directory)
+    plan = workflow("-n", "submission", **settings)
+    assert plan.code == 0, plan.text
+    assert "rule gate:" in plan.text
+    assert not any(f"rule {rule}:" in plan.text for rule in MEASURED), plan.text
+    paths = [f"results/{scenario}/verdict.json" for scenario in ("offline", "server")]
+    answer = workflow(*paths, **settings)
+    assert answer.code == 0, answer.text
+    assert [json.loads((directory / path).read_text())["outcome"] for path in paths] == ["VALID"] * 2
 
 
 def test_a_plan_would_notice_a_change(tmp_path: Path) -> None:

@@ -39,9 +39,9 @@ VERSIONS = {
     "program": 1,  # which program serves, and its version
     "measurement": 1,  # what the session, the client and LoadGen measure. Costs users GPU hours
     "search": 1,  # the order of probes and what counts as passed. Costs users GPU hours
-    "scoring": 1,  # scores of answers
-    "judgement": 1,  # gates and verdicts
-    "tree": 1,  # the files of a submission, and what its checks find
+    "scoring": 2,  # scores of answers
+    "judgement": 2,  # gates and verdicts
+    "tree": 2,  # the files of a submission, and what its checks find
     "report": 1,  # only where an old report would be wrong; a nicer one is no reason
 }
 

@@ -1,5 +1,6 @@
 """The peak search without a network: its steps, and whole searches on computed queues."""
 
+import hashlib
 import math
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from probes import probe
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.process_group import SampleCounts
 from weighbridge.client.request_log import RECORD_TYPE, write_parquet
+from weighbridge.config.fingerprint import canonical
 from weighbridge.config.scenario_rules import LatencyLimit, Limits
 from weighbridge.config.settings import SearchSettings
 from weighbridge.loadgen.early_stopping import max_over_latency
 from weighbridge.loadgen.work_size import server_schedule_s
 from weighbridge.records.run_record import REQUESTS_TABLE
 from weighbridge.records.search_record import Probe
+from weighbridge.search.find_peak import rules_of_probes
 from weighbridge.search.next_step import Found, GivenUp, Step, next_step
 from weighbridge.search.probe_judgement import FullRun, OverloadDetector, judge, judge_all, sure_growth
 from weighbridge.search.prober import probing_round, rate_correction, read_times
@@ -262,3 +265,17 @@ def test_short_probes_find_the_full_runs_peak_of_a_computed_queue(
     assert isinstance(step, Found)
     assert step.run.target_qps == pytest.approx(low, rel=0.03)
     assert len(probes) <= 10
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256"),
+    [
+        ("v6.0", "9f788e4dc1718843ac4930e8444683b0e99d54acd7b2fdc4f0b9da599ba5bccf"),
+        ("v6.1", "456569f57011ce5de9a4d158ebc989bcc7f0af5ca945aa3dceb2fc8a414df1d7"),
+    ],
+)
+def test_an_interrupted_search_of_an_earlier_release_finds_its_probes(name: str, sha256: str) -> None:
+    # The folder of the probes is named by a hash of these rules: a new value here means that all of a user's
+    # probes are made again.
+    rules = canonical(rules_of_probes(load_round(name)))
+    assert hashlib.sha256(rules.encode()).hexdigest() == sha256

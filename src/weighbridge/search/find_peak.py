@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from weighbridge.config.closed_rules import ClosedRules
 from weighbridge.config.fingerprint import fingerprint, project_root
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
@@ -90,7 +91,11 @@ def _identity(setup: Setup, settings: SearchSettings, switches: Mapping[str, int
     """Return all that a probe's result depends on, besides its rate; defaults are left out."""
     measured = fingerprint(
         "measurement",
-        compared={"round": setup.round_, "probe_s": settings.probe_s, "switches": switches or None},
+        compared={
+            "round": rules_of_probes(setup.round_),
+            "probe_s": settings.probe_s,
+            "switches": switches or None,
+        },
         server=setup.server,
         client=setup.client,
     )
@@ -100,6 +105,30 @@ def _identity(setup: Setup, settings: SearchSettings, switches: Mapping[str, int
         RequestStore.open(setup.store).manifest.bodies_sha256,
         setup.model.manifest_digest,
     ]
+
+
+def rules_of_probes(round_: Round) -> Round:
+    """Return a round without the rules of submissions that came after the first searches.
+
+    No probe depends on them, and an interrupted search of an earlier release must find its probes again.
+    """
+    metrics = {name: rules.model_copy(update={"largest": None}) for name, rules in round_.metrics.items()}
+    scenarios = {
+        name: rules.model_copy(update={"required": True}) for name, rules in round_.scenarios.items()
+    }
+    reason = None if round_.withdrawn is not None else round_.not_submittable_because
+    return round_.model_copy(
+        update={
+            "submittable": round_.held_to_rules,
+            "not_submittable_because": reason,
+            "withdrawn": None,
+            "also_proven_by": (),
+            "closed": ClosedRules(),
+            "one_of": (),
+            "metrics": metrics,
+            "scenarios": scenarios,
+        }
+    )
 
 
 def _label(step: Step, number: int, settings: SearchSettings) -> str:

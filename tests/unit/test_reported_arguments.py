@@ -1,16 +1,19 @@
 """The arguments that a server prints into its log: read whatever their values are, without secrets."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError
+from weighbridge.run.preflight import check
 from weighbridge.serving import sglang, vllm
 from weighbridge.serving.printed_arguments import union
-from weighbridge.serving.server_report import reported_by, reported_in
+from weighbridge.serving.server_report import check_logs, reported_by, reported_in
 
 # What vLLM 0.12 printed on a real start, its file's name and numbers of processes changed.
 PREFIX = "(APIServer pid=1) INFO 11-29 22:59:42 [utils.py:253] "
@@ -139,3 +142,19 @@ def test_logs_without_endpoints_or_too_few_are_refused() -> None:
     for endpoints in ([], ["http://a:1", "http://b:1"]):
         with pytest.raises(InputError, match="at least one each"):
             ServerSettings.parse({"model_name": "m", "endpoints": endpoints, "logs": ["a.log"]}, "test")
+
+
+@pytest.mark.parametrize(
+    "checked", [check_logs, lambda settings: check(load_round("demo"), settings, Path())]
+)
+def test_a_log_that_is_not_there_is_refused_before_anything_is_measured(
+    checked: Callable[[ServerSettings], object], tmp_path: Path
+) -> None:
+    there = tmp_path / "a.log"
+    there.write_text(REAL)
+    settings = ServerSettings(
+        model_name="m", endpoints=("http://node1:8000",), logs=(there, tmp_path / "missing.log")
+    )
+    with pytest.raises(InputError, match=r"missing\.log: .* correct server\.logs"):
+        checked(settings)
+    check_logs(settings.model_copy(update={"logs": (there,)}))

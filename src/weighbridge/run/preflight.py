@@ -17,6 +17,7 @@ from weighbridge.records.notice import reason_of
 from weighbridge.run.closed_division import server_deviations, told
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.ports import check_port
+from weighbridge.serving.server_report import check_logs
 from weighbridge.system.gpus import check_accelerators
 
 _log = logging.getLogger(__name__)
@@ -42,8 +43,8 @@ def check(round_: Round, settings: ServerSettings, results: Path, division: Divi
         division: In the open one, a server that does another task is reported and not refused.
 
     Raises:
-        InputError: `results` cannot be written, the server's arguments are not the user's to set, or in the
-            closed division one or a variable changes the task.
+        InputError: `results` cannot be written, a log in the settings cannot be read, the server's arguments
+            are not the user's to set, or in the closed division one or a variable changes the task.
         SetupError: the first thing that is missing, and its remedy.
     """
     if round_.not_submittable_because:
@@ -51,6 +52,7 @@ def check(round_: Round, settings: ServerSettings, results: Path, division: Divi
     check_arguments(settings, round_.server_must_not, os.environ)
     for sentence in told(server_deviations(settings, round_, os.environ), round_, division):
         _log.warning("%s", sentence)
+    check_logs(settings)
     check_writable(results)
     loadgen_version = check_loadgen(round_) if round_.loadgen is not None else None
     if settings.port is not None and not settings.endpoints:

@@ -23,6 +23,7 @@ from weighbridge.serving.installed_adapters import adapter_of, all_adapters, fin
 from weighbridge.serving.launch import plan
 from weighbridge.serving.probing import inspect_server, recognise, served_models
 from weighbridge.serving.server_process import ServerProcess, start, stop
+from weighbridge.serving.server_report import check_logs
 from weighbridge.serving.task_changes import check_task
 
 log = logging.getLogger(__name__)
@@ -103,13 +104,14 @@ def running_server(
         must_not_change: Parts of the task that no argument or variable may change.
 
     Raises:
-        InputError: the arguments or the environment touch what Weighbridge sets or the round forbids, or the
-            adapter is unknown.
+        InputError: the arguments or the environment touch what Weighbridge sets or the round forbids, the
+            adapter is unknown, or a log of the user's servers cannot be read.
         SetupError: a server does not start, dies while starting (with the end of its log), is not ready in
             time, serves another model, or has a forbidden feature on.
     """
     check_arguments(settings, forbidden, os.environ)
     check_task(settings, must_not_change, os.environ)
+    check_logs(settings)
     started = time.monotonic()
     if settings.endpoints:
         _await_answers(settings.endpoints, settings, api_key, (), starting)

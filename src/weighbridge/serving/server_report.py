@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError
 from weighbridge.serving.adapter import ServerAdapter
 from weighbridge.serving.installed_adapters import all_adapters
@@ -17,6 +18,19 @@ def adapter_titled(title: str | None) -> ServerAdapter | None:
         SetupError: an installed adapter cannot be loaded.
     """
     return next((adapter for adapter in all_adapters() if adapter.title == title), None)
+
+
+def check_logs(settings: ServerSettings) -> None:
+    """Check that the logs that the user names of his servers can be read, before anything is measured.
+
+    Raises:
+        InputError: one cannot.
+    """
+    for log in settings.logs:
+        try:
+            log.open("rb").close()
+        except OSError as error:
+            raise _unreadable(log, error) from None
 
 
 def reported_by(
@@ -77,6 +91,10 @@ def _text(log: Path) -> str:
     try:
         return log.read_text(errors="replace")
     except OSError as error:
-        raise InputError(
-            f"{log}: a server's log cannot be read ({error.strerror}); correct server.logs, or remove it."
-        ) from None
+        raise _unreadable(log, error) from None
+
+
+def _unreadable(log: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{log}: a server's log cannot be read ({error.strerror}); correct server.logs, or remove it."
+    )

@@ -1,5 +1,6 @@
 """What the closed division forbids is refused before anything starts; in the open one it is reported."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +157,35 @@ def test_arguments_of_published_systems_pass(root: Path) -> None:
     assert check_division(settings_with(root, published), V60, variables) == ()
 
 
-def test_streaming_and_the_limit_of_answers_are_not_of_the_closed_rules() -> None:
+def test_streaming_is_free_and_a_limit_of_answers_in_a_demonstration() -> None:
     free = RequestSettings.parse({"stream": True, "sampling": {"max_tokens": 20}}, "test")
     assert request_deviations(free, load_round("demo")) == ()
+
+
+def test_a_limit_of_answers_is_the_rounds_or_refused_before_anything_starts(root: Path) -> None:
+    short = {"requests": {"sampling": {"max_tokens": 20}}}
+    told = "requests.sampling.max_tokens is 20, but the closed division of round v6.0 demands none"
+    with pytest.raises(InputError, match=re.escape(told)):
+        check_division(settings_with(root, short), V60, {})
+    assert [told in said for said in check_division(settings_with(root, short, "open"), V60, {})] == [True]
+    v61 = load_round("v6.1")  # withdrawn, yet held to its rules
+    assert not v61.submittable
+    assert request_deviations(RequestSettings.parse({"sampling": {"max_tokens": 150}}, "test"), v61) == ()
+    (found,) = request_deviations(RequestSettings.parse(short["requests"], "test"), v61)
+    assert found.demanded == "150"
+    unfixed = v61.model_copy(update={"closed": v61.closed.model_copy(update={"requests": None})})
+    assert request_deviations(RequestSettings.parse(short["requests"], "test"), unfixed) == (found,)
+    assert request_deviations(RequestSettings.parse({"picture": "original"}, "test"), unfixed) == ()
+
+
+def test_weights_that_were_trained_again_are_refused_before_anything_starts(root: Path) -> None:
+    trained = {"submission": {"measurements": {"retraining": "LoRA"}}}
+    told = "submission.measurements.retraining is 'LoRA', but the closed division of round v6.0 demands"
+    with pytest.raises(InputError, match=re.escape(told)):
+        check_division(settings_with(root, trained), V60, {})
+    assert [told in said for said in check_division(settings_with(root, trained, "open"), V60, {})] == [True]
+    trained["submission"]["measurements"]["retraining"] = "No"
+    assert check_division(settings_with(root, trained), V60, {}) == ()
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from weighbridge.config.closed_rules import ArtifactPin
-from weighbridge.config.declared_weights import are_transformed
+from weighbridge.config.declared_weights import are_transformed, says_more_than_no
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.config.settings import Artifact, Settings, SubmissionSettings
 
 Division = Literal["closed", "open"]
-# Not of the rules: how answers are sent, and a limit that `requests_of_round` checks.
-_FREE = ("stream", "sampling.max_tokens")
+# How answers are sent is not of the rules.
+_FREE = ("stream",)
+_LIMIT = "sampling.max_tokens"
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,23 @@ def settings_deviations(settings: Settings, round_: Round) -> tuple[Deviation, .
     return (
         *_of_model(settings.artifacts.model, settings.submission, round_),
         *_of_dataset(settings.artifacts.dataset, round_),
+        *_of_training(settings.submission, round_),
         *request_deviations(settings.requests, round_),
     )
 
 
 def request_deviations(requests: RequestSettings, round_: Round) -> tuple[Deviation, ...]:
-    """Return every request setting that is not the round's; streaming is free."""
-    if round_.closed.requests is None:
-        return ()
-    allowed = dict(_flat(round_.closed.requests.model_dump(mode="json")))
+    """Return every request setting that is not the round's; streaming is free.
+
+    A limit of an answer's length must be the round's, except in a demonstration; unset, it is filled in.
+    """
+    fixed = round_.closed.requests or requests
+    allowed = dict(_flat(fixed.model_dump(mode="json")))
+    limit = requests.sampling.max_tokens
+    if limit is None or not round_.held_to_rules:
+        allowed[_LIMIT] = limit
+    else:
+        allowed[_LIMIT] = round_.max_tokens
     sources = round_.closed.sources
     return tuple(
         Deviation(
@@ -100,6 +109,17 @@ def _of_dataset(dataset: Artifact, round_: Round) -> Iterator[Deviation]:
         remedy = "for a copy of that, set its repo and revision beside the path"
     if found:
         yield Deviation(found, _named(pin), round_.closed.sources.get("dataset", ""), remedy)
+
+
+def _of_training(submission: SubmissionSettings, round_: Round) -> Iterator[Deviation]:
+    stated = submission.measurements.get("retraining", "")
+    if round_.closed.model is not None and says_more_than_no(stated):
+        yield Deviation(
+            f"submission.measurements.retraining is '{stated}'",
+            "weights that were not trained again",
+            round_.closed.sources.get("model", ""),
+            "serve the weights as they were trained",
+        )
 
 
 def _of_model(model: Artifact, submission: SubmissionSettings, round_: Round) -> Iterator[Deviation]:

@@ -12,10 +12,11 @@ _SAME_TYPE = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 
 def are_transformed(measurements: Mapping[str, str]) -> bool:
     """Return whether measurements state that the weights were transformed, such as quantised."""
-    return _says_more_than_no(measurements.get("weight_transformations", ""))
+    return says_more_than_no(measurements.get("weight_transformations", ""))
 
 
-def _says_more_than_no(text: str) -> bool:
+def says_more_than_no(text: str) -> bool:
+    """Return whether a statement of the measurements claims something, such as a transformation."""
     return text.strip().lower() not in ("", *_NO)
 
 
@@ -63,7 +64,7 @@ def declaration_fault(
                 f"'{stated['weight_transformations']}'; state how these weights were made from those, or "
                 f"give artifacts.model the repo and revision of the unchanged model."
             )
-    if pin is not None and _says_more_than_no(stated.get("retraining", "")):
+    if pin is not None and says_more_than_no(stated.get("retraining", "")):
         return (
             f"submission.measurements.retraining is '{stated['retraining']}', which the closed division "
             f"forbids; serve the weights as they were trained, or submit to the open division."

@@ -10,15 +10,9 @@ from weighbridge.core.errors import InputError
 def requests_of_round(settings: RequestSettings, round_: Round) -> RequestSettings:
     """Return the request settings with the round's limit of answer tokens, unless they set their own.
 
-    Raises:
-        InputError: the settings set another limit than the round, and its results are held to all rules.
+    Whether they may is `weighbridge.config.closed_settings.request_deviations`'s to say.
     """
     limit = settings.sampling.max_tokens
-    if round_.held_to_rules and limit not in (None, round_.max_tokens):
-        raise InputError(
-            f"requests.sampling.max_tokens is {limit}, but round {round_.name} requires "
-            f"{round_.max_tokens or 'none'}; remove the setting."
-        )
     sampling = settings.sampling.model_copy(update={"max_tokens": limit or round_.max_tokens})
     return settings.model_copy(update={"sampling": sampling})
 

@@ -118,7 +118,14 @@ def test_a_job_finds_its_paths_from_the_projects_root(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("{", "not JSON"), ("[]", "not a JSON object"), ('{"serverr": {}}', "unknown key 'serverr'")],
+    [
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ('{"serverr": {}}', "unknown key 'serverr'"),
+        ("[" * 99999, "JSON that cannot be read"),
+        ("9" * 9999, "JSON that cannot be read"),
+    ],
+    ids=range(5),
 )
 def test_wrong_settings_are_refused(text: str, says: str) -> None:
     with pytest.raises(InputError, match=says):

@@ -79,7 +79,9 @@ def test_messages_may_be_repeated_but_a_value_that_is_read_must_not_contradict_i
         '{"key": "a", "metadata": {"is_error": false}}',
         '{"key": "a", "value": "a\tb", "metadata": {"is_error": false}}',
         '{"key": "a", "value": {"b": "\\x"}, "metadata": {"is_error": false}}',
+        f'{{"key": "a", "value": {"[" * 99999}{"]" * 99999}, "metadata": {{"is_error": false}}}}',
     ],
+    ids=range(7),
 )
 def test_a_line_that_an_official_checker_cannot_read_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(InputError, match="line 2 is cut off or altered"):

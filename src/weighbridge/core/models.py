@@ -79,6 +79,9 @@ def read_json(text: str, origin: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{origin}: not JSON (line {error.lineno}: {error.msg}).") from None
+    except (ValueError, RecursionError) as error:
+        # A number with more digits than Python reads, or brackets in thousands of brackets.
+        raise InputError(f"{origin}: JSON that cannot be read ({error}).") from None
 
 
 def _sentence(error: ValidationError, origin: str) -> str:

@@ -137,7 +137,7 @@ def read_detail(path: Path) -> DetailLog:
         try:
             entry = decoder.decode(line[len(_LINE_START) :])
             value = _loaded(entry.value)  # msgspec does not check the inside of a value that it skips
-        except (msgspec.DecodeError, ValueError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             raise InputError(f"{path}: line {number} is cut off or altered; repeat the run.") from None
         first = values.setdefault(entry.key, entry.value)
         if first is not entry.value and _loaded(first) != value:

@@ -21,6 +21,15 @@ sys.exit(code)
 """
 
 
+def names_of(scenario: ScenarioRules, key: str) -> tuple[str, ...]:
+    """Return the names of a key in user.conf, of which LoadGen takes the first that has a value.
+
+    Source: FromConfig in test_settings_internal.cc of LoadGen in mlcommons/inference.
+    """
+    model, name = scenario.loadgen_model, scenario.loadgen_scenario
+    return f"{model}.{name}.{key}", f"*.{name}.{key}", f"{model}.*.{key}", f"*.*.{key}"
+
+
 def user_conf(
     round_: Round, scenario: ScenarioRules, target_qps: float, switches: Mapping[str, int] | None = None
 ) -> str:

@@ -16,6 +16,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.config.settings import ScenarioSettings
 from weighbridge.core.errors import InputError
+from weighbridge.loadgen.loadgen_settings import names_of
 
 _OFFLINE, _SERVER, _SINGLE = LoadGenScenario.OFFLINE, LoadGenScenario.SERVER, LoadGenScenario.SINGLE_STREAM
 _ANY = "*"
@@ -141,21 +142,22 @@ def read_own_user_conf(
             that the round does not have, a key that the round fixes or LoadGen does not know, or a value that
             the round does not allow; the message has the line's number and the round's value.
     """
-    chosen: dict[str, tuple[int, float]] = {}
-    seen: dict[tuple[str, str, str], str] = {}
+    found: dict[str, float] = {}
+    seen: dict[str, str] = {}
     for line in _lines(path):
-        name = (line.model, line.scenario, line.key)
+        name = f"{line.model}.{line.scenario}.{line.key}"
         if name in seen:
             raise InputError(f"{line.place}: {line.key} is set in {seen[name]} already; remove one of them.")
         seen[name] = line.place.rpartition(", ")[2]
         for each in _scenarios_of(line, round_, scenario):
             value = _checked(line, round_, each)
             if each is scenario and value is not None:
-                # LoadGen takes the value with the most exact name; the scenario counts more than the model.
-                exactness = 2 * (line.scenario != _ANY) + (line.model != _ANY)
-                if exactness >= chosen.get(line.key, (-1, 0.0))[0]:
-                    chosen[line.key] = (exactness, value)
-    values = {key: value for key, (_, value) in chosen.items()}
+                found[name] = value
+    values = {
+        key: found[name]
+        for key in _FREE
+        if (name := next((name for name in names_of(scenario, key) if name in found), None)) is not None
+    }
     rate = values.get("target_qps")
     if "target_latency" in values:
         rate = 1000 / values["target_latency"]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from weighbridge.config.scenario_rules import ScenarioRules
+from weighbridge.loadgen.loadgen_settings import names_of
 from weighbridge.loadgen.logs import DetailLog
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import USER_CONF
@@ -43,20 +44,14 @@ def rate_complaints(
 
 
 def _target_rate(text: str, rules: ScenarioRules) -> float | None:
-    """Return the target rate that LoadGen would read from a user.conf; None if it would not find a number.
-
-    Source: FromConfig in test_settings_internal.cc of LoadGen in mlcommons/inference.
-    """
+    """Return the target rate that LoadGen would read from a user.conf; None if it would not find a number."""
     values = {}
     for line in text.splitlines():
         words = line.split()
         if len(words) >= 3 and words[1] == "=":
             values[words[0]] = words[2]
-    model, scenario = rules.loadgen_model, rules.loadgen_scenario
-    for prefix in (f"{model}.{scenario}", f"*.{scenario}", f"{model}.*", "*.*"):
-        if (found := values.get(f"{prefix}.target_qps")) is not None:
-            try:
-                return float(found)
-            except ValueError:
-                return None
-    return None
+    found = next((values[name] for name in names_of(rules, "target_qps") if name in values), None)
+    try:
+        return None if found is None else float(found)
+    except ValueError:
+        return None

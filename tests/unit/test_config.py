@@ -71,6 +71,13 @@ def test_no_spelling_of_an_owned_argument_passes(owned: tuple[str, str], data: s
         check_arguments(server(spelled(option, data), adapter=adapter), ())
 
 
+@pytest.mark.parametrize("option", ["--api-key", "--hf-token"])
+def test_the_refusal_of_a_key_does_not_repeat_it(option: str) -> None:
+    with pytest.raises(InputError, match=option) as caught:
+        check_arguments(server(f"{option}=sesame"), ())
+    assert "sesame" not in str(caught.value)
+
+
 FORBIDDING = [
     (name, feature, option)
     for name in ("vllm", "sglang")

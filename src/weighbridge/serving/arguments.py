@@ -47,8 +47,9 @@ def check_arguments(
                 )
     for argument in settings.args:
         if option := option_set_by(argument, owned):
+            given = argument.partition("=")[0]  # not the value, which may be a key
             raise InputError(
-                f"server.args: '{argument}' sets {option}, which is the tool's: {owned[option]}; "
+                f"server.args: '{given}' sets {option}, which is the tool's: {owned[option]}; "
                 "remove the argument."
             )
 

@@ -52,6 +52,24 @@ def test_measurements_of_an_earlier_version_are_judged_again_and_not_repeated(tm
     assert [json.loads((directory / path).read_text())["outcome"] for path in paths] == ["VALID"] * 2
 
 
+def test_runs_are_kept_as_documented_when_the_models_folder_gets_its_origin(tmp_path: Path) -> None:
+    origin = {"model": {"repo": "owner/name", "revision": "0" * 40}}
+    settings = unpacked(tmp_path / "run") | {"artifacts": origin}
+    workflow = Workflow(ROOT, tmp_path / "run")
+    records = sorted(
+        path.relative_to(tmp_path / "run").as_posix()
+        for path in (tmp_path / "run").glob("results/*/*/run.json")
+    )
+    assert len(records) == 4
+    assert workflow("resources/model.json", **settings).code == 0
+    assert "rule benchmark:" in workflow("-n", "submission", **settings).text, "the page says that they would"
+    assert workflow("--touch", *records, **settings).code == 0
+    plan = workflow("-n", "submission", **settings)
+    assert plan.code == 0, plan.text
+    assert "rule gate:" in plan.text
+    assert not any(f"rule {rule}:" in plan.text for rule in MEASURED), plan.text
+
+
 def test_a_plan_would_notice_a_change(tmp_path: Path) -> None:
     settings = unpacked(tmp_path / "run")
     scenarios = {"offline": {"target_qps": 41}, "server": {"target_qps": 50}}

@@ -147,7 +147,10 @@ def _of_model(model: Artifact, submission: SubmissionSettings, round_: Round) ->
         return
     declare = f"for quantised weights of that model, declare {' and '.join(missing)}"
     if model.path is not None:
-        declare += "; for an unchanged copy, set its repo and revision too, and weight_transformations: 'No'"
+        declare += (
+            "; for an unchanged copy, set its repo and revision too, and weight_transformations: 'No' "
+            "(docs/caching.md says how finished runs are kept)"
+        )
     remedy = "use that" if model.synthetic is not None else f"use that; {declare}"
     yield Deviation(found, _named(pin), round_.closed.sources.get("model", ""), remedy)
 

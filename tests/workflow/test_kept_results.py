@@ -5,6 +5,7 @@ import json
 import tarfile
 from pathlib import Path
 
+import pytest
 import yaml
 from driver import Workflow
 from small_run import DONE, ROOT
@@ -52,18 +53,21 @@ def test_measurements_of_an_earlier_version_are_judged_again_and_not_repeated(tm
     assert [json.loads((directory / path).read_text())["outcome"] for path in paths] == ["VALID"] * 2
 
 
-def test_runs_are_kept_as_documented_when_the_models_folder_gets_its_origin(tmp_path: Path) -> None:
-    origin = {"model": {"repo": "owner/name", "revision": "0" * 40}}
-    settings = unpacked(tmp_path / "run") | {"artifacts": origin}
-    workflow = Workflow(ROOT, tmp_path / "run")
-    records = sorted(
-        path.relative_to(tmp_path / "run").as_posix()
-        for path in (tmp_path / "run").glob("results/*/*/run.json")
-    )
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_runs_are_kept_as_documented_when_a_folder_gets_its_origin(kind: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    settings = unpacked(run) | {"artifacts": {kind: {"repo": "owner/name", "revision": "0" * 40}}}
+    workflow = Workflow(ROOT, run)
+    records = [path.relative_to(run).as_posix() for path in run.glob("results/*/*/run.json")]
     assert len(records) == 4
-    assert workflow("resources/model.json", **settings).code == 0
     assert "rule benchmark:" in workflow("-n", "submission", **settings).text, "the page says that they would"
-    assert workflow("--touch", *records, **settings).code == 0
+    steps = {
+        "model": (["resources/model.json"], ["--touch", *records]),
+        "dataset": (["resources/requests/manifest.json"],),
+    }
+    for step in steps[kind]:
+        answer = workflow(*step, **settings)
+        assert answer.code == 0, answer.text
     plan = workflow("-n", "submission", **settings)
     assert plan.code == 0, plan.text
     assert "rule gate:" in plan.text

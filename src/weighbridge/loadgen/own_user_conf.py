@@ -154,9 +154,9 @@ def read_own_user_conf(
             if each is scenario and value is not None:
                 found[name] = value
     values = {
-        key: found[name]
+        key: found[counting[0]]
         for key in _FREE
-        if (name := next((name for name in names_of(scenario, key) if name in found), None)) is not None
+        if (counting := [name for name in names_of(scenario, key) if name in found])
     }
     rate = values.get("target_qps")
     if "target_latency" in values:

@@ -33,7 +33,7 @@ from weighbridge.serving.installed_adapters import adapter_of
 from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
 from weighbridge.serving.running_server import RunningServer, end_on_sigterm, running_server
 from weighbridge.serving.server_report import reported_by
-from weighbridge.serving.task_changes import inherited_variables
+from weighbridge.serving.task_changes import inherited_variables, without_secrets
 from weighbridge.system.detection import detect
 from weighbridge.system.gpus import check_accelerators
 from weighbridge.system.identity import code_sha256, git_revision, this_host
@@ -242,7 +242,7 @@ def _prepare(
         command=running.command,
         launcher=running.launcher,
         devices=running.devices,
-        environment=settings.env,
+        environment=without_secrets(settings.env),
         # Servers that the user runs have an environment that cannot be seen from here.
         inherited={} if settings.endpoints else inherited_variables(adapter_of(settings), os.environ),
         reported_arguments=reported,

@@ -9,6 +9,7 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving.adapter import ServerAdapter, TaskOptions
 from weighbridge.serving.installed_adapters import adapter_of
+from weighbridge.serving.printed_arguments import MASKED
 from weighbridge.serving.spelling import option_set_by
 
 # A key must never reach a record, whatever a server calls it.
@@ -66,6 +67,11 @@ def check_task(settings: ServerSettings, parts: Collection[TaskPart], environ: M
             f"{change.place}, which changes the {change.part} of the task, and the closed division forbids "
             f"that; {change.remedy}, or choose the open division, where it is reported."
         )
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return variables for a record, with the values of keys masked."""
+    return {name: MASKED if _SECRET.search(name) else value for name, value in environment.items()}
 
 
 def inherited_variables(adapter: ServerAdapter, environ: Mapping[str, str]) -> dict[str, str]:

@@ -27,12 +27,13 @@ from weighbridge.gates.closed_checks import Inputs
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.records.verdict import VERDICT, Verdict
+from weighbridge.serving.task_changes import without_secrets
 from weighbridge.submission.tree import copy_file
 
 REQUESTS = "requests.json"
-# An absolute path: a slash that continues neither a word, nor a relative path, nor a URL.
+# An absolute path: a slash that continues neither a word, nor a relative path, nor a URL but that of a file.
 _PART = r"[^\s/:=,;\"'(){}\[\]]+"
-_ABSOLUTE = re.compile(rf"(?<![\w./~-])/(?!/)(?:{_PART}/)*({_PART})/?")
+_ABSOLUTE = re.compile(rf"(?:(?<![\w./~-])|(?<=file://))/(?!/)(?:{_PART}/)*({_PART})/?")
 _THIS_HOST = "not published"
 
 AnyModel = TypeVar("AnyModel", bound=Model)
@@ -59,12 +60,19 @@ def pins_of(round_: Round) -> dict[ArtifactKind, ArtifactPin | None]:
 
 
 def published(record: RunRecord) -> RunRecord:
-    """Return a run's record without the machine's name, and with the last part of each absolute path alone.
+    """Return a run's record without the machine's name and keys, and of absolute paths the last part alone.
 
     What the server was told stays readable; where its files lay is nobody's business and proves nothing.
     """
     without = without_places(record)
-    return without.model_copy(update={"host": without.host.model_copy(update={"name": _THIS_HOST})})
+    # Earlier releases recorded the values of keys too.
+    environment = without_secrets(without.server.environment)
+    return without.model_copy(
+        update={
+            "host": without.host.model_copy(update={"name": _THIS_HOST}),
+            "server": without.server.model_copy(update={"environment": environment}),
+        }
+    )
 
 
 def without_places(record: AnyModel) -> AnyModel:

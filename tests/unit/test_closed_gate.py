@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +229,27 @@ def test_a_changed_configuration_of_a_proven_model_is_unknown(runs: Runs) -> Non
     verdict = runs.judged(inputs)
     assert verdict.outcome == "UNPROVEN"
     assert "changed since its proof was written" in (check(verdict, "model").remedy or "")
+
+
+def test_copies_beside_the_proof_stand_in_for_a_model_on_another_machine(runs: Runs) -> None:
+    inputs = runs.inputs()
+    assert inputs.model is not None
+    proof = runs.folder / "proofs" / "model.json"
+    proof.parent.mkdir()
+    inputs.model.write(proof)
+    place = (runs.folder / "model").rename(runs.folder / "gone")
+
+    def judged() -> Verdict:
+        shutil.rmtree(runs.folder / "results", ignore_errors=True)
+        return runs.judged(replace(inputs, model=Inputs.read([proof], None).model))
+
+    told = check(judged(), "model")
+    assert told.passed is None
+    assert "Copy config.json of the model into a folder model/ beside the proof" in (told.remedy or "")
+    shutil.copytree(place, proof.parent / "model")
+    assert check(judged(), "model").passed
+    (proof.parent / "model" / "config.json").write_text("{}")
+    assert check(judged(), "model").passed is None
 
 
 @pytest.mark.parametrize(

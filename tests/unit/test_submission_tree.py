@@ -195,6 +195,9 @@ def test_the_open_division_accepts_a_failed_run_and_lists_its_checks(tmp_path: P
     path = results / "server" / "verdict.json"
     verdict = json.loads(path.read_text())
     verdict["checks"][0]["passed"] = False
+    pins = {"value": "model=1 | model=2", "limit": "equal\nin both", "passed": False}
+    verdict["checks"][1] |= pins
+    verdict["checks"][2] |= {"value": None, "limit": "known", "passed": None}
     _edit(path, checks=verdict["checks"], outcome="INVALID")
     with pytest.raises(InvalidRunError):
         _assemble(tmp_path, project)
@@ -204,6 +207,8 @@ def test_the_open_division_accepts_a_failed_run_and_lists_its_checks(tmp_path: P
     assert mapping == {"qwen3-vl-235b-a22b": "qwen3-vl-235b-a22b"}
     readme = submitter / "results" / "box" / "qwen3-vl-235b-a22b" / "Server" / "README.md"
     assert "| scenario (performance) | Server | Server |" in readme.read_text()
+    assert "| model=1 \\| model=2 | equal in both |\n" in readme.read_text()
+    assert "| not known | known |\n" in readme.read_text()
     assert json.loads((submitter / "systems" / "box.json").read_text())["division"] == "open"
 
 

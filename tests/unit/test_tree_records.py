@@ -81,6 +81,7 @@ def test_no_file_of_the_tree_names_a_place_or_a_machine(good: Path) -> None:
         ('{"path": "/a/b.json"}', '{"path": "b.json"}'),
         ("http://node:8000/v1", "http://node:8000/v1"),
         ("docker://org/image@sha256:0", "docker://org/image@sha256:0"),
+        ("--model=file:///x/y/z", "--model=file://z"),
         ("models/a", "models/a"),
         ("N/A", "N/A"),
     ],
@@ -90,6 +91,18 @@ def test_of_an_absolute_path_the_last_part_is_left(text: str, left: str) -> None
         benchmark="b", model_name="m", prefix=text, suffix="", count=1, bodies_bytes=1, bodies_sha256="0"
     )
     assert without_places(manifest).prefix == left
+
+
+def test_the_value_of_a_key_in_the_server_s_environment_is_not_published(tmp_path: Path) -> None:
+    inputs = _runs(tmp_path)
+    for path in (tmp_path / "results").rglob("run.json"):
+        record = json.loads(path.read_text())
+        record["server"]["environment"] = {"HF_TOKEN": "hf_nobody-must-know", "OMP_NUM_THREADS": "2"}
+        path.write_text(json.dumps(record))
+    tree = build(tmp_path, inputs)
+    assert not [path for path in tree.rglob("*") if path.is_file() and b"hf_nobody" in path.read_bytes()]
+    assert "HF_TOKEN=*** " in (tree / SERVER / "README.md").read_text()
+    assert "OMP_NUM_THREADS=2 " in (tree / SERVER / "README.md").read_text()
 
 
 def test_a_tree_with_its_evidence_is_accepted_even_strictly(good: Path) -> None:
@@ -291,6 +304,42 @@ def test_the_open_division_only_warns_and_says_what_differs(tmp_path: Path) -> N
     assert f"Server differs from the closed division: {name}." in source
 
 
+_DEEP = 100_000 * "[" + 100_000 * "]"
+_PROGRAM = f"{SOURCES}/src/weighbridge/run/session.py"
+_DETAIL = f"{SERVER}/performance/run_1/mlperf_log_detail.txt"
+
+
+def _as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "file").write_text("x")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *((RECORD, content) for content in ("", "null", "[]", _DEEP, '{"a": ' + 5000 * "9" + "}", None)),
+        *((VERDICT, content) for content in ("", "null", _DEEP, None)),
+        *((f"{RECORDS}/model.json", content) for content in ("null", '{"files": 3}', _DEEP, None)),
+        *((f"{RECORDS}/requests.json", content) for content in ("null", _DEEP, None)),
+        *((f"{RECORDS}/model/config.json", content) for content in ("null", _DEEP, None)),
+        *(("closed/Me/systems/box.json", content) for content in ("null", _DEEP, None)),
+        *((f"{SERVER}/measurements.json", content) for content in ("null", _DEEP, None)),
+        *((f"{SERVER}/user.conf", content) for content in ("x = ", "\0", None)),
+        *((f"{SERVER}/accuracy/accuracy.txt", content) for content in ("\0", None)),
+        *((_PROGRAM, content) for content in ("\0", f"x = {_DEEP}", None)),
+        *((_DETAIL, content) for content in (f':::MLLOG {{"key": "a", "value": {_DEEP}}}', None)),
+    ],
+)
+def test_a_damaged_file_is_told_and_never_a_traceback(tree: Path, name: str, content: str | None) -> None:
+    path = tree / name
+    if content is None:
+        _as_folder(path)
+    else:
+        path.write_text(content)
+    assert check_submission(tree, CLOSED).complaints
+
+
 def _errors(report: CheckReport) -> list[str]:
     return [f"{each.file}: {each.said}" for each in report.complaints if each.level == "error"]
 
@@ -321,6 +370,23 @@ def test_what_only_the_server_s_log_reports_goes_into_the_tree(tmp_path: Path) -
             "(APIServer pid=1) INFO 01-01 00:00:00 [utils.py:253] non-default args: {'dtype': 'bfloat16'}\n"
         )
     assert check_submission(build(tmp_path, inputs), CLOSED, strict=True).complaints == ()
+
+
+def test_each_run_is_asked_whether_its_server_quantised_the_weights(tmp_path: Path) -> None:
+    inputs = _runs(tmp_path)
+    path = tmp_path / "results" / "server" / "accuracy" / "run.json"
+    record = json.loads(path.read_text())
+    record["server"]["command"].append("--quantization=fp8")
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match="'--quantization=fp8' of the server quantises the weights"):
+        build(tmp_path, inputs)
+
+
+def test_records_are_found_where_the_folder_of_the_results_is_in_lower_case(tree: Path) -> None:
+    round_ = CLOSED.model_copy(update={"checker_version": "v6.0"})
+    (tree / SERVER).rename((tree / SERVER).with_name("server"))
+    _json(RECORD, "load", "failed", to={"timeout": 2})(tree)
+    assert [text for text in _errors(check_submission(tree, round_)) if "failed requests" in text]
 
 
 def test_a_closed_tree_needs_its_evidence(tmp_path: Path) -> None:

@@ -59,3 +59,8 @@ class ClosedRules(Model):
         default={},
         description="Where the rules say it: text by name of a field here, or of a field of 'requests'.",
     )
+
+    @property
+    def are_empty(self) -> bool:
+        """Whether nothing is fixed."""
+        return self.model_copy(update={"sources": {}}) == ClosedRules()

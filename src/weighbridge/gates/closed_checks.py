@@ -7,7 +7,7 @@ from pathlib import Path
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.pinned_values import differing_values
 from weighbridge.artifacts.proof import Proof
-from weighbridge.config.closed_rules import ArtifactPin, ClosedRules
+from weighbridge.config.closed_rules import ArtifactPin
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.gates.request_checks import request_checks
@@ -36,10 +36,13 @@ class Inputs:
     def read(cls, proofs: Iterable[Path], store: Path | None) -> "Inputs":
         """Read proof files, of artifacts of any kind, and the manifest of a request store.
 
+        Where an artifact's folder is not on this machine, a folder beside its proof, named after its kind,
+        may hold copies of the files that are read of it: the proof's hashes show that these are the same.
+
         Raises:
             InputError: a file is missing or damaged.
         """
-        by_kind = {proof.kind: proof for proof in map(Proof.read, proofs)}
+        by_kind = {proof.kind: proof for proof in map(_proof_with_files, proofs)}
         return cls(
             model=by_kind.get(ArtifactKind.MODEL),
             dataset=by_kind.get(ArtifactKind.DATASET),
@@ -50,6 +53,13 @@ class Inputs:
 NO_INPUTS = Inputs()
 
 
+def _proof_with_files(path: Path) -> Proof:
+    proof = Proof.read(path)
+    beside = path.parent / proof.kind
+    here = proof.folder.is_dir() or not beside.is_dir()
+    return proof if here else proof.model_copy(update={"folder": beside})
+
+
 def closed_checks(records: Sequence[RunRecord], inputs: Inputs, round_: Round) -> list[Check]:
     """Check model, dataset and requests of a scenario's runs; what the round does not fix is not checked.
 
@@ -57,7 +67,7 @@ def closed_checks(records: Sequence[RunRecord], inputs: Inputs, round_: Round) -
     """
     rules = round_.closed
     gate = Gate(None)
-    if rules.model_copy(update={"sources": {}}) == ClosedRules():
+    if rules.are_empty:
         return []
     if not records:
         gate.unknown(
@@ -99,7 +109,12 @@ def _model(gate: Gate, pin: ArtifactPin, proof: Proof | None, records: Sequence[
     try:
         differing = differing_values(proof, pin)
     except InputError as error:
-        gate.holds(name, value, limit, None, f"Judge where the model's folder can be read: {error}")
+        files = " and ".join(pin.files)
+        remedy = (
+            f"Copy {files} of the model into a folder model/ beside the proof, or judge where the model's "
+            f"folder can be read: {error}"
+        )
+        gate.holds(name, value, limit, None, remedy)
         return
     if differing:
         remedy = (

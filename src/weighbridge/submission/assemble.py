@@ -26,6 +26,7 @@ from weighbridge.submission.measurements import measurements, require_declaratio
 from weighbridge.submission.sources import copy_benchmark, copy_sources
 from weighbridge.submission.system_description import describe_system
 from weighbridge.submission.tree import (
+    RUN_FOLDERS,
     TreeLayout,
     check_tree,
     copy_file,
@@ -50,6 +51,14 @@ _TEMPLATES = Environment(
     keep_trailing_newline=True,
     autoescape=False,  # noqa: S701 - Markdown, not HTML
 )
+
+
+def _cell(value: object) -> str:
+    """Return a value as the text of a Markdown table's cell, which a bar or a line break would end."""
+    return " ".join(str(value).replace("|", "\\|").split())
+
+
+_TEMPLATES.filters["cell"] = _cell
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +134,8 @@ def assemble(
     for each in judged:
         _require_verdict(each, round_, settings)
     if round_.submittable:
-        require_declaration(round_, settings, inputs, judged[0].performance)
+        runs = [run for each in judged for run in (each.performance, each.accuracy)]
+        require_declaration(round_, settings, inputs, runs)
     with replaced_folder(originals) as kept, replaced_folder(destination) as root:
         layout = TreeLayout(root, settings, round_)
         origin = origin_of(inputs.model)
@@ -185,9 +195,10 @@ def _add_scenario(
     """Add the logs, the score, the records and the description of one scenario; keep its accuracy log."""
     target = layout.scenario(judged.scenario)
     performance, accuracy = (judged.folder / mode for mode in Mode)
+    answers = target / RUN_FOLDERS[Mode.ACCURACY]
     for name in (DETAIL, SUMMARY):
-        copy_file(performance / name, target / "performance" / "run_1" / name)
-        copy_file(accuracy / name, target / "accuracy" / name)
+        copy_file(performance / name, target / RUN_FOLDERS[Mode.PERFORMANCE] / name)
+        copy_file(accuracy / name, answers / name)
     copy_file(performance / USER_CONF, target / USER_CONF)
     log = accuracy / ANSWERS
     scored = Evaluation.read(judged.folder / ACCURACY_JSON).log_sha256
@@ -195,12 +206,12 @@ def _add_scenario(
         raise InputError(
             f"{log}: is not the log that {ACCURACY_JSON} scored; evaluate and judge the run again."
         )
-    kept = originals / target.relative_to(layout.root) / "accuracy" / ANSWERS
+    kept = originals / answers.relative_to(layout.root) / ANSWERS
     copy_file(log, kept)
     kept.chmod(0o444)
-    truncate_log(log, target / "accuracy" / ANSWERS)
+    truncate_log(log, answers / ANSWERS)
     text = (judged.folder / ACCURACY_TEXT).read_text()
-    (target / "accuracy" / ACCURACY_TEXT).write_text(with_hash(text, log))
+    (answers / ACCURACY_TEXT).write_text(with_hash(text, log))
     _write_json(target / "measurements.json", statement)
     readme = _render(
         "scenario.md.j2",

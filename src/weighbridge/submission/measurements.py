@@ -1,10 +1,9 @@
 """measurements.json: the official checker's five fields on weights and inputs, and what they must declare."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from weighbridge.benchmarks.protocol import Benchmark
 from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.closed_rules import ClosedRules
 from weighbridge.config.declared_weights import declaration_fault
 from weighbridge.config.round import Round
 from weighbridge.config.settings import SubmissionSettings
@@ -68,7 +67,7 @@ def measurements(
 
 
 def require_declaration(
-    round_: Round, settings: SubmissionSettings, inputs: Inputs, record: RunRecord
+    round_: Round, settings: SubmissionSettings, inputs: Inputs, records: Iterable[RunRecord]
 ) -> None:
     """Check that the weights are the ones that the rules name, or declared.
 
@@ -76,7 +75,7 @@ def require_declaration(
         InputError: the closed division needs evidence that is missing, or refuses the declaration.
     """
     closed = settings.division == "closed"
-    if closed and round_.closed != ClosedRules() and not are_complete(inputs):
+    if closed and not round_.closed.are_empty and not are_complete(inputs):
         raise InputError(
             f"round {round_.name}: a tree of the closed division carries the proofs of model and dataset "
             f"and the manifest of the requests; pass --artifact for both and --store."
@@ -89,7 +88,7 @@ def require_declaration(
         settings.measurements,
         calibrated=settings.calibration is not None,
         reference_type=examples_of(load_benchmark(round_.benchmark))["weight_data_types"],
-        quantised_by=quantised_by(record),
+        quantised_by=next(filter(None, map(quantised_by, records)), None),
     )
     if fault is not None:
         raise InputError(fault)

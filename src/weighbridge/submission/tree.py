@@ -11,13 +11,15 @@ from pathlib import Path
 
 from weighbridge.artifacts.manifest import FileEntry, Manifest
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import ScenarioRules
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.loadgen.logs import TRUNCATION_MARK
 
 RECORDS = "records"
+# Folders of LoadGen's logs in a scenario's folder.
+RUN_FOLDERS = {Mode.PERFORMANCE: Path("performance/run_1"), Mode.ACCURACY: Path("accuracy")}
 _LARGEST_FILE_BYTES = 50 * 2**20
 _TRUNCATED_END_BYTES = 4096  # kept at each end of an accuracy log
 

@@ -27,6 +27,8 @@ _ENTRY_MODULES = (
     "serving.sglang",
 )
 _SIMULATION_MODULES = ("simulate.simulated_server",)
+# What parsing a file that is no Python raises; ValueError: Python 3.11 at a null byte.
+UNREADABLE = (SyntaxError, ValueError, RecursionError)
 
 
 @cache
@@ -43,7 +45,7 @@ def code_sha256_of(package: Path) -> str:
     """Hash the same modules of a copy of this package.
 
     Raises:
-        SyntaxError: a module of the copy is no Python.
+        UNREADABLE: a module of the copy is no Python.
     """
     return _hash_of(package, _ENTRY_MODULES)
 
@@ -58,7 +60,7 @@ def simulation_sha256_of(package: Path) -> str:
     """Hash the same modules of a copy of this package.
 
     Raises:
-        SyntaxError: a module of the copy is no Python.
+        UNREADABLE: a module of the copy is no Python.
     """
     return _hash_of(package, _SIMULATION_MODULES)
 

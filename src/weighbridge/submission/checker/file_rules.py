@@ -4,14 +4,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, USER_CONF
 from weighbridge.records.score import ACCURACY_TEXT
-from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at
+from weighbridge.submission.checker.tree_paths import AGAIN, ScenarioPath, complaint_at
+from weighbridge.submission.tree import RUN_FOLDERS
 
-_PERFORMANCE, _RUN, _ACCURACY = "performance", "performance/run_1", "accuracy"
+_RUN, _ACCURACY = RUN_FOLDERS[Mode.PERFORMANCE], RUN_FOLDERS[Mode.ACCURACY]
+_PERFORMANCE = _RUN.parent
 _MUST_HAVE = {
-    ".": (USER_CONF, "README.md", "measurements.json"),
+    Path(): (USER_CONF, "README.md", "measurements.json"),
     _RUN: (DETAIL, SUMMARY),
     _ACCURACY: (DETAIL, SUMMARY, ANSWERS, ACCURACY_TEXT),
 }
@@ -21,11 +24,16 @@ _MAY_HAVE = {_RUN: (ANSWERS, *_TRACES), _ACCURACY: _TRACES}
 # Published beside the logs; only the older official checker refuses it.
 _METADATA = "metadata.json"
 # What the rules name besides, in a scenario's folder.
-_BESIDE = (_PERFORMANCE, _ACCURACY, "mlperf.conf", "calibration_process.adoc", "submission_checker_log.txt")
+_BESIDE = (
+    _PERFORMANCE.name,
+    _ACCURACY.name,
+    "mlperf.conf",
+    "calibration_process.adoc",
+    "submission_checker_log.txt",
+)
 _TEXTS = (USER_CONF, "README.md")
 _POWER = ("power", "ranging")
 _OTHER_RUN = re.compile(r"run_[0-9]+")
-_ASSEMBLE_AGAIN = "Assemble the tree again from the runs."
 
 
 def file_complaints(tree: Path, scenario: ScenarioPath) -> Iterator[Complaint]:
@@ -38,19 +46,19 @@ def file_complaints(tree: Path, scenario: ScenarioPath) -> Iterator[Complaint]:
             if path.name not in (*_MUST_HAVE[inner], *_MAY_HAVE[inner]):
                 yield _stray(tree, path)
     for path in _entries(scenario.folder / _PERFORMANCE):
-        if path.name != "run_1":
+        if path.name != _RUN.name:
             yield _beside_the_run(tree, path)
     for path in _entries(scenario.folder):
-        if path.name not in (*_MUST_HAVE["."], *_BESIDE):
+        if path.name not in (*_MUST_HAVE[Path()], *_BESIDE):
             said = "is nothing that the rules name here; the official checkers pass over it"
             yield complaint_at(tree, path, said, "Remove it, or keep it in src/.", "warning")
 
 
 def _required(tree: Path, path: Path) -> Iterator[Complaint]:
     if not path.is_file():
-        yield complaint_at(tree, path, "is missing", _ASSEMBLE_AGAIN)
+        yield complaint_at(tree, path, "is missing", AGAIN)
     elif path.stat().st_size == 0 or (path.name in _TEXTS and not path.read_bytes().strip()):
-        yield complaint_at(tree, path, "is empty", _ASSEMBLE_AGAIN)
+        yield complaint_at(tree, path, "is empty", AGAIN)
 
 
 def _stray(tree: Path, path: Path) -> Complaint:

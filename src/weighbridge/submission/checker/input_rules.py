@@ -7,7 +7,6 @@ from pathlib import Path
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
 from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.closed_rules import ClosedRules
 from weighbridge.config.declared_weights import declaration_fault, is_pinned
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
@@ -17,8 +16,10 @@ from weighbridge.gates.record_checks import record_checks
 from weighbridge.gates.server_checks import quantised_by, server_checks
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import RunRecord
-from weighbridge.submission.checker.recorded_scenario import AGAIN, RUN_FOLDERS, RecordedScenario
+from weighbridge.submission.checker.recorded_scenario import RecordedScenario
+from weighbridge.submission.checker.tree_paths import AGAIN
 from weighbridge.submission.measurements import examples_of
+from weighbridge.submission.tree import RUN_FOLDERS
 from weighbridge.submission.tree_records import REQUESTS, are_complete, proofs_of
 
 # Checks of the gate that record_rules and mark_rules make: the tree has not all logs, and not whole ones.
@@ -67,7 +68,7 @@ def _unchanged(scenario: RecordedScenario, inputs: Inputs) -> Iterator[Complaint
         proven = {entry.sha256 for entry in inputs.dataset.files}
         if not proven.issuperset(inputs.store.dataset.values()):
             yield scenario.tell(folder / REQUESTS, "was built from other files than dataset.json lists")
-    if scenario.round_.closed != ClosedRules() and not are_complete(inputs):
+    if not scenario.round_.closed.are_empty and not are_complete(inputs):
         yield scenario.tell(
             folder,
             "lacks the manifest of the requests, or the proof of the model or the dataset: settings of the "

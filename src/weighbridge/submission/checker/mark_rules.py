@@ -16,7 +16,7 @@ from weighbridge.records.notice import DEMONSTRATION_FILE, mark_in
 from weighbridge.records.score import ACCURACY_TEXT
 from weighbridge.submission.checker.tree_paths import complaint_at, scenario_paths, submitters
 from weighbridge.submission.tree import RECORDS
-from weighbridge.system.identity import simulation_sha256, simulation_sha256_of
+from weighbridge.system.identity import UNREADABLE, simulation_sha256, simulation_sha256_of
 
 _REMEDY = "Results of a demonstration or a simulation are never submitted; submit those of real runs."
 _SUBMITTERS_FILES = ("*.md", "systems/*.json", "documentation/**/*.md", "src/*/README.md")
@@ -44,7 +44,8 @@ def _simulations(submitter: Path) -> set[str]:
     """Return the hashes of the simulated server's code: of this package, and of the one in the tree."""
     hashes = {simulation_sha256()}
     for package in submitter.glob("src/*/src/weighbridge"):
-        with contextlib.suppress(SyntaxError):  # then it is not the code that ran, which record_rules tell
+        # Code that cannot be read is not the code that ran, which record_rules tell.
+        with contextlib.suppress(*UNREADABLE):
             hashes.add(simulation_sha256_of(package))
     return hashes
 

@@ -22,8 +22,15 @@ from weighbridge.submission.checker.mark_rules import mark_complaints
 from weighbridge.submission.checker.record_rules import record_complaints
 from weighbridge.submission.checker.score_rules import score_complaints
 from weighbridge.submission.checker.statement_rules import statement_complaints
-from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at, rules_of, scenario_paths
+from weighbridge.submission.checker.tree_paths import (
+    AGAIN,
+    ScenarioPath,
+    complaint_at,
+    rules_of,
+    scenario_paths,
+)
 from weighbridge.submission.checker.user_conf_rules import rate_complaints
+from weighbridge.submission.tree import RUN_FOLDERS
 
 # The checks of a run that also apply to the open division.
 _OPEN = {
@@ -60,10 +67,8 @@ def _run_complaints(
 ) -> list[Complaint]:
     """Check the logs of both runs with every gate that needs logs alone."""
     complaints: list[Complaint] = []
-    for mode, folder in (
-        (Mode.PERFORMANCE, path.folder / "performance" / "run_1"),
-        (Mode.ACCURACY, path.folder / "accuracy"),
-    ):
+    for mode, inner in RUN_FOLDERS.items():
+        folder = path.folder / inner
         log = folder / DETAIL
         try:
             detail = read_detail(log)
@@ -72,7 +77,7 @@ def _run_complaints(
                 complaints += rate_complaints(tree, path, detail, scenario)
         except InputError as error:
             said = str(error).removeprefix(f"{log}: ")
-            complaints.append(complaint_at(tree, log, said, "Assemble the tree again from the runs."))
+            complaints.append(complaint_at(tree, log, said, AGAIN))
             continue
         complaints += [
             complaint_at(

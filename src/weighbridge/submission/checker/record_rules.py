@@ -12,11 +12,11 @@ from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, RunRecord
 from weighbridge.records.score import ACCURACY_TEXT
 from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.submission.checker.input_rules import input_complaints
-from weighbridge.submission.checker.recorded_scenario import AGAIN, RUN_FOLDERS, RecordedScenario
-from weighbridge.submission.checker.tree_paths import complaint_at, scenario_paths
-from weighbridge.submission.tree import RECORDS
+from weighbridge.submission.checker.recorded_scenario import RecordedScenario
+from weighbridge.submission.checker.tree_paths import AGAIN, complaint_at, rules_of, scenario_paths
+from weighbridge.submission.tree import RECORDS, RUN_FOLDERS
 from weighbridge.submission.tree_records import read_inputs
-from weighbridge.system.identity import code_sha256_of
+from weighbridge.system.identity import UNREADABLE, code_sha256_of
 
 
 def record_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
@@ -24,10 +24,9 @@ def record_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
 
     Trees of other harnesses have no records, and a demonstration proves nothing.
     """
-    by_folder = {rules.folder.lower(): rules for rules in round_.scenarios.values()}
     without: set[Path] = set()
     for path in scenario_paths(tree):
-        rules = by_folder.get(path.scenario.lower())
+        rules = rules_of(path.scenario, round_)
         if rules is None or path.benchmark != round_.benchmark:
             continue
         scenario = RecordedScenario(tree, path, rules, round_)
@@ -128,7 +127,7 @@ def _code(scenario: RecordedScenario, records: dict[Mode, RunRecord]) -> Iterato
         return
     try:
         found = code_sha256_of(package)
-    except SyntaxError:
+    except UNREADABLE:
         found = None
     for mode, record in records.items():
         if found != record.code_sha256:

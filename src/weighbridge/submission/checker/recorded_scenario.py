@@ -4,13 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.records.check_record import Complaint, Level
-from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at
+from weighbridge.submission.checker.tree_paths import AGAIN, ScenarioPath, complaint_at
 from weighbridge.submission.tree import RECORDS
-
-AGAIN = "Assemble the tree again from the runs."
-RUN_FOLDERS = {Mode.PERFORMANCE: Path("performance/run_1"), Mode.ACCURACY: Path("accuracy")}
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,8 @@ class RecordedScenario:
     @property
     def records(self) -> Path:
         """Return the folder of this scenario's records."""
-        return self.system_records / self.path.scenario
+        # As assembled, also where the folder of the results was renamed to lower case.
+        return self.system_records / self.rules.folder
 
     @property
     def level(self) -> Level:

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from weighbridge.config.round import MetricRules, Round
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import sha256_of
 from weighbridge.records.check_record import Complaint, Level
 from weighbridge.records.run_record import ANSWERS
 from weighbridge.records.score import ACCURACY_TEXT
-from weighbridge.submission.checker.tree_paths import ScenarioPath, complaint_at
-from weighbridge.submission.tree import truncated
+from weighbridge.submission.checker.tree_paths import AGAIN, ScenarioPath, complaint_at
+from weighbridge.submission.tree import RUN_FOLDERS, truncated
 
 _LARGEST_LOG_BYTES = 10 * 1024
 _HASH_LINE = re.compile(r"hash=(\w+)")
@@ -19,7 +20,8 @@ _SCORE_AGAIN = "Score the run again with `weighbridge evaluate`, and assemble."
 
 def score_complaints(tree: Path, scenario: ScenarioPath, round_: Round) -> Iterator[Complaint]:
     """Check one scenario's score, hash line and truncated log, as strictly as the official checker."""
-    log = scenario.folder / "accuracy" / ANSWERS
+    folder = scenario.folder / RUN_FOLDERS[Mode.ACCURACY]
+    log = folder / ANSWERS
     if log.is_file() and log.stat().st_size > _LARGEST_LOG_BYTES:
         yield complaint_at(
             tree,
@@ -27,7 +29,7 @@ def score_complaints(tree: Path, scenario: ScenarioPath, round_: Round) -> Itera
             f"has {log.stat().st_size} bytes; at most {_LARGEST_LOG_BYTES} are allowed",
             "Truncate it.",
         )
-    path = scenario.folder / "accuracy" / ACCURACY_TEXT
+    path = folder / ACCURACY_TEXT
     if not path.is_file():
         return
     try:
@@ -36,12 +38,11 @@ def score_complaints(tree: Path, scenario: ScenarioPath, round_: Round) -> Itera
         yield complaint_at(tree, path, "is not UTF-8 text", _SCORE_AGAIN)
         return
     hashes = _hashes(lines)
-    again = "Assemble the tree again."
     if not hashes:
-        yield complaint_at(tree, path, "has no line that is hash=... alone", again)
+        yield complaint_at(tree, path, "has no line that is hash=... alone", AGAIN)
     elif len(hashes) > 1:
         said = f"has {len(hashes)} lines that are hash=... alone; only the first after the score counts"
-        yield complaint_at(tree, path, said, again, "warning")
+        yield complaint_at(tree, path, said, AGAIN, "warning")
     yield from _values(tree, path, lines, scenario, round_)
 
 

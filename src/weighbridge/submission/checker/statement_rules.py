@@ -8,7 +8,7 @@ from typing import Any
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Round
 from weighbridge.records.check_record import Complaint
-from weighbridge.submission.checker.tree_paths import complaint_at, scenario_paths, submitters
+from weighbridge.submission.checker.tree_paths import AGAIN, complaint_at, scenario_paths, submitters
 from weighbridge.submission.measurements import examples_of
 from weighbridge.submission.system_description import description_doubts, description_faults
 
@@ -32,7 +32,7 @@ def statement_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
 def _system(tree: Path, path: Path, submitter: Path, round_: Round) -> Iterator[Complaint]:
     values = _read(path)
     if values is None:
-        yield complaint_at(tree, path, _NO_OBJECT, "Assemble the tree again.")
+        yield complaint_at(tree, path, _NO_OBJECT, AGAIN)
         return
     for said, remedy in description_faults(values, round_):
         yield complaint_at(tree, path, said, remedy)
@@ -56,7 +56,7 @@ def _system(tree: Path, path: Path, submitter: Path, round_: Round) -> Iterator[
 def _measurements(tree: Path, path: Path, round_: Round) -> Iterator[Complaint]:
     values = _read(path)
     if values is None:
-        yield complaint_at(tree, path, _NO_OBJECT, "Assemble the tree again.")
+        yield complaint_at(tree, path, _NO_OBJECT, AGAIN)
         return
     for name, example in examples_of(load_benchmark(round_.benchmark)).items():
         if not values.get(name):
@@ -80,6 +80,6 @@ def _read(path: Path) -> dict[str, Any] | None:
         # As text, which must not begin with a byte-order mark: the official checkers crash on one.
         values = json.loads(path.read_bytes().decode())
         json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair cannot be written again
-    except (ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None

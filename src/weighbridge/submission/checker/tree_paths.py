@@ -7,8 +7,11 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.records.check_record import Complaint, Level
 from weighbridge.records.run_record import DETAIL
+from weighbridge.submission.tree import RUN_FOLDERS
 
 DIVISIONS = ("closed", "open")
+# The remedy for what an assembled tree has.
+AGAIN = "Assemble the tree again from the runs."
 # Versions of the official checkers that read a scenario's folder in lower case too; that of v6.1 does not.
 _LOWER_CASE_ALLOWED = ("v6.0",)
 
@@ -30,7 +33,7 @@ class ScenarioPath:
     @property
     def without_logs(self) -> bool:
         """Return whether both of LoadGen's detail logs are missing, as in a result of another client."""
-        logs = (self.folder / inner / DETAIL for inner in ("performance/run_1", "accuracy"))
+        logs = (self.folder / inner / DETAIL for inner in RUN_FOLDERS.values())
         return not any(path.exists() for path in logs)
 
 

@@ -71,6 +71,16 @@ def test_each_complaint_shows_its_level_and_errors_come_first() -> None:
     ]
 
 
+def test_a_path_that_the_official_tool_repeats_is_shown_once() -> None:
+    official = Complaint(
+        tool="submission_checker",
+        file="closed/Me/a.txt",
+        said="closed/Me/a.txt seed is wrong",
+        remedy="Repeat.",
+    )
+    assert "error: closed/Me/a.txt: seed is wrong (submission_checker)" in _shown(_report(official))
+
+
 def test_the_command_accepts_warnings_and_a_strict_one_refuses_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -427,10 +427,21 @@ def test_a_path_without_a_tree_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="neither a folder nor an archive"):
         check_submission(tmp_path / "absent", ROUND)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="neither a folder nor an archive"):
+    with pytest.raises(InputError, match="neither a folder nor an archive") as caught:
         check_submission(tmp_path / "file", ROUND)
+    assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="no such folder"):
         check_submission(tmp_path, ROUND, originals=tmp_path / "absent")
+
+
+def test_another_benchmark_is_named_once_and_not_judged_by_this_rounds_numbers(tree: Path) -> None:
+    box = tree / "closed/Me/results/box"
+    shutil.copytree(box / "qwen3-vl-235b-a22b", box / "whisper")
+    (box / "whisper/Server/performance/run_1/mlperf_log_detail.txt").write_text("of another benchmark\n")
+    shutil.rmtree(box / "whisper/Offline/accuracy")
+    [complaint] = check_submission(tree, ROUND).complaints
+    assert (complaint.file, complaint.level) == ("closed/Me/results/box/whisper", "error")
+    assert complaint.said == "is not the round's benchmark, and is not checked"
 
 
 def _archive(path: Path, *members: tarfile.TarInfo) -> Path:

@@ -81,7 +81,7 @@ def test_a_tree_with_one_of_the_group_has_all_that_is_needed(benchmark: Path) ->
 def test_a_tree_with_none_of_the_group_is_told_the_group(benchmark: Path) -> None:
     shutil.rmtree(benchmark / "Server")
     [complaint] = _complaints(benchmark)
-    assert complaint.said == "the required scenario one of Server and Interactive is missing"
+    assert complaint.said == "one of Server and Interactive is missing, which the round requires"
     assert complaint.level == "error"
     assert _expected(benchmark) == 2
 

@@ -270,3 +270,21 @@ def test_a_folder_whose_path_only_looks_like_a_trees_is_one_system(tmp_path: Pat
     folder = tmp_path / "results" / "november" / "big"
     write_results(folder, ROUND)
     assert [verdict.outcome for verdict in judge_logs(folder, ROUND).verdicts] == ["VALID", "VALID"]
+
+
+def test_a_place_that_is_no_folder_of_logs_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent: no such folder; pass the folder of LoadGen's logs\.$"):
+        judge_logs(tmp_path / "absent", ROUND)
+    (tmp_path / "logs.tar.gz").write_text("x")
+    with pytest.raises(InputError, match=r"gz: is not a folder; unpack an archive first; pass the folder"):
+        judge_logs(tmp_path / "logs.tar.gz", ROUND)
+
+
+@pytest.mark.parametrize("option", ["scenario", "performance", "accuracy", "score", "output"])
+def test_logs_are_not_taken_together_with_an_option_that_would_be_ignored(
+    option: str, tmp_path: Path
+) -> None:
+    value = "offline" if option == "scenario" else tmp_path / "x"
+    with pytest.raises(InputError, match=f"without .*--{option}"):
+        gate("v6.0", logs=tmp_path, **{option: value})
+    assert not (tmp_path / "x").exists()

@@ -78,6 +78,11 @@ def gate(
     round_ = load_round(round_file)
     inputs = Inputs.read(artifact or (), store)
     if logs is not None:
+        if any(each is not None for each in (scenario, performance, accuracy, score, output)):
+            raise InputError(
+                "--logs finds scenarios, runs and scores by itself and writes no file; pass it without "
+                "--scenario, --performance, --accuracy, --score and --output."
+            )
         from rich.console import Console
 
         judged = judge_logs(logs, round_, inputs)

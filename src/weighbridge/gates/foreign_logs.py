@@ -78,6 +78,9 @@ def find_runs(folder: Path, round_: Round) -> FoundLogs:
     Raises:
         InputError: as in `judge_logs`.
     """
+    if not folder.is_dir():
+        said = "is not a folder; unpack an archive first" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {said}; pass the folder of LoadGen's logs.")
     systems: dict[str, Runs] = {}
     own, placed, skipped = _sorted_out(folder, round_)
     for log in own:

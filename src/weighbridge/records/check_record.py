@@ -80,6 +80,11 @@ def count_levels(complaints: Iterable[Complaint]) -> str:
     )
 
 
+def _without_file(complaint: Complaint) -> str:
+    """Return what a complaint says; the official tools begin with the path, which is shown already."""
+    return complaint.said.removeprefix(f"{complaint.file} ")
+
+
 def render_report(report: CheckReport) -> Group:
     """Render a report for the terminal: each tool's finding, then errors and warnings with their remedies."""
     lines = []
@@ -89,7 +94,7 @@ def render_report(report: CheckReport) -> Group:
     for path, proven in report.originals.items():
         lines.append(Text(f"{path}: {'matches the hash in accuracy.txt' if proven else 'NOT PROVEN'}"))
     lines += [
-        Text(f"{each.level}: {each.file}: {each.said} ({each.tool})\n    {each.remedy}")
+        Text(f"{each.level}: {each.file}: {_without_file(each)} ({each.tool})\n    {each.remedy}")
         for level in get_args(Level)
         for each in report.complaints
         if each.level == level

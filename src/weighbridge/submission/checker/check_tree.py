@@ -54,8 +54,10 @@ def _opened(tree: Path) -> Iterator[Path]:
             unpack(tree, Path(scratch))
             [root] = Path(scratch).iterdir()
         except (OSError, tarfile.TarError, ValueError, KeyError) as error:
+            # An OSError names the path again, and tarfile lists in further lines what it tried.
+            reason = getattr(error, "strerror", None) or str(error).partition(":\n")[0]
             raise InputError(
-                f"{tree}: neither a folder nor an archive ({error}); `weighbridge assemble` writes both."
+                f"{tree}: neither a folder nor an archive ({reason}); `weighbridge assemble` writes both."
             ) from None
         yield root
 

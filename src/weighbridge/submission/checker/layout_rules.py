@@ -47,7 +47,7 @@ def layout_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
         yield from _submitter(tree, submitter, round_)
         for benchmark in benchmark_folders(submitter):
             yield from _benchmark(tree, benchmark, round_)
-    for scenario in scenarios:
+    for scenario in (each for each in scenarios if each.is_judged_in(round_)):
         yield from _scenario(tree, scenario, round_)
 
 
@@ -108,8 +108,9 @@ def _systems(tree: Path, submitter: Path) -> Iterator[Complaint]:
 def _benchmark(tree: Path, folder: Path, round_: Round) -> Iterator[Complaint]:
     closed = folder.relative_to(tree).parts[0] == "closed"
     if closed and folder.name != round_.benchmark:
-        remedy = f"The folder must be {round_.benchmark}."
-        yield complaint_at(tree, folder, "is not the round's benchmark", remedy)
+        remedy = f"Rename it to {round_.benchmark}, or pass a tree without results of other benchmarks."
+        yield complaint_at(tree, folder, "is not the round's benchmark, and is not checked", remedy)
+        return
     found: dict[str, str] = {}
     for path in folders(folder):
         name = canonical_folder(path.name, round_)
@@ -122,7 +123,7 @@ def _benchmark(tree: Path, folder: Path, round_: Round) -> Iterator[Complaint]:
         else:
             found[name] = path.name
     for name in round_.missing_folders(found) if closed else ():
-        said = f"the required scenario {name} is missing"
+        said = f"{name} is missing, which the round requires"
         yield complaint_at(tree, folder, said, "Run the scenario, and assemble.")
 
 

@@ -54,7 +54,7 @@ def own_complaints(tree: Path, round_: Round) -> list[Complaint]:
     """Check a tree's layout, statements, logs and scores; return all complaints."""
     complaints = [*layout_complaints(tree, round_), *statement_complaints(tree, round_)]
     complaints += [*record_complaints(tree, round_), *mark_complaints(tree, round_)]
-    for path in scenario_paths(tree):
+    for path in (each for each in scenario_paths(tree) if each.is_judged_in(round_)):
         scenario = rules_of(path.scenario, round_)
         if scenario is not None and not is_of_endpoints(path, round_):
             complaints += _run_complaints(tree, path, round_, scenario)

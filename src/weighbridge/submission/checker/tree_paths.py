@@ -30,6 +30,10 @@ class ScenarioPath:
         """Return the name of the scenario's folder."""
         return self.folder.name
 
+    def is_judged_in(self, round_: Round) -> bool:
+        """Return whether the round's rules are those of the benchmark; the open division names it freely."""
+        return self.division == "open" or self.benchmark == round_.benchmark
+
     @property
     def without_logs(self) -> bool:
         """Return whether both of LoadGen's detail logs are missing, as in a result of another client."""

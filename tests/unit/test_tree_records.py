@@ -145,6 +145,10 @@ ERRORS = [
     (_json(VERDICT, "checks", 3, "passed", to=False), VERDICT, "differs from the closed division"),
     (_json(VERDICT, "checks", 3, "passed", to=None), VERDICT, "is not known"),
     (_remove(VERDICT), VERDICT, "cannot be read"),
+    (_json(VERDICT, "checks", to=[]), VERDICT, "says VALID, which its 0 checks do not show"),
+    (_json(VERDICT, "outcome", to="UNPROVEN"), VERDICT, "says UNPROVEN, which its"),
+    (_json(VERDICT, "rate", to=99.0), VERDICT, "other figures than the logs and accuracy.txt: rate"),
+    (_json(VERDICT, "metrics", "f1", to=0.81), VERDICT, "other figures than the logs and accuracy.txt: f1"),
     (
         _append(f"{SERVER}/performance/run_1/mlperf_log_summary.txt", "\n"),
         f"{SERVER}/performance/run_1/mlperf_log_summary.txt",
@@ -281,6 +285,7 @@ def _fail_a_check(root: Path) -> None:
     path = root / "results" / "server" / "verdict.json"
     verdict = json.loads(path.read_text())
     verdict["checks"][3]["passed"] = False
+    verdict["outcome"] = "INVALID"
     path.write_text(json.dumps(verdict))
 
 

@@ -1,16 +1,21 @@
 """Rules on the records that a tree carries: whose runs these are, and that closed-division rules held."""
 
+import contextlib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
+from weighbridge.gates.accuracy_checks import score_in_text
+from weighbridge.gates.performance_figures import Performance
+from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, RunRecord
 from weighbridge.records.score import ACCURACY_TEXT
-from weighbridge.records.verdict import VERDICT, Verdict
+from weighbridge.records.verdict import VERDICT, Verdict, outcome_of
 from weighbridge.submission.checker.input_rules import input_complaints
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.checker.tree_paths import AGAIN, complaint_at, rules_of, scenario_paths
@@ -110,6 +115,13 @@ def _verdict(scenario: RecordedScenario) -> Iterator[Complaint]:
     if (verdict.round, verdict.scenario) != (scenario.round_.name, scenario.rules.name):
         judged = f"{verdict.round}, {verdict.scenario}"
         yield scenario.tell(path, f"judges {judged}, not {scenario.round_.name}, {scenario.rules.name}")
+    judge_again = "Judge the runs again, and assemble."
+    if not verdict.checks or verdict.outcome != outcome_of(verdict.checks):
+        said = f"says {verdict.outcome}, which its {len(verdict.checks)} checks do not show"
+        yield scenario.tell(path, said, judge_again)
+    if differing := _differing(scenario, verdict):
+        said = f"has other figures than the logs and accuracy.txt: {', '.join(differing)}"
+        yield scenario.tell(path, said, judge_again)
     for checks, state in ((verdict.failed, "failed"), (verdict.unknown, "is not known")):
         for check in checks:
             yield scenario.tell(
@@ -118,6 +130,21 @@ def _verdict(scenario: RecordedScenario) -> Iterator[Complaint]:
                 check.remedy or AGAIN,
                 scenario.level,
             )
+
+
+def _differing(scenario: RecordedScenario, verdict: Verdict) -> list[str]:
+    """Return the names of figures that a verdict has otherwise than its runs, as far as these can be read."""
+    folders = {mode: scenario.path.folder / inner for mode, inner in RUN_FOLDERS.items()}
+    found: dict[str, float | None] = {}
+    stated: dict[str, float | None] = {}
+    with contextlib.suppress(InputError):  # told by own_rules
+        log = read_detail(folders[Mode.PERFORMANCE] / DETAIL)
+        found |= asdict(Performance.of(log, scenario.rules))
+        stated |= {name: getattr(verdict, name) for name in found}
+    with contextlib.suppress(InputError):  # told by score_rules
+        found |= {name: score_in_text(folders[Mode.ACCURACY], name) for name in scenario.round_.metrics}
+        stated |= {name: verdict.metrics.get(name) for name in scenario.round_.metrics}
+    return [name for name, value in found.items() if value is not None and stated[name] != value]
 
 
 def _code(scenario: RecordedScenario, records: dict[Mode, RunRecord]) -> Iterator[Complaint]:

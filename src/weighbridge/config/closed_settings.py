@@ -19,7 +19,7 @@ _LIMIT = "sampling.max_tokens"
 
 @dataclass(frozen=True)
 class Deviation:
-    """A setting with which a result does not belong into the closed division.
+    """A setting whose results do not belong to the closed division.
 
     Attributes:
         found: The setting and its value.

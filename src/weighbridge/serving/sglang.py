@@ -208,9 +208,7 @@ def reported_arguments(log_text: str) -> dict[str, str] | None:
         # Without an algorithm the numbers of speculation have no effect.
         found = {name: value for name, value in found.items() if not name.startswith("--speculative-")}
     return {
-        name: value
-        for name, value in found.items()
-        if value not in _NOTHING and value != defaults.get(name, _NOTHING)
+        name: value for name, value in found.items() if value not in _NOTHING and value != defaults.get(name)
     }
 
 

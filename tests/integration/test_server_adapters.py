@@ -51,6 +51,9 @@ def command(start):
     listen = f"--listen={start.host}:{start.port}"
     return (start.executable, listen, f"--name={start.settings.model_name}", *start.switched_off)
 
+def neutral_options():
+    return ()
+
 def reported_arguments(log_text):
     return {"--name": "tiny"} if "started as" in log_text else None
 

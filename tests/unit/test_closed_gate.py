@@ -292,6 +292,14 @@ def test_arguments_that_only_change_speed_pass(runs: Runs) -> None:
     assert runs.judged().outcome == "VALID"
 
 
+def test_arguments_that_the_adapter_does_not_know_are_told(runs: Runs) -> None:
+    runs.server["reported_arguments"] = {"--dtype": "bfloat16", "--brand-new": "1", "--newer": "2"}
+    verdict = runs.judged()
+    assert verdict.outcome == "VALID"
+    told = check(verdict, "server arguments").value
+    assert told == "3 reported, 2 unknown to the adapter: --brand-new, --newer"
+
+
 def test_an_earlier_run_is_judged_by_its_servers_log(runs: Runs) -> None:
     runs.lacking = {"reported_arguments", "inherited"}
     runs.log = "INFO non-default args: {'dtype': 'float32'}\n"

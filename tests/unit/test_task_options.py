@@ -16,6 +16,7 @@ from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving import vllm
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.installed_adapters import find_adapter
+from weighbridge.serving.server_report import listed_options, unknown_options
 from weighbridge.serving.spelling import option_set_by
 from weighbridge.serving.task_changes import (
     check_task,
@@ -26,7 +27,7 @@ from weighbridge.serving.task_changes import (
 
 HERE = Path(__file__).parent
 SERVER_PYTHON = HERE.parents[1] / ".venv-server" / "bin" / "python"
-NEUTRAL: dict[str, list[str]] = yaml.safe_load((HERE / "vllm_options.yaml").read_text())
+NEUTRAL: dict[str, list[str]] = yaml.safe_load(Path(vllm.__file__).with_name("vllm_options.yaml").read_text())
 LIST = """
 import json, sys
 from vllm.entrypoints.openai.cli_args import make_arg_parser
@@ -41,24 +42,12 @@ for name in (name for names in options for name in names):
             understood[beginning] = beginning
         elif beginning != "--" and len(found := parser._get_option_tuples(beginning)) == 1:
             understood[beginning] = found[0][1]
-listing = {"options": options, "variables": list(vllm.envs.environment_variables), "understood": understood}
+reported = [action.dest for action in parser._actions]
+variables = list(vllm.envs.environment_variables)
+listing = {"options": options, "reported": reported, "variables": variables, "understood": understood}
 with open(sys.argv[1], "w") as file:
     json.dump(listing, file)
 """
-
-
-def listed_options() -> set[str]:
-    """Return every option that vLLM's adapter names."""
-    return {
-        option.partition("=")[0]
-        for options in (
-            vllm.owned_options,
-            vllm.quantising_options,
-            *(switch.options for switch in vllm.switches.values()),
-            *(known.options for known in vllm.task_options.values()),
-        )
-        for option in options
-    }
 
 
 def listed_variables() -> set[str]:
@@ -82,7 +71,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_vllms_parser_and_ours_understand_every_beginning_alike(found: dict[str, Any]) -> None:
     # Of a negation, such as --no-enable-lora, only those of caches are listed: the others are the default.
-    listed = listed_options()
+    listed = listed_options(vllm)
     wrong = [
         (spelled, option)
         for spelled, option in found["understood"].items()
@@ -93,7 +82,7 @@ def test_vllms_parser_and_ours_understand_every_beginning_alike(found: dict[str,
 
 def test_no_option_or_variable_of_vllm_is_unknown(found: dict[str, Any]) -> None:
     # An option is known by any of its names: the others are negations and short forms.
-    known = listed_options() | set(NEUTRAL["options"])
+    known = listed_options(vllm) | set(NEUTRAL["options"])
     assert [names for names in found["options"] if names and not known & set(names)] == []
     short = [name for names in found["options"] for name in names if not name.startswith("--")]
     assert set(short) <= known, "a short form that no list has could be passed unseen"
@@ -103,9 +92,20 @@ def test_no_option_or_variable_of_vllm_is_unknown(found: dict[str, Any]) -> None
     assert set(NEUTRAL["variables"]) <= set(found["variables"]), "a variable that vLLM no longer has"
 
 
+def test_no_name_under_which_vllm_reports_an_option_is_unknown(found: dict[str, Any]) -> None:
+    names = [f"--{dest.replace('_', '-')}" for dest in found["reported"]]
+    assert unknown_options(vllm, [name for name in names if name != "--help"]) == ()
+
+
+def test_an_option_of_a_later_release_is_unknown_where_an_adapter_knows_all() -> None:
+    reported = ["--brand-new", "--max-model-len", "--generation-config", "--load-format", "--quantization"]
+    assert unknown_options(vllm, reported) == ("--brand-new",)
+    assert unknown_options(find_adapter("sglang"), reported) == ()
+
+
 def test_no_neutral_option_is_taken_for_an_abbreviation() -> None:
     free = [option for option in NEUTRAL["options"] if option != "--load-format"]
-    assert [option for option in free if option_set_by(f"{option}=1", listed_options())] == []
+    assert [option for option in free if option_set_by(f"{option}=1", listed_options(vllm))] == []
     assert option_set_by("--load-format=safetensors", vllm.task_options[TaskPart.MODEL].options) is None
 
 

@@ -11,7 +11,7 @@ from weighbridge.records.run_record import SERVER_LOG, RunRecord, ServerRecord
 from weighbridge.records.verdict import Check, Gate
 from weighbridge.serving.adapter import FeatureSwitch, ServerAdapter, TaskOptions
 from weighbridge.serving.printed_arguments import union
-from weighbridge.serving.server_report import adapter_titled
+from weighbridge.serving.server_report import adapter_titled, unknown_options
 from weighbridge.serving.spelling import option_set_by
 
 _NAME = "server arguments"
@@ -58,7 +58,9 @@ def server_checks(folder: Path, record: RunRecord, mode: Mode, round_: Round) ->
     elif reported is not None:
         # Runs of earlier releases did not record what their servers inherited.
         recorded = "" if "inherited" in server.model_fields_set else ", inherited variables not recorded"
-        gate.holds(_NAME, f"{len(reported)} reported{recorded}", limit, True, "")
+        unknown = unknown_options(adapter, reported)
+        told = f", {len(unknown)} unknown to the adapter: {', '.join(unknown)}" if unknown else ""
+        gate.holds(_NAME, f"{len(reported)} reported{recorded}{told}", limit, True, "")
     elif round_.submittable:
         gate.unknown(
             _NAME,

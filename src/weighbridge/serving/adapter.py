@@ -5,7 +5,7 @@ Nothing outside an adapter knows a server's arguments, metrics or log.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -177,6 +177,12 @@ class ServerAdapter(Protocol):
 
         Raises:
             SetupError: this server cannot be started that way.
+        """
+
+    def neutral_options(self) -> Collection[str]:
+        """Return the options that change nothing of the task: with those above, all that are known.
+
+        Empty: not all are known, so that none can be told to be unknown.
         """
 
     def reported_arguments(self, log_text: str) -> dict[str, str] | None:

@@ -51,7 +51,8 @@ def _checked(name: str, found: object) -> ServerAdapter:
 
 
 def _parts() -> list[str]:
-    return sorted({*ServerAdapter.__annotations__, "version_of", "command", "reported_arguments", "inspect"})
+    methods = ("version_of", "command", "neutral_options", "reported_arguments", "inspect")
+    return sorted({*ServerAdapter.__annotations__, *methods})
 
 
 def adapter_of(settings: ServerSettings) -> ServerAdapter:

@@ -20,6 +20,28 @@ def adapter_titled(title: str | None) -> ServerAdapter | None:
     return next((adapter for adapter in all_adapters() if adapter.title == title), None)
 
 
+def unknown_options(adapter: ServerAdapter, reported: Iterable[str]) -> tuple[str, ...]:
+    """Return the reported options of which the adapter does not know what they change, as in a later release.
+
+    None where the adapter does not claim to know all.
+    """
+    neutral = adapter.neutral_options()
+    if not neutral:
+        return ()
+    return tuple(name for name in reported if name not in neutral and name not in listed_options(adapter))
+
+
+def listed_options(adapter: ServerAdapter) -> frozenset[str]:
+    """Return every option of which the adapter says what it changes."""
+    options = (
+        *adapter.owned_options,
+        *adapter.quantising_options,
+        *(option for switch in adapter.switches.values() for option in switch.options),
+        *(option for known in adapter.task_options.values() for option in known.options),
+    )
+    return frozenset(option.partition("=")[0] for option in options)
+
+
 def check_logs(settings: ServerSettings) -> None:
     """Check that the logs that the user names of his servers can be read, before anything is measured.
 

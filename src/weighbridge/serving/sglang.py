@@ -194,6 +194,11 @@ def command(start: ServerStart) -> tuple[str, ...]:
     )
 
 
+def neutral_options() -> frozenset[str]:
+    """Return none: SGLang's options were not all read."""
+    return frozenset()
+
+
 def reported_arguments(log_text: str) -> dict[str, str] | None:
     """Read `server_args=ServerArgs(...)` of srt/entrypoints/engine.py, less what is at its default.
 

@@ -5,6 +5,10 @@ Names and wordings are those of vLLM 0.12, on GPUs and on CPUs.
 
 import re
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import yaml
 
 from weighbridge.config.closed_rules import ServerFeature, TaskPart
 from weighbridge.records.telemetry_record import Metric
@@ -66,7 +70,7 @@ switches: Mapping[ServerFeature, FeatureSwitch] = {
         variables=("VLLM_MM_INPUT_CACHE_GIB",),
     ),
 }
-# tests/unit/vllm_options.yaml lists all other options and variables, which change speed and not the task.
+# vllm_options.yaml lists all other options and variables, which change speed and not the task.
 task_options: Mapping[TaskPart, TaskOptions] = {
     TaskPart.SAMPLING: TaskOptions(options=("--generation-config", "--override-generation-config")),
     TaskPart.DECODING: TaskOptions(
@@ -232,6 +236,13 @@ def _spanning(start: ServerStart) -> tuple[str, ...]:
         f"--master-addr={start.node.head}",
     )
     return (*arguments, "--headless") if start.node.rank else arguments
+
+
+@cache
+def neutral_options() -> frozenset[str]:
+    """Return all other options, and the first argument under the name with which vLLM reports it."""
+    listed = yaml.safe_load((Path(__file__).parent / "vllm_options.yaml").read_text(encoding="utf-8"))
+    return frozenset((*listed["options"], "--model-tag"))
 
 
 def reported_arguments(log_text: str) -> dict[str, str] | None:

@@ -394,6 +394,9 @@ def test_the_open_division_reports_a_score_and_still_requires_seeds(good: Path, 
     _write("open/Me/model_mapping.json", '{"qwen3-vl-235b-a22b": "qwen3-vl-235b-a22b"}')(tree)
     score = SCORE.replace("closed", "open")
     _text(score, "0.79", "0.5")(tree)
+    verdict = "open/Me/src/qwen3-vl-235b-a22b/records/box/Server/verdict.json"
+    assert "other figures than the logs and accuracy.txt: f1" in _said(check_submission(tree, ROUND))
+    _json(verdict, metrics={"f1": 0.5})(tree)
     assert check_submission(tree, ROUND).complaints == ()
     _remove("open/Me/model_mapping.json")(tree)
     assert "does not map" in _said(check_submission(tree, ROUND))

@@ -1,5 +1,6 @@
 """What the closed division forbids is refused before anything starts; in the open one it is reported."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,19 @@ import yaml
 from typer.testing import CliRunner
 
 from weighbridge import cli
+from weighbridge.artifacts.folder import ArtifactKind
+from weighbridge.artifacts.manifest import FileEntry
+from weighbridge.artifacts.proof import Proof
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_settings import request_deviations
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import Settings
 from weighbridge.core.errors import InputError
+from weighbridge.core.files import sha256_of
+from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.run import preflight
-from weighbridge.run.closed_division import check_division, fixed_parts
+from weighbridge.run.closed_division import check_division, fixed_parts, input_deviations
 from weighbridge.serving.running_server import running_server
 
 V60 = load_round("v6.0")
@@ -297,6 +303,79 @@ def test_no_server_is_started_that_would_do_another_task(tmp_path: Path) -> None
         ),
     ):
         pytest.fail("started")
+
+
+def proven(folder: Path, **config: object) -> Proof:
+    """Return the proof of a model's folder with the round's configuration, and some of it changed."""
+    assert V60.closed.model is not None
+    files = []
+    for name, values in V60.closed.model.files.items():
+        data: dict[str, Any] = {}
+        for key, value in (values | (config if name == "config.json" else {})).items():
+            at = data
+            *above, last = key.split(".")
+            for part in above:
+                at = at.setdefault(part, {})
+            at[last] = value
+        (folder / name).write_text(json.dumps(data))
+        files.append(FileEntry(path=name, size=1, sha256=sha256_of(folder / name)))
+    return Proof(
+        kind=ArtifactKind.MODEL,
+        folder=folder,
+        repo=None,
+        revision=None,
+        manifest_digest="0" * 64,
+        files=tuple(files),
+    )
+
+
+def test_a_run_refuses_another_models_configuration_before_the_gate_would(tmp_path: Path) -> None:
+    assert input_deviations(proven(tmp_path), RequestSettings(), V60) == ()
+    (found,) = input_deviations(proven(tmp_path, **{"vision_config.depth": 9}), RequestSettings(), V60)
+    assert found.sentence("v6.0", "closed").startswith(
+        "the model's config.json: vision_config.depth is 9, not 27, but the closed division of round v6.0 "
+        "demands the configuration of Qwen/Qwen3-VL-235B-A22B-Instruct (README"
+    )
+    assert input_deviations(proven(tmp_path), RequestSettings(), load_round("demo")) == ()
+
+
+def test_a_run_leaves_a_folder_that_it_cannot_read_to_the_gate(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    proof = proven(tmp_path)
+    (tmp_path / "config.json").unlink()
+    assert input_deviations(proof, RequestSettings(), V60) == ()
+    assert "config.json: cannot be read" in caplog.text
+
+
+def test_a_run_refuses_requests_that_were_built_with_other_settings(tmp_path: Path) -> None:
+    built = RequestSettings.parse({"picture": "original", "stream": True}, "test")
+    (found,) = input_deviations(proven(tmp_path), built, V60)
+    assert found.found == 'requests.picture is "original"'
+
+
+@pytest.mark.parametrize("name", ["run", "search-qps"])
+def test_a_measurement_checks_its_inputs_before_it_starts_a_server(name: str, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    proven(tmp_path / "model", **{"vision_config.depth": 9}).write(tmp_path / "model.json")
+    store = StoreManifest(
+        benchmark=V60.benchmark,
+        model_name="m",
+        pillow="12",
+        prefix="{",
+        suffix="}",
+        count=1,
+        bodies_bytes=1,
+        bodies_sha256="0" * 64,
+    )
+    (tmp_path / "manifest.json").write_text(store.model_dump_json())
+    asked = ["--round", "v6.0", "--scenario", "server", "--server", '{"model_name": "m"}']
+    asked += ["--model", str(tmp_path / "model.json"), "--store", str(tmp_path)]
+    asked += {
+        "run": ["--mode", "performance", "--target-qps", "1", "--out", str(tmp_path / "out")],
+        "search-qps": ["--offline", str(tmp_path / "run.json"), "--output", str(tmp_path / "peak.json")],
+    }[name]
+    assert "vision_config.depth is 9, not 27, but" in str(command(name, *asked))
 
 
 def test_an_option_and_its_value_are_one_element(root: Path) -> None:

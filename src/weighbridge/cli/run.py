@@ -1,5 +1,6 @@
 """Commands of the measurement: preflight, find-server, serve, run."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,8 @@ from weighbridge.config.scenario_rules import Mode
 if TYPE_CHECKING:
     from weighbridge.config.closed_settings import Division
     from weighbridge.run.session import Setup
+
+log = logging.getLogger(__name__)
 
 
 def register(app: typer.Typer) -> None:
@@ -163,10 +166,15 @@ def setup_of(
     program: Path | None,
     division: "Division",
 ) -> "Setup":
-    """Return the setup of a measurement from the command's options."""
+    """Return the setup of a measurement from the command's options.
+
+    Raises:
+        InputError: an input deviates from what the closed division fixes; in the open one it is a warning.
+    """
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.run.closed_division import fixed_parts
+    from weighbridge.records.store_manifest import MANIFEST_FILE, StoreManifest
+    from weighbridge.run.closed_division import fixed_parts, input_deviations, told
     from weighbridge.run.session import Setup
     from weighbridge.serving.program import ServerProgram
 
@@ -175,5 +183,7 @@ def setup_of(
     if executable is not None:
         server = server.model_copy(update={"executable": executable})
     round_ = load_round(round_file)
-    fixed = fixed_parts(round_, division)
-    return Setup(round_, server, job.client, Proof.read(model), store, fixed)
+    proof, requests = Proof.read(model), StoreManifest.read(store / MANIFEST_FILE).settings
+    for sentence in told(input_deviations(proof, requests, round_), round_, division):
+        log.warning("%s", sentence)
+    return Setup(round_, server, job.client, proof, store, fixed_parts(round_, division))

@@ -1,14 +1,26 @@
 """Refuse, before anything starts, what a round's closed division forbids; in the open division, report it."""
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection, Iterator, Mapping
 
+from weighbridge.artifacts.pinned_values import differing_values
+from weighbridge.artifacts.proof import Proof
 from weighbridge.config.closed_rules import TaskPart
-from weighbridge.config.closed_settings import Deviation, Division, settings_deviations, undeclared
+from weighbridge.config.closed_settings import (
+    Deviation,
+    Division,
+    request_deviations,
+    settings_deviations,
+    undeclared,
+)
+from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import Settings
 from weighbridge.core.errors import InputError
 from weighbridge.serving.task_changes import quantising_argument, task_changes
+
+_log = logging.getLogger(__name__)
 
 
 def check_division(settings: Settings, round_: Round, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -58,6 +70,38 @@ def server_deviations(
         )
         for change in task_changes(server, round_.closed.server_must_not_change, environ)
     )
+
+
+def input_deviations(model: Proof, requests: RequestSettings, round_: Round) -> tuple[Deviation, ...]:
+    """Return what of a run's inputs deviates, as far as only the inputs themselves show it.
+
+    The gate finds the same, but after the GPU hours: a folder whose configuration is another model's or was
+    changed, and a request store that was built with other settings.
+
+    Args:
+        model: Proof of the model. Where its folder cannot be read from here, it is left to the gate.
+        requests: The settings in the request store's manifest.
+        round_: The round.
+    """
+    return (*_of_model_files(model, round_), *request_deviations(requests, round_))
+
+
+def _of_model_files(model: Proof, round_: Round) -> Iterator[Deviation]:
+    pin = round_.closed.model
+    if pin is None:
+        return
+    try:
+        differing = differing_values(model, pin)
+    except InputError as error:
+        _log.warning("the gate will have to read the model's folder: %s", error)
+        return
+    for text in differing:
+        yield Deviation(
+            f"the model's {text}",
+            f"the configuration of {pin.repo}",
+            round_.closed.sources.get("model", ""),
+            "put that model's file into the folder, lock and verify it again",
+        )
 
 
 def told(deviations: Collection[Deviation], round_: Round, division: Division) -> tuple[str, ...]:

@@ -79,17 +79,23 @@ def write_judged(root: Path, inputs: Inputs) -> None:
         path.write_text(f"# {path.name}\n")
     (root / "project" / "Snakefile").write_text("rule all:\n")
     write_results(root / "results", REAL)
-    assert inputs.store is not None
-    assert inputs.model is not None
     for path in (root / "results").rglob("run.json"):
         record = json.loads(path.read_text())
         record["code_sha256"] = code_sha256_of(package)
-        record["pins"] = {"model": inputs.model.manifest_digest, "dataset": inputs.store.dataset_digest}
-        record["requests"] = inputs.store.settings.model_dump()
-        record["envelope"] = [inputs.store.prefix, inputs.store.suffix]
-        record["server"]["command"] = [f"{PLACE}/bin/vllm", "serve", f"{PLACE}/model", "--dtype=bfloat16"]
-        record["server"] |= {"kind": "vLLM", "reported_arguments": {"dtype": "bfloat16"}}
-        path.write_text(json.dumps(record))
+        path.write_text(json.dumps(record | recorded(inputs, record["server"])))
+
+
+def recorded(inputs: Inputs, server: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run with this evidence records of it."""
+    assert inputs.store is not None
+    assert inputs.model is not None
+    command = [f"{PLACE}/bin/vllm", "serve", f"{PLACE}/model", "--dtype=bfloat16"]
+    return {
+        "pins": {"model": inputs.model.manifest_digest, "dataset": inputs.store.dataset_digest},
+        "requests": inputs.store.settings.model_dump(),
+        "envelope": [inputs.store.prefix, inputs.store.suffix],
+        "server": server | {"command": command, "kind": "vLLM", "reported_arguments": {"dtype": "bfloat16"}},
+    }
 
 
 def build(root: Path, inputs: Inputs, round_: Round = CLOSED, **settings: Any) -> Path:

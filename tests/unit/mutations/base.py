@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from loadgen_files import detail_values, evaluation_of, record_values, seal, write_detail, write_run
+from tree_evidence import recorded
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ClosedRules
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import SubmissionSettings
-from weighbridge.gates import judge
+from weighbridge.gates import Inputs, judge
+from weighbridge.gates.closed_checks import NO_INPUTS
 from weighbridge.records.verdict import write_verdict
 from weighbridge.submission import assemble
 from weighbridge.submission.system_description import required_fields
@@ -183,12 +185,20 @@ def _summary(scenario: str) -> str:
     )
 
 
-def accepted_tree(scratch: Path, round_: Round = ROUND) -> Path:
-    """Write the run directory of valid runs, assemble its tree, and return the tree's root.
+def accepted_tree(scratch: Path) -> Path:
+    """Return the root of a valid tree without our records, as another harness makes it.
 
-    Our records are left out, as in a tree that another harness made: their hashes would convict every changed
-    log at once, and no rule on what the logs say would be tried.
+    Hashes in the records would convict every changed log at once, and no rule on what the logs say would be
+    tried.
     """
+    tree = recorded_tree(scratch, ROUND, NO_INPUTS)
+    [records] = tree.glob("closed/Me/src/*/records")
+    shutil.rmtree(records)
+    return tree
+
+
+def recorded_tree(scratch: Path, round_: Round, inputs: Inputs) -> Path:
+    """Write the run directory of valid runs, assemble its tree with records, and return the tree's root."""
     results = scratch / "results"
     package = scratch / "project" / "src" / "weighbridge"
     package.mkdir(parents=True)
@@ -201,7 +211,8 @@ def accepted_tree(scratch: Path, round_: Round = ROUND) -> Path:
             write_detail(run / "mlperf_log_detail.txt", log_values(rules.folder, mode))
             summary = _summary(rules.folder) if mode is Mode.PERFORMANCE else _ACCURACY_SUMMARY
             (run / "mlperf_log_summary.txt").write_text(summary)
-            seal(run, record_values(round_, scenario, mode) | code)
+            record = record_values(round_, scenario, mode) | code
+            seal(run, record | (recorded(inputs, record["server"]) if inputs.store else {}))
         performance, accuracy = folders
         evaluation = evaluation_of(round_, accuracy / "mlperf_log_accuracy.json")
         (results / scenario / "accuracy.txt").write_text(f'Results\n\n{{"f1": {evaluation.value}}}\n')
@@ -212,6 +223,7 @@ def accepted_tree(scratch: Path, round_: Round = ROUND) -> Path:
             evaluation=evaluation,
             round_=round_,
             scenario=rules,
+            inputs=inputs,
         )
         write_verdict(verdict, results / scenario / "verdict.json")
     (scratch / "system.yaml").write_text(json.dumps(_description()))
@@ -227,11 +239,9 @@ def accepted_tree(scratch: Path, round_: Round = ROUND) -> Path:
             measurements={"weight_data_types": "bf16", "weight_transformations": "none"},
         ),
         source=scratch / "project",
+        inputs=inputs,
     )
-    tree = scratch / "tree"
-    [records] = tree.glob("closed/Me/src/*/records")
-    shutil.rmtree(records)
-    return tree
+    return scratch / "tree"
 
 
 def _description() -> dict[str, str]:

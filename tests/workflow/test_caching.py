@@ -11,6 +11,8 @@ import pytest
 from checkout import Checkout
 from small_run import DONE, SmallRun, planned, planned_runs, simulated_server
 
+from weighbridge.config.fingerprint import VERSIONS
+
 SETTINGS = tuple(
     f"src/weighbridge/config/{name}.py"
     for name in ("settings", "server_settings", "request_settings", "conf_overlay")
@@ -21,7 +23,7 @@ RULES = {
     "src/weighbridge/config/closed_rules.py": ("ClosedRules", "ArtifactPin"),
 }
 DEMO_ROUND = "src/weighbridge/benchmarks/qwen3_vl/rounds/demo.yaml"
-VERSIONS = "src/weighbridge/config/fingerprint.py"
+FINGERPRINTS = "src/weighbridge/config/fingerprint.py"
 BEFORE_MEASURING = {"preflight", "find_server", "fetch", "prompt", "build_requests", "count_tokens"}
 
 
@@ -144,7 +146,7 @@ def test_a_run_is_made_and_judged_with_a_user_conf(finished: SmallRun, tmp_path:
 
 
 def _other_bodies(checkout: Checkout) -> dict[str, object]:
-    return {"requests": {"picture": "original"}}
+    return {"requests": {"stream": True}}
 
 
 def _other_model(checkout: Checkout) -> dict[str, object]:
@@ -169,7 +171,8 @@ def _other_floor(checkout: Checkout) -> dict[str, object]:
 
 def _raised(stage: str) -> Callable[[Checkout], dict[str, object]]:
     def change(checkout: Checkout) -> dict[str, object]:
-        checkout.edit(VERSIONS, f'"{stage}": 1,', f'"{stage}": 2,')
+        version = VERSIONS[stage]
+        checkout.edit(FINGERPRINTS, f'"{stage}": {version},', f'"{stage}": {version + 1},')
         return {}
 
     return change

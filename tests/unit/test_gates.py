@@ -294,12 +294,19 @@ def test_a_scenario_that_the_round_lacks_is_refused() -> None:
         offline_only.scenario("server")
 
 
-def test_an_unreadable_score_in_accuracy_txt_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"f1": 0.7.9}\n', r"'f1' is 0\.7\.9, not one number"),
+        ('{"f1": 0.79}\n{"f1": 0.5}\n', r"'f1' is 0\.79 and 0\.5, not one number"),
+    ],
+)
+def test_an_unreadable_score_in_accuracy_txt_is_refused(tmp_path: Path, text: str, said: str) -> None:
     for mode in Mode:
         write_run(tmp_path, ROUND, "offline", mode)
     performance, accuracy = (tmp_path / "offline" / mode for mode in Mode)
-    (accuracy / "accuracy.txt").write_text('{"f1": 0.7.9}\n')
-    with pytest.raises(InputError, match=r"'f1' is 0\.7\.9"):
+    (accuracy / "accuracy.txt").write_text(text)
+    with pytest.raises(InputError, match=said):
         judge(
             performance=performance,
             accuracy=accuracy,

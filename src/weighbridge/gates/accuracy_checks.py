@@ -1,6 +1,5 @@
 """Checks of an accuracy run: every sample answered once, and every gated score within its bounds."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from weighbridge.config.round import MetricRules, Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.logs import DetailLog
-from weighbridge.records.score import ACCURACY_TEXT, Evaluation
+from weighbridge.records.score import ACCURACY_TEXT, Evaluation, scores_in
 from weighbridge.records.verdict import Check, Gate, Reading
 
 
@@ -69,7 +68,7 @@ def known_scores(folder: Path | None, evaluation: Evaluation | None, round_: Rou
     """Return every gated score that is known: from the evaluation, else from an accuracy.txt.
 
     Raises:
-        InputError: accuracy.txt holds a score that is not a number.
+        InputError: accuracy.txt holds a score that is not a number, or several.
     """
     if evaluation is not None:
         return {
@@ -85,7 +84,7 @@ def score_in_text(folder: Path | None, metric: str) -> float | None:
     """Read a metric's score from accuracy.txt in the run's folder or its parent; None if there is none.
 
     Raises:
-        InputError: the line exists, but its value is not a number.
+        InputError: its value is not a number, or there are several.
     """
     if folder is None:
         return None
@@ -93,15 +92,15 @@ def score_in_text(folder: Path | None, metric: str) -> float | None:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         return None
-    found = re.search(
-        rf'^\{{.*"{re.escape(metric)}":\s*([^\s,}}]+).*\}}', path.read_text(errors="replace"), re.M
-    )
-    if found is None:
+    found = list(dict.fromkeys(scores_in(path.read_text(errors="replace").split("\n"), metric)))
+    if not found:
         return None
     try:
-        return float(found[1])
+        [value] = map(float, found)
     except ValueError:
-        raise InputError(f"{path}: '{metric}' is {found[1]}, not a number; score the run again.") from None
+        said = " and ".join(found)
+        raise InputError(f"{path}: '{metric}' is {said}, not one number; score the run again.") from None
+    return value
 
 
 def _score_remedy(evaluation: Evaluation | None) -> str:

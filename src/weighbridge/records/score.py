@@ -1,10 +1,14 @@
 """accuracy.json and accuracy.txt: the scores of an accuracy run."""
 
+import re
+from collections.abc import Iterable
+
 from pydantic import Field
 
 from weighbridge.core.models import Model
 
 ACCURACY_TEXT, ACCURACY_JSON = "accuracy.txt", "accuracy.json"
+_HASH_LINE = re.compile(r"hash=(\w+)")
 
 
 class Part(Model):
@@ -39,3 +43,17 @@ class Evaluation(Model):
     empty: int = Field(description="Number of answers without text; they also count as unparsable.")
     score: Score
     log_sha256: str = Field(description="sha256 of the scored accuracy log.")
+
+
+def scores_in(lines: Iterable[str], metric: str) -> list[str]:
+    """Return a metric's scores, as text, in the lines of an accuracy.txt as the official checkers read them.
+
+    Such a line is a JSON object from its start; of several scores on a line the last one counts.
+    """
+    pattern = re.compile(rf'\{{.*"{re.escape(metric)}":\s*([^\s,}}]+).*\}}')
+    return [match[1] for line in lines if (match := pattern.match(line))]
+
+
+def hashes_in(lines: Iterable[str]) -> list[str]:
+    """Return the hashes of the accuracy log, each alone on its line; the official checkers read no others."""
+    return [match[1] for line in lines if (match := _HASH_LINE.fullmatch(line))]

@@ -14,7 +14,7 @@ from weighbridge.gates.performance_figures import Performance
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, RunRecord
-from weighbridge.records.score import ACCURACY_TEXT
+from weighbridge.records.score import ACCURACY_TEXT, hashes_in
 from weighbridge.records.verdict import VERDICT, Verdict, outcome_of
 from weighbridge.submission.checker.input_rules import input_complaints
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
@@ -99,7 +99,7 @@ def _logs(scenario: RecordedScenario, path: Path, mode: Mode, record: RunRecord)
     text = folder / ACCURACY_TEXT
     if mode is Mode.ACCURACY and text.is_file():
         lines = text.read_text(errors="replace").split("\n")
-        if f"hash={record.logs.get(ANSWERS)}" not in lines:
+        if record.logs.get(ANSWERS) not in hashes_in(lines):
             yield scenario.tell(
                 text, f"has another hash than that of the accuracy log in {path.name} of the records"
             )

@@ -9,12 +9,11 @@ from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import sha256_of
 from weighbridge.records.check_record import Complaint, Level
 from weighbridge.records.run_record import ANSWERS
-from weighbridge.records.score import ACCURACY_TEXT
+from weighbridge.records.score import ACCURACY_TEXT, hashes_in, scores_in
 from weighbridge.submission.checker.tree_paths import AGAIN, ScenarioPath, complaint_at
 from weighbridge.submission.tree import RUN_FOLDERS, truncated
 
 _LARGEST_LOG_BYTES = 10 * 1024
-_HASH_LINE = re.compile(r"hash=(\w+)")
 _SCORE_AGAIN = "Score the run again with `weighbridge evaluate`, and assemble."
 
 
@@ -37,7 +36,7 @@ def score_complaints(tree: Path, scenario: ScenarioPath, round_: Round) -> Itera
     except UnicodeDecodeError:
         yield complaint_at(tree, path, "is not UTF-8 text", _SCORE_AGAIN)
         return
-    hashes = _hashes(lines)
+    hashes = hashes_in(lines)
     if not hashes:
         yield complaint_at(tree, path, "has no line that is hash=... alone", AGAIN)
     elif len(hashes) > 1:
@@ -55,18 +54,11 @@ def _lines(path: Path) -> list[str]:
         return [line.removesuffix("\n") for line in stream]
 
 
-def _hashes(lines: list[str]) -> list[str]:
-    """Return the hash of each line that the official checkers read one from."""
-    return [match[1] for line in lines if (match := _HASH_LINE.fullmatch(line))]
-
-
 def _values(
     tree: Path, path: Path, lines: list[str], scenario: ScenarioPath, round_: Round
 ) -> Iterator[Complaint]:
     for metric, rules in round_.metrics.items():
-        # The checker's pattern, from the start of a line; of several scores on a line the last one counts.
-        pattern = re.compile(rf'\{{.*"{re.escape(metric)}":\s*([^\s,}}]+).*\}}')
-        found = [match[1] for line in lines if (match := pattern.match(line))]
+        found = scores_in(lines, metric)
         if not found:
             yield complaint_at(tree, path, f'has no line {{"{metric}": ...}}', _SCORE_AGAIN)
         if len(set(found)) > 1:
@@ -123,7 +115,7 @@ def _original_fault(in_tree: Path, original: Path) -> str | None:
         return "the tree does not hold it, although its full log was kept"
     text = in_tree.parent / ACCURACY_TEXT
     try:
-        hashes = _hashes(_lines(text))
+        hashes = hashes_in(_lines(text))
     except (OSError, UnicodeDecodeError):
         hashes = []
     if hashes != [sha256_of(original)]:

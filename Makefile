@@ -60,7 +60,7 @@ bench: $(VENV)/.workflow $(VENV)/.dev ## Measure the load client beside the ways
 .PHONY: published
 published: $(VENV)/.workflow ## Judge and check the published results in REPOSITORY=DIR; REFERENCE=DIR adds the official checkers.
 	@[ -n "$(REPOSITORY)" ] || { echo "make: give REPOSITORY=DIR, a checkout of mlcommons/inference_results_v6.0" >&2; exit 3; }
-	python bench/published.py $(REPOSITORY) $(if $(REFERENCE),--reference $(REFERENCE))
+	python bench/published.py "$(REPOSITORY)" $(if $(REFERENCE),--reference "$(REFERENCE)")
 
 # Where the mutation table is written.
 MUTATIONS ?= runs/mutations.md

@@ -30,7 +30,7 @@ from weighbridge.artifacts.proof import Proof
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import Round
-from weighbridge.core.errors import InputError
+from weighbridge.core.errors import InputError, WeighbridgeError
 from weighbridge.core.formatting import number_or_dash
 from weighbridge.gates import judge_logs
 from weighbridge.records.check_record import CheckReport, Complaint, render_report
@@ -236,6 +236,19 @@ def main() -> int:
     parser.add_argument("--round", default="v6.0")
     parser.add_argument("--keep", type=Path, help="folder to extract into; default: a temporary one")
     chosen = parser.parse_args()
+    try:
+        return _run(chosen)
+    except WeighbridgeError as error:
+        sys.stderr.write(f"published: {error}\n")
+        return error.exit_code
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    """Do what the arguments say, and return the exit code.
+
+    Raises:
+        WeighbridgeError: the repository or the reference is not what it must be.
+    """
     round_ = load_round(chosen.round)
     published = Published.read(load_benchmark(round_.benchmark).folder / "published.yaml")
     with tempfile.TemporaryDirectory() as scratch:
@@ -254,6 +267,8 @@ def main() -> int:
         f"{len({row.system for row in rows})} systems, {len(rows)} results: {agreeing} with the published "
         f"figures, {valid} without a failed check; check: {report.counts or 'no complaint'}."
     )
+    if uncounted := sum(each.level == "error" for each in report.complaints) - len(errors_of(report)):
+        summary += f" Of {_OLD}: {uncounted} of these errors, not counted."
     console.print(summary, highlight=False, soft_wrap=True)
     return 0 if agreeing == valid == len(rows) and not errors_of(report) else _REFUSED
 
@@ -267,6 +282,8 @@ def _proof(reference: Path | None) -> Proof | None:
     """Return a checkout as what the checker takes; nobody proves its files here."""
     if reference is None:
         return None
+    if not (reference / "tools" / "submission").is_dir():
+        raise InputError(f"{reference}: has no tools/submission; pass a checkout of mlcommons/inference.")
     return Proof(
         kind=ArtifactKind.REFERENCE,
         folder=reference.resolve(),

@@ -149,6 +149,30 @@ def test_each_result_stands_beside_its_published_figures_and_complaints(folder: 
     ]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["absent"], "no results of qwen3-vl-235b-a22b in closed/"),
+        ([".", "--reference", "absent"], "absent: has no tools/submission; pass a checkout"),
+    ],
+)
+def test_a_wrong_repository_or_reference_is_told_in_one_sentence(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_published(tmp_path / "closed/Me/results/box" / BENCHMARK, ROUND)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["published.py", *arguments])
+    assert PROGRAM.main() == 2
+    told = capsys.readouterr().err
+    assert told.startswith("published: ")
+    assert said in told
+    assert told.count("\n") == 1
+
+
 @pytest.mark.skipif(
     REPOSITORY is None, reason="needs WEIGHBRIDGE_PUBLISHED_RESULTS, a copy of the published v6.0 results"
 )

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.core.errors import InputError
 from weighbridge.loadgen.work_size import (
     explain_work,
     largest_target_qps,
@@ -43,6 +44,20 @@ def test_the_server_issues_passes_until_its_schedule_is_long_enough(
     size = work_size(ROUND, SERVER, Mode.PERFORMANCE, target_qps)
     assert size.samples == passes * 48289
     assert size.scheduled_s == pytest.approx(duration_s, abs=1)
+
+
+@pytest.mark.parametrize("scenario", [OFFLINE, SERVER])
+@pytest.mark.parametrize(
+    ("changes", "target_qps"),
+    [({}, 1e6), ({}, 1e300), ({"min_query_count": 10**17}, 5), ({"min_duration_s": 1e12}, 5)],
+)
+def test_work_that_no_run_can_have_is_refused_before_it_is_computed(
+    scenario: ScenarioRules, changes: dict[str, float], target_qps: float
+) -> None:
+    with pytest.raises(
+        InputError, match=rf"^{scenario.name}: .* than the 50000000 that a run can have; lower"
+    ):
+        warn_of_work(ROUND, scenario.model_copy(update=changes), target_qps)
 
 
 @pytest.mark.parametrize("scenario", [OFFLINE, SERVER])

@@ -10,6 +10,7 @@ BAD_SETTINGS = [
     ({"scenarios": {"server": {"target_qsp": 4}}}, "unknown key 'scenarios.server.target_qsp'"),
     ({"scenarios": {"server": {"target_qps": "fast"}}}, "'scenarios.server.target_qps' is \"fast\""),
     ({"scenarios": {"server": {"target_qps": 0}}}, "greater than 0"),
+    ({"scenarios": {"server": {"target_qps": 1e9}}}, "than the 50000000 that a run can have; lower"),
     ({"round": "v9.9"}, "round 'v9.9' does not exist; the rounds are: "),
     ({"server": {"args": ["--enable-prefix-caching"]}}, "the round demands prefix-caching off"),
     ({"server": {"args": ["--enable-pre"]}}, "the round demands prefix-caching off"),

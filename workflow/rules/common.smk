@@ -42,6 +42,12 @@ try:
     }
     check_arguments(SETTINGS.server, ROUND.server_must_not, os.environ)
     OPEN_ONLY = check_division(SETTINGS, ROUND, os.environ)
+    RAISED = {name: asked.overlay.over(ROUND, name) for name, asked in ASKED.items()}
+    LONGER = [
+        warn_of_work(RAISED[name], RAISED[name].scenarios[name], asked.target_qps)
+        for name, asked in ASKED.items()
+        if asked.target_qps != "auto"
+    ]
 except WeighbridgeError as error:
     # One sentence and its exit code; Snakemake would wrap an exception in the text of this file.
     sys.stderr.write(f"weighbridge: {error}\n")
@@ -83,13 +89,8 @@ if workflow.deployment_settings.deployment_method:
     )
 if ROUND.not_submittable_because:
     logger.warning(f"round {ROUND.name}: {reason_of(ROUND)}")
-for sentence in OPEN_ONLY:
+for sentence in (*OPEN_ONLY, *filter(None, LONGER)):
     logger.warning(sentence)
-for scenario, asked in ASKED.items():
-    if asked.target_qps != "auto":
-        raised = asked.overlay.over(ROUND, scenario)
-        if told := warn_of_work(raised, raised.scenarios[scenario], asked.target_qps):
-            logger.warning(told)
 # The rate of these is searched for, and the run that confirms it becomes the performance run.
 SEARCHED = [
     str(scenario) for scenario, asked in ASKED.items() if asked.target_qps == "auto"

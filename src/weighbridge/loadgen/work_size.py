@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LoadGenScenario, Mode, ScenarioRules
+from weighbridge.core.errors import InputError
 
 # LoadGen generates this much more work than target_qps and min_duration ask for.
 _OFFLINE_SLACK = 1.1
@@ -20,6 +21,8 @@ _SINGLE_STREAM_SLACK = 2.0
 _ENOUGH = 1.25
 # A target this close above a step is better lowered to it than paid for with one pass more.
 _NEAR_STEP = 1.1
+# Far above any run: 10,000 queries/s for more than an hour. The schedule of these takes 2.4 GB.
+_MOST = 50_000_000
 # Draw more of the random schedule than a run needs: over a pass it is at most some percent off its rate.
 _SPARE = 1.1
 
@@ -52,10 +55,20 @@ class WorkSize:
 
 
 def work_size(round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: float) -> WorkSize:
-    """Compute how many samples LoadGen will issue, and how long that takes at the target rate."""
+    """Compute how many samples LoadGen will issue, and how long that takes at the target rate.
+
+    Raises:
+        InputError: they are more than any run could have.
+    """
     unit = _unit(round_)
     min_duration_s = scenario.min_duration_s if mode is Mode.PERFORMANCE else 0.0
     least = round_.samples if mode is Mode.ACCURACY else scenario.min_query_count
+    if max(least, min_duration_s * target_qps) > _MOST:
+        raise InputError(
+            f"{scenario.name}: target_qps {target_qps:g} for {min_duration_s:g} s, and at least {least} "
+            f"queries, is more than the {_MOST} that a run can have; lower target_qps, or what is in "
+            "user_conf."
+        )
     if scenario.offline:
         samples = _rounded_up(max(least, int(_OFFLINE_SLACK * min_duration_s * target_qps)), unit)
         return WorkSize(samples, samples / target_qps)

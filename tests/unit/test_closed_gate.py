@@ -15,6 +15,7 @@ from weighbridge.artifacts.manifest import FileEntry
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.closed_rules import ClosedRules, TaskPart
 from weighbridge.config.scenario_rules import Mode
+from weighbridge.core.errors import InputError
 from weighbridge.gates import Inputs, judge, judge_logs
 from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.records.verdict import Check, Verdict
@@ -216,6 +217,14 @@ def test_weights_of_ones_own_with_the_pinned_values_are_told_from_another_model(
     assert check(verdict, "model").value == "own weights, manifest aaaaaaaaaaaa; config.json as pinned"
 
 
+@pytest.mark.parametrize("suffix", ["", "}}", ',"a":' + 100_000 * "["])
+def test_bodies_that_are_no_json_prove_no_sampling(runs: Runs, suffix: str) -> None:
+    runs.manifest["suffix"] = suffix
+    told = check(runs.judged(), "sampling")
+    assert told.passed is False
+    assert "bodies that are no JSON" in str(told.value)
+
+
 def test_the_limit_of_tokens_is_the_rounds_where_the_rules_name_none(runs: Runs) -> None:
     runs.round = ROUND.model_copy(update={"max_tokens": 9})
     runs.settings["sampling"] = {"top_p": 0.9, "max_tokens": 9}
@@ -400,3 +409,5 @@ def test_proofs_and_manifest_are_read_from_files(runs: Runs) -> None:
     manifest.write_text(inputs.store.model_dump_json())
     assert Inputs.read([proof], manifest) == Inputs(model=inputs.model, store=inputs.store)
     assert Inputs.read([], None) == Inputs()
+    with pytest.raises(InputError, match="a second proof of a model; pass that of the runs alone"):
+        Inputs.read([proof, proof], None)

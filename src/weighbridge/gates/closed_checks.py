@@ -40,9 +40,14 @@ class Inputs:
         may hold copies of the files that are read of it: the proof's hashes show that these are the same.
 
         Raises:
-            InputError: a file is missing or damaged.
+            InputError: a file is missing or damaged, or two proofs are of one kind.
         """
-        by_kind = {proof.kind: proof for proof in map(_proof_with_files, proofs)}
+        by_kind: dict[ArtifactKind, Proof] = {}
+        for path in proofs:
+            proof = _proof_with_files(path)
+            if proof.kind in by_kind:
+                raise InputError(f"{path}: is a second proof of a {proof.kind}; pass that of the runs alone.")
+            by_kind[proof.kind] = proof
         return cls(
             model=by_kind.get(ArtifactKind.MODEL),
             dataset=by_kind.get(ArtifactKind.DATASET),

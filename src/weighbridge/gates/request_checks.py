@@ -92,7 +92,7 @@ def _body(prefix: str, suffix: str) -> dict[str, Any] | None:
     """Return a request's body with null in place of its prompt."""
     try:
         body = json.loads(f"{prefix}null{suffix}")
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 

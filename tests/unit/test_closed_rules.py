@@ -23,7 +23,7 @@ from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.run import preflight
-from weighbridge.run.closed_division import check_division, fixed_parts, input_deviations
+from weighbridge.run.closed_division import check_division, fixed_parts, input_deviations, unproven_servers
 from weighbridge.serving.running_server import running_server
 
 V60 = load_round("v6.0")
@@ -284,6 +284,23 @@ def test_requests_that_the_closed_division_forbids_are_not_built(tmp_path: Path)
     asked += ("--server", '{"model_name": "m"}', "--requests", '{"picture": "original"}')
     assert 'requests.picture is "original", but' in str(command(*asked))
     assert "none.json" in str(command(*asked, "--division", "open")), "the next thing that is wrong"
+
+
+def test_servers_of_which_nothing_shows_the_arguments_are_told_before_the_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(preflight, "check_loadgen", lambda _: "6.0.15")
+    mine = ServerSettings(model_name="m", endpoints=("http://a:1",))
+    preflight.check(V60, mine, tmp_path)
+    assert "server.endpoints: nothing shows the arguments of these servers" in caplog.text
+    logged = mine.model_copy(update={"logs": (tmp_path / "a.log",)})
+    for server, round_, division in (
+        (logged, V60, "closed"),
+        (ServerSettings(model_name="m"), V60, "closed"),
+        (mine, load_round("demo"), "closed"),
+        (mine, V60, "open"),
+    ):
+        assert unproven_servers(server, round_, division) is None
 
 
 @pytest.mark.parametrize("name", ["preflight", "build-requests", "run", "serve", "search-qps"])

@@ -22,7 +22,7 @@ from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.own_user_conf import asked_scenario
 from weighbridge.loadgen.work_size import warn_of_work
 from weighbridge.records.notice import reason_of
-from weighbridge.run.closed_division import check_division
+from weighbridge.run.closed_division import check_division, unproven_servers
 from weighbridge.serving.arguments import check_arguments
 
 ROOT = Path(workflow.basedir)
@@ -89,7 +89,8 @@ if workflow.deployment_settings.deployment_method:
     )
 if ROUND.not_submittable_because:
     logger.warning(f"round {ROUND.name}: {reason_of(ROUND)}")
-for sentence in (*OPEN_ONLY, *filter(None, LONGER)):
+UNPROVEN = unproven_servers(SETTINGS.server, ROUND, DIVISION)
+for sentence in filter(None, (*OPEN_ONLY, UNPROVEN, *LONGER)):
     logger.warning(sentence)
 # The rate of these is searched for, and the run that confirms it becomes the performance run.
 SEARCHED = [

@@ -32,7 +32,7 @@ def server_checks(folder: Path, record: RunRecord, mode: Mode, round_: Round) ->
     if not parts:
         return []
     gate, server = Gate(mode), record.server
-    limit = f"changes no {', '.join(parts)}"
+    limit = f"none that changes {', '.join(parts)}"
     adapter = adapter_titled(server.kind)
     unknown_parts = [part for part in parts if adapter is None or part not in adapter.task_options]
     if adapter is None or unknown_parts:

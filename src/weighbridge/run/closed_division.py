@@ -104,6 +104,17 @@ def _of_model_files(model: Proof, round_: Round) -> Iterator[Deviation]:
         )
 
 
+def unproven_servers(server: ServerSettings, round_: Round, division: Division) -> str | None:
+    """Return what the verdicts on servers that the user runs will lack; None: nothing."""
+    proven = not server.endpoints or server.logs
+    if proven or not round_.submittable or not fixed_parts(round_, division):
+        return None
+    return (
+        "server.endpoints: nothing shows the arguments of these servers, so the verdicts will be UNPROVEN; "
+        "name the logs of their present start in server.logs, or keep the logs and add them later."
+    )
+
+
 def told(deviations: Collection[Deviation], round_: Round, division: Division) -> tuple[str, ...]:
     """Return the sentences of deviations in the open division.
 

@@ -14,7 +14,7 @@ from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 from weighbridge.loadgen.loadgen_settings import check_loadgen
 from weighbridge.records.notice import reason_of
-from weighbridge.run.closed_division import server_deviations, told
+from weighbridge.run.closed_division import server_deviations, told, unproven_servers
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.ports import check_port
 from weighbridge.serving.server_report import check_logs
@@ -52,6 +52,8 @@ def check(round_: Round, settings: ServerSettings, results: Path, division: Divi
     check_arguments(settings, round_.server_must_not, os.environ)
     for sentence in told(server_deviations(settings, round_, os.environ), round_, division):
         _log.warning("%s", sentence)
+    if unproven := unproven_servers(settings, round_, division):
+        _log.warning("%s", unproven)
     check_logs(settings)
     check_writable(results)
     loadgen_version = check_loadgen(round_) if round_.loadgen is not None else None

@@ -426,6 +426,17 @@ def test_each_full_log_is_proven_by_its_hash_and_its_two_ends(good: Path, tree: 
     assert "not the truncated form" in _said(check_submission(tree, ROUND, originals=originals))
 
 
+@pytest.mark.parametrize("names", [["closed"], ["closed", "README.md"]])
+def test_an_archive_of_the_divisions_themselves_is_accepted(
+    names: list[str], tree: Path, tmp_path: Path
+) -> None:
+    (tree / "README.md").write_text("What this is.")
+    with tarfile.open(tmp_path / "packed.tar.gz", "w:gz") as packed:
+        for name in names:
+            packed.add(tree / name, name)
+    assert check_submission(tmp_path / "packed.tar.gz", ROUND).complaints == ()
+
+
 def test_a_path_without_a_tree_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="neither a folder nor an archive"):
         check_submission(tmp_path / "absent", ROUND)

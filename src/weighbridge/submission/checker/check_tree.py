@@ -13,7 +13,7 @@ from weighbridge.records.check_record import CheckReport, Finding, count_levels,
 from weighbridge.submission.checker.official import run_official
 from weighbridge.submission.checker.own_rules import own_complaints
 from weighbridge.submission.checker.score_rules import check_originals
-from weighbridge.submission.checker.tree_paths import scenario_paths
+from weighbridge.submission.checker.tree_paths import DIVISIONS, scenario_paths
 from weighbridge.submission.tree import unpack
 
 
@@ -52,14 +52,16 @@ def _opened(tree: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             unpack(tree, Path(scratch))
-            [root] = Path(scratch).iterdir()
         except (OSError, tarfile.TarError, ValueError, KeyError) as error:
             # An OSError names the path again, and tarfile lists in further lines what it tried.
             reason = getattr(error, "strerror", None) or str(error).partition(":\n")[0]
             raise InputError(
                 f"{tree}: neither a folder nor an archive ({reason}); `weighbridge assemble` writes both."
             ) from None
-        yield root
+        # The divisions themselves, or one folder that holds them.
+        packed = list(Path(scratch).iterdir())
+        inner = len(packed) == 1 and packed[0].is_dir() and packed[0].name not in DIVISIONS
+        yield packed[0] if inner else Path(scratch)
 
 
 def expected_results(tree: Path, round_: Round) -> int:

@@ -58,10 +58,20 @@ def _opened(tree: Path) -> Iterator[Path]:
             raise InputError(
                 f"{tree}: neither a folder nor an archive ({reason}); `weighbridge assemble` writes both."
             ) from None
-        # The divisions themselves, or one folder that holds them.
-        packed = list(Path(scratch).iterdir())
-        inner = len(packed) == 1 and packed[0].is_dir() and packed[0].name not in DIVISIONS
-        yield packed[0] if inner else Path(scratch)
+        yield _root_of(Path(scratch), tree)
+
+
+def _root_of(unpacked: Path, archive: Path) -> Path:
+    """Return the folder of an unpacked archive that holds the divisions: the top, or the only one there."""
+    packed = list(unpacked.iterdir())
+    if any(path.name in DIVISIONS for path in packed):
+        return unpacked
+    if len(packed) == 1 and packed[0].is_dir():
+        return packed[0]
+    raise InputError(
+        f"{archive}: holds neither {' nor '.join(f'{name}/' for name in DIVISIONS)}, nor one folder "
+        "with them; pack the folder that `weighbridge assemble` writes."
+    )
 
 
 def expected_results(tree: Path, round_: Round) -> int:

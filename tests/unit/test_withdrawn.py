@@ -64,7 +64,7 @@ def test_the_preflight_warns_before_anything_else(
     assert f"round v6.1: Not submittable: {WHY}." in caplog.text
     caplog.clear()
     assert check(load_round("v6.0"), server, tmp_path).not_submittable_because is None
-    assert caplog.text == ""
+    assert "submittable" not in caplog.text
 
 
 def test_verdict_gate_table_summary_and_comparison_say_it(results: Path) -> None:

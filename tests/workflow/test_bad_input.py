@@ -20,6 +20,7 @@ BAD_SETTINGS = [
     ({"server": {"endpoints": ["localhost:8000"]}}, "no http(s) URL"),
     ({"artifacts": {"model": {"path": None, "repo": "a/b", "revision": "main"}}}, "never a branch"),
     ({"submission": {"submitter": "My Company"}}, "submission.submitter"),
+    ({"submission": {"calibration": "no.md"}}, "submission.calibration: there is no file no.md"),
 ]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from shlex import quote
 
 from weighbridge.config.fingerprint import ROOT_VARIABLE
-from weighbridge.config.round_settings import check_against_round, planned_scenarios
+from weighbridge.config.round_settings import check_against_round, check_statements, planned_scenarios
 from weighbridge.config.settings import portable_settings
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.benchmarks.registry import check_requests
@@ -33,6 +33,7 @@ try:
     SETTINGS = portable_settings(config, ROOT)
     ROUND = load_round(SETTINGS.round, SETTINGS.category)
     check_against_round(SETTINGS, ROUND)
+    check_statements(SETTINGS, ROOT)
     check_requests(ROUND.benchmark, SETTINGS.requests)
     # Target rates, and what users' own user.conf files say of the scenarios.
     ASKED = {

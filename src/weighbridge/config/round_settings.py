@@ -1,5 +1,7 @@
 """Complete and check the user's settings with a round's rules."""
 
+from pathlib import Path
+
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
@@ -50,6 +52,22 @@ def check_against_round(settings: Settings, round_: Round) -> None:
             "configuration: 'artifacts': set 'reference', which contains the official prompt, or 'prompt', "
             "the path of a prompt file."
         )
+
+
+def check_statements(settings: Settings, root: Path) -> None:
+    """Check that the files of the submission exist: they are read only after all runs.
+
+    Args:
+        settings: All settings.
+        root: The project's root, where relative paths start.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    for name in ("system_description", "calibration"):
+        path = getattr(settings.submission, name)
+        if path is not None and not (root / path).is_file():
+            raise InputError(f"submission.{name}: there is no file {path}; write it, or remove the setting.")
 
 
 def planned_scenarios(settings: Settings, round_: Round) -> dict[str, ScenarioRules]:

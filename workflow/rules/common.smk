@@ -14,7 +14,11 @@ from pathlib import Path
 from shlex import quote
 
 from weighbridge.config.fingerprint import ROOT_VARIABLE
-from weighbridge.config.round_settings import check_against_round, check_statements, planned_scenarios
+from weighbridge.config.round_settings import (
+    check_against_round,
+    check_statements,
+    planned_scenarios,
+)
 from weighbridge.config.settings import portable_settings
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.benchmarks.registry import check_requests

@@ -46,6 +46,13 @@ Program = Annotated[
     Path | None,
     typer.Option("--program", help="File from 'find-server'; default: the program in the settings."),
 ]
+Artifacts = Annotated[
+    list[Path] | None,
+    typer.Option("--artifact", help="Proof file of model or dataset, from 'fetch'; may be repeated."),
+]
+StoreManifestFile = Annotated[
+    Path | None, typer.Option("--store", help="manifest.json of the request store.")
+]
 DivisionChoice = Annotated[
     Division,
     typer.Option(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import PromptFile, RoundFile
+from weighbridge.cli.options import Artifacts, PromptFile, RoundFile, StoreManifestFile
 
 
 def register(app: typer.Typer) -> None:
@@ -55,11 +55,8 @@ def gate(
     score: Annotated[
         Path | None, typer.Option(help="accuracy.json of the accuracy run, from 'evaluate'.")
     ] = None,
-    artifact: Annotated[
-        list[Path] | None,
-        typer.Option(help="Proof file of model or dataset, from 'fetch'; may be repeated."),
-    ] = None,
-    store: Annotated[Path | None, typer.Option(help="manifest.json of the request store.")] = None,
+    artifact: Artifacts = None,
+    store: StoreManifestFile = None,
     output: Annotated[Path | None, typer.Option(help="verdict.json to write.")] = None,
 ) -> None:
     """Judge a scenario's runs by the round's rules.

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import Replaced, RoundFile, SettingsJson, section_option
+from weighbridge.cli.options import (
+    Artifacts,
+    Replaced,
+    RoundFile,
+    SettingsJson,
+    StoreManifestFile,
+    section_option,
+)
 from weighbridge.config.fingerprint import JobSettings
 
 
@@ -42,11 +49,8 @@ def assemble(
             help="Scenario to add; may be repeated. Default: the required ones, and others with a verdict."
         ),
     ] = None,
-    artifact: Annotated[
-        list[Path] | None,
-        typer.Option(help="Proof file of model or dataset, from 'fetch'; may be repeated."),
-    ] = None,
-    store: Annotated[Path | None, typer.Option(help="manifest.json of the request store.")] = None,
+    artifact: Artifacts = None,
+    store: StoreManifestFile = None,
     settings: SettingsJson = "{}",
     submission: Annotated[str | None, section_option("submission")] = None,
     replaced: Replaced = None,

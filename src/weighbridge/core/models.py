@@ -50,18 +50,27 @@ class Model(BaseModel):
         return cls.parse(read_data(path), str(path))
 
 
+def read_text(path: Path) -> str:
+    """Read a text file.
+
+    Raises:
+        InputError: the file cannot be read, or is not UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file.") from None
+
+
 def read_data(path: Path) -> Any:
     """Read plain data from a YAML or JSON file.
 
     Raises:
         InputError: the file is missing, or is neither YAML nor JSON.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file.") from None
+    text = read_text(path)
     try:
         # YAML 1.1 reads JSON too, but slowly, and 1e-07 as a string.
         return read_json(text, str(path)) if path.suffix == ".json" else yaml.safe_load(text)

@@ -16,6 +16,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.config.settings import ScenarioSettings
 from weighbridge.core.errors import InputError
+from weighbridge.core.models import read_text
 from weighbridge.loadgen.loadgen_settings import names_of
 
 _OFFLINE, _SERVER, _SINGLE = LoadGenScenario.OFFLINE, LoadGenScenario.SERVER, LoadGenScenario.SINGLE_STREAM
@@ -174,14 +175,8 @@ def read_own_user_conf(
 
 
 def _lines(path: Path) -> list[_Line]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file.") from None
     lines = []
-    for number, content in enumerate(text.split("\n"), start=1):
+    for number, content in enumerate(read_text(path).split("\n"), start=1):
         words = content.split()
         place = f"{path}, line {number}"
         words = words[: next((at for at, word in enumerate(words) if word.startswith("#")), len(words))]

@@ -28,7 +28,8 @@ def unknown_options(adapter: ServerAdapter, reported: Iterable[str]) -> tuple[st
     neutral = adapter.neutral_options()
     if not neutral:
         return ()
-    return tuple(name for name in reported if name not in neutral and name not in listed_options(adapter))
+    known = {*neutral, *listed_options(adapter)}
+    return tuple(name for name in reported if name not in known)
 
 
 def listed_options(adapter: ServerAdapter) -> frozenset[str]:

@@ -12,7 +12,7 @@ Each line of RECORDS is a `LogMessage`, a `CheckCall` or, at the end, a `Crash`.
 import logging
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any, TextIO
@@ -24,7 +24,13 @@ from weighbridge.core.models import Model
 CRASH_CODE = 70
 # Names of arguments and variables in which the tools keep the path that they check; the most precise first.
 _PATH_NAMES = (
-    *("fname", "path", "measurement_dir", "system_id_json", "name", "benchmark_path", "system_json_path"),
+    "fname",
+    "path",
+    "measurement_dir",
+    "system_id_json",
+    "name",
+    "benchmark_path",
+    "system_json_path",
 )
 
 
@@ -138,7 +144,7 @@ class RecordHandler(logging.Handler):
                 arguments=tuple(map(str, arguments)),
                 call=self.watch.note_message() if record.levelno >= logging.WARNING else None,
                 raised=described(error) if error else "",
-                raised_in=tuple(map(name_of, codes_of(error, self._folder))),
+                raised_in=names_of(frames_of(error, self._folder)),
             )
         )
 
@@ -164,9 +170,9 @@ def frames_of(error: BaseException | None, folder: str) -> list[FrameType]:
     return frames[::-1]
 
 
-def codes_of(error: BaseException | None, folder: str) -> list[CodeType]:
-    """Return the code of these functions."""
-    return [frame.f_code for frame in frames_of(error, folder)]
+def names_of(frames: Iterable[FrameType]) -> tuple[str, ...]:
+    """Return the module and name of each function."""
+    return tuple(name_of(frame.f_code) for frame in frames)
 
 
 def main(records: str, module: str, *arguments: str) -> None:
@@ -187,7 +193,7 @@ def main(records: str, module: str, *arguments: str) -> None:
             frames = frames_of(error, folder)
             crash = Crash(
                 crash=described(error),
-                raised_in=tuple(name_of(frame.f_code) for frame in frames),
+                raised_in=names_of(frames),
                 path=next(filter(None, map(path_of, frames)), ""),
             )
             handler.write(crash)

@@ -7,9 +7,10 @@ from typing import Any
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ClosedRules
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, Mode, ScenarioRules
 from weighbridge.core.files import sha256_of
-from weighbridge.gates import judge
+from weighbridge.gates import Inputs, judge
+from weighbridge.gates.closed_checks import NO_INPUTS
 from weighbridge.records.notice import mark_of
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.score import Evaluation, Score
@@ -17,6 +18,17 @@ from weighbridge.records.verdict import write_verdict
 from weighbridge.submission.tree import truncate_log
 
 SAMPLES = 600
+
+
+SINGLE_STREAM = ScenarioRules(
+    name="single-stream",
+    folder="SingleStream",
+    loadgen_scenario=LoadGenScenario.SINGLE_STREAM,
+    loadgen_model="toy",
+    metric=LatencyMetric(latency_percentile=0.9),
+    min_duration_s=60,
+    min_query_count=100,
+)
 
 
 def small_round(**changes: Any) -> Round:
@@ -270,16 +282,25 @@ def evaluation_of(round_: Round, log: Path, value: float = 0.79) -> Evaluation:
 def write_results(results: Path, round_: Round) -> None:
     """Write everything that `assemble` reads: four runs, two scores, two verdicts."""
     for scenario in round_.scenarios:
-        performance, accuracy = (write_run(results, round_, scenario, mode) for mode in Mode)
-        evaluation = evaluation_of(round_, accuracy / "mlperf_log_accuracy.json")
-        note = "" if round_.submittable else f"{mark_of(round_)}\n"
-        (results / scenario / "accuracy.txt").write_text(f'Results\n{note}\n{{"f1": {evaluation.value}}}\n')
-        (results / scenario / "accuracy.json").write_text(evaluation.model_dump_json())
-        verdict = judge(
-            performance=performance,
-            accuracy=accuracy,
-            evaluation=evaluation,
-            round_=round_,
-            scenario=round_.scenarios[scenario],
-        )
-        write_verdict(verdict, results / scenario / "verdict.json")
+        for mode in Mode:
+            write_run(results, round_, scenario, mode)
+        write_judged(results, round_, scenario)
+
+
+def write_judged(results: Path, round_: Round, scenario: str, inputs: Inputs = NO_INPUTS) -> None:
+    """Write the score and the verdict of a scenario whose two runs are there."""
+    folder = results / scenario
+    performance, accuracy = (folder / mode for mode in Mode)
+    evaluation = evaluation_of(round_, accuracy / "mlperf_log_accuracy.json")
+    note = "" if round_.submittable else f"{mark_of(round_)}\n"
+    (folder / "accuracy.txt").write_text(f'Results\n{note}\n{{"f1": {evaluation.value}}}\n')
+    (folder / "accuracy.json").write_text(evaluation.model_dump_json())
+    verdict = judge(
+        performance=performance,
+        accuracy=accuracy,
+        evaluation=evaluation,
+        round_=round_,
+        scenario=round_.scenarios[scenario],
+        inputs=inputs,
+    )
+    write_verdict(verdict, folder / "verdict.json")

@@ -1,12 +1,11 @@
 """What a round becomes in LoadGen's user.conf."""
 
+from loadgen_files import SINGLE_STREAM
+
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.scenario_rules import (
     LatencyLimit,
-    LatencyMetric,
     Limits,
-    LoadGenScenario,
-    ScenarioRules,
 )
 from weighbridge.loadgen.loadgen_settings import user_conf
 
@@ -24,16 +23,7 @@ def test_user_conf_names_the_model_in_every_line() -> None:
 
 def test_single_stream_has_an_expected_latency_instead_of_a_rate() -> None:
     v60 = load_round("v6.0")
-    rules = ScenarioRules(
-        name="single-stream",
-        folder="SingleStream",
-        loadgen_scenario=LoadGenScenario.SINGLE_STREAM,
-        loadgen_model="toy",
-        metric=LatencyMetric(latency_percentile=0.9),
-        min_duration_s=60,
-        min_query_count=100,
-    )
-    assert user_conf(v60, rules, 40).splitlines() == [
+    assert user_conf(v60, SINGLE_STREAM, 40).splitlines() == [
         "toy.*.performance_sample_count_override = 48289",
         "toy.SingleStream.target_latency = 25.0",
         "toy.SingleStream.target_latency_percentile = 90.0",

@@ -108,22 +108,27 @@ def test_it_refuses_a_prompt_and_makes_up_what_it_can(tmp_path: Path) -> None:
         benchmark.synthesise(ArtifactKind.REFERENCE, 1, tmp_path / "reference")
 
 
-@pytest.mark.usefixtures("toy")
-@pytest.mark.parametrize("stream", [False, True])
-def test_its_requests_are_texts_to_complete(tmp_path: Path, stream: bool) -> None:
+def build_toy_store(folder: Path, settings: RequestSettings) -> None:
+    """Build the store of 20 of the toy benchmark's questions in a folder, beside the dataset."""
     benchmark = load_benchmark("toy-arithmetic")
-    benchmark.synthesise(ArtifactKind.DATASET, 20, tmp_path / "dataset")
+    benchmark.synthesise(ArtifactKind.DATASET, 20, folder / "dataset")
     build_store(
-        dataset=tmp_path / "dataset",
+        dataset=folder / "dataset",
         splits=("questions",),
         prompt=None,
         benchmark=benchmark.name,
         model_name="m",
-        settings=RequestSettings(stream=stream),
+        settings=settings,
         expected_samples=20,
-        out=tmp_path / "store",
+        out=folder / "store",
         processes=1,
     )
+
+
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize("stream", [False, True])
+def test_its_requests_are_texts_to_complete(tmp_path: Path, stream: bool) -> None:
+    build_toy_store(tmp_path, RequestSettings(stream=stream))
     store = RequestStore.open(tmp_path / "store")
     assert store.manifest.api is Api.COMPLETIONS
     body = json.loads(bytes(store.body(0)))
@@ -133,22 +138,10 @@ def test_its_requests_are_texts_to_complete(tmp_path: Path, stream: bool) -> Non
 
 @pytest.mark.usefixtures("toy")
 def test_guided_decoding_is_refused_before_anything_is_built(tmp_path: Path) -> None:
-    benchmark = load_benchmark("toy-arithmetic")
-    benchmark.synthesise(ArtifactKind.DATASET, 20, tmp_path / "dataset")
     with pytest.raises(InputError, match=r"toy-arithmetic has no JSON schema .* remove the setting\.$"):
-        build_store(
-            dataset=tmp_path / "dataset",
-            splits=("questions",),
-            prompt=None,
-            benchmark=benchmark.name,
-            model_name="m",
-            settings=RequestSettings(guided_decoding=True),
-            expected_samples=20,
-            out=tmp_path / "store",
-            processes=1,
-        )
+        build_toy_store(tmp_path, RequestSettings(guided_decoding=True))
     assert not (tmp_path / "store").exists()
-    check_requests(benchmark.name, RequestSettings())
+    check_requests("toy-arithmetic", RequestSettings())
     older: Any = type("Older", (), {"name": "older"})()
     benchmarks()["older"] = older
     with pytest.raises(InputError, match="older has no JSON schema"):

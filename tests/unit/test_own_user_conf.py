@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loadgen_files import SINGLE_STREAM
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.conf_overlay import ConfOverlay
 from weighbridge.config.fingerprint import JobSettings, fingerprint
-from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.config.settings import ScenarioSettings
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.loadgen_settings import user_conf
@@ -199,22 +199,13 @@ def test_any_text_is_read_or_refused_in_one_sentence(lines: list[list[str]]) -> 
 
 
 def test_single_stream_s_expected_latency_is_its_target_rate(tmp_path: Path) -> None:
-    rules = ScenarioRules(
-        name="single-stream",
-        folder="SingleStream",
-        loadgen_scenario=LoadGenScenario.SINGLE_STREAM,
-        loadgen_model="toy",
-        metric=LatencyMetric(latency_percentile=0.9),
-        min_duration_s=60,
-        min_query_count=100,
-    )
-    round_ = ROUND.model_copy(update={"scenarios": {"single-stream": rules}})
+    round_ = ROUND.model_copy(update={"scenarios": {"single-stream": SINGLE_STREAM}})
     path = tmp_path / "my.conf"
     path.write_text("toy.SingleStream.target_latency = 25\n")
-    assert read_own_user_conf(path, round_, rules) == (40, NOTHING)
+    assert read_own_user_conf(path, round_, SINGLE_STREAM) == (40, NOTHING)
     path.write_text("*.SingleStream.target_latency_percentile = 50\n")
     with pytest.raises(InputError, match=r"fixes at 90\.0 in SingleStream"):
-        read_own_user_conf(path, round_, rules)
+        read_own_user_conf(path, round_, SINGLE_STREAM)
 
 
 def plan(text: str, folder: Path, target_qps: object = None) -> tuple[float | str, ConfOverlay]:

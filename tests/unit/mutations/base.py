@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from loadgen_files import detail_values, evaluation_of, record_values, seal, write_detail, write_run
+from loadgen_files import detail_values, record_values, seal, write_detail, write_judged, write_run
 from tree_evidence import recorded
 
 from weighbridge.benchmarks.rounds import load_round
@@ -13,9 +13,8 @@ from weighbridge.config.closed_rules import ClosedRules
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import SubmissionSettings
-from weighbridge.gates import Inputs, judge
+from weighbridge.gates import Inputs
 from weighbridge.gates.closed_checks import NO_INPUTS
-from weighbridge.records.verdict import write_verdict
 from weighbridge.submission import assemble
 from weighbridge.submission.system_description import required_fields
 from weighbridge.system.identity import code_sha256_of
@@ -213,19 +212,7 @@ def recorded_tree(scratch: Path, round_: Round, inputs: Inputs) -> Path:
             (run / "mlperf_log_summary.txt").write_text(summary)
             record = record_values(round_, scenario, mode) | code
             seal(run, record | (recorded(inputs, record["server"]) if inputs.store else {}))
-        performance, accuracy = folders
-        evaluation = evaluation_of(round_, accuracy / "mlperf_log_accuracy.json")
-        (results / scenario / "accuracy.txt").write_text(f'Results\n\n{{"f1": {evaluation.value}}}\n')
-        (results / scenario / "accuracy.json").write_text(evaluation.model_dump_json())
-        verdict = judge(
-            performance=performance,
-            accuracy=accuracy,
-            evaluation=evaluation,
-            round_=round_,
-            scenario=rules,
-            inputs=inputs,
-        )
-        write_verdict(verdict, results / scenario / "verdict.json")
+        write_judged(results, round_, scenario, inputs)
     (scratch / "system.yaml").write_text(json.dumps(_description()))
     assemble(
         results=results,

@@ -19,7 +19,12 @@ from weighbridge.config.fingerprint import (
     operational,
 )
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import Artifact, ClientSettings, portable_settings
+from weighbridge.config.settings import (
+    Artifact,
+    ClientSettings,
+    SubmissionSettings,
+    portable_settings,
+)
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 
@@ -81,7 +86,7 @@ def test_what_no_result_depends_on_is_passed_beside_it() -> None:
 
 
 def test_the_operational_settings_exist() -> None:
-    models = {"server": ServerSettings, "client": ClientSettings}
+    models = {"server": ServerSettings, "client": ClientSettings, "submission": SubmissionSettings}
     for name, fields in OPERATIONAL.items():
         assert fields <= models[name].model_fields.keys()
 

@@ -19,7 +19,7 @@ ISSUE = struct.Struct("<QI4xq")
 HEADER = struct.Struct("<B3xII")
 """Message, bytes of records, bytes of payloads."""
 
-RECORD = struct.Struct("<QIIIiHBBI5q")
+RECORD = struct.Struct("<QIIIiHBBIiBB5q")
 """One finished request; the fields of `Record`."""
 
 
@@ -69,6 +69,8 @@ class Message(IntEnum):
     """No records. Payload: why the run cannot go on."""
     READY = 4
     """Nothing else. A worker's first frame: it can take numbers."""
+    ALIVE = 5
+    """Nothing else. Once a second: the worker is neither stopped nor stuck."""
 
 
 class RequestOutcome(IntEnum):
@@ -84,6 +86,14 @@ class RequestOutcome(IntEnum):
     NULL_CONTENT = 7
     MISSING_USAGE = 8
     ABORTED = 9
+    OTHER_MODEL = 10
+    """Answered by another model than was asked for."""
+    OTHER_REQUEST = 11
+    """The answer carries the id of another request."""
+    IMPOSSIBLE_USAGE = 12
+    """Below one token, or more than a 32-bit number holds."""
+    BLANK = 13
+    """White space alone."""
 
     @property
     def label(self) -> str:
@@ -91,8 +101,26 @@ class RequestOutcome(IntEnum):
         return self.name.lower()
 
 
+class FinishReason(IntEnum):
+    """Why a server ended an answer, as it says."""
+
+    NOT_TOLD = 0
+    STOP = 1
+    LENGTH = 2
+    OTHER = 3
+
+    @property
+    def label(self) -> str:
+        """The name in requests.parquet."""
+        return self.name.lower()
+
+
 class Record(NamedTuple):
-    """One finished request. Times are monotonic nanoseconds, 0 where the request did not come that far."""
+    """One finished request. Times are monotonic nanoseconds, 0 where the request did not come that far.
+
+    `prompt_tokens` is 0 where the server does not tell it. `id_echoed` is 1 where the answer carries the id
+    that its request sent, 0 where the server uses ids of its own.
+    """
 
     id: int
     sample: int
@@ -103,6 +131,9 @@ class Record(NamedTuple):
     outcome: int
     worker: int
     endpoint: int
+    prompt_tokens: int
+    finish: int
+    id_echoed: int
     planned_ns: int
     sent_ns: int
     first_ns: int

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from weighbridge.client.frames import RECORD, RequestOutcome
+from weighbridge.client.frames import RECORD, FinishReason, RequestOutcome
 from weighbridge.records.run_record import Delay
 
 _NS = 1e9
@@ -27,6 +27,9 @@ RECORD_TYPE = np.dtype(
         ("outcome", "u1"),
         ("worker", "u1"),
         ("endpoint", "<u4"),
+        ("prompt_tokens", "<i4"),
+        ("finish", "u1"),
+        ("id_echoed", "u1"),
         ("planned_ns", "<i8"),
         ("sent_ns", "<i8"),
         ("first_ns", "<i8"),
@@ -35,6 +38,11 @@ RECORD_TYPE = np.dtype(
     ]
 )
 assert RECORD_TYPE.itemsize == RECORD.size
+# Columns of the table that are texts.
+_LABELS = {
+    "outcome": [outcome.label for outcome in RequestOutcome],
+    "finish": [reason.label for reason in FinishReason],
+}
 
 Records = NDArray[np.void]
 
@@ -47,10 +55,11 @@ def read_records(path: Path) -> Records:
 
 def write_parquet(records: Records, path: Path) -> None:
     """Write one row a request, in the order of completion; times in monotonic ns, 0 for never."""
-    columns = {name: records[name] for name in RECORD_TYPE.names or () if name not in ("id", "outcome")}
-    labels = np.array([outcome.label for outcome in RequestOutcome], dtype=object)
-    outcomes = pa.array(labels[records["outcome"]], type=pa.string()).dictionary_encode()
-    pq.write_table(pa.table({**columns, "outcome": outcomes}), path)
+    columns = {name: records[name] for name in RECORD_TYPE.names or () if name not in ("id", *_LABELS)}
+    for name, known in _LABELS.items():
+        labels = np.array(known, dtype=object)
+        columns[name] = pa.array(labels[records[name]], type=pa.string()).dictionary_encode()
+    pq.write_table(pa.table(columns), path)
 
 
 def failures(records: Records) -> dict[str, int]:

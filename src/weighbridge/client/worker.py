@@ -19,7 +19,15 @@ import msgspec
 from weighbridge.client.answers import Answer, AnswerReader
 from weighbridge.client.connection import EVIDENCE_BYTES, Connection, Request
 from weighbridge.client.endpoint import Endpoint, least_busy
-from weighbridge.client.frames import HEADER, ISSUE, RECORD, Message, RequestOutcome, WorkerJob
+from weighbridge.client.frames import (
+    HEADER,
+    ISSUE,
+    RECORD,
+    FinishReason,
+    Message,
+    RequestOutcome,
+    WorkerJob,
+)
 from weighbridge.client.tls_connection import TlsConnection
 from weighbridge.requests.bodies import BODIES_FILE, Bodies
 
@@ -228,6 +236,9 @@ class Worker:
             outcome,
             self._job.number,
             request.endpoint.number,
+            0,
+            FinishReason.NOT_TOLD,
+            0,
             request.planned_ns,
             request.sent_ns,
             request.first_ns,

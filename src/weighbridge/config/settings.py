@@ -72,6 +72,11 @@ class ClientSettings(Model):
     request_timeout_s: float = Field(
         default=7200, gt=0, description="Timeout from sending to the last byte, in s."
     )
+    stall_limit_s: float = Field(
+        default=300,
+        gt=0,
+        description="Longest time without any answer while requests are open, in s; then the run ends.",
+    )
     api_key_env: EnvironmentName | None = Field(
         default=None, description="Name of the environment variable that contains the API key."
     )
@@ -156,6 +161,14 @@ class SubmissionSettings(Model):
     )
     calibration: ProjectPath | None = Field(
         default=None, description="Markdown file that describes the quantisation of the weights."
+    )
+    signing_key_env: EnvironmentName | None = Field(
+        default=None,
+        description="Name of the environment variable with the ed25519 private key (PEM) that signs "
+        "attestation.json.",
+    )
+    signing_key_file: ProjectPath | None = Field(
+        default=None, description="File with that key, instead of a variable; outside the project."
     )
 
 

@@ -169,7 +169,9 @@ class SystemUnderTest:
             except KeyError:
                 break  # the other thread took the last one
             responses.append(QuerySampleResponse(number, 0, 0, 0))
-            record = Record(number, index, 0, 0, 0, 0, RequestOutcome.ABORTED, 0, 0, planned, 0, 0, 0, now)
+            record = Record(
+                number, index, 0, 0, 0, 0, RequestOutcome.ABORTED, 0, 0, 0, 0, 0, planned, 0, 0, 0, now
+            )
             self._records.write(RECORD.pack(*record))
         # This process may be killed before it can close its files.
         self._records.flush()

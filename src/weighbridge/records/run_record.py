@@ -13,6 +13,9 @@ USER_CONF = "user.conf"
 REQUESTS_BINARY = "requests.bin"  # during the run; converted to REQUESTS_TABLE afterwards
 REQUESTS_TABLE = "requests.parquet"
 ERRORS_FILE = "errors.jsonl"
+SAMPLED_ANSWERS = (
+    "sampled_answers.jsonl"  # of a performance run: a random share, {"sample": 7, "text": "..."}
+)
 TELEMETRY_FILE = "telemetry.parquet"  # measurements of the system under test during the run
 SERVER_LOG = "server.log"
 REPLACED_FOLDER = "replaced"  # of a run directory: earlier results that were made again
@@ -83,7 +86,12 @@ class ServerRecord(Model):
     )
     inherited: dict[str, str] = Field(
         default={},
-        description="Variables of the surrounding environment that this kind of server reads, without keys.",
+        description="Variables of the surrounding environment that this kind of server, its libraries or the "
+        "loader read, without keys.",
+    )
+    proven: str | None = Field(
+        default=None,
+        description="How it is proven that the answering server is the started one; null: it is not.",
     )
     reported_arguments: dict[str, str] | None = Field(
         default=None,
@@ -110,6 +118,11 @@ class TelemetryBrief(Model):
     cpu_share: float = Field(description="That CPU time as a share of one core over the run.")
     prefix_cache_hits: int | None = Field(
         description="Tokens taken from prefix caches during the run; null if no server reports it."
+    )
+    external_prefix_cache_hits: int | None = Field(
+        default=None,
+        description="Tokens taken from caches outside the servers during the run; null if no server reports "
+        "it.",
     )
     ecc_uncorrected: int | None = Field(
         description="Uncorrected ECC memory errors during the run; null if no GPU reports it."
@@ -143,6 +156,11 @@ class RunRecord(Model):
     code_sha256: str = Field(description="sha256 over the package's source files.")
     pins: dict[str, str] = Field(description="sha256 of the manifests of model, dataset and prompt.")
     store_sha256: str = Field(description="sha256 of the request bodies.")
+    sent_sha256: str | None = Field(
+        default=None,
+        description="sha256 of the file that the bodies were sent from, read again after the run; null: not "
+        "recorded.",
+    )
     requests: RequestSettings | None = Field(
         default=None, description="Settings that the bodies were built with; null: not recorded."
     )
@@ -151,7 +169,9 @@ class RunRecord(Model):
     )
     host: Host
     system: dict[str, str] = Field(description="Detected system description; empty for endpoints.")
-    logs: dict[str, str] = Field(description="sha256 of each of LoadGen's files at the end of the run.")
+    logs: dict[str, str] = Field(
+        description="sha256 of each file that proves the run, at its end: LoadGen's and the client's."
+    )
     server: ServerRecord
     load: LoadReport
     telemetry: TelemetryBrief | None = Field(

@@ -17,6 +17,7 @@ from weighbridge.core.percentiles import percentile_of_sorted
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.monitor import run_progress as progress_module
 from weighbridge.monitor.run_progress import LatencyHistogram, RunProgress
+from weighbridge.monitor.unanswered import UnansweredSinceIssue
 
 NS = 10**9
 
@@ -97,7 +98,7 @@ def plan(scenario: str = "server", expected: int = 1000, target_qps: float = 10)
 
 
 def test_a_server_run_ends_with_its_schedule_or_with_what_is_in_flight(tmp_path: Path, clock: Clock) -> None:
-    progress = RunProgress(plan(), tmp_path)
+    progress = RunProgress(plan(), tmp_path, 8)
     assert progress.figures().left_s is None
     progress(SampleCounts(1, 0, 0))
     for second in range(1, 41):
@@ -117,7 +118,7 @@ def test_a_server_run_ends_with_its_schedule_or_with_what_is_in_flight(tmp_path:
 
 
 def test_an_offline_run_goes_on_at_the_rate_so_far(tmp_path: Path, clock: Clock) -> None:
-    progress = RunProgress(plan("offline", target_qps=50), tmp_path)
+    progress = RunProgress(plan("offline", target_qps=50), tmp_path, 8)
     progress(SampleCounts(1000, 0, 0))
     clock.now_s += 10
     progress(SampleCounts(1000, 250, 50))
@@ -128,7 +129,7 @@ def test_an_offline_run_goes_on_at_the_rate_so_far(tmp_path: Path, clock: Clock)
 
 
 def test_more_than_expected_is_no_more_than_all(tmp_path: Path) -> None:
-    progress = RunProgress(plan(expected=10), tmp_path)
+    progress = RunProgress(plan(expected=10), tmp_path, 8)
     progress(SampleCounts(12, 12, 0))
     assert progress.figures().expected == 12
 
@@ -139,7 +140,7 @@ def test_latencies_come_from_what_was_answered(
 ) -> None:
     stale = records(50, planned_ns=1, sent_ns=1, end_ns=900 * NS)
     (tmp_path / "requests.bin").write_bytes(stale.tobytes())
-    progress = RunProgress(plan(scenario, 100), tmp_path)
+    progress = RunProgress(plan(scenario, 100), tmp_path, 8)
     # Until LoadGen's process has spoken, what lies there is an earlier run's.
     assert progress.figures().p99_s is None
     good = records(99, planned_ns=998 * NS, sent_ns=1000 * NS, end_ns=1001 * NS)
@@ -155,7 +156,7 @@ def test_latencies_come_from_what_was_answered(
 
 
 def test_queries_one_after_the_other_go_on_to_the_expected_count(tmp_path: Path, clock: Clock) -> None:
-    progress = RunProgress(plan("single-stream", 100), tmp_path)
+    progress = RunProgress(plan("single-stream", 100), tmp_path, 8)
     progress(SampleCounts(1, 0, 0))
     clock.now_s += 10
     progress(SampleCounts(41, 40, 0))
@@ -168,3 +169,107 @@ def test_a_plan_is_what_loadgen_will_do() -> None:
     assert (planned.label, planned.expected, planned.limit_s) == ("server performance", 2 * 48289, 12)
     assert planned.schedule_s == pytest.approx(1203, abs=1)
     assert LoadGenIssuer(v6, v6.scenarios["offline"], Mode.ACCURACY, 80).plan.expected == 48289
+
+
+def stalled(scenario: str, tmp_path: Path, clock: Clock) -> RunProgress:
+    """512 issued in the first second of a run, 98 answered within 12 ms of it, and none for 14 s."""
+    progress = RunProgress(plan(scenario, 512), tmp_path, 256)
+    progress(SampleCounts(512, 0, 0))
+    sent_ns = int(999.9 * NS)
+    good = records(98, planned_ns=sent_ns, sent_ns=sent_ns, end_ns=sent_ns + 12_000_000)
+    (tmp_path / "requests.bin").write_bytes(good.tobytes())
+    clock.now_s = 1000.2
+    progress(SampleCounts(512, 98, 0))
+    progress.figures()
+    clock.now_s += 7
+    progress(SampleCounts(512, 98, 0, quiet_s=7))
+    clock.now_s += 7  # LoadGen's process is silent too: no further counts
+    return progress
+
+
+@pytest.mark.parametrize(("scenario", "late"), [("server", 414), ("offline", None)])
+def test_open_requests_count_at_their_age(
+    tmp_path: Path, clock: Clock, scenario: str, late: int | None
+) -> None:
+    progress = stalled(scenario, tmp_path, clock)
+    figures = progress.figures()
+    assert figures.open == 414
+    assert figures.p99_s == pytest.approx(14.1, abs=0.2)
+    assert figures.p99_at_least
+    # Offline, only as many as there are connections are under way; the others wait for their turn.
+    assert figures.p50_at_least
+    assert figures.late == late
+    assert figures.left_s is None
+    assert progress.trouble() == "no answer for 14 s, 414 requests open"
+    progress.close()
+
+
+def test_a_run_that_goes_on_is_in_no_trouble(tmp_path: Path, clock: Clock) -> None:
+    progress = stalled("offline", tmp_path, clock)
+    progress(SampleCounts(512, 99, 0))
+    assert progress.trouble() == ""
+    progress(SampleCounts(512, 99, 0, quiet_s=9.9))
+    assert progress.trouble() == ""
+    # Nothing is open, so no answer is due.
+    clock.now_s += 60
+    progress(SampleCounts(512, 512, 0))
+    assert progress.trouble() == ""
+    progress.close()
+
+
+def test_a_trouble_that_is_known_is_told_as_it_is(tmp_path: Path, clock: Clock) -> None:
+    progress = RunProgress(plan(), tmp_path, 8)
+    progress(SampleCounts(10, 9, 0, trouble="worker 1 was stopped"))
+    assert progress.trouble() == "worker 1 was stopped"
+    assert progress.figures().left_s is None
+
+
+@pytest.mark.parametrize("scenario", ["server", "offline"])
+def test_a_failed_request_is_no_fast_answer(tmp_path: Path, clock: Clock, scenario: str) -> None:
+    progress = RunProgress(plan(scenario, 100), tmp_path, 8)
+    progress(SampleCounts(100, 0, 0))
+    sent_ns = 1000 * NS
+    good = records(90, planned_ns=sent_ns, sent_ns=sent_ns, end_ns=sent_ns + NS)
+    reset = records(10, planned_ns=sent_ns, sent_ns=sent_ns, end_ns=sent_ns + 1000)
+    reset["outcome"] = RequestOutcome.RESET
+    (tmp_path / "requests.bin").write_bytes(np.concatenate([good, reset]).tobytes())
+    clock.now_s = 1020
+    progress(SampleCounts(100, 100, 10))
+    figures = progress.figures()
+    assert (figures.p50_s, figures.p50_at_least) == (pytest.approx(1, rel=0.006), False)
+    assert (figures.p99_s, figures.p99_at_least) == (pytest.approx(20, rel=0.006), True)
+    progress.close()
+
+
+def test_open_requests_of_an_aborted_run_stay_open(tmp_path: Path, clock: Clock) -> None:
+    progress = stalled("offline", tmp_path, clock)
+    before = progress.figures()
+    aborted = records(414, planned_ns=1000 * NS, sent_ns=0, end_ns=1014 * NS, outcome=RequestOutcome.ABORTED)
+    with (tmp_path / "requests.bin").open("ab") as stream:
+        stream.write(aborted.tobytes())
+    progress(SampleCounts(512, 512, 414))
+    figures = progress.figures()
+    assert (figures.p99_s, figures.p99_at_least) == (before.p99_s, True)
+    progress.close()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(1, 4000)), min_size=1, max_size=60), st.data())
+def test_ages_are_bounds_and_of_every_unanswered_request_once(
+    requests: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    """Whenever it is looked, and in whatever pieces the records come, none is made older than it is."""
+    requests.sort()
+    unanswered, told = UnansweredSinceIssue(), 0
+    looks = sorted(data.draw(st.lists(st.integers(0, 6000), min_size=1, max_size=12)))
+    ended = sorted(requests, key=lambda request: sum(request))
+    for now in looks:
+        unanswered.note(now, sum(planned <= now for planned, _ in requests))
+        done = [request for request in ended if sum(request) <= now]
+        for planned, took in done[told:]:
+            unanswered.add(records(1, planned_ns=planned, sent_ns=planned, end_ns=planned + took))
+        told = len(done)
+        ages, counts = unanswered.ages(now)
+        bounds = np.sort(np.repeat(ages, counts))
+        open_ = np.sort([now - planned for planned, took in requests if planned <= now < planned + took])
+        assert len(bounds) == len(open_)
+        assert (bounds <= open_).all()

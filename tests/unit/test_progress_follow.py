@@ -164,6 +164,10 @@ def test_lines_come_when_there_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(lines.due([silent])) == ["offline performance, running, 1 s; no sign of life for 40 s"]
     now[0] += 60
     assert list(lines.due([silent])) == []
+    troubled = run_status(Phase.RUNNING, trouble="no answer for 12 s, 4 requests open")
+    assert list(lines.due([troubled])) == [
+        "offline performance, running, 1 s: no answer for 12 s, 4 requests open"
+    ]
     assert list(lines.due([done])) == [status_line(done), "no run is active; waiting for the next"]
     now[0] += 60
     assert list(lines.due([done])) == []

@@ -41,7 +41,7 @@ def test_each_phase_is_written_as_it_comes(tmp_path: Path) -> None:
         await_state(out, Phase.STARTING)
         reporter.enter(Phase.WARMING)
         assert await_state(out, Phase.WARMING).figures is None
-        progress = reporter.measure(PLAN, out)
+        progress = reporter.measure(PLAN, out, 8)
         progress(SampleCounts(100, 60, 0))
         state = await_state(out, Phase.RUNNING)
         progress(SampleCounts(100, 100, 1))
@@ -130,6 +130,24 @@ def test_lines_are_due_every_ten_seconds_and_marked(
     }
     assert all(record.recurring for record in caplog.records)  # type: ignore[attr-defined]
     assert set(RECURRING) == {"recurring"}
+
+
+def test_a_trouble_is_told_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporter_module, "EVERY_S", 0.01)
+    with caplog.at_level(logging.INFO), reporting(tmp_path, "server performance") as reporter:
+        progress = reporter.measure(PLAN, tmp_path, 8)
+        progress(SampleCounts(100, 60, 0, quiet_s=30))
+        await_state(tmp_path, Phase.RUNNING)
+        time.sleep(0.2)
+    told = [
+        record.message
+        for record in caplog.records
+        if "no answer for 30 s, 40 requests open" in record.message
+    ]
+    assert len(told) == 1  # the next is due after ten seconds
+    assert "40 requests open" in written(tmp_path).trouble
 
 
 @pytest.mark.parametrize(

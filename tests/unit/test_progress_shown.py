@@ -35,6 +35,34 @@ SERVER_PANEL = """\
 """
 
 
+STALLED = RUNNING.model_copy(
+    update={
+        "issued": 512,
+        "completed": 98,
+        "failed": 0,
+        "recent_qps": 0.0,
+        "p50_s": 14.06,
+        "p50_at_least": True,
+        "p99_s": 14.06,
+        "p99_at_least": True,
+        "late": 414,
+        "left_s": None,
+    }
+)
+STALLED_PANEL = """\
+╭─ server performance: running ────────────────────────────╮
+│                                                      0 % │
+│ issued     512 of 96,578       414 in flight             │
+│ completed  98                  0 failed                  │
+│ rate       79.9/s, now 0.00/s  target 80.1/s             │
+│ latency    p50 ≥ 14.1 s        p99 ≥ 14.1 s (limit 12 s) │
+│ late       414                 80.9 % of those issued    │
+│ time       4 min 10 s                                    │
+│ no answer for 14 s, 414 requests open                    │
+╰──────────────────────────────────────────────────────────╯
+"""
+
+
 def state(**changes: object) -> State:
     plain = {"label": "server performance", "phase": Phase.RUNNING, "detail": "", "elapsed_s": 250.2}
     return State.parse(
@@ -114,3 +142,22 @@ def test_a_run_that_is_over_says_how_and_forecasts_nothing() -> None:
     assert words.endswith("; interrupted by SIGINT")
     assert "left" not in words
     assert "left" not in drawn(state(phase=Phase.DONE), 60)
+
+
+def test_a_stalled_run_shows_its_open_requests_and_forecasts_nothing() -> None:
+    stalled = state(figures=STALLED, trouble="no answer for 14 s, 414 requests open")
+    assert render_line(stalled) == (
+        "server performance, running, 4 min 10 s: issued 512 of 96578, completed 98 (79.9 a second, "
+        "now 0.00, target 80.1), in flight 414, failed 0, p50 >= 14.1 s, p99 >= 14.1 s (limit 12 s), "
+        "late 414; no answer for 14 s, 414 requests open"
+    )
+    assert drawn(stalled, 60) == STALLED_PANEL
+    long = STALLED.model_copy(update={"p99_s": 1234.5, "p50_s": 1000.1, "limit_s": 12.5})
+    assert "p99 ≥ 1234 s (limit 12.5 s)" in " ".join(drawn(state(figures=long), 60).replace("│", "").split())
+
+
+def test_records_of_earlier_versions_are_still_read() -> None:
+    new = ("trouble",), ("p50_at_least", "p99_at_least", "late")
+    old = state().model_dump(exclude=set(new[0]))
+    old["figures"] = {name: value for name, value in old["figures"].items() if name not in new[1]}
+    assert State.parse(old, "test") == state()

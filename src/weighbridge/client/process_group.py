@@ -29,11 +29,26 @@ _WORKER_MODULE = "weighbridge.client.worker"
 
 @dataclass(frozen=True)
 class SampleCounts:
-    """How far a run is, in samples; `completed` counts failures too."""
+    """How far a run is, in samples.
+
+    Attributes:
+        issued: Samples that the driver asked for.
+        completed: Samples that have ended, failures included.
+        failed: Of these, the failures.
+        quiet_s: Seconds since the last answer, or part of one, while samples are open; 0 while none is.
+        trouble: What keeps the run from going on, as one sentence to show; None: nothing is known.
+    """
 
     issued: int
     completed: int
     failed: int
+    quiet_s: float = 0.0
+    trouble: str | None = None
+
+    @property
+    def open(self) -> int:
+        """Samples that were issued and have not ended."""
+        return self.issued - self.completed
 
 
 Observe = Callable[[SampleCounts], str | None]

@@ -22,7 +22,8 @@ _LINE_EVERY_S = 10.0
 def render_line(state: State) -> str:
     """Return the state of a run as one plain line, with all that its panel shows."""
     head = f"{state.label}, {state.phase}, {duration(state.elapsed_s)}"
-    parts = [*([_figures_text(state.figures, state.phase)] if state.figures else []), state.detail]
+    figures = _figures_text(state.figures, state.phase) if state.figures else ""
+    parts = [figures, state.trouble, state.detail]
     rest = "; ".join(part for part in parts if part)
     return f"{head}: {rest}" if rest else head
 
@@ -43,10 +44,19 @@ def _figures_text(figures: ProgressFigures, phase: Phase) -> str:
     if figures.p99_s is not None:
         limit = f" (limit {figures.limit_s:g} s)" if figures.limit_s else ""
         since = "" if server else " from sending"
-        parts.append(f"p50 {latency(figures.p50_s)}{since}, p99 {latency(figures.p99_s)}{limit}")
+        p50 = _bounded(figures.p50_s, at_least=figures.p50_at_least)
+        p99 = _bounded(figures.p99_s, at_least=figures.p99_at_least)
+        parts.append(f"p50 {p50}{since}, p99 {p99}{limit}")
+    if figures.late:
+        parts.append(f"late {figures.late}")
     if figures.left_s is not None and not phase.over:
         parts.append(f"about {duration(figures.left_s)} left")
     return ", ".join(parts)
+
+
+def _bounded(seconds: float | None, *, at_least: bool, sign: str = ">=") -> str:
+    """Return a latency, with a sign where requests without an answer make it a bound only."""
+    return f"{sign} {latency(seconds)}" if at_least else latency(seconds)
 
 
 def render_panel(state: State, folder: str = "", stale_reason: str = "") -> Panel:
@@ -61,6 +71,8 @@ def render_panel(state: State, folder: str = "", stale_reason: str = "") -> Pane
     rows: list[RenderableType] = []
     if state.figures is not None:
         rows += [_bar(state.figures, color), _table(state, state.figures)]
+    if state.trouble:
+        rows.append(_wrapped(state.trouble, "bold red"))
     if state.detail:
         rows.append(_wrapped(state.detail))
     if state.figures is None:
@@ -102,7 +114,7 @@ def _table(state: State, figures: ProgressFigures) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", min_width=len("completed"))
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     table.add_row(
         "issued",
         f"{figures.issued:,} of {figures.expected:,}",
@@ -118,13 +130,17 @@ def _table(state: State, figures: ProgressFigures) -> Table:
         f"{rate(figures.qps)}/s{now}",
         f"{'target' if server else 'expected'} {rate(figures.target_qps)}/s",
     )
-    table.add_row("latency", f"p50 {latency(figures.p50_s)}", _p99(figures))
+    p50 = _bounded(figures.p50_s, at_least=figures.p50_at_least, sign="≥")
+    table.add_row("latency", f"p50 {p50}", _p99(figures))
+    if figures.late:
+        share = 100 * figures.late / max(figures.issued, 1)
+        table.add_row("late", f"{figures.late:,}", f"{share:.3g} % of those issued")
     table.add_row("time", duration(state.elapsed_s), left)
     return table
 
 
 def _p99(figures: ProgressFigures) -> Text:
-    text = f"p99 {latency(figures.p99_s)}"
+    text = f"p99 {_bounded(figures.p99_s, at_least=figures.p99_at_least, sign='≥')}"
     if figures.limit_s is None:
         return Text(f"{text}, from sending" if not figures.scheduled else text)
     slow = figures.p99_s is not None and figures.p99_s > figures.limit_s
@@ -177,7 +193,7 @@ class StatusLines:
         """Yield the lines that are due now."""
         now = time.monotonic()
         for run in runs:
-            key = (run.state.label, run.state.phase, bool(run.stale_reason))
+            key = (run.state.label, run.state.phase, bool(run.stale_reason), bool(run.state.trouble))
             shown, shown_s = self._shown.get(run.folder, ((), 0.0))
             if key != shown or (run.active and not run.stale_reason and now - shown_s >= _LINE_EVERY_S):
                 self._shown[run.folder] = (key, now)

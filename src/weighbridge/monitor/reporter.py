@@ -63,6 +63,7 @@ class Reporter:
         self._beats = 0
         self._written = True
         self._line_due_s = time.monotonic() + _LINE_EVERY_S
+        self._in_trouble = False
         self._changed, self._ended = threading.Event(), False
         self._thread = threading.Thread(target=self._report_until_end, name="progress", daemon=True)
 
@@ -86,9 +87,9 @@ class Reporter:
         """Set the stage of the server's start."""
         self._current = replace(self._current, detail=stage)
 
-    def measure(self, plan: IssuePlan, out: Path) -> RunProgress:
+    def measure(self, plan: IssuePlan, out: Path, connections: int) -> RunProgress:
         """Enter a measurement in the folder `out`; return its progress, for the run to update."""
-        progress = RunProgress(plan, out)
+        progress = RunProgress(plan, out, connections)
         self._now(
             label=plan.label, phase=Phase.RUNNING, detail="", since_s=time.monotonic(), progress=progress
         )
@@ -126,6 +127,9 @@ class Reporter:
         state = self.state()
         self._write(state)
         self._show(state)
+        if state.trouble and not self._in_trouble:
+            self._line_due_s = 0.0  # now
+        self._in_trouble = bool(state.trouble)
         # The server's start logs lines of its own.
         if time.monotonic() >= self._line_due_s and not state.phase.over:
             self._line_due_s = time.monotonic() + _LINE_EVERY_S
@@ -166,6 +170,7 @@ class Reporter:
             label=current.label,
             phase=phase,
             detail=current.detail,
+            trouble=progress.trouble() if progress else "",
             elapsed_s=round(elapsed_s, 3),
             figures=figures,
             host=platform.node(),

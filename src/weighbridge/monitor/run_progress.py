@@ -1,4 +1,7 @@
-"""The progress of a running measurement: counts from the driver process, latencies from the request log."""
+"""The progress of a running measurement: counts from the driver process, latencies from the request log.
+
+Requests without an answer count in what is shown, each at its present age: else a stalled run looks fast.
+"""
 
 import threading
 from collections import deque
@@ -12,12 +15,16 @@ from numpy.typing import NDArray
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.process_group import SampleCounts
-from weighbridge.client.request_log import RequestLogTail
+from weighbridge.client.request_log import Records, RequestLogTail
+from weighbridge.core.formatting import duration
+from weighbridge.monitor.unanswered import Ages, Unanswered, UnansweredSinceIssue, UnansweredSinceSending
 from weighbridge.records.progress_record import ProgressFigures
 from weighbridge.records.run_record import REQUESTS_BINARY, LoadReport
 
 _NS = 1e9
 _RECENT_NS = 30e9
+# Without an answer for so long a run no longer goes on, and its end cannot be foreseen.
+_QUIET_S = 10.0
 _RATIO = 1.01
 _SMALLEST_NS, _LARGEST_NS = 1e3, 1e14  # a microsecond to a day and more
 _LOG_RATIO = np.log(_RATIO)
@@ -31,8 +38,11 @@ class RunProgress:
         plan: What the measurement will do.
     """
 
-    def __init__(self, plan: IssuePlan, out: Path) -> None:
-        """Follow a measurement that writes its request log into the folder `out`."""
+    def __init__(self, plan: IssuePlan, out: Path, connections: int) -> None:
+        """Follow a measurement that writes its request log into the folder `out`.
+
+        `connections` is how many requests are under way at the same time, at most.
+        """
         self.plan = plan
         self._records = out / REQUESTS_BINARY
         self._seen: SampleCounts | None = None
@@ -40,15 +50,23 @@ class RunProgress:
         self._ended_ns: int | None = None
         self._tail: RequestLogTail | None = None
         self._latencies = LatencyHistogram()
+        self._late = 0
+        # Where everything is issued at once, a latency from then on would measure the wait for its turn.
+        self._unanswered: Unanswered = (
+            UnansweredSinceIssue() if plan.scheduled else UnansweredSinceSending(connections)
+        )
+        self._seen_ns = 0
         self._recent: deque[tuple[int, int]] = deque()
         self._report: LoadReport | None = None
         self._lock = threading.Lock()
 
     def __call__(self, counts: SampleCounts) -> None:
         """Store the run's latest counts. Does nothing more: it is called on the run's own thread."""
+        now_ns = monotonic_ns()
         if self._started_ns is None and counts.issued:
-            self._started_ns = monotonic_ns()
-        self._seen = counts
+            self._started_ns = now_ns
+        self._unanswered.note(now_ns, counts.issued)
+        self._seen, self._seen_ns = counts, now_ns
 
     def end(self, report: LoadReport) -> None:
         """Store the final report, and count the latencies written until now."""
@@ -70,10 +88,24 @@ class RunProgress:
             return 0.0
         return ((self._ended_ns or monotonic_ns()) - self._started_ns) / _NS
 
+    def trouble(self) -> str:
+        """Return what keeps the run from going on; "" where it goes on."""
+        seen = self._seen
+        if seen is None or self._ended_ns is not None:
+            return ""
+        if seen.trouble is not None:
+            return seen.trouble
+        quiet_s = seen.quiet_s + (monotonic_ns() - self._seen_ns) / _NS if seen.open else 0.0
+        if quiet_s < _QUIET_S:
+            return ""
+        return f"no answer for {duration(quiet_s)}, {_counted(seen.open)} open"
+
     def figures(self) -> ProgressFigures:
         """Return counts, rates, latencies and the time left, as of now."""
-        with self._lock, suppress(OSError):
-            self._count_latencies()
+        with self._lock:
+            with suppress(OSError):
+                self._count_latencies()
+            ages = self._unanswered.ages(self._ended_ns or monotonic_ns())
         plan, report = self.plan, self._report
         if report is not None:
             issued, completed, failed, qps = (
@@ -87,6 +119,9 @@ class RunProgress:
             issued, completed, failed = seen.issued, seen.completed - seen.failed, seen.failed
             qps = completed / max(self.elapsed_s(), 1.0)
         recent_qps = self._recent_qps(completed)
+        waiting = self._latencies.with_ages(ages)
+        p50_s, p50_at_least = self._percentile(0.5, waiting)
+        p99_s, p99_at_least = self._percentile(0.99, waiting)
         return ProgressFigures(
             scenario=plan.scenario,
             scheduled=plan.scheduled,
@@ -97,11 +132,30 @@ class RunProgress:
             target_qps=plan.target_qps,
             qps=qps,
             recent_qps=recent_qps,
-            p50_s=self._latencies.percentile_s(0.5),
-            p99_s=self._latencies.percentile_s(0.99),
+            p50_s=p50_s,
+            p50_at_least=p50_at_least,
+            p99_s=p99_s,
+            p99_at_least=p99_at_least,
             limit_s=plan.limit_s,
+            late=self._count_late(ages),
             left_s=None if report else self._left_s(issued, completed + failed, qps, recent_qps),
         )
+
+    def _percentile(self, percentile: float, waiting: "LatencyHistogram") -> tuple[float | None, bool]:
+        """Return a percentile, and whether it is only a bound, set by requests without an answer.
+
+        Young open requests would make it look better than the answers do, so they do not count.
+        """
+        answered_s, bound_s = self._latencies.percentile_s(percentile), waiting.percentile_s(percentile)
+        if bound_s is not None and (answered_s is None or bound_s > answered_s):
+            return bound_s, True
+        return answered_s, False
+
+    def _count_late(self, ages: Ages) -> int | None:
+        if self.plan.limit_s is None:
+            return None
+        ages_ns, counts = ages
+        return self._late + int(counts[ages_ns > self.plan.limit_s * _NS].sum())
 
     def _count_latencies(self) -> None:
         if self._tail is None:
@@ -109,11 +163,16 @@ class RunProgress:
             if self._seen is None or self._report is not None:
                 return
             self._tail = RequestLogTail(self._records)
-        records = self._tail.new()
+        while len(records := self._tail.new()):
+            self._count(records)
+
+    def _count(self, records: Records) -> None:
         answered = records[records["outcome"] == RequestOutcome.OK]
-        # Where everything is issued at once, a latency from then on would measure the wait for its turn.
-        begin = "planned_ns" if self.plan.scheduled else "sent_ns"
-        self._latencies.add(answered["end_ns"] - answered[begin])
+        latencies_ns = answered["end_ns"] - answered["planned_ns" if self.plan.scheduled else "sent_ns"]
+        self._latencies.add(latencies_ns)
+        if self.plan.limit_s is not None:
+            self._late += int((latencies_ns > self.plan.limit_s * _NS).sum())
+        self._unanswered.add(records)
         if len(answered) and self._started_ns is not None:
             self._started_ns = min(self._started_ns, int(answered["planned_ns"].min()))
 
@@ -128,14 +187,18 @@ class RunProgress:
         return (completed - before) / max(now - then, _NS) * _NS
 
     def _left_s(self, issued: int, ended: int, qps: float, recent_qps: float) -> float | None:
-        """Estimate the seconds until the run ends; None where nothing is known yet."""
-        if self._started_ns is None:
+        """Estimate the seconds until the run ends; None where nothing is known, or nothing goes on."""
+        if self._started_ns is None or self.trouble():
             return None
         if not self.plan.scheduled:
             return (max(self.plan.expected, issued) - ended) / qps if qps > 0 else None
+        scheduled_s = max(self.plan.schedule_s - self.elapsed_s(), 0.0)
+        if issued == ended:
+            return scheduled_s
         # After the schedule, the queries in flight have to end.
-        drained_s = (issued - ended) / recent_qps if recent_qps > 0 else 0.0
-        return max(self.plan.schedule_s - self.elapsed_s(), drained_s, 0.0)
+        if recent_qps > 0:
+            return max(scheduled_s, (issued - ended) / recent_qps)
+        return scheduled_s or None
 
 
 class LatencyHistogram:
@@ -149,9 +212,15 @@ class LatencyHistogram:
 
     def add(self, latencies_ns: NDArray[np.int64]) -> None:
         """Count latencies, in nanoseconds; any shape (n,)."""
-        bounded = np.clip(latencies_ns, _SMALLEST_NS, _LARGEST_NS)
-        bucket = (np.log(bounded / _SMALLEST_NS) / _LOG_RATIO).astype(np.int64)
-        self._counts += np.bincount(np.minimum(bucket, _BUCKETS - 1), minlength=_BUCKETS)
+        self._counts += np.bincount(_bucket(latencies_ns), minlength=_BUCKETS)
+
+    def with_ages(self, ages: Ages) -> "LatencyHistogram":
+        """Return a copy that counts the ages of requests too."""
+        ages_ns, counts = ages
+        copy = LatencyHistogram()
+        copy._counts = self._counts.copy()
+        np.add.at(copy._counts, _bucket(ages_ns), counts)
+        return copy
 
     def percentile_s(self, percentile: float) -> float | None:
         """Return a percentile in seconds, as LoadGen takes it: the value at index floor(n * percentile).
@@ -165,3 +234,13 @@ class LatencyHistogram:
         index = min(int(count * percentile), count - 1)
         bucket = int(np.searchsorted(ranks, index, side="right"))
         return float(_SMALLEST_NS * _RATIO ** (bucket + 0.5) / 1e9)
+
+
+def _bucket(latencies_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    bounded = np.clip(latencies_ns, _SMALLEST_NS, _LARGEST_NS)
+    bucket: NDArray[np.int64] = (np.log(bounded / _SMALLEST_NS) / _LOG_RATIO).astype(np.int64)
+    return np.minimum(bucket, _BUCKETS - 1, out=bucket)
+
+
+def _counted(requests: int) -> str:
+    return "1 request" if requests == 1 else f"{requests:,} requests"

@@ -39,11 +39,19 @@ class ProgressFigures(Model):
     qps: float = Field(description="Samples/s answered since the first was issued.")
     recent_qps: float = Field(description="Samples/s answered during the last 30 s.")
     p50_s: float | None = Field(
-        description="Median latency so far, in s: from the due time if queries have one, else from sending."
+        description="Median latency so far, in s: from the due time if queries have one, else from sending. "
+        "A sample without an answer counts with its present age, where that makes the figure worse."
+    )
+    p50_at_least: bool = Field(
+        default=False, description="Whether samples without an answer set p50_s, which can then only grow."
     )
     p99_s: float | None = Field(description="99th percentile, likewise.")
+    p99_at_least: bool = Field(default=False, description="Likewise of p99_s.")
     limit_s: float | None = Field(description="The round's limit for the 99th percentile, in s.")
-    left_s: float | None = Field(description="Estimated time to the end, in s.")
+    late: int | None = Field(
+        default=None, description="Samples over the limit, answered or not; null without a limit."
+    )
+    left_s: float | None = Field(description="Estimated time to the end, in s; null where nothing goes on.")
 
     @property
     def open(self) -> int:
@@ -59,6 +67,10 @@ class State(Model):
     )
     phase: Phase
     detail: str = Field(description="While starting: the server's start-up stage. If aborted: the reason.")
+    trouble: str = Field(
+        default="",
+        description="What keeps the run from going on, such as 'no answer for 12 s, 4 requests open'.",
+    )
     elapsed_s: float = Field(description="Since the phase began; while running, since the first query. In s.")
     figures: ProgressFigures | None = Field(description="Null until the measurement starts.")
     host: str

@@ -20,8 +20,11 @@ class Observer(Protocol):
     def starting(self, stage: str, /) -> None:
         """Note the stage of the server's start."""
 
-    def measure(self, plan: IssuePlan, out: Path, /) -> Callable[[SampleCounts], None]:
-        """Note that a measurement begins in the folder `out`; return what receives its counts."""
+    def measure(self, plan: IssuePlan, out: Path, connections: int, /) -> Callable[[SampleCounts], None]:
+        """Note that a measurement begins in the folder `out`; return what receives its counts.
+
+        `connections` is how many requests are under way at the same time, at most.
+        """
 
     def measured(self, report: LoadReport, /) -> None:
         """Note that the measurement has ended."""

@@ -99,7 +99,7 @@ class Session:
             InputError: the store does not fit the issuer, or `out` cannot be used.
             SetupError: the issuer's library refuses its settings.
         """
-        show = self.observer.measure(issuer.plan, out)
+        show = self.observer.measure(issuer.plan, out, self.setup.client.connections)
 
         def observe(counts: SampleCounts) -> str | None:
             show(counts)

@@ -118,7 +118,7 @@ def test_the_tree_has_the_paths_that_the_checker_reads(tmp_path: Path, project: 
         *(
             f"{source}/records/box/{scenario}/{name}.json"
             for scenario in ("Offline", "Server")
-            for name in ("performance", "accuracy", "verdict")
+            for name in ("performance", "accuracy", "verdict", "score")
         ),
         f"{source}/Snakefile",
         f"{source}/src/weighbridge/a.py",

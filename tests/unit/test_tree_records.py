@@ -55,7 +55,7 @@ def test_the_tree_carries_its_records_and_proofs(good: Path) -> None:
     }
 
 
-_NAMES = ("performance", "accuracy", "verdict")
+_NAMES = ("performance", "accuracy", "verdict", "score")
 
 
 def test_no_file_of_the_tree_names_a_place_or_a_machine(good: Path) -> None:

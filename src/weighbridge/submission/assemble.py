@@ -22,6 +22,7 @@ from weighbridge.records.notice import DEMONSTRATION_FILE
 from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, USER_CONF, RunRecord
 from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
 from weighbridge.records.verdict import VERDICT, Verdict
+from weighbridge.submission.evidence import SCORE, copy_evidence
 from weighbridge.submission.measurements import measurements, require_declaration
 from weighbridge.submission.sources import copy_benchmark, copy_sources
 from weighbridge.submission.system_description import describe_system
@@ -228,9 +229,12 @@ def _add_scenario(
         checkout=checkout,
     )
     (target / "README.md").write_text(readme)
-    write_scenario(
-        layout.records / judged.scenario.folder, judged.performance, judged.accuracy, judged.verdict
-    )
+    records = layout.records / judged.scenario.folder
+    write_scenario(records, judged.performance, judged.accuracy, judged.verdict)
+    copy_file(judged.folder / ACCURACY_JSON, records / SCORE)
+    for mode in Mode:
+        for sentence in copy_evidence(judged.folder / mode, records / mode):
+            _log.warning("%s", sentence)
 
 
 def _deviations(judged: _Judged) -> str:

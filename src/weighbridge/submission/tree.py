@@ -20,7 +20,7 @@ from weighbridge.loadgen.logs import TRUNCATION_MARK
 RECORDS = "records"
 # Folders of LoadGen's logs in a scenario's folder.
 RUN_FOLDERS = {Mode.PERFORMANCE: Path("performance/run_1"), Mode.ACCURACY: Path("accuracy")}
-_LARGEST_FILE_BYTES = 50 * 2**20
+LARGEST_FILE_BYTES = 50 * 2**20
 _TRUNCATED_END_BYTES = 4096  # kept at each end of an accuracy log
 
 
@@ -116,7 +116,7 @@ def _fault(path: Path) -> str | None:
         return "it is a symbolic link"
     if path.is_dir():
         return None if any(path.iterdir()) else "it is an empty folder"
-    return "it is larger than 50 MB" if path.stat().st_size > _LARGEST_FILE_BYTES else None
+    return "it is larger than 50 MB" if path.stat().st_size > LARGEST_FILE_BYTES else None
 
 
 def copy_file(path: Path, into: Path) -> None:

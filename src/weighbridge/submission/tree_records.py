@@ -8,6 +8,7 @@ It lies in src/<benchmark>/records/<system>/, because the official checkers acce
     <Scenario>/performance.json            run.json of the performance run
     <Scenario>/accuracy.json               run.json of the accuracy run
     <Scenario>/verdict.json
+    <Scenario>/score.json, <Scenario>/performance/..., <Scenario>/accuracy/...   evidence.py
 """
 
 import json

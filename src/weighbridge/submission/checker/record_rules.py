@@ -16,6 +16,7 @@ from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, RunRecord
 from weighbridge.records.score import ACCURACY_TEXT, hashes_in
 from weighbridge.records.verdict import VERDICT, Verdict, outcome_of
+from weighbridge.submission.checker.evidence_rules import evidence_complaints
 from weighbridge.submission.checker.input_rules import input_complaints
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.checker.tree_paths import AGAIN, complaint_at, rules_of, scenario_paths
@@ -61,6 +62,7 @@ def _of_scenario(scenario: RecordedScenario) -> Iterator[Complaint]:
         else:
             yield from _whose(scenario, path, mode, records[mode])
             yield from _logs(scenario, path, mode, records[mode])
+    yield from evidence_complaints(scenario, records)
     yield from _verdict(scenario)
     try:
         inputs = read_inputs(scenario.system_records)

@@ -1,0 +1,65 @@
+"""Rules on the evidence of single requests in a tree: there, and the files that the runs' records name."""
+
+from collections.abc import Iterator, Mapping
+
+from weighbridge.config.scenario_rules import Mode
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import sha256_of
+from weighbridge.gates.accuracy_checks import score_in_text
+from weighbridge.records.check_record import Complaint
+from weighbridge.records.run_record import ANSWERS, RunRecord
+from weighbridge.records.score import Evaluation
+from weighbridge.submission.checker.recorded_scenario import RecordedScenario
+from weighbridge.submission.evidence import EVIDENCE, SCORE
+from weighbridge.submission.tree import RUN_FOLDERS
+
+
+def evidence_complaints(scenario: RecordedScenario, records: Mapping[Mode, RunRecord]) -> Iterator[Complaint]:
+    """Check a scenario's evidence; what runs of earlier releases did not record is not asked of them."""
+    for mode, record in records.items():
+        yield from _of_run(scenario, mode, record)
+    yield from _score(scenario, records.get(Mode.ACCURACY))
+
+
+def _of_run(scenario: RecordedScenario, mode: Mode, record: RunRecord) -> Iterator[Complaint]:
+    for name in EVIDENCE:
+        path = scenario.records / mode / name
+        recorded = record.logs.get(name)
+        if path.is_file():
+            if recorded is not None and sha256_of(path) != recorded:
+                yield scenario.tell(
+                    path,
+                    f"is not the file that {mode}.json of the records names by its hash",
+                    "Put back the file of the recorded run, or assemble again.",
+                )
+            elif recorded is None and scenario.round_.submittable:
+                yield scenario.tell(
+                    path, f"is named by no hash in {mode}.json of the records", level="warning"
+                )
+        elif recorded is not None and scenario.round_.submittable:
+            yield scenario.tell(
+                scenario.records / f"{mode}.json",
+                f"names {name}, which is not in the tree: its requests cannot be counted again",
+                level="warning",
+            )
+
+
+def _score(scenario: RecordedScenario, record: RunRecord | None) -> Iterator[Complaint]:
+    path = scenario.records / SCORE
+    if not path.is_file():
+        return
+    try:
+        evaluation = Evaluation.read(path)
+        stated = {
+            name: score_in_text(scenario.path.folder / RUN_FOLDERS[Mode.ACCURACY], name)
+            for name in scenario.round_.metrics
+        }
+    except InputError as error:
+        yield scenario.tell(path, str(error).replace(f"{path}: ", "").rstrip("."))
+        return
+    scored = {**evaluation.score.metrics, evaluation.metric: evaluation.value}
+    differing = [name for name, value in stated.items() if value is not None and scored.get(name) != value]
+    if differing:
+        yield scenario.tell(path, f"has other scores than accuracy.txt: {', '.join(differing)}")
+    if record is not None and record.logs.get(ANSWERS) != evaluation.log_sha256:
+        yield scenario.tell(path, "scores another accuracy log than accuracy.json of the records names")

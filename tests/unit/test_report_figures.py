@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -90,6 +91,20 @@ def test_latency_over_time_has_p50_p99_and_the_limit() -> None:
     assert labels(figure)[:2] == ["p99", "p50"]
     assert figure.axes[0].get_ylim()[1] > 13
     assert figure.axes[0].get_xlabel() == "seconds"
+
+
+def test_failed_requests_are_marked_and_make_no_curve_better() -> None:
+    values = WINDOWS.values | {"p99": np.array([2.0, np.inf, 3.0])}
+    figure = request_figures.latency_over_time(replace(WINDOWS, values=values), 3, None)
+    [axes] = figure.axes
+    [failed] = [line for line in axes.get_lines() if line.get_label() == "p99: no answer"]
+    assert failed.get_xdata().tolist() == [1.5]
+    assert 3 < axes.get_ylim()[1] < 10
+    latency_s = np.append(np.linspace(1, 2, 90), [np.inf] * 10)
+    [axes] = request_figures.latency_distribution(latency_s, None).axes
+    assert sum(axes.patches[0].get_data().values) == 90
+    [axes] = request_figures.cumulative_latency(latency_s, None).axes
+    assert min(axes.get_lines()[0].get_ydata()) == pytest.approx(0.1)
 
 
 def test_the_time_of_a_long_run_is_in_minutes() -> None:

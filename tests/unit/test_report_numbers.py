@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from report_files import START_NS, write_requests, write_telemetry
 
 from weighbridge.core.errors import InputError
+from weighbridge.core.formatting import page_latency
 from weighbridge.report.request_series import (
     RequestSeries,
     latency_over_time,
@@ -53,6 +54,20 @@ def test_percentiles_are_loadgens(tmp_path: Path) -> None:
     )
     assert brief.percentiles_s == {0.5: 501, 0.9: 901, 0.97: 971, 0.99: 991, 0.999: 1000}
     assert brief.max_s == 1000
+
+
+def test_a_failed_request_is_no_fast_answer(tmp_path: Path) -> None:
+    # A reset after a millisecond: 3 of 100 make the median neither smaller nor the p99 good.
+    read = request_series(tmp_path, np.append(np.full(97, 2.0), [0.001] * 3), failed=3)
+    brief = latency_summary(read)
+    inf = np.inf
+    assert brief.percentiles_s == pytest.approx({0.5: 2, 0.9: 2, 0.97: inf, 0.99: inf, 0.999: inf})
+    assert brief.max_s == np.inf
+    assert page_latency(brief.max_s).split() == ["no", "answer"]
+    assert read.answer_tokens.tolist() == [7] * 97
+    assert np.isposinf(latency_over_time(read).values["p99"][-1])
+    seconds, slower = survivors(read.latency_s)
+    assert slower[np.isfinite(seconds)][-1] == pytest.approx(0.03)
 
 
 def test_latency_over_time_sees_the_moment_at_which_a_server_slows_down(tmp_path: Path) -> None:

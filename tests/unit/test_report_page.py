@@ -292,6 +292,22 @@ def test_failed_requests_and_early_ends_are_shown(results: Path) -> None:
     assert "Server performance: slow" in words
 
 
+def test_requests_without_an_answer_are_shown(results: Path) -> None:
+    folder = results / "server" / "performance"
+    record = json.loads((folder / "run.json").read_text())
+    record["load"] |= {"failed": {"reset": 60}, "completed": 1140}
+    (folder / "run.json").write_text(json.dumps(record))
+    write_requests(folder / "requests.parquet", np.full(1200, 2.0), failed=60)
+    words = page_of(results).words
+    assert "Server performance: 60 of 1,200 requests got no answer" in words
+    assert "1,200 requests: median 2.000 s, p99 no answer, slowest no answer. 60 of them failed" in words
+    # All lost, or all failed: there is nothing to draw, and no figure of a part.
+    write_requests(folder / "requests.parquet", np.full(1200, 2.0), failed=1200)
+    assert "No request was answered" in page_of(results).words
+    write_requests(folder / "requests.parquet", np.full(98, 2.0))
+    assert "holds 98 of the 1200 requests that were issued" in page_of(results).words
+
+
 def test_facts_are_shown_once_where_the_runs_agree(results: Path) -> None:
     path = results / "server" / "performance" / "run.json"
     record = json.loads(path.read_text())

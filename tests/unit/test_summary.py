@@ -70,6 +70,16 @@ def test_a_failed_gate_is_named_with_what_to_do_next(tmp_path: Path) -> None:
     assert "lower scenarios.server.target_qps from 20" in _text(summary)
 
 
+def test_requests_without_an_answer_are_told_beside_loadgens_figures(tmp_path: Path) -> None:
+    write_results(tmp_path, ROUND)
+    assert "no answer" not in _text(summarise(tmp_path))
+    path = tmp_path / "server" / "performance" / "run.json"
+    record = json.loads(path.read_text())
+    record["load"] |= {"completed": record["load"]["issued"] - 51}
+    path.write_text(json.dumps(record))
+    assert "Server: performance run: 51 of 1,200 requests got no answer" in _text(summarise(tmp_path))
+
+
 def _peak() -> Peak:
     found = peak(probe(1, 19.0, 8.0, full_length=True))
     return found.model_copy(update={"round": ROUND.name})

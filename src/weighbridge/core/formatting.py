@@ -42,7 +42,12 @@ def latency(seconds: float | None) -> str:
 
 
 def page_latency(seconds: float | None) -> str:
-    """Return a time for a page, in ms or s: 0.221 ms, 280 ms, 5.643 s; a dash for None and NaN."""
+    """Return a time for a page, in ms or s: 0.221 ms, 280 ms, 5.643 s; a dash for None and NaN.
+
+    Infinity, the latency of a request that failed, becomes "no answer".
+    """
+    if seconds == math.inf:
+        return f"no{_GAP}answer"
     if seconds is None or not math.isfinite(seconds):
         return NONE
     if 0 < abs(seconds) < 1:

@@ -77,13 +77,20 @@ def _latency_charts(scenario: ScenarioRules, requests: RequestSeries) -> Iterato
     limit, title = scenario.limits.latency, scenario.folder
     limit_s = None if limit is None else limit.limit_s
     summary, latency_s = latency_summary(requests), requests.latency_s
+    if requests.failed.all():
+        yield from _gaps(
+            ("latency",), scenario, "No request was answered; errors.jsonl beside the run says why."
+        )
+        return
+    failed = int(requests.failed.sum())
+    unanswered = f"{number(failed)} of them failed and are not drawn. " if failed else ""
     percentiles = {each: page_latency(value) for each, value in summary.percentiles_s.items()}
     yield Chart(
         group="latency",
         key=f"{scenario.name}-latency",
         title=f"{title}: distribution of latencies",
         caption=f"{number(len(latency_s))} requests: median {percentiles[0.5]}, p99 {percentiles[0.99]}, "
-        f"slowest {page_latency(summary.max_s)}. {_limit_sentence(limit)}",
+        f"slowest {page_latency(summary.max_s)}. {unanswered}{_limit_sentence(limit)}",
         draw=lambda: request_figures.latency_distribution(latency_s, limit_s),
     )
     yield Chart(
@@ -133,7 +140,7 @@ def _rate_chart(run: ReportRun, requests: RequestSeries) -> Chart:
 
 
 def _token_charts(run: ReportRun, requests: RequestSeries) -> Iterator[Chart | ChartGap]:
-    title, tokens = run.scenario.folder, requests.tokens[~requests.failed]
+    title, tokens = run.scenario.folder, requests.answer_tokens
     if not tokens.any():
         sentence = "No answer reported its number of tokens; use a server that sends `usage`."
         yield from _gaps(("tokens",), run.scenario, sentence)

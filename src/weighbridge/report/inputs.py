@@ -93,6 +93,11 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
             return record
         table = folder / REQUESTS_TABLE
         requests = _read(read_request_series, table, "repeat the run; its client writes it.")
+        if not isinstance(requests, Missing) and (rows := len(requests.failed)) != record.load.issued:
+            # Latencies of a part would be shown as those of the run.
+            requests = Missing(
+                f"{table} holds {rows} of the {record.load.issued} requests that were issued; repeat the run."
+            )
         telemetry = _telemetry(folder / TELEMETRY_FILE, requests)
         return ReportRun(rules.scenarios[scenario], mode, record, requests, telemetry)
 

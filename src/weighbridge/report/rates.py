@@ -8,6 +8,7 @@ from weighbridge.records.run_record import LoadReport
 from weighbridge.records.verdict import Verdict
 from weighbridge.report.inputs import Missing, ReportRun
 from weighbridge.report.request_series import PERCENTILES, RequestSeries, latency_summary
+from weighbridge.report.summary import unanswered
 
 _Cell = Callable[[ReportRun], str]
 
@@ -49,7 +50,11 @@ def warnings_of(runs: Sequence[ReportRun | Missing]) -> list[str]:
         f"{run.name}: {warning}"
         for run in runs
         if isinstance(run, ReportRun)
-        for warning in (*_ended_early(run.record.load), *run.record.load.warnings)
+        for warning in (
+            *_ended_early(run.record.load),
+            *unanswered(run.record.load.issued, run.record.load.completed),
+            *run.record.load.warnings,
+        )
     ]
 
 
@@ -94,7 +99,7 @@ def _percentile(percentile: float) -> _Cell:
 
 
 def _tokens_per_second(requests: RequestSeries) -> str:
-    return number(int(requests.tokens.sum()) / requests.duration_s, 4)
+    return number(int(requests.answer_tokens.sum()) / requests.duration_s, 4)
 
 
 _WORK: dict[str, _Cell] = {
@@ -104,7 +109,7 @@ _WORK: dict[str, _Cell] = {
     "requested rate": _of_load(lambda load: f"{number(load.requested_qps)} /s"),
     "achieved rate": _of_load(lambda load: f"{number(load.achieved_qps)} /s"),
     "duration": _of_requests(lambda requests: page_duration(requests.duration_s)),
-    "answer tokens": _of_requests(lambda requests: number(int(requests.tokens.sum()))),
+    "answer tokens": _of_requests(lambda requests: number(int(requests.answer_tokens.sum()))),
     "tokens per second": _of_requests(_tokens_per_second),
 }
 _LATENCY = {f"p{100 * each:g}": _percentile(each) for each in PERCENTILES} | {

@@ -37,9 +37,16 @@ class RequestSeries:
 
     @property
     def latency_s(self) -> Floats:
-        """Return the time from issue to end in seconds, shape (n,), as LoadGen computes latency."""
-        latency: Floats = self.end_s - self.planned_s
-        return latency
+        """Return the time from issue to end in seconds, shape (n,), as LoadGen computes latency.
+
+        Infinity for a failed request: its answer never came, however soon it failed.
+        """
+        return np.where(self.failed, np.inf, self.end_s - self.planned_s)
+
+    @property
+    def answer_tokens(self) -> NDArray[np.int64]:
+        """Return the tokens of each answer, of failed requests none."""
+        return self.tokens[~self.failed]
 
     @property
     def duration_s(self) -> float:
@@ -49,7 +56,10 @@ class RequestSeries:
 
 @dataclass(frozen=True)
 class LatencySummary:
-    """Percentiles of a run's latencies in seconds, as LoadGen picks them: at index floor(n * percentile)."""
+    """Percentiles of a run's latencies in seconds, as LoadGen picks them: at index floor(n * percentile).
+
+    Infinity where a failed request is picked.
+    """
 
     percentiles_s: dict[float, float]
     max_s: float
@@ -100,7 +110,7 @@ def latency_summary(requests: RequestSeries) -> LatencySummary:
 
 
 def latency_over_time(requests: RequestSeries) -> Windows:
-    """Compute p50 and p99 (seconds) of the requests issued in each window."""
+    """Compute p50 and p99 (seconds) of the requests issued in each window; infinity where that one failed."""
     edges = _edges(float(requests.planned_s.max()), len(requests.planned_s))
     window = np.clip(np.digitize(requests.planned_s, edges) - 1, 0, len(edges) - 2)
     values = {name: np.full(len(edges) - 1, np.nan) for name in ("p50", "p99")}
@@ -146,7 +156,8 @@ def survivors(values: Floats, points: int = 400) -> tuple[Floats, Floats]:
     """Compute the share of values above x, at up to `points` values of x, which are dense in the tail.
 
     Returns:
-        x ascending, and the share of values above each x; the largest value has share 0.
+        x ascending, and the share of values above each x; the largest value, which may be infinity, has
+        share 0.
     """
     ascending = np.sort(values)
     count = len(ascending)

@@ -14,7 +14,7 @@ from rich.text import Text
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
-from weighbridge.core.formatting import metric_label, number_or_dash
+from weighbridge.core.formatting import metric_label, number, number_or_dash
 from weighbridge.core.models import Model
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.records.notice import heading_of, reason_of
@@ -184,8 +184,24 @@ def render_summary(summary: Summary) -> Group:
             Text(line.outcome, style=OUTCOME_STYLES[line.outcome]),
             line.folder,
         )
+    failures = [
+        Text(f"{line.title}: {mode} run: {sentence}")
+        for line in summary.scenarios
+        for mode, run in line.runs.items()
+        for sentence in unanswered(run.issued, run.completed)
+    ]
     steps = [Text(f"{line.title}: {step}") for line in summary.scenarios for step in line.next_steps]
-    return Group(table, *steps)
+    return Group(table, *failures, *steps)
+
+
+def unanswered(issued: int, completed: int) -> list[str]:
+    """Return a sentence on the requests of a run that have no answer, or nothing."""
+    if issued == completed:
+        return []
+    return [
+        f"{number(issued - completed)} of {number(issued)} requests got no answer. LoadGen counts those as "
+        "answered when they failed, so its rate and percentiles say too much."
+    ]
 
 
 def schema_text() -> str:

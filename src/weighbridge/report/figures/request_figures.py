@@ -35,12 +35,13 @@ def latency_distribution(latency_s: Floats, limit_s: float | None) -> Figure:
     """Return a histogram of latencies.
 
     Args:
-        latency_s: Seconds, of every request, shape (n,).
+        latency_s: Seconds, of every request, shape (n,); infinity, of a failed one, is not drawn.
         limit_s: Limit to mark, in seconds; None: there is none.
     """
     figure, [axes] = new_figure()
-    largest = float(latency_s.max())
-    counts, edges = np.histogram(latency_s, np.linspace(0, largest, _MOST_BINS + 1))
+    answered_s = latency_s[np.isfinite(latency_s)]
+    largest = _largest(answered_s)
+    counts, edges = np.histogram(answered_s, np.linspace(0, largest, _MOST_BINS + 1))
     axes.stairs(counts, edges, fill=True, color=WASH)
     axes.stairs(counts, edges, color=ACCENT, linewidth=1.2)
     axes.set_title("requests")
@@ -54,14 +55,15 @@ def cumulative_latency(latency_s: Floats, limit: LatencyLimit | None) -> Figure:
     """Return the share of requests answered within each latency, with a logarithmic tail.
 
     Args:
-        latency_s: Seconds, of every request, shape (n,).
+        latency_s: Seconds, of every request, shape (n,); infinity for a failed one, which no latency reaches.
         limit: Limit and percentile to mark; None: there is none.
     """
     figure, [axes] = new_figure()
     seconds, slower = survivors(latency_s)
     lowest = max(0.5 / len(latency_s), 1e-5)
     # No request exceeds the slowest one; a share of 0 cannot be drawn on a logarithmic axis.
-    axes.plot(seconds[:-1], slower[:-1], color=ACCENT)
+    drawn = np.isfinite(seconds) & (slower > 0)
+    axes.plot(seconds[drawn], slower[drawn], color=ACCENT)
     axes.set_yscale("log")
     axes.set_ylim(1.25, lowest)
     axes.yaxis.set_major_locator(FixedLocator([each for each in _TAIL_TICKS if each >= lowest]))
@@ -72,20 +74,40 @@ def cumulative_latency(latency_s: Floats, limit: LatencyLimit | None) -> Figure:
     axes.set_title("share answered by then")
     axes.set_xlabel("latency, seconds")
     limit_s = None if limit is None else limit.limit_s
-    seconds_axis(axes, float(latency_s.max()), limit_s, vertical=False)
+    seconds_axis(axes, _largest(latency_s), limit_s, vertical=False)
     return figure
 
 
 def latency_over_time(windows: Windows, duration_s: float, limit_s: float | None) -> Figure:
-    """Return p50 and p99 of the requests issued in each window, over the time of issue."""
+    """Return p50 and p99 of the requests issued in each window, over the time of issue.
+
+    A cross at the upper edge marks a window whose p99 is infinity: too many of its requests failed.
+    """
     figure, [axes] = new_figure()
     axes.plot(windows.middle_s, windows.values["p99"], color=ACCENT, label="p99")
     axes.plot(windows.middle_s, windows.values["p50"], color=INK, linewidth=1.2, linestyle="--", label="p50")
-    seconds_axis(axes, float(np.nanmax(windows.values["p99"])), limit_s, vertical=True)
+    failed_s = windows.middle_s[np.isposinf(windows.values["p99"])]
+    if len(failed_s):
+        axes.plot(
+            failed_s,
+            np.full(len(failed_s), 0.97),
+            "x",
+            color=BAD,
+            markersize=5,
+            transform=axes.get_xaxis_transform(),
+            label="p99: no answer",
+        )
+    seconds_axis(axes, _largest(windows.values["p50"], windows.values["p99"]), limit_s, vertical=True)
     axes.set_title("latency, seconds")
     time_axis(axes, duration_s)
     legend(axes)
     return figure
+
+
+def _largest(*values: Floats) -> float:
+    """Return the largest finite value; 0 where there is none."""
+    every = np.concatenate(values)
+    return float(every[np.isfinite(every)].max(initial=0.0))
 
 
 def request_rates(windows: Windows, in_flight: Sequence[tuple[float, int]], duration_s: float) -> Figure:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from request_files import answers_log, f1_of, with_products, write_requests
+
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ClosedRules
 from weighbridge.config.round import Round
@@ -120,9 +122,10 @@ def _entry(key: str, value: Any, is_error: bool) -> dict[str, Any]:
 
 def record_values(round_: Round, scenario: str, mode: Mode) -> dict[str, Any]:
     """Return the contents of a valid run.json."""
+    issued = (2 if mode is Mode.PERFORMANCE else 1) * round_.samples
     load = {
-        "issued": 2 * round_.samples,
-        "completed": 2 * round_.samples,
+        "issued": issued,
+        "completed": issued,
         "failed": {},
         "empty": 0,
         "requested_qps": 20.0,
@@ -142,6 +145,8 @@ def record_values(round_: Round, scenario: str, mode: Mode) -> dict[str, Any]:
     server = {
         "command": ["vllm", "serve", "model", "--port", str(8000 + len(mode)), "--dtype=float32"],
         "environment": {"VLLM_CPU_KVCACHE_SPACE": "1"},
+        "inherited": {},
+        "proven": "its process listens on the port",
         "endpoints": [f"http://127.0.0.1:{8000 + len(mode)}"],
         "model_name": "model",
         "version": "0.12.0",
@@ -161,6 +166,7 @@ def record_values(round_: Round, scenario: str, mode: Mode) -> dict[str, Any]:
         "code_sha256": "c" * 64,
         "pins": {"model": "a" * 64, "dataset": "b" * 64},
         "store_sha256": "d" * 64,
+        "sent_sha256": "d" * 64,
         "host": {"name": "node", "cpus": 2, "memory_bytes": 8 << 30, "platform": "Linux", "python": "3.11.7"},
         "server": server,
         "load": load,
@@ -177,10 +183,9 @@ def write_run(results: Path, round_: Round, scenario: str, mode: Mode) -> Path:
     write_detail(folder / "mlperf_log_detail.txt", values)
     summary = "Result is : VALID\n" if mode is Mode.PERFORMANCE else "\nNo errors encountered during test.\n"
     (folder / "mlperf_log_summary.txt").write_text(summary)
-    answers = range(round_.samples) if mode is Mode.ACCURACY else ()
-    data = b"answer".hex().upper()
-    lines = [f'{{ "seq_id" : {i}, "qsl_idx" : {i}, "data" : "{data}", "token_count" : 9 }}' for i in answers]
-    (folder / "mlperf_log_accuracy.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
+    answers = answers_log(round_.samples) if mode is Mode.ACCURACY else "[\n\n]\n"
+    (folder / "mlperf_log_accuracy.json").write_text(answers)
+    write_requests(folder, round_.samples, mode)
     (folder / "user.conf").write_text(f"*.{round_.scenarios[scenario].folder}.target_qps = 20\n")
     seal(folder, record_values(round_, scenario, mode))
     return folder
@@ -259,13 +264,15 @@ No errors encountered during test.
 
 def seal(folder: Path, record: dict[str, Any]) -> None:
     """Write run.json with the hashes of the current logs, as a run does at its end."""
-    record["logs"] = {path.name: sha256_of(path) for path in folder.glob("mlperf_log_*")}
+    proving = [*folder.glob("mlperf_log_*"), *folder.glob("*.parquet"), *folder.glob("*.jsonl")]
+    record["logs"] = {path.name: sha256_of(path) for path in proving}
     (folder / "run.json").write_text(json.dumps(record))
     RunRecord.read(folder / "run.json")
 
 
-def evaluation_of(round_: Round, log: Path, value: float = 0.79) -> Evaluation:
-    """Return a score as `evaluate` writes it."""
+def evaluation_of(round_: Round, log: Path, value: float | None = None) -> Evaluation:
+    """Return a score as `evaluate` writes it; by default that of the answers of `write_run`."""
+    value = f1_of(round_.samples) if value is None else value
     score = Score(samples=round_.samples, unparsable=3, metrics={"f1": value}, baselines={"f1": 0.1}, seed=1)
     return Evaluation(
         round=round_.name,
@@ -301,6 +308,6 @@ def write_judged(results: Path, round_: Round, scenario: str, inputs: Inputs = N
         evaluation=evaluation,
         round_=round_,
         scenario=round_.scenarios[scenario],
-        inputs=inputs,
+        inputs=with_products(inputs, results.parent / "products", round_.samples),
     )
     write_verdict(verdict, folder / "verdict.json")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from loadgen_files import evaluation_of, record_values, seal, small_round, write_run
+from request_files import PROMPT, with_products, write_products
 
 from weighbridge.artifacts.manifest import FileEntry
 from weighbridge.artifacts.proof import Proof
@@ -45,6 +46,8 @@ CLOSED = ClosedRules.parse(
 ROUND = small_round(submittable=True, closed=CLOSED)
 DATA = {"data/a.parquet": "b" * 64}
 NAMES = {"model", "dataset", "request store", "sampling", "images", "guided decoding", "server arguments"}
+# Checks that score answers, for which the dataset must be there.
+SCORED = {"score computed again", "sampled answers' score"}
 SERVER = {"kind": "vLLM", "reported_arguments": {"--dtype": "float32", "--enable-prefix-caching": "False"}}
 
 
@@ -63,6 +66,7 @@ class Runs:
         self.log: str | None = None
 
     def inputs(self) -> Inputs:
+        write_products(self.folder / "products", self.round.samples)
         model = self.folder / "model"
         model.mkdir(exist_ok=True)
         (model / "config.json").write_text(json.dumps(self.config))
@@ -82,8 +86,9 @@ class Runs:
         }
         return Inputs(
             model=_proof("model", "a" * 64, model, files, self.model_from),
-            dataset=_proof("dataset", "c" * 64, self.folder, data, self.data_from),
+            dataset=_proof("dataset", "c" * 64, self.folder / "products", data, self.data_from),
             store=StoreManifest.parse(manifest | self.manifest, "test"),
+            prompt=PROMPT,
         )
 
     def judged(self, inputs: Inputs | None = None) -> Verdict:
@@ -148,7 +153,7 @@ def test_runs_that_keep_the_rules_are_valid_and_each_rule_has_its_check(runs: Ru
 
 def test_a_round_without_rules_makes_no_check(runs: Runs) -> None:
     runs.round = small_round(submittable=True)
-    verdict = runs.judged(Inputs())
+    verdict = runs.judged(with_products(Inputs(), runs.folder / "products", runs.round.samples))
     assert verdict.outcome == "VALID"
     assert not {check.name for check in verdict.checks} & {*NAMES, "closed-division settings"}
 
@@ -313,7 +318,7 @@ def test_an_earlier_run_is_judged_by_its_servers_log(runs: Runs) -> None:
     runs.lacking = {"reported_arguments", "inherited"}
     runs.log = "INFO non-default args: {'dtype': 'float32'}\n"
     verdict = runs.judged()
-    assert verdict.outcome == "VALID"
+    assert (verdict.failed, [each.name for each in verdict.unknown]) == ((), ["same server environment"])
     assert check(verdict, "server arguments").value == "1 reported, inherited variables not recorded"
 
 
@@ -371,7 +376,8 @@ def test_without_proofs_and_manifest_nothing_is_proven(runs: Runs) -> None:
     verdict = runs.judged(Inputs())
     assert verdict.outcome == "UNPROVEN"
     assert {each.name for each in verdict.unknown} == {
-        *("model", "dataset", "sampling", "images", "guided decoding")
+        *("model", "dataset", "sampling", "images", "guided decoding"),
+        *SCORED,
     }
     remedies = [each.remedy or "" for each in verdict.unknown]
     assert all("--artifact" in remedy or "--store" in remedy for remedy in remedies)
@@ -383,7 +389,7 @@ def test_what_the_runs_recorded_of_their_requests_suffices(runs: Runs) -> None:
         "envelope": ['{"messages":', ',"top_p":0.9}'],
     }
     verdict = runs.judged(Inputs())
-    assert {each.name for each in verdict.unknown} == {"model", "dataset"}
+    assert {each.name for each in verdict.unknown} == {"model", "dataset", *SCORED}
 
 
 def test_a_dataset_from_a_folder_of_unknown_origin_is_unknown(runs: Runs) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from loadgen_files import small_round, write_results
+from request_files import RECORDED
 
 from weighbridge.artifacts.manifest import Manifest, read_lock
 from weighbridge.benchmarks.registry import load_benchmark
@@ -116,9 +117,9 @@ def test_the_tree_has_the_paths_that_the_checker_reads(tmp_path: Path, project: 
         "closed/Me/documentation/calibration.md",
         f"{source}/README.md",
         *(
-            f"{source}/records/box/{scenario}/{name}.json"
+            f"{source}/records/box/{scenario}/{name}"
             for scenario in ("Offline", "Server")
-            for name in ("performance", "accuracy", "verdict", "score")
+            for name in RECORDED
         ),
         f"{source}/Snakefile",
         f"{source}/src/weighbridge/a.py",
@@ -264,7 +265,7 @@ def test_a_real_round_has_no_mark_and_needs_all_statements(tmp_path: Path, proje
     submitter = tmp_path / "results" / "submission" / "closed" / "Me"
     assert (submitter / "documentation" / "calibration.md").read_text() == calibration.read_text()
     own = [path for path in submitter.rglob("*") if path.is_file() and "accuracy" not in path.parts]
-    assert not any("demonstration" in path.read_text().lower() for path in own)
+    assert not any(b"demonstration" in path.read_bytes().lower() for path in own)
 
 
 def _complete() -> dict[str, str]:

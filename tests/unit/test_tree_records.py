@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from request_files import RECORDED
 from tree_evidence import CLOSED, MODEL, PLACE, REAL, RULES, build, inputs_in, write_judged
 
 from weighbridge.core.errors import InputError
@@ -51,11 +52,8 @@ def test_the_tree_carries_its_records_and_proofs(good: Path) -> None:
     names = {path.relative_to(inside).as_posix() for path in inside.rglob("*") if path.is_file()}
     assert names == {
         *("requests.json", "model.json", "dataset.json", "model/config.json"),
-        *(f"{folder}/{name}.json" for folder in ("Offline", "Server") for name in _NAMES),
+        *(f"{folder}/{name}" for folder in ("Offline", "Server") for name in RECORDED),
     }
-
-
-_NAMES = ("performance", "accuracy", "verdict", "score")
 
 
 def test_no_file_of_the_tree_names_a_place_or_a_machine(good: Path) -> None:

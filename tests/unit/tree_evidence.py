@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from loadgen_files import small_round, write_results
+from request_files import write_products
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
@@ -43,7 +44,7 @@ def proof_of(folder: Path, kind: ArtifactKind, pin: ArtifactPin | None) -> Proof
         (place / "config.json").write_text(json.dumps({"text": {"hidden_size": 4096}}))
         (place / "model.safetensors").write_bytes(b"weights")
     else:
-        (place / "test.parquet").write_bytes(b"products")
+        write_products(place, CLOSED.samples)
     manifest = describe(place)
     return Proof(
         kind=kind,

@@ -29,6 +29,8 @@ rule gate:
         artifacts=lambda wildcards, input: [
             f"--artifact={proof}" for proof in input.artifacts
         ],
+        # Not an input, so that old results are kept: accuracy.json, which is one, follows from it.
+        prompt=uncompared(["--prompt", *PROMPT_FILES] if PROMPT_FILES else []),
     shell:
         r"""
         weighbridge --log {log:q} gate \
@@ -39,5 +41,6 @@ rule gate:
             --score {input.score:q} \
             {params.artifacts:q} \
             --store {input.store:q} \
+            {params.prompt:q} \
             --output {output:q}
         """

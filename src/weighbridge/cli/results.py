@@ -57,12 +57,14 @@ def gate(
     ] = None,
     artifact: Artifacts = None,
     store: StoreManifestFile = None,
+    prompt: PromptFile = None,
     output: Annotated[Path | None, typer.Option(help="verdict.json to write.")] = None,
 ) -> None:
     """Judge a scenario's runs by the round's rules.
 
     With --scenario, --performance, --accuracy and --output, writes the verdict; failed checks name a remedy.
     Without --artifact and --store, what the closed division fixes of these inputs is not known.
+    Where the dataset's folder can be read, the answers are scored again (with --prompt, if there is one).
     With --logs, judges every scenario of every system found; exit code 4 if one is INVALID. It prints the
     checks of a single system, or one table of all systems after the checks of those that are INVALID.
     """
@@ -73,7 +75,7 @@ def gate(
     from weighbridge.records.verdict import write_verdict
 
     round_ = load_round(round_file)
-    inputs = Inputs.read(artifact or (), store)
+    inputs = Inputs.read(artifact or (), store, prompt)
     if logs is not None:
         if any(each is not None for each in (scenario, performance, accuracy, score, output)):
             raise InputError(

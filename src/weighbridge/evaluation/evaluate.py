@@ -49,15 +49,24 @@ def read_answered(*, logs: Path, dataset: Path, prompt: Path | None, round_: Rou
     Raises:
         InputError: the log is incomplete or damaged, or the dataset is not the round's.
     """
+    task, truth = read_truth(dataset, prompt, round_)
+    return Answered(task, truth, read_answers(logs / ANSWERS, round_.samples))
+
+
+def read_truth(dataset: Path, prompt: Path | None, round_: Round) -> tuple[Task, DataFrame]:
+    """Return the round's task and the ground truth, one row a sample.
+
+    Raises:
+        InputError: the prompt file is missing or damaged, or the dataset is not the round's.
+    """
     task = load_benchmark(round_.benchmark).task(prompt)
-    answers = read_answers(logs / ANSWERS, round_.samples)
     truth = task.truth(dataset, round_.splits)
     if len(truth) != round_.samples:
         raise InputError(
             f"{dataset} has {len(truth)} samples, but round {round_.name} has {round_.samples}; "
             f"use the round's dataset."
         )
-    return Answered(task, truth, answers)
+    return task, truth
 
 
 def evaluate(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round, output: Path) -> Evaluation:
@@ -67,8 +76,25 @@ def evaluate(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round, o
         InputError: the log is incomplete or damaged, the dataset is not the round's, or the round gates a
             metric that the benchmark does not compute.
     """
-    run = read_answered(logs=logs, dataset=dataset, prompt=prompt, round_=round_)
-    score = run.task.score(run.truth, run.answers)
+    task, truth = read_truth(dataset, prompt, round_)
+    evaluation = score_log(task, truth, logs / ANSWERS, round_)
+    write_atomic(output / ACCURACY_JSON, evaluation.model_dump_json(indent=2) + "\n")
+    write_atomic(output / ACCURACY_TEXT, _accuracy_text(task.accuracy_line(evaluation.score), round_))
+    _log.info(
+        "%s: %s %.6f, %d unparsable", logs, evaluation.metric, evaluation.value, evaluation.score.unparsable
+    )
+    return evaluation
+
+
+def score_log(task: Task, truth: DataFrame, log: Path, round_: Round) -> Evaluation:
+    """Score an accuracy log; the gate does so too, to compare the result with accuracy.json.
+
+    Raises:
+        InputError: the log is incomplete or damaged, or the round gates a metric that the benchmark does not
+            compute.
+    """
+    answers = read_answers(log, round_.samples)
+    score = task.score(truth, answers)
     for metric in round_.metrics:
         if metric not in score.metrics:
             known = ", ".join(score.metrics)
@@ -76,21 +102,16 @@ def evaluate(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round, o
                 f"round {round_.name}: benchmark {round_.benchmark} does not compute '{metric}'; "
                 f"it has: {known}."
             )
-    metric = round_.main_metric
-    evaluation = Evaluation(
+    return Evaluation(
         round=round_.name,
         submittable=round_.submittable,
         benchmark=round_.benchmark,
-        metric=metric,
-        value=score.metrics[metric],
-        empty=sum(not answer.strip() for answer in run.answers),
+        metric=round_.main_metric,
+        value=score.metrics[round_.main_metric],
+        empty=sum(not answer.strip() for answer in answers),
         score=score,
-        log_sha256=sha256_of(logs / ANSWERS),
+        log_sha256=sha256_of(log),
     )
-    write_atomic(output / ACCURACY_JSON, evaluation.model_dump_json(indent=2) + "\n")
-    write_atomic(output / ACCURACY_TEXT, _accuracy_text(run.task.accuracy_line(score), round_))
-    _log.info("%s: %s %.6f, %d unparsable", logs, metric, evaluation.value, score.unparsable)
-    return evaluation
 
 
 def _accuracy_text(line: str, round_: Round) -> str:

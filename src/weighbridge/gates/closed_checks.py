@@ -26,14 +26,16 @@ class Inputs:
         model: Proof of the model.
         dataset: Proof of the dataset.
         store: Manifest of the request store.
+        prompt: The benchmark's prompt file, which scoring needs where there is one.
     """
 
     model: Proof | None = None
     dataset: Proof | None = None
     store: StoreManifest | None = None
+    prompt: Path | None = None
 
     @classmethod
-    def read(cls, proofs: Iterable[Path], store: Path | None) -> "Inputs":
+    def read(cls, proofs: Iterable[Path], store: Path | None, prompt: Path | None = None) -> "Inputs":
         """Read proof files, of artifacts of any kind, and the manifest of a request store.
 
         Where an artifact's folder is not on this machine, a folder beside its proof, named after its kind,
@@ -52,6 +54,7 @@ class Inputs:
             model=by_kind.get(ArtifactKind.MODEL),
             dataset=by_kind.get(ArtifactKind.DATASET),
             store=StoreManifest.read(store) if store is not None else None,
+            prompt=prompt,
         )
 
 

@@ -8,6 +8,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyMetric, Mode, PerformanceMetric, ScenarioRules
 from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores, readings
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs, closed_checks
+from weighbridge.gates.evidence_checks import evidence_checks
 from weighbridge.gates.log_checks import common_checks, loadgen_version
 from weighbridge.gates.performance_checks import performance_checks, suggested_target_qps
 from weighbridge.gates.performance_figures import Performance
@@ -57,6 +58,7 @@ def judge(
         *_performance(performance, speed_log, round_, scenario),
         *_accuracy(accuracy, evaluation, scores, round_, scenario),
         *record_checks(performance, accuracy, *records, round_, scenario),
+        *evidence_checks(performance, accuracy, *records, evaluation, round_, scenario, inputs),
         *closed_checks([record for record in records if record], inputs, round_),
         *(
             check

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from weighbridge.client.frames import RequestOutcome
 from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
@@ -13,6 +14,22 @@ from weighbridge.records.verdict import Check, Gate
 
 _NOT_RECORDED = "No run.json, so this cannot be checked; repeat the run with `weighbridge run`."
 _EQUAL = "equal in both runs"
+_RESETS = (
+    " Connections were reset: by a server that ended, restarted or refuses more connections, or by the idle "
+    "time-out of a load balancer, proxy or server that closes kept-alive connections without announcing it. "
+    "Raise that time-out above the longest pause between requests, or connect to the server directly."
+)
+# They say on which devices and at which address a server runs, not how.
+_PLACES = frozenset(
+    {
+        "CUDA_VISIBLE_DEVICES",
+        "HIP_VISIBLE_DEVICES",
+        "NVIDIA_VISIBLE_DEVICES",
+        "ROCR_VISIBLE_DEVICES",
+        "VLLM_HOST_IP",
+        "VLLM_PORT",
+    }
+)
 
 
 def record_checks(
@@ -27,7 +44,7 @@ def record_checks(
     return [
         *_one_run(performance_folder, performance, Mode.PERFORMANCE, round_, scenario),
         *_one_run(accuracy_folder, accuracy, Mode.ACCURACY, round_, scenario),
-        *_same_system(performance, accuracy),
+        *_same_system(performance, accuracy, round_),
     ]
 
 
@@ -44,10 +61,13 @@ def _one_run(
     gate.equals("recorded as", recorded, expected, f"Use the logs of {expected}.")
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(record.load.failed.items()) if count)
     remedy = f"Failed: {kinds}. See errors.jsonl and server.log in the run folder; fix the cause and repeat."
+    if record.load.failed.get(RequestOutcome.RESET.label):
+        remedy += _RESETS
     gate.equals("failed requests", record.load.failures, 0, remedy)
     gate.equals("ended early", record.load.aborted, None, "Fix the cause and repeat the run.")
     _logs_unchanged(gate, folder, record)
     _no_prefix_caching(gate, record, round_)
+    _proven(gate, record, round_)
     if round_.submittable and mark_in(record.server.version or ""):
         gate.holds("server", record.server.version, "a model server", False, "Measure a model server.")
     if ECC_MODE in record.system:
@@ -76,15 +96,22 @@ def _no_prefix_caching(gate: Gate, record: RunRecord, round_: Round) -> None:
     """Check that prefix caching was off; a demonstration round accepts a server that does not report it."""
     if ServerFeature.PREFIX_CACHING not in round_.server_must_not:
         return
-    server = record.server
-    hits = record.telemetry.prefix_cache_hits if record.telemetry else None
-    if hits is not None:
+    server, telemetry = record.server, record.telemetry
+    if telemetry is not None and telemetry.prefix_cache_hits is not None:
         gate.equals(
             "prefix-cache hits",
-            hits,
+            telemetry.prefix_cache_hits,
             0,
             "The rules forbid prefix caching, and the server took this many prompt tokens from its cache; "
             "start it with --no-enable-prefix-caching (vLLM) or --disable-radix-cache (SGLang), and repeat.",
+        )
+    if telemetry is not None and telemetry.external_prefix_cache_hits is not None:
+        gate.equals(
+            "external prefix-cache hits",
+            telemetry.external_prefix_cache_hits,
+            0,
+            "The rules forbid prefix caching, and the server took this many prompt tokens from a cache "
+            "outside of it; start it without a connector for KV caches (--kv-transfer-config), and repeat.",
         )
     state = "off" if "--no-enable-prefix-caching" in server.command else server.prefix_caching
     if state != "unknown" or round_.held_to_rules:
@@ -98,7 +125,22 @@ def _no_prefix_caching(gate: Gate, record: RunRecord, round_: Round) -> None:
         )
 
 
-def _same_system(performance: RunRecord | None, accuracy: RunRecord | None) -> list[Check]:
+def _proven(gate: Gate, record: RunRecord, round_: Round) -> None:
+    """Check that the server that answered was the one that was started; one's own servers are not started."""
+    server = record.server
+    if not server.command:
+        return
+    if server.proven is not None:
+        gate.holds("server identity", server.proven, "proven", True, "")
+    elif round_.held_to_rules:
+        gate.unknown(
+            "server identity",
+            "proven",
+            "Nothing proves that the started server answered, and not another on its port; repeat the run.",
+        )
+
+
+def _same_system(performance: RunRecord | None, accuracy: RunRecord | None, round_: Round) -> list[Check]:
     gate = Gate(None)
     if performance is None or accuracy is None:
         for name in _IDENTITY:
@@ -108,7 +150,40 @@ def _same_system(performance: RunRecord | None, accuracy: RunRecord | None) -> l
         ours, theirs = value_of(performance), value_of(accuracy)
         value = ours if ours == theirs else f"{ours} | {theirs}"
         gate.holds(name, value, _EQUAL, ours == theirs, "Repeat the older of the two runs.")
+    if performance.server.command or accuracy.server.command:
+        _same_environment(gate, performance, accuracy, round_)
     return gate.checks
+
+
+def _same_environment(gate: Gate, performance: RunRecord, accuracy: RunRecord, round_: Round) -> None:
+    """Check what started servers inherited, and on how many devices they ran."""
+    name, servers = "same server environment", (performance.server, accuracy.server)
+    if all("inherited" in server.model_fields_set for server in servers):
+        ours, theirs = (
+            {name: value for name, value in server.inherited.items() if name not in _PLACES}
+            for server in servers
+        )
+        differing = [
+            f"{name}={ours.get(name, '(not set)')} | {theirs.get(name, '(not set)')}"
+            for name in sorted({*ours, *theirs})
+            if ours.get(name) != theirs.get(name)
+        ]
+        gate.holds(
+            name,
+            "; ".join(differing) or f"{len(ours)} variables",
+            _EQUAL,
+            not differing,
+            "Variables that the server, its libraries or the loader read differ; set them alike in the "
+            "environment of both runs, or in server.env, and repeat the older of the two runs.",
+        )
+    elif round_.held_to_rules:
+        gate.unknown(name, _EQUAL, "A run did not record what its server inherited; repeat it.")
+    counts = [" ".join(str(len(each.split(","))) for each in server.devices) for server in servers]
+    if any(counts):
+        shown = counts[0] if counts[0] == counts[1] else " | ".join(counts)
+        gate.holds(
+            "same number of devices", shown, _EQUAL, counts[0] == counts[1], "Use as many in both runs."
+        )
 
 
 def _pins(record: RunRecord) -> str:

@@ -200,6 +200,20 @@ def read_answers(path: Path, samples: int) -> list[str]:
     return [answer for answer in answers if answer is not None]
 
 
+def has_answers(path: Path) -> bool:
+    """Return whether an accuracy log is there, and was not truncated for a submission."""
+    return path.is_file() and TRUNCATION_MARK not in _bytes_of(path)
+
+
+def read_answer_sizes(path: Path) -> list[tuple[int, int]]:
+    """Read the sample of each entry of an accuracy log, and the size of its answer in bytes, in their order.
+
+    Raises:
+        InputError: the log is missing, truncated or damaged.
+    """
+    return [(record.qsl_idx, len(record.data) // 2) for record in _records(path)]
+
+
 def _records(path: Path) -> list[_Answer]:
     content = _bytes_of(path)
     try:

@@ -1,0 +1,71 @@
+"""Check what the records of both runs' requests and answers show, as far as it was recorded."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.gates.alike_checks import alike_checks
+from weighbridge.gates.answer_checks import answer_checks, identity_checks
+from weighbridge.gates.closed_checks import Inputs
+from weighbridge.gates.conservation_checks import conservation_checks
+from weighbridge.gates.request_rows import RequestRows
+from weighbridge.gates.score_checks import Truth, sampled_checks, score_checks, truth_of
+from weighbridge.loadgen.logs import read_detail
+from weighbridge.records.run_record import DETAIL, RunRecord
+from weighbridge.records.score import Evaluation
+from weighbridge.records.verdict import Check
+
+
+def evidence_checks(
+    performance: Path | None,
+    accuracy: Path | None,
+    speed_record: RunRecord | None,
+    answers_record: RunRecord | None,
+    evaluation: Evaluation | None,
+    round_: Round,
+    scenario: ScenarioRules,
+    inputs: Inputs,
+) -> Iterator[Check]:
+    """Check each run's requests and answers, and both runs against each other.
+
+    Runs without run.json, such as those of other harnesses, have no such records: other checks say that they
+    are not known.
+
+    Args:
+        performance: Folder of the performance run; None: there is no such run.
+        accuracy: Folder of the accuracy run, likewise.
+        speed_record: run.json of the performance run; None: there is none.
+        answers_record: That of the accuracy run.
+        evaluation: The accuracy run's accuracy.json.
+        round_: The rules.
+        scenario: The scenario of both runs.
+        inputs: What the runs were made from.
+
+    Raises:
+        InputError: a file of a run is damaged.
+    """
+    truth: Truth | str = "There is no accuracy.json, and no record of answers to score."
+    if evaluation is not None or speed_record is not None:
+        truth = truth_of(inputs, round_)
+    if accuracy is not None and evaluation is not None:
+        yield from score_checks(accuracy, evaluation, truth, round_)
+    tables: dict[Mode, RequestRows] = {}
+    for folder, record, mode in (
+        (performance, speed_record, Mode.PERFORMANCE),
+        (accuracy, answers_record, Mode.ACCURACY),
+    ):
+        if folder is None or record is None:
+            continue
+        rows = RequestRows.read(folder)
+        log = read_detail(folder / DETAIL)
+        yield from conservation_checks(folder, log, record, rows, mode, round_, scenario)
+        if rows is not None:
+            tables[mode] = rows
+            yield from answer_checks(record, rows, mode, round_)
+    if len(tables) < len(Mode) or performance is None or accuracy is None or speed_record is None:
+        return
+    asked = tables[Mode.PERFORMANCE]
+    yield from identity_checks(list(tables.values()), round_)
+    yield from alike_checks(speed_record, asked, tables[Mode.ACCURACY], round_)
+    yield from sampled_checks(performance, accuracy, asked, truth, round_)

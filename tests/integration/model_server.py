@@ -2,7 +2,7 @@
 """A model server in the form of `vllm serve`, whose faults are chosen by its environment.
 
 MODEL_SERVER_FAULT   dies | dies-on-gpu-1 | hangs | deaf | wrong-model | wrong-answer | keeps-prefixes |
-                     lacks-library | tells-nothing | (none)
+                     lacks-library | tells-nothing | clings | (none)
 """
 
 import json
@@ -83,6 +83,14 @@ class Handler(BaseHTTPRequestHandler):
         )
 
 
+def cling(mark: str) -> None:
+    """Start what is hard to get rid of: a child that is deaf, and one that leaves its parents and session."""
+    deaf = "trap '' TERM HUP INT QUIT; while :; do sleep 1; done"
+    subprocess.Popen(["sh", "-c", deaf, mark])
+    # The group of the server does not reach it, and its parent ends at once.
+    subprocess.run(["sh", "-c", f'setsid sh -c "{deaf}" {mark} &'], check=True)
+
+
 def main() -> None:
     if FAULT == "lacks-library":
         sys.exit("ImportError: libnuma.so.1: cannot open shared object file: No such file or directory")
@@ -103,7 +111,9 @@ def main() -> None:
         sys.exit("the engine could not be made: no such kernel")
     if FAULT == "hangs":
         time.sleep(600)
-    if FAULT == "deaf":
+    if FAULT == "clings":
+        cling(sys.argv[2])
+    if FAULT in ("deaf", "clings"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # A worker of its own, as vLLM's engine is; it must not outlive the server either.
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])

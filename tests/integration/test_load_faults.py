@@ -137,7 +137,7 @@ def test_an_endpoint_that_was_never_there_ends_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_ends_the_run(scenario: str, number: signal.Signals, tmp_path: Path) -> None:
     before = signal.getsignal(number)
     with (

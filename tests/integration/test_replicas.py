@@ -1,6 +1,7 @@
 """Several servers at once: GPUs divided, started together, one dead is all dead; and pinned containers."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -75,8 +76,9 @@ def test_one_replica_that_dies_while_starting_ends_the_others(
 def test_a_replica_that_dies_later_is_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with running_server(settings(replicas=2), tmp_path, tmp_path / "server.log") as running:
-        running.processes[1].process.kill()
-        running.processes[1].process.wait()
+        os.kill(running.processes[1].pid, signal.SIGKILL)
+        while not running.processes[1].dead:
+            time.sleep(0.01)
         assert running.trouble() == (
             f"the server was killed by signal 9 during the run; its log is {tmp_path / 'server-1.log'}"
         )
@@ -128,8 +130,8 @@ def test_sigterm_during_a_warm_up_that_hangs_ends_at_once() -> None:
         "import socket, threading\n"
         "from weighbridge.core.openai_api import Api\n"
         "from weighbridge.serving.probing import warm_up\n"
-        "from weighbridge.serving.running_server import end_on_sigterm\n"
-        "end_on_sigterm()\n"
+        "from weighbridge.core.interruption import end_on_signals\n"
+        "end_on_signals()\n"
         "listener = socket.create_server(('127.0.0.1', 0))\n"
         "print('ready', flush=True)\n"
         "try:\n"

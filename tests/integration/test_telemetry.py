@@ -95,7 +95,8 @@ def test_ctrl_c_keeps_what_was_there(tmp_path: Path) -> None:
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 4, said
+    assert process.returncode == 130, said
+    assert "ERROR the run ended early: interrupted by SIGINT; its logs are in" in said.splitlines()[-1]
     kept = tmp_path / "out" / "aborted"
     record = RunRecord.read(kept / RUN_RECORD)
     assert record.load.aborted == "interrupted by SIGINT"

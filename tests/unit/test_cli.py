@@ -1,15 +1,18 @@
 """The command line: every command and option has help, and errors are one sentence with an exit code."""
 
+import errno
 import logging
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import typer
 
 from weighbridge import cli
-from weighbridge.core import errors
+from weighbridge.core import errors, interruption
 
 COMMANDS = sorted(typer.main.get_group(cli.app).commands)
 SUMMARY_LENGTH = 60  # what the list of commands has room for, in 80 columns
@@ -45,14 +48,106 @@ def test_an_expected_error_is_its_sentence_and_its_code(
     assert [record.message for record in caplog.records] == ["the bridge is closed; come back tomorrow."]
 
 
-def test_an_unknown_error_keeps_its_traceback_in_the_log(tmp_path: Path) -> None:
-    # A folder where a file is expected is not foreseen by `lock`.
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "x", "run.json"), "run.json: No space left on device; make room there."),
+        (
+            OSError(errno.EACCES, "x", Path("a"), None, Path("b")),
+            "b: Permission denied; give permission",
+        ),
+        (OSError(errno.EROFS, "x", "out"), "out: Read-only file system; use a folder that can be written"),
+        (OSError(errno.EIO, "x"), "the system refuses: Input/output error; check the disk"),
+        (OSError(errno.EMFILE, "x"), "the system refuses: Too many open files; raise the limit"),
+        (MemoryError(), "there is not enough memory; give the job more memory"),
+        (RuntimeError("can't start new thread"), "the system refuses another thread; raise the limit"),
+    ],
+    ids=str,
+)
+def test_trouble_of_the_machine_is_one_sentence(
+    error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as ended, caplog.at_level(logging.INFO):
+        cli.main()
+    assert ended.value.code == 3
+    [record] = caplog.records
+    assert record.message.startswith(sentence)
+    assert record.exc_info is None
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), RuntimeError("x"), OSError("x"), ConnectionResetError(104, "x")]
+)
+def test_an_unknown_error_keeps_its_traceback(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    [record] = caplog.records
+    assert record.exc_info is not None
+
+
+def test_a_folder_where_a_file_is_expected_is_one_sentence_in_log_and_terminal(tmp_path: Path) -> None:
     log = tmp_path / "lock.log"
     program = Path(sys.executable).parent / "weighbridge"
     command = [program, "--log", log, "lock", tmp_path, "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert log.read_text().strip() in done.stderr.strip()
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1].endswith(
+        f"ERROR {tmp_path}: Is a directory; use a path that is not a folder."
+    )
+    assert "Traceback" not in done.stderr
+    assert log.read_text() == done.stderr
+
+
+def test_a_log_on_a_full_disk_is_silent(tmp_path: Path) -> None:
+    program = Path(sys.executable).parent / "weighbridge"
+    command = [program, "--log", "/dev/full", "lock", tmp_path, "--out", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "Logging error" not in done.stderr
+    unwritable = [program, "--log", "/proc/none/lock.log", "lock", tmp_path, "--out", tmp_path]
+    done = subprocess.run(unwritable, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr.startswith("/proc/none: No such file or directory; ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [errors.InvalidRunError("the run ended early."), None])
+def test_an_interrupted_command_is_one_sentence_and_the_signals_code(
+    error: Exception | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupted() -> None:
+        if error is None:
+            signal.raise_signal(signal.SIGQUIT)
+        # As the processes of a run, which note the signal and end in their order.
+        interruption.note(signal.SIGQUIT)
+        assert error is not None
+        raise error
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    with pytest.raises(SystemExit) as ended, caplog.at_level(logging.INFO):
+        cli.main()
+    assert ended.value.code == 131
+    assert [record.message for record in caplog.records] == [str(error or "interrupted by SIGQUIT.")]
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    restore = interruption.end_on_signals()
+    restore()
+    yield
+    restore()
+    interruption.end_on_signals()()
 
 
 def test_parsing_the_workflow_imports_nothing_heavy() -> None:

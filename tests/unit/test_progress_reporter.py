@@ -13,6 +13,7 @@ from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.process_group import SampleCounts
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import SetupError
+from weighbridge.core.interruption import Interruption
 from weighbridge.core.terminal import RECURRING, shows_panels
 from weighbridge.monitor import reporter as reporter_module
 from weighbridge.monitor.reporter import Reporter, reporting
@@ -57,6 +58,7 @@ def test_each_phase_is_written_as_it_comes(tmp_path: Path) -> None:
         (SetupError("the server ended with exit code 1; its log ends:\nno such kernel"), "the server ended"),
         (KeyboardInterrupt(), "interrupted"),
         (SystemExit(143), "interrupted"),
+        (Interruption("process 7 (python), which it was started for, has ended", 15), "process 7 (python), "),
         (ValueError(), "ValueError"),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from weighbridge.serving import vllm
-from weighbridge.serving.running_server import StartupLog, StartupProgress
+from weighbridge.serving.startup_progress import StartupLog, StartupProgress
 
 # What a real start of vLLM 0.12 on CPUs wrote, its settings and routes cut.
 CPU_LOG = Path(__file__).parent / "server_logs" / "vllm-0.12-cpu.log"

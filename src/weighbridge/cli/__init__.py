@@ -6,16 +6,17 @@ that stage.
 
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from weighbridge import __version__
 from weighbridge.cli import artifacts, report, requests, results, run, search, simulate, submission, watch
-from weighbridge.core.errors import WeighbridgeError
+from weighbridge.core.errors import SetupError, WeighbridgeError, machine_trouble
+from weighbridge.core.interruption import Interruption, end_on_signals, exit_code
+from weighbridge.core.owner import end_with, under_snakemake
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ def _options(
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(log_file, mode="w"))
+    # A log that cannot be written, for a full disk or a closed terminal, is not worth a traceback a message.
+    logging.raiseExceptions = False
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
@@ -65,18 +68,27 @@ def _options(
 
 
 def main() -> None:
-    """Run the program; log an expected error as one sentence and exit with its code."""
-    # A shell starts background jobs with SIGINT ignored; restore it, so that they stop their child processes.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Run the program; log what ends it early as one sentence, and exit with its code."""
+    end_on_signals()
+    end_with(under_snakemake())
     try:
         app()
     except WeighbridgeError as error:
-        log.debug("traceback of the error", exc_info=True)
-        log.error("%s", error)
-        sys.exit(error.exit_code)
+        # An interrupted run ends with an error that says what is kept of it.
+        _exit(str(error), exit_code() or error.exit_code)
+    except Interruption as end:
+        _exit(f"{end}.", end.code)
     except BrokenPipeError:
         # The reader of the output, such as head or less, has exited; this is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception:
+    except Exception as error:
+        if (sentence := machine_trouble(error)) is not None:
+            _exit(sentence, exit_code() or SetupError.exit_code)
         log.exception("unexpected error; please report it with this traceback")
-        sys.exit(1)
+        sys.exit(exit_code() or 1)
+
+
+def _exit(sentence: str, code: int) -> NoReturn:
+    log.debug("traceback of the error", exc_info=True)
+    log.error("%s", sentence)
+    sys.exit(code)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LOOK_EVERY_S = 0.5
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
@@ -89,21 +91,23 @@ def serve(
     division: DivisionChoice = "closed",
 ) -> None:
     """Start the server as a run does, and keep it until Ctrl-C."""
-    import signal
+    import time
 
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.closed_rules import ServerFeature
+    from weighbridge.core.errors import SetupError
     from weighbridge.run.closed_division import fixed_parts
-    from weighbridge.serving.running_server import end_on_sigterm, running_server
+    from weighbridge.serving.running_server import running_server
 
-    end_on_sigterm()
     job = JobSettings.of(settings, server=server).required_server()
     round_ = load_round(round_file) if round_file else None
     forbidden = round_.server_must_not if round_ else tuple(ServerFeature)
     fixed = fixed_parts(round_, division) if round_ else ()
     with running_server(job, model, server_log, forbidden=forbidden, must_not_change=fixed) as running:
         typer.echo("\n".join(running.endpoints))
-        signal.pause()
+        while (trouble := running.trouble()) is None:
+            time.sleep(_LOOK_EVERY_S)
+        raise SetupError(f"{trouble}.")
 
 
 def run(

@@ -25,11 +25,13 @@ def watch(
     phase, progress, rates, latencies and time left, and how it ended. New runs appear when they begin; a run
     whose process has died is recognised because its file no longer changes.
     """
+    import signal
     import sys
 
     from rich.console import Console
     from rich.live import Live
 
+    from weighbridge.core.interruption import Interruption
     from weighbridge.core.terminal import shows_panels
     from weighbridge.monitor.follow import follow, read_statuses
     from weighbridge.monitor.render import StatusLines, no_active_run, render_overview, status_line
@@ -51,5 +53,6 @@ def watch(
             for runs in follow(results):
                 for line in lines.due(runs):
                     typer.echo(line)
-    except KeyboardInterrupt:
-        return
+    except Interruption as end:
+        if end.number is not signal.SIGINT:  # which is how one ends the watching
+            raise

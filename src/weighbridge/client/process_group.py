@@ -20,6 +20,7 @@ import msgspec
 from weighbridge.client.frames import DriverJob, WorkerJob
 from weighbridge.client.process_cost import ProcessCost
 from weighbridge.core.errors import SetupError
+from weighbridge.core.interruption import note, obeyed
 
 # After an abort the driver may finish its logs for this long. LoadGen does so in Offline; in Server it would
 # continue issuing until its schedule ends, and is killed.
@@ -232,10 +233,10 @@ class ProcessGroup:
     @contextmanager
     def _obeying_signals(self) -> Iterator[None]:
         def obey(number: int, _frame: FrameType | None) -> None:
-            self._order(f"interrupted by {signal.Signals(number).name}")
+            self._order(note(number))
 
         try:
-            before = {number: signal.signal(number, obey) for number in (signal.SIGINT, signal.SIGTERM)}
+            before = {number: signal.signal(number, obey) for number in obeyed()}
         except ValueError:  # not the main thread, which alone receives signals
             before = {}
         try:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from weighbridge.client.issuer import IssuePlan
 from weighbridge.core.files import write_atomic
+from weighbridge.core.interruption import Interruption
 from weighbridge.core.terminal import RECURRING, panel_on_stderr, shows_panels
 from weighbridge.monitor.render import render_line, render_panel
 from weighbridge.monitor.run_progress import RunProgress
@@ -104,7 +105,8 @@ class Reporter:
 
     def abort(self, error: BaseException) -> None:
         """Enter the aborted phase, with the error's first line as the reason."""
-        reason = (str(error) or type(error).__name__) if isinstance(error, Exception) else "interrupted"
+        told = isinstance(error, Exception | Interruption)
+        reason = (str(error) or type(error).__name__) if told else "interrupted"
         self._now(phase=Phase.ABORTED, detail=reason.splitlines()[0].rstrip(":"))
 
     def _now(self, **changes: object) -> None:

@@ -31,7 +31,7 @@ from weighbridge.requests.store import RequestStore
 from weighbridge.run.observer import Observer, Observing, unobserved
 from weighbridge.serving.installed_adapters import adapter_of
 from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
-from weighbridge.serving.running_server import RunningServer, end_on_sigterm, running_server
+from weighbridge.serving.running_server import RunningServer, running_server
 from weighbridge.serving.server_report import reported_by
 from weighbridge.serving.task_changes import inherited_variables, without_secrets
 from weighbridge.system.detection import detect
@@ -105,7 +105,7 @@ class Session:
             show(counts)
             return watch(counts) if watch is not None else None
 
-        servers = tuple(server.process.pid for server in self.running.processes)
+        servers = tuple(server.pid for server in self.running.processes)
         endpoints, client = self.running.endpoints, self.setup.client
         names = self.running.metric_names
         with recording(endpoints, _api_key(client), servers, out / TELEMETRY_FILE, names) as telemetry:
@@ -177,7 +177,6 @@ def session(
         InputError: the store or the key's variable cannot be used.
         SetupError: the server does not start, or answers wrongly.
     """
-    end_on_sigterm()
     # Now, and not when the record is written: sources may be edited during a run of hours.
     code, revision = code_sha256(), git_revision()
     requests = RequestStore.open(setup.store)

@@ -3,34 +3,30 @@
 import contextlib
 import logging
 import os
-import re
-import signal
-import textwrap
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from weighbridge.config.closed_rules import ServerFeature, TaskPart
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING
 from weighbridge.records.telemetry_record import Metric
-from weighbridge.serving.adapter import LogStages, ServerAdapter, ServerFacts
+from weighbridge.serving.adapter import ServerAdapter, ServerFacts
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.installed_adapters import adapter_of, all_adapters, find_adapter
 from weighbridge.serving.launch import plan
 from weighbridge.serving.probing import inspect_server, recognise, served_models
-from weighbridge.serving.server_process import ServerProcess, start, stop
+from weighbridge.serving.server_process import ServerProcess, guarded
 from weighbridge.serving.server_report import check_logs
+from weighbridge.serving.startup_progress import StartupProgress
 from weighbridge.serving.task_changes import check_task
 
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.25
 _REPORT_EVERY_S = 10
-_LONGEST_LINE = 100
 
 
 @dataclass(frozen=True)
@@ -69,15 +65,6 @@ class RunningServer:
         return None
 
 
-def end_on_sigterm() -> None:
-    """Make SIGTERM unwind the stack as Ctrl-C does, so that with blocks stop what they started."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    signal.signal(signal.SIGTERM, leave)
-
-
 @contextlib.contextmanager
 def running_server(
     settings: ServerSettings,
@@ -91,8 +78,8 @@ def running_server(
 ) -> Iterator[RunningServer]:
     """Provide servers that answer, for the duration of a with block.
 
-    Starts them, each in its own session, and stops their whole process groups afterwards, whatever ends
-    the block; or attaches to `server.endpoints` and leaves those alone.
+    Starts them under a guard, which stops them and all they started afterwards, whatever ends the block or
+    this process; or attaches to `server.endpoints` and leaves those alone.
 
     Args:
         settings: The server's settings.
@@ -118,18 +105,15 @@ def running_server(
         known = find_adapter(settings.adapter) if settings.adapter else None
         yield _running(settings.endpoints, known, api_key, forbidden, ready_s=time.monotonic() - started)
         return
-    servers: list[ServerProcess] = []
-    try:
-        launches = plan(settings, model, log_path, forbidden, api_key)
-        # Servers started before one fails to start are in the list, and are stopped below.
-        servers.extend(start(launch) for launch in launches)
+    launches = plan(settings, model, log_path, forbidden, api_key)
+    for launch in launches:
+        log.info("starting the server: %s", " ".join((*launch.launcher, *launch.command)))
+    with guarded(launches, settings.stop_timeout_s) as servers:
         endpoints = tuple(launch.endpoint for launch in launches if launch.endpoint)
         _await_answers(endpoints, settings, api_key, servers, starting)
         ready_s = time.monotonic() - started
         log.info("%s ready after %.1f s", _counted(len(endpoints)), ready_s)
         yield _running(endpoints, adapter_of(settings), api_key, forbidden, ready_s=ready_s, servers=servers)
-    finally:
-        stop(servers, settings.stop_timeout_s)
 
 
 def _counted(servers: int) -> str:
@@ -236,57 +220,3 @@ def _state(feature: ServerFeature, servers: Sequence[ServerFacts]) -> str:
     if any(states):
         return "on"
     return "unknown" if None in states else "off"
-
-
-class StartupProgress:
-    """The progress of one or more starting servers."""
-
-    def __init__(self, endpoints: Sequence[str], logs: Mapping[str | None, Path], stages: LogStages) -> None:
-        """`logs` has the log of each endpoint that was started here."""
-        self._endpoints = tuple(endpoints)
-        self._logs = {
-            endpoint: StartupLog(logs[endpoint], stages) for endpoint in endpoints if endpoint in logs
-        }
-
-    def stage(self, waiting: Sequence[str]) -> str:
-        """Return what the first of the endpoints that do not answer yet is doing, for a person to read."""
-        first = waiting[0]
-        log = self._logs.get(first)
-        stage = (log.stage() or "nothing logged yet") if log else f"no answer from {first}"
-        if len(self._endpoints) == 1:
-            return stage
-        ready = len(self._endpoints) - len(waiting)
-        return f"{ready} of {len(self._endpoints)} ready; server {self._endpoints.index(first)}: {stage}"
-
-
-class StartupLog:
-    """The log of one starting server, read as it grows."""
-
-    def __init__(self, path: Path, stages: LogStages) -> None:
-        """Remember where the log will be; it need not exist yet."""
-        self._path, self._stages = path, stages
-        self._read = 0
-        self._unfinished = b""
-        self._stage = self._last_line = ""
-
-    def stage(self) -> str:
-        """Return the current stage, or else the last line; "" while the log is empty or missing."""
-        messages = [self._stages.message(line) for line in self._new_lines()]
-        for message in messages:
-            self._stage = self._stages.stage(message) or self._stage
-        # The last line is not yet finished. (A progress bar counts as finished without its end of line.)
-        self._last_line = next(filter(None, reversed(messages[:-1])), self._last_line)
-        return self._stage or textwrap.shorten(self._last_line, _LONGEST_LINE, placeholder=" ...")
-
-    def _new_lines(self) -> Iterator[str]:
-        """Yield what was added since the last call; a progress bar ends its lines with carriage returns."""
-        try:
-            with self._path.open("rb") as stream:
-                stream.seek(self._read)
-                added = stream.read()
-        except OSError:
-            return
-        self._read += len(added)
-        *lines, self._unfinished = re.split(rb"[\r\n]", self._unfinished + added)
-        for line in (*lines, self._unfinished):
-            yield line.decode(errors="replace")

@@ -1,0 +1,82 @@
+"""The process that a command works for: the top Snakemake process above it, where there is one.
+
+A command that Snakemake started ends with it, however Snakemake ends: SIGKILL leaves Snakemake no time to end
+its jobs, and a job that lives on would write into the folder that the next Snakemake's job writes into.
+"""
+
+import os
+import re
+import select
+import signal
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from weighbridge.core.interruption import announce
+from weighbridge.core.proc import ProcessId, command_of, parent_of
+
+_OPTIONS_WITH_VALUE = ("-W", "-X")
+
+
+def under_snakemake(pid: int | None = None) -> tuple[ProcessId, ...]:
+    """Return the processes above one, up to the top Snakemake process, which is the last; empty without one.
+
+    Args:
+        pid: The process; default: this one.
+    """
+    found: list[ProcessId] = []
+    top = 0
+    with suppress(OSError):  # one that ended meanwhile: nothing above it can be seen
+        parent = parent_of(os.getpid() if pid is None else pid)
+        while parent > 1:
+            found.append(ProcessId.of(parent))
+            if _runs_snakemake(command_of(parent)):
+                top = len(found)
+            parent = parent_of(parent)
+    return tuple(found[:top])
+
+
+def _runs_snakemake(command: Sequence[str]) -> bool:
+    """Return whether a command line is Snakemake's own, or that of a Python that runs it."""
+    program, *words = command or [""]
+    if Path(program).name == "snakemake":
+        return True
+    if not re.match(r"python[\d.]*$", Path(program).name):
+        return False
+    while words:
+        word = words.pop(0)
+        if word in ("-m", "-c"):
+            return word == "-m" and words[:1] == ["snakemake"]
+        if word in _OPTIONS_WITH_VALUE:
+            words[:1] = []
+        elif not word.startswith("-"):
+            return Path(word).name == "snakemake"
+    return False
+
+
+def end_with(owners: Sequence[ProcessId]) -> None:
+    """End this program, as SIGTERM does, as soon as one of these processes has ended.
+
+    One between Snakemake and this command counts too: without it, Snakemake takes the job for ended.
+    """
+    if owners:
+        threading.Thread(target=_watch, args=(owners,), name="owner", daemon=True).start()
+
+
+def _watch(owners: Sequence[ProcessId]) -> None:
+    poll = select.poll()
+    ended = None
+    for owner in owners:
+        try:
+            poll.register(os.pidfd_open(owner.pid), select.POLLIN)
+        except ProcessLookupError:
+            ended = owner
+    if ended is None:
+        poll.poll()
+        ended = next((owner for owner in owners if not owner.lives), owners[-1])
+    announce(f"process {ended.pid} ({ended.name}), which it was started for, has ended")
+    # To the main thread, because only a signal that reaches it ends what it waits for.
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGTERM)

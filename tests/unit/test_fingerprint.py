@@ -127,8 +127,8 @@ def test_a_job_finds_its_paths_from_the_projects_root(monkeypatch: pytest.Monkey
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
         ('{"serverr": {}}', "unknown key 'serverr'"),
-        ("[" * 99999, "JSON that cannot be read"),
-        ("9" * 9999, "JSON that cannot be read"),
+        ("[" * 99999, "cannot be used"),
+        ("9" * 9999, "cannot be used"),
     ],
     ids=range(5),
 )

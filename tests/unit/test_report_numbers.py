@@ -135,7 +135,7 @@ def test_telemetry_is_cut_to_the_run_and_found_by_source_and_metric(tmp_path: Pa
 
 def test_damaged_telemetry_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "telemetry.parquet").write_bytes(b"")
-    with pytest.raises(InputError, match="no telemetry"):
+    with pytest.raises(InputError, match="cannot be read"):
         read_telemetry(tmp_path / "telemetry.parquet", 0, 1)
 
 

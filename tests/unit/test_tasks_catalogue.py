@@ -267,7 +267,7 @@ def test_a_missing_split_column_or_folder_is_one_sentence(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="column 'ground_truth_brand' is missing"):
         TASK.truth(tmp_path, ["train"])
     (tmp_path / "train.parquet").write_bytes(b"PAR1 but not really")
-    with pytest.raises(InputError, match="not readable as Parquet"):
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
         TASK.truth(tmp_path, ["train"])
 
 

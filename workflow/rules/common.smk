@@ -21,6 +21,7 @@ from weighbridge.config.round_settings import (
 )
 from weighbridge.config.settings import portable_settings
 from weighbridge.core.errors import WeighbridgeError
+from weighbridge.core.models import read_data
 from weighbridge.benchmarks.registry import check_requests
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.own_user_conf import asked_scenario
@@ -34,6 +35,10 @@ ROOT = Path(workflow.basedir)
 os.environ[ROOT_VARIABLE] = str(ROOT)
 
 try:
+    # Snakemake takes the last of two equal keys, and what it has read no longer shows that there were two.
+    for path in map(Path, workflow.configfiles):
+        if path.is_file():
+            read_data(path)
     SETTINGS = portable_settings(config, ROOT)
     ROUND = load_round(SETTINGS.round, SETTINGS.category)
     check_against_round(SETTINGS, ROUND)

@@ -20,9 +20,10 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile
 
 from weighbridge.artifacts.folder import ArtifactKind
-from weighbridge.artifacts.manifest import is_bookkeeping, stays_inside
+from weighbridge.artifacts.manifest import is_bookkeeping
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
+from weighbridge.core.files import stays_inside
 
 FAILURES = (httpx2.HTTPError, OSError)
 """What the client raises when the network, the hub or the disk fails."""

@@ -8,31 +8,18 @@ from pydantic import Field, field_validator
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
-from weighbridge.core.models import Model, Sha256
+from weighbridge.core.models import InsidePath, Model, Sha256, read_text
 
 # Folders of downloaders and version control, which are no part of the artifact.
 _BOOKKEEPING = frozenset({".cache", ".git"})
 
 
-def stays_inside(path: str) -> bool:
-    """Return whether a path is relative and stays inside its folder."""
-    parts = PurePosixPath(path).parts
-    return bool(parts) and ".." not in parts and not PurePosixPath(path).is_absolute()
-
-
 class FileEntry(Model):
     """One file of an artifact."""
 
-    path: str = Field(description="Relative to the artifact's folder, with forward slashes.")
+    path: InsidePath = Field(description="Relative to the artifact's folder, with forward slashes.")
     size: int = Field(ge=0, description="In bytes.")
     sha256: Sha256
-
-    @field_validator("path")
-    @classmethod
-    def _stays_inside(cls, path: str) -> str:
-        if not stays_inside(path):
-            raise ValueError("a path leads from the artifact's folder to a file inside it")
-        return path
 
 
 class Manifest(Model):
@@ -86,11 +73,10 @@ def read_lock(path: Path) -> Manifest:
         InputError: the file is missing or is not a lock.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except InputError as error:
         raise InputError(
-            f"{path}: cannot be read as a lock ({error}); "
-            f"write one with 'weighbridge lock FOLDER --out {path}'."
+            f"{str(error).rstrip('.')}; write a lock with 'weighbridge lock FOLDER --out {path}'."
         ) from None
     return Manifest.parse_json(text, str(path))
 

@@ -14,6 +14,8 @@ from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, Sc
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
 
+_SHOWN = 80  # characters of a name that is none
+_LONGEST_CHAIN = 16  # rounds that extend each other
 _RELEASED_FILE = Path(__file__).parent / "released_rounds.json"
 # What LoadGen publishes of each scenario. Source: results.cc of LoadGen in mlcommons/inference.
 _MEASURED = {
@@ -36,9 +38,13 @@ def load_round(reference: str, category: str | None = None) -> Round:
     Raises:
         InputError: the round does not exist (the message lists all), or its file has a wrong value.
     """
-    named = _without_category(reference)
-    chosen = reference[len(named) + 1 :] or None
-    return _as_released(_read_round(round_file(named), category or chosen))
+    try:
+        named = _without_category(reference)
+        chosen = reference[len(named) + 1 :] or None
+        return _as_released(_read_round(round_file(named), category or chosen))
+    except (OSError, ValueError) as error:  # a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"round {reference[:_SHOWN]!r}: no file can have this name ({reason}).") from None
 
 
 def _without_category(reference: str) -> str:
@@ -104,12 +110,16 @@ def _known_rounds() -> Iterator[tuple[str, Path]]:
 
 
 def _read_extended(path: Path, extending: tuple[Path, ...]) -> Any:
-    if path in extending:
-        raise InputError(f"{path}: extends itself; name another round.")
+    if path in extending or len(extending) > _LONGEST_CHAIN:
+        raise InputError(f"{path}: extends itself, or too many others; name another round.")
     data = read_data(path)
     if not isinstance(data, dict) or "extends" not in data:
         return data
-    name = str(data["extends"])
+    name = data["extends"]
+    if not isinstance(name, str) or ".." in Path(name).parts:
+        raise InputError(
+            f"{path}: 'extends' is {str(name)[:_SHOWN]!r}; write NAME, BENCHMARK/NAME or a file."
+        )
     beside = path.parent / f"{name}.yaml"
     base = beside if beside.is_file() else round_file(name)
     changes = {key: value for key, value in data.items() if key != "extends"}

@@ -17,6 +17,7 @@ from weighbridge.cli import artifacts, report, requests, results, run, search, s
 from weighbridge.core.errors import SetupError, WeighbridgeError, machine_trouble
 from weighbridge.core.interruption import Interruption, end_on_signals, exit_code
 from weighbridge.core.owner import end_with, under_snakemake
+from weighbridge.core.secrets import MaskingFormatter
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +56,10 @@ def _options(
         handlers.append(logging.FileHandler(log_file, mode="w"))
     # A log that cannot be written, for a full disk or a closed terminal, is not worth a traceback a message.
     logging.raiseExceptions = False
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-        datefmt="%H:%M:%S",
-        handlers=handlers,
-        force=True,
-    )
+    formatter = MaskingFormatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=handlers, force=True)
     # These libraries log every request; our own messages contain what matters.
     for verbose_library in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "filelock", "urllib3"):
         logging.getLogger(verbose_library).setLevel(logging.WARNING)

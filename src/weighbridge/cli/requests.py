@@ -50,8 +50,10 @@ def build_requests(
         log.warning("%s", sentence)
     if prompt is not None:
         load_benchmark(round_.benchmark).check_prompt(prompt, round_.prompt)
+    proof = Proof.read(dataset)
     build_store(
-        dataset=Proof.read(dataset).folder,
+        dataset=proof.folder,
+        proven={entry.path: entry.sha256 for entry in proof.files},
         splits=round_.splits,
         prompt=prompt,
         benchmark=round_.benchmark,

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from weighbridge.config.request_settings import RequestSettings
-from weighbridge.core.models import Model
+from weighbridge.core.models import InsidePath, Model
 
 
 class ServerFeature(StrEnum):
@@ -35,9 +35,9 @@ class TaskPart(StrEnum):
 class ArtifactPin(Model):
     """The repository and revision that the rules name for an input."""
 
-    repo: str
-    revision: str
-    files: dict[str, dict[str, str | float | list[str]]] = Field(
+    repo: str = Field(min_length=1)
+    revision: str = Field(min_length=1)
+    files: dict[InsidePath, dict[str, str | float | list[str]]] = Field(
         default={},
         description="Values that JSON files of the artifact must have, by file and by dotted key. Weights of "
         "another data type may be used if they are declared; these values show that the model is the same.",

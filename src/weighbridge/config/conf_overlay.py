@@ -11,10 +11,13 @@ class ConfOverlay(Model):
     """A user's own values of user.conf; an unset one leaves the round's."""
 
     min_duration: int | None = Field(
-        default=None, gt=0, description="Shortest duration of a run in ms, at least the round's."
+        default=None, gt=0, lt=2**63, description="Shortest duration of a run in ms, at least the round's."
     )
     min_query_count: int | None = Field(
-        default=None, gt=0, description="Smallest number of queries (Offline: samples), at least the round's."
+        default=None,
+        gt=0,
+        lt=2**63,
+        description="Smallest number of queries (Offline: samples), at least the round's.",
     )
     coalesce_queries: bool = Field(
         default=False,

@@ -15,9 +15,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from weighbridge.config.conf_overlay import ConfOverlay
+from weighbridge.config.refused_secrets import refuse_secrets
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import Artifact, ClientSettings, SearchSettings, SubmissionSettings
@@ -65,7 +66,7 @@ class JobSettings(Model):
     client: ClientSettings = ClientSettings()
     search: SearchSettings = SearchSettings()
     submission: SubmissionSettings | None = None
-    target_qps: float | None = None
+    target_qps: float | None = Field(default=None, gt=0)
     user_conf: ConfOverlay = ConfOverlay()
 
     @classmethod
@@ -77,13 +78,19 @@ class JobSettings(Model):
             sections: Single sections as JSON; their keys override those in `settings`.
 
         Raises:
-            InputError: the text is not JSON, or has an unknown key or a wrong value.
+            InputError: the text is not JSON, has an unknown key or a wrong value, or holds a secret.
         """
         data = _object(settings, "--settings")
         for name, text in sections.items():
             if text is not None:
                 option = f"--{name}"
-                data[name] = {**data.get(name, {}), **_object(text, option)}
+                below = data.get(name, {})
+                if not isinstance(below, dict):
+                    raise InputError(
+                        f"--settings: '{name}' is no object; pass the section's keys and values."
+                    )
+                data[name] = {**below, **_object(text, option)}
+        refuse_secrets(data, "the job's settings")
         return cls.parse(data, "the job's settings", context={"root": project_root()})
 
     def required_server(self) -> ServerSettings:

@@ -10,11 +10,11 @@ from weighbridge.core.models import Model
 class Sampling(Model):
     """Sampling parameters of every request; unset ones are sent as null, as the reference does."""
 
-    temperature: float | None = Field(default=None, ge=0)
+    temperature: float | None = Field(default=None, ge=0, le=100)
     top_p: float | None = Field(default=None, gt=0, le=1)
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    max_tokens: int | None = Field(default=None, gt=0)
+    frequency_penalty: float | None = Field(default=None, ge=-100, le=100)
+    presence_penalty: float | None = Field(default=None, ge=-100, le=100)
+    max_tokens: int | None = Field(default=None, gt=0, lt=2**31)
 
 
 class RequestSettings(Model):

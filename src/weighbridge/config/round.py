@@ -4,8 +4,9 @@ A round is a YAML file in the `rounds` folder of its benchmark; `weighbridge.ben
 reads it. The model is generic: scenarios, limits, runs and metrics are names and numbers.
 """
 
+import math
 from collections.abc import Collection
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,23 +15,25 @@ from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import FolderName, Model, Sha256
 
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+
 
 class Seeds(Model):
     """The three seeds that a round announces; they are compiled into LoadGen's wheel."""
 
-    qsl: int
-    sample_index: int
-    schedule: int
+    qsl: Seed
+    sample_index: Seed
+    schedule: Seed
 
 
 class LoadGenRules(Model):
     """LoadGen's releases and settings in this round."""
 
-    model: str = Field(
+    model: FolderName = Field(
         description="LoadGen's name of the benchmark, unless a scenario sets its own. LoadGen silently "
         "ignores the benchmark's limits if the name is wrong."
     )
-    versions: tuple[str, ...] = Field(
+    versions: tuple[FolderName, ...] = Field(
         min_length=1, description="LoadGen releases that contain the round's seeds."
     )
     seeds: Seeds
@@ -55,14 +58,21 @@ class MetricRules(Model):
         default=None, description="Mean score of the reference implementation."
     )
     reference_sd: float | None = Field(
-        default=None, description="Standard deviation of that score over runs."
+        default=None, ge=0, description="Standard deviation of that score over runs."
     )
+
+    @model_validator(mode="after")
+    def _can_be_passed(self) -> Self:
+        highest = min(bound for bound in (self.ceiling, self.largest, math.inf) if bound is not None)
+        if self.floor is not None and self.floor > highest:
+            raise ValueError(f"the floor {self.floor:g} is above {highest:g}, so that no score can pass")
+        return self
 
 
 class Round(Model):
     """All constants of a round. A demonstration round keeps the limits and reduces counts and durations."""
 
-    name: str
+    name: FolderName
     benchmark: FolderName = Field(
         description="Name of the benchmark's plug-in, and of its folder in a submission tree."
     )
@@ -77,7 +87,7 @@ class Round(Model):
     simulated: bool = Field(
         default=False, description="True: answers and speed are simulated; no model runs."
     )
-    category: str | None = Field(
+    category: FolderName | None = Field(
         default=None, description="Such as datacenter or edge, if the rules differ between them."
     )
     evidence: Literal["loadgen", "endpoints"] = Field(
@@ -93,19 +103,24 @@ class Round(Model):
     vllm_version: str | None = Field(
         default=None, description="vLLM release of the reference implementation."
     )
-    client: str = Field(
+    client: FolderName = Field(
         description="NAME of the client's environment, envs/client-NAME.yaml, which contains LoadGen."
     )
     max_tokens: int | None = Field(
         default=None,
+        gt=0,
         description="Limit of an answer's length in tokens, unless the settings set one; null: none.",
     )
-    samples: int = Field(gt=0, description="Number of samples in the dataset; every run covers all of them.")
+    samples: int = Field(
+        gt=0, lt=2**32, description="Number of samples in the dataset; every run covers all of them."
+    )
     system_types: tuple[str, ...] = Field(
         min_length=1,
         description="Allowed values of system_type in the system description; the first is the default.",
     )
-    splits: tuple[str, ...] = Field(description="Dataset splits, in the order that numbers the samples.")
+    splits: tuple[FolderName, ...] = Field(
+        min_length=1, description="Dataset splits, in the order that numbers the samples."
+    )
     prompt: dict[str, Sha256] = Field(
         default={}, description="sha256 of each fixed text of the prompt (UTF-8), by name."
     )
@@ -116,7 +131,7 @@ class Round(Model):
     closed: ClosedRules = Field(
         default=ClosedRules(), description="What a result of the closed division may not change."
     )
-    metrics: dict[str, MetricRules] = Field(
+    metrics: dict[FolderName, MetricRules] = Field(
         min_length=1, description="Metrics that gate, the main one first."
     )
     scenarios: dict[FolderName, ScenarioRules] = Field(min_length=1)

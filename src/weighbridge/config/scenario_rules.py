@@ -26,10 +26,14 @@ class Mode(StrEnum):
     ACCURACY = "accuracy"
 
 
+LONGEST_S = 1e8
+"""No duration of a round or of settings is longer: three years."""
+
+
 class LatencyLimit(Model):
     """A latency limit at a percentile."""
 
-    limit_s: float = Field(gt=0, description="Largest latency at the percentile, in s.")
+    limit_s: float = Field(gt=0, le=LONGEST_S, description="Largest latency at the percentile, in s.")
     percentile: float = Field(default=0.99, gt=0, lt=1, description="As a share, such as 0.99.")
 
 
@@ -75,11 +79,13 @@ class ScenarioRules(Model):
     loadgen_scenario: LoadGenScenario | None = Field(
         default=None, description="Null: a client other than LoadGen issues the queries."
     )
-    loadgen_model: str | None = Field(default=None, description="Default: the round's loadgen.model.")
+    loadgen_model: FolderName | None = Field(default=None, description="Default: the round's loadgen.model.")
     metric: PerformanceMetric = Field(description="Published result of the performance run.")
-    min_duration_s: float = Field(gt=0, description="Shortest duration of a performance run, in s.")
+    min_duration_s: float = Field(
+        gt=0, le=LONGEST_S, description="Shortest duration of a performance run, in s."
+    )
     min_query_count: int = Field(
-        gt=0, description="Smallest number of queries; Offline: of samples in the single query."
+        gt=0, lt=2**63, description="Smallest number of queries; Offline: of samples in the single query."
     )
     limits: Limits = Limits()
     runs: dict[FolderName, RunRules] = Field(

@@ -1,12 +1,16 @@
 """Model of config.yaml's section 'server', and its paths that are relative to the project's root."""
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.core.models import Model
+from weighbridge.core.secrets import mask
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -30,6 +34,24 @@ def _executable_from_root(name: str, info: ValidationInfo) -> str:
     return path if "/" in path else f"./{path}"  # a bare name would be looked up on PATH
 
 
+def _url_fault(url: str) -> str | None:
+    """Return why a text is not the base URL of a server; None: it is."""
+    form = "no http(s) URL without credentials, such as http://node1:8000"
+    # urlsplit drops some characters, and takes more than a server's address.
+    if not re.fullmatch(r"https?://[^/\s@?#\\]+(/[!-~]*)?", url) or set("?#") & set(url):
+        return form
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        if parts.netloc.startswith("["):
+            ipaddress.IPv6Address(host.partition("%")[0])
+        elif not re.fullmatch(r"(?=.{1,253}$)[\w-]{1,63}(\.[\w-]{1,63})*\.?", host, re.ASCII):
+            return form
+    except ValueError as error:  # a port that is none, or brackets that are not closed
+        return f"{form} ({str(error)[:60]})"
+    return "a URL whose port is 0" if port == 0 else None
+
+
 ProjectPath = Annotated[Path, AfterValidator(_from_root)]
 Executable = Annotated[str, AfterValidator(_executable_from_root)]
 
@@ -46,7 +68,9 @@ class ServerSettings(Model):
         default=None,
         description="Path relative to the project's root, or a name on PATH; default: the adapter's.",
     )
-    model_name: str = Field(description="Name under which the model is served and requested.")
+    model_name: str = Field(
+        min_length=1, max_length=1024, description="Name under which the model is served and requested."
+    )
     args: tuple[str, ...] = Field(
         default=(), description="Additional arguments of the server's command, each as --name=value."
     )
@@ -59,13 +83,13 @@ class ServerSettings(Model):
     )
     port: int | None = Field(default=None, ge=1024, le=65535, description="Fixed port; default: a free one.")
     gpus: int = Field(
-        default=0, ge=0, description="GPUs of a node that must be visible before a server starts."
+        default=0, ge=0, le=65536, description="GPUs of a node that must be visible before a server starts."
     )
     replicas: int = Field(
-        default=1, ge=1, description="Servers on this machine; they share the visible GPUs equally."
+        default=1, ge=1, le=1024, description="Servers on this machine; they share the visible GPUs equally."
     )
     tensor_parallel_size: int = Field(
-        default=1, ge=1, description="GPUs that each server shards the model over."
+        default=1, ge=1, le=65536, description="GPUs that each server shards the model over."
     )
     launcher: Literal["local", "srun"] = Field(
         default="local", description="'srun' starts a server on each node of the Slurm allocation."
@@ -73,6 +97,7 @@ class ServerSettings(Model):
     nodes_per_replica: int = Field(
         default=1,
         ge=1,
+        le=65536,
         description="With srun: nodes that one server spans, for models too large for one node.",
     )
     endpoints: tuple[str, ...] = Field(default=(), description="Base URLs of servers that the user runs.")
@@ -82,15 +107,17 @@ class ServerSettings(Model):
         "the round's task.",
     )
     startup_timeout_s: float = Field(
-        default=3600, gt=0, description="Longest time until the server is healthy, in s."
+        default=3600, gt=0, le=LONGEST_S, description="Longest time until the server is healthy, in s."
     )
     stop_timeout_s: float = Field(
-        default=60, gt=0, description="Time from SIGTERM to SIGKILL when stopping, in s."
+        default=60, gt=0, le=LONGEST_S, description="Time from SIGTERM to SIGKILL when stopping, in s."
     )
     golden: ProjectPath | None = Field(
         default=None, description="JSON file with a request and its recorded answer, checked before each run."
     )
-    warmup_requests: int = Field(default=16, ge=0, description="Requests sent before the measurement.")
+    warmup_requests: int = Field(
+        default=16, ge=0, le=1_000_000, description="Requests sent before the measurement."
+    )
 
     @property
     def found_by_name(self) -> bool:
@@ -112,8 +139,8 @@ class ServerSettings(Model):
     @classmethod
     def _are_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
         for url in urls:
-            if not re.fullmatch(r"https?://[^/\s@]+(/[^\s]*)?", url):
-                raise ValueError(f"'{url}' is no http(s) URL without credentials, such as http://node1:8000")
+            if fault := _url_fault(url):
+                raise ValueError(f"{mask(url)!r} is {fault}")
         return urls
 
     @field_validator("container")

@@ -9,9 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from weighbridge.config.refused_secrets import refuse_secrets
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.config.server_settings import EnvironmentName, ProjectPath, ServerSettings
-from weighbridge.core.models import FolderName, Model
+from weighbridge.core.models import FolderName, Model, check_data
 
 
 class Artifact(Model):
@@ -21,7 +23,10 @@ class Artifact(Model):
     revision: str | None = Field(default=None, description="Full commit hash; branches and tags are refused.")
     path: ProjectPath | None = Field(default=None, description="Local folder that contains the artifact.")
     synthetic: int | None = Field(
-        default=None, gt=0, description="Generate this many synthetic samples instead, for a rehearsal."
+        default=None,
+        gt=0,
+        lt=2**32,
+        description="Generate this many synthetic samples instead, for a rehearsal.",
     )
     manifest: ProjectPath | None = Field(
         default=None, description="Lock file: path, size and sha256 of each file."
@@ -63,18 +68,21 @@ class ClientSettings(Model):
     """The load client."""
 
     workers: int = Field(
-        default=1, ge=1, description="Worker processes; each handles about 10,000 requests/s."
+        default=1, ge=1, le=256, description="Worker processes; each handles about 10,000 requests/s."
     )
     connections: int = Field(
-        default=4096, ge=1, description="Largest number of open connections, over all workers."
+        default=4096, ge=1, le=10_000_000, description="Largest number of open connections, over all workers."
     )
-    connect_timeout_s: float = Field(default=10, gt=0, description="Timeout of opening a connection, in s.")
+    connect_timeout_s: float = Field(
+        default=10, gt=0, le=LONGEST_S, description="Timeout of opening a connection, in s."
+    )
     request_timeout_s: float = Field(
-        default=7200, gt=0, description="Timeout from sending to the last byte, in s."
+        default=7200, gt=0, le=LONGEST_S, description="Timeout from sending to the last byte, in s."
     )
     stall_limit_s: float = Field(
         default=300,
         gt=0,
+        le=LONGEST_S,
         description="Longest time without any answer while requests are open, in s; then the run ends.",
     )
     api_key_env: EnvironmentName | None = Field(
@@ -87,7 +95,7 @@ def _rate_or_auto(value: object) -> object:
     if value is None or value == "auto":
         return value
     try:
-        rate = float(str(value))  # snakemake --config passes text
+        rate = math.nan if isinstance(value, bool) else float(str(value))  # snakemake --config passes text
     except ValueError:
         rate = math.nan
     if not 0 < rate < math.inf:
@@ -126,6 +134,7 @@ class SearchSettings(Model):
     probe_s: float = Field(
         default=300,
         gt=0,
+        le=LONGEST_S,
         description="Length of a probe in s, at least 20 latency limits and at most a full run.",
     )
     tolerance: float = Field(
@@ -135,11 +144,12 @@ class SearchSettings(Model):
         description="Stop when the lowest failed rate exceeds the highest passed one by at most this share.",
     )
     max_probes: int = Field(
-        default=10, ge=1, description="Largest number of probes before the full-length runs."
+        default=10, ge=1, le=1000, description="Largest number of probes before the full-length runs."
     )
     max_confirmations: int = Field(
         default=4,
         ge=1,
+        le=1000,
         description="Largest number of full-length runs, each at a rate lower by the tolerance.",
     )
 
@@ -197,8 +207,10 @@ def portable_settings(config: object, root: Path) -> Settings:
     Absolute paths below `root` become relative too: nothing in the settings then names the checkout's place.
 
     Raises:
-        InputError: naming the first wrong key, its value and the remedy.
+        InputError: naming the first wrong key, its value and the remedy, or a secret without its value.
     """
+    check_data(config, "configuration")
+    refuse_secrets(config, "configuration")
     return Settings.parse(config, "configuration", context={"portable_from": root})
 
 

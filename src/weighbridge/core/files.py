@@ -3,16 +3,17 @@
 import hashlib
 import os
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 
-def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+def write_atomic(path: Path, content: str | bytes, *, durable: bool = True, private: bool = False) -> None:
     """Write a file so that readers see the old content or the new one, never a part; make parent folders.
 
     Args:
         path: The file.
         content: Its whole content; text is encoded as UTF-8.
         durable: Wait until the content is on the disk. Leave out for files written every second.
+        private: Let its owner alone read it: it holds evidence of requests, answers or environments.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full. The old file is unchanged then.
@@ -26,11 +27,17 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> N
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(0o600 if private else 0o644)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def stays_inside(path: str) -> bool:
+    """Return whether a path is relative and stays inside its folder."""
+    parts = PurePosixPath(path).parts
+    return bool(parts) and ".." not in parts and not PurePosixPath(path).is_absolute()
 
 
 def sha256_of(path: Path) -> str:

@@ -1,22 +1,49 @@
 """The base of all pydantic models, whose validation errors are single sentences."""
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema
 
 from weighbridge.core.errors import InputError
+from weighbridge.core.files import stays_inside
+from weighbridge.core.plain_data import UnreadableError, check_plain, parse_json, parse_yaml
+from weighbridge.core.secrets import MASKED, is_secret, mask
+from weighbridge.core.strict_numbers import with_strict_numbers
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
+
+
+def _inside(path: str) -> str:
+    if not stays_inside(path):
+        raise ValueError("a path leads from its folder to a file inside it")
+    return path
+
+
+InsidePath = Annotated[str, AfterValidator(_inside)]
+
+_LARGEST_BYTES = 64 << 20
+_SHOWN_CHARACTERS = 200
+_READ_CHARACTERS = 4000  # of a wrong value, for secrets in it
 
 
 class Model(BaseModel):
-    """Immutable data that refuses unknown keys: a misspelt key is an error, never a silent default."""
+    """Immutable data that refuses unknown keys: a misspelt key is an error, never a silent default.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Numbers are finite, and neither true nor 2.0 is a whole number.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the schema with strict numbers."""
+        return with_strict_numbers(handler(source))
 
     @classmethod
     def parse(cls, data: object, origin: str, context: dict[str, Any] | None = None) -> Self:
@@ -51,15 +78,25 @@ class Model(BaseModel):
 
 
 def read_text(path: Path) -> str:
-    """Read a text file.
+    """Read a text file of a user or of an earlier job.
 
     Raises:
-        InputError: the file cannot be read, or is not UTF-8 text.
+        InputError: it cannot be read, is no ordinary file, is too large, or is not UTF-8 text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        # A pipe without a writer would let the opening wait for ever, and /dev/zero has no end.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise InputError(f"{path}: cannot be read (it is no ordinary file).")
+            content = stream.read(_LARGEST_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+    except ValueError as error:  # a path with a NUL character
+        raise InputError(f"{str(path)!r}: cannot be read ({error}).") from None
+    if len(content) > _LARGEST_BYTES:
+        raise InputError(f"{path}: cannot be read (it is larger than {_LARGEST_BYTES >> 20} MiB).")
+    try:
+        return content.decode()
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file.") from None
 
@@ -68,40 +105,57 @@ def read_data(path: Path) -> Any:
     """Read plain data from a YAML or JSON file.
 
     Raises:
-        InputError: the file is missing, or is neither YAML nor JSON.
+        InputError: the file is missing, is neither YAML nor JSON, or holds what `plain_data` refuses.
     """
     text = read_text(path)
-    try:
-        # YAML 1.1 reads JSON too, but slowly, and 1e-07 as a string.
-        return read_json(text, str(path)) if path.suffix == ".json" else yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from None
+    # YAML 1.1 reads JSON too, but slowly, and 1e-07 as a string.
+    return read_json(text, str(path)) if path.suffix == ".json" else read_yaml(text, str(path))
 
 
 def read_json(text: str, origin: str) -> Any:
     """Read plain data from JSON text; `origin` is named in errors.
 
     Raises:
-        InputError: the text is not JSON.
+        InputError: the text is not JSON, or holds what `plain_data` refuses.
     """
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{origin}: not JSON (line {error.lineno}: {error.msg}).") from None
-    except (ValueError, RecursionError) as error:
-        # A number with more digits than Python reads, or brackets in thousands of brackets.
-        raise InputError(f"{origin}: JSON that cannot be read ({error}).") from None
+        return parse_json(text)
+    except UnreadableError as error:
+        raise InputError(f"{origin}: cannot be used ({error}).") from None
+
+
+def read_yaml(text: str, origin: str) -> Any:
+    """Read plain data from YAML text; otherwise as `read_json`."""
+    try:
+        return parse_yaml(text)
+    except UnreadableError as error:
+        raise InputError(f"{origin}: cannot be used ({error}).") from None
+
+
+def check_data(data: object, origin: str) -> None:
+    """Check data that another program has read, such as Snakemake; otherwise as `read_json`."""
+    try:
+        check_plain(data)
+    except UnreadableError as error:
+        raise InputError(f"{origin}: cannot be used ({error}).") from None
 
 
 def _sentence(error: ValidationError, origin: str) -> str:
     """Return the first validation error as a sentence: origin, key, value, what is expected."""
     first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"]) or "the whole"
+    # Of an alternative, pydantic names the function that checks it too.
+    named = (str(part) for part in first["loc"] if not str(part).startswith("function-"))
+    parts = [mask(part[:_SHOWN_CHARACTERS]) for part in named]
+    key = ".".join(parts) or "the whole"
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"{origin}: unknown key '{key}'{more}; check its spelling, or remove it."
     if first["type"] == "missing":
         return f"{origin}: '{key}' is missing{more}; add it."
-    value = json.dumps(first["input"], default=str)
     message = first["msg"].removeprefix("Value error, ")
+    value = json.dumps(first["input"], default=str)[:_READ_CHARACTERS]
+    # A value may be a key that was put into the wrong place, or megabytes.
+    value = MASKED if any(is_secret(part, value) for part in parts[-1:]) else mask(value)
+    if len(value) > _SHOWN_CHARACTERS:
+        value = f"{value[:_SHOWN_CHARACTERS]}..."
     return f"{origin}: '{key}' is {value}{more}: {message[:1].lower()}{message[1:]}."

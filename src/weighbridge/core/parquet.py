@@ -1,4 +1,4 @@
-"""Read a dataset's Parquet files: the files of a split, single columns, single rows."""
+"""Read Parquet files, and those of a dataset: the files of a split, single columns, single rows."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -52,7 +52,8 @@ def read_columns(dataset: Path, splits: Sequence[str], columns: Sequence[str]) -
         InputError: a split or column is missing, or a file is not Parquet.
     """
     tables = [_read(file, list(columns)) for file in split_files(dataset, splits)]
-    frame: DataFrame = pa.concat_tables(tables).to_pandas()
+    with refusing_damage(dataset):
+        frame: DataFrame = pa.concat_tables(tables).to_pandas()
     return frame
 
 
@@ -99,17 +100,36 @@ def _rows(
 
 def _read(file: Path, columns: list[str]) -> pa.Table:
     with _open(file, columns) as parquet:
-        return parquet.read(columns=columns)
+        table = parquet.read(columns=columns)
+        table.validate(full=True)
+        return table
 
 
 @contextmanager
 def _open(file: Path, columns: Sequence[str]) -> Iterator[pq.ParquetFile]:
     """Open a file and check that it has the columns; turn any read error into one that names the file."""
+    with refusing_damage(file), pq.ParquetFile(file, buffer_size=_BUFFER_BYTES) as parquet:
+        missing = [column for column in columns if column not in parquet.schema_arrow.names]
+        if missing:
+            raise InputError(f"{file}: the column '{missing[0]}' is missing; this is another dataset.")
+        yield parquet
+
+
+@contextmanager
+def refusing_damage(path: Path) -> Iterator[None]:
+    """Turn whatever reading a Parquet file raises in the with block into one sentence that names the file.
+
+    Raises:
+        InputError: the file is missing or no ordinary one, or reading it failed.
+    """
+    if not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path}: cannot be read as Parquet (there is no ordinary file).")
     try:
-        with pq.ParquetFile(file, buffer_size=_BUFFER_BYTES) as parquet:
-            missing = [column for column in columns if column not in parquet.schema_arrow.names]
-            if missing:
-                raise InputError(f"{file}: the column '{missing[0]}' is missing; this is another dataset.")
-            yield parquet
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{file}: not readable as Parquet ({str(error).splitlines()[0]}).") from None
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # damaged pages raise errors of Arrow, of text, of numbers and of memory
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(
+            f"{path}: cannot be read as Parquet ({reason}); the file is damaged: make or fetch it again."
+        ) from None

@@ -167,7 +167,7 @@ def read_own_user_conf(
         "min_query_count": scenario.min_query_count,
     }
     raised = {
-        key: int(value)
+        key: bool(value) if key in _SWITCHES else int(value)
         for key, value in values.items()
         if key not in _RATE_KEYS and value != least.get(key, 0)
     }

@@ -5,11 +5,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from weighbridge.core.errors import InputError
+from weighbridge.core.parquet import refusing_damage
 from weighbridge.core.percentiles import percentile_of_sorted
 
 PERCENTILES = (0.50, 0.90, 0.97, 0.99, 0.999)
@@ -80,25 +80,23 @@ def read_request_series(path: Path) -> RequestSeries:
     Raises:
         InputError: the file is damaged, lacks a column, or holds no request.
     """
-    try:
+    with refusing_damage(path):
         table = pq.read_table(path, columns=list(_COLUMNS)).to_pandas()
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); repeat the run.") from None
-    missing = [name for name in _COLUMNS if name not in table]
-    if missing or table.empty:
-        what = f"lacks the column '{missing[0]}'" if missing else "holds no request"
-        raise InputError(f"{path}: {what}; repeat the run.")
-    start_ns = int(table["planned_ns"].min())
-    since_start = (table[["planned_ns", "sent_ns", "end_ns"]].to_numpy(np.int64) - start_ns) / _NS
-    never_sent = table["sent_ns"].to_numpy() <= 0
-    return RequestSeries(
-        planned_s=since_start[:, 0],
-        sent_s=np.where(never_sent, np.nan, since_start[:, 1]),
-        end_s=since_start[:, 2],
-        tokens=table["tokens"].to_numpy(np.int64),
-        failed=table["outcome"].to_numpy() != "ok",
-        start_ns=start_ns,
-    )
+        missing = [name for name in _COLUMNS if name not in table]
+        if missing or table.empty:
+            what = f"lacks the column '{missing[0]}'" if missing else "holds no request"
+            raise InputError(f"{path}: {what}; repeat the run.")
+        start_ns = int(table["planned_ns"].min())
+        since_start = (table[["planned_ns", "sent_ns", "end_ns"]].to_numpy(np.int64) - start_ns) / _NS
+        never_sent = table["sent_ns"].to_numpy() <= 0
+        return RequestSeries(
+            planned_s=since_start[:, 0],
+            sent_s=np.where(never_sent, np.nan, since_start[:, 1]),
+            end_s=since_start[:, 2],
+            tokens=table["tokens"].to_numpy(np.int64),
+            failed=table["outcome"].to_numpy() != "ok",
+            start_ns=start_ns,
+        )
 
 
 def latency_summary(requests: RequestSeries) -> LatencySummary:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from weighbridge.core.errors import InputError
+from weighbridge.core.parquet import refusing_damage
 
 _NS = 1e9
 _POINTS = 240  # of a series; more are indistinguishable at a page's width
@@ -52,7 +51,7 @@ def read_telemetry(path: Path, start_ns: int, duration_s: float) -> Telemetry:
     Raises:
         InputError: the file is damaged, or has other columns.
     """
-    try:
+    with refusing_damage(path):
         table = pq.read_table(path, columns=["time_ns", "source", "metric", "value"])
         frame = table.filter(
             pc.and_(
@@ -60,14 +59,13 @@ def read_telemetry(path: Path, start_ns: int, duration_s: float) -> Telemetry:
                 pc.less_equal(table["time_ns"], start_ns + int(duration_s * _NS)),
             )
         ).to_pandas()
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise InputError(f"{path}: no telemetry ({str(error).splitlines()[0]}); repeat the run.") from None
-    series = {}
-    for (source, metric), rows in frame.groupby(["source", "metric"], observed=True):
-        ordered = rows.sort_values("time_ns")
-        series[str(source), str(metric)] = TimeSeries(
-            (ordered["time_ns"].to_numpy() - start_ns) / _NS, ordered["value"].to_numpy(np.float64)
-        )
+        series = {}
+        for (source, metric), rows in frame.groupby(["source", "metric"], observed=True):
+            ordered = rows.sort_values("time_ns")
+            series[str(source), str(metric)] = TimeSeries(
+                (ordered["time_ns"].to_numpy(np.int64) - start_ns) / _NS,
+                ordered["value"].to_numpy(np.float64),
+            )
     return series
 
 

@@ -15,6 +15,7 @@ from weighbridge.benchmarks.protocol import Task
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError
+from weighbridge.core.parquet import refusing_damage
 
 ROWS_PER_CHUNK = 128  # about 16 MB of bodies
 
@@ -55,7 +56,8 @@ def chunks_of(files: Iterable[Path], parts: Path) -> Iterator[Chunk]:
     """Yield the chunks of the files, in the order of the samples; `parts` is the folder of their parts."""
     sample = 0
     for file in files:
-        metadata = pq.ParquetFile(file).metadata
+        with refusing_damage(file), pq.ParquetFile(file) as parquet:
+            metadata = parquet.metadata
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
             for start in range(0, rows, ROWS_PER_CHUNK):
@@ -105,14 +107,17 @@ def encode(chunk: Chunk) -> list[int]:
     Raises:
         InputError: a row lacks a value or cannot be encoded; the message names the sample.
     """
-    table = _row_group(chunk.file, chunk.group).slice(chunk.start, chunk.stop - chunk.start)
     sizes = []
     with chunk.part.open("wb", buffering=0) as part:
-        for number, row in enumerate(table.to_pylist(), start=chunk.sample):
+        for number, row in enumerate(_rows(chunk), start=chunk.sample):
             try:
-                sizes.append(part.write(_encoder.body(row)))
-            except (InputError, TypeError, KeyError) as error:
+                body = _encoder.body(row)
+            except (InputError, TypeError, KeyError, ValueError, AttributeError) as error:
                 raise InputError(f"{chunk.file}: sample {number}: {error}; use another dataset.") from None
+            written = part.write(body)
+            if written < len(body):
+                part.write(body[written:])  # a disk that fills up takes a part, and says so at the next write
+            sizes.append(len(body))
     return sizes
 
 
@@ -125,10 +130,17 @@ def bodies_of(chunk: Chunk, sizes: Iterable[int]) -> Iterator[memoryview]:
         content = content[size:]
 
 
+def _rows(chunk: Chunk) -> list[dict[str, Any]]:
+    table = _row_group(chunk.file, chunk.group).slice(chunk.start, chunk.stop - chunk.start)
+    with refusing_damage(chunk.file):
+        rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
 @lru_cache(maxsize=1)  # neighbouring chunks share a row group
 def _row_group(file: Path, group: int) -> Any:
     columns = [*_encoder.task.columns]
-    with pq.ParquetFile(file) as parquet:
+    with refusing_damage(file), pq.ParquetFile(file) as parquet:
         missing = [name for name in columns if name not in parquet.schema_arrow.names]
         if missing:
             raise InputError(f"{file}: the column '{missing[0]}' is missing; use the round's dataset.")

@@ -13,7 +13,7 @@ import hashlib
 import multiprocessing
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -99,6 +99,7 @@ def build_store(
     expected_samples: int,
     out: Path,
     processes: int,
+    proven: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> StoreManifest:
     """Encode every sample of a dataset in parallel and write the store, completely or not at all.
@@ -113,11 +114,12 @@ def build_store(
         expected_samples: Number of samples that the round requires.
         out: The store's folder; an existing store is replaced.
         processes: Number of encoding processes.
+        proven: sha256 of the dataset's files, from its proof; None: not compared.
         progress: Called with the number of samples done and the total.
 
     Raises:
-        InputError: files, columns or images cannot be read, the number of samples differs, or the benchmark
-            cannot send what the settings ask for.
+        InputError: files, columns or images cannot be read, a file changed since its proof was written, the
+            number of samples differs, or the benchmark cannot send what the settings ask for.
         SetupError: an encoding process was killed.
     """
     check_requests(benchmark, settings)
@@ -144,9 +146,15 @@ def build_store(
         hashes = [pool.submit(sha256_of, file) for file in files]
 
         def origin() -> StoreOrigin:
-            names = (str(file.relative_to(dataset)) for file in files)
+            names = (file.relative_to(dataset).as_posix() for file in files)
+            found = dict(zip(names, (digest.result() for digest in hashes), strict=True))
+            changed = [name for name in found if proven and proven.get(name) != found[name]]
+            if changed:
+                raise InputError(
+                    f"{dataset / changed[0]}: changed since its proof was written; fetch the dataset again."
+                )
             return StoreOrigin(
-                dataset=dict(zip(names, (digest.result() for digest in hashes), strict=True)),
+                dataset=found,
                 prompt_sha256="" if prompt is None else sha256_of(prompt),
                 benchmark=benchmark,
                 api=task.api,

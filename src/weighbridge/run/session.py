@@ -18,6 +18,7 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
+from weighbridge.core.secrets import MaskingFormatter
 from weighbridge.records.progress_record import Phase
 from weighbridge.records.run_record import (
     RUN_RECORD,
@@ -210,6 +211,7 @@ def _api_key(client: ClientSettings) -> str | None:
             f"client.api_key_env names {client.api_key_env}, which is not set in the environment; "
             f"export {client.api_key_env}, or remove the setting for a server without a key."
         )
+    MaskingFormatter.hide(key)
     return key
 
 

@@ -10,10 +10,11 @@ from typing import Literal
 import yaml
 from pydantic import Field
 
+from weighbridge.config.refused_secrets import refuse_secrets
 from weighbridge.config.round import Round
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
-from weighbridge.core.models import Model
+from weighbridge.core.models import Model, read_text, read_yaml
 from weighbridge.records.notice import PLACEHOLDER, SIMULATED_BY, mark_of
 from weighbridge.records.run_record import RunRecord
 from weighbridge.system.detection import detect
@@ -96,13 +97,11 @@ def _stated(path: Path | None) -> dict[str, Value]:
     """Return the submitter's YAML file as a dictionary, without keys that have no value."""
     if path is None:
         return {}
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: the system description cannot be read ({error.strerror}).") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not YAML ({str(error).splitlines()[0]}).") from None
-    if not isinstance(data, dict) or not all(isinstance(value, Value | None) for value in data.values()):
+    data = read_yaml(read_text(path), str(path))
+    refuse_secrets(data, str(path))
+    if not isinstance(data, dict) or any(
+        isinstance(value, bool) or not isinstance(value, Value | None) for value in data.values()
+    ):
         raise InputError(f"{path}: must map field names to texts or numbers, such as 'cooling: air-cooled'.")
     for name in _FROM_SETTINGS:
         if name in data:

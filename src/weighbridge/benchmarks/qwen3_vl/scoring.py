@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandas import DataFrame
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from rapidfuzz import fuzz, process
 
 from weighbridge.benchmarks.protocol import Measure, PerSample
 from weighbridge.benchmarks.qwen3_vl import hierarchy
-from weighbridge.core.models import Model
 from weighbridge.records.score import Part, Score
 
 # No answer of a model equals these, so an unparsable answer never scores by accident.
@@ -24,8 +23,13 @@ _SEED = 12345
 _GROUP_SAMPLES = 30
 
 
-class ProductAnswer(Model):
-    """The JSON object of an answer; booleans are parsed in pydantic's lax mode, as in the reference."""
+class ProductAnswer(BaseModel):
+    """The JSON object of an answer; booleans are parsed in pydantic's lax mode, as in the reference.
+
+    Not one of our models, which are stricter: what an answer means is the reference's to say.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     category: str
     brand: str

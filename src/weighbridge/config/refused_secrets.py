@@ -1,0 +1,58 @@
+"""Refuse settings that hold a secret: settings stand in command lines, run.json, logs and the submission."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from weighbridge.core.errors import InputError
+from weighbridge.core.secrets import holds_secret, is_secret
+
+
+def refuse_secrets(settings: Any, origin: str) -> None:
+    """Check that plain settings hold nothing that looks like a secret.
+
+    Variables and arguments of the server are judged by their names too. The value is never repeated.
+
+    Raises:
+        InputError: one does.
+    """
+    server = settings.get("server") if isinstance(settings, dict) else None
+    if isinstance(server, dict):
+        _refuse_in_server(server, origin)
+    for place, text in _texts(settings, ""):
+        if holds_secret(text):
+            raise InputError(
+                f"{origin}: '{place}' holds what looks like a secret, which command lines, run.json and logs "
+                "would show; remove it, and give the name of an environment variable that has it where a "
+                "setting asks for one (client.api_key_env)."
+            )
+
+
+def _refuse_in_server(server: dict[str, Any], origin: str) -> None:
+    variables, arguments = server.get("env"), server.get("args")
+    for name, value in variables.items() if isinstance(variables, dict) else ():
+        if is_secret(str(name), str(value)):
+            raise InputError(
+                f"{origin}: 'server.env' sets {name} to what looks like a secret, which command lines, "
+                f"run.json and logs would show; remove it and export {name} instead: a started server "
+                "inherits it."
+            )
+    for argument in arguments if isinstance(arguments, list | tuple) else ():
+        name, _, value = str(argument).partition("=")
+        if is_secret(name, value):
+            shown = name if not holds_secret(name) else "an argument"
+            raise InputError(
+                f"{origin}: 'server.args': {shown} holds what looks like a secret, which everyone on the "
+                "machine can read on a command line; remove it. The key that clients send is named by "
+                "client.api_key_env, and a started server inherits what you export."
+            )
+
+
+def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield place or "the whole", value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts(inner, f"{place}.{name}" if place else str(name))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner, place)

@@ -142,6 +142,7 @@ def run(
     from weighbridge.records.search_record import Peak
     from weighbridge.records.verdict import VERDICT
     from weighbridge.run.execute import execute
+    from weighbridge.run.folder_lock import locked
     from weighbridge.run.replaced import replacing
 
     job = JobSettings.of(settings, server=server, client=client)
@@ -158,7 +159,7 @@ def run(
     # What was made from the run that goes, goes with it: the verdict is of both runs, the score of one.
     judged = (VERDICT, ACCURACY_TEXT, ACCURACY_JSON) if mode is Mode.ACCURACY else (VERDICT,)
     stale = [out.parent / name for name in judged]
-    with replacing(replaced, f"{scenario}-{out.name}", out, stale=stale):
+    with locked(out, "weighbridge run"), replacing(replaced, f"{scenario}-{out.name}", out, stale=stale):
         execute(setup, issuer, out, reporting)
 
 

@@ -54,6 +54,7 @@ def search_qps(
     recorded; after an interruption the same command continues without repeating any.
     """
     from weighbridge.monitor.reporter import reporting
+    from weighbridge.run.folder_lock import locked
     from weighbridge.run.replaced import replacing
     from weighbridge.search.find_peak import find_peak
 
@@ -62,7 +63,10 @@ def search_qps(
     name = setup.round_.scenario_with_rate(scenario).name
     setup = replace(setup, round_=job.user_conf.over(setup.round_, name))
     rules, switches = setup.round_.scenario(name), job.user_conf.switches
-    with replacing(replaced, f"{name}-peak", output):
+    with (
+        locked(output.with_suffix(""), "weighbridge search-qps"),
+        replacing(replaced, f"{name}-peak", output),
+    ):
         find_peak(setup, rules, job.search, offline, output, reporting, switches)
 
 
@@ -72,8 +76,12 @@ def adopt_peak(
     replaced: Replaced = None,
 ) -> None:
     """Use the run that confirmed the peak as performance run."""
+    from weighbridge.run.folder_lock import locked
     from weighbridge.run.replaced import replacing
     from weighbridge.search.probe_folders import adopt
 
-    with replacing(replaced, f"{out.parent.name}-{out.name}", out):
+    with (
+        locked(out, "weighbridge adopt-peak"),
+        replacing(replaced, f"{out.parent.name}-{out.name}", out),
+    ):
         adopt(peak, out)

@@ -63,6 +63,7 @@ def assemble(
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError
     from weighbridge.gates import Inputs
+    from weighbridge.run.folder_lock import locked
     from weighbridge.run.replaced import replacing
     from weighbridge.submission import assemble as build
 
@@ -70,7 +71,7 @@ def assemble(
     if job is None:
         raise InputError("the section 'submission' is missing; pass it with --settings or --submission.")
     packed = [out.with_name(f"{out.name}{ending}") for ending in (".tar.gz", ".sha256")]
-    with replacing(replaced, out.name, *packed):
+    with locked(out, "weighbridge assemble"), replacing(replaced, out.name, *packed):
         build(
             results=results,
             destination=out,

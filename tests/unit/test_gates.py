@@ -13,6 +13,7 @@ from loadgen_files import (
     seal,
     small_round,
     write_detail,
+    write_judged,
     write_published,
     write_run,
 )
@@ -279,6 +280,57 @@ def test_each_defect_of_a_record_is_caught(tmp_path: Path, key: str, value: obje
     _set(values, key, value)
     seal(tmp_path / "offline" / "accuracy", values)
     assert _failed(_judge(tmp_path, "offline")) == {name, *CONTRADICTED.get(key, ())}
+
+
+SET = {"inherited": {"LD_PRELOAD": "/x.so", "CUDA_VISIBLE_DEVICES": "0,1", "NCCL_DEBUG": "INFO"}}
+
+
+@pytest.mark.parametrize(
+    ("server", "failed"),
+    [
+        ({"inherited": SET["inherited"] | {"CUDA_VISIBLE_DEVICES": "4,5"}}, set()),
+        ({"inherited": SET["inherited"] | {"LD_PRELOAD": "/y.so"}}, {"same server environment"}),
+        ({"inherited": {"CUDA_VISIBLE_DEVICES": "0,1"}}, {"same server environment"}),
+        ({"devices": ["4,5", "6,7"]}, set()),
+        ({"devices": ["0", "1"]}, {"same number of devices"}),
+        ({"devices": ["0,1"]}, {"same number of devices"}),
+    ],
+)
+def test_the_servers_of_both_runs_have_one_environment(
+    tmp_path: Path, server: dict[str, Any], failed: set[str]
+) -> None:
+    for mode in Mode:
+        values = record_values(ROUND, "offline", mode)
+        values["server"] |= SET | {"devices": ["0,1", "2,3"]} | (server if mode is Mode.ACCURACY else {})
+        seal(write_run(tmp_path, ROUND, "offline", mode), values)
+    verdict = _judge(tmp_path, "offline")
+    assert _failed(verdict) == failed
+    if "same server environment" in failed:
+        assert str(verdict.failed[0].value).startswith("LD_PRELOAD=/x.so | ")
+
+
+def test_a_server_that_is_not_proven_to_be_the_started_one_is_unknown(tmp_path: Path) -> None:
+    held = small_round(submittable=True)
+    for mode in Mode:
+        values = record_values(held, "offline", mode)
+        values["server"]["proven"] = None
+        seal(write_run(tmp_path, held, "offline", mode), values)
+    write_judged(tmp_path, held, "offline")
+    verdict = Verdict.read(tmp_path / "offline" / "verdict.json")
+    assert [(check.name, check.run) for check in verdict.unknown] == [
+        ("server identity", mode) for mode in Mode
+    ]
+
+
+def test_resets_name_idle_time_outs_among_their_causes(tmp_path: Path) -> None:
+    for mode in Mode:
+        write_run(tmp_path, ROUND, "offline", mode)
+    values = record_values(ROUND, "offline", Mode.ACCURACY)
+    values["load"]["failed"] = {"reset": 5}
+    seal(tmp_path / "offline" / "accuracy", values)
+    remedies = {check.name: check.remedy or "" for check in _judge(tmp_path, "offline").failed}
+    for word in ("load balancer", "proxy", "idle", "refuses more connections"):
+        assert word in remedies["failed requests"]
 
 
 def test_checks_of_run_json_are_unknown_without_it(tmp_path: Path) -> None:

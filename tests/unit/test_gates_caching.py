@@ -60,19 +60,33 @@ def test_a_demonstration_accepts_unknown_but_not_enabled_caching(tmp_path: Path)
     assert check.passed is False
 
 
-def _hits(tmp_path: Path, hits: int | None, submittable: bool = True) -> Check | None:
+NAMES = {"prefix_cache_hits": "prefix-cache hits", "external_prefix_cache_hits": "external prefix-cache hits"}
+
+
+def _hits(
+    tmp_path: Path, hits: int | None, submittable: bool = True, field: str = "prefix_cache_hits"
+) -> Check | None:
     brief = {"samples": 9, "sources": ["server 0"], "cpu_s": 0.1, "cpu_share": 0.001}
-    telemetry = brief | {"prefix_cache_hits": hits, "ecc_uncorrected": None}
-    return _check(tmp_path, submittable, "prefix-cache hits", telemetry)
+    telemetry = brief | {"prefix_cache_hits": 0, "ecc_uncorrected": None} | {field: hits}
+    return _check(tmp_path, submittable, NAMES[field], telemetry)
 
 
 @pytest.mark.parametrize("submittable", [True, False])
-def test_a_hit_of_the_prefix_cache_is_never_valid(tmp_path: Path, submittable: bool) -> None:
-    check = _hits(tmp_path, 48, submittable)
+@pytest.mark.parametrize(
+    ("field", "option"),
+    [
+        ("prefix_cache_hits", "--no-enable-prefix-caching"),
+        ("external_prefix_cache_hits", "--kv-transfer-config"),
+    ],
+)
+def test_a_hit_of_a_prefix_cache_is_never_valid(
+    tmp_path: Path, submittable: bool, field: str, option: str
+) -> None:
+    check = _hits(tmp_path, 48, submittable, field)
     assert check is not None
     assert (check.passed, check.value, check.limit) == (False, 48, "0")
     assert check.remedy is not None
-    assert "--no-enable-prefix-caching" in check.remedy
+    assert option in check.remedy
 
 
 def test_zero_hits_pass(tmp_path: Path) -> None:

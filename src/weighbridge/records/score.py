@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from weighbridge.core.models import Model
 
@@ -26,8 +26,10 @@ class Score(Model):
     unparsable: int = Field(
         description="Answers that could not be parsed; the task defines how they are scored."
     )
-    metrics: dict[str, float] = Field(description="Metric -> value; the round names the metrics that gate.")
-    baselines: dict[str, float] = Field(description="The same metrics for random answers.")
+    metrics: dict[str, FiniteFloat] = Field(
+        description="Metric -> value; the round names the metrics that gate."
+    )
+    baselines: dict[str, FiniteFloat] = Field(description="The same metrics for random answers.")
     parts: tuple[Part, ...] = Field(default=(), description="Breakdown of the main metric.")
     seed: int = Field(description="Seed of all random draws in this score.")
 
@@ -39,7 +41,7 @@ class Evaluation(Model):
     submittable: bool = Field(description="False: a demonstration; do not cite these numbers.")
     benchmark: str
     metric: str = Field(description="The round's main metric.")
-    value: float = Field(description="Its value, unrounded.")
+    value: FiniteFloat = Field(description="Its value, unrounded.")
     empty: int = Field(description="Number of answers without text; they also count as unparsable.")
     score: Score
     log_sha256: str = Field(description="sha256 of the scored accuracy log.")

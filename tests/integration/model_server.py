@@ -117,6 +117,8 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # A worker of its own, as vLLM's engine is; it must not outlive the server either.
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    # As vLLM does: another process may listen at the same port, before or after.
+    ThreadingHTTPServer.allow_reuse_port = True
     ThreadingHTTPServer((options()["host"], int(options()["port"])), Handler).serve_forever()
 
 

@@ -113,6 +113,8 @@ class Session:
             report = issuer.issue(
                 Target(endpoints, self.requests, client), out, observe, self.running.trouble
             )
+        if report.aborted is None and (stranger := self.running.stranger()) is not None:
+            report = report.model_copy(update={"aborted": stranger})
         self.observer.measured(report)
         record = self._record(issuer, report, telemetry.brief, out)
         write_atomic(out / RUN_RECORD, record.model_dump_json(indent=2) + "\n")
@@ -246,6 +248,7 @@ def _prepare(
         environment=without_secrets(settings.env),
         # Servers that the user runs have an environment that cannot be seen from here.
         inherited={} if settings.endpoints else inherited_variables(adapter_of(settings), os.environ),
+        proven=running.proven,
         reported_arguments=reported,
         endpoints=running.endpoints,
         model_name=settings.model_name,

@@ -13,7 +13,7 @@ from weighbridge.serving.arguments import switch_of, switched_off
 from weighbridge.serving.installed_adapters import adapter_of
 from weighbridge.serving.ports import check_port, free_ports
 from weighbridge.serving.program import launch_prefix
-from weighbridge.serving.slurm import nodes_of_job, step_environment
+from weighbridge.serving.slurm import Node, nodes_of_job, step_environment
 from weighbridge.system.gpus import Device, cpus_of, visible_devices
 
 
@@ -29,6 +29,7 @@ class Launch:
         endpoint: Where it will answer; None for a process that only helps a server on another node.
         cpus: The CPUs it may use; empty for all.
         devices: Its CUDA_VISIBLE_DEVICES, where the plan sets it.
+        node: Where it runs, if Slurm starts it there.
     """
 
     launcher: tuple[str, ...]
@@ -38,6 +39,7 @@ class Launch:
     endpoint: str | None
     cpus: frozenset[int] = frozenset()
     devices: tuple[str, ...] = ()
+    node: Node | None = None
 
 
 def plan(
@@ -149,6 +151,7 @@ def _over_nodes(
                     environment,
                     _numbered(log_path, first + rank, len(nodes)),
                     f"http://{head.address}:{port}" if rank == 0 else None,
+                    node=node,
                 )
             )
     return tuple(launches)

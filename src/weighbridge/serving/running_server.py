@@ -5,7 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from weighbridge.config.closed_rules import ServerFeature, TaskPart
@@ -14,6 +14,7 @@ from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving.adapter import ServerAdapter, ServerFacts
+from weighbridge.serving.answering import how_proven, stranger_among
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.installed_adapters import adapter_of, all_adapters, find_adapter
 from weighbridge.serving.launch import plan
@@ -44,6 +45,7 @@ class RunningServer:
         version: Version of the first server; None where it does not report one.
         metric_names: Names on the servers' /metrics pages.
         processes: The processes that were started.
+        proven: How it is proven that those answer, and nobody else; None: it is not.
     """
 
     endpoints: tuple[str, ...]
@@ -56,6 +58,7 @@ class RunningServer:
     version: str | None = None
     metric_names: Mapping[str, Metric] = field(default_factory=dict)
     processes: tuple[ServerProcess, ...] = ()
+    proven: str | None = None
 
     def trouble(self) -> str | None:
         """Return which server has ended, if any has; what is measured without it is another system."""
@@ -63,6 +66,18 @@ class RunningServer:
             if server.dead:
                 return f"the server {server.how_it_ended()} during the run; its log is {server.launch.log}"
         return None
+
+    def stranger(self) -> str | None:
+        """Return who answers in place of the started servers, where it was proven before that nobody did.
+
+        With SO_REUSEPORT, as vLLM listens, another process may join later.
+        """
+        if self.proven is None:
+            return None
+        try:
+            return stranger_among(self.processes)
+        except (LookupError, SetupError) as error:
+            return f"it cannot be proven any more that the started servers answered ({error})"
 
 
 @contextlib.contextmanager
@@ -94,7 +109,7 @@ def running_server(
         InputError: the arguments or the environment touch what Weighbridge sets or the round forbids, the
             adapter is unknown, or a log of the user's servers cannot be read.
         SetupError: a server does not start, dies while starting (with the end of its log), is not ready in
-            time, serves another model, or has a forbidden feature on.
+            time, serves another model, has a forbidden feature on, or shares its port with a stranger.
     """
     check_arguments(settings, forbidden, os.environ)
     check_task(settings, must_not_change, os.environ)
@@ -113,7 +128,23 @@ def running_server(
         _await_answers(endpoints, settings, api_key, servers, starting)
         ready_s = time.monotonic() - started
         log.info("%s ready after %.1f s", _counted(len(endpoints)), ready_s)
-        yield _running(endpoints, adapter_of(settings), api_key, forbidden, ready_s=ready_s, servers=servers)
+        proven = _prove(servers)
+        running = _running(
+            endpoints, adapter_of(settings), api_key, forbidden, ready_s=ready_s, servers=servers
+        )
+        yield replace(running, proven=proven)
+
+
+def _prove(servers: Sequence[ServerProcess]) -> str | None:
+    """Return how it is proven that the started servers answer; None, with a warning: it cannot be seen."""
+    try:
+        found = stranger_among(servers)
+    except LookupError as error:
+        log.warning("it cannot be proven that the started server answers: %s", error)
+        return None
+    if found is not None:
+        raise SetupError(f"{found}; stop that program, or remove server.port so that a free port is taken.")
+    return how_proven(servers)
 
 
 def _counted(servers: int) -> str:

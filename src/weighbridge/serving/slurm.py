@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from weighbridge.core.errors import SetupError
-from weighbridge.serving import ports
+from weighbridge.serving import listeners, ports
 
 _TIMEOUT_S = 60
 # These tell srun its allocation. All other variables of Slurm describe the step that this process belongs to,
@@ -35,7 +35,23 @@ class Node:
 
     def free_port(self) -> int:
         """Return a port of the node on which nothing listens."""
-        return int(_output_of([*self.launcher, sys.executable, "-P", ports.__file__]).split()[-1])
+        return int(self._run(ports.__file__).split()[-1])
+
+    def stranger_at(self, address: str, port: int, job: str) -> str | None:
+        """Return what listens at an address and port of the node without belonging to a job; None: nothing.
+
+        Raises:
+            LookupError: it cannot be seen.
+            SetupError: Slurm does not run the check.
+        """
+        *_, answer = self._run(listeners.__file__, address, str(port), job).strip().splitlines()
+        if answer == listeners.UNSEEN:
+            raise LookupError(f"node {self.name} does not show who listens at {address}:{port}")
+        return None if answer == listeners.OURS else f"{answer} on node {self.name}"
+
+    def _run(self, *program: str) -> str:
+        """Run one of our programs on the node; return what it prints."""
+        return _output_of([*self.launcher, sys.executable, "-P", *program])
 
 
 def nodes_of_job() -> tuple[Node, ...]:

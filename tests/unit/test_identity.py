@@ -1,5 +1,6 @@
 """The hash over the code that measures: just the modules that the measuring processes import."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.system.identity import _ENTRY_MODULES, imported_files
+from weighbridge.system import identity
+from weighbridge.system.identity import _ENTRY_MODULES, git_revision, imported_files
 
 LOADED = (
     "import importlib, sys; importlib.import_module('weighbridge.{}');"
@@ -70,3 +72,27 @@ def test_imports_that_only_a_type_checker_sees_are_left_out(tmp_path: Path) -> N
         (package / f"{name}.py").write_text(text)
     found = {path.stem for path in imported_files(package, ("start",))}
     assert found == {"__init__", "start", "direct", "late"}
+
+
+def test_the_revision_is_read_without_a_write_to_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+        done = subprocess.run(["git", *who, *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    source = tmp_path / "module.py"
+    monkeypatch.setattr(identity, "_PACKAGE", tmp_path)
+    git("init", "--quiet")
+    source.write_text("one = 1\n")
+    git("add", "module.py")
+    assert git_revision() is None
+    git("commit", "--quiet", "--message=one")
+    # Touched: a command that takes the index's lock would write the file's new time into it.
+    os.utime(source, (1, 1))
+    before = (tmp_path / ".git" / "index").read_bytes()
+    assert git_revision() == git("rev-parse", "HEAD")
+    assert (tmp_path / ".git" / "index").read_bytes() == before
+    source.write_text("one = 2\n")
+    assert git_revision() == f"{git('rev-parse', 'HEAD')}-dirty"

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -26,6 +27,7 @@ _ENTRY_MODULES = (
     "serving.vllm",
     "serving.sglang",
 )
+_STATUS = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")
 _SIMULATION_MODULES = ("simulate.simulated_server",)
 # What parsing a file that is no Python raises; ValueError: Python 3.11 at a null byte.
 UNREADABLE = (SyntaxError, ValueError, RecursionError)
@@ -120,15 +122,21 @@ def _imports(node: ast.AST) -> Iterator[str]:
 def git_revision() -> str | None:
     """Name the commit of the checkout that holds the package; None where there is no checkout."""
     try:
+        # `describe --dirty` would write the index of a checkout in which somebody may be working, and leave
+        # its lock there when it is killed.
         answer = subprocess.run(
-            ["git", "-C", str(_PACKAGE), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
+            ["git", "--no-optional-locks", "-C", str(_PACKAGE), *_STATUS],  # noqa: S607
             capture_output=True,
             text=True,
             check=False,
         )
     except OSError:
         return None
-    return answer.stdout.strip() or None
+    commit = re.search(r"^# branch\.oid ([0-9a-f]+)$", answer.stdout, re.MULTILINE)
+    if answer.returncode != 0 or commit is None:
+        return None
+    changed = any(not line.startswith("#") for line in answer.stdout.splitlines())
+    return f"{commit[1]}-dirty" if changed else commit[1]
 
 
 def this_host() -> Host:

@@ -8,11 +8,15 @@ import threading
 from collections.abc import Callable, Sequence
 from enum import Enum
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from weighbridge.core.openai_api import Api
 
 _SAMPLE = re.compile(rb"sample (\d+)")
+_REQUEST_ID = re.compile(rb"\r\nX-Request-Id: ([0-9a-f]{32})\r\n")
+ECHO = "=" * 32
+"""In a script's bytes: the request's id, which is as long."""
+MODEL = "tiny"
 
 
 class End(Enum):
@@ -39,21 +43,40 @@ def http(body: bytes, status: int = 200, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def _choice(api: Api, key: str, content: object) -> dict[str, object]:
-    return {"index": 0, key: {"content": content}} if api is Api.CHAT else {"index": 0, "text": content}
+def _choice(api: Api, key: str, content: object, finish: object) -> dict[str, object]:
+    choice: dict[str, object] = {"index": 0, "finish_reason": finish}
+    return choice | ({key: {"content": content}} if api is Api.CHAT else {"text": content})
 
 
-def completion(content: object, tokens: int | None = 3, api: Api = Api.CHAT) -> bytes:
+def _content(api: Api, request_id: str, model: object, **more: object) -> dict[str, object]:
+    prefix = "chatcmpl" if api is Api.CHAT else "cmpl"
+    return {"id": f"{prefix}-{request_id}", "model": model} | more
+
+
+def _usage(tokens: object, prompt_tokens: object) -> dict[str, object]:
+    return {"completion_tokens": tokens, "prompt_tokens": prompt_tokens}
+
+
+def completion(
+    content: object,
+    tokens: object = 3,
+    api: Api = Api.CHAT,
+    *,
+    request_id: str = ECHO,
+    model: object = MODEL,
+    prompt_tokens: object = 7,
+    finish: object = "stop",
+) -> bytes:
     """Return the body of an answer; without tokens it has no usage."""
-    body: dict[str, object] = {"choices": [_choice(api, "message", content)]}
+    body = _content(api, request_id, model, choices=[_choice(api, "message", content, finish)])
     if tokens is not None:
-        body["usage"] = {"completion_tokens": tokens}
+        body["usage"] = _usage(tokens, prompt_tokens)
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def answer(content: object, tokens: int | None = 3, api: Api = Api.CHAT) -> list[Step]:
+def answer(content: object, tokens: object = 3, api: Api = Api.CHAT, **more: Any) -> list[Step]:
     """Return a valid answer."""
-    return [http(completion(content, tokens, api))]
+    return [http(completion(content, tokens, api, **more))]
 
 
 def chunked(*pieces: bytes) -> bytes:
@@ -62,11 +85,22 @@ def chunked(*pieces: bytes) -> bytes:
     return head + b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
-def events(*pieces: str, tokens: int | None = 3, done: bool = True, api: Api = Api.CHAT) -> bytes:
+def events(
+    *pieces: str,
+    tokens: object = 3,
+    done: bool = True,
+    api: Api = Api.CHAT,
+    request_id: str = ECHO,
+    model: object = MODEL,
+    prompt_tokens: object = 7,
+    finish: object = "stop",
+) -> bytes:
     """Return the events of a streamed answer."""
-    chunks: list[dict[str, object]] = [{"choices": [_choice(api, "delta", piece)]} for piece in pieces]
+    choices = [_choice(api, "delta", piece, None) for piece in pieces]
+    choices[-1]["finish_reason"] = finish
+    chunks = [_content(api, request_id, model, choices=[choice]) for choice in choices]
     if tokens is not None:
-        chunks.append({"choices": [], "usage": {"completion_tokens": tokens}})
+        chunks.append(_content(api, request_id, model, choices=[], usage=_usage(tokens, prompt_tokens)))
     lines = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]
     return ("".join(lines) + ("data: [DONE]\n\n" if done else "")).encode()
 
@@ -163,9 +197,11 @@ class Endpoint:
             sample = int(_SAMPLE.search(body)[1])
             self.seen.append(sample)
             self.heads.append(head)
+            found = _REQUEST_ID.search(head)
+            request_id = found[1] if found else ECHO.encode()
             for step in self._script(sample):
                 if isinstance(step, bytes):
-                    writer.write(step)
+                    writer.write(step.replace(ECHO.encode(), request_id))
                     await writer.drain()
                 elif isinstance(step, End):
                     if step is End.HANG:

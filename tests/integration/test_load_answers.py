@@ -1,9 +1,11 @@
 """Whatever a server writes, LoadGen gets the very bytes of the answer, or an honest failure."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from driving import Run, run_against
 from endpoint import End, Endpoint, Step, answer, chunked, completion, events, http
@@ -50,7 +52,11 @@ def test_every_text_arrives_byte_by_byte(scenario: str, workers: int, api: Api, 
 
 def test_escaped_json_is_the_same_text(tmp_path: Path) -> None:
     escaped = json.dumps(
-        {"choices": [{"message": {"content": "漢\x00🥾"}}], "usage": {"completion_tokens": 1}}
+        {
+            "model": "tiny",
+            "choices": [{"message": {"content": "漢\x00🥾"}}],
+            "usage": {"completion_tokens": 1},
+        }
     )
     with Endpoint(lambda _: [http(escaped.encode())]) as endpoint:
         run = run_against([endpoint], tmp_path, 4)
@@ -87,7 +93,7 @@ def test_an_answer_may_be_cut_anywhere(tmp_path: Path) -> None:
 
 
 def test_a_stream_may_be_cut_at_every_byte(tmp_path: Path) -> None:
-    stream = events("ü", "", "🥾\n", "data: x")
+    stream = events("ü", "", "🥾\n", "data: x", request_id="of-the-server")
     pieces = lambda at: chunked(*(piece for piece in (stream[:at], stream[at:]) if piece))  # noqa: E731
     with Endpoint(lambda at: [pieces(at)[: at + 60], 0.002, pieces(at)[at + 60 :]]) as endpoint:
         run = run_against([endpoint], tmp_path, len(stream), stream=True, connections=64)
@@ -124,6 +130,7 @@ def test_first_tokens_reach_loadgen(api: Api, tmp_path: Path) -> None:
 def bad_answers(api: Api) -> dict[str, tuple[Sequence[Step], str]]:
     """Make answers that are failures, each with the outcome that it must be counted as."""
     good = completion("x", api=api)
+    nested = good[:-1] + b', "x": ' + b"[" * 9999 + b"]" * 9999 + b"}"
     return {
         "429": ([http(b'{"error": "slow down"}', 429)], "http_status"),
         "500": ([http(b"", 500)], "http_status"),
@@ -137,7 +144,19 @@ def bad_answers(api: Api) -> dict[str, tuple[Sequence[Step], str]]:
         "no HTTP": ([b"220 smtp ready\r\n", End.CLOSE], "malformed"),
         "null": (answer(None, api=api), "null_content"),
         "empty": (answer("", api=api), "empty"),
+        "blank": (answer(" \n\t\u3000", api=api), "blank"),
         "no usage": (answer("x", None, api), "missing_usage"),
+        "no tokens": (answer("x", 0, api), "impossible_usage"),
+        "fewer than none": (answer("x", -5, api), "impossible_usage"),
+        "33 bits of tokens": (answer("x", 1 << 32, api), "impossible_usage"),
+        "31 bits of tokens": (answer("x", 1 << 31, api), "impossible_usage"),
+        "a huge prompt": (answer("x", 3, api, prompt_tokens=10**40), "impossible_usage"),
+        "half a token": (answer("x", 0.5, api), "malformed"),
+        "another model": (answer("x", api=api, model="tiny-2"), "other_model"),
+        "no model": (answer("x", api=api, model=None), "other_model"),
+        "nested without end": ([http(nested)], "malformed"),
+        "two answers at once": ([2 * http(good)], "malformed"),
+        "a status of five digits": ([http(good, 20000)], "malformed"),
         "cut in the body": ([http(good)[:-5], End.CLOSE], "reset"),
         "cut in the head": ([b"HTTP/1.1 200 OK\r\nContent-", End.CLOSE], "reset"),
         "reset": ([End.RESET], "reset"),
@@ -181,6 +200,19 @@ def bad_streams(api: Api) -> dict[str, tuple[Sequence[Step], str]]:
         ),
         "no stream": ([http(completion("x", api=api))], "malformed"),
         "no text": ([chunked(events("", api=api))], "empty"),
+        "blank": ([chunked(events(" ", "\n", api=api))], "blank"),
+        "another model": ([chunked(events("x", api=api, model="tiny-2"))], "other_model"),
+        "a model that changes": (
+            [chunked(events("x", done=False, api=api) + events("y", api=api, model="tiny-2"))],
+            "other_model",
+        ),
+        "an id that changes": (
+            [chunked(events("x", done=False, api=api) + events("y", api=api, request_id="of-another"))],
+            "other_request",
+        ),
+        "two streams": ([chunked(2 * events("x", api=api))], "malformed"),
+        "two streams at once": ([2 * chunked(events("x", api=api))], "malformed"),
+        "33 bits of tokens": ([chunked(events("x", tokens=1 << 32, api=api))], "impossible_usage"),
         "no usage": ([chunked(events("x", tokens=None, api=api))], "missing_usage"),
         "cut": ([chunked(events("x", api=api))[:60], End.CLOSE], "reset"),
         "500": ([http(b"{}", 500)], "http_status"),
@@ -215,3 +247,62 @@ def test_a_tenth_that_always_fails_is_seen_though_loadgen_says_valid(tmp_path: P
     assert run.report.completed == 90
     assert "Result is : VALID" in run.summary
     assert len(endpoint.seen) == 100
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("api", Api)
+def test_the_table_has_what_each_answer_says_of_itself(api: Api, stream: bool, tmp_path: Path) -> None:
+    finishes = ["stop", "length", "content_filter", None]
+
+    def script(sample: int) -> Sequence[Step]:
+        says = {"api": api, "finish": finishes[sample % 4], "prompt_tokens": 10 * sample}
+        if sample % 2:
+            says["request_id"] = "of-the-server"
+        if stream:
+            return [chunked(events("a", "b", **says))]
+        return answer("ab", **says)
+
+    with Endpoint(script) as endpoint:
+        run = run_against([endpoint], tmp_path, 12, stream=stream, api=api)
+    assert run.report.failed == {}
+    table = pq.read_table(run.out / "requests.parquet").to_pandas().sort_values("sample")
+    assert table["prompt_tokens"].tolist() == [10 * sample for sample in range(12)]
+    assert table["finish"].tolist() == ["stop", "length", "other", "not_told"] * 3
+    assert table["id_echoed"].tolist() == [1, 0] * 6
+
+
+def test_every_request_has_an_id_of_its_own_and_no_run_has_those_of_another(tmp_path: Path) -> None:
+    with Endpoint(lambda _: answer("x")) as endpoint:
+        for number in range(2):
+            run_against([endpoint], tmp_path / str(number), 20, workers=2)
+    ids = [re.search(rb"\r\nX-Request-Id: ([0-9a-f]{32})\r\n", head)[1] for head in endpoint.heads]
+    assert len(set(ids)) == 40
+    assert len({each[:16] for each in ids}) == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_answers_that_a_proxy_shifts_by_one_request_are_failures(stream: bool, tmp_path: Path) -> None:
+    # It sent one answer twice; since then each request gets the answer to the one before it.
+    seen: list[bytes] = []
+
+    def shifted(_sample: int) -> Sequence[Step]:
+        seen.append(proxy.heads[-1].partition(b"X-Request-Id: ")[2][:32])
+        echoed = seen[-2 if len(seen) > 1 else -1].decode()
+        if stream:
+            return [chunked(events("an answer", request_id=echoed))]
+        return answer("an answer", request_id=echoed)
+
+    with Endpoint(shifted) as proxy:
+        run = run_against([proxy], tmp_path, 30, stream=stream, connections=1)
+    assert run.report.failed == {"other_request": 29}
+    assert all("is that of another request" in str(error["evidence"]) for error in run.errors)
+
+
+def test_the_evidence_says_what_was_expected(tmp_path: Path) -> None:
+    scripts = [answer("x", model="llama"), answer("x", model=None), answer("x" * 9000, -5)]
+    with Endpoint(lambda sample: scripts[sample]) as endpoint:
+        run = run_against([endpoint], tmp_path, 3)
+    by_sample = {int(str(error["sample"])): str(error["evidence"]) for error in run.errors}
+    assert by_sample[0].startswith("the answer is by the model 'llama', asked for was 'tiny': {")
+    assert by_sample[1].startswith("the answer names no model, asked for was 'tiny': {")
+    assert by_sample[2].startswith("-5 tokens, 7 of the prompt, are impossible: {")

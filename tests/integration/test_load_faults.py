@@ -149,7 +149,8 @@ def test_a_signal_ends_the_run(scenario: str, number: signal.Signals, tmp_path: 
     assert signal.getsignal(number) is before
 
 
-def test_a_parent_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_parent_that_is_killed_leaves_no_process(stopped: bool, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from driving import *; import sys\n"
         "run_against([sys.argv[1]], Path(sys.argv[2]), 300, mode=Mode.PERFORMANCE)"
@@ -163,6 +164,8 @@ def test_a_parent_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
             time.sleep(0.02)
         processes = client_processes()
         assert len(processes) == 2
+        if stopped:
+            process_of("client.worker").suspend()
         parent.kill()
         parent.wait()
         _, alive = psutil.wait_procs(processes, timeout=10)

@@ -1,5 +1,6 @@
 """A server's life: ready, refused, dead, deaf; and that nothing of it is left."""
 
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from endpoint import Endpoint, answer
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ServerFeature
@@ -192,6 +194,14 @@ def test_a_warm_up_sends_streamed_requests_as_they_are(tmp_path: Path, api: Api)
     streamed = BODIES[api][:-1] + b', "stream": true}'
     with running_server(settings(), tmp_path, tmp_path / "server.log") as running:
         warm_up(running.endpoints[0], api, [streamed], None, timeout_s=5)
+
+
+@pytest.mark.parametrize("api", Api)
+def test_a_server_that_answers_under_another_name_is_refused_before_the_run(api: Api) -> None:
+    with Endpoint(lambda _: answer("x", api=api, model="first-name")) as endpoint:
+        body = json.dumps(json.loads(BODIES[api]) | {"user": "sample 1"}).encode()
+        with pytest.raises(SetupError, match="answers as the model 'first-name', asked for was 'tiny'"):
+            warm_up(endpoint.url, api, [body], None, timeout_s=5)
 
 
 def test_a_warm_up_against_nothing_is_an_error() -> None:

@@ -59,7 +59,7 @@ def test_a_run_is_told_as_it_was(tmp_path: Path) -> None:
     assert running.max() == 3
     assert 0 < waiting.max() < len(requests)
     assert (running.iloc[0], running.iloc[-1], waiting.iloc[-1]) == (0, 0, 0)
-    assert grown(served, "prompt_tokens") == len(requests)
+    assert grown(served, "prompt_tokens") == requests["prompt_tokens"].sum() >= len(requests)
     assert grown(served, "generation_tokens") == requests["tokens"].sum() > 0
     assert grown(served, "prefix_cache_hits") == 0
     assert served[served["metric"] == "kv_cache_usage"]["value"].max() == 1

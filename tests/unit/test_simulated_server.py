@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import json
+import random
+import re
 import weakref
 from itertools import pairwise
 from typing import cast
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from weighbridge.core.openai_api import Api
 from weighbridge.records.notice import mark_in
-from weighbridge.simulate.behaviour import Behaviour
+from weighbridge.simulate.behaviour import Behaviour, prompt_tokens_of
 from weighbridge.simulate.responses import Answers
 from weighbridge.simulate.simulated_server import SimulatedServer, _Connection
 from weighbridge.system.identity import simulation_sha256
@@ -49,7 +51,7 @@ class Server:
         self.buffer = memoryview(bytearray(1 << 12))
         self.requests: list[tuple[Api, bytes]] = []
 
-    def complete(self, _connection: _Connection, api: Api, body: bytes) -> None:
+    def complete(self, _connection: _Connection, api: Api, body: bytes, _request_id: bytes) -> None:
         if body == b"defect":
             raise ZeroDivisionError
         self.requests.append((api, body))
@@ -115,6 +117,52 @@ def test_the_server_says_that_it_is_simulated_and_by_which_code() -> None:
     version = json.loads(transport.written.partition(b"\r\n\r\n")[2])["version"]
     assert mark_in(version) == "simulated by Weighbridge"
     assert simulation_sha256() in version
+
+
+def ask(server: SimulatedServer, body: bytes, *fields: bytes, api: Api = Api.CHAT) -> bytes:
+    """Return the body of the server's answer to a request."""
+    transport = Transport()
+    connection = _Connection(server)
+    connection.connection_made(cast("asyncio.Transport", transport))
+    head = [b"POST " + api.path.encode() + b" HTTP/1.1", *fields, b"Content-Length: %d" % len(body)]
+    connection.buffer_updated(_put(server.buffer, b"\r\n".join(head) + b"\r\n\r\n" + body))
+    return transport.written.partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize(("api", "prefix"), [(Api.CHAT, "chatcmpl-"), (Api.COMPLETIONS, "cmpl-")])
+def test_answers_carry_the_id_of_their_request_as_vllms_do(api: Api, prefix: str) -> None:
+    server = SimulatedServer(Behaviour(), Answers("model"))
+    for value in (b"0123abcd", b'with "quotes", \\ and \xfc'):
+        answer = json.loads(ask(server, b"{}", b"x-request-ID: " + value, api=api))
+        assert answer["id"] == prefix + value.decode("latin-1")
+    assert json.loads(ask(server, b"{}", api=api))["id"] == "simulated"
+    streamed = ask(server, b'{"stream": true}', b"X-Request-Id: 17", api=api)
+    events = [json.loads(data) for data in re.findall(rb"data: (\{.*\})", streamed)]
+    assert {event["id"] for event in events} == {prefix + "17"}
+    finishes = [event["choices"][0].get("finish_reason") for event in events if event["choices"]]
+    assert finishes[-2:] == [None, "stop"]
+
+
+def test_the_tokens_of_a_prompt_are_those_of_its_body() -> None:
+    server = SimulatedServer(Behaviour(), Answers("model"))
+    bodies = [b"sample %d" % number for number in range(50)]
+    counted = [json.loads(ask(server, body))["usage"] for body in bodies]
+    assert counted == [json.loads(ask(server, body))["usage"] for body in bodies]
+    prompts = [usage["prompt_tokens"] for usage in counted]
+    assert all(one != other for one, other in pairwise(prompts))
+    assert all(
+        usage["total_tokens"] - usage["prompt_tokens"] == usage["completion_tokens"] for usage in counted
+    )
+    assert re.search(rb"vllm:prompt_tokens_total\{.*\} (\d+)\.0", server.metrics.page())[1] == (
+        b"%d" % (2 * sum(prompts))
+    )
+
+
+@pytest.mark.parametrize("size", [100, 10_000, 1_000_000])
+def test_two_bodies_rarely_have_as_many_tokens(size: int) -> None:
+    bodies = [random.Random(number).randbytes(size) for number in range(100)]
+    assert len({prompt_tokens_of(body) for body in bodies}) > 85
+    assert prompt_tokens_of(b"") == 1
 
 
 def _put(buffer: memoryview, data: bytes) -> int:

@@ -6,77 +6,44 @@ block returns, and the worker's epoll calls again.
 """
 
 import os
+import select
 import socket
 from time import monotonic_ns
-from typing import Protocol
 
 import httptools
 
-from weighbridge.client.answers import Answer, AnswerReader
+from weighbridge.client.answers import Answer, EventStream
+from weighbridge.client.connection_owner import Owner, Request
 from weighbridge.client.endpoint import Endpoint, socket_error
 from weighbridge.client.frames import RequestOutcome
-from weighbridge.requests.bodies import Bodies
+from weighbridge.client.outbox import EVIDENCE_BYTES
+from weighbridge.client.response_head import (
+    REUSE_WITHIN_NS,
+    ends_with_connection,
+    final_head,
+    reuse_within_ns,
+)
 
-EVIDENCE_BYTES = 2048  # kept of a failed request's response, for errors.jsonl
+_HEAD_BYTES = 1 << 16
+# No answer is this long; a server that never stops must not fill the memory, nor the RECORD's 32 bits.
+_MOST_BYTES = 1 << 28
 
 # One receive buffer for all connections of a process: what is read is parsed before the next read.
 receive_buffer = bytearray(256 * 1024)
 receive_view = memoryview(receive_buffer)
 
 
-Peer = Endpoint["Connection"]
-
-
-class Request:
-    """A request in flight: the driver's id, the sample's index, the body's place, times (monotonic ns)."""
-
-    __slots__ = ("at", "endpoint", "first_ns", "id", "index", "last_ns", "planned_ns", "sent_ns", "size")
-
-    def __init__(self, id_: int, index: int, planned_ns: int, at: int, size: int, endpoint: Peer) -> None:
-        self.id, self.index, self.planned_ns = id_, index, planned_ns
-        self.at, self.size, self.endpoint = at, size, endpoint
-        self.sent_ns = self.first_ns = self.last_ns = 0
-
-
-class Owner(Protocol):
-    """What a connection needs of the worker that owns it."""
-
-    stream: bool
-    reader: AnswerReader
-    bodies: Bodies
-    bodies_fd: int
-
-    def want_write(self, connection: "Connection", wanted: bool) -> None:
-        """Start or stop reporting that the socket can be written to."""
-
-    def connected(self, connection: "Connection") -> None:
-        """Note that the endpoint can be reached."""
-
-    def unreachable(self, connection: "Connection", reason: str) -> None:
-        """Note that it cannot."""
-
-    def first_content(self, request: Request, text: str) -> None:
-        """Note a stream's first content."""
-
-    def finished(
-        self,
-        connection: "Connection",
-        answer: Answer,
-        status: int,
-        received: int,
-        end_ns: int,
-        reusable: bool,
-    ) -> None:
-        """Record the outcome of the connection's request."""
-
-    def closed(self, connection: "Connection") -> None:
-        """Forget a connection that closed while idle."""
-
-
 class Connection:
-    """A plain TCP connection."""
+    """A plain TCP connection.
 
-    def __init__(self, owner: Owner, endpoint: Peer, request: Request | None) -> None:
+    Attributes:
+        since_ns: When it began to connect, to carry its request, or to be idle.
+        reuse_ns: How long it may be idle and still be used again; its first response may say another limit.
+    """
+
+    def __init__(
+        self, owner: Owner["Connection"], endpoint: Endpoint["Connection"], request: Request | None
+    ) -> None:
         """Start connecting; the request, if any, follows as soon as it can.
 
         Raises:
@@ -88,7 +55,12 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.fd = self.socket.fileno()
         self.open = False  # connected, and the TLS handshake done
-        self.since_ns = monotonic_ns()  # of connecting, of the request, or of being idle
+        self.since_ns = monotonic_ns()
+        self.reuse_ns = REUSE_WITHIN_NS
+        self._first = True  # no response yet
+        arrived = select.poll()
+        arrived.register(self.fd, select.POLLIN)
+        self._arrived = arrived.poll
         self._head_left = b""
         self._at = self._left = 0  # of the body in the store's file
         self._blocked = False
@@ -106,13 +78,27 @@ class Connection:
         self._body = b""
         self._head = b""
         self._received = self._status = 0
-        self._complete = self._keep_alive = False
-        self._stream = self.owner.reader.stream() if self.owner.stream else None
+        self._complete = self._keep_alive = self._excess = self._head_whole = False
+        self._stream: EventStream | None = None
+
+    def quiet(self) -> bool:
+        """Return whether nothing has arrived on this idle connection: no bytes, no end, no reset.
+
+        Only then may a request be sent on it. Looking costs a third of a microsecond, less than a `recv`
+        that raises. A server that closes later than this look still breaks the request.
+        """
+        return not self._arrived(0)
 
     def send(self, request: Request) -> None:
         """Send a request on this open, idle connection."""
         self.request = request
-        self._head_left = b"%b%d\r\n\r\n" % (self.endpoint.request_head, request.size)
+        self._head_left = b"%b%016x\r\nContent-Length: %d\r\n\r\n" % (
+            self.endpoint.request_head,
+            request.id,
+            request.size,
+        )
+        if self.owner.stream:
+            self._stream = self.owner.reader.stream(request.id)
         self._at, self._left = request.at, request.size
         self._write()
 
@@ -211,42 +197,48 @@ class Connection:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(
-                RequestOutcome.MALFORMED, f"not HTTP: {error}: ".encode() + bytes(data[:EVIDENCE_BYTES]), now
-            )
+            reason = f"not HTTP: {error}: ".encode()
+            self._fail(RequestOutcome.MALFORMED, reason + bytes(data[:EVIDENCE_BYTES]), now)
             return
-        if self._complete:
-            self._finish(now, self._keep_alive and not self._left and broken is None)
-        else:
+        if not self._complete:
+            self._await_more(data, now)
+            return
+        if self._first:
+            self._first = False
             self._remember_head(data)
+            self.reuse_ns = reuse_within_ns(final_head(self._head))
+        self._finish(now, self._keep_alive and not self._left and broken is None)
+
+    def _await_more(self, data: memoryview, now: int) -> None:
+        """Keep what is needed of an answer that arrives in pieces."""
+        self._remember_head(data)
+        if self._received > _MOST_BYTES:
+            self._fail(RequestOutcome.MALFORMED, b"an answer of more than 256 MiB: " + self._evidence(), now)
 
     def _remember_head(self, data: memoryview) -> None:
-        """Keep the head of an answer that arrives in pieces: `_hung_up` needs it."""
-        if b"\r\n\r\n" not in self._head:
-            self._head += bytes(data[: 1 << 16])
+        """Keep the start of an answer until its head is complete: `_hung_up` needs it."""
+        if not self._head_whole:
+            self._head += bytes(data[:_HEAD_BYTES])
+            self._head_whole = bool(final_head(self._head))
 
     def _hung_up(self, error: OSError) -> None:
         now = monotonic_ns()
         if self.request is None:
             self.owner.closed(self)
-        elif self._until_close():
+        elif ends_with_connection(final_head(self._head)):
+            self._status = self._parser.get_status_code()
             self._finish(now, reusable=False)
         else:
             evidence = f"{socket_error(error.errno) if error.errno else error} after "
             evidence += f"{self._received} bytes of the answer: "
-            self._fail(RequestOutcome.RESET, evidence.encode() + self._body[:EVIDENCE_BYTES], now)
+            self._fail(RequestOutcome.RESET, evidence.encode() + self._evidence(), now)
 
-    def _until_close(self) -> bool:
-        """Return whether the response ends when the connection closes (no Content-Length, not chunked)."""
-        head, separator, _ = self._head.lower().partition(b"\r\n\r\n")
-        if not separator or not head.startswith(b"http/1."):
-            return False
-        self._status = int(head[9:12])
-        return b"\r\ncontent-length:" not in head and b"\r\ntransfer-encoding:" not in head
+    def _evidence(self) -> bytes:
+        return self._body[:EVIDENCE_BYTES]
 
     def fail(self, outcome: RequestOutcome, evidence: str) -> None:
         """End the request for a reason outside the connection, such as a timeout."""
-        self._fail(outcome, evidence.encode() + self._body[:EVIDENCE_BYTES], monotonic_ns())
+        self._fail(outcome, evidence.encode() + self._evidence(), monotonic_ns())
 
     def _fail(self, outcome: RequestOutcome, evidence: bytes, now: int) -> None:
         self.owner.finished(self, Answer(outcome, evidence), self._status, self._received, now, False)
@@ -254,14 +246,17 @@ class Connection:
     def _finish(self, now: int, reusable: bool) -> None:
         request, stream = self.request, self._stream
         assert request is not None
-        if self._status != 200:
+        if self._excess:
+            answer = Answer(RequestOutcome.MALFORMED, b"more than one answer to one request: " + self._body)
+            reusable = False
+        elif self._status != 200:
             answer = Answer(RequestOutcome.HTTP_STATUS, self._body)
             reusable = False  # a server in trouble may close without notice, during the next request
         elif stream is not None:
             answer = stream.close()
         else:
             request.first_ns = request.last_ns = now
-            answer = self.owner.reader.read(self._body)
+            answer = self.owner.reader.read(self._body, request.id)
         status, received = self._status, self._received
         self._reset()
         self.owner.finished(self, answer, status, received, now, reusable)
@@ -273,6 +268,11 @@ class Connection:
         self.socket.close()
 
     # The parser's callbacks, found by name; those for headers are left out on purpose, they would cost time.
+
+    def on_message_begin(self) -> None:
+        """Note a second response in the bytes of the first: which one answers the request is unknown."""
+        if self._complete:
+            self._excess = True
 
     def on_body(self, data: bytes) -> None:
         """Add a piece of the response's body."""

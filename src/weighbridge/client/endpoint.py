@@ -18,6 +18,7 @@ class Endpoint(Generic[C]):
         in_flight: Requests given to it and not finished.
         given: Requests given to it so far; breaks ties, so that equals share the load.
         idle: Open connections without a request, by descriptor, the last used last.
+        request_head: The head of every request, up to what differs: id and length.
         down_since_ns: When it first refused a connection, 0 while it can be reached.
     """
 
@@ -36,7 +37,7 @@ class Endpoint(Generic[C]):
         "url",
     )
 
-    def __init__(self, number: int, url: str, path: str, api_key: str | None) -> None:
+    def __init__(self, number: int, url: str, path: str, api_key: str | None, nonce: str) -> None:
         """Resolve the URL's host.
 
         Args:
@@ -44,6 +45,7 @@ class Endpoint(Generic[C]):
             url: A base URL, with or without /v1.
             path: Where requests are posted, such as /v1/chat/completions.
             api_key: Sent as a bearer token; None: no key.
+            nonce: What the ids of the requests start with.
 
         Raises:
             OSError: the host has no address, or the system's certificates cannot be read.
@@ -58,7 +60,7 @@ class Endpoint(Generic[C]):
         authorization = f"Authorization: Bearer {api_key}\r\n" if api_key else ""
         self.request_head = (
             f"POST {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: application/json\r\n"
-            f"Content-Type: application/json\r\n{authorization}Content-Length: "
+            f"Content-Type: application/json\r\n{authorization}X-Request-Id: {nonce}"
         ).encode()
         self.in_flight = 0
         self.given = 0

@@ -24,18 +24,27 @@ RECORD = struct.Struct("<QIIIiHBBIiBB5q")
 
 
 class WorkerJob(msgspec.Struct, frozen=True):
-    """What a worker process is started with, as JSON in its only argument."""
+    """What a worker process is started with, as JSON in its only argument.
+
+    Attributes:
+        model: The name that the stored requests ask for; an answer by another model is a failure.
+        nonce: What the ids of the run's requests start with, and no other run's.
+        parent: Process id of the process that starts it, with which it ends.
+    """
 
     number: int
     store: str
     endpoints: list[str]
     api: Api
+    model: str
+    nonce: str
     api_key_env: str | None
     connections: int
     connect_timeout_s: float
     request_timeout_s: float
     stream: bool
     control_fd: int = -1
+    parent: int = -1
 
 
 class DriverJob(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ Every issuer that sends through our own workers ends here.
 
 import os
 import resource
+import secrets
 from pathlib import Path
 
 from weighbridge.client import request_log
@@ -86,6 +87,7 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
         SetupError: the driver refuses its settings.
     """
     client, manifest = target.client, target.requests.manifest
+    nonce = secrets.token_hex(8)  # the ids of no two runs' requests are alike
     group = ProcessGroup(
         driver,
         [
@@ -94,6 +96,8 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
                 store=str(target.requests.path.resolve()),
                 endpoints=list(target.endpoints),
                 api=manifest.api,
+                model=manifest.model_name,
+                nonce=nonce,
                 api_key_env=client.api_key_env,
                 connections=_connections(client),
                 connect_timeout_s=client.connect_timeout_s,

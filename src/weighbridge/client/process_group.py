@@ -121,7 +121,7 @@ class ProcessGroup:
     def _start(self, control: socket.socket) -> None:
         links = [socket.socketpair() for _ in self._workers]
         for job, (_, theirs) in zip(self._workers, links, strict=True):
-            job = msgspec.structs.replace(job, control_fd=theirs.fileno())
+            job = msgspec.structs.replace(job, control_fd=theirs.fileno(), parent=os.getpid())
             self._spawn(f"worker {job.number}", _WORKER_MODULE, job, [theirs.fileno()])
         fds = [ours.fileno() for ours, _ in links]
         driver = msgspec.structs.replace(self._driver.job, control_fd=control.fileno(), worker_fds=fds)

@@ -17,18 +17,13 @@ from time import monotonic_ns
 import msgspec
 
 from weighbridge.client.answers import Answer, AnswerReader
-from weighbridge.client.connection import EVIDENCE_BYTES, Connection, Request
+from weighbridge.client.connection import Connection
+from weighbridge.client.connection_owner import Request
 from weighbridge.client.endpoint import Endpoint, least_busy
-from weighbridge.client.frames import (
-    HEADER,
-    ISSUE,
-    RECORD,
-    FinishReason,
-    Message,
-    RequestOutcome,
-    WorkerJob,
-)
+from weighbridge.client.frames import ISSUE, Message, RequestOutcome, WorkerJob
+from weighbridge.client.outbox import Outbox
 from weighbridge.client.tls_connection import TlsConnection
+from weighbridge.core.parent_death import die_with_parent
 from weighbridge.requests.bodies import BODIES_FILE, Bodies
 
 _EVENTS_PER_TURN = 64  # bounds how long a finished request waits for its frame: some 2 ms at worst
@@ -36,9 +31,7 @@ _SENDS_PER_TURN = 16  # a send costs more than a receive; answers must not wait 
 _CONTROL_BYTES = 1 << 16
 _TICK_S = 0.1
 _NS = 1_000_000_000
-# An idle connection is not used again after this long. Servers close theirs after 5 s (uvicorn, so vLLM): a
-# request sent at that moment would fail, though neither side is at fault.
-_REUSE_WITHIN_NS = 3 * _NS
+_ALIVE_EVERY_NS = _NS
 # An endpoint that refuses connections for this long is gone, and with it the run.
 _GONE_AFTER_NS = 2 * _NS
 _PROBE_EVERY_NS = _NS // 4
@@ -51,14 +44,17 @@ class Worker:
     def __init__(self, job: WorkerJob) -> None:
         api_key = os.environ.get(job.api_key_env) if job.api_key_env else None
         self.stream = job.stream
-        self.reader = AnswerReader(job.api)
+        self.reader = AnswerReader(job.api, job.model, job.nonce)
         self._job = job
         self.bodies = Bodies(Path(job.store))
         self.bodies_fd = os.open(Path(job.store) / BODIES_FILE, os.O_RDONLY)
         self._offsets = self.bodies.offsets
-        path, urls = job.api.path, enumerate(job.endpoints)
-        self._endpoints: list[Endpoint[Connection]] = [Endpoint(n, url, path, api_key) for n, url in urls]
+        self._endpoints: list[Endpoint[Connection]] = [
+            Endpoint(number, url, job.api.path, api_key, job.nonce)
+            for number, url in enumerate(job.endpoints)
+        ]
         self._control = socket.socket(fileno=job.control_fd)
+        self._outbox = Outbox(self._control, job.number)
         self._epoll = select.epoll()
         self._epoll.register(job.control_fd, select.EPOLLIN)
         self._queue: deque[tuple[int, int, int]] = deque()
@@ -67,15 +63,11 @@ class Worker:
         self._connecting: dict[int, Connection] = {}
         self._active: dict[int, Connection] = {}
         self._retired: list[Connection] = []
-        self._records: list[bytes] = []
-        self._payloads: list[bytes] = []
-        self._first_tokens: list[bytes] = []
-        self._first_texts: list[bytes] = []
-        self._ticked_ns = 0
+        self._ticked_ns = self._told_ns = 0
 
     def run(self) -> None:
         """Work until the driver closes its socket."""
-        self._tell(Message.READY, [], [])
+        self._outbox.tell(Message.READY)
         poll, control = self._epoll.poll, self._job.control_fd
         while True:
             waiting = self._queue and len(self._active) < self._job.connections
@@ -120,14 +112,17 @@ class Worker:
     def _start(self, request: Request) -> None:
         now = monotonic_ns()
         idle = request.endpoint.idle
-        if idle:
+        while idle:
             connection = idle.popitem()[1]  # the last used, so that the others grow old and are closed
-            if now - connection.since_ns < _REUSE_WITHIN_NS:
+            old = now - connection.since_ns >= connection.reuse_ns
+            if not old and connection.quiet():
                 connection.since_ns = now
                 self._active[connection.fd] = connection
                 connection.send(request)
                 return
             self.closed(connection)
+            if old:
+                break  # the others are older
         self._connect(request.endpoint, request)
 
     def _connect(self, endpoint: Endpoint[Connection], request: Request | None) -> None:
@@ -179,13 +174,14 @@ class Worker:
         endpoint.probed_ns = now
         down_ns = now - endpoint.down_since_ns
         if down_ns > _GONE_AFTER_NS:
-            self._give_up(f"endpoint {endpoint.url} cannot be reached for {down_ns / _NS:.1f} s: {reason}")
+            gone_s = down_ns / _NS
+            self._outbox.tell(
+                Message.GIVE_UP, f"endpoint {endpoint.url} cannot be reached for {gone_s:.1f} s: {reason}"
+            )
 
     def first_content(self, request: Request, text: str) -> None:
         """Queue a stream's first token for the driver."""
-        payload = text.encode()
-        self._first_tokens.append(self._pack(request, RequestOutcome.OK, len(payload), 1, 200, 0, 0))
-        self._first_texts.append(payload)
+        self._outbox.first_content(request, text)
 
     def finished(
         self, connection: Connection, answer: Answer, status: int, received: int, end_ns: int, reusable: bool
@@ -213,63 +209,23 @@ class Worker:
         self._connecting.pop(connection.fd, None)
         self._retired.append(connection)
 
-    # What goes back to the driver.
-
     def _record(self, request: Request, answer: Answer, status: int, received: int, end_ns: int) -> None:
         request.endpoint.in_flight -= 1
-        payload = answer.text if answer.outcome is RequestOutcome.OK else answer.text[:EVIDENCE_BYTES]
-        self._records.append(
-            self._pack(request, answer.outcome, len(payload), answer.tokens, status, received, end_ns)
-        )
-        self._payloads.append(payload)
-
-    def _pack(
-        self, request: Request, outcome: int, size: int, tokens: int, status: int, received: int, end_ns: int
-    ) -> bytes:
-        return RECORD.pack(
-            request.id,
-            request.index,
-            size,
-            received,
-            tokens,
-            status,
-            outcome,
-            self._job.number,
-            request.endpoint.number,
-            0,
-            FinishReason.NOT_TOLD,
-            0,
-            request.planned_ns,
-            request.sent_ns,
-            request.first_ns,
-            request.last_ns,
-            end_ns,
-        )
+        self._outbox.finished(request, answer, status, received, end_ns)
 
     def _flush(self) -> None:
-        if self._first_tokens:
-            self._tell(Message.FIRST_TOKEN, self._first_tokens, self._first_texts)
-        if self._records:
-            self._tell(Message.DONE, self._records, self._payloads)
+        self._outbox.flush()
         if self._retired:
             for connection in self._retired:
                 connection.close()
             self._retired.clear()
 
-    def _tell(self, message: Message, records: list[bytes], payloads: list[bytes]) -> None:
-        body = b"".join(records + payloads)
-        size = len(records) * RECORD.size
-        self._control.sendall(HEADER.pack(message, size, len(body) - size) + body)
-        records.clear()
-        payloads.clear()
-
-    def _give_up(self, reason: str) -> None:
-        self._flush()
-        self._tell(Message.GIVE_UP, [], [reason.encode()])
-
-    # Timeouts and endpoints that were down.
+    # Signs of life, timeouts, and endpoints that were down.
 
     def _tick(self, now: int) -> None:
+        if now - self._told_ns >= _ALIVE_EVERY_NS:
+            self._told_ns = now
+            self._outbox.tell(Message.ALIVE)
         limit_s = self._job.connect_timeout_s
         while oldest := _first_before(self._connecting, now - limit_s * _NS):
             self.unreachable(oldest, f"no connection within {limit_s:g} s")
@@ -291,11 +247,13 @@ def _first_before(started: dict[int, Connection], limit_ns: float) -> Connection
 
 def main() -> None:
     """Run a worker; its job is the only argument, as JSON."""
+    job = msgspec.json.decode(sys.argv[1], type=WorkerJob)
+    die_with_parent(job.parent)
     # Nothing here makes reference cycles, so the collector would only pause the worker.
     gc.disable()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    worker = Worker(msgspec.json.decode(sys.argv[1], type=WorkerJob))
+    worker = Worker(job)
     try:
         worker.run()
     except (BrokenPipeError, ConnectionResetError):

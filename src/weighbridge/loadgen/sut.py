@@ -114,7 +114,7 @@ class SystemUnderTest:
                 link.ready = True
             elif message == Message.GIVE_UP:
                 self.abort(bytes(payloads).decode())
-            elif self._first_tokens:
+            elif message == Message.FIRST_TOKEN and self._first_tokens:
                 FirstTokenComplete(_first_tokens(records, address))
 
     def _complete(self, records: memoryview, payloads: memoryview, address: int) -> None:

@@ -155,11 +155,20 @@ def _post(
     with _client(endpoint, api_key, timeout_s) as client:
         try:
             # A plain post sends the body as it is; `create` would rewrite it.
+            answer: ChatCompletion | Completion | str
             if api is Api.CHAT:
-                return client.post(path, body=request, cast_to=ChatCompletion)
-            return client.post(path, body=request, cast_to=Completion)
+                answer = client.post(path, body=request, cast_to=ChatCompletion)
+            else:
+                answer = client.post(path, body=request, cast_to=Completion)
         except openai.APIError as error:
             raise SetupError(f"the server at {endpoint} failed a request before the run: {error}.") from None
+    asked = request.get("model")
+    if not isinstance(answer, str) and answer.model != asked:
+        raise SetupError(
+            f"the server at {endpoint} answers as the model {answer.model!r}, asked for was {asked!r}: every "
+            "request of the run would fail; make the first name that it serves server.model_name."
+        )
+    return answer
 
 
 def _text_of(answer: ChatCompletion | Completion | str) -> str | None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Round
@@ -12,6 +13,28 @@ from weighbridge.simulate.behaviour import body_hash
 
 _PIECES = 4  # of a streamed answer
 _FALLBACK = "a simulated answer"  # to bodies that are not in the store
+_OWN_ID = b"simulated"  # of answers to requests without an id
+
+
+class Echo(NamedTuple):
+    """What an answer repeats of its request.
+
+    Attributes:
+        request_id: The header X-Request-Id; empty: there was none.
+        prompt_tokens: The tokens of its prompt.
+    """
+
+    request_id: bytes = b""
+    prompt_tokens: int = 1
+
+    def answer_id(self, api: Api) -> bytes:
+        """Return the id of the answer as vLLM makes it, in JSON without the quotation marks."""
+        if not self.request_id:
+            return _OWN_ID
+        prefix = b"chatcmpl-" if api is Api.CHAT else b"cmpl-"
+        if self.request_id.isalnum():
+            return prefix + self.request_id
+        return prefix + json.dumps(self.request_id.decode("latin-1"))[1:-1].encode()
 
 
 class Answers:
@@ -43,32 +66,52 @@ class Answers:
         """Number of bodies with answers of their own."""
         return len(self._texts)
 
-    def completion(self, api: Api, text: str | None, *, usage: bool = True) -> bytes:
+    def completion(self, api: Api, text: str | None, echo: Echo, *, usage: bool = True) -> bytes:
         """Return a whole answer as JSON; `usage` includes the token counts."""
+        return filled(self.prepared(api, text), api, echo, tokens_of(text) if usage else None)
+
+    def prepared(self, api: Api, text: str | None) -> bytes:
+        """Return what is common to all whole answers with this text; `filled` makes an answer of it."""
         choice: dict[str, object] = {"index": 0, "finish_reason": "stop"}
         if api is Api.CHAT:
             choice["message"] = {"role": "assistant", "content": text}
         else:
             choice["text"] = text
-        more = {"usage": _usage(text)} if usage else {}
-        return self._json("chat.completion" if api is Api.CHAT else "text_completion", [choice], **more)
+        return self._json("chat.completion" if api is Api.CHAT else "text_completion", [choice])
 
-    def events(self, api: Api, text: str | None, *, usage: bool = True) -> list[bytes]:
+    def events(self, api: Api, text: str | None, echo: Echo, *, usage: bool = True) -> list[bytes]:
         """Return an answer as server-sent events, with the text in up to 4 pieces."""
         step = max(1, -(-len(text or "") // _PIECES))
         pieces: list[str | None] = [(text or "")[at : at + step] for at in range(0, len(text or ""), step)]
-        events = [self._event(api, [_part(api, piece)]) for piece in pieces or [text]]
+        choices = [_part(api, piece) for piece in pieces or [text]]
+        choices[-1]["finish_reason"] = "stop"
+        events = [self._event(api, [choice], echo) for choice in choices]
         if usage:
-            events.append(self._event(api, [], usage=_usage(text)))
+            events.append(self._event(api, [], echo, tokens_of(text)))
         return [*events, b"data: [DONE]\n\n"]
 
-    def _event(self, api: Api, choices: list[dict[str, object]], **more: object) -> bytes:
+    def _event(
+        self, api: Api, choices: list[dict[str, object]], echo: Echo, tokens: int | None = None
+    ) -> bytes:
         kind = "chat.completion.chunk" if api is Api.CHAT else "text_completion"
-        return b"data: " + self._json(kind, choices, **more) + b"\n\n"
+        return b"data: " + filled(self._json(kind, choices), api, echo, tokens) + b"\n\n"
 
-    def _json(self, kind: str, choices: list[dict[str, object]], **more: object) -> bytes:
-        content = {"id": "simulated", "object": kind, "created": 0, "model": self.model_name}
-        return json.dumps(content | {"choices": choices, **more}, ensure_ascii=False).encode()
+    def _json(self, kind: str, choices: list[dict[str, object]]) -> bytes:
+        content = {"object": kind, "created": 0, "model": self.model_name, "choices": choices}
+        return json.dumps(content, ensure_ascii=False).encode()[1:-1]
+
+
+def filled(prepared: bytes, api: Api, echo: Echo, tokens: int | None) -> bytes:
+    """Return an answer to one request: what is prepared, its id, and its token counts unless None."""
+    answer = b'{"id": "%b", %b' % (echo.answer_id(api), prepared)
+    if tokens is None:
+        return answer + b"}"
+    return b'%b, "usage": {"prompt_tokens": %d, "completion_tokens": %d, "total_tokens": %d}}' % (
+        answer,
+        echo.prompt_tokens,
+        tokens,
+        echo.prompt_tokens + tokens,
+    )
 
 
 def _part(api: Api, piece: str | None) -> dict[str, object]:
@@ -77,13 +120,8 @@ def _part(api: Api, piece: str | None) -> dict[str, object]:
 
 
 def tokens_of(text: str | None) -> int:
-    """Return an answer's approximate number of tokens, at least 1; a prompt always counts as 1."""
+    """Return an answer's approximate number of tokens, at least 1."""
     return max(1, len(text or "") // 4)
-
-
-def _usage(text: str | None) -> dict[str, int]:
-    tokens = tokens_of(text)
-    return {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1}
 
 
 def answers_from_dataset(*, store: Path, dataset: Path, prompt: Path | None, round_: Round) -> Answers:
@@ -123,11 +161,11 @@ class ServerCounters:
         self._servers = servers
         self._labels = f'engine="0",model_name="{model_name}"'
 
-    def answered(self, generation_tokens: int) -> None:
-        """Count a finished request; 0 tokens if it failed."""
+    def answered(self, prompt_tokens: int, generation_tokens: int) -> None:
+        """Count a finished request; 0 generated tokens if it failed."""
         self.present -= 1
         if generation_tokens:
-            self.prompt_tokens += 1
+            self.prompt_tokens += prompt_tokens
             self.generation_tokens += generation_tokens
 
     def page(self) -> bytes:

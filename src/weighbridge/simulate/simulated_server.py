@@ -21,8 +21,15 @@ from weighbridge import __version__
 from weighbridge.core.errors import SetupError
 from weighbridge.core.openai_api import Api
 from weighbridge.records.notice import SIMULATED_BY
-from weighbridge.simulate.behaviour import Behaviour, Failure, OutcomeDraws, Queue, body_hash
-from weighbridge.simulate.responses import Answers, ServerCounters, tokens_of
+from weighbridge.simulate.behaviour import (
+    Behaviour,
+    Failure,
+    OutcomeDraws,
+    Queue,
+    body_hash,
+    prompt_tokens_of,
+)
+from weighbridge.simulate.responses import Answers, Echo, ServerCounters, filled, tokens_of
 from weighbridge.system.identity import simulation_sha256
 
 _BUFFER_BYTES = 256 * 1024
@@ -42,7 +49,7 @@ class _Connection(asyncio.BufferedProtocol):
     def __init__(self, server: "SimulatedServer") -> None:
         self._server = server
         self._parser = httptools.HttpRequestParser(self)
-        self._path = b""
+        self._path = self._request_id = b""
         self._parts: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -67,19 +74,22 @@ class _Connection(asyncio.BufferedProtocol):
         self._path += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"expect" and value.lower() == b"100-continue":
+        name = name.lower()
+        if name == b"x-request-id":
+            self._request_id = value
+        elif name == b"expect" and value.lower() == b"100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, part: bytes) -> None:
         self._parts.append(part)
 
     def on_message_complete(self) -> None:
-        path, body = self._path, b"".join(self._parts)
-        self._path, self._parts = b"", []
+        path, request_id, body = self._path, self._request_id, b"".join(self._parts)
+        self._path, self._request_id, self._parts = b"", b"", []
         if path.endswith(b"/chat/completions"):
-            self._server.complete(self, Api.CHAT, body)
+            self._server.complete(self, Api.CHAT, body, request_id)
         elif path.endswith(b"/completions"):
-            self._server.complete(self, Api.COMPLETIONS, body)
+            self._server.complete(self, Api.COMPLETIONS, body, request_id)
         elif path.endswith(b"/models"):
             self.reply(self._server.models)
         elif path == b"/metrics":
@@ -121,10 +131,10 @@ class SimulatedServer:
         # Without random outcomes and known answers every request has the same answer, and needs no hash.
         draws = behaviour.failures or (behaviour.mean_s and behaviour.distribution != "constant")
         self._same_for_all = not draws and not answers.known
-        self._fallback = {api: answers.completion(api, answers.text(0, True)) for api in Api}
+        self._fallback = {api: answers.prepared(api, answers.text(0, True)) for api in Api}
         self._fallback_tokens = tokens_of(answers.text(0, True))
 
-    def complete(self, connection: "_Connection", api: Api, body: bytes) -> None:
+    def complete(self, connection: "_Connection", api: Api, body: bytes, request_id: bytes) -> None:
         """Answer a request after its service time."""
         if self._answers.api not in (None, api):
             connection.reply(b'{"error":{"message":"the requests of the store go to the other path"}}', 400)
@@ -135,30 +145,32 @@ class SimulatedServer:
         service_s = self._outcome.service_s(key)
         end_s = self._queue.add(now_s, service_s)
         failure = self._outcome.failure(key)
+        echo = Echo(request_id, prompt_tokens_of(body))
         if _STREAMS.search(body, 0, _EDGE_BYTES) or _STREAMS.search(body, max(0, len(body) - _EDGE_BYTES)):
-            self._stream(connection, api, key, failure, end_s - service_s - now_s, service_s)
+            self._stream(connection, api, key, failure, end_s - service_s - now_s, service_s, echo)
         elif failure is None:
-            answer, tokens = self._fallback[api], self._fallback_tokens
+            prepared, tokens = self._fallback[api], self._fallback_tokens
             if not self._same_for_all:
                 text = self._answers.text(key, self._outcome.right(key))
-                answer, tokens = self._answers.completion(api, text), tokens_of(text)
-            _later(end_s - now_s, self._reply, connection, answer, tokens)
+                prepared, tokens = self._answers.prepared(api, text), tokens_of(text)
+            answer = filled(prepared, api, echo, tokens)
+            _later(end_s - now_s, self._reply, connection, answer, echo.prompt_tokens, tokens)
         else:
-            _later(end_s - now_s, self._fail, connection, api, failure)
+            _later(end_s - now_s, self._fail, connection, api, failure, echo)
 
-    def _reply(self, connection: "_Connection", answer: bytes, tokens: int) -> None:
-        self.metrics.answered(tokens)
+    def _reply(self, connection: "_Connection", answer: bytes, prompt_tokens: int, tokens: int) -> None:
+        self.metrics.answered(prompt_tokens, tokens)
         connection.reply(answer)
 
-    def _fail(self, connection: "_Connection", api: Api, failure: Failure) -> None:
-        self.metrics.answered(0)
+    def _fail(self, connection: "_Connection", api: Api, failure: Failure, echo: Echo) -> None:
+        self.metrics.answered(0, 0)
         answers = self._answers
         if failure == "hang":
             return
         if failure in _STATUS:
             connection.reply(b'{"error":{"message":"simulated failure"}}', _STATUS[failure])
         elif failure == "cut":
-            whole = answers.completion(api, answers.text(0, True))
+            whole = answers.completion(api, answers.text(0, True), echo)
             connection.send(_head(200, b"application/json", len(whole)) + whole[: len(whole) // 2])
             connection.hang_up()
         elif failure == "reset":
@@ -166,9 +178,9 @@ class SimulatedServer:
         elif failure == "malformed":
             connection.reply(b'{"choices": [')
         elif failure == "missing_usage":
-            connection.reply(answers.completion(api, answers.text(0, True), usage=False))
+            connection.reply(answers.completion(api, answers.text(0, True), echo, usage=False))
         else:
-            connection.reply(answers.completion(api, "" if failure == "empty" else None))
+            connection.reply(answers.completion(api, "" if failure == "empty" else None, echo))
 
     def _stream(
         self,
@@ -178,15 +190,16 @@ class SimulatedServer:
         failure: Failure | None,
         wait_s: float,
         service_s: float,
+        echo: Echo,
     ) -> None:
         """Send an answer's events spread over the service time, or an event stream that fails."""
         if failure in _STATUS or failure in ("reset", "hang"):
-            _later(wait_s + service_s, self._fail, connection, api, failure)
+            _later(wait_s + service_s, self._fail, connection, api, failure, echo)
             return
         text = {"empty": "", "null_content": None}.get(
             failure or "", self._answers.text(key, self._outcome.right(key))
         )
-        events = self._answers.events(api, text, usage=failure != "missing_usage")
+        events = self._answers.events(api, text, echo, usage=failure != "missing_usage")
         if failure == "malformed":
             events[0] = b"data: {\n\n"
         _later(wait_s, connection.send, _STREAM_HEAD)
@@ -195,7 +208,8 @@ class SimulatedServer:
         for number, event in enumerate(kept):
             part = share + (1 - share) * number / max(1, len(events) - 1)
             _later(wait_s + part * service_s, connection.send, b"%x\r\n%b\r\n" % (len(event), event))
-        _later(wait_s + service_s, self.metrics.answered, 0 if failure else tokens_of(text))
+        tokens = 0 if failure else tokens_of(text)
+        _later(wait_s + service_s, self.metrics.answered, echo.prompt_tokens, tokens)
         if failure == "cut":
             _later(wait_s + service_s, connection.hang_up)
         else:

@@ -1,0 +1,51 @@
+"""What a connection works for: the worker that owns it, and the request that it carries."""
+
+from typing import Any, Protocol, TypeVar
+
+from weighbridge.client.answers import Answer, AnswerReader
+from weighbridge.client.endpoint import Endpoint
+from weighbridge.requests.bodies import Bodies
+
+C = TypeVar("C", contravariant=True)  # a connection; what it can do is of no matter here
+
+
+class Request:
+    """A request in flight: the driver's id, the sample's index, the body's place, times (monotonic ns)."""
+
+    __slots__ = ("at", "endpoint", "first_ns", "id", "index", "last_ns", "planned_ns", "sent_ns", "size")
+
+    def __init__(
+        self, id_: int, index: int, planned_ns: int, at: int, size: int, endpoint: Endpoint[Any]
+    ) -> None:
+        self.id, self.index, self.planned_ns = id_, index, planned_ns
+        self.at, self.size, self.endpoint = at, size, endpoint
+        self.sent_ns = self.first_ns = self.last_ns = 0
+
+
+class Owner(Protocol[C]):
+    """What a connection needs of the worker that owns it."""
+
+    stream: bool
+    reader: AnswerReader
+    bodies: Bodies
+    bodies_fd: int
+
+    def want_write(self, connection: C, wanted: bool) -> None:
+        """Start or stop reporting that the socket can be written to."""
+
+    def connected(self, connection: C) -> None:
+        """Note that the endpoint can be reached."""
+
+    def unreachable(self, connection: C, reason: str) -> None:
+        """Note that it cannot."""
+
+    def first_content(self, request: Request, text: str) -> None:
+        """Note a stream's first content."""
+
+    def finished(
+        self, connection: C, answer: Answer, status: int, received: int, end_ns: int, reusable: bool
+    ) -> None:
+        """Record the outcome of the connection's request."""
+
+    def closed(self, connection: C) -> None:
+        """Forget a connection that closed while idle."""

@@ -29,8 +29,10 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True, priv
                 os.fsync(stream.fileno())
         Path(name).chmod(0o600 if private else 0o644)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a write on a full disk does not say where
         raise
 
 

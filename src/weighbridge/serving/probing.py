@@ -2,9 +2,11 @@
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 import openai
@@ -138,13 +140,35 @@ def warm_up(endpoint: str, api: Api, bodies: Sequence[bytes], api_key: str | Non
 
 
 def at_once(do: Callable[[Item], object], items: Sequence[Item], threads: int) -> None:
-    """Call a function on several items in parallel threads; the first error ends the wait."""
-    pool = ThreadPoolExecutor(threads)
+    """Call a function on several items in parallel threads; the first error ends the wait.
+
+    An interrupt does not wait for a server that hangs: nothing waits for these threads.
+    """
+    left: SimpleQueue[Item] = SimpleQueue()
+    ended: SimpleQueue[Exception | None] = SimpleQueue()
+    for item in items:
+        left.put(item)
+    stop = threading.Event()
+
+    def work() -> None:
+        with suppress(Empty):
+            while not stop.is_set():
+                item = left.get_nowait()
+                try:
+                    do(item)
+                except Exception as error:
+                    ended.put(error)
+                else:
+                    ended.put(None)
+
     try:
-        list(pool.map(do, items))
+        for _ in range(min(threads, len(items))):
+            threading.Thread(target=work, daemon=True).start()
+        for _ in items:
+            if (error := ended.get()) is not None:
+                raise error
     finally:
-        # An interrupt must not wait for a server that hangs: stopping the server ends these threads.
-        pool.shutdown(wait=False, cancel_futures=True)
+        stop.set()
 
 
 def _post(

@@ -91,7 +91,7 @@ class Notes:
     def starting(self, stage: str, /) -> None:
         self.seen.append(stage)
 
-    def measure(self, plan: IssuePlan, _out: Path, /) -> Callable[[SampleCounts], None]:
+    def measure(self, plan: IssuePlan, _out: Path, _connections: int, /) -> Callable[[SampleCounts], None]:
         self.seen.append(plan.label)
         return lambda counts: self.seen.append(counts.completed)
 

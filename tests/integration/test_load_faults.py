@@ -1,7 +1,10 @@
 """What breaks in the middle of a run ends it within seconds, with the reason, and no process is left."""
 
 import contextlib
+import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -13,15 +16,20 @@ from pathlib import Path
 import psutil
 import pytest
 from driving import Run, run_against, small_round, small_store
-from endpoint import End, Endpoint, answer, http
+from endpoint import End, Endpoint, Step, answer, http
+from measuring import run_command
+from simulating import simulated
 
+from weighbridge.client import liveness
 from weighbridge.client.issuer import Target
+from weighbridge.client.process_group import SampleCounts
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.requests.store import RequestStore
+from weighbridge.simulate.behaviour import Behaviour
 
 SCENARIOS = ["offline", "server"]
 
@@ -136,8 +144,16 @@ def test_an_endpoint_that_was_never_there_ends_the_run(tmp_path: Path) -> None:
     assert_ended_early(run, took_s, "connection refused")
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize(
+    ("scenario", "number"),
+    [
+        ("offline", signal.SIGINT),
+        ("server", signal.SIGINT),
+        ("server", signal.SIGTERM),
+        ("offline", signal.SIGHUP),
+        ("offline", signal.SIGQUIT),
+    ],
+)
 def test_a_signal_ends_the_run(scenario: str, number: signal.Signals, tmp_path: Path) -> None:
     before = signal.getsignal(number)
     with (
@@ -149,8 +165,188 @@ def test_a_signal_ends_the_run(scenario: str, number: signal.Signals, tmp_path: 
     assert signal.getsignal(number) is before
 
 
-@pytest.mark.parametrize("stopped", [False, True])
-def test_a_parent_that_is_killed_leaves_no_process(stopped: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("scenario", "most_bytes"), [("offline", 0), ("server", 4096)])
+def test_a_file_that_cannot_grow_ends_the_run(scenario: str, most_bytes: int, tmp_path: Path) -> None:
+    def fill() -> None:
+        resource.prlimit(process_of("loadgen.loadgen_process").pid, resource.RLIMIT_FSIZE, (most_bytes, -1))
+
+    started = time.monotonic()
+    with (
+        Endpoint(lambda _: [0.05, *answer("x")]) as endpoint,
+        once(lambda: len(endpoint.seen) > 40, fill),
+        pytest.raises(SetupError, match=r"a file in .*run has reached the largest size that is allowed"),
+    ):
+        long_run([endpoint], tmp_path, scenario)
+    assert time.monotonic() - started < 8
+    assert (tmp_path / "run" / "requests.bin").is_file()
+    assert client_processes() == []
+
+
+def test_failures_that_cannot_be_written_end_the_run(tmp_path: Path) -> None:
+    # The first evidence fills the buffer of errors.jsonl at once.
+    with (
+        Endpoint(lambda sample: [0.05, http(b"x" * 5000, 500)] if sample == 7 else answer("x")) as endpoint,
+        once(
+            lambda: bool(client_processes()) and bool(endpoint.seen),
+            lambda: resource.prlimit(
+                process_of("loadgen.loadgen_process").pid, resource.RLIMIT_FSIZE, (100, -1)
+            ),
+        ),
+        pytest.raises(SetupError, match="has reached the largest size that is allowed"),
+    ):
+        run_against([endpoint], tmp_path, 300, mode=Mode.PERFORMANCE, target_qps=100, duration_s=60)
+    assert client_processes() == []
+
+
+def test_logs_of_loadgen_that_are_cut_off_are_noticed(tmp_path: Path) -> None:
+    # Above all that the client writes, and below LoadGen's detail log.
+    def fill() -> None:
+        resource.prlimit(process_of("loadgen.loadgen_process").pid, resource.RLIMIT_FSIZE, (16_000, -1))
+
+    with (
+        Endpoint(lambda _: [0.2, *answer("x")]) as endpoint,
+        once(lambda: len(endpoint.seen) > 5, fill),
+        pytest.raises(SetupError, match=r"mlperf_log_detail\.txt: LoadGen could not write it to its end"),
+    ):
+        run_against([endpoint], tmp_path, 40, connections=4)
+
+
+@contextlib.contextmanager
+def small_disk(place: Path) -> Iterator[None]:
+    """Mount a file system of 60 KB; tests are skipped where that is not allowed."""
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=60k", "none", str(place)], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_ends_the_command_with_one_sentence(tmp_path: Path) -> None:
+    out = tmp_path / "disk" / "performance"
+    with simulated(Behaviour(servers=0, mean_s=0.05)) as url, small_disk(tmp_path / "disk"):
+        command = run_command(tmp_path, url, samples=2000, target_qps=400, duration_s=60, out=out)
+        started = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "weighbridge", *command], capture_output=True, text=True, timeout=60
+        )
+        took_s = time.monotonic() - started
+        assert done.returncode == 3, done.stderr
+        last = done.stderr.splitlines()[-1]
+        assert f"the disk of {out} is full; make room and repeat the run; what there is" in last
+        assert took_s < 30  # of a run of 60 s
+        kept = {path.name for path in (out / "aborted").iterdir()}
+        assert {"requests.bin", "errors.jsonl", "mlperf_log_detail.txt"} <= kept
+    assert client_processes() == []
+
+
+def _replace(path: Path) -> None:
+    (path.parent / "other").write_bytes(b"")
+    (path.parent / "other").replace(path)
+
+
+def _cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 192 * 96)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("requests.bin", Path.unlink),
+        ("requests.bin", _replace),
+        ("requests.bin", _cut),
+        ("errors.jsonl", Path.unlink),
+        ("sampled_answers.jsonl", Path.unlink),
+    ],
+)
+def test_evidence_that_is_lost_during_a_run_voids_it(
+    name: str, spoil: Callable[[Path], object], tmp_path: Path
+) -> None:
+    def failing(sample: int) -> list[Step]:
+        return [0.02, http(b"busy", 429)] if sample % 10 == 0 else [0.02, *answer("x")]
+
+    path, requests = tmp_path / "run" / name, tmp_path / "run" / "requests.bin"
+    with (
+        Endpoint(failing) as endpoint,
+        once(lambda: requests.is_file() and requests.stat().st_size > 0, lambda: spoil(path)),
+    ):
+        run = run_against([endpoint], tmp_path, 200, mode=Mode.PERFORMANCE, connections=4)
+    assert run.report.aborted is not None
+    assert f"the evidence of the run was altered while it was written: {name}" in run.report.aborted
+    assert run.report.issued >= 200
+
+
+def test_the_files_of_a_run_hold_all_that_the_driver_counted(tmp_path: Path) -> None:
+    with Endpoint(lambda n: [http(b"busy", 429)] if n % 10 == 0 else answer("ä" * n)) as endpoint:
+        run = run_against([endpoint], tmp_path, 100, mode=Mode.PERFORMANCE, target_qps=100, duration_s=1)
+    report = run.report
+    assert report.aborted is None
+    assert report.completed + report.failed["http_status"] == report.issued
+    assert len(run.errors) == report.failed["http_status"] > 0
+    sampled = [json.loads(line) for line in (run.out / "sampled_answers.jsonl").read_text().splitlines()]
+    assert len(sampled) == report.completed  # few enough to keep all
+    assert all(line == {"sample": line["sample"], "text": "ä" * line["sample"]} for line in sampled)
+    for name in ("errors.jsonl", "sampled_answers.jsonl"):
+        assert (run.out / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_accuracy_run_keeps_no_sampled_answers(tmp_path: Path) -> None:
+    with Endpoint(lambda _: answer("x")) as endpoint:
+        run = run_against([endpoint], tmp_path, 20)
+    assert run.report.aborted is None
+    assert not (run.out / "sampled_answers.jsonl").exists()
+    assert (run.out / "errors.jsonl").read_bytes() == b""
+
+
+@pytest.mark.parametrize("module", ["client.worker", "loadgen.loadgen_process"])
+def test_a_stopped_process_is_told_and_ends_the_run(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(liveness, "ENDED_AFTER_S", 2.0)
+    seen: list[SampleCounts] = []
+    with (
+        Endpoint(lambda _: [0.2, *answer("x")]) as endpoint,
+        once(lambda: len(endpoint.seen) > 40, lambda: process_of(module).suspend()),
+    ):
+        run, took_s = long_run([endpoint], tmp_path, "server", observe=seen.append)
+    assert took_s < 15
+    reason = "worker 0 (process" if module == "client.worker" else "LoadGen's process (process"
+    assert run.report.aborted is not None
+    assert run.report.aborted.startswith(reason)
+    assert re.search(r"has been stopped by a signal, such as SIGSTOP, for [23] s", run.report.aborted)
+    told = [counts.trouble for counts in seen if counts.trouble is not None]
+    assert told[0].startswith(reason)
+    assert told[0].endswith("the run ends after 2 s of it")
+    assert "has been stopped" in caplog.text
+    assert client_processes() == []
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_server_that_no_longer_answers_ends_the_run(
+    scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "TOLD_AFTER_S", 2.0)  # twice the time between two signs of a worker
+    seen: list[SampleCounts] = []
+
+    with Endpoint(lambda n: answer("x") if n % 3 else [End.HANG]) as endpoint:
+        run, took_s = long_run([endpoint], tmp_path, scenario, observe=seen.append, stall_limit_s=4)
+    assert took_s < 15
+    assert run.report.aborted is not None
+    assert re.fullmatch(r"no answer to any of \d+ open requests for [45] s", run.report.aborted)
+    assert run.report.failed["aborted"] > 0
+    quiet = [counts for counts in seen if counts.trouble is not None]
+    assert quiet[0].trouble is not None
+    assert "the run ends after 4 s (client.stall_limit_s) of it" in quiet[0].trouble
+    assert quiet[0].quiet_s >= 2
+    assert quiet[0].open > 0
+
+
+@pytest.mark.parametrize("stopped", [None, "client.worker", "loadgen.loadgen_process"])
+def test_a_parent_that_is_killed_leaves_no_process(stopped: str | None, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from driving import *; import sys\n"
         "run_against([sys.argv[1]], Path(sys.argv[2]), 300, mode=Mode.PERFORMANCE)"
@@ -164,8 +360,8 @@ def test_a_parent_that_is_killed_leaves_no_process(stopped: bool, tmp_path: Path
             time.sleep(0.02)
         processes = client_processes()
         assert len(processes) == 2
-        if stopped:
-            process_of("client.worker").suspend()
+        if stopped is not None:
+            process_of(stopped).suspend()
         parent.kill()
         parent.wait()
         _, alive = psutil.wait_procs(processes, timeout=10)

@@ -1,7 +1,9 @@
 """The request store: it contains the bytes that the reference's client sends, and is written atomically."""
 
+import hashlib
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from weighbridge.core.images import image_url
 from weighbridge.records.store_manifest import StoreManifest, StoreOrigin
 from weighbridge.requests.encoding import envelope
 from weighbridge.requests.store import RequestStore, build_store, write_store
+from weighbridge.requests.store_check import StoreCheck, checking
 
 # Keys in another order than the alphabet's: what is sent keeps the order of the prompt.
 SCHEMA = {
@@ -222,7 +225,7 @@ def test_a_store_holds_every_sample_in_the_order_of_the_splits(dataset: Path, tm
         form = "JPEG" if number % 2 else "PNG"
         assert body["messages"][1]["content"][1]["image_url"]["url"].startswith(f"data:image/{form};base64,")
     assert int(store.sizes().sum()) == manifest.bodies_bytes
-    store.verify()
+    proven(tmp_path / "store")
     assert seen[-1] == (150, 150)
     assert set(manifest.dataset) == {
         "data/train-00000-of-00002.parquet",
@@ -346,11 +349,87 @@ def test_a_manifest_of_another_count_is_refused(tmp_path: Path) -> None:
         RequestStore.open(tmp_path / "store")
 
 
-def test_verify_notices_a_changed_byte(tmp_path: Path) -> None:
+def proven(folder: Path) -> StoreCheck:
+    """Check a store to the end, as before a run."""
+    with checking(RequestStore.open(folder)) as check:
+        check.finish()
+    return check
+
+
+def enveloped_store(out: Path, count: int = 4) -> Path:
+    """Write a store of bodies of different lengths, all between a prefix and a suffix."""
+    prefix, suffix = '{"model":"m","messages":', ',"seed":1}'
+    bodies = (f'{prefix}"{"x" * number}"{suffix}'.encode() for number in range(count))
+    write_store(out, bodies, lambda: StoreOrigin(benchmark="t", model_name="m", prefix=prefix, suffix=suffix))
+    return out
+
+
+def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
     tiny_store(tmp_path / "store", [b"one body"])
     (tmp_path / "store" / "bodies.bin").write_bytes(b"one bodx")
     with pytest.raises(InputError, match="changed since it was built"):
-        RequestStore.open(tmp_path / "store").verify()
+        proven(tmp_path / "store")
+
+
+@given(st.data())
+def test_every_other_index_is_noticed(data: st.DataObject) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = enveloped_store(Path(folder) / "store")
+        index = store / "index.bin"
+        offsets = np.frombuffer(index.read_bytes(), dtype="<i8").copy()
+        at = data.draw(st.integers(1, len(offsets) - 2))
+        wrong = data.draw(st.integers(-5, int(offsets[-1]) + 5).filter(lambda value: value != offsets[at]))
+        offsets[at] = wrong
+        index.write_bytes(offsets.tobytes())
+        with pytest.raises(InputError, match=r"index\.bin: (its offsets do not rise|request \d does not)"):
+            proven(store)
+
+
+def test_a_store_of_format_1_has_its_index_proven_too(tmp_path: Path) -> None:
+    store = enveloped_store(tmp_path / "store")
+    manifest, index = store / "manifest.json", store / "index.bin"
+    offsets = np.frombuffer(index.read_bytes(), dtype="<i8").copy()
+    offsets[2] += 1
+    np.save(store / "index.npy", offsets)
+    index.unlink()
+    plain = json.loads(manifest.read_text())
+    del plain["benchmark"], plain["api"]
+    manifest.write_text(json.dumps(plain | {"format": 1, "task": "product-catalogue"}))
+    with pytest.raises(InputError, match="request 1 does not begin and end as the manifest says"):
+        proven(store)
+
+
+def test_what_was_sent_is_hashed_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = enveloped_store(tmp_path / "store")
+    check, content = proven(store), (store / "bodies.bin").read_bytes()
+    assert check.sent_sha256() == hashlib.sha256(content).hexdigest()
+    assert not [entry for entry in caplog.records if entry.levelname == "ERROR"]
+    with (store / "bodies.bin").open("r+b") as stream:
+        stream.write(b"[")
+    assert check.sent_sha256() == hashlib.sha256(b"[" + content[1:]).hexdigest()
+    assert "changed during the run" in caplog.text
+
+
+@pytest.mark.parametrize("file", ["bodies.bin", "index.bin"])
+def test_files_that_were_replaced_during_a_run_have_no_hash(
+    file: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = enveloped_store(tmp_path / "store")
+    check, content = proven(store), (store / file).read_bytes()
+    (tmp_path / "other").write_bytes(content)
+    (tmp_path / "other").replace(store / file)
+    assert check.sent_sha256() is None
+    assert "changed during the run" in caplog.text
+    (store / file).unlink()
+    assert check.sent_sha256() is None
+
+
+def test_a_check_that_is_given_up_leaves_no_thread(tmp_path: Path) -> None:
+    with checking(RequestStore.open(enveloped_store(tmp_path / "store"))):
+        pass
+    assert "store check" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_the_messages_stand_between_prefix_and_suffix(dataset: Path, tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ class DriverJob(msgspec.Struct, frozen=True, kw_only=True):
         records: File for the RECORD of every outcome.
         errors: File for the failures, one JSON object a line.
         endpoints: URLs, in the order that numbers them.
-        control_fd: Its socket to the process that started it.
+        parent: Id of the process that starts it, without which it must not live.
+        control_fd: Its socket to that process.
         worker_fds: Its sockets to the workers.
     """
 
@@ -63,6 +64,7 @@ class DriverJob(msgspec.Struct, frozen=True, kw_only=True):
     records: str
     errors: str
     endpoints: list[str]
+    parent: int = -1
     control_fd: int = -1
     worker_fds: list[int] = []
 

@@ -9,6 +9,7 @@ import secrets
 from pathlib import Path
 
 from weighbridge.client import request_log
+from weighbridge.client.conservation import contradiction
 from weighbridge.client.frames import WorkerJob
 from weighbridge.client.issuer import Target
 from weighbridge.client.process_group import Driver, Observe, ProcessGroup, Stop
@@ -18,6 +19,7 @@ from weighbridge.records.run_record import (
     ERRORS_FILE,
     REQUESTS_BINARY,
     REQUESTS_TABLE,
+    SAMPLED_ANSWERS,
     TELEMETRY_FILE,
     LoadReport,
 )
@@ -73,7 +75,8 @@ def clear(out: Path, *patterns: str) -> None:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for pattern in (REQUESTS_BINARY, ERRORS_FILE, REQUESTS_TABLE, TELEMETRY_FILE, *patterns):
+        own = (REQUESTS_BINARY, ERRORS_FILE, REQUESTS_TABLE, SAMPLED_ANSWERS, TELEMETRY_FILE)
+        for pattern in (*own, *patterns):
             for file in out.glob(pattern):
                 file.unlink()
     except OSError as error:
@@ -106,6 +109,7 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
             )
             for number in range(client.workers)
         ],
+        client.stall_limit_s,
     )
     group.run(observe, stop)
     return group
@@ -116,6 +120,9 @@ def load_report(
 ) -> LoadReport:
     """Turn the request log into its table, and report on the run.
 
+    A log that lost records, or that contradicts the driver's counts, makes it a run that ended early: the
+    report's `aborted` says so, and the log stays beside the table.
+
     Args:
         group: The finished processes.
         requests: The store whose bodies were sent.
@@ -125,7 +132,9 @@ def load_report(
     """
     records = request_log.read_records(out / REQUESTS_BINARY)
     request_log.write_parquet(records, out / REQUESTS_TABLE)
-    (out / REQUESTS_BINARY).unlink(missing_ok=True)
+    altered = contradiction(group, records, out)
+    if altered is None:
+        (out / REQUESTS_BINARY).unlink(missing_ok=True)
     failed = request_log.failures(records)
     cpu_s = sum(group.cost.cpu_s.values())
     delay = request_log.schedule_delay(records)
@@ -134,7 +143,7 @@ def load_report(
         completed=len(records) - sum(failed.values()),
         failed=failed,
         empty=failed.get("empty", 0),
-        aborted=group.aborted,
+        aborted=group.aborted or altered,
         requested_qps=target_qps,
         achieved_qps=request_log.achieved_qps(records),
         schedule_delay=delay,

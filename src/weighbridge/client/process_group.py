@@ -7,24 +7,25 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
-from types import FrameType
 from typing import Any
 
 import msgspec
 
 from weighbridge.client.frames import DriverJob, WorkerJob
+from weighbridge.client.liveness import Watchdog
 from weighbridge.client.process_cost import ProcessCost
+from weighbridge.client.written_file import FileProof
 from weighbridge.core.errors import SetupError
-from weighbridge.core.interruption import note, obeyed
+from weighbridge.core.interruption import told_of_signals
 
 # After an abort the driver may finish its logs for this long. LoadGen does so in Offline; in Server it would
 # continue issuing until its schedule ends, and is killed.
 _GRACE_S = 3.0
+_LOOK_EVERY_S = 1.0
 _WORKER_MODULE = "weighbridge.client.worker"
 
 
@@ -53,7 +54,7 @@ class SampleCounts:
 
 
 Observe = Callable[[SampleCounts], str | None]
-"""Receives the counts of a run twice a second; a returned text ends the run, as its reason."""
+"""Receives the counts of a run at least once a second; a returned text ends the run, as its reason."""
 Stop = Callable[[], str | None]
 """Asked at least once a second for a reason to end the run early; None: there is none."""
 
@@ -81,23 +82,31 @@ class ProcessGroup:
     Attributes:
         aborted: Why the run ended early, if it did.
         issued: Samples that the driver asked for.
+        completed, failed: Those that ended and, by outcome, the failures among them, as the driver counted.
+        files: What each file that the driver wrote must hold; empty if it did not come to its end.
         started, ended: Of the run itself, without the start of the processes.
         version, settings: Of the driver's library, as the driver reported them.
         cost: What each process cost.
     """
 
-    def __init__(self, driver: Driver, workers: Sequence[WorkerJob]) -> None:
+    def __init__(self, driver: Driver, workers: Sequence[WorkerJob], stall_limit_s: float) -> None:
+        """Prepare a run, which ends if open requests have no answer for `stall_limit_s`."""
         self.aborted: str | None = None
-        self.issued = 0
+        self.issued = self.completed = 0
+        self.failed: dict[str, int] = {}
+        self.files: dict[str, FileProof] = {}
         self.started = self.ended = datetime.now(UTC)
         self.version = ""
         self.settings: dict[str, Any] = {}
         self.cost = ProcessCost()
-        self._driver, self._workers = driver, workers
+        self._driver, self._workers, self._stall_limit_s = driver, workers, stall_limit_s
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deadline = float("inf")
         self._unread = b""
         self._done = False
+        self._full_disk: str | None = None
+        self._counts = SampleCounts(0, 0, 0)
+        self._observed_s = self._looked_s = 0.0
 
     def run(self, observe: Observe | None = None, stop: Stop | None = None) -> None:
         """Run to the end, regular or not; no process is left.
@@ -107,16 +116,18 @@ class ProcessGroup:
             stop: Asked for a reason to end the run.
 
         Raises:
-            SetupError: the driver refuses its settings.
+            SetupError: the driver refuses its settings, or the disk takes no more of its files.
         """
         self._control, theirs = socket.socketpair()
         try:
             self._start(theirs)
-            with self._obeying_signals():
+            with told_of_signals(self._order):
                 self._watch(observe, stop)
             self.ended = datetime.now(UTC)
         finally:
             self._end()
+        if self._full_disk is not None:
+            raise SetupError(f"{self._full_disk}; make room and repeat the run.")
 
     def _start(self, control: socket.socket) -> None:
         links = [socket.socketpair() for _ in self._workers]
@@ -124,10 +135,15 @@ class ProcessGroup:
             job = msgspec.structs.replace(job, control_fd=theirs.fileno(), parent=os.getpid())
             self._spawn(f"worker {job.number}", _WORKER_MODULE, job, [theirs.fileno()])
         fds = [ours.fileno() for ours, _ in links]
-        driver = msgspec.structs.replace(self._driver.job, control_fd=control.fileno(), worker_fds=fds)
+        driver = msgspec.structs.replace(
+            self._driver.job, parent=os.getpid(), control_fd=control.fileno(), worker_fds=fds
+        )
         self._spawn(self._driver.name, self._driver.module, driver, [control.fileno(), *fds])
         for end in (control, *(end for pair in links for end in pair)):
             end.close()
+        title, own = f"{self._driver.title}'s process", self._driver.name
+        names = {each.pid: title if name == own else name for name, each in self._processes.items()}
+        self._watchdog = Watchdog(title, names, self._stall_limit_s)
 
     def _spawn(self, name: str, module: str, job: msgspec.Struct, fds: list[int]) -> None:
         # A session of their own: a terminal's Ctrl-C goes to this process, which ends them in order.
@@ -155,6 +171,7 @@ class ProcessGroup:
                             self._note_death(key.data)
                     if stop is not None and self.aborted is None and (reason := stop()) is not None:
                         self._order(reason)
+                    self._look_for_trouble(observe)
                     if monotonic() >= self._deadline:
                         return
             finally:
@@ -170,6 +187,7 @@ class ProcessGroup:
         if not received:
             self._note_death(self._driver.name)
             return
+        self._watchdog.heard()
         *lines, self._unread = (self._unread + received).split(b"\n")
         for line in lines:
             message = json.loads(line)
@@ -191,19 +209,55 @@ class ProcessGroup:
         completed: int,
         failed: int,
         aborted: str | None,
+        quiet_s: float,
+        silent_s: list[float],
         observe: Observe | None,
     ) -> None:
         self.cost.sample()
         self.issued = issued
         if aborted is not None:
             self._abort(aborted)
-        reason = observe(SampleCounts(issued, completed, failed)) if observe is not None else None
+        self._counts = SampleCounts(issued, completed, failed, quiet_s, self._counts.trouble)
+        self._watchdog.report(self._counts.open, quiet_s, silent_s)
+        self._show(observe)
+
+    def _show(self, observe: Observe | None) -> None:
+        self._observed_s = monotonic()
+        reason = observe(self._counts) if observe is not None else None
         if reason is not None and self.aborted is None:
             self._order(reason)
 
-    def _on_done(self, issued: int, aborted: str | None, **_: object) -> None:
+    def _look_for_trouble(self, observe: Observe | None) -> None:
+        """Tell the observer once a second what should go on and does not, and end the run in time."""
+        now = monotonic()
+        if self.aborted is not None or now - self._looked_s < _LOOK_EVERY_S:
+            return
+        self._looked_s = now
+        found = self._watchdog.look()
+        told = None if found is None else str(found)
+        self._counts = replace(self._counts, quiet_s=self._watchdog.quiet_s, trouble=told)
+        if now - self._observed_s > _LOOK_EVERY_S:
+            self._show(observe)
+        if found is not None and found.over and self.aborted is None:
+            self._order(found.sentence)
+
+    def _on_failed(self, reason: str, disk: bool, **_: object) -> None:
+        if disk:
+            self._full_disk = reason
+        self._abort(reason)
+
+    def _on_done(
+        self,
+        issued: int,
+        completed: int,
+        failed: dict[str, int],
+        aborted: str | None,
+        files: dict[str, dict[str, int]],
+        **_: object,
+    ) -> None:
         self.cost.sample()
-        self.issued = issued
+        self.issued, self.completed, self.failed = issued, completed, failed
+        self.files = {name: FileProof(**proof) for name, proof in files.items()}
         if aborted is not None:
             self._abort(aborted)
         self._done = True
@@ -229,21 +283,6 @@ class ProcessGroup:
             self._control.sendall(reason.encode())
         except OSError:
             return  # it is gone, which `_watch` notices on its own
-
-    @contextmanager
-    def _obeying_signals(self) -> Iterator[None]:
-        def obey(number: int, _frame: FrameType | None) -> None:
-            self._order(note(number))
-
-        try:
-            before = {number: signal.signal(number, obey) for number in obeyed()}
-        except ValueError:  # not the main thread, which alone receives signals
-            before = {}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _end(self) -> None:
         """Close the control socket: the driver ends, then its workers; what is left is killed."""

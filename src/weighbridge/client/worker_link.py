@@ -17,6 +17,7 @@ class WorkerLink:
         sent: Requests given to the worker; only the issuing thread counts here.
         done: Requests returned by it; only the collecting thread counts here.
         ready: Whether the worker can take numbers.
+        heard: Whether something has arrived since this was last set to False.
         gone: Whether the worker has closed its socket.
     """
 
@@ -25,7 +26,7 @@ class WorkerLink:
         self.socket = link
         self.sent = 0
         self.done = 0
-        self.ready = self.gone = False
+        self.ready = self.gone = self.heard = False
         self._resize(_INBOX_BYTES)
         self._filled = 0
 
@@ -65,6 +66,7 @@ class WorkerLink:
             count = 0
         self._filled += count
         self.gone = count == 0
+        self.heard = True
 
     def frames(self) -> Iterator[tuple[int, memoryview, memoryview, int]]:
         """Yield the complete frames: message, records, payloads, and the payloads' address in memory."""

@@ -1,9 +1,22 @@
-"""Write files atomically, and hash them."""
+"""Write files atomically, hash them, and say why a disk takes no more."""
 
+import errno
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+
+from weighbridge.core.errors import SetupError
+
+_DISK_ERRORS = {
+    errno.ENOSPC: "the disk of {} is full",
+    errno.EDQUOT: "the disk quota of {} is used up",
+    errno.EFBIG: "a file in {} has reached the largest size that is allowed (ulimit -f)",
+    errno.EIO: "the disk of {} reports an error",
+    errno.EROFS: "the disk of {} has become read-only",
+}
 
 
 def write_atomic(path: Path, content: str | bytes, *, durable: bool = True, private: bool = False) -> None:
@@ -46,3 +59,26 @@ def sha256_of(path: Path) -> str:
     """Return the sha256 of a file's content, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def disk_failure(error: OSError, folder: Path | str) -> str | None:
+    """Return why a folder takes no more data, for a sentence; None: the error has another cause."""
+    reason = _DISK_ERRORS.get(error.errno or 0)
+    return None if reason is None else reason.format(folder)
+
+
+@contextmanager
+def disk_needed(folder: Path) -> Iterator[None]:
+    """Raise a SetupError for what the disk of a folder refuses in a with block; other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        reason = disk_failure(error, folder)
+        if reason is None:
+            raise
+        raise SetupError(f"{reason}; make room and repeat the run.") from None
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file as `open` does, but one that it makes can be read by its owner alone: an `opener`."""
+    return os.open(path, flags, 0o600)

@@ -5,7 +5,8 @@ stack unwinds, further ones are ignored, so that none of them interrupts the cle
 """
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 OBEYED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -72,6 +73,24 @@ def note(number: int) -> str:
     if _received.number is None:
         _received.number = number
     return _received.cause or f"interrupted by {signal.Signals(number).name}"
+
+
+@contextmanager
+def told_of_signals(order: Callable[[str], None]) -> Iterator[None]:
+    """Call `order` with the reason when a signal comes in a with block, which can then end in order."""
+
+    def obey(number: int, _frame: FrameType | None) -> None:
+        order(note(number))
+
+    try:
+        before = {number: signal.signal(number, obey) for number in obeyed()}
+    except ValueError:  # not the main thread, which alone receives signals
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def announce(cause: str) -> None:

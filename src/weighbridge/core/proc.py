@@ -76,6 +76,14 @@ def session_of(pid: int) -> int:
     return int(_fields(pid)[_SESSION])
 
 
+def is_stopped(pid: int) -> bool:
+    """Return whether a signal, such as SIGSTOP, has stopped a process."""
+    try:
+        return _fields(pid)[_STATE] == "T"
+    except OSError:
+        return False
+
+
 def _fields(pid: int) -> list[str]:
     """Return the fields of a process from its state on."""
     # The name before it, in parentheses, may hold spaces and parentheses itself.

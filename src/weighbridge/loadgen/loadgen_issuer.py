@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from weighbridge.client.answer_sample import share_of
 from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.load_run import check_target, clear, load_report, run_processes
 from weighbridge.client.process_group import Driver, Observe, Stop
@@ -12,12 +13,15 @@ from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import write_atomic
 from weighbridge.loadgen.loadgen_job import LoadGenJob
 from weighbridge.loadgen.loadgen_settings import check_loadgen, user_conf
+from weighbridge.loadgen.logs import cut_off
 from weighbridge.loadgen.work_size import work_size
 from weighbridge.records.run_record import (
     ANSWERS,
     DETAIL,
     ERRORS_FILE,
     REQUESTS_BINARY,
+    REQUESTS_TABLE,
+    SAMPLED_ANSWERS,
     SUMMARY,
     USER_CONF,
     LoadReport,
@@ -29,10 +33,10 @@ class LoadGenIssuer:
 
     Attributes:
         plan: What it will do.
-        evidence: LoadGen's logs.
+        evidence: LoadGen's logs, and what the client wrote of each request.
     """
 
-    evidence = (DETAIL, SUMMARY, ANSWERS)
+    evidence = (DETAIL, SUMMARY, ANSWERS, REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS)
 
     def __init__(
         self,
@@ -94,7 +98,7 @@ class LoadGenIssuer:
         Raises:
             InputError: the store does not fit the round, the key is not set, an audit.config lies around, or
                 the system does not allow as many connections as the settings ask for.
-            SetupError: LoadGen does not take the settings, or wrote no logs.
+            SetupError: LoadGen does not take the settings, or the disk did not take its logs.
         """
         check_target(target, self._round.samples)
         for folder in (Path.cwd(), out):
@@ -104,8 +108,8 @@ class LoadGenIssuer:
         conf = user_conf(self._round, self._scenario, self._target_qps, self._switches)
         write_atomic(out / USER_CONF, conf)
         group = run_processes(self._driver(target, out), target, observe, stop)
-        if group.aborted is None and not (out / SUMMARY).is_file():
-            raise SetupError(f"{out}: LoadGen wrote no logs there; make the folder writable.")
+        if group.aborted is None:
+            _check_logs(out, self._mode)
         return load_report(
             group,
             target.requests,
@@ -128,5 +132,16 @@ class LoadGenIssuer:
             records=str(folder / REQUESTS_BINARY),
             errors=str(folder / ERRORS_FILE),
             endpoints=list(target.endpoints),
+            sampled="" if self._mode is Mode.ACCURACY else str(folder / SAMPLED_ANSWERS),
+            sampled_share=share_of(self.plan.expected),
         )
         return Driver("loadgen", "LoadGen", "weighbridge.loadgen.loadgen_process", job)
+
+
+def _check_logs(out: Path, mode: Mode) -> None:
+    name = cut_off(out, performance=mode is Mode.PERFORMANCE)
+    if name is not None:
+        raise SetupError(
+            f"{out / name}: LoadGen could not write it to its end; make the folder writable, make room on "
+            "its disk, and repeat the run."
+        )

@@ -8,7 +8,12 @@ from weighbridge.client.frames import DriverJob
 
 
 class LoadGenJob(DriverJob, frozen=True, kw_only=True):
-    """LoadGen's process."""
+    """LoadGen's process.
+
+    Attributes:
+        sampled: File for a share of the answers; "": none are kept.
+        sampled_share: The probability with which an answer is kept.
+    """
 
     model: str
     scenario: str
@@ -17,3 +22,5 @@ class LoadGenJob(DriverJob, frozen=True, kw_only=True):
     samples: int
     store: str
     user_conf: str
+    sampled: str = ""
+    sampled_share: float = 1.0

@@ -7,24 +7,22 @@ its interpreter.
 
 import ctypes
 import gc
-import json
-import os
-import select
 import socket
 import sys
-import threading
 from importlib.metadata import version
 from pathlib import Path
-from time import monotonic
 
 import mlperf_loadgen as lg
 import msgspec
 
+from weighbridge.client.answer_sample import AnswerSample
+from weighbridge.client.written_file import WrittenFile
+from weighbridge.core.parent_death import die_with_parent
+from weighbridge.loadgen.collector import Collector, Failures, tell, tell_failure
 from weighbridge.loadgen.loadgen_job import LoadGenJob
 from weighbridge.loadgen.sut import SystemUnderTest
 from weighbridge.requests.bodies import BODIES_FILE
 
-_PROGRESS_EVERY_S = 0.5
 _READ_BYTES = 8 << 20
 # The collecting thread may hold the interpreter this long while LoadGen's thread waits to issue.
 _SWITCH_INTERVAL_S = 0.0001
@@ -91,103 +89,45 @@ def effective(settings: lg.TestSettings) -> dict[str, float | int | str | bool]:
     return shown | {"scenario": settings.scenario.name, "mode": settings.mode.name}
 
 
-class Collector(threading.Thread):
-    """Collects outcomes, reports progress and receives orders, until it is stopped."""
-
-    def __init__(self, sut: SystemUnderTest, control: socket.socket) -> None:
-        super().__init__(daemon=True)
-        self._sut, self._control = sut, control
-        self._wake, self._waker = socket.socketpair()
-        self._links = {link.socket.fileno(): link for link in sut.links}
-        self._epoll = select.epoll()
-        for fd in (*self._links, control.fileno(), self._wake.fileno()):
-            self._epoll.register(fd, select.EPOLLIN)
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._waker.send(b"x")
-        self.join()
-
-    def run(self) -> None:
-        """Handle what can be read, and report every half second."""
-        reported = 0.0
-        while True:
-            for fd, _ in self._epoll.poll(_PROGRESS_EVERY_S):
-                if fd == self._wake.fileno():
-                    return
-                if fd == self._control.fileno():
-                    self._obey()
-                elif fd in self._links:
-                    self._sut.collect(self._links[fd])
-                    if self._links[fd].gone:
-                        self._epoll.unregister(fd)
-                        del self._links[fd]
-                if self._sut.aborted is not None:
-                    self._forget_workers()
-            if monotonic() - reported > _PROGRESS_EVERY_S:
-                reported = monotonic()
-                self._report()
-
-    def _obey(self) -> None:
-        order = self._control.recv(4096)
-        if not order:
-            os._exit(1)  # the parent is gone, and with it the run
-        self._sut.abort(order.decode())
-
-    def _forget_workers(self) -> None:
-        for fd in self._links:
-            self._epoll.unregister(fd)
-        if self._links:
-            self._links = {}
-            self._report()
-
-    def _report(self) -> None:
-        sut = self._sut
-        sut.flush()
-        tell(
-            self._control,
-            event="progress",
-            issued=sut.issued,
-            completed=sut.completed,
-            failed=sut.failed,
-            aborted=sut.aborted,
-        )
-
-
-def tell(control: socket.socket, **message: object) -> None:
-    """Send the parent one JSON object on a line."""
-    control.sendall(json.dumps(message).encode() + b"\n")
-
-
 def run(job: LoadGenJob, control: socket.socket) -> None:
     """Run LoadGen once."""
     settings = make_settings(job)
     tell(control, event="settings", version=version("mlcommons-loadgen"), settings=effective(settings))
     workers = [socket.socket(fileno=fd) for fd in job.worker_fds]
-    with (
-        Path(job.records).open("wb") as records,
-        Path(job.errors).open("w", encoding="utf-8") as errors,
-    ):
-        sut = SystemUnderTest(workers, job.endpoints, records, errors, settings.use_token_latencies)
-        try:
-            sut.await_workers()
-        except EOFError:
-            raise RefusedError("a worker could not start; its error is above") from None
-        collector = Collector(sut, control)
-        collector.start()
+    files = {path: WrittenFile(path) for path in (job.records, job.errors, job.sampled) if path}
+    sample = AnswerSample(files.get(job.sampled), job.sampled_share)
+    sut = SystemUnderTest(
+        workers, job.endpoints, files[job.records], files[job.errors], sample, settings.use_token_latencies
+    )
+    try:
+        sut.await_workers()
+    except EOFError:
+        raise RefusedError("a worker could not start; its error is above") from None
+    failures = Failures(sut, control, job.out)
+    collector = Collector(sut, control, failures)
+    collector.start()
 
-        def load(_indices: list[int]) -> None:
-            read_into_page_cache(Path(job.store) / BODIES_FILE)
-            tell(control, event="started")
+    def load(_indices: list[int]) -> None:
+        read_into_page_cache(Path(job.store) / BODIES_FILE)
+        tell(control, event="started")
 
-        handle = lg.ConstructFastSUT(sut.issue, _nothing)
-        qsl = lg.ConstructQSL(job.samples, job.samples, load, _nothing_with)
-        log = lg.LogSettings()
-        log.enable_trace = False
-        log.log_output.outdir = job.out
-        lg.StartTestWithLogSettings(handle, qsl, settings, log)
-        collector.stop()
-    tell(control, event="done", issued=sut.issued, aborted=sut.aborted)
+    handle = lg.ConstructFastSUT(failures.guarded("issuing requests", sut.issue), _nothing)
+    loaded = failures.guarded("reading the requests", load)
+    qsl = lg.ConstructQSL(job.samples, job.samples, loaded, _nothing_with)
+    log = lg.LogSettings()
+    log.enable_trace = False
+    log.log_output.outdir = job.out
+    lg.StartTestWithLogSettings(handle, qsl, settings, log)
+    collector.stop()
+    tell(
+        control,
+        event="done",
+        issued=sut.issued,
+        completed=sut.completed,
+        failed={outcome.label: count for outcome, count in sut.failed.items() if count},
+        aborted=sut.aborted,
+        files={Path(path).name: msgspec.structs.asdict(file.close()) for path, file in files.items()},
+    )
 
 
 def read_into_page_cache(path: Path) -> None:
@@ -209,6 +149,7 @@ def _nothing_with(_indices: list[int]) -> None:
 def main() -> None:
     """Run LoadGen; the job is the only argument, as JSON."""
     job = msgspec.json.decode(sys.argv[1], type=LoadGenJob)
+    die_with_parent(job.parent)
     control = socket.socket(fileno=job.control_fd)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.disable()  # nothing here makes cycles
@@ -218,6 +159,9 @@ def main() -> None:
         run(job, control)
     except RefusedError as error:
         tell(control, event="refused", reason=str(error))
+    except BaseException as error:
+        tell_failure(control, "driving LoadGen", error, job.out)
+        return
     # The parent now reads what this process cost, and closes the socket.
     control.recv(1)
 

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from weighbridge.core.errors import InputError
+from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY
 
 _LINE_START = ":::MLLOG"
 # What the official truncation tool leaves between the first and the last 4096 bytes.
 TRUNCATION_MARK = b"\n\n...\n\n"
+_SUMMARY_ENDS = (b"encountered during test.\n", b"encountered. See detailed log.\n")
 
 _T = TypeVar("_T")
 
@@ -165,6 +167,28 @@ def read_validity(path: Path) -> str | None:
         raise InputError(f"{path}: not a LoadGen summary (not UTF-8 text).") from None
     results = [line.partition(":")[2].strip() for line in lines if line.startswith("Result is")]
     return results[0] if results else None
+
+
+def cut_off(folder: Path, *, performance: bool) -> str | None:
+    """Return the first of LoadGen's logs in a folder that is missing or lacks its end; None: all are whole.
+
+    LoadGen itself goes on without a word when a disk takes no more of its logs.
+    """
+    detail = path.read_bytes() if (path := folder / DETAIL).is_file() else b""
+    last_keys = (b'"key": "power_end"', b'"key": "num_errors"' if performance else b"")
+    if not detail.endswith(b"}}\n") or not all(key in detail for key in last_keys):
+        return DETAIL
+    if not _end_of(folder / SUMMARY).endswith(_SUMMARY_ENDS):
+        return SUMMARY
+    return None if _end_of(folder / ANSWERS).endswith(b"]\n") else ANSWERS
+
+
+def _end_of(path: Path) -> bytes:
+    if not path.is_file():
+        return b""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 100))
+        return stream.read()
 
 
 class _Answer(msgspec.Struct):

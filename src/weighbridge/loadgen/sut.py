@@ -7,14 +7,17 @@ completes it, so that an abort at any point still completes each sample exactly 
 
 import json
 import socket
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic_ns
-from typing import BinaryIO, TextIO
 
 from mlperf_loadgen import FirstTokenComplete, QuerySampleResponse, QuerySamplesComplete
 
+from weighbridge.client.answer_sample import AnswerSample
 from weighbridge.client.frames import ISSUE, RECORD, Message, Record, RequestOutcome
 from weighbridge.client.worker_link import WorkerLink
+from weighbridge.client.written_file import WrittenFile
 
 _BATCH = 512  # numbers in one write: the first requests of an offline run leave while the rest are packed
 
@@ -25,7 +28,8 @@ class SystemUnderTest:
     Attributes:
         issued: Samples that LoadGen asked for so far.
         completed: Samples completed towards LoadGen, failures included.
-        failed: Of these, the failures.
+        failed: Of these, the failures, by outcome.
+        begun: Frames of first tokens so far.
         aborted: Why the run ended early, if it did.
         links: One a worker.
     """
@@ -34,8 +38,9 @@ class SystemUnderTest:
         self,
         sockets: Sequence[socket.socket],
         endpoints: Sequence[str],
-        records: BinaryIO,
-        errors: TextIO,
+        records: WrittenFile,
+        errors: WrittenFile,
+        sample: AnswerSample,
         first_tokens: bool,
     ) -> None:
         """Use workers that are connected.
@@ -45,16 +50,23 @@ class SystemUnderTest:
             endpoints: URLs, in the order that numbers them.
             records: Where the RECORD of every outcome goes.
             errors: Where failures go, one JSON object a line.
+            sample: Keeps a share of the answers.
             first_tokens: Whether LoadGen counts first tokens.
         """
-        self.issued = self.completed = self.failed = 0
+        self.issued = self.completed = self.begun = 0
+        self.failed: Counter[RequestOutcome] = Counter()
         self.aborted: str | None = None
         self.links = [WorkerLink(number, link) for number, link in enumerate(sockets)]
         self._open: dict[int, tuple[int, int]] = {}
         self._endpoints = endpoints
         self._records = records
         self._errors = errors
+        self._sample = sample
         self._first_tokens = first_tokens
+
+    def open(self) -> int:
+        """Return how many samples are issued and not completed."""
+        return len(self._open)
 
     def await_workers(self) -> None:
         """Wait until all workers are ready, so that none of the run is spent on their start.
@@ -114,11 +126,16 @@ class SystemUnderTest:
                 link.ready = True
             elif message == Message.GIVE_UP:
                 self.abort(bytes(payloads).decode())
-            elif message == Message.FIRST_TOKEN and self._first_tokens:
-                FirstTokenComplete(_first_tokens(records, address))
+            elif message == Message.FIRST_TOKEN:
+                self.begun += 1
+                if self._first_tokens:
+                    FirstTokenComplete(_first_tokens(records, address))
 
     def _complete(self, records: memoryview, payloads: memoryview, address: int) -> None:
-        """Complete towards LoadGen, which copies what it keeps: the memory is free again afterwards."""
+        """Complete towards LoadGen, which copies what it keeps: the memory is free again afterwards.
+
+        LoadGen first, because what it measures ends with it; then the files.
+        """
         responses, start = [], 0
         for fields in RECORD.iter_unpack(records):
             number, size = fields[0], fields[2]
@@ -131,38 +148,63 @@ class SystemUnderTest:
             else:
                 responses.append(QuerySampleResponse(number, address + start, size, fields[4]))
             start += size
-        self._records.write(records)
         QuerySamplesComplete(responses)
+        self._records.write(records)
+        before = self.completed
         self.completed += len(responses)
+        if self.completed > self._sample.next:
+            self._keep_some(before, records, payloads)
+
+    def _keep_some(self, position: int, records: memoryview, payloads: memoryview) -> None:
+        """Keep those answers of a batch that were drawn; `position` is that of its first."""
+        start = 0
+        for at, fields in enumerate(RECORD.iter_unpack(records), start=position):
+            stop = start + fields[2]
+            if at == self._sample.next:
+                self._sample.advance()
+                if fields[6] == RequestOutcome.OK:
+                    self._sample.keep(fields[1], bytes(payloads[start:stop]))
+            start = stop
 
     def flush(self) -> None:
-        """Make the records so far readable to observers of the run."""
+        """Make records and failures so far readable to those who watch the run.
+
+        Raises:
+            OSError: the disk is full.
+        """
         self._records.flush()
+        self._errors.flush()
 
     def _note_failure(self, record: Record, evidence: bytes) -> None:
-        self.failed += 1
+        outcome = RequestOutcome(record.outcome)
+        self.failed[outcome] += 1
         entry = {
             "sample": record.sample,
-            "kind": RequestOutcome(record.outcome).label,
+            "kind": outcome.label,
             "status": record.status or None,
             "endpoint": self._endpoints[record.endpoint],
             "evidence": evidence.decode(errors="backslashreplace"),
         }
-        self._errors.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self._errors.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
 
     def abort(self, reason: str) -> None:
-        """End the run: open samples fail now; what LoadGen still issues is completed and not counted."""
+        """End the run: open samples fail now; what LoadGen still issues is completed and not counted.
+
+        A full disk does not hinder it: the reason is then known to the parent process alone.
+        """
         if self.aborted is not None:
             return
         self.aborted = reason
-        self._errors.write(json.dumps({"kind": RequestOutcome.ABORTED.label, "evidence": reason}) + "\n")
         for link in self.links:
             link.hang_up()
+        line = json.dumps({"kind": RequestOutcome.ABORTED.label, "evidence": reason}).encode() + b"\n"
+        with suppress(OSError):
+            self._errors.write(line)
         self._complete_open()
 
     def _complete_open(self) -> None:
         """Complete all open samples as failed; safe to call from both threads at once."""
-        now, responses = monotonic_ns(), []
+        now, responses, records = monotonic_ns(), [], []
         while self._open:
             try:
                 number, (index, planned) = self._open.popitem()
@@ -172,14 +214,16 @@ class SystemUnderTest:
             record = Record(
                 number, index, 0, 0, 0, 0, RequestOutcome.ABORTED, 0, 0, 0, 0, 0, planned, 0, 0, 0, now
             )
-            self._records.write(RECORD.pack(*record))
-        # This process may be killed before it can close its files.
-        self._records.flush()
-        self._errors.flush()
+            records.append(RECORD.pack(*record))
         if responses:
             QuerySamplesComplete(responses)
             self.completed += len(responses)
-            self.failed += len(responses)
+            self.failed[RequestOutcome.ABORTED] += len(responses)
+        with suppress(OSError):
+            self._records.write(b"".join(records))
+            # This process may be killed before it can close its files.
+            self._records.flush()
+            self._errors.flush()
 
 
 def _first_tokens(records: memoryview, address: int) -> list[QuerySampleResponse]:

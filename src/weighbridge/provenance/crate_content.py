@@ -26,6 +26,7 @@ from weighbridge.records.run_record import (
     ERRORS_FILE,
     REQUESTS_TABLE,
     RUN_RECORD,
+    SAMPLED_ANSWERS,
     SERVER_LOG,
     SUMMARY,
     TELEMETRY_FILE,
@@ -47,6 +48,7 @@ _RUN_FILES = {
     REQUESTS_TABLE: "Every request with its times.",
     TELEMETRY_FILE: "Telemetry of servers, GPUs, processes and host, once a second.",
     ERRORS_FILE: "Every failed request.",
+    SAMPLED_ANSWERS: "A random share of the answers of a performance run.",
     SERVER_LOG: "Output of the server.",
 }
 _PRODUCTS = {

@@ -76,17 +76,6 @@ class RequestStore:
         """Return the size of each body in bytes, shape (n,)."""
         return np.diff(np.asarray(self._bodies.offsets))
 
-    def verify(self) -> None:
-        """Check the hash of all bodies.
-
-        Raises:
-            InputError: the bodies do not match the manifest's hash.
-        """
-        if sha256_of(self.path / BODIES_FILE) != self.manifest.bodies_sha256:
-            raise InputError(
-                f"{self.path / BODIES_FILE}: changed since it was built; build the requests again."
-            )
-
 
 def build_store(
     *,

@@ -1,13 +1,37 @@
 """One run: a server that answers, an issuer that measures it once, and run.json that records both."""
 
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from weighbridge.client.issuer import Issuer
-from weighbridge.core.errors import InvalidRunError
-from weighbridge.records.progress_record import PROGRESS_FILE
-from weighbridge.records.run_record import SERVER_LOG, RunRecord
+from weighbridge.core.errors import InvalidRunError, SetupError
+from weighbridge.records.run_record import (
+    ERRORS_FILE,
+    REQUESTS_BINARY,
+    REQUESTS_TABLE,
+    RUN_RECORD,
+    SAMPLED_ANSWERS,
+    SERVER_LOG,
+    TELEMETRY_FILE,
+    USER_CONF,
+    RunRecord,
+)
 from weighbridge.run.observer import Observing, unobserved
 from weighbridge.run.session import Setup, session
+
+_CLIENT_FILES = {
+    RUN_RECORD,
+    USER_CONF,
+    REQUESTS_BINARY,
+    REQUESTS_TABLE,
+    ERRORS_FILE,
+    SAMPLED_ANSWERS,
+    TELEMETRY_FILE,
+    SERVER_LOG,
+}
+# Logs of several servers are numbered.
+_OTHER_FILES = re.compile(r"mlperf_log_\w+\.\w+|server-\d+\.log")
 
 
 def execute(setup: Setup, issuer: Issuer, out: Path, observing: Observing = unobserved) -> RunRecord:
@@ -21,26 +45,41 @@ def execute(setup: Setup, issuer: Issuer, out: Path, observing: Observing = unob
 
     Raises:
         InputError: the store, the key's variable or the folder cannot be used.
-        SetupError: the issuer's library is missing, or the server does not start or answers wrongly.
+        SetupError: the issuer's library is missing, the server does not start or answers wrongly, or the disk
+            takes no more of the run's files; those that there are are in `out`/aborted.
         InvalidRunError: the run ended early; its files are in `out`/aborted.
     """
     issuer.check()
-    with session(setup, out / SERVER_LOG, issuer.plan.label, observing) as ready:
-        record = ready.measure(issuer, out)
+    measuring = False
+    try:
+        with session(setup, out / SERVER_LOG, issuer.plan.label, observing) as ready:
+            measuring = True
+            record = ready.measure(issuer, out)
+    except SetupError as error:
+        if not measuring:
+            raise
+        kept = _set_aside(out, issuer)
+        raise SetupError(f"{str(error).rstrip('.')}; what there is of the run is in {kept}.") from None
     if record.load.aborted:
-        kept = _set_aside(out)
+        kept = _set_aside(out, issuer)
         raise InvalidRunError(f"the run ended early: {record.load.aborted}; its logs are in {kept}.")
     return record
 
 
-def _set_aside(out: Path) -> Path:
+def _set_aside(out: Path, issuer: Issuer) -> Path:
     """Move the files of a run that does not count to a folder that the workflow does not delete.
 
-    progress.json stays, because those who watch the run look for it here.
+    Only the run's own: what else lies in the folder is somebody's. progress.json stays too, because those who
+    watch the run look for it here.
+
+    Returns:
+        The folder that holds them now: `out` itself, where its disk does not even take another folder.
     """
-    aside = out / "aborted"
-    aside.mkdir(exist_ok=True)
-    for path in out.iterdir():
-        if path.is_file() and path.name != PROGRESS_FILE:
-            path.replace(aside / path.name)
-    return aside
+    aside, own = out / "aborted", _CLIENT_FILES | set(issuer.evidence)
+    with suppress(OSError):
+        aside.mkdir(exist_ok=True)
+        for path in out.iterdir():
+            if path.is_file() and (path.name in own or _OTHER_FILES.fullmatch(path.name)):
+                path.replace(aside / path.name)
+        return aside
+    return out

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,13 @@ from pathlib import Path
 from weighbridge import __version__
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import IssuePlan, Issuer, Target
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.process_group import Observe
 from weighbridge.config.closed_rules import TaskPart
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
-from weighbridge.core.files import sha256_of, write_atomic
+from weighbridge.core.files import disk_needed, sha256_of, write_atomic
 from weighbridge.core.secrets import MaskingFormatter
 from weighbridge.records.progress_record import Phase
 from weighbridge.records.run_record import (
@@ -29,7 +29,9 @@ from weighbridge.records.run_record import (
     TelemetryBrief,
 )
 from weighbridge.requests.store import RequestStore
+from weighbridge.requests.store_check import StoreCheck, checking
 from weighbridge.run.observer import Observer, Observing, unobserved
+from weighbridge.run.stopped_servers import StoppedServers
 from weighbridge.serving.installed_adapters import adapter_of
 from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
 from weighbridge.serving.running_server import RunningServer, running_server
@@ -73,6 +75,7 @@ class Session:
         running: The server.
         prepared: What is recorded of it.
         requests: The opened store.
+        store_check: Its check, which is passed.
         code: sha256 over the measuring code as the session began with it.
         revision: Of the checkout, likewise.
         observer: Receives what the session does.
@@ -82,13 +85,12 @@ class Session:
     running: RunningServer
     prepared: ServerRecord
     requests: RequestStore
+    store_check: StoreCheck
     code: str
     revision: str | None
     observer: Observer
 
-    def measure(
-        self, issuer: Issuer, out: Path, watch: Callable[[SampleCounts], str | None] | None = None
-    ) -> RunRecord:
+    def measure(self, issuer: Issuer, out: Path, watch: Observe | None = None) -> RunRecord:
         """Let an issuer measure once, and write run.json, whether or not the run came to its end.
 
         Args:
@@ -98,15 +100,15 @@ class Session:
 
         Raises:
             InputError: the store does not fit the issuer, or `out` cannot be used.
-            SetupError: the issuer's library refuses its settings.
+            SetupError: the issuer's library refuses its settings, or the disk takes no more files.
         """
-        show = self.observer.measure(issuer.plan, out, self.setup.client.connections)
+        with disk_needed(out):
+            return self._measure(issuer, out, watch)
 
-        def observe(counts: SampleCounts) -> str | None:
-            show(counts)
-            return watch(counts) if watch is not None else None
-
+    def _measure(self, issuer: Issuer, out: Path, watch: Observe | None) -> RunRecord:
         servers = tuple(server.pid for server in self.running.processes)
+        show = self.observer.measure(issuer.plan, out, self.setup.client.connections)
+        observe = StoppedServers(servers).beside(show, watch)
         endpoints, client = self.running.endpoints, self.setup.client
         names = self.running.metric_names
         with recording(endpoints, _api_key(client), servers, out / TELEMETRY_FILE, names) as telemetry:
@@ -152,6 +154,7 @@ class Session:
                 **({"prompt": manifest.prompt_sha256} if manifest.prompt_sha256 else {}),
             },
             store_sha256=manifest.bodies_sha256,
+            sent_sha256=self.store_check.sent_sha256(),
             requests=manifest.settings,
             envelope=(manifest.prefix, manifest.suffix),
             host=this_host(),
@@ -177,7 +180,7 @@ def session(
         observing: Makes the observer of the session.
 
     Raises:
-        InputError: the store or the key's variable cannot be used.
+        InputError: the store is not as it was built, or the key's variable cannot be used.
         SetupError: the server does not start, or answers wrongly.
     """
     # Now, and not when the record is written: sources may be edited during a run of hours.
@@ -187,21 +190,25 @@ def session(
         check_accelerators(setup.server.gpus)
     api_key = _api_key(setup.client)
     server_log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        observing(server_log.parent, label) as observer,
-        running_server(
+    with observing(server_log.parent, label) as observer, checking(requests) as store_check:
+
+        def starting(stage: str) -> None:
+            store_check.refuse()  # no server needs to come up for it
+            observer.starting(stage)
+
+        with running_server(
             setup.server,
             setup.model.folder,
             server_log,
             api_key,
-            observer.starting,
+            starting,
             forbidden=setup.round_.server_must_not,
             must_not_change=setup.must_not_change,
-        ) as running,
-    ):
-        observer.enter(Phase.WARMING)
-        prepared = _prepare(running, setup.server, setup.client, requests, api_key)
-        yield Session(setup, running, prepared, requests, code, revision, observer)
+        ) as running:
+            observer.enter(Phase.WARMING)
+            store_check.finish()
+            prepared = _prepare(running, setup.server, setup.client, requests, api_key)
+            yield Session(setup, running, prepared, requests, store_check, code, revision, observer)
 
 
 def _api_key(client: ClientSettings) -> str | None:

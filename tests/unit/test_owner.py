@@ -1,9 +1,12 @@
 """Whose end ends a command: the top Snakemake above it; and how it says so."""
 
+import os
+import platform
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +116,42 @@ def test_an_owner_that_ended_before_the_watch_ends_it_too(handlers: None) -> Non
     threading.Timer(0.2, lambda: owner.end_with(owners)).start()
     with pytest.raises(interruption.Interruption, match=r"\(sh\)"):
         threading.Event().wait(10)
+
+
+def test_a_snakemake_that_was_killed_before_its_job_looked_for_it_is_known(tmp_path: Path) -> None:
+    """What starts a job notes itself in its environment, and is gone when the job looks."""
+    told = tmp_path / "told"
+    job = (
+        "import time, weighbridge.core.owner as o; time.sleep(0.5); (found,) = o.owners(); "
+        f"open({str(told)!r}, 'w').write(f'{{found.pid}} {{found.lives}}')"
+    )
+    snakemake = (
+        "import os, subprocess, sys; from weighbridge.core.owner import note_snakemake; note_snakemake(); "
+        f"subprocess.Popen([sys.executable, '-c', {job!r}]); print(os.getpid(), flush=True); os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", snakemake], capture_output=True, text=True, check=False)
+    deadline = time.monotonic() + 20
+    while not told.exists() or not told.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert told.read_text() == f"{done.stdout.strip()} False"
+
+
+def test_the_topmost_snakemake_stays_noted_and_a_strange_one_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(owner._VARIABLE, raising=False)
+    owner.note_snakemake()
+    mine = os.environ[owner._VARIABLE]
+    show = "from weighbridge.core.owner import *; import os; note_snakemake(); print(os.environ['%s'])"
+    command = [sys.executable, "-c", show % owner._VARIABLE]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == mine
+    # Of another host, or not above this process: what sbatch carries from the login node.
+    with sleeping() as process:
+        for strange in ("1 1 elsewhere", f"{process.pid} 1 {platform.node()}", "nonsense"):
+            monkeypatch.setenv(owner._VARIABLE, strange)
+            owner.note_snakemake()
+            assert os.environ[owner._VARIABLE] == mine
+        process.kill()
+    monkeypatch.setenv(owner._VARIABLE, "1 1 elsewhere")
+    assert owner.owners() == owner.under_snakemake()

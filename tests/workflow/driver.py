@@ -29,20 +29,28 @@ class Workflow:
 
     def __call__(self, *arguments: str, **changes: object) -> Answer:
         """Run snakemake; `changes` are sections of the configuration, laid over the base's."""
+        done = subprocess.run(
+            self.command(*arguments, **changes),
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout + done.stderr)
+
+    def command(self, *arguments: str, **changes: object) -> list[str]:
+        """Return the command line of snakemake, and write the changes that it names."""
         overlay = self.directory.parent / "changes.yaml"
         overlay.write_text(yaml.safe_dump(changes))
         command = [str(BIN / "snakemake"), "--snakefile", str(self.root / "Snakefile"), "--cores", "2"]
         command += ["--configfile", str(self.root / self.base / "config.yaml"), str(overlay)]
-        command += ["--directory", str(self.directory), *arguments]
-        # The root's own package, which may be a copy.
-        environment = os.environ | {
-            "PATH": f"{BIN}:{os.environ['PATH']}",
-            "PYTHONPATH": str(self.root / "src"),
-        }
-        done = subprocess.run(
-            command, cwd=self.root, capture_output=True, text=True, env=environment, check=False
-        )
-        return Answer(done.returncode, done.stdout + done.stderr)
+        return [*command, "--directory", str(self.directory), *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the command, with the root's own package, which may be a copy."""
+        return os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(self.root / "src")}
 
 
 def run_weighbridge(root: Path, *arguments: str) -> Answer:

@@ -21,6 +21,7 @@ from weighbridge.config.round_settings import (
 )
 from weighbridge.config.settings import portable_settings
 from weighbridge.core.errors import WeighbridgeError
+from weighbridge.core.owner import note_snakemake
 from weighbridge.core.models import read_data
 from weighbridge.benchmarks.registry import check_requests
 from weighbridge.benchmarks.rounds import load_round, round_file
@@ -33,6 +34,8 @@ from weighbridge.serving.arguments import check_arguments
 ROOT = Path(workflow.basedir)
 # Paths in the settings start here, for every job: on a cluster, jobs read this file too.
 os.environ[ROOT_VARIABLE] = str(ROOT)
+# However this process ends, its jobs end with it.
+note_snakemake()
 
 try:
     # Snakemake takes the last of two equal keys, and what it has read no longer shows that there were two.

@@ -16,7 +16,7 @@ from weighbridge import __version__
 from weighbridge.cli import artifacts, report, requests, results, run, search, simulate, submission, watch
 from weighbridge.core.errors import SetupError, WeighbridgeError, machine_trouble
 from weighbridge.core.interruption import Interruption, end_on_signals, exit_code
-from weighbridge.core.owner import end_with, under_snakemake
+from weighbridge.core.owner import end_with, owners
 from weighbridge.core.secrets import MaskingFormatter
 
 log = logging.getLogger(__name__)
@@ -68,8 +68,8 @@ def _options(
 def main() -> None:
     """Run the program; log what ends it early as one sentence, and exit with its code."""
     end_on_signals()
-    end_with(under_snakemake())
     try:
+        end_with(owners())
         app()
     except WeighbridgeError as error:
         # An interrupted run ends with an error that says what is kept of it.

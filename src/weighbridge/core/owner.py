@@ -5,6 +5,7 @@ its jobs, and a job that lives on would write into the folder that the next Snak
 """
 
 import os
+import platform
 import re
 import select
 import signal
@@ -17,6 +18,8 @@ from weighbridge.core.interruption import announce
 from weighbridge.core.proc import ProcessId, command_of, parent_of
 
 _OPTIONS_WITH_VALUE = ("-W", "-X")
+# Of a Snakemake's jobs: its number, its start and its host.
+_VARIABLE = "WEIGHBRIDGE_SNAKEMAKE"
 
 
 def under_snakemake(pid: int | None = None) -> tuple[ProcessId, ...]:
@@ -55,6 +58,35 @@ def _runs_snakemake(command: Sequence[str]) -> bool:
     return False
 
 
+def note_snakemake() -> None:
+    """Note this Snakemake in the environment of its jobs; one above it, if noted, stays.
+
+    A job learns from it that Snakemake was killed before it could look for it among its parents.
+    """
+    noted = _noted()
+    above, pid = set(), os.getpid()
+    while pid > 1:
+        above.add(pid)
+        pid = parent_of(pid)
+    if noted is None or not noted.lives or noted.pid not in above:
+        this = ProcessId.of(os.getpid())
+        os.environ[_VARIABLE] = f"{this.pid} {this.started_ticks} {platform.node()}"
+
+
+def _noted() -> ProcessId | None:
+    """Return the Snakemake that is noted in the environment; None: there is none, or on another host."""
+    found = re.fullmatch(r"(\d+) (\d+) (.+)", os.environ.get(_VARIABLE, ""))
+    if found is None or found[3] != platform.node():
+        return None
+    return ProcessId(int(found[1]), "snakemake", int(found[2]))
+
+
+def owners() -> tuple[ProcessId, ...]:
+    """Return the processes that this program ends with: those above it, and the Snakemake that is noted."""
+    above, noted = under_snakemake(), _noted()
+    return above if noted is None else (*above, noted)
+
+
 def end_with(owners: Sequence[ProcessId]) -> None:
     """End this program, as SIGTERM does, as soon as one of these processes has ended.
 
@@ -71,6 +103,8 @@ def _watch(owners: Sequence[ProcessId]) -> None:
         try:
             poll.register(os.pidfd_open(owner.pid), select.POLLIN)
         except ProcessLookupError:
+            ended = owner
+        if not owner.lives:  # its number may be another process's by now
             ended = owner
     if ended is None:
         poll.poll()

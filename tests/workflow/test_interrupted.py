@@ -1,0 +1,275 @@
+"""Snakemake is interrupted in every phase, in every way: nothing is left, and the same command goes on.
+
+One run directory, in which each test begins where the one before it was interrupted, as a user does: the same
+command again. What it comes to in the end is as good as if nothing had happened.
+"""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from driver import Workflow
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = 40
+# Both runs of each scenario: LoadGen adds a tenth to the rate, and rounds up to whole passes.
+ISSUED = {"offline": 120, "server": 80}
+GONE_WITHIN_S = 10
+MARK = "WEIGHBRIDGE_TEST_MARK"
+
+
+def settings(folder: Path) -> dict[str, object]:
+    """Write a round of a second or two, and return what to lay over the rehearsal's configuration."""
+    rules = {"min_duration_s": 1, "min_query_count": SAMPLES}
+    limits = {"latency": {"limit_s": 12, "percentile": 0.9}}  # so few queries prove it
+    scenarios = {"offline": rules, "server": rules | {"limits": limits}}
+    round_ = {"extends": "rehearsal", "name": "interrupted", "samples": SAMPLES, "scenarios": scenarios}
+    (folder / "round.yaml").write_text(yaml.safe_dump(round_))
+    behaviour = json.dumps({"servers": 8, "mean_s": 0.1})
+    return {
+        "round": str(folder / "round.yaml"),
+        "artifacts": {"dataset": {"synthetic": SAMPLES}},
+        "server": {
+            "args": [f"--round={folder / 'round.yaml'}", f"--behaviour={behaviour}"],
+            "warmup_requests": 4,
+        },
+        "scenarios": {"offline": {"target_qps": 76}, "server": {"target_qps": 60}},
+    }
+
+
+class Interrupted:
+    """A run directory, and the command that is given again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.workflow = Workflow(ROOT, folder / "run", base="rehearsal")
+        self.results = folder / "run" / "results"
+        self._command = self.workflow.command(
+            "submission", "--rerun-incomplete", "--set-threads", "benchmark=1", **settings(folder)
+        )
+        self._log = folder / "snakemake.log"
+        self._mark = ""
+
+    @property
+    def said(self) -> str:
+        """What the last command said."""
+        return self._log.read_text(errors="replace")
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Give the command, as the leader of a process group, as a shell does."""
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                [*self._command, *arguments],
+                cwd=ROOT,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _environment(self) -> dict[str, str]:
+        self._mark = uuid4().hex
+        return self.workflow.environment | {MARK: self._mark}
+
+    def start_on_terminal(self) -> tuple[int, int]:
+        """Give the command on a terminal of its own; return its process and our end of the terminal."""
+        environment = self._environment()
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(ROOT)
+            os.execve(self._command[0], self._command, environment)
+        return pid, terminal
+
+    def living(self) -> dict[int, list[str]]:
+        """Return the processes of the last command: their numbers and command lines."""
+        found = {}
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                if f"{MARK}={self._mark}".encode() in (place / "environ").read_bytes():
+                    found[int(place.name)] = (place / "cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue  # it has ended
+        return found
+
+    def in_command(self, name: str) -> bool:
+        """Return whether a job runs one of weighbridge's commands."""
+        return any(
+            name in words and any(word.endswith("/weighbridge") for word in words)
+            for words in self.living().values()
+        )
+
+    def in_phase(self, phase: str) -> bool:
+        """Return whether a run is in a phase."""
+        for file in self.results.glob("*/*/progress.json"):
+            try:
+                state = json.loads(file.read_text())
+            except FileNotFoundError:
+                continue
+            if state["phase"] == phase and state["pid"] in self.living():
+                return True
+        return False
+
+    def nothing_left(self) -> float:
+        """Wait until no process of the last command lives; return the seconds."""
+        begun = time.monotonic()
+        while left := self.living():
+            assert time.monotonic() - begun < GONE_WITHIN_S, f"left: {left}\n{self.said}"
+            time.sleep(0.05)
+        return time.monotonic() - begun
+
+    def forget_lock(self) -> None:
+        """Remove Snakemake's lock, as `snakemake --unlock` does, in no time."""
+        shutil.rmtree(self.workflow.directory / ".snakemake" / "locks", ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interrupted]:
+    run = Interrupted(tmp_path_factory.mktemp("interrupted"))
+    yield run
+    for pid in run.living():
+        os.kill(pid, signal.SIGKILL)
+
+
+def until(reached: Callable[[], bool], alive: Callable[[], bool], run: Interrupted) -> None:
+    deadline = time.monotonic() + 100
+    while not reached():
+        assert alive(), f"it ended before: {run.said}"
+        assert time.monotonic() < deadline, run.said
+        time.sleep(0.02)
+
+
+def in_command(name: str) -> Callable[[Interrupted], bool]:
+    return lambda run: run.in_command(name)
+
+
+def in_phase(phase: str) -> Callable[[Interrupted], bool]:
+    return lambda run: run.in_phase(phase)
+
+
+STARTING, WARMING, RUNNING = map(in_phase, ("starting the server", "checking and warming up", "running"))
+GROUP, ALONE = os.killpg, os.kill
+
+
+def interrupt(
+    run: Interrupted,
+    reached: Callable[[Interrupted], bool],
+    number: signal.Signals,
+    kill: Callable[[int, int], None],
+) -> None:
+    """Give the command, and end it by a signal when it has come so far."""
+    run.forget_lock()
+    with run.start() as process:
+        until(lambda: reached(run), lambda: process.poll() is None, run)
+        kill(process.pid, number)
+        run.nothing_left()
+        # Snakemake handles SIGINT and SIGTERM; of the others it just dies, and leaves its lock.
+        assert process.wait() == (1 if number in (signal.SIGINT, signal.SIGTERM) else -number)
+
+
+@pytest.mark.parametrize(
+    ("reached", "number", "kill"),
+    [
+        pytest.param(in_command("fetch"), signal.SIGKILL, GROUP, id="fetch"),
+        pytest.param(in_command("build-requests"), signal.SIGHUP, GROUP, id="build-requests"),
+        pytest.param(STARTING, signal.SIGQUIT, GROUP, id="start"),
+        pytest.param(WARMING, signal.SIGTERM, GROUP, id="warm-up"),
+        pytest.param(RUNNING, signal.SIGINT, GROUP, id="run-ctrl-c"),
+        pytest.param(RUNNING, signal.SIGHUP, ALONE, id="run-orphaned"),
+        pytest.param(RUNNING, signal.SIGKILL, GROUP, id="run-killed"),
+    ],
+)
+def test_nothing_is_left_of_what_measures(
+    run: Interrupted,
+    reached: Callable[[Interrupted], bool],
+    number: signal.Signals,
+    kill: Callable[[int, int], None],
+) -> None:
+    interrupt(run, reached, number, kill)
+    # It was ended, and did not just come to its end.
+    assert not list(run.results.glob("*/*/run.json"))
+
+
+def test_nothing_is_left_when_the_terminal_is_closed(run: Interrupted) -> None:
+    run.forget_lock()
+    pid, terminal = run.start_on_terminal()
+    os.set_blocking(terminal, False)
+
+    def reached() -> bool:
+        with suppress(BlockingIOError):  # read, or the program could not go on writing
+            os.read(terminal, 1 << 16)
+        return RUNNING(run)
+
+    until(reached, lambda: bool(run.living()), run)
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    run.nothing_left()
+    assert not list(run.results.glob("*/*/run.json"))
+
+
+def test_sigterm_to_snakemake_alone_lets_running_jobs_finish(run: Interrupted) -> None:
+    """Snakemake does that by itself; docs/troubleshooting.md says how to end it at once."""
+    run.forget_lock()
+    with run.start() as process:
+        until(lambda: RUNNING(run), lambda: process.poll() is None, run)
+        process.terminate()
+        assert process.wait(60) == 1
+        run.nothing_left()
+    assert "Will exit after finishing currently running jobs" in run.said
+    finished = list(run.results.glob("*/*/run.json"))
+    assert len(finished) == 2
+    assert all(json.loads(file.read_text())["load"]["aborted"] is None for file in finished)
+
+
+@pytest.mark.parametrize(
+    ("reached", "number", "kill"),
+    [
+        pytest.param(in_command("evaluate"), signal.SIGQUIT, ALONE, id="evaluate"),
+        pytest.param(in_command("gate"), signal.SIGKILL, GROUP, id="gate"),
+        pytest.param(in_command("assemble"), signal.SIGHUP, GROUP, id="assemble"),
+        pytest.param(in_command("report"), signal.SIGKILL, ALONE, id="report"),
+    ],
+)
+def test_nothing_is_left_of_what_judges(
+    run: Interrupted,
+    reached: Callable[[Interrupted], bool],
+    number: signal.Signals,
+    kill: Callable[[int, int], None],
+) -> None:
+    interrupt(run, reached, number, kill)
+
+
+def test_another_snakemake_is_refused_until_the_lock_of_the_killed_one_is_removed(run: Interrupted) -> None:
+    with run.start() as second:
+        assert second.wait() == 1
+    assert "Directory cannot be locked" in run.said
+    with run.start("--unlock") as unlock:
+        assert unlock.wait() == 0
+
+
+def test_the_same_command_then_makes_what_it_would_have_made_at_once(run: Interrupted) -> None:
+    run.forget_lock()
+    with run.start() as process:
+        assert process.wait() == 0, run.said
+    run.nothing_left()
+    for scenario, issued in ISSUED.items():
+        verdict = json.loads((run.results / scenario / "verdict.json").read_text())
+        assert verdict["outcome"] == "VALID"
+        for mode in ("performance", "accuracy"):
+            folder = run.results / scenario / mode
+            load = json.loads((folder / "run.json").read_text())["load"]
+            assert (
+                load["issued"] == load["completed"] == pq.read_metadata(folder / "requests.parquet").num_rows
+            )
+            assert load["issued"] == (issued if mode == "performance" else SAMPLES)
+    assert "accepted" in (run.results / "check.txt").read_text()

@@ -95,6 +95,8 @@ def serve(folder: Path, environment: dict[str, str], round_: str | None, **serve
     said = json.dumps({"model_name": "tiny", "adapter": "outsider", "startup_timeout_s": 30} | server)
     command = [sys.executable, "-m", "weighbridge", "serve", "--server", said, "--model", str(folder)]
     command += ["--server-log", str(folder / "server.log"), *(["--round", round_] if round_ else [])]
+    # The adapter's folder is on PYTHONPATH, which a closed division refuses.
+    command += ["--division", "open"]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

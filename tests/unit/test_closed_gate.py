@@ -286,6 +286,9 @@ def test_copies_beside_the_proof_stand_in_for_a_model_on_another_machine(runs: R
         ),
         ({"environment": {"VLLM_MEDIA_CONNECTOR": "x"}}, "VLLM_MEDIA_CONNECTOR=x"),
         ({"inherited": {"VLLM_PLUGINS": "p"}}, "VLLM_PLUGINS=p (inherited)"),
+        ({"inherited": {"LD_PRELOAD": "p.so"}}, "LD_PRELOAD=p.so (inherited)"),
+        ({"environment": {"PYTHONPATH": "p"}}, "PYTHONPATH=p"),
+        ({"environment": {"LMCACHE_LOCAL_CPU": "1"}}, "LMCACHE_LOCAL_CPU=1"),
         ({"inherited": {"VLLM_MM_INPUT_CACHE_GIB": "4"}}, "VLLM_MM_INPUT_CACHE_GIB=4 (inherited)"),
     ],
 )

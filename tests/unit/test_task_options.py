@@ -20,7 +20,6 @@ from weighbridge.serving.server_report import listed_options, unknown_options
 from weighbridge.serving.spelling import option_set_by
 from weighbridge.serving.task_changes import (
     check_task,
-    inherited_variables,
     quantising_argument,
     task_changes,
 )
@@ -184,23 +183,6 @@ def test_an_adapter_that_does_not_know_a_part_is_refused(monkeypatch: pytest.Mon
     monkeypatch.setattr(vllm, "task_options", {})
     with pytest.raises(SetupError, match="the adapter for vLLM does not know what changes it"):
         task_changes(server(), (TaskPart.MEDIA,), {})
-
-
-def test_inherited_variables_are_the_servers_and_never_keys() -> None:
-    environ = {
-        "VLLM_LOGGING_LEVEL": "DEBUG",
-        "VLLM_API_KEY": "secret",
-        "VLLM_OTHER_SECRET": "secret",
-        "VLLM_MAX_TOKENS_PER_EXPERT_FP4_MOE": "5",
-        "S3_ACCESS_KEY_ID": "secret",
-        "PATH": "/bin",
-        "SGLANG_VLM_CACHE_SIZE_MB": "7",
-    }
-    assert inherited_variables(find_adapter("vllm"), environ) == {
-        "VLLM_LOGGING_LEVEL": "DEBUG",
-        "VLLM_MAX_TOKENS_PER_EXPERT_FP4_MOE": "5",
-    }
-    assert inherited_variables(find_adapter("sglang"), environ) == {"SGLANG_VLM_CACHE_SIZE_MB": "7"}
 
 
 @pytest.mark.parametrize(

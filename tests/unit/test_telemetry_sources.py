@@ -44,6 +44,7 @@ def test_vllms_page_is_read_and_its_engines_are_one_server() -> None:
         Metric.GENERATION_TOKENS: 1000 + 1000,
         Metric.PREFIX_CACHE_QUERIES: 5000 + 5000,
         Metric.PREFIX_CACHE_HITS: 16 + 32,
+        Metric.EXTERNAL_PREFIX_CACHE_HITS: 0,
     }
 
 
@@ -304,6 +305,7 @@ def test_a_source_that_fails_or_hangs_holds_nothing_up(
     assert result.brief is not None
     assert (result.brief.samples, result.brief.sources) == (well.readings, ("server 0",))
     assert result.brief.prefix_cache_hits is None
+    assert result.brief.external_prefix_cache_hits is None
     assert 0 < result.brief.cpu_s < 2
     times_ns = [row["time_ns"] for row in rows]
     assert times_ns == sorted(times_ns)

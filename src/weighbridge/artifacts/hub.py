@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 
 import httpx2
-from huggingface_hub import HfApi, constants, hf_hub_url
+from huggingface_hub import HfApi, constants, get_session, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -24,10 +24,12 @@ from weighbridge.artifacts.manifest import is_bookkeeping
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import stays_inside
+from weighbridge.core.secrets import mask
 
 FAILURES = (httpx2.HTTPError, OSError)
 """What the client raises when the network, the hub or the disk fails."""
 
+_PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
 _AGAIN = "run the same command again later, what is already here is kept"
 
 
@@ -76,8 +78,10 @@ class Repository:
 
         Raises:
             InputError: the repository's name is not of the form owner/name.
-            SetupError: the hub cannot be reached, does not know the commit, or refuses access.
+            SetupError: the proxy cannot be used; the hub cannot be reached, does not know the commit, or
+                refuses access.
         """
+        _check_proxy()
         api = HfApi(endpoint=self._endpoint, token=self._token)
         try:
             tree = list(
@@ -144,3 +148,20 @@ class Repository:
         if status >= 500:
             return f"{self._endpoint} fails ({status}); {_AGAIN}."
         return f"{self._endpoint} answers {status} to {error.response.url.path}; check HF_ENDPOINT."
+
+
+def _check_proxy() -> None:
+    """Check that the proxy that the environment names for the hub can be used at all.
+
+    Raises:
+        SetupError: its address is none, or its kind needs a package that is missing, as SOCKS does.
+    """
+    try:
+        get_session()  # reads the variables, and makes the client
+    except (ImportError, ValueError, httpx2.InvalidURL) as error:
+        names = [name for known in _PROXIES for name in (known, known.lower()) if os.environ.get(name)]
+        socks = "; install it (pip install socksio)" if isinstance(error, ImportError) else ""
+        raise SetupError(
+            f"the proxy in {' and '.join(names) or 'the environment'} cannot be used "
+            f"({mask(str(error)).rstrip('.')}){socks}; correct the variable, or unset it."
+        ) from error

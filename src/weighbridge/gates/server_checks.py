@@ -11,6 +11,7 @@ from weighbridge.records.run_record import SERVER_LOG, RunRecord, ServerRecord
 from weighbridge.records.verdict import Check, Gate
 from weighbridge.serving.adapter import FeatureSwitch, ServerAdapter, TaskOptions
 from weighbridge.serving.printed_arguments import union
+from weighbridge.serving.server_environment import CODE_LOADING, CODE_OF_SHELLS
 from weighbridge.serving.server_report import adapter_titled, unknown_options
 from weighbridge.serving.spelling import option_set_by
 
@@ -129,12 +130,12 @@ def _changes(
             yield f"{name}={value} (reported)"
     if reported is not None and not server.command:
         yield from _left_on(server, reported, adapter, round_)
-    variables = [variable for each in fixed for variable in each.variables]
-    for variable in (*variables, *(variable for each in forbidden for variable in each.variables)):
-        if variable in server.environment:
-            yield f"{variable}={server.environment[variable]}"
-        if variable in server.inherited:
-            yield f"{variable}={server.inherited[variable]} (inherited)"
+    known = {*CODE_LOADING, *CODE_OF_SHELLS, *(variable for each in fixed for variable in each.variables)}
+    for environment, told in ((server.environment, ""), (server.inherited, " (inherited)")):
+        changing = [name for switch in forbidden for name in switch.changed_in(environment)]
+        for variable, value in environment.items():
+            if variable in known or variable in changing:
+                yield f"{variable}={value}{told}"
 
 
 def _left_on(

@@ -19,6 +19,7 @@ class Metric(StrEnum):
     GENERATION_TOKENS = "generation_tokens"  # counter
     PREFIX_CACHE_QUERIES = "prefix_cache_queries"  # counter, in tokens
     PREFIX_CACHE_HITS = "prefix_cache_hits"  # counter, in tokens
+    EXTERNAL_PREFIX_CACHE_HITS = "external_prefix_cache_hits"  # counter, in tokens: from outside the server
 
     # From the GPUs' driver.
     UTILISATION = "utilisation"  # 0 to 1

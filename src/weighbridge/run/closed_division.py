@@ -64,7 +64,7 @@ def server_deviations(
     return tuple(
         Deviation(
             change.place,
-            f"that nothing changes the {change.part} of the task",
+            f"that nothing changes {change.what}",
             source,
             change.remedy,
         )

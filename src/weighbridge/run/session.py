@@ -35,8 +35,8 @@ from weighbridge.run.stopped_servers import StoppedServers
 from weighbridge.serving.installed_adapters import adapter_of
 from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
 from weighbridge.serving.running_server import RunningServer, running_server
+from weighbridge.serving.server_environment import inherited_variables, without_secrets
 from weighbridge.serving.server_report import reported_by
-from weighbridge.serving.task_changes import inherited_variables, without_secrets
 from weighbridge.system.detection import detect
 from weighbridge.system.gpus import check_accelerators
 from weighbridge.system.identity import code_sha256, git_revision, this_host
@@ -254,7 +254,9 @@ def _prepare(
         devices=running.devices,
         environment=without_secrets(settings.env),
         # Servers that the user runs have an environment that cannot be seen from here.
-        inherited={} if settings.endpoints else inherited_variables(adapter_of(settings), os.environ),
+        inherited={}
+        if settings.endpoints
+        else inherited_variables(adapter_of(settings), os.environ, settings.env),
         proven=running.proven,
         reported_arguments=reported,
         endpoints=running.endpoints,

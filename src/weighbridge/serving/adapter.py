@@ -5,8 +5,9 @@ Nothing outside an adapter knows a server's arguments, metrics or log.
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -41,13 +42,17 @@ class FeatureSwitch:
         arguments: Arguments that switch it off.
         environment: Environment variables that switch it off.
         options: Names of all options that change the feature, in any direction.
-        variables: Further environment variables that change it.
+        variables: Further environment variables that change it; NAME* stands for all that begin with NAME.
     """
 
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+
+    def changed_in(self, environment: Iterable[str]) -> list[str]:
+        """Return the names in an environment that are among `variables`."""
+        return [name for name in environment if any(fnmatchcase(name, each) for each in self.variables)]
 
     @property
     def remedy(self) -> str:

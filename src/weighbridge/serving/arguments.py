@@ -34,13 +34,13 @@ def check_arguments(
             continue  # nothing is started; what the server reports is checked when it answers
         switch = switch_of(adapter, feature)
         owned |= dict.fromkeys(switch.options, f"the round demands {feature} off")
-        for variable in (*switch.environment, *switch.variables):
-            if variable in settings.env:
+        for variable in settings.env:
+            if variable in switch.environment or switch.changed_in([variable]):
                 raise InputError(
                     f"server.env sets {variable}, and the round demands {feature} off; remove it."
                 )
-        for variable in switch.variables:
-            if variable in (environ or {}) and not settings.endpoints:
+        for variable in switch.changed_in(environ or ()):
+            if not settings.endpoints:
                 raise InputError(
                     f"the environment has {variable}, which a server would inherit, and the round demands "
                     f"{feature} off; unset {variable}."

@@ -13,6 +13,7 @@ from weighbridge.serving.arguments import switch_of, switched_off
 from weighbridge.serving.installed_adapters import adapter_of
 from weighbridge.serving.ports import check_port, free_ports
 from weighbridge.serving.program import launch_prefix
+from weighbridge.serving.server_environment import inherited_by_server
 from weighbridge.serving.slurm import Node, nodes_of_job, step_environment
 from weighbridge.system.gpus import Device, cpus_of, visible_devices
 
@@ -159,7 +160,7 @@ def _over_nodes(
 
 def _environment(base: Mapping[str, str], executable: str) -> dict[str, str]:
     """Return an environment in which the server finds the programs beside it and logs without colours."""
-    inherited = dict(base)
+    inherited = inherited_by_server(base)
     beside = str(Path(executable).parent)
     return inherited | {"PATH": f"{beside}:{inherited.get('PATH', os.defpath)}", "NO_COLOR": "1"}
 

@@ -9,7 +9,8 @@ import contextlib
 import re
 from collections.abc import Mapping, Sequence
 
-MASKED = "***"
+from weighbridge.core.secrets import MASKED
+
 _CLOSING = {"{": "}", "(": ")", "[": "]"}
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _SECRET = re.compile(r"(^|[_-])(api[_-]?key|key[_-]?password|keyfile[_-]password|password|token|secret)$")

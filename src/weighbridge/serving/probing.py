@@ -2,9 +2,11 @@
 
 import json
 import logging
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -16,6 +18,7 @@ from openai.types.chat import ChatCompletion
 from weighbridge.core.errors import SetupError
 from weighbridge.core.models import Model
 from weighbridge.core.openai_api import Api
+from weighbridge.core.secrets import mask
 from weighbridge.serving.adapter import ServerAdapter, ServerFacts, json_answer, version_in
 from weighbridge.serving.installed_adapters import all_adapters
 
@@ -36,12 +39,23 @@ class Golden(Model):
 
 
 def _client(endpoint: str, api_key: str | None, timeout_s: float) -> openai.OpenAI:
+    """Return a client that connects directly, as the load client does, whatever proxy the environment names.
+
+    A proxy would answer in the server's place, or let a start wait until its time-out.
+    """
     return openai.OpenAI(
+        http_client=openai.DefaultHttpxClient(trust_env=False, verify=_certificates()),
         base_url=f"{endpoint.removesuffix('/').removesuffix('/v1')}/v1",
         api_key=api_key or _NO_KEY,
         timeout=timeout_s,
         max_retries=0,
     )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return the system's certificates, and those of SSL_CERT_FILE, as the load client reads them."""
+    return ssl.create_default_context()
 
 
 def served_models(endpoint: str, api_key: str | None = None) -> list[str] | None:
@@ -185,7 +199,8 @@ def _post(
             else:
                 answer = client.post(path, body=request, cast_to=Completion)
         except openai.APIError as error:
-            raise SetupError(f"the server at {endpoint} failed a request before the run: {error}.") from None
+            told = mask(str(error), [api_key])  # a server may repeat the key that it refuses
+            raise SetupError(f"the server at {endpoint} failed a request before the run: {told}.") from None
     asked = request.get("model")
     if not isinstance(answer, str) and answer.model != asked:
         raise SetupError(

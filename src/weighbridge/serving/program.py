@@ -4,6 +4,7 @@ Runs in the server's own environment, so it imports nothing that only the client
 """
 
 import logging
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model
 from weighbridge.serving.adapter import ServerAdapter
 from weighbridge.serving.installed_adapters import adapter_of
+from weighbridge.serving.server_environment import inherited_by_server
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +145,12 @@ def _version(program: tuple[str, ...], adapter: ServerAdapter) -> str:
     shown = " ".join(command)
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_VERSION_TIMEOUT_S,
+            check=False,
+            env=inherited_by_server(os.environ),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"'{shown}' does not work ({error}); reinstall the server.") from None

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError
+from weighbridge.core.secrets import mask
 from weighbridge.serving.adapter import ServerAdapter
 from weighbridge.serving.installed_adapters import all_adapters
 from weighbridge.serving.launch import Launch
-from weighbridge.serving.printed_arguments import MASKED, union
+from weighbridge.serving.printed_arguments import union
 
 
 def adapter_titled(title: str | None) -> ServerAdapter | None:
@@ -81,9 +82,7 @@ def reported_by(
     for launch in launches:
         (helpers if launch.endpoint is None else started).append(launch.log)
     found = reported_in(adapter, started or logs, helpers)
-    if found is None or not api_key:
-        return found
-    return {name: value.replace(api_key, MASKED) for name, value in found.items()}
+    return None if found is None else {name: mask(value, [api_key]) for name, value in found.items()}
 
 
 def reported_in(

@@ -51,7 +51,18 @@ owned_options: Mapping[str, str] = {
 switches: Mapping[ServerFeature, FeatureSwitch] = {
     ServerFeature.PREFIX_CACHING: FeatureSwitch(
         arguments=("--disable-radix-cache",),
-        options=("--disable-radix-cache", "--enable-hierarchical-cache", "--enable-lmcache"),
+        # The last three hand keys and values over between servers, or keep them for the next request.
+        options=(
+            "--disable-radix-cache",
+            "--enable-hierarchical-cache",
+            "--hicache-storage-backend",
+            "--enable-lmcache",
+            "--lmcache-config-file",
+            "--disaggregation-mode",
+            "--disaggregation-decode-enable-radix-cache",
+            "--disaggregation-decode-enable-offload-kvcache",
+        ),
+        variables=("LMCACHE_*",),
     ),
     # srt/environ.py: the cache of image embeddings, 100 MB by default, has no argument.
     ServerFeature.MEDIA_CACHE: FeatureSwitch(
@@ -158,7 +169,11 @@ log_stages = LogStages(
 _REPORTED = re.compile(r"server_args=ServerArgs(?=\()")
 _NOTHING = ("None", "False", "auto", "{}", "[]", "()", "")
 # srt/server_args.py
-_OTHER_DEFAULTS = {"--sampling-defaults": "model", "--grammar-backend": "xgrammar"}
+_OTHER_DEFAULTS = {
+    "--sampling-defaults": "model",
+    "--grammar-backend": "xgrammar",
+    "--disaggregation-mode": "null",
+}
 
 
 def version_of(output: str) -> str | None:

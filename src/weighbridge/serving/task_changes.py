@@ -1,7 +1,6 @@
 """What of a server's arguments and environment changes the benchmark's task, where the rules fix it."""
 
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from weighbridge.config.closed_rules import TaskPart
@@ -9,11 +8,8 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving.adapter import ServerAdapter, TaskOptions
 from weighbridge.serving.installed_adapters import adapter_of
-from weighbridge.serving.printed_arguments import MASKED
+from weighbridge.serving.server_environment import CODE_LOADING, CODE_OF_SHELLS, inherited_by_server
 from weighbridge.serving.spelling import option_set_by
-
-# A key must never reach a record, whatever a server calls it.
-_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)(_ID)?$")
 
 
 @dataclass(frozen=True)
@@ -22,13 +18,18 @@ class TaskChange:
 
     Attributes:
         place: Where it stands, such as `server.args: '--chat-template=x.jinja' sets --chat-template`.
-        part: What it changes.
+        part: What it changes; None: it loads code into the server, which can change every part.
         remedy: What removes it.
     """
 
     place: str
-    part: TaskPart
+    part: TaskPart | None
     remedy: str
+
+    @property
+    def what(self) -> str:
+        """Return what it changes, for a sentence."""
+        return "any part of the task" if self.part is None else f"the {self.part} of the task"
 
 
 def task_changes(
@@ -46,12 +47,16 @@ def task_changes(
         SetupError: the adapter does not know what changes a part, so that nothing could be refused.
     """
     adapter = adapter_of(settings)
-    inherited = {} if settings.endpoints else environ
-    return tuple(
-        change
-        for part in TaskPart
-        if part in parts
-        for change in _changes(settings, part, _options(adapter, part), inherited)
+    inherited = {} if settings.endpoints else inherited_by_server(environ)
+    loaded = _named(settings, (*CODE_LOADING, *CODE_OF_SHELLS), None, inherited) if parts else ()
+    return (
+        *loaded,
+        *(
+            change
+            for part in TaskPart
+            if part in parts
+            for change in _changes(settings, part, _options(adapter, part), inherited)
+        ),
     )
 
 
@@ -64,25 +69,9 @@ def check_task(settings: ServerSettings, parts: Collection[TaskPart], environ: M
     """
     for change in task_changes(settings, parts, environ):
         raise InputError(
-            f"{change.place}, which changes the {change.part} of the task, and the closed division forbids "
-            f"that; {change.remedy}, or choose the open division, where it is reported."
+            f"{change.place}, which changes {change.what}, and the closed division forbids that; "
+            f"{change.remedy}, or choose the open division, where it is reported."
         )
-
-
-def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return variables for a record, with the values of keys masked."""
-    return {name: MASKED if _SECRET.search(name) else value for name, value in environment.items()}
-
-
-def inherited_variables(adapter: ServerAdapter, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the server's variables in an environment that it inherits, by name and without any secret."""
-    return {
-        name: environ[name]
-        for name in sorted(environ)
-        if name.startswith(adapter.variable_prefixes)
-        and name != adapter.api_key_variable
-        and not _SECRET.search(name)
-    }
 
 
 def quantising_argument(settings: ServerSettings) -> str | None:
@@ -111,7 +100,13 @@ def _changes(
         if option := option_set_by(argument, known.options):
             place = f"server.args: '{argument}' sets {option.partition('=')[0]}"
             yield TaskChange(place, part, "remove the argument")
-    for variable in known.variables:
+    yield from _named(settings, known.variables, part, inherited)
+
+
+def _named(
+    settings: ServerSettings, variables: Iterable[str], part: TaskPart | None, inherited: Mapping[str, str]
+) -> Iterator[TaskChange]:
+    for variable in variables:
         if variable in settings.env:
             place = f"server.env: {variable} is '{settings.env[variable]}'"
             yield TaskChange(place, part, "remove the variable")

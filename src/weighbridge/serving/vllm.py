@@ -62,6 +62,7 @@ switches: Mapping[ServerFeature, FeatureSwitch] = {
             "--kv-offloading-size",
             "--kv-offloading-backend",
         ),
+        variables=("LMCACHE_*",),
     ),
     ServerFeature.MEDIA_CACHE: FeatureSwitch(
         arguments=("--mm-processor-cache-gb=0",),
@@ -155,6 +156,7 @@ metric_names: Mapping[str, Metric] = {
     "vllm:generation_tokens_total": Metric.GENERATION_TOKENS,
     "vllm:prefix_cache_queries_total": Metric.PREFIX_CACHE_QUERIES,
     "vllm:prefix_cache_hits_total": Metric.PREFIX_CACHE_HITS,
+    "vllm:external_prefix_cache_hits_total": Metric.EXTERNAL_PREFIX_CACHE_HITS,
 }
 
 # How a message begins, and what it announces. Both tqdm's bars and ordinary lines are read.

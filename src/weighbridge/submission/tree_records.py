@@ -28,7 +28,7 @@ from weighbridge.gates.closed_checks import Inputs
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.records.verdict import VERDICT, Verdict
-from weighbridge.serving.task_changes import without_secrets
+from weighbridge.serving.server_environment import without_secrets
 from weighbridge.submission.tree import copy_file
 
 REQUESTS = "requests.json"

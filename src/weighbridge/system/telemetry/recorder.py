@@ -117,5 +117,6 @@ def _brief(table: pa.Table, cpu_s: float, elapsed_s: float) -> TelemetryBrief:
         cpu_s=cpu_s,
         cpu_share=cpu_s / max(elapsed_s, _EVERY_S),
         prefix_cache_hits=growth(table, Metric.PREFIX_CACHE_HITS),
+        external_prefix_cache_hits=growth(table, Metric.EXTERNAL_PREFIX_CACHE_HITS),
         ecc_uncorrected=growth(table, Metric.ECC_UNCORRECTED),
     )

@@ -1,6 +1,8 @@
 """A session measures with any issuer: here one of the test itself, without LoadGen or our workers."""
 
+import errno
 import json
+import os
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,7 +21,7 @@ from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
-from weighbridge.core.errors import InvalidRunError, SetupError
+from weighbridge.core.errors import InputError, InvalidRunError, SetupError
 from weighbridge.core.files import sha256_of
 from weighbridge.core.openai_api import Api
 from weighbridge.records.progress_record import Phase
@@ -152,3 +154,66 @@ def test_a_run_that_the_issuer_ends_early_does_not_count(setup: Setup, tmp_path:
         execute(setup, Ended(), tmp_path)
     assert (tmp_path / "aborted" / OWN_LOG).is_file()
     assert not (tmp_path / RUN_RECORD).exists()
+
+
+def test_what_the_run_did_not_write_stays_where_it_is(setup: Setup, tmp_path: Path) -> None:
+    class Ended(OneByOne):
+        def issue(self, target: Target, out: Path, observe: Observe, _stop: Stop) -> LoadReport:
+            return super().issue(target, out, observe, lambda: "the power failed")
+
+    foreign = ["notes.log", "server-of-mine.log", "my_run.json"]
+    for name in foreign:
+        (tmp_path / name).write_text("of somebody else")
+    (tmp_path / "server-0.log").write_text("of a replica")
+    with pytest.raises(InvalidRunError, match="the power failed"):
+        execute(setup, Ended(), tmp_path)
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {*foreign}
+    assert {path.name for path in (tmp_path / "aborted").iterdir()} >= {OWN_LOG, RUN_RECORD, "server-0.log"}
+
+
+def test_a_disk_that_is_full_is_told_and_keeps_what_there_is(setup: Setup, tmp_path: Path) -> None:
+    class Full(OneByOne):
+        def issue(self, target: Target, out: Path, observe: Observe, stop: Stop) -> LoadReport:
+            super().issue(target, out, observe, stop)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(SetupError) as caught:
+        execute(setup, Full(), tmp_path)
+    kept = tmp_path / "aborted"
+    said = f"the disk of {tmp_path} is full; make room and repeat the run"
+    assert str(caught.value) == f"{said}; what there is of the run is in {kept}."
+    assert (kept / OWN_LOG).is_file()
+
+
+def test_the_record_names_what_was_sent(setup: Setup, tmp_path: Path) -> None:
+    execute(setup, OneByOne(), tmp_path)
+    record = RunRecord.read(tmp_path / RUN_RECORD)
+    assert record.sent_sha256 == record.store_sha256 == sha256_of(setup.store / "bodies.bin")
+
+
+def test_a_store_with_one_byte_changed_is_refused_before_anything_is_measured(
+    setup: Setup, tmp_path: Path
+) -> None:
+    store = small_store(tmp_path / "store", SAMPLES, api=Api.COMPLETIONS)
+    with (store / "bodies.bin").open("r+b") as stream:
+        stream.seek(-5, os.SEEK_END)
+        stream.write(b"X")
+    notes = Notes()
+    with pytest.raises(InputError, match=r"bodies\.bin: changed since it was built"):
+        execute(replace(setup, store=store), OneByOne(), tmp_path / "run", notes.observing)
+    assert notes.seen in ([OneByOne.plan.label], [OneByOne.plan.label, Phase.WARMING])
+
+
+def test_a_store_that_changes_during_the_run_is_recorded(setup: Setup, tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store", SAMPLES, api=Api.COMPLETIONS)
+
+    class Changing(OneByOne):
+        def issue(self, target: Target, out: Path, observe: Observe, stop: Stop) -> LoadReport:
+            with (store / "bodies.bin").open("r+b") as stream:
+                stream.write(b"[")
+            return super().issue(target, out, observe, lambda: "over")
+
+    with pytest.raises(InvalidRunError, match="over"):
+        execute(replace(setup, store=store), Changing(), tmp_path / "run")
+    record = RunRecord.read(tmp_path / "run" / "aborted" / RUN_RECORD)
+    assert record.sent_sha256 == sha256_of(store / "bodies.bin") != record.store_sha256

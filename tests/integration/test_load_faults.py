@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -69,7 +69,9 @@ def once(condition: Callable[[], bool], then: Callable[[], object]) -> Iterator[
         thread.join()
 
 
-def long_run(endpoints: list[Endpoint], folder: Path, scenario: str, **more: object) -> tuple[Run, float]:
+def long_run(
+    endpoints: Sequence[Endpoint | str], folder: Path, scenario: str, **more: object
+) -> tuple[Run, float]:
     """Start a run that would take minutes; returns it with the seconds it took."""
     started = time.monotonic()
     run = run_against(
@@ -300,6 +302,73 @@ def test_an_accuracy_run_keeps_no_sampled_answers(tmp_path: Path) -> None:
     assert run.report.aborted is None
     assert not (run.out / "sampled_answers.jsonl").exists()
     assert (run.out / "errors.jsonl").read_bytes() == b""
+
+
+_LEAVES = """
+import json, socket, struct, sys
+job = json.loads(sys.argv[1])
+link = socket.socket(fileno=job["control_fd"])
+link.sendall(struct.pack("<B3xII", 4, 0, 0))
+link.recv(1)
+"""
+
+
+@pytest.fixture
+def worker_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what puts a program of a test in the worker's place."""
+
+    def install(code: str) -> None:
+        (tmp_path / "worker_of_the_test.py").write_text(code)
+        monkeypatch.setenv("PYTHONPATH", f"{os.environ.get('PYTHONPATH', '')}:{tmp_path}")
+        monkeypatch.setattr("weighbridge.client.process_group._WORKER_MODULE", "worker_of_the_test")
+
+    return install
+
+
+def test_a_worker_that_leaves_as_if_all_were_over_ends_the_run(
+    tmp_path: Path, worker_of: Callable[[str], None]
+) -> None:
+    worker_of(_LEAVES)
+    run, took_s = long_run(["http://127.0.0.1:9"], tmp_path, "offline")
+    assert run.report.aborted in (
+        "the connection to worker 0 broke",
+        "worker 0 ended in the middle of the run, as if it were over",
+    )
+    assert took_s < 12
+    assert client_processes() == []
+
+
+def test_a_worker_that_says_why_it_cannot_start_is_quoted(
+    tmp_path: Path, worker_of: Callable[[str], None]
+) -> None:
+    worker_of(_LEAVES.replace('"<B3xII", 4, 0, 0)', '"<B3xII", 3, 0, 7) + b"no luck"'))
+    with pytest.raises(SetupError, match=r"^no luck\.$"):
+        long_run(["http://127.0.0.1:9"], tmp_path, "offline")
+    assert client_processes() == []
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_an_exception_in_the_collecting_thread_ends_the_run(
+    scenario: str, tmp_path: Path, worker_of: Callable[[str], None]
+) -> None:
+    half_a_record = (
+        'link.sendall(struct.pack("<B3xII", 1, 10, 0) + bytes(10)); link.recv(1 << 20); link.recv(1)'
+    )
+    worker_of(_LEAVES + half_a_record)
+    run, took_s = long_run(["http://127.0.0.1:9"], tmp_path, scenario)
+    assert str(run.report.aborted).startswith("LoadGen's process failed while collecting outcomes: error: ")
+    assert took_s < 12
+    assert client_processes() == []
+
+
+def test_an_exception_in_loadgens_own_thread_ends_the_run(
+    tmp_path: Path, worker_of: Callable[[str], None]
+) -> None:
+    worker_of(f"import os, json, sys\nos.unlink(json.loads(sys.argv[1])['store'] + '/bodies.bin')\n{_LEAVES}")
+    run, took_s = long_run(["http://127.0.0.1:9"], tmp_path, "server")
+    assert "failed while reading the requests: FileNotFoundError: " in str(run.report.aborted)
+    assert took_s < 12
+    assert client_processes() == []
 
 
 @pytest.mark.parametrize("module", ["client.worker", "loadgen.loadgen_process"])

@@ -69,6 +69,22 @@ class DriverJob(msgspec.Struct, frozen=True, kw_only=True):
     worker_fds: list[int] = []
 
 
+class Driver(NamedTuple):
+    """The process that decides when each request is issued.
+
+    Attributes:
+        name: Its key in run.json, such as loadgen.
+        title: As people call it, such as LoadGen.
+        module: Run with `python -m`; it reads its job, as JSON, from its only argument.
+        job: What it is started with.
+    """
+
+    name: str
+    title: str
+    module: str
+    job: DriverJob
+
+
 class Message(IntEnum):
     """What a frame holds."""
 

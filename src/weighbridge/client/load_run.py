@@ -10,9 +10,9 @@ from pathlib import Path
 
 from weighbridge.client import request_log
 from weighbridge.client.conservation import contradiction
-from weighbridge.client.frames import WorkerJob
+from weighbridge.client.frames import Driver, WorkerJob
 from weighbridge.client.issuer import Target
-from weighbridge.client.process_group import Driver, Observe, ProcessGroup, Stop
+from weighbridge.client.process_group import Observe, ProcessGroup, Stop
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.records.run_record import (

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from weighbridge.client.frames import DriverJob, WorkerJob
+from weighbridge.client.frames import Driver, WorkerJob
 from weighbridge.client.liveness import Watchdog
 from weighbridge.client.process_cost import ProcessCost
 from weighbridge.client.written_file import FileProof
@@ -59,23 +59,6 @@ Stop = Callable[[], str | None]
 """Asked at least once a second for a reason to end the run early; None: there is none."""
 
 
-@dataclass(frozen=True)
-class Driver:
-    """The process that decides when each request is issued.
-
-    Attributes:
-        name: Its key in run.json, such as loadgen.
-        title: As people call it, such as LoadGen.
-        module: Run with `python -m`; it reads its job, as JSON, from its only argument.
-        job: What it is started with.
-    """
-
-    name: str
-    title: str
-    module: str
-    job: DriverJob
-
-
 class ProcessGroup:
     """The driver and the workers of one run.
 
@@ -106,7 +89,8 @@ class ProcessGroup:
         self._done = False
         self._full_disk: str | None = None
         self._counts = SampleCounts(0, 0, 0)
-        self._observed_s = self._looked_s = 0.0
+        self._observed_s = self._looked_s = self._left_s = 0.0
+        self._left: str | None = None
 
     def run(self, observe: Observe | None = None, stop: Stop | None = None) -> None:
         """Run to the end, regular or not; no process is left.
@@ -238,6 +222,8 @@ class ProcessGroup:
         self._counts = replace(self._counts, quiet_s=self._watchdog.quiet_s, trouble=told)
         if now - self._observed_s > _LOOK_EVERY_S:
             self._show(observe)
+        if self._left is not None and now - self._left_s > _LOOK_EVERY_S:
+            self._order(f"{self._left} ended in the middle of the run, as if it were over")
         if found is not None and found.over and self.aborted is None:
             self._order(found.sentence)
 
@@ -269,8 +255,10 @@ class ProcessGroup:
         if name == self._driver.name:
             self._abort(f"{self._driver.title}'s process {_ended(code)}")
             self._done = True
-        elif code != 0:  # a worker ends with 0 once the driver has closed its socket
+        elif code != 0:
             self._order(f"{name} {_ended(code)}")
+        else:  # as it does when the driver ends the run, which then says so at once; it may not have
+            self._left_s, self._left = monotonic(), name
 
     def _abort(self, reason: str) -> None:
         self.aborted = self.aborted or reason

@@ -19,6 +19,7 @@ class WorkerLink:
         ready: Whether the worker can take numbers.
         heard: Whether something has arrived since this was last set to False.
         gone: Whether the worker has closed its socket.
+        broken: Whether something given to it has not reached it.
     """
 
     def __init__(self, number: int, link: socket.socket) -> None:
@@ -26,7 +27,7 @@ class WorkerLink:
         self.socket = link
         self.sent = 0
         self.done = 0
-        self.ready = self.gone = self.heard = False
+        self.ready = self.gone = self.heard = self.broken = False
         self._resize(_INBOX_BYTES)
         self._filled = 0
 
@@ -40,12 +41,12 @@ class WorkerLink:
         return self.sent - self.done
 
     def send(self, packed: bytes) -> None:
-        """Send ISSUE records. A worker that is gone is no error here: the collecting thread sees it too."""
+        """Send ISSUE records. A worker that is gone is no error here: the collecting thread looks for it."""
         self.sent += len(packed) // ISSUE.size
         try:
             self.socket.sendall(packed)
         except OSError:
-            return
+            self.broken = True
 
     def hang_up(self) -> None:
         """End the worker; also wakes a thread that is waiting in `send`."""

@@ -55,7 +55,7 @@ class Collector(threading.Thread):
         self._sut, self._control, self._failures = sut, control, failures
         self._wake, self._waker = socket.socketpair()
         self._links = {link.socket.fileno(): link for link in sut.links}
-        self._signs = Signs(sut)
+        self._signs, self._lost = Signs(sut), False
         self._epoll = select.epoll()
         for fd in (*self._links, control.fileno(), self._wake.fileno()):
             self._epoll.register(fd, select.EPOLLIN)
@@ -104,7 +104,15 @@ class Collector(threading.Thread):
             self._links = {}
             self._report()
 
+    def _end_if_lost(self) -> None:
+        """End the run for a worker that cannot be reached, if nobody has said within a report why."""
+        lost = next((link.number for link in self._sut.links if link.gone or link.broken), None)
+        if lost is not None and self._lost and self._sut.aborted is None:
+            self._sut.abort(f"the connection to worker {lost} broke")
+        self._lost = lost is not None
+
     def _report(self) -> None:
+        self._end_if_lost()
         sut = self._sut
         sut.flush()
         tell(
@@ -150,5 +158,6 @@ def tell_failure(control: socket.socket, doing: str, error: BaseException, out: 
     full = disk_failure(error, out) if isinstance(error, OSError) else None
     reason = f"LoadGen's process failed while {doing}: {type(error).__name__}: {error}"
     tell(control, event="failed", reason=full or reason, disk=full is not None)
-    with suppress(OSError):  # a log on the same disk
-        traceback.print_exception(error)
+    if not isinstance(error, OSError):  # which says all by itself, and may come from the disk of the log
+        with suppress(OSError):
+            traceback.print_exception(error)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from weighbridge.client.answer_sample import share_of
+from weighbridge.client.frames import Driver
 from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.load_run import check_target, clear, load_report, run_processes
-from weighbridge.client.process_group import Driver, Observe, Stop
+from weighbridge.client.process_group import Observe, Stop
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError, SetupError
@@ -132,6 +133,7 @@ class LoadGenIssuer:
             records=str(folder / REQUESTS_BINARY),
             errors=str(folder / ERRORS_FILE),
             endpoints=list(target.endpoints),
+            api_key_env=target.client.api_key_env,
             sampled="" if self._mode is Mode.ACCURACY else str(folder / SAMPLED_ANSWERS),
             sampled_share=share_of(self.plan.expected),
         )

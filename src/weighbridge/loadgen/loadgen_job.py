@@ -11,6 +11,7 @@ class LoadGenJob(DriverJob, frozen=True, kw_only=True):
     """LoadGen's process.
 
     Attributes:
+        api_key_env: Name of the variable with the key that the workers send, which no file may hold.
         sampled: File for a share of the answers; "": none are kept.
         sampled_share: The probability with which an answer is kept.
     """
@@ -22,5 +23,6 @@ class LoadGenJob(DriverJob, frozen=True, kw_only=True):
     samples: int
     store: str
     user_conf: str
+    api_key_env: str | None = None
     sampled: str = ""
     sampled_share: float = 1.0

@@ -5,8 +5,8 @@ until its schedule ends, so that it can be stopped early only from outside; and 
 its interpreter.
 """
 
-import ctypes
 import gc
+import os
 import socket
 import sys
 from importlib.metadata import version
@@ -17,7 +17,7 @@ import msgspec
 
 from weighbridge.client.answer_sample import AnswerSample
 from weighbridge.client.written_file import WrittenFile
-from weighbridge.core.parent_death import die_with_parent
+from weighbridge.core.parent_death import die_with_parent, prctl
 from weighbridge.loadgen.collector import Collector, Failures, tell, tell_failure
 from weighbridge.loadgen.loadgen_job import LoadGenJob
 from weighbridge.loadgen.sut import SystemUnderTest
@@ -97,12 +97,18 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
     files = {path: WrittenFile(path) for path in (job.records, job.errors, job.sampled) if path}
     sample = AnswerSample(files.get(job.sampled), job.sampled_share)
     sut = SystemUnderTest(
-        workers, job.endpoints, files[job.records], files[job.errors], sample, settings.use_token_latencies
+        workers,
+        job.endpoints,
+        files[job.records],
+        files[job.errors],
+        sample,
+        settings.use_token_latencies,
+        os.environ.get(job.api_key_env or ""),
     )
     try:
         sut.await_workers()
-    except EOFError:
-        raise RefusedError("a worker could not start; its error is above") from None
+    except EOFError as error:
+        raise RefusedError(str(error)) from None
     failures = Failures(sut, control, job.out)
     collector = Collector(sut, control, failures)
     collector.start()
@@ -149,17 +155,17 @@ def _nothing_with(_indices: list[int]) -> None:
 def main() -> None:
     """Run LoadGen; the job is the only argument, as JSON."""
     job = msgspec.json.decode(sys.argv[1], type=LoadGenJob)
-    die_with_parent(job.parent)
     control = socket.socket(fileno=job.control_fd)
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    gc.disable()  # nothing here makes cycles
-    # LoadGen sleeps until a query is due; the default slack of 50 us would delay every single one.
-    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
     try:
+        die_with_parent(job.parent)
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        gc.disable()  # nothing here makes cycles
+        # LoadGen sleeps until a query is due; the default slack of 50 us would delay every single one.
+        prctl(_PR_SET_TIMERSLACK, 1)
         run(job, control)
     except RefusedError as error:
         tell(control, event="refused", reason=str(error))
-    except BaseException as error:
+    except Exception as error:
         tell_failure(control, "driving LoadGen", error, job.out)
         return
     # The parent now reads what this process cost, and closes the socket.

@@ -18,6 +18,7 @@ from weighbridge.client.answer_sample import AnswerSample
 from weighbridge.client.frames import ISSUE, RECORD, Message, Record, RequestOutcome
 from weighbridge.client.worker_link import WorkerLink
 from weighbridge.client.written_file import WrittenFile
+from weighbridge.core.secrets import mask
 
 _BATCH = 512  # numbers in one write: the first requests of an offline run leave while the rest are packed
 
@@ -42,6 +43,7 @@ class SystemUnderTest:
         errors: WrittenFile,
         sample: AnswerSample,
         first_tokens: bool,
+        key: str | None = None,
     ) -> None:
         """Use workers that are connected.
 
@@ -52,17 +54,18 @@ class SystemUnderTest:
             errors: Where failures go, one JSON object a line.
             sample: Keeps a share of the answers.
             first_tokens: Whether LoadGen counts first tokens.
+            key: What the workers send as their key; a server may repeat it in an error.
         """
         self.issued = self.completed = self.begun = 0
         self.failed: Counter[RequestOutcome] = Counter()
         self.aborted: str | None = None
         self.links = [WorkerLink(number, link) for number, link in enumerate(sockets)]
         self._open: dict[int, tuple[int, int]] = {}
-        self._endpoints = endpoints
+        self._endpoints = [mask(url) for url in endpoints]
         self._records = records
         self._errors = errors
         self._sample = sample
-        self._first_tokens = first_tokens
+        self._first_tokens, self._key = first_tokens, key
 
     def open(self) -> int:
         """Return how many samples are issued and not completed."""
@@ -72,13 +75,13 @@ class SystemUnderTest:
         """Wait until all workers are ready, so that none of the run is spent on their start.
 
         Raises:
-            EOFError: one of them ended instead.
+            EOFError: one of them ended instead, perhaps with a reason.
         """
         for link in self.links:
             while not link.ready:
                 self.collect(link)
-                if link.gone:
-                    raise EOFError
+                if link.gone or self.aborted is not None:
+                    raise EOFError(self.aborted or "a worker could not start; its error is above")
 
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         """Send samples to the workers; called by LoadGen's thread.
@@ -183,7 +186,7 @@ class SystemUnderTest:
             "kind": outcome.label,
             "status": record.status or None,
             "endpoint": self._endpoints[record.endpoint],
-            "evidence": evidence.decode(errors="backslashreplace"),
+            "evidence": mask(evidence.decode(errors="backslashreplace"), [self._key]),
         }
         self._errors.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
 
@@ -194,7 +197,7 @@ class SystemUnderTest:
         """
         if self.aborted is not None:
             return
-        self.aborted = reason
+        self.aborted = reason = mask(reason, [self._key])
         for link in self.links:
             link.hang_up()
         line = json.dumps({"kind": RequestOutcome.ABORTED.label, "evidence": reason}).encode() + b"\n"

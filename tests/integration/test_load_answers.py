@@ -237,6 +237,24 @@ def test_the_evidence_names_status_and_first_bytes(tmp_path: Path) -> None:
         assert len(str(error["evidence"])) < 3000
 
 
+def test_a_key_that_a_server_repeats_is_written_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = 'q7-"quoted"-0123456789'
+    monkeypatch.setenv("KEY_OF_THIS_TEST", key)
+    texts = [f"no: {key}", json.dumps({"error": f"no: {key}"}), "x" * 2030 + key, "no: Bearer abcdefghijkl"]
+    with Endpoint(lambda sample: [http(texts[sample].encode(), 401)]) as endpoint:
+        run = run_against([endpoint], tmp_path, len(texts), api_key_env="KEY_OF_THIS_TEST")
+    assert all(f"Bearer {key}".encode() in head for head in endpoint.heads)
+    assert len(run.errors) == len(texts)
+    assert all(str(error["evidence"]).endswith(("***", '***"}')) for error in run.errors)
+    for path in run.out.iterdir():
+        content = path.read_bytes()
+        assert key[:9].encode() not in content, path
+        if path.name in ("errors.jsonl", "mlperf_log_accuracy.json", "mlperf_log_detail.txt"):
+            assert path.stat().st_mode & 0o777 == 0o600, path
+
+
 def test_a_tenth_that_always_fails_is_seen_though_loadgen_says_valid(tmp_path: Path) -> None:
     def script(sample: int) -> Sequence[Step]:
         return [0.15, http(b"", 500)] if sample % 10 == 3 else [0.15, *answer("x")]

@@ -1,6 +1,7 @@
 """Atomic writes: the whole file or the old one."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,19 @@ def test_writes_text_and_bytes_and_makes_folders(tmp_path: Path) -> None:
     files.write_atomic(path, b"\0")
     assert files.sha256_of(path) == hashlib.sha256(b"\0").hexdigest()
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("umask", "private", "mode"),
+    [(0o022, False, 0o644), (0o022, True, 0o600), (0o077, False, 0o600), (0o000, True, 0o600)],
+)
+def test_who_may_read_a_file(tmp_path: Path, umask: int, private: bool, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        files.write_atomic(tmp_path / "a", "x", private=private)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == mode
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_other(

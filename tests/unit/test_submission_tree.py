@@ -138,7 +138,7 @@ def test_originals_stay_whole_read_only_and_proven_by_the_hash_in_the_tree(
     assert len(listed) == 2
     for entry in listed:
         original = results / "originals" / entry.path
-        assert stat.S_IMODE(original.stat().st_mode) == 0o444
+        assert stat.S_IMODE(original.stat().st_mode) == 0o400
         assert hashlib.sha256(original.read_bytes()).hexdigest() == entry.sha256
         truncated = results / "submission" / entry.path
         assert truncated.stat().st_size == 8199

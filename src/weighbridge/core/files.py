@@ -3,10 +3,10 @@
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from secrets import token_hex
 
 from weighbridge.core.errors import SetupError
 
@@ -33,17 +33,18 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True, priv
     """
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    name = path.with_name(f".{path.name}.{token_hex(8)}")
+    # Not a temporary file of Python's, which forgets the user's umask.
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if private else 0o644)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
-        Path(name).chmod(0o600 if private else 0o644)
-        Path(name).replace(path)
+        name.replace(path)
     except BaseException as error:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # a write on a full disk does not say where
         raise

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 MASKED = "***"
 # A shorter key is a word such as "x", and masking it would make every text unreadable.
 _SHORTEST_KEY = 4
+_SHORTEST_PART = 8
 
 _WORDS = frozenset({"key", "apikey", "token", "secret", "password", "passwd", "passphrase"})
 _WORDS_AT_THE_END = frozenset({"credential", "credentials", "auth"})
@@ -32,6 +33,25 @@ _VALUES = re.compile(
     r"|(?<=://)[^\s/:@'\"]*:[^\s/@'\"]+(?=@)"  # user:password@ in a URL
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?!-----END)[\s\S])*"
 )
+# What a text must have at least for one of the patterns, which are slow.
+_MARKS = (
+    *(
+        "hf_",
+        "sk-",
+        "nvapi-",
+        "ghp_",
+        "gho_",
+        "ghu_",
+        "ghs_",
+        "ghr_",
+        "github_pat_",
+        "glpat-",
+        "AKIA",
+        "ASIA",
+    ),
+    *("ASIA", "AIza", "xox", "eyJ", "earer", "://", "-----BEGIN"),
+)
+_MARKS_INSIDE = ("key", "password", "token", "secret")
 # Inside a value: a quoted name of a secret, and the string that follows it, as in a JSON option.
 _INSIDE = re.compile(
     r"(?P<name>['\"][\w-]*(?:api[_-]?key|access[_-]?key|password|token|secret)['\"]\s*:\s*)"
@@ -55,7 +75,7 @@ def names_secret(name: str) -> bool:
 
 def holds_secret(text: str) -> bool:
     """Return whether a text has what looks like a secret: a known form of token, or a password in a URL."""
-    return bool(_VALUES.search(text) or _INSIDE.search(text))
+    return _mask_forms(text) != text
 
 
 def is_secret(name: str, value: str) -> bool:
@@ -73,7 +93,24 @@ def mask(text: str, keys: Iterable[str | None] = ()) -> str:
     for key in keys:
         if key and len(key) >= _SHORTEST_KEY:
             text = text.replace(key, MASKED).replace(json.dumps(key)[1:-1], MASKED)
-    return _INSIDE.sub(rf'\g<name>"{MASKED}"', _VALUES.sub(MASKED, text))
+            text = _without_beginning(text, key)
+    return _mask_forms(text)
+
+
+def _mask_forms(text: str) -> str:
+    if any(mark in text for mark in _MARKS):
+        text = _VALUES.sub(MASKED, text)
+    if any(mark in text.lower() for mark in _MARKS_INSIDE):
+        text = _INSIDE.sub(rf'\g<name>"{MASKED}"', text)
+    return text
+
+
+def _without_beginning(text: str, key: str) -> str:
+    """Return a text without the first part of a key at its end, where evidence was cut off."""
+    for length in range(min(len(key), len(text)) - 1, _SHORTEST_PART - 1, -1):
+        if text.endswith(key[:length]):
+            return text[:-length] + MASKED
+    return text
 
 
 class MaskingFormatter(logging.Formatter):

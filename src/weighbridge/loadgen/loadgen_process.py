@@ -91,6 +91,7 @@ def effective(settings: lg.TestSettings) -> dict[str, float | int | str | bool]:
 
 def run(job: LoadGenJob, control: socket.socket) -> None:
     """Run LoadGen once."""
+    os.umask(0o077)  # LoadGen's log of an accuracy run holds the answers
     settings = make_settings(job)
     tell(control, event="settings", version=version("mlcommons-loadgen"), settings=effective(settings))
     workers = [socket.socket(fileno=fd) for fd in job.worker_fds]

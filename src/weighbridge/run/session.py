@@ -119,7 +119,7 @@ class Session:
             report = report.model_copy(update={"aborted": stranger})
         self.observer.measured(report)
         record = self._record(issuer, report, telemetry.brief, out)
-        write_atomic(out / RUN_RECORD, record.model_dump_json(indent=2) + "\n")
+        write_atomic(out / RUN_RECORD, record.model_dump_json(indent=2) + "\n", private=True)
         _log_report(issuer.plan, report)
         return record
 

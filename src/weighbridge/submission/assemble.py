@@ -209,7 +209,7 @@ def _add_scenario(
         )
     kept = originals / answers.relative_to(layout.root) / ANSWERS
     copy_file(log, kept)
-    kept.chmod(0o444)
+    kept.chmod(0o400)  # whole answers, which the tree does not publish
     truncate_log(log, answers / ANSWERS)
     text = (judged.folder / ACCURACY_TEXT).read_text()
     (answers / ACCURACY_TEXT).write_text(with_hash(text, log))

@@ -77,6 +77,16 @@ def test_wrong_answers_of_the_same_length_are_found_by_their_score(pair: Pair) -
     assert pair.found()[0] == {"sampled answers' score"}
 
 
+@pytest.mark.parametrize("tokens", [0, -5])
+@pytest.mark.parametrize("mode", list(Mode))
+def test_answers_without_tokens_fail_though_both_runs_have_them(pair: Pair, mode: Mode, tokens: int) -> None:
+    def none(log: Any) -> None:
+        log["tokens"][:3] = tokens
+
+    pair.change(mode, none)
+    assert pair.found() == ({"answers without tokens"}, set())
+
+
 def _cut(log: Any) -> None:
     log["finish"][:5] = FinishReason.LENGTH
     log["tokens"][:5] = 16

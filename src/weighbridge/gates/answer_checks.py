@@ -32,8 +32,11 @@ def body_of(record: RunRecord) -> dict[str, object]:
 
 
 def answer_checks(record: RunRecord, rows: RequestRows, mode: Mode, round_: Round) -> list[Check]:
-    """Check one run's answers: how they ended, and that each carries the id of its request or none does."""
+    """Check one run's answers: their tokens, how they ended, and whether they carry their request's id."""
     gate = Gate(mode)
+    without = int((rows.tokens[rows.completed] < 1).sum())
+    remedy = f"The server reports no tokens for {without} answers; use one that counts them, and repeat."
+    gate.equals("answers without tokens", without, 0, remedy)
     _finished(gate, record, rows, round_)
     _ids(gate, rows, round_)
     return gate.checks

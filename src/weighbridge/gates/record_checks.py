@@ -19,17 +19,6 @@ _RESETS = (
     "time-out of a load balancer, proxy or server that closes kept-alive connections without announcing it. "
     "Raise that time-out above the longest pause between requests, or connect to the server directly."
 )
-# They say on which devices and at which address a server runs, not how.
-_PLACES = frozenset(
-    {
-        "CUDA_VISIBLE_DEVICES",
-        "HIP_VISIBLE_DEVICES",
-        "NVIDIA_VISIBLE_DEVICES",
-        "ROCR_VISIBLE_DEVICES",
-        "VLLM_HOST_IP",
-        "VLLM_PORT",
-    }
-)
 
 
 def record_checks(
@@ -159,10 +148,7 @@ def _same_environment(gate: Gate, performance: RunRecord, accuracy: RunRecord, r
     """Check what started servers inherited, and on how many devices they ran."""
     name, servers = "same server environment", (performance.server, accuracy.server)
     if all("inherited" in server.model_fields_set for server in servers):
-        ours, theirs = (
-            {name: value for name, value in server.inherited.items() if name not in _PLACES}
-            for server in servers
-        )
+        ours, theirs = (server.inherited for server in servers)
         differing = [
             f"{name}={ours.get(name, '(not set)')} | {theirs.get(name, '(not set)')}"
             for name in sorted({*ours, *theirs})

@@ -413,17 +413,17 @@ def test_what_was_sent_is_hashed_again(tmp_path: Path, caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize("file", ["bodies.bin", "index.bin"])
-def test_files_that_were_replaced_during_a_run_have_no_hash(
+def test_files_that_were_replaced_during_a_run_are_not_taken_for_those_that_were_sent(
     file: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = enveloped_store(tmp_path / "store")
     check, content = proven(store), (store / file).read_bytes()
     (tmp_path / "other").write_bytes(content)
     (tmp_path / "other").replace(store / file)
-    assert check.sent_sha256() is None
+    assert check.sent_sha256() == "replaced during the run"
     assert "changed during the run" in caplog.text
     (store / file).unlink()
-    assert check.sent_sha256() is None
+    assert check.sent_sha256() == "unreadable after the run (No such file or directory)"
 
 
 def test_a_check_that_is_given_up_leaves_no_thread(tmp_path: Path) -> None:

@@ -158,8 +158,8 @@ class RunRecord(Model):
     store_sha256: str = Field(description="sha256 of the request bodies.")
     sent_sha256: str | None = Field(
         default=None,
-        description="sha256 of the file that the bodies were sent from, read again after the run; null: not "
-        "recorded.",
+        description="sha256 of the file that the bodies were sent from, read again after the run, or why "
+        "there is none; null: not recorded.",
     )
     requests: RequestSettings | None = Field(
         default=None, description="Settings that the bodies were built with; null: not recorded."

@@ -97,28 +97,28 @@ class StoreCheck:
         numbers = [(found.st_dev, found.st_ino) for found in map(Path.stat, (self._bodies, self._index))]
         return numbers, sha256_of(self._index)
 
-    def sent_sha256(self) -> str | None:
+    def sent_sha256(self) -> str:
         """Read the bodies again after a measurement, and return the sha256 of the file that they came from.
 
-        None: it cannot be told, because another file has taken the place of that one, or the index of the
-        bodies was edited. That, and another hash than the manifest's, is logged as an error.
+        What differs from the manifest is logged as an error. Where it cannot be told, because another file
+        has taken the place of that one or the index was edited, a text that is no sha256 is returned.
         """
         started = time.monotonic()
         try:
             found = sha256_of(self._bodies)
-            same_files = self._identity() == self._before
+            if self._identity() != self._before:
+                found = "replaced during the run"
         except OSError as error:
-            log.error("%s: cannot be read after the run (%s)", error.filename, error.strerror)
-            return None
-        if not same_files or found != self._store.manifest.bodies_sha256:
+            found = f"unreadable after the run ({error.strerror})"
+        if found != self._store.manifest.bodies_sha256:
             log.error(
-                "%s: changed during the run; what was sent is not what the manifest names, and the run will "
-                "not pass",
+                "%s: changed during the run; what was sent is not proven to be what the manifest names, and "
+                "the run will not pass",
                 self._store.path,
             )
         elif (took_s := time.monotonic() - started) > _TOLD_AFTER_S:
             log.info("the bodies that were sent are still as they were built (checked in %.1f s)", took_s)
-        return found if same_files else None
+        return found
 
 
 @contextmanager

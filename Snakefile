@@ -25,6 +25,7 @@ include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/gates.smk"
 include: "workflow/rules/submission.smk"
 include: "workflow/rules/check.smk"
+include: "workflow/rules/attest.smk"
 include: "workflow/rules/crate.smk"
 include: "workflow/rules/report.smk"
 
@@ -36,6 +37,7 @@ rule submission:
         RUN_FILES,
         "results/submission",
         "results/check.txt",
+        "results/attestation.json",
         "results/summary.json",
         "results/ro-crate-metadata.json",
         "results/report.html",

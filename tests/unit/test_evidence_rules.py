@@ -6,30 +6,27 @@ import shutil
 from pathlib import Path
 
 import pytest
-from request_evidence import write_evidence
 from tree_evidence import CLOSED, build, inputs_in, write_judged
 
 from weighbridge.submission import evidence
 from weighbridge.submission.checker import check_submission
 from weighbridge.submission.evidence import EVIDENCE
 
+FILES = [
+    *(("performance", name) for name in EVIDENCE),
+    ("accuracy", "requests.parquet"),
+    ("accuracy", "errors.jsonl"),
+]
 RECORDS = "closed/Me/src/qwen3-vl-235b-a22b/records/box"
-
-
-def judged_with_evidence(root: Path) -> Path:
-    """Write judged runs whose folders have all evidence, and return the results."""
-    write_judged(root, inputs_in(root))
-    for path in (root / "results").glob("*/*/run.json"):
-        write_evidence(path.parent, CLOSED.samples)
-    return root / "results"
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a tree with the evidence of all its requests; tests must not change it."""
     root = tmp_path_factory.mktemp("good")
-    judged_with_evidence(root)
-    return build(root, inputs_in(root))
+    inputs = inputs_in(root)
+    write_judged(root, inputs)
+    return build(root, inputs)
 
 
 @pytest.fixture
@@ -43,16 +40,14 @@ def _said(tree: Path) -> dict[str, str]:
 
 def test_a_tree_carries_the_evidence_of_each_run_byte_for_byte(good: Path) -> None:
     for scenario in ("Offline", "Server"):
-        for mode in ("performance", "accuracy"):
-            for name in EVIDENCE:
-                carried = good / RECORDS / scenario / mode / name
-                original = good.parent / "results" / scenario.lower() / mode / name
-                assert carried.read_bytes() == original.read_bytes()
+        for mode, name in FILES:
+            carried = good / RECORDS / scenario / mode / name
+            original = good.parent / "results" / scenario.lower() / mode / name
+            assert carried.read_bytes() == original.read_bytes()
     assert check_submission(good, CLOSED, strict=True).complaints == ()
 
 
-@pytest.mark.parametrize("name", EVIDENCE)
-@pytest.mark.parametrize("mode", ["performance", "accuracy"])
+@pytest.mark.parametrize(("mode", "name"), FILES)
 def test_evidence_that_was_edited_is_an_error(tree: Path, mode: str, name: str) -> None:
     path = tree / RECORDS / "Server" / mode / name
     path.write_bytes(path.read_bytes() + b"\n")
@@ -101,12 +96,13 @@ def test_a_score_that_was_edited_is_an_error(tree: Path, changes: dict[str, obje
 def test_errors_stay_out_of_the_tree_and_so_does_what_is_too_large(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = judged_with_evidence(tmp_path)
-    run = results / "server" / "performance"
+    inputs = inputs_in(tmp_path)
+    write_judged(tmp_path, inputs)
+    run = tmp_path / "results" / "server" / "performance"
     (run / "errors.jsonl").write_text('{"error": "http://node7: /home/me said hf_nobody-must-know"}\n')
     monkeypatch.setattr(evidence, "LARGEST_FILE_BYTES", (run / "requests.parquet").stat().st_size - 1)
     with caplog.at_level(logging.WARNING):
-        tree = build(tmp_path, inputs_in(tmp_path))
+        tree = build(tmp_path, inputs)
     assert "texts of errors can name machines" in caplog.text
     assert "requests.parquet: stays out of the tree, because it is larger than" in caplog.text
     carried = {path.name for path in (tree / RECORDS / "Server" / "performance").iterdir()}

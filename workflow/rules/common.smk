@@ -1,8 +1,8 @@
 """What all stages share: validated settings, the round, and the environments.
 
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
-Out: SETTINGS, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, SEARCHED, PEAK, CLIENT, the
-     environments' files, ALL_CORES, pinned(), either(), prompt_option(), drawn()
+Out: SETTINGS, SIGNING_KEY_FILE, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, SEARCHED, PEAK,
+     CLIENT, the environments' files, ALL_CORES, pinned(), either(), prompt_option(), drawn()
 """
 
 import os
@@ -20,6 +20,7 @@ from weighbridge.config.round_settings import (
     planned_scenarios,
 )
 from weighbridge.config.settings import portable_settings
+from weighbridge.config.signing_key import key_text
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.core.owner import note_snakemake
 from weighbridge.core.models import read_data
@@ -55,6 +56,17 @@ try:
     }
     check_arguments(SETTINGS.server, ROUND.server_must_not, os.environ)
     OPEN_ONLY = check_division(SETTINGS, ROUND, os.environ)
+    SIGNING_KEY_FILE = SETTINGS.submission.signing_key_file and (
+        ROOT / SETTINGS.submission.signing_key_file
+    )
+    if workflow.is_main_process:
+        # Jobs on other hosts read this file too, and have neither the variable nor the file.
+        key_text(
+            SETTINGS.submission.signing_key_env,
+            SIGNING_KEY_FILE,
+            os.environ,
+            {"the project": ROOT, "the results": Path("results")},
+        )
     RAISED = {name: asked.overlay.over(ROUND, name) for name, asked in ASKED.items()}
     LONGER = [
         warn_of_work(RAISED[name], RAISED[name].scenarios[name], asked.target_qps)

@@ -13,6 +13,7 @@ rule crate:
         expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
         "results/submission.sha256",
         "results/check.txt",
+        "results/attestation.json",
         "results/summary.json",
         "results/report.html",
         artifacts=ARTIFACT_PROOFS,

@@ -13,7 +13,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from weighbridge import __version__
-from weighbridge.cli import artifacts, report, requests, results, run, search, simulate, submission, watch
+from weighbridge.cli import (
+    artifacts,
+    attestation,
+    report,
+    requests,
+    results,
+    run,
+    search,
+    simulate,
+    submission,
+    watch,
+)
 from weighbridge.core.errors import SetupError, WeighbridgeError, machine_trouble
 from weighbridge.core.interruption import Interruption, end_on_signals, exit_code
 from weighbridge.core.owner import end_with, owners
@@ -29,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for stage in (artifacts, requests, run, watch, search, results, report, submission, simulate):
+for stage in (artifacts, requests, run, watch, search, results, report, submission, attestation, simulate):
     stage.register(app)
 
 

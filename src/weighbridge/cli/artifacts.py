@@ -13,7 +13,6 @@ from weighbridge.config.fingerprint import JobSettings
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(fetch)
-    app.command()(verify)
     app.command()(lock)
     app.command()(extract_prompt)
 
@@ -56,22 +55,6 @@ def fetch(
 
     done = resolve(job, kind, into, proof, synthesise)
     typer.echo(f"{kind}: {len(done.files)} files proven in {done.folder} (sha256 {done.manifest_digest})")
-
-
-def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder to compare with the lock.")],
-    lock: Annotated[Path, typer.Option(help="Lock file to compare with.")],
-    full: Annotated[
-        bool, typer.Option("--full", help="Also hash files whose size and time have not changed.")
-    ] = False,
-) -> None:
-    """Compare a folder's files with its lock; change nothing."""
-    from weighbridge.artifacts.manifest import read_lock
-    from weighbridge.artifacts.verify import verify as verify_folder
-
-    manifest = read_lock(lock)
-    verify_folder(folder, manifest, full=full)
-    typer.echo(f"{folder}: {len(manifest.files)} files match the lock (sha256 {manifest.digest})")
 
 
 def lock(

@@ -43,6 +43,7 @@ VERSIONS = {
     "scoring": 2,  # scores of answers
     "judgement": 2,  # gates and verdicts
     "tree": 2,  # the files of a submission, and what its checks find
+    "attestation": 1,  # what is attested of a tree
     "report": 1,  # only where an old report would be wrong; a nicer one is no reason
 }
 

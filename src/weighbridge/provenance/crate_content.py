@@ -56,6 +56,7 @@ _PRODUCTS = {
     "report.html": "Report with charts.",
     "submission.tar.gz": "The submission tree.",
     "submission.sha256": "Checksums of the tree's files.",
+    "attestation.json": "in-toto statement about the submission tree, in a DSSE envelope.",
     "check.txt": "Findings and complaints of the checkers.",
     "check.json": "The same as JSON.",
     "originals/originals.json": "List of the full accuracy logs, which must not be in the tree.",

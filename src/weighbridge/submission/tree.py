@@ -190,6 +190,8 @@ def unpack(archive: Path, folder: Path) -> None:
 
     Raises:
         OSError: the archive cannot be read, or a file cannot be written.
+        EOFError: the archive ends too early.
+        zlib.error: its compression is damaged.
         tarfile.TarError: it is no archive.
         ValueError: a member would lie outside the folder, or is neither a file nor a folder.
         KeyError: a link leads out of the archive.

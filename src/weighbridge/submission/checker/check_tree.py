@@ -2,6 +2,7 @@
 
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,20 +40,24 @@ def check_submission(
     """
     if originals is not None and not originals.is_dir():
         raise InputError(f"{originals}: no such folder; build the tree first with `weighbridge assemble`.")
-    with _opened(tree) as root:
+    with opened_tree(tree) as root:
         return _check(root, round_, reference, originals, strict)
 
 
 @contextmanager
-def _opened(tree: Path) -> Iterator[Path]:
-    """Yield a tree's folder; an archive is unpacked into a temporary one."""
+def opened_tree(tree: Path) -> Iterator[Path]:
+    """Yield a tree's folder; an archive is unpacked into a temporary one.
+
+    Raises:
+        InputError: it is neither a folder nor an archive with the divisions in it.
+    """
     if tree.is_dir():
         yield tree
         return
     with tempfile.TemporaryDirectory() as scratch:
         try:
             unpack(tree, Path(scratch))
-        except (OSError, tarfile.TarError, ValueError, KeyError) as error:
+        except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, KeyError) as error:
             # An OSError names the path again, and tarfile lists in further lines what it tried.
             reason = getattr(error, "strerror", None) or str(error).partition(":\n")[0]
             raise InputError(

@@ -1,0 +1,169 @@
+"""Judge the runs of a tree again, from the evidence that it carries, as the gate judged them."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from weighbridge.artifacts.proof import Proof
+from weighbridge.config.scenario_rules import Mode
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import sha256_of
+from weighbridge.gates import Inputs, judge
+from weighbridge.provenance.tree_runs import TreeRuns
+from weighbridge.records.run_record import (
+    ANSWERS,
+    DETAIL,
+    ERRORS_FILE,
+    REQUESTS_TABLE,
+    RUN_RECORD,
+    SAMPLED_ANSWERS,
+    SUMMARY,
+    USER_CONF,
+)
+from weighbridge.records.score import ACCURACY_TEXT, Evaluation
+from weighbridge.records.verdict import Check, Gate, Verdict
+from weighbridge.submission.checker.recorded_scenario import RecordedScenario
+from weighbridge.submission.evidence import EVIDENCE, SCORE
+from weighbridge.submission.tree import RUN_FOLDERS
+from weighbridge.submission.tree_records import read_inputs
+
+_CHANGED = "Compare the tree with its source; nothing that follows from this file is proven."
+_MISSING = (
+    "The run was made by an earlier release, or the files were left out of the tree: its requests cannot be "
+    "counted again."
+)
+# What counts single requests again needs of a run. Only a performance run keeps a share of its answers.
+_NEEDED = {
+    Mode.PERFORMANCE: (REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS),
+    Mode.ACCURACY: (REQUESTS_TABLE, ERRORS_FILE),
+}
+
+
+@dataclass(frozen=True)
+class Originals:
+    """What a tree cannot carry, and scoring needs: the whole accuracy logs, the dataset, the prompt."""
+
+    logs: Path
+    dataset: Proof
+    prompt: Path | None = None
+
+
+def evidence_checks_of(runs: TreeRuns) -> Iterator[Check]:
+    """Check that a tree has the evidence of each run of a scenario, and that the run's record names it."""
+    for mode, record in runs.records.items():
+        gate = Gate(mode)
+        folder = runs.scenario.records / mode
+        missing, changed = [], []
+        for name in _NEEDED[mode]:
+            path, recorded = folder / name, record.logs.get(name)
+            if recorded is None:
+                missing.append(f"{name} recorded by no hash")
+            elif not path.is_file():
+                missing.append(f"{name} not carried")
+            elif sha256_of(path) != recorded:
+                changed.append(f"{name} is another file")
+        gate.holds(
+            "evidence",
+            "; ".join([*changed, *missing]) or "as recorded",
+            ", ".join(_NEEDED[mode]),
+            False if changed else None if missing else True,
+            _CHANGED if changed else _MISSING,
+        )
+        yield from gate.checks
+
+
+def judged_again(runs: TreeRuns, originals: Originals | None) -> Verdict:
+    """Return the verdict on a scenario, by all checks of the gate, from the tree alone.
+
+    Args:
+        runs: The scenario.
+        originals: What scoring the answers again needs; None: what needs the answers is unknown.
+
+    Raises:
+        InputError: a file of the tree or an original is missing or damaged.
+    """
+    scenario = runs.scenario
+    inputs = read_inputs(scenario.system_records)
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = {mode: Path(scratch) / mode for mode in Mode}
+        for mode, folder in folders.items():
+            _rebuild(runs, mode, folder, originals)
+        score = scenario.records / SCORE
+        return judge(
+            performance=folders[Mode.PERFORMANCE],
+            accuracy=folders[Mode.ACCURACY],
+            evaluation=Evaluation.read(score) if score.is_file() else None,
+            round_=scenario.round_,
+            scenario=scenario.rules,
+            inputs=_with_dataset(inputs, originals),
+        )
+
+
+def require_originals(scenario: RecordedScenario, originals: Originals) -> None:
+    """Check that what was given for scoring again is that of a scenario.
+
+    Raises:
+        InputError: the accuracy log is not there, or the dataset is another than that of the runs.
+    """
+    path = _original(scenario, originals)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such log; pass the folder of originals that `weighbridge assemble` wrote."
+        )
+    proven, given = read_inputs(scenario.system_records).dataset, originals.dataset
+    if proven is not None and given.manifest_digest != proven.manifest_digest:
+        raise InputError(
+            f"{given.folder}: is not the dataset of the runs, which has the manifest "
+            f"{proven.manifest_digest[:12]}; pass the proof of that one."
+        )
+
+
+def _original(scenario: RecordedScenario, originals: Originals) -> Path:
+    folder = scenario.path.folder / RUN_FOLDERS[Mode.ACCURACY]
+    return originals.logs / folder.relative_to(scenario.tree) / ANSWERS
+
+
+def _with_dataset(inputs: Inputs, originals: Originals | None) -> Inputs:
+    """Return the inputs with the dataset's files, where they were given."""
+    if originals is None or inputs.dataset is None:
+        return inputs
+    dataset = inputs.dataset.model_copy(update={"folder": originals.dataset.folder})
+    return replace(inputs, dataset=dataset, prompt=originals.prompt)
+
+
+def _rebuild(runs: TreeRuns, mode: Mode, into: Path, originals: Originals | None) -> None:
+    """Write a run's folder as the run left it, as far as the tree has its files."""
+    into.mkdir()
+    results = runs.scenario.path.folder
+    logs = results / RUN_FOLDERS[mode]
+    evidence = runs.scenario.records / mode
+    carried = [logs / DETAIL, logs / SUMMARY, results / USER_CONF, *(evidence / name for name in EVIDENCE)]
+    carried += [logs / ACCURACY_TEXT]
+    if originals is not None and mode is Mode.ACCURACY:
+        carried.append(_original(runs.scenario, originals))
+    for path in carried:
+        if path.is_file():
+            shutil.copyfile(path, into / path.name)
+    record = runs.records[mode].model_dump(mode="json", exclude_unset=True)
+    record["logs"] = {name: sha256 for name, sha256 in record["logs"].items() if _is_there(into, name)}
+    (into / RUN_RECORD).write_text(json.dumps(record))
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    """Return whether a recorded file is asked for: a missing one is told by other checks, and not twice."""
+    return (folder / name).is_file() or name not in (ANSWERS, *EVIDENCE)
+
+
+def differences(found: Verdict, stated: Verdict) -> list[str]:
+    """Return the names of what a verdict in the tree states otherwise than its runs show."""
+    figures = ("rate", "duration_s", "p99_latency_s", "queries", "over_latency", "accuracy", "metrics")
+    differing = [name for name in figures if getattr(found, name) != getattr(stated, name)]
+    passed = {(check.run, check.name): check.passed for check in stated.checks}
+    return differing + [
+        f"{check.name} ({check.run or 'both runs'})"
+        for check in found.failed
+        if passed.get((check.run, check.name)) is not False
+    ]

@@ -1,0 +1,49 @@
+"""The scenarios of a tree, each with the records of its runs and its verdict."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode
+from weighbridge.records.run_record import RunRecord
+from weighbridge.records.verdict import VERDICT, Verdict
+from weighbridge.submission.checker.recorded_scenario import RecordedScenario
+from weighbridge.submission.checker.tree_paths import rules_of, scenario_paths
+
+
+@dataclass(frozen=True)
+class TreeRuns:
+    """One scenario of a tree, its run records by mode, and its verdict."""
+
+    scenario: RecordedScenario
+    records: Mapping[Mode, RunRecord]
+    verdict: Verdict
+
+    @classmethod
+    def read(cls, scenario: RecordedScenario) -> "TreeRuns":
+        """Read the records.
+
+        Raises:
+            InputError: one is missing or damaged.
+        """
+        return cls(
+            scenario,
+            {mode: RunRecord.read(scenario.records / f"{mode}.json") for mode in Mode},
+            Verdict.read(scenario.records / VERDICT),
+        )
+
+    @property
+    def system(self) -> str:
+        """Name of the system under test."""
+        return self.scenario.system_records.name
+
+
+def recorded_scenarios(tree: Path, round_: Round) -> Iterator[RecordedScenario]:
+    """Yield the scenarios of the round's benchmark that a tree has, and of whose runs it carries records."""
+    for path in scenario_paths(tree):
+        rules = rules_of(path.scenario, round_)
+        if rules is not None and path.benchmark == round_.benchmark:
+            scenario = RecordedScenario(tree, path, rules, round_)
+            if scenario.records.is_dir():
+                yield scenario

@@ -1,0 +1,84 @@
+"""Render a verification for the terminal: every check, what to do, and what makes the result again."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from weighbridge.core.formatting import value_text
+from weighbridge.provenance.statement import GIT_COMMIT, Resource, Statement
+from weighbridge.provenance.verification import Verification
+from weighbridge.records.verdict import by_remedy
+
+_MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("not proven")}
+
+
+def render_verification(done: Verification) -> Group:
+    """Render the checks as a table, then remedies, notes, the commands and pins, and the outcome."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("Check", "Found", "Expected"):
+        table.add_column(name, overflow="fold")
+    table.add_column("", no_wrap=True)
+    for check in done.checks:
+        name = f"{check.name} ({check.run})" if check.run else check.name
+        table.add_row(name, value_text(check.value), check.limit, _MARK[check.passed])
+    lines = [*_remedies(done), *done.notes]
+    if done.statement is not None:
+        lines += ["", *_again(done.statement)]
+    return Group(table, *map(Text, lines), Text(), outcome_of_verification(done))
+
+
+def outcome_of_verification(done: Verification) -> Text:
+    """Return the result in one line."""
+    counts = [
+        f"{len(checks)} {word}"
+        for checks, word in ((done.failed, "failed"), (done.unknown, "not proven"))
+        if checks
+    ]
+    if counts:
+        return Text(f"NOT VERIFIED: {', '.join(counts)}, of {len(done.checks)} checks.", style="bold red")
+    passed = f"all {len(done.checks)} checks passed"
+    if done.signed:
+        return Text(f"VERIFIED: {passed}, and the signature is of the given key.", style="bold green")
+    return Text(f"CONSISTENT: {passed}, and whose the attestation is was not checked.", style="bold yellow")
+
+
+def _remedies(done: Verification) -> Iterator[str]:
+    for word, checks in (("failed", done.failed), ("not proven", done.unknown)):
+        for remedy, alike in by_remedy(checks).items():
+            yield f"{', '.join(dict.fromkeys(check.name for check in alike))} {word}: {remedy}"
+
+
+def _again(statement: Statement) -> Iterator[str]:
+    """Yield the commands and pins with which a stranger makes the result again, on such a system."""
+    yield "To measure it again, on a system like this one:"
+    code = [each for name, each in statement.dependencies.items() if name.split(" of ")[0] == "code"]
+    for each in code:
+        yield f"    {_checkout(each)}"
+    yield "    make setup"
+    parameters = statement.predicate.build_definition.external_parameters
+    yield f"    snakemake --profile PROFILE --config round={statement.round_reference} submission"
+    for name, each in statement.dependencies.items():
+        if each not in code:
+            yield f"  {name}: {_pin(each)}"
+    yield (
+        "  The settings of server and requests are in each README.md of "
+        f"{parameters.get('division')}/{parameters.get('submitter')}/results."
+    )
+
+
+def _checkout(code: Resource) -> str:
+    annotations = code.annotations or {}
+    if commit := (code.digest or {}).get(GIT_COMMIT):
+        return f"git clone REPOSITORY weighbridge && cd weighbridge && git checkout {commit}"
+    revision = annotations.get("revision")
+    known = f"revision {revision}, with changes" if revision else f"release {annotations.get('version')}"
+    return f"# the code is {known}: take it from src/ of the tree"
+
+
+def _pin(resource: Resource) -> str:
+    facts = {**(resource.annotations or {}), **(resource.digest or {})}
+    said = ", ".join(f"{name} {value}" for name, value in facts.items() if name != GIT_COMMIT)
+    return said or resource.uri or "not known"

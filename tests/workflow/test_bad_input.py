@@ -21,6 +21,8 @@ BAD_SETTINGS = [
     ({"artifacts": {"model": {"path": None, "repo": "a/b", "revision": "main"}}}, "never a branch"),
     ({"submission": {"submitter": "My Company"}}, "submission.submitter"),
     ({"submission": {"calibration": "no.md"}}, "submission.calibration: there is no file no.md"),
+    ({"submission": {"signing_key_env": "NOT_SET"}}, "the variable NOT_SET is not set"),
+    ({"submission": {"signing_key_file": "README.md"}}, "README.md lies in the project"),
 ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from driver import Workflow
-from small_run import DONE, ROOT
+from small_run import DONE, ROOT, planned
 
 FIXTURES = Path(__file__).parent / "fixtures"
 KEPT = FIXTURES / "finished.tar.xz"
@@ -37,6 +37,11 @@ def test_the_kept_results_are_accepted(tmp_path: Path) -> None:
     answer = Workflow(ROOT, tmp_path / "run")("-n", "submission", **settings)
     assert answer.code == 0, answer.text
     assert DONE in answer.text, f"{REMEDY}\n\n{answer.text}"
+    # Results from before there were attestations get one, and nothing before it is made again.
+    (tmp_path / "run" / "results" / "attestation.json").unlink()
+    plan = Workflow(ROOT, tmp_path / "run")("-n", "submission", **settings)
+    jobs = {name for name in planned(plan.text) if not name.endswith(":")}
+    assert jobs == {"attest", "crate", "submission", "total"}
 
 
 def test_measurements_of_an_earlier_version_are_judged_again_and_not_repeated(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 from rocrate.rocrate import ROCrate
 from small_run import DONE, SmallRun, planned, planned_runs, simulated_server
 
+from weighbridge.artifacts.proof import Proof
+from weighbridge.provenance.judged_again import Originals
+from weighbridge.provenance.verification import Asked, verify_tree
 from weighbridge.simulate.behaviour import Behaviour
 from weighbridge.simulate.oracle import latencies
 
@@ -58,6 +62,20 @@ def test_the_crate_ties_the_runs_to_their_inputs_and_the_code(finished: SmallRun
     assert {"submission.tar.gz", "summary.json", "server/performance/run.json"} <= {*names}
     for name in names:
         assert (finished.results / name).is_file(), name
+
+
+def test_the_tree_is_attested_and_verifies_from_the_archive_alone(finished: SmallRun, tmp_path: Path) -> None:
+    for name in ("submission.tar.gz", "attestation.json"):
+        shutil.copy(finished.results / name, tmp_path)
+    done = verify_tree(Asked(tmp_path / "submission.tar.gz"))
+    assert [check for check in done.checks if check.passed is not True] == []
+    assert "NOT signed" in done.notes[0]
+    resources = finished.workflow.directory / "resources"
+    prompt = resources / "prompt.json"
+    originals = Originals(finished.results / "originals", Proof.read(resources / "dataset.json"), prompt)
+    again = verify_tree(Asked(finished.results / "submission.tar.gz", originals=originals))
+    assert [check for check in again.checks if check.passed is not True] == []
+    assert not any("Not scored again" in note for note in again.notes)
 
 
 def test_a_second_run_does_nothing(finished: SmallRun) -> None:

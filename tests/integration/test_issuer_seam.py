@@ -217,3 +217,13 @@ def test_a_store_that_changes_during_the_run_is_recorded(setup: Setup, tmp_path:
         execute(replace(setup, store=store), Changing(), tmp_path / "run")
     record = RunRecord.read(tmp_path / "run" / "aborted" / RUN_RECORD)
     assert record.sent_sha256 == sha256_of(store / "bodies.bin") != record.store_sha256
+
+
+def test_more_connections_than_open_files_are_refused_before_a_server_starts(
+    setup: Setup, tmp_path: Path
+) -> None:
+    notes = Notes()
+    many = replace(setup, client=ClientSettings(connections=5_000_000))
+    with pytest.raises(InputError, match=r"client\.connections is 5000000"):
+        execute(many, OneByOne(), tmp_path, notes.observing)
+    assert notes.seen == []

@@ -32,18 +32,18 @@ BUSY_SHARE = 0.9
 DELAY_BOUND_S = 0.010
 
 
-def check_target(target: Target, samples: int) -> None:
-    """Check all that a run needs and that can be seen before it.
+def check_load(store: RequestStore, client: ClientSettings, samples: int) -> None:
+    """Check all that a run needs of the client and that can be seen before a server starts.
 
     Args:
-        target: What the run sends to.
+        store: The opened store of request bodies.
+        client: Workers, connections, name of the key's variable.
         samples: How many requests the store must hold.
 
     Raises:
         InputError: the store holds another number of requests, the key is not set, or the system does not
             allow as many connections as the settings ask for.
     """
-    store, client = target.requests, target.client
     if len(store) != samples:
         raise InputError(
             f"{store.path}: holds {len(store)} requests, the round needs {samples}; build it again."

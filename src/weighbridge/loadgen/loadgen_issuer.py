@@ -6,7 +6,7 @@ from pathlib import Path
 from weighbridge.client.answer_sample import share_of
 from weighbridge.client.frames import Driver
 from weighbridge.client.issuer import IssuePlan, Target
-from weighbridge.client.load_run import check_target, clear, load_report, run_processes
+from weighbridge.client.load_run import check_load, clear, load_report, run_processes
 from weighbridge.client.process_group import Observe, Stop
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
@@ -101,7 +101,7 @@ class LoadGenIssuer:
                 the system does not allow as many connections as the settings ask for.
             SetupError: LoadGen does not take the settings, or the disk did not take its logs.
         """
-        check_target(target, self._round.samples)
+        check_load(target.requests, target.client, self._round.samples)
         for folder in (Path.cwd(), out):
             if (folder / "audit.config").exists():
                 raise InputError(f"{folder / 'audit.config'}: LoadGen would follow it; move it away.")

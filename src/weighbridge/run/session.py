@@ -11,6 +11,7 @@ from pathlib import Path
 from weighbridge import __version__
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import IssuePlan, Issuer, Target
+from weighbridge.client.load_run import check_load
 from weighbridge.client.process_group import Observe
 from weighbridge.config.closed_rules import TaskPart
 from weighbridge.config.round import Round
@@ -180,12 +181,14 @@ def session(
         observing: Makes the observer of the session.
 
     Raises:
-        InputError: the store is not as it was built, or the key's variable cannot be used.
+        InputError: the store is not as it was built or not the round's, the key's variable cannot be used, or
+            the system does not allow as many connections as the settings ask for.
         SetupError: the server does not start, or answers wrongly.
     """
     # Now, and not when the record is written: sources may be edited during a run of hours.
     code, revision = code_sha256(), git_revision()
     requests = RequestStore.open(setup.store)
+    check_load(requests, setup.client, setup.round_.samples)
     if not setup.server.endpoints:
         check_accelerators(setup.server.gpus)
     api_key = _api_key(setup.client)

@@ -109,6 +109,15 @@ def test_a_folder_where_a_file_is_expected_is_one_sentence_in_log_and_terminal(t
     assert log.read_text() == done.stderr
 
 
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf"])
+def test_a_rate_that_no_run_can_have_is_refused(rate: str, tmp_path: Path) -> None:
+    command = ["run", "--scenario=offline", "--mode=performance", "--round=rehearsal"]
+    names = ("model", "store", "out")
+    paths = [word for name in names for word in (f"--{name}", str(tmp_path / name))]
+    with pytest.raises(errors.InputError, match=rf"--target-qps is {rate}; give a rate above 0"):
+        cli.app([*command, *paths, f"--target-qps={rate}"], standalone_mode=False)
+
+
 def test_a_log_on_a_full_disk_is_silent(tmp_path: Path) -> None:
     program = Path(sys.executable).parent / "weighbridge"
     command = [program, "--log", "/dev/full", "lock", tmp_path, "--out", tmp_path]

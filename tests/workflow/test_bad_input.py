@@ -90,6 +90,13 @@ def test_a_variable_that_a_server_would_inherit_is_refused(
     assert answer.code == 2
 
 
+def test_braces_in_the_path_of_the_checkout(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "{x}").symlink_to(root)
+    answer = Workflow(tmp_path / "{x}", tmp_path / "run")("-n")
+    assert "{x}/Snakefile: Snakemake takes braces in a path for wildcards" in answer.text
+    assert answer.code == 2
+
+
 def preflight(workflow: Workflow, **server: object) -> Answer:
     return workflow("resources/preflight.json", server=server)
 

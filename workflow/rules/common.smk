@@ -21,7 +21,7 @@ from weighbridge.config.round_settings import (
 )
 from weighbridge.config.settings import portable_settings
 from weighbridge.config.signing_key import key_text
-from weighbridge.core.errors import WeighbridgeError
+from weighbridge.core.errors import InputError, WeighbridgeError
 from weighbridge.core.owner import note_snakemake
 from weighbridge.core.models import read_data
 from weighbridge.benchmarks.registry import check_requests
@@ -39,6 +39,11 @@ os.environ[ROOT_VARIABLE] = str(ROOT)
 note_snakemake()
 
 try:
+    if set(workflow.main_snakefile) & {"{", "}"}:
+        raise InputError(
+            f"{workflow.main_snakefile}: Snakemake takes braces in a path for wildcards; "
+            "move the checkout to a path without."
+        )
     # Snakemake takes the last of two equal keys, and what it has read no longer shows that there were two.
     for path in map(Path, workflow.configfiles):
         if path.is_file():

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -152,6 +153,8 @@ def run(
         rate = Peak.read(peak).peak_qps if target_qps is None and job.target_qps is None else None
     if rate is None:
         raise InputError("pass one of --target-qps (or 'target_qps' in --settings) and --peak.")
+    if not 0 < rate < inf:
+        raise InputError(f"--target-qps is {rate:g}; give a rate above 0.")
     setup = setup_of(round_file, job, model, store, program, division)
     setup = replace(setup, round_=job.user_conf.over(setup.round_, scenario))
     rules = setup.round_.scenario(scenario)

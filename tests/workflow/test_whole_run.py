@@ -24,6 +24,23 @@ def test_every_run_is_valid_and_marked_a_demonstration(finished: SmallRun) -> No
     assert [line["accuracy"] for line in summary["scenarios"]] == [1.0, 1.0]
 
 
+def test_every_request_and_answer_of_a_run_was_judged(finished: SmallRun) -> None:
+    for scenario in ("offline", "server"):
+        verdict = json.loads((finished.results / scenario / "verdict.json").read_text())
+        passed = {check["name"] for check in verdict["checks"] if check["passed"]}
+        assert passed >= {
+            "requests sent as stored",
+            "samples as issued",
+            "rate as recorded",
+            "answers cut off",
+            "answers with their request's id",
+            "prompt tokens of each sample",
+            "answer tokens on average",
+            "score computed again",
+            "sampled answers' score",
+        }
+
+
 def test_the_rates_are_those_of_the_simulated_server(finished: SmallRun) -> None:
     offline, server = json.loads((finished.results / "summary.json").read_text())["scenarios"]
     # Eight servers of 0.1 s each carry 80 samples a second and no more; LoadGen's schedule is about 50.

@@ -9,6 +9,7 @@ import pytest
 from mutations.all import CRASHED, all_mutations, judge_ourselves
 from mutations.base import ROUND, accepted_tree, recorded_tree
 from mutations.verdicts import EXCEPTIONS, judge_officially, kept_verdicts
+from request_files import RECORDED
 from tree_evidence import RULES, inputs_in
 
 from weighbridge.artifacts.folder import ArtifactKind
@@ -75,9 +76,9 @@ def _reference() -> Proof:
 @needs_reference
 def test_both_official_tools_accept_a_tree_with_all_its_records(tmp_path: Path) -> None:
     round_ = ROUND.model_copy(update={"closed": RULES})
-    tree = recorded_tree(tmp_path, round_, inputs_in(tmp_path))
+    tree = recorded_tree(tmp_path, round_, inputs_in(tmp_path, samples=round_.samples))
     [records] = tree.glob("closed/Me/src/*/records/box")
-    assert len([path for path in records.rglob("*") if path.is_file()]) == 10
+    assert len([path for path in records.rglob("*") if path.is_file()]) == 4 + 2 * len(RECORDED)
     report = check_submission(tree, round_, reference=_reference(), strict=True)
     assert report.complaints == ()
     assert [(each.accepted, each.results) for each in report.findings] == 3 * [(True, 2)]

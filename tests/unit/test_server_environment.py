@@ -48,6 +48,11 @@ def test_what_loads_code_is_refused_where_the_task_is_fixed(adapter: str, variab
     check_task(server(adapter=adapter, endpoints=["http://h"]), parts, {variable: "/mine/x"})
 
 
+def test_a_server_does_not_inherit_a_private_key() -> None:
+    environ = {"SIGNING_KEY": "-----BEGIN PRIVATE KEY-----\nMC4\n-----END PRIVATE KEY-----\n", "HOME": "/me"}
+    assert inherited_by_server(environ) == {"HOME": "/me"}
+
+
 @pytest.mark.parametrize("variable", CODE_OF_SHELLS)
 def test_what_people_set_for_their_shells_reaches_no_server(variable: str) -> None:
     check_task(server(), tuple(TaskPart), {variable: "/home/me/.rc"})

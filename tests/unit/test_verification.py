@@ -12,10 +12,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from attested_tree import RECORDS, RESULTS, Attested, failures, make_key, write_attested
+from rich.console import Console
 from tree_evidence import CLOSED
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
+from weighbridge.provenance.verification_table import render_verification
 
 SERVER = "box Server"
 
@@ -146,6 +148,36 @@ def test_an_edited_statement_is_told_even_without_the_key(
     assert told.keys() >= {"signature", name}
     assert told[name].startswith(found)
     assert failures(attested.verify(key=None)).keys() == {name} | (told.keys() - {"signature"})
+
+
+@pytest.mark.parametrize("name", ["../x.yaml", "small.yaml", "qwen3-vl-235b-a22b/x.yml", "/etc/x", "x", ""])
+def test_a_path_in_a_stranger_s_statement_is_not_followed(name: str, attested: Attested) -> None:
+    def change(statement: Any) -> None:
+        statement["predicate"]["buildDefinition"]["externalParameters"]["round"] = name
+
+    _statement(change)(attested)
+    done = attested.verify(key=None, round_=None)
+    [check] = [check for check in done.checks if check.name == "round"]
+    assert check.passed is False
+    assert check.remedy == "The statement names no round by its name."
+
+
+def test_a_statement_cannot_write_to_the_terminal_or_into_a_command(attested: Attested) -> None:
+    for change in (
+        _dependency("code", gitCommit="1; rm -rf ~"),
+        lambda statement: statement["subject"][0].update(name="\x1b[2J"),
+    ):
+        attested.attest()
+        _statement(change)(attested)
+        assert failures(attested.verify(key=None))["attestation"] == "another statement"
+    [log] = attested.tree.glob(f"{RESULTS}/Server/user.conf")
+    log.rename(log.with_name("\x1b[2J"))
+    attested.pack()
+    shown = Console(file=io.StringIO(), width=300)
+    shown.print(render_verification(attested.verify(key=None)))
+    assert isinstance(shown.file, io.StringIO)
+    assert "\\x1b[2J" in shown.file.getvalue()
+    assert "\x1b" not in shown.file.getvalue()
 
 
 def _text(path: str, old: str, new: str) -> tuple[str, Callable[[bytes], bytes | None]]:

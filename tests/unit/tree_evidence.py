@@ -36,7 +36,9 @@ STATED = {"weight_data_types": "bf16", "weight_transformations": "No"}
 PLACE = "/srv/nobody-must-know"
 
 
-def proof_of(folder: Path, kind: ArtifactKind, pin: ArtifactPin | None) -> Proof:
+def proof_of(
+    folder: Path, kind: ArtifactKind, pin: ArtifactPin | None, samples: int = CLOSED.samples
+) -> Proof:
     """Write a small artifact, and return its proof; without a pin it is one's own."""
     place = folder / kind
     place.mkdir(parents=True, exist_ok=True)
@@ -44,7 +46,7 @@ def proof_of(folder: Path, kind: ArtifactKind, pin: ArtifactPin | None) -> Proof
         (place / "config.json").write_text(json.dumps({"text": {"hidden_size": 4096}}))
         (place / "model.safetensors").write_bytes(b"weights")
     else:
-        write_products(place, CLOSED.samples)
+        write_products(place, samples)
     manifest = describe(place)
     return Proof(
         kind=kind,
@@ -56,16 +58,16 @@ def proof_of(folder: Path, kind: ArtifactKind, pin: ArtifactPin | None) -> Proof
     )
 
 
-def inputs_in(folder: Path, model: ArtifactPin | None = MODEL) -> Inputs:
+def inputs_in(folder: Path, model: ArtifactPin | None = MODEL, samples: int = CLOSED.samples) -> Inputs:
     """Return evidence of a pinned dataset and of requests as the round demands them."""
-    dataset = proof_of(folder, ArtifactKind.DATASET, DATASET)
+    dataset = proof_of(folder, ArtifactKind.DATASET, DATASET, samples)
     requests = StoreManifest(
         dataset={entry.path: entry.sha256 for entry in dataset.files},
         benchmark=CLOSED.benchmark,
         model_name="model",
         prefix='{"model":"model","messages":',
         suffix="}",
-        count=CLOSED.samples,
+        count=samples,
         bodies_bytes=1,
         bodies_sha256="d" * 64,
     )

@@ -1,8 +1,10 @@
 """Attest a submission tree: say by hashes what its archive holds, and what that was made from."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
 from securesystemslib.signer import CryptoSigner
 
 from weighbridge import __version__
@@ -81,6 +83,17 @@ def statement_of(tree: Path, round_: Round, reference: Proof | None = None) -> S
             f"the tree holds no records of runs of round {name_of(round_)}, so nothing says what it was made "
             "from; assemble it with Weighbridge, from the runs."
         )
+    try:
+        return _statement(tree, runs, round_, reference)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InputError(
+            f"the tree or its records hold what no statement can: {first['input']!r:.200} is no "
+            f"{first['loc'][0]}."
+        ) from None
+
+
+def _statement(tree: Path, runs: Sequence[TreeRuns], round_: Round, reference: Proof | None) -> Statement:
     loads = [record.load for each in runs for record in each.records.values()]
     first = runs[0].scenario.path
     return Statement(

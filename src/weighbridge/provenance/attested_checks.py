@@ -1,5 +1,6 @@
 """Compare a tree with its attestation: its archive, its files, its round, and what it was made from."""
 
+import re
 from pathlib import Path
 
 from securesystemslib.dsse import Envelope
@@ -16,6 +17,8 @@ from weighbridge.submission.checker.own_rules import own_complaints
 from weighbridge.submission.checker.tree_paths import DIVISIONS
 from weighbridge.submission.tree import manifest_of
 
+# BENCHMARK/ROUND@CATEGORY, and no path of a file.
+_ROUND_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9](?:[\w.-]*[\w-])?(?<!\.yaml)(?<!\.yml)(?:@[\w-]+)?")
 _SHOWN = 3  # of the files or complaints of one kind
 _SHOWN_DIGITS = 16  # of a hash
 _REFERENCE = "reference"
@@ -52,6 +55,11 @@ def attested_round(gate: Gate, statement: Statement | None) -> Round | None:
     name, limit = "round", "a round of this release"
     if statement is None:
         gate.unknown(name, limit, "Without an attestation, name the round: --round.")
+        return None
+    if not _ROUND_NAME.fullmatch(statement.round_reference):
+        # A file's path in a stranger's statement is not followed.
+        remedy = "The statement names no round by its name."
+        gate.holds(name, statement.round_reference, limit, False, remedy)
         return None
     try:
         return load_round(statement.round_reference)

@@ -4,9 +4,9 @@ Sources: in-toto/attestation (spec/v1) and slsa.dev/provenance/v1. docs/attestat
 stands in each field of ours.
 """
 
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from weighbridge.core.models import Model
@@ -22,6 +22,16 @@ SHA256, GIT_COMMIT = "sha256", "gitCommit"
 MANIFEST, ROUND, CODE = "weighbridgeManifest", "weighbridgeRound", "weighbridgeCode"
 
 
+def _printable(text: str) -> str:
+    # Statements come from strangers, and what they say is shown on a terminal.
+    if not text.isprintable():
+        raise ValueError("a text without characters that control a terminal")
+    return text
+
+
+Printable = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
+
+
 class _Part(Model):
     """Part of a statement; its keys are written in camel case."""
 
@@ -31,32 +41,34 @@ class _Part(Model):
 class Resource(_Part):
     """A file, folder or other thing, by its hashes."""
 
-    name: str
-    uri: str | None = None
-    digest: dict[str, str] | None = None
-    annotations: dict[str, Any] | None = None
+    name: Printable
+    uri: Printable | None = None
+    digest: dict[Printable, Annotated[str, Field(pattern=r"^[0-9a-f]+$")]] | None = None
+    annotations: dict[Printable, Printable | float | bool | None] | None = None
 
 
 class BuildDefinition(_Part):
     """What the tree was made from."""
 
-    build_type: str
-    external_parameters: dict[str, str] = Field(description="Round, submitter, system and division.")
+    build_type: Printable
+    external_parameters: dict[Printable, Printable] = Field(
+        description="Round, submitter, system and division."
+    )
     resolved_dependencies: tuple[Resource, ...]
 
 
 class Builder(_Part):
     """Who made the tree: not a service, but the machine and the program of the submitter."""
 
-    id: str
-    version: dict[str, str]
+    id: Printable
+    version: dict[Printable, Printable]
 
 
 class BuildTimes(_Part):
     """When the first run began and the last one ended, in UTC."""
 
-    started_on: str
-    finished_on: str
+    started_on: Printable
+    finished_on: Printable
 
 
 class RunDetails(_Part):

@@ -23,11 +23,17 @@ def render_verification(done: Verification) -> Group:
     table.add_column("", no_wrap=True)
     for check in done.checks:
         name = f"{check.name} ({check.run})" if check.run else check.name
-        table.add_row(name, value_text(check.value), check.limit, _MARK[check.passed])
+        row = map(_printable, (name, value_text(check.value), check.limit))
+        table.add_row(*row, _MARK[check.passed])
     lines = [*_remedies(done), *done.notes]
     if done.statement is not None:
         lines += ["", *_again(done.statement)]
-    return Group(table, *map(Text, lines), Text(), outcome_of_verification(done))
+    return Group(table, *map(_printable, lines), Text(), outcome_of_verification(done))
+
+
+def _printable(text: str) -> Text:
+    """Return a text as it is shown: what a stranger's tree says must not control the terminal."""
+    return Text("".join(each if each.isprintable() else repr(each)[1:-1] for each in text))
 
 
 def outcome_of_verification(done: Verification) -> Text:

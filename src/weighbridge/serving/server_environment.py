@@ -29,6 +29,7 @@ CODE_OF_SHELLS: tuple[str, ...] = (
 )
 """Variables that load code too, and that people have set for their own shells: no server inherits them."""
 
+_PRIVATE_KEY = "PRIVATE KEY-----"  # of PEM
 _PACKAGE_PARENT = Path(__file__).parents[2]
 
 # What changes a server's numbers or speed, beside its own variables: the accelerator's libraries, threads and
@@ -56,10 +57,15 @@ _NUMBERS_OF_A_JOB = ("SLURM_JOB_ID", "SLURM_JOBID", "PBS_JOBID", "LSB_JOBID", "J
 def inherited_by_server(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what a started server inherits: nothing with which Weighbridge runs itself, nothing of shells.
 
+    Nor does it inherit a private key, such as the one that signs attestations.
     Of PYTHONPATH, this package's folder and empty entries (the working folder) are left out; without any
     other entry the variable is.
     """
-    inherited = {name: value for name, value in environ.items() if name not in CODE_OF_SHELLS}
+    inherited = {
+        name: value
+        for name, value in environ.items()
+        if name not in CODE_OF_SHELLS and _PRIVATE_KEY not in value
+    }
     if "PYTHONPATH" in inherited:
         entries = [
             each for each in inherited.pop("PYTHONPATH").split(os.pathsep) if each and not _is_ours(each)

@@ -43,7 +43,7 @@ _FEWEST_ANSWERS = 256
 # Another release of numpy may add up in another order.
 _DIGITS = 1e-9
 _EVALUATE = "Score this run again with `weighbridge evaluate`."
-_ONE_SIDED = (
+_OTHERWISE = (
     "The server answers worse or otherwise in the performance run than in the accuracy run; read "
     f"{SAMPLED_ANSWERS}, compare both run.json and server.log, and repeat both runs."
 )
@@ -191,25 +191,29 @@ def _of_these_requests(gate: Gate, sampled: Sequence[_Sampled], rows: RequestRow
 
 
 def _compare(gate: Gate, ours: PerSample, theirs: PerSample, round_: Round) -> None:
-    names = [measure.name for measure in ours.measures]
-    at = names.index(round_.main_metric) if round_.main_metric in names else 0
-    mine, other = ours.measures[at], theirs.measures[at]
+    """Compare the metrics that the round gates, and the share of answers that can be read."""
+    pairs = [
+        (mine.name, (mine.gained, mine.possible), (other.gained, other.possible))
+        for mine, other in zip(ours.measures, theirs.measures, strict=True)
+    ]
+    # A benchmark may divide a metric among the samples under another name; the main one comes first.
+    gated = [pair for pair in pairs if pair[0] in round_.metrics] or pairs[:1]
+    _alike(gate, _ALIKE, [(name, difference_of_ratios(mine, other)) for name, mine, other in gated])
     ones = np.ones(len(ours.readable))
-    for name, difference in (
-        (_ALIKE, difference_of_ratios((mine.gained, mine.possible), (other.gained, other.possible))),
-        (_READABLE, difference_of_ratios((ours.readable * 1.0, ones), (theirs.readable * 1.0, ones))),
-    ):
-        _within(gate, name, difference)
+    readable = difference_of_ratios((ours.readable * 1.0, ones), (theirs.readable * 1.0, ones))
+    _alike(gate, _READABLE, [("readable", readable)])
 
 
-def _within(gate: Gate, name: str, difference: RunDifference) -> None:
-    bound = difference.bound(_MARGIN)
-    value = f"{100 * difference.value:+.2f} % of the accuracy run's"
-    if not np.isfinite(bound):
+def _alike(gate: Gate, name: str, compared: Sequence[tuple[str, RunDifference]]) -> None:
+    known = [(metric, each) for metric, each in compared if np.isfinite(each.standard_error)]
+    if not known:
         # The accuracy run scores nothing, which fails there.
         gate.unknown(name, "as in the accuracy run", "The accuracy run's answers score nothing; read them.")
         return
-    gate.holds(name, value, f"within {100 * bound:.2f} %", abs(difference.value) <= bound, _ONE_SIDED)
+    value = "; ".join(f"{metric} {100 * each.value:+.2f} % of the accuracy run's" for metric, each in known)
+    limit = "; ".join(f"within {100 * each.bound(_MARGIN):.2f} %" for _, each in known)
+    alike = all(abs(each.value) <= each.bound(_MARGIN) for _, each in known)
+    gate.holds(name, value, limit, alike, _OTHERWISE)
 
 
 NEEDS_ANSWERS = frozenset(

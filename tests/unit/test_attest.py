@@ -55,6 +55,7 @@ def test_what_it_was_made_from_stands_there_by_hashes(attested: Attested) -> Non
     }
     assert made_from["model"]["uri"] == f"https://huggingface.co/{MODEL.repo}"
     assert made_from["requests"]["digest"] == {"sha256": requests["bodies_sha256"]}
+    assert json.dumps(made_from["requests"]["annotations"]) == '{"count": 600, "bytes": 1}'
     assert made_from["round"]["digest"] == {"weighbridgeRound": round_digest(CLOSED)}
     assert made_from["code"]["digest"] == {
         "gitCommit": record["git_revision"],

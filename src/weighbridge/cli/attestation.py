@@ -42,7 +42,7 @@ def attest(
     from weighbridge.provenance.attest import attest as write
     from weighbridge.provenance.signing import signer_of
 
-    published = {"the results": output.parent}
+    published = {"the results": Path("results")}
     if ROOT_VARIABLE in os.environ:  # set by the workflow
         published["the project"] = project_root()
     text = key_text(key_env, key_file, os.environ, published)

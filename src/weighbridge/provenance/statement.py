@@ -44,7 +44,7 @@ class Resource(_Part):
     name: Printable
     uri: Printable | None = None
     digest: dict[Printable, Annotated[str, Field(pattern=r"^[0-9a-f]+$")]] | None = None
-    annotations: dict[Printable, Printable | float | bool | None] | None = None
+    annotations: dict[Printable, Printable | int | float | bool | None] | None = None
 
 
 class BuildDefinition(_Part):

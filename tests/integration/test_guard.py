@@ -17,8 +17,11 @@ import psutil
 import pytest
 from test_serving import family_of, lives, running_server, settings
 
+from weighbridge.core.errors import SetupError
 from weighbridge.core.proc import below
 from weighbridge.serving import guard
+from weighbridge.serving.launch import Launch
+from weighbridge.serving.server_process import guarded
 
 BIN = Path(sys.executable).parent
 GONE_WITHIN_S = 10
@@ -130,7 +133,7 @@ def test_a_guard_that_is_ended_ends_the_command_and_leaves_nothing(
         assert f"ERROR the server {reason}" in said.splitlines()[-1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
 def test_snakemake_that_ends_ends_its_command(tmp_path: Path, number: signal.Signals) -> None:
     with serving(tmp_path, under="snakemake") as run:
         assert run.started.pid != run.command.pid
@@ -209,10 +212,36 @@ def test_the_log_of_a_server_is_its_owners_alone(tmp_path: Path) -> None:
 def test_a_guard_that_hangs_is_killed_and_its_servers_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "KILLED_S", 0.1)
+    monkeypatch.setattr(guard, "KILLED_S", 1)
     with running_server(settings("clings", stop_timeout_s=0.1), tmp_path, tmp_path / "server.log") as running:
         hung = running.processes[0].group.guard_pid
         family = [psutil.Process(pid) for pid in below(hung)]
         os.kill(hung, signal.SIGSTOP)
     assert len(family) >= 4
-    assert not any(lives(process) for process in family)
+    assert not any(process.is_running() for process in family)  # not even as a zombie
+
+
+def launch(folder: Path, *command: str, cpus: frozenset[int] = frozenset()) -> Launch:
+    return Launch((), command, dict(os.environ), folder / "server.log", None, cpus)
+
+
+def test_a_server_runs_on_its_cpus_with_its_environment(tmp_path: Path) -> None:
+    [cpu, *_] = os.sched_getaffinity(0)
+    show = "import os; print(os.sched_getaffinity(0), os.getsid(0) == os.getpid(), os.environ['NAME'])"
+    described = launch(tmp_path, sys.executable, "-c", show, cpus=frozenset({cpu}))
+    described.environment["NAME"] = "caf\udce9"  # a byte that is no text, as the system hands it on
+    with guarded([described], 1) as [server]:
+        while not server.dead:
+            time.sleep(0.01)
+        assert server.returncode == 0
+    assert described.log.read_bytes() == f"{{{cpu}}} True caf".encode() + b"\xe9\n"
+
+
+def test_a_program_that_cannot_be_run_is_one_sentence(tmp_path: Path) -> None:
+    before = below(os.getpid())
+    with (
+        pytest.raises(SetupError, match=rf"'{tmp_path}' cannot be run \(Permission denied\)\."),
+        guarded([launch(tmp_path, "sleep", "60"), launch(tmp_path, str(tmp_path))], 1),
+    ):
+        pytest.fail("a folder was run")
+    assert not below(os.getpid()) - before

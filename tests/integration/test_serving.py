@@ -2,10 +2,7 @@
 
 import json
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -207,20 +204,6 @@ def test_a_server_that_answers_under_another_name_is_refused_before_the_run(api:
 def test_a_warm_up_against_nothing_is_an_error() -> None:
     with pytest.raises(SetupError, match="before the run"):
         warm_up("http://127.0.0.1:9", Api.CHAT, [BODIES[Api.CHAT]], None, timeout_s=1)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_serve_ends_on_a_signal_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    command = [str(Path(sys.executable).parent / "weighbridge"), "serve"]
-    command += ["--server", settings().model_dump_json(), "--model", str(tmp_path)]
-    command += ["--server-log", str(tmp_path / "server.log")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("http://127.0.0.1:")
-        assert family_of(f"serve {tmp_path}")
-        process.send_signal(number)
-        assert process.wait(20) == 128 + number
-    assert family_of(f"{tmp_path}") == []
 
 
 def test_too_few_accelerators_point_to_the_demo() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.models import Model
-from weighbridge.core.owner import under_snakemake
+from weighbridge.core.owner import owners
 from weighbridge.core.proc import ProcessId
 
 log = logging.getLogger(__name__)
@@ -43,14 +43,14 @@ class LockHolder(Model):
     @classmethod
     def this_process(cls, command: str) -> "LockHolder":
         """Describe this process."""
-        owner = under_snakemake()
+        above = owners()
         return cls(
             host=platform.node(),
             pid=os.getpid(),
             started_ticks=ProcessId.of(os.getpid()).started_ticks,
             command=command,
             since=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
-            owner=(owner[-1].pid, owner[-1].name, owner[-1].started_ticks) if owner else None,
+            owner=(above[-1].pid, above[-1].name, above[-1].started_ticks) if above else None,
         )
 
     @property

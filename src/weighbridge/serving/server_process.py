@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from weighbridge.core.errors import SetupError
 from weighbridge.core.interruption import OBEYED
-from weighbridge.core.owner import under_snakemake
+from weighbridge.core.owner import owners
 from weighbridge.core.proc import ProcessId, below, children_by_parent, session_of
 from weighbridge.serving import guard
 from weighbridge.serving.adapter import ServerAdapter
@@ -108,7 +108,7 @@ class ServerGroup:
                 os.close(descriptor)
             theirs.close()
         job = {
-            "owners": [owner.pid for owner in under_snakemake()],
+            "owners": [owner.pid for owner in owners()],
             "haste_s": haste_s,
             "servers": [_described(launch, number) for launch, number in zip(launches, logs, strict=True)],
         }
@@ -249,31 +249,34 @@ def _children() -> set[ProcessId]:
     return found
 
 
-def _inherited(others: set[ProcessId]) -> set[int]:
-    """Return what this process inherited from a guard, with all descendants.
+def _inherited(others: set[ProcessId]) -> set[ProcessId]:
+    """Return the processes that this one is the parent of since their guard has ended.
 
     Those are the children that were not there before, in other sessions than ours; what we start ourselves
     and does not get a session of its own is no server.
     """
-    found: set[int] = set()
+    found = set()
     for child in _children() - others:
         with contextlib.suppress(OSError):
-            if child.lives and session_of(child.pid) != os.getsid(0):
-                found |= {child.pid} | below(child.pid)
+            if session_of(child.pid) != os.getsid(0):
+                found.add(child)
     return found
 
 
 def _end_inherited(others: set[ProcessId], haste_s: float) -> None:
     """End what a guard that was killed has left to this process: SIGTERM, and after `haste_s` SIGKILL."""
     started = time.monotonic()
-    while (left := _inherited(others)) and time.monotonic() < started + haste_s + guard.KILLED_S:
+    while tops := _inherited(others):
+        if time.monotonic() > started + haste_s + guard.KILLED_S:
+            names = ", ".join(f"{top.name} ({top.pid})" for top in tops)
+            log.warning("processes that the server started do not end: %s", names)
+            return
         gently = time.monotonic() < started + haste_s
-        for pid in left:
+        for pid in {top.pid for top in tops}.union(*(below(top.pid) for top in tops)):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGTERM if gently else signal.SIGKILL)
                 os.kill(pid, signal.SIGCONT)
+        for top in tops:
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
+                os.waitpid(top.pid, os.WNOHANG)
         time.sleep(_POLL_S)
-    if left:
-        log.warning("processes that the server started are left: %s", " ".join(map(str, sorted(left))))

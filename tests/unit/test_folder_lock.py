@@ -147,7 +147,7 @@ def test_without_locks_a_holder_on_this_machine_is_still_seen(
     assert "this file system has no locks (No locks available)" in record.message
     with holding(tmp_path / "run") as first, pytest.raises(SetupError, match=f"process {first.pid}"):
         take(tmp_path / "run")
-    left = {"host": "elsewhere", "pid": 1, "started_ticks": 1, "command": "x", "since": "y", "owner": None}
+    left = {"host": "elsewhere", "pid": 1, "started_ticks": 1, "command": "x", "since": "y"}
     (tmp_path / ".run.lock").write_text(json.dumps(left))
     take(tmp_path / "run")
 

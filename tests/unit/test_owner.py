@@ -140,7 +140,7 @@ def test_a_snakemake_that_was_killed_before_its_job_looked_for_it_is_known(tmp_p
 def test_the_topmost_snakemake_stays_noted_and_a_strange_one_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv(owner._VARIABLE, raising=False)
+    monkeypatch.setenv(owner._VARIABLE, "")  # which is undone afterwards
     owner.note_snakemake()
     mine = os.environ[owner._VARIABLE]
     show = "from weighbridge.core.owner import *; import os; note_snakemake(); print(os.environ['%s'])"

@@ -38,19 +38,18 @@ class LockHolder(Model):
     started_ticks: int
     command: str
     since: str
-    owner: tuple[int, str, int] | None
+    owners: tuple[tuple[int, str, int], ...] = ()
 
     @classmethod
     def this_process(cls, command: str) -> "LockHolder":
         """Describe this process."""
-        above = owners()
         return cls(
             host=platform.node(),
             pid=os.getpid(),
             started_ticks=ProcessId.of(os.getpid()).started_ticks,
             command=command,
             since=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
-            owner=(above[-1].pid, above[-1].name, above[-1].started_ticks) if above else None,
+            owners=tuple((owner.pid, owner.name, owner.started_ticks) for owner in owners()),
         )
 
     @property
@@ -60,8 +59,8 @@ class LockHolder(Model):
 
     @property
     def ending(self) -> bool:
-        """Return whether the Snakemake that it worked for has ended, with which it ends too."""
-        return self.here and self.owner is not None and not ProcessId(*self.owner).lives
+        """Return whether the Snakemake that it works for has ended, with which it ends too."""
+        return self.here and not all(ProcessId(*owner).lives for owner in self.owners)
 
     def __str__(self) -> str:
         return f"'{self.command}' (process {self.pid} on {self.host}, since {self.since})"

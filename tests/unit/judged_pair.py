@@ -44,8 +44,12 @@ class Pair:
         write_parquet(self.logs[mode], self.folder(mode) / "requests.parquet")
 
     def judged(self) -> Verdict:
+        """Write run.json of both runs, and judge them."""
         for mode in Mode:
             seal(self.folder(mode), json.loads(json.dumps(self.records[mode])))
+        return self.judged_as_it_is()
+
+    def judged_as_it_is(self) -> Verdict:
         inputs = Inputs()
         if self.scored:
             inputs = with_products(inputs, self.root / "products", self.round.samples)

@@ -235,6 +235,33 @@ def test_a_table_with_any_damaged_bytes_is_one_sentence_or_read(
         RequestRows.read(folder)
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """Return a small pair whose run.json has all hashes; a test must put back what it changes."""
+    pair = Pair(tmp_path_factory.mktemp("run"), small_round(submittable=True, samples=60))
+    pair.scored = False
+    pair.judged()
+    return pair
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_one_changed_byte_of_any_file_is_not_valid(small: Pair, data: st.DataObject) -> None:
+    files = sorted(path for mode in Mode for path in small.folder(mode).iterdir() if path.suffix != ".conf")
+    path = data.draw(st.sampled_from([path for path in files if path.stat().st_size]))
+    whole = path.read_bytes()
+    content = bytearray(whole)
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    try:
+        with contextlib.suppress(InputError):
+            verdict = small.judged_as_it_is()
+            # Most of run.json stands nowhere else; what the gate compares of it has tests of its own.
+            assert path.name == "run.json" or verdict.outcome == "INVALID"
+    finally:
+        path.write_bytes(whole)
+
+
 def test_row_groups_with_texts_of_their_own_are_read_as_one_table(tmp_path: Path) -> None:
     log = request_log(100, ANSWERED)
     log["outcome"][90:] = RequestOutcome.TIMEOUT

@@ -327,6 +327,7 @@ def test_the_pinned_hashes_are_those_of_the_rounds() -> None:
         ("floor: 0.782400663", "floor: 0.78"),
         ("limit_s: 12", "limit_s: 13"),
         ("samples: 48289", "samples: 48288"),
+        ("submittable: true", "submittable: true\nwithdrawn: null\none_of: [Server]"),
     ],
 )
 def test_an_edited_round_is_not_submittable_and_says_so(tmp_path: Path, edit: tuple[str, str]) -> None:
@@ -339,6 +340,18 @@ def test_an_edited_round_is_not_submittable_and_says_so(tmp_path: Path, edit: tu
     edited = load_round(str(copied))
     assert not edited.submittable
     assert "v6.0 of qwen3-vl-235b-a22b is not pinned" in str(edited.not_submittable_because)
+
+
+def test_a_floor_that_everything_passes_is_never_submittable(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    for name in ("v6.0", "mine"):
+        path.write_text(
+            f"extends: v6.0\nname: {name}\nsubmittable: true\nmetrics: {{f1: {{floor: 0.001}}}}\n"
+        )
+        edited = load_round(str(path))
+        assert edited.metrics["f1"].floor == 0.001
+        assert (edited.submittable, edited.held_to_rules) == (False, False)
+        assert "is not pinned by this release" in str(edited.not_submittable_because)
 
 
 def test_a_comment_and_a_key_at_its_default_change_no_hash(tmp_path: Path) -> None:

@@ -313,6 +313,13 @@ def test_files_of_another_run_or_round_are_refused_and_the_old_tree_is_kept(
     assert not [path for path in results.iterdir() if path.name.startswith(".")]
 
 
+def test_a_verdict_of_an_edited_round_of_the_same_name_makes_no_tree(tmp_path: Path, project: Path) -> None:
+    real = small_round(submittable=True)
+    write_results(tmp_path / "results", small_round(not_submittable_because="it was edited"))
+    with pytest.raises(InputError, match=r"verdict\.json: was judged by another .* \(it was edited\)"):
+        _assemble(tmp_path, project, real)
+
+
 @pytest.mark.parametrize("name", ["performance/user.conf", "performance/mlperf_log_summary.txt"])
 def test_a_missing_file_is_named(tmp_path: Path, project: Path, name: str) -> None:
     write_results(tmp_path / "results", ROUND)

@@ -40,10 +40,11 @@ class Proof(Model):
         data = read_data(path)
         if isinstance(data, dict) and _START in data:
             starts = {_AT_PROOF: path.resolve().parent, _AT_PROJECT: project_root().resolve()}
-            start = starts.get(data.pop(_START))
+            start, folder = starts.get(str(data.pop(_START))), data.get("folder")
             if start is None:
                 raise InputError(f"{path}: '{_START}' is neither '{_AT_PROOF}' nor '{_AT_PROJECT}'.")
-            data["folder"] = str(start / str(data.get("folder")))
+            if isinstance(folder, str):
+                data["folder"] = str(start / folder)
         return cls.parse(data, str(path))
 
     def write(self, path: Path) -> None:

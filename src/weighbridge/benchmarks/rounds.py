@@ -100,7 +100,9 @@ def round_file(reference: str) -> Path:
         raise InputError(
             f"several benchmarks have a round '{reference}'; choose one of {', '.join(choices)}."
         )
-    raise InputError(f"round '{reference}' does not exist; the rounds are: {', '.join(sorted(rounds))}.")
+    raise InputError(
+        f"round {reference[:_SHOWN]!r} does not exist; the rounds are: {', '.join(sorted(rounds))}."
+    )
 
 
 def _known_rounds() -> Iterator[tuple[str, Path]]:

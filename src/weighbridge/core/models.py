@@ -152,10 +152,16 @@ def _sentence(error: ValidationError, origin: str) -> str:
         return f"{origin}: unknown key '{key}'{more}; check its spelling, or remove it."
     if first["type"] == "missing":
         return f"{origin}: '{key}' is missing{more}; add it."
-    message = first["msg"].removeprefix("Value error, ")
+    message = mask(_shortened(first["msg"].removeprefix("Value error, ")))
     value = json.dumps(first["input"], default=str)[:_READ_CHARACTERS]
     # A value may be a key that was put into the wrong place, or megabytes.
     value = MASKED if any(is_secret(part, value) for part in parts[-1:]) else mask(value)
-    if len(value) > _SHOWN_CHARACTERS:
-        value = f"{value[:_SHOWN_CHARACTERS]}..."
-    return f"{origin}: '{key}' is {value}{more}: {message[:1].lower()}{message[1:]}."
+    return f"{origin}: '{key}' is {_shortened(value)}{more}: {message[:1].lower()}{message[1:]}."
+
+
+def _shortened(text: str) -> str:
+    """Return a text on one line, and of a long one its beginning and its end, which says what to do."""
+    line = " ".join(text.split("\n"))
+    if len(line) <= 2 * _SHOWN_CHARACTERS:
+        return line
+    return f"{line[:_SHOWN_CHARACTERS]} ... {line[-_SHOWN_CHARACTERS:]}"

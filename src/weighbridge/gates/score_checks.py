@@ -169,7 +169,7 @@ def sampled_checks(
 def _read(path: Path, round_: Round) -> list[_Sampled]:
     try:
         sampled = msgspec.json.Decoder(_Sampled).decode_lines(path.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InputError(
             f"{path}: damaged ({str(error).rstrip('.')}); restore it, or repeat the run."
         ) from None

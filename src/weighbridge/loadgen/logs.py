@@ -242,7 +242,7 @@ def _records(path: Path) -> list[_Answer]:
     content = _bytes_of(path)
     try:
         return msgspec.json.decode(content, type=list[_Answer])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if TRUNCATION_MARK in content:
             raise InputError(f"{path}: truncated for a submission; score the original log instead.") from None
         raise InputError(

@@ -21,6 +21,7 @@ from weighbridge.loadgen.loadgen_settings import names_of
 
 _OFFLINE, _SERVER, _SINGLE = LoadGenScenario.OFFLINE, LoadGenScenario.SERVER, LoadGenScenario.SINGLE_STREAM
 _ANY = "*"
+_LONGEST_LINE = 500
 
 # Keys that rounds leave free, and the scenarios in which LoadGen reads them.
 _FREE: dict[str, tuple[LoadGenScenario, ...]] = {
@@ -177,6 +178,8 @@ def read_own_user_conf(
 def _lines(path: Path) -> list[_Line]:
     lines = []
     for number, content in enumerate(read_text(path).split("\n"), start=1):
+        if len(content) > _LONGEST_LINE:
+            raise InputError(f"{path}, line {number}: is longer than {_LONGEST_LINE} characters; shorten it.")
         words = content.split()
         place = f"{path}, line {number}"
         words = words[: next((at for at, word in enumerate(words) if word.startswith("#")), len(words))]

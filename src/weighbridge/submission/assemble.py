@@ -175,6 +175,12 @@ def _require_verdict(judged: _Judged, round_: Round, settings: SubmissionSetting
         raise InputError(
             f"{path}: belongs to round {verdict.round}, not {round_.name}; judge the runs again."
         )
+    if round_.submittable and not verdict.submittable:
+        why = verdict.not_submittable_because or "it is a demonstration"
+        raise InputError(
+            f"{path}: was judged by another round {verdict.round}, whose results are not submittable "
+            f"({why}); judge the runs again, and see whether they were measured with it too."
+        )
     reasons = [f"{check.name} failed" for check in verdict.failed]
     reasons += [f"{check.name} is not known" for check in verdict.unknown]
     if reasons and settings.division == "closed":

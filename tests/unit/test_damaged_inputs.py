@@ -1,0 +1,96 @@
+"""Inputs that were damaged after they were proven, or stand where another thing should."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from weighbridge.artifacts.manifest import read_lock
+from weighbridge.artifacts.proof import Proof
+from weighbridge.artifacts.verify import describe
+from weighbridge.config.request_settings import RequestSettings
+from weighbridge.core.errors import InputError
+from weighbridge.core.parquet import read_columns
+from weighbridge.requests.encoding import chunks_of
+from weighbridge.requests.store import build_store
+
+PROOF = {
+    "kind": "dataset", "folder": "x", "folder_starts_at": "proof", "repo": None, "revision": None,
+    "manifest_digest": "c" * 64, "files": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"folder_starts_at": ["proof"]},
+        {"folder_starts_at": {}},
+        {"folder": None},
+        {"folder": ["x"]},
+        {"files": [{"path": "../../x", "size": 1, "sha256": "d" * 64}]},
+        {"files": [{"path": "x", "size": 1.0, "sha256": "d" * 64}]},
+        {"files": [{"path": "x", "size": True, "sha256": "d" * 64}]},
+        {"files": [{"path": "/x", "size": 1, "sha256": "d" * 64}]},
+        {"kind": "thing"},
+    ],
+    ids=str,
+)
+def test_a_proof_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "proof.json"
+    path.write_text(json.dumps(PROOF | change))
+    with pytest.raises(InputError, match=f"^{path}"):
+        Proof.read(path)
+
+
+def test_a_lock_that_is_a_folder_names_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot be read .*; write a lock with 'weighbridge lock"):
+        read_lock(tmp_path)
+
+
+def _dataset(folder: Path) -> Path:
+    file = folder / "train.parquet"
+    folder.mkdir(exist_ok=True)
+    pq.write_table(pa.table({"text": [f"text {number}" for number in range(2000)]}), file, compression="none")
+    return file
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "page", "folder", "missing"])
+def test_a_damaged_parquet_file_is_one_sentence(tmp_path: Path, damage: str) -> None:
+    file = _dataset(tmp_path / "data")
+    content = file.read_bytes()
+    if damage in ("folder", "missing"):
+        file.unlink()
+        if damage == "folder":
+            file.mkdir()
+    else:
+        page = content[:4] + b"\xff" * 60 + content[64:]
+        file.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "page": page}[damage])
+    with pytest.raises(InputError, match="parquet") as caught:
+        read_columns(tmp_path / "data", ["train"], ["text"])
+    assert "\n" not in str(caught.value)
+    if damage != "page":  # which only reading the rows shows
+        with pytest.raises(InputError, match="cannot be read as Parquet"):
+            list(chunks_of([file], tmp_path))
+
+
+def test_a_dataset_that_changed_after_its_proof_makes_no_store(root: Path, tmp_path: Path) -> None:
+    dataset = root / "demo" / "dataset"
+    proven = {entry.path: entry.sha256 for entry in describe(dataset, full=True).files}
+    first = next(iter(proven))
+    with pytest.raises(InputError, match=f"{first}: changed since its proof was written"):
+        build_store(
+            dataset=dataset,
+            splits=("test",),
+            prompt=root / "demo" / "prompt.json",
+            benchmark="qwen3-vl-235b-a22b",
+            model_name="m",
+            settings=RequestSettings(),
+            expected_samples=96,
+            out=tmp_path / "requests",
+            processes=1,
+            proven=proven | {first: "0" * 64},
+        )
+    assert not (tmp_path / "requests").exists()
+    assert list(tmp_path.iterdir()) == []

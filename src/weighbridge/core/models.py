@@ -28,7 +28,7 @@ def _inside(path: str) -> str:
 InsidePath = Annotated[str, AfterValidator(_inside)]
 
 _LARGEST_BYTES = 64 << 20
-_SHOWN_CHARACTERS = 200
+_SHOWN_CHARACTERS = 300
 _READ_CHARACTERS = 4000  # of a wrong value, for secrets in it
 
 
@@ -162,6 +162,5 @@ def _sentence(error: ValidationError, origin: str) -> str:
 def _shortened(text: str) -> str:
     """Return a text on one line, and of a long one its beginning and its end, which says what to do."""
     line = " ".join(text.split("\n"))
-    if len(line) <= 2 * _SHOWN_CHARACTERS:
-        return line
-    return f"{line[:_SHOWN_CHARACTERS]} ... {line[-_SHOWN_CHARACTERS:]}"
+    half = _SHOWN_CHARACTERS // 2
+    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[:half]} ... {line[-half:]}"

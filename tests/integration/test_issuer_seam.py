@@ -180,7 +180,7 @@ def test_a_disk_that_is_full_is_told_and_keeps_what_there_is(setup: Setup, tmp_p
     with pytest.raises(SetupError) as caught:
         execute(setup, Full(), tmp_path)
     kept = tmp_path / "aborted"
-    said = f"the disk of {tmp_path} is full; make room and repeat the run"
+    said = f"the disk of {tmp_path} is full; make room and repeat"
     assert str(caught.value) == f"{said}; what there is of the run is in {kept}."
     assert (kept / OWN_LOG).is_file()
 

@@ -239,7 +239,7 @@ def test_a_full_disk_ends_the_command_with_one_sentence(tmp_path: Path) -> None:
         took_s = time.monotonic() - started
         assert done.returncode == 3, done.stderr
         last = done.stderr.splitlines()[-1]
-        assert f"the disk of {out} is full; make room and repeat the run; what there is" in last
+        assert f"the disk of {out} is full; make room and repeat; what there is" in last
         assert took_s < 30  # of a run of 60 s
         kept = {path.name for path in (out / "aborted").iterdir()}
         assert {"requests.bin", "errors.jsonl", "mlperf_log_detail.txt"} <= kept
@@ -365,9 +365,9 @@ def test_an_exception_in_loadgens_own_thread_ends_the_run(
     tmp_path: Path, worker_of: Callable[[str], None]
 ) -> None:
     worker_of(f"import os, json, sys\nos.unlink(json.loads(sys.argv[1])['store'] + '/bodies.bin')\n{_LEAVES}")
-    run, took_s = long_run(["http://127.0.0.1:9"], tmp_path, "server")
-    assert "failed while reading the requests: FileNotFoundError: " in str(run.report.aborted)
-    assert took_s < 12
+    said = r"LoadGen's process failed while reading the requests: .*bodies\.bin: No such file or directory"
+    with pytest.raises(SetupError, match=said):
+        long_run(["http://127.0.0.1:9"], tmp_path, "server")
     assert client_processes() == []
 
 

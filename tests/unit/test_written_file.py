@@ -50,7 +50,7 @@ def test_a_file_that_is_gone_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (errno.ENOSPC, "the disk of {} is full; make room and repeat the run."),
+        (errno.ENOSPC, "the disk of {} is full; make room and repeat."),
         (errno.EDQUOT, "the disk quota of {} is used up; make room"),
         (errno.EFBIG, "a file in {} has reached the largest size that is allowed"),
     ],

@@ -87,7 +87,7 @@ class ProcessGroup:
         self._deadline = float("inf")
         self._unread = b""
         self._done = False
-        self._full_disk: str | None = None
+        self._machine_trouble: str | None = None
         self._counts = SampleCounts(0, 0, 0)
         self._observed_s = self._looked_s = self._left_s = 0.0
         self._left: str | None = None
@@ -100,7 +100,7 @@ class ProcessGroup:
             stop: Asked for a reason to end the run.
 
         Raises:
-            SetupError: the driver refuses its settings, or the disk takes no more of its files.
+            SetupError: the driver refuses its settings, or the disk or the machine fails it.
         """
         self._control, theirs = socket.socketpair()
         try:
@@ -110,8 +110,8 @@ class ProcessGroup:
             self.ended = datetime.now(UTC)
         finally:
             self._end()
-        if self._full_disk is not None:
-            raise SetupError(f"{self._full_disk}; make room and repeat the run.")
+        if self._machine_trouble is not None:
+            raise SetupError(f"{self._machine_trouble}.")
 
     def _start(self, control: socket.socket) -> None:
         links = [socket.socketpair() for _ in self._workers]
@@ -227,9 +227,9 @@ class ProcessGroup:
         if found is not None and found.over and self.aborted is None:
             self._order(found.sentence)
 
-    def _on_failed(self, reason: str, disk: bool, **_: object) -> None:
-        if disk:
-            self._full_disk = reason
+    def _on_failed(self, reason: str, machine: bool, **_: object) -> None:
+        if machine and self.aborted is None:
+            self._machine_trouble = reason
         self._abort(reason)
 
     def _on_done(

@@ -11,11 +11,11 @@ from secrets import token_hex
 from weighbridge.core.errors import SetupError
 
 _DISK_ERRORS = {
-    errno.ENOSPC: "the disk of {} is full",
-    errno.EDQUOT: "the disk quota of {} is used up",
-    errno.EFBIG: "a file in {} has reached the largest size that is allowed (ulimit -f)",
-    errno.EIO: "the disk of {} reports an error",
-    errno.EROFS: "the disk of {} has become read-only",
+    errno.ENOSPC: "the disk of {} is full; make room and repeat",
+    errno.EDQUOT: "the disk quota of {} is used up; make room and repeat",
+    errno.EFBIG: "a file in {} has reached the largest size that is allowed; raise ulimit -f and repeat",
+    errno.EIO: "the disk of {} reports an error; use another one and repeat",
+    errno.EROFS: "the disk of {} has become read-only; use another one and repeat",
 }
 
 
@@ -77,7 +77,7 @@ def disk_needed(folder: Path) -> Iterator[None]:
         reason = disk_failure(error, folder)
         if reason is None:
             raise
-        raise SetupError(f"{reason}; make room and repeat the run.") from None
+        raise SetupError(f"{reason}.") from None
 
 
 def open_private(path: str, flags: int) -> int:

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any
 
 from weighbridge.client.frames import RequestOutcome
+from weighbridge.core.errors import machine_trouble
 from weighbridge.core.files import disk_failure
 from weighbridge.loadgen.sut import SystemUnderTest
 
@@ -154,10 +155,15 @@ def tell(control: socket.socket, **message: object) -> None:
 
 
 def tell_failure(control: socket.socket, doing: str, error: BaseException, out: str) -> None:
-    """Tell the parent why this process cannot go on, and whether the disk is the cause."""
+    """Tell the parent why this process cannot go on, and whether the machine is the cause.
+
+    What a library or the system says is told in one sentence; an error of this program shows its place too.
+    """
     full = disk_failure(error, out) if isinstance(error, OSError) else None
-    reason = f"LoadGen's process failed while {doing}: {type(error).__name__}: {error}"
-    tell(control, event="failed", reason=full or reason, disk=full is not None)
-    if not isinstance(error, OSError):  # which says all by itself, and may come from the disk of the log
-        with suppress(OSError):
+    trouble = machine_trouble(error)
+    said = trouble.rstrip(".") if trouble else f"{type(error).__name__}: {error}"
+    reason = full or f"LoadGen's process failed while {doing}: {said}"
+    tell(control, event="failed", reason=reason, machine=trouble is not None)
+    if not isinstance(error, OSError | MemoryError | RuntimeError):
+        with suppress(OSError):  # its log may be on a full disk
             traceback.print_exception(error)

@@ -94,7 +94,7 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
     os.umask(0o077)  # LoadGen's log of an accuracy run holds the answers
     settings = make_settings(job)
     tell(control, event="settings", version=version("mlcommons-loadgen"), settings=effective(settings))
-    workers = [socket.socket(fileno=fd) for fd in job.worker_fds]
+    workers = [_socket(fd) for fd in job.worker_fds]
     files = {path: WrittenFile(path) for path in (job.records, job.errors, job.sampled) if path}
     sample = AnswerSample(files.get(job.sampled), job.sampled_share)
     sut = SystemUnderTest(
@@ -145,6 +145,11 @@ def read_into_page_cache(path: Path) -> None:
             pass
 
 
+def _socket(descriptor: int) -> socket.socket:
+    """Return an inherited socket; the system is asked nothing, and so cannot refuse."""
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+
+
 def _nothing() -> None:
     """Handle LoadGen's flush: nothing to do, every query is sent at once."""
 
@@ -156,7 +161,7 @@ def _nothing_with(_indices: list[int]) -> None:
 def main() -> None:
     """Run LoadGen; the job is the only argument, as JSON."""
     job = msgspec.json.decode(sys.argv[1], type=LoadGenJob)
-    control = socket.socket(fileno=job.control_fd)
+    control = _socket(job.control_fd)
     try:
         die_with_parent(job.parent)
         sys.setswitchinterval(_SWITCH_INTERVAL_S)

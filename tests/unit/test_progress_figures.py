@@ -183,8 +183,23 @@ def stalled(scenario: str, tmp_path: Path, clock: Clock) -> RunProgress:
     progress.figures()
     clock.now_s += 7
     progress(SampleCounts(512, 98, 0, quiet_s=7))
-    clock.now_s += 7  # LoadGen's process is silent too: no further counts
+    clock.now_s += 7  # LoadGen's process is silent too: the same counts again
+    progress(SampleCounts(512, 98, 0, quiet_s=14))
     return progress
+
+
+def test_what_was_answered_since_the_last_counts_makes_nothing_older(tmp_path: Path, clock: Clock) -> None:
+    """The driver writes what was answered to the log just before it tells its counts."""
+    progress = RunProgress(plan(), tmp_path, 8)
+    progress(SampleCounts(10, 0, 0))
+    good = records(9, planned_ns=1000 * NS, sent_ns=1000 * NS, end_ns=1000 * NS + NS // 5)
+    (tmp_path / "requests.bin").write_bytes(good.tobytes())
+    clock.now_s += 0.25
+    progress(SampleCounts(10, 9, 0))
+    clock.now_s += 0.5
+    figures = progress.figures()
+    assert (figures.p99_s, figures.p99_at_least) == (pytest.approx(0.25, rel=0.006), True)
+    progress.close()
 
 
 @pytest.mark.parametrize(("scenario", "late"), [("server", 414), ("offline", None)])

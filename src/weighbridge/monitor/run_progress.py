@@ -105,7 +105,8 @@ class RunProgress:
         with self._lock:
             with suppress(OSError):
                 self._count_latencies()
-            ages = self._unanswered.ages(self._ended_ns or monotonic_ns())
+            # As of the last counts: answers since then are not in the request log yet.
+            ages = self._unanswered.ages(self._ended_ns or self._seen_ns)
         plan, report = self.plan, self._report
         if report is not None:
             issued, completed, failed, qps = (

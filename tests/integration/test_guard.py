@@ -245,3 +245,14 @@ def test_a_program_that_cannot_be_run_is_one_sentence(tmp_path: Path) -> None:
     ):
         pytest.fail("a folder was run")
     assert not below(os.getpid()) - before
+
+
+def test_a_guard_that_does_not_even_start_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with (
+        pytest.raises(SetupError, match=r"the server lost its guard \(process \d+\) while starting"),
+        running_server(settings(), tmp_path, tmp_path / "server.log"),
+    ):
+        pytest.fail("a server without a guard was taken for a ready one")

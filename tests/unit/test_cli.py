@@ -96,6 +96,31 @@ def test_an_unknown_error_keeps_its_traceback(
     assert record.exc_info is not None
 
 
+def test_a_reader_of_the_output_may_leave_and_no_other_pipe_may_break() -> None:
+    code = (
+        "from weighbridge import cli; import sys\n"
+        "def app():\n    sys.stdin.read()\n    if sys.argv[1:]: raise BrokenPipeError(32, 'a socket')\n"
+        "    print('x' * 100000)\n"
+        "cli.app = app; cli.main()\n"
+    )
+    for arguments, leaves, expected in (([], True, 0), ([], False, 0), (["socket"], False, 1)):
+        with subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            if leaves:
+                process.stdout.close()
+                process.stdin.close()
+                process.wait(20)
+            else:
+                process.communicate(timeout=20)
+        assert process.returncode == expected
+
+
 def test_a_folder_where_a_file_is_expected_is_one_sentence_in_log_and_terminal(tmp_path: Path) -> None:
     log = tmp_path / "lock.log"
     program = Path(sys.executable).parent / "weighbridge"

@@ -6,6 +6,7 @@ that stage.
 
 import logging
 import os
+import select
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -87,14 +88,22 @@ def main() -> None:
         _exit(str(error), exit_code() or error.exit_code)
     except Interruption as end:
         _exit(f"{end}.", end.code)
-    except BrokenPipeError:
-        # The reader of the output, such as head or less, has exited; this is not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _reader_has_left():
+            # Such as head or less; this is not an error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
         if (sentence := machine_trouble(error)) is not None:
             _exit(sentence, exit_code() or SetupError.exit_code)
         log.exception("unexpected error; please report it with this traceback")
         sys.exit(exit_code() or 1)
+
+
+def _reader_has_left() -> bool:
+    """Return whether nobody reads the standard output any more, rather than another pipe or socket."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _exit(sentence: str, code: int) -> NoReturn:

@@ -4,7 +4,7 @@ With the standard library alone, because the guard of the servers and programs o
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -17,7 +17,7 @@ class ProcessId:
     """A process: its number, the name of its program, and its start, because numbers are used again."""
 
     pid: int
-    name: str
+    name: str = field(compare=False)  # of the program that it runs at present
     started_ticks: int
 
     @classmethod

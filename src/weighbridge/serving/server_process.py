@@ -114,7 +114,8 @@ class ServerGroup:
         }
         self._control.settimeout(_START_S)
         # By the socket: a command line would show the environment, and with it the key, to everyone.
-        self._control.sendall(json.dumps(job).encode() + b"\n")
+        with contextlib.suppress(ConnectionError):  # it has been killed already, which `_receive` notices
+            self._control.sendall(json.dumps(job).encode() + b"\n")
 
     @property
     def guard_pid(self) -> int:

@@ -15,13 +15,17 @@ from typing import TextIO
 
 import psutil
 import pytest
+from measuring import run_command
+from simulating import simulated
 from test_serving import family_of, lives, running_server, settings
 
 from weighbridge.core.errors import SetupError
 from weighbridge.core.proc import below
+from weighbridge.records.run_record import REQUESTS_BINARY, RUN_RECORD, RunRecord
 from weighbridge.serving import guard
 from weighbridge.serving.launch import Launch
 from weighbridge.serving.server_process import guarded
+from weighbridge.simulate.behaviour import Behaviour
 
 BIN = Path(sys.executable).parent
 GONE_WITHIN_S = 10
@@ -256,3 +260,33 @@ def test_a_guard_that_does_not_even_start_is_one_sentence(
         running_server(settings(), tmp_path, tmp_path / "server.log"),
     ):
         pytest.fail("a server without a guard was taken for a ready one")
+
+
+def test_a_run_whose_snakemake_is_killed_is_set_aside_with_the_reason(tmp_path: Path) -> None:
+    out, script = tmp_path / "out", tmp_path / "snakemake"
+    script.write_text(SNAKEMAKE)
+    with simulated(Behaviour(servers=3, mean_s=0.1)) as url:
+        command = run_command(tmp_path, url, samples=3000, target_qps=20, duration_s=60, out=out)
+        with subprocess.Popen(
+            [sys.executable, script, sys.executable, "-m", "weighbridge", *command],
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as snakemake:
+            records = out / REQUESTS_BINARY
+            while not (records.exists() and records.stat().st_size):
+                assert snakemake.poll() is None
+                time.sleep(0.05)
+            family = psutil.Process(snakemake.pid).children(recursive=True)
+            snakemake.kill()
+            killed = time.monotonic()
+            while any(lives(process) for process in family):
+                assert time.monotonic() < killed + GONE_WITHIN_S
+                time.sleep(0.05)
+            assert snakemake.stderr is not None
+            said = snakemake.stderr.read().splitlines()[-1]
+    reason = f"process {snakemake.pid} (python"
+    assert f"ERROR the run ended early: {reason}" in said
+    aborted = RunRecord.read(out / "aborted" / RUN_RECORD).load.aborted
+    assert aborted is not None
+    assert aborted.startswith(reason)
+    assert not (tmp_path / ".out.lock").exists()

@@ -148,10 +148,14 @@ def test_the_topmost_snakemake_stays_noted_and_a_strange_one_does_not(
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == mine
     # Of another host, or not above this process: what sbatch carries from the login node.
     with sleeping() as process:
-        for strange in ("1 1 elsewhere", f"{process.pid} 1 {platform.node()}", "nonsense"):
+        for strange in ("1 1 elsewhere", f"{process.pid} 1 {owner._place()}", "nonsense"):
             monkeypatch.setenv(owner._VARIABLE, strange)
             owner.note_snakemake()
             assert os.environ[owner._VARIABLE] == mine
         process.kill()
-    monkeypatch.setenv(owner._VARIABLE, "1 1 elsewhere")
-    assert owner.owners() == owner.under_snakemake()
+    # In a container of this host numbers are others: a Snakemake outside of it is not seen, and not missed.
+    for strange in ("1 1 elsewhere", f"4000000 1 pid:[1] {platform.node()}"):
+        monkeypatch.setenv(owner._VARIABLE, strange)
+        assert owner.owners() == owner.under_snakemake()
+    monkeypatch.setenv(owner._VARIABLE, f"4000000 1 {owner._place()}")
+    assert len(owner.owners()) == 1 + len(owner.under_snakemake())

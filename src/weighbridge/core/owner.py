@@ -15,10 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from weighbridge.core.interruption import announce
-from weighbridge.core.proc import ProcessId, command_of, parent_of
+from weighbridge.core.proc import PROC, ProcessId, command_of, parent_of
 
 _OPTIONS_WITH_VALUE = ("-W", "-X")
-# Of a Snakemake's jobs: its number, its start and its host.
+# Of a Snakemake's jobs: its number, its start and its place.
 _VARIABLE = "WEIGHBRIDGE_SNAKEMAKE"
 
 
@@ -70,13 +70,18 @@ def note_snakemake() -> None:
         pid = parent_of(pid)
     if noted is None or not noted.lives or noted.pid not in above:
         this = ProcessId.of(os.getpid())
-        os.environ[_VARIABLE] = f"{this.pid} {this.started_ticks} {platform.node()}"
+        os.environ[_VARIABLE] = f"{this.pid} {this.started_ticks} {_place()}"
+
+
+def _place() -> str:
+    """Return where a process number of ours is valid: this host, and there our container."""
+    return f"{(PROC / 'self' / 'ns' / 'pid').readlink()} {platform.node()}"
 
 
 def _noted() -> ProcessId | None:
-    """Return the Snakemake that is noted in the environment; None: there is none, or on another host."""
+    """Return the Snakemake that is noted in the environment; None: there is none, or it runs elsewhere."""
     found = re.fullmatch(r"(\d+) (\d+) (.+)", os.environ.get(_VARIABLE, ""))
-    if found is None or found[3] != platform.node():
+    if found is None or found[3] != _place():
         return None
     return ProcessId(int(found[1]), "snakemake", int(found[2]))
 

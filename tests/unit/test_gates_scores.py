@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from judged_pair import DEMONSTRATION, HELD, Pair
 from loadgen_files import evaluation_of
-from request_files import PROMPT, f1_of
+from request_files import PROMPT, f1_of, with_products
 
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.evaluation.evaluate import evaluate
+from weighbridge.gates import Inputs, judge_logs
 from weighbridge.records.score import Evaluation
 from weighbridge.records.verdict import Check
 
@@ -100,6 +101,17 @@ def test_another_dataset_is_unknown_and_its_remedy_says_why(pair: Pair) -> None:
     verdict = pair.judged()
     assert verdict.failed == ()
     assert "no Parquet file of the split 'test'" in (verdict.unknown[0].remedy or "")
+
+
+def test_logs_that_are_found_are_scored_again_too(pair: Pair, tmp_path: Path) -> None:
+    pair.judged()
+    assert pair.evaluation is not None
+    inputs = with_products(Inputs(), tmp_path / "products", HELD.samples)
+    text = pair.evaluation.model_dump_json()
+    for said, outcome in ((text, "VALID"), (text.replace('"value":0.79', '"value":0.8'), "INVALID")):
+        (pair.folder(Mode.ACCURACY).parent / "accuracy.json").write_text(said)
+        [verdict] = judge_logs(tmp_path / "results", HELD, inputs).verdicts
+        assert verdict.outcome == outcome
 
 
 def test_an_incomplete_accuracy_log_is_a_failed_check(pair: Pair) -> None:

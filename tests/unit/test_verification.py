@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Callable
@@ -13,10 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from attested_tree import RECORDS, RESULTS, Attested, failures, make_key, write_attested
 from rich.console import Console
-from tree_evidence import CLOSED
+from tree_evidence import CLOSED, MODEL
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
+from weighbridge.provenance.verification import Verification
 from weighbridge.provenance.verification_table import render_verification
 
 SERVER = "box Server"
@@ -173,11 +175,37 @@ def test_a_statement_cannot_write_to_the_terminal_or_into_a_command(attested: At
     [log] = attested.tree.glob(f"{RESULTS}/Server/user.conf")
     log.rename(log.with_name("\x1b[2J"))
     attested.pack()
-    shown = Console(file=io.StringIO(), width=300)
-    shown.print(render_verification(attested.verify(key=None)))
-    assert isinstance(shown.file, io.StringIO)
-    assert "\\x1b[2J" in shown.file.getvalue()
-    assert "\x1b" not in shown.file.getvalue()
+    shown = _shown(attested.verify(key=None))
+    assert "\\x1b[2J" in shown
+    assert "\x1b" not in shown
+
+
+def test_the_commands_that_measure_again_have_the_pins(attested: Attested) -> None:
+    done = attested.verify()
+    shown = _shown(done)
+    assert f"git clone REPOSITORY weighbridge && cd weighbridge && git checkout {'0' * 40}\n" in shown
+    pin = json.dumps({"repo": MODEL.repo, "revision": MODEL.revision})
+    assert f"weighbridge fetch --kind model --artifact '{pin}' --into resources/model" in shown
+    _statement(_repository("lab/'; rm -rf ~; '"))(attested)
+    [command] = [line for line in _shown(attested.verify(key=None)).splitlines() if "--kind model" in line]
+    words = shlex.split(command)
+    assert words[:3] == ["weighbridge", "fetch", "--kind"]
+    assert json.loads(words[5])["repo"] == "lab/'; rm -rf ~; '"
+
+
+def _repository(name: str) -> Callable[[Any], None]:
+    def change(statement: Any) -> None:
+        made_from = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+        made_from[0]["annotations"]["repository"] = name
+
+    return change
+
+
+def _shown(done: Verification) -> str:
+    console = Console(file=io.StringIO(), width=300)
+    console.print(render_verification(done), soft_wrap=True)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def _text(path: str, old: str, new: str) -> tuple[str, Callable[[bytes], bytes | None]]:

@@ -1,12 +1,15 @@
 """Render a verification for the terminal: every check, what to do, and what makes the result again."""
 
+import json
 from collections.abc import Iterator
+from shlex import quote
 
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.core.formatting import value_text
 from weighbridge.provenance.statement import GIT_COMMIT, Resource, Statement
 from weighbridge.provenance.verification import Verification
@@ -65,7 +68,9 @@ def _again(statement: Statement) -> Iterator[str]:
         yield f"    {_checkout(each)}"
     yield "    make setup"
     parameters = statement.predicate.build_definition.external_parameters
-    yield f"    snakemake --profile PROFILE --config round={statement.round_reference} submission"
+    yield from (f"    {command}" for command in map(_fetch, statement.dependencies.values()) if command)
+    chosen = quote(f"round={statement.round_reference}")
+    yield f"    snakemake --profile PROFILE --config {chosen} submission"
     for name, each in statement.dependencies.items():
         if each not in code:
             yield f"  {name}: {_pin(each)}"
@@ -82,6 +87,19 @@ def _checkout(code: Resource) -> str:
     revision = annotations.get("revision")
     known = f"revision {revision}, with changes" if revision else f"release {annotations.get('version')}"
     return f"# the code is {known}: take it from src/ of the tree"
+
+
+def _fetch(resource: Resource) -> str | None:
+    """Return the command that fetches an artifact; None if it is none, or one without a repository."""
+    facts = resource.annotations or {}
+    pin = {"repo": facts.get("repository"), "revision": facts.get("revision")}
+    if resource.name not in tuple(ArtifactKind) or None in pin.values():
+        return None
+    kind = resource.name
+    return (
+        f"weighbridge fetch --kind {kind} --artifact {quote(json.dumps(pin))} "
+        f"--into resources/{kind} --proof resources/{kind}.json"
+    )
 
 
 def _pin(resource: Resource) -> str:

@@ -176,11 +176,10 @@ def test_another_program_above_may_end(tmp_path: Path) -> None:
         run.await_end()
 
 
-@pytest.mark.parametrize("stopped", ["server", "guard"])
-def test_what_is_stopped_is_ended_with_the_command(tmp_path: Path, stopped: str) -> None:
+def test_what_is_stopped_is_ended_with_the_command(tmp_path: Path) -> None:
     with serving(tmp_path) as run:
-        target = run.guard if stopped == "guard" else run.guard.children()[0]
-        target.suspend()
+        for stopped in (run.guard, *run.guard.children()):
+            stopped.suspend()
         run.command.kill()
         run.await_end()
 

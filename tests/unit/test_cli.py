@@ -145,6 +145,7 @@ def test_a_rate_that_no_run_can_have_is_refused(rate: str, tmp_path: Path) -> No
 
 def test_a_log_on_a_full_disk_is_silent(tmp_path: Path) -> None:
     program = Path(sys.executable).parent / "weighbridge"
+    (tmp_path / "file").touch()
     command = [program, "--log", "/dev/full", "lock", tmp_path, "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3

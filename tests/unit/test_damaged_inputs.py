@@ -1,6 +1,7 @@
 """Inputs that were damaged after they were proven, or stand where another thing should."""
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,11 +11,16 @@ import pytest
 from weighbridge.artifacts.manifest import read_lock
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.verify import describe
+from weighbridge.benchmarks.rounds import load_round
+from weighbridge.cli.artifacts import lock
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError
+from weighbridge.core.files import sha256_of
 from weighbridge.core.parquet import read_columns
+from weighbridge.loadgen.logs import read_answers, read_detail, read_validity
 from weighbridge.requests.encoding import chunks_of
 from weighbridge.requests.store import build_store
+from weighbridge.submission.checker import check_submission
 
 PROOF = {
     "kind": "dataset", "folder": "x", "folder_starts_at": "proof", "repo": None, "revision": None,
@@ -47,6 +53,43 @@ def test_a_proof_that_is_none(tmp_path: Path, change: dict[str, object]) -> None
 def test_a_lock_that_is_a_folder_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot be read .*; write a lock with 'weighbridge lock"):
         read_lock(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["mlperf_log_detail.txt", "mlperf_log_accuracy.json", "mlperf_log_summary.txt"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "zeros", "folder"])
+def test_a_log_that_is_no_ordinary_file(tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / name
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "zeros":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    for read in (read_detail, read_validity, lambda each: read_answers(each, 1)):
+        with pytest.raises(InputError, match="cannot be read"):
+            read(path)
+    with pytest.raises(OSError, match=r"ordinary file|Is a directory"):
+        sha256_of(path)
+
+
+@pytest.mark.parametrize("kind", ["file", "empty"])
+def test_nothing_is_locked_where_there_is_no_folder_with_files(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "folder"
+    if kind == "file":
+        folder.touch()
+    else:
+        folder.mkdir()
+    with pytest.raises(InputError, match="no folder with files to lock"):
+        lock(folder, tmp_path / "lock.json")
+    assert not (tmp_path / "lock.json").exists()
+
+
+def test_a_tree_that_is_a_pipe_is_no_archive(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "tree")
+    with pytest.raises(InputError, match="neither a folder nor an archive"):
+        check_submission(tmp_path / "tree", load_round("v6.0"))
 
 
 def _dataset(folder: Path) -> Path:

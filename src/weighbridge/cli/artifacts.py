@@ -64,8 +64,11 @@ def lock(
     """Write a folder's lock: path, size and sha256 of each file."""
     from weighbridge.artifacts.manifest import write_lock
     from weighbridge.artifacts.verify import describe
+    from weighbridge.core.errors import InputError
 
     manifest = describe(folder, full=True)
+    if not manifest.files:
+        raise InputError(f"{folder}: there is no folder with files to lock; correct the path.")
     write_lock(out, manifest)
     typer.echo(f"{out}: {len(manifest.files)} files (sha256 {manifest.digest})")
 

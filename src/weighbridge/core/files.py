@@ -3,8 +3,10 @@
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
 
@@ -56,9 +58,29 @@ def stays_inside(path: str) -> bool:
     return bool(parts) and ".." not in parts and not PurePosixPath(path).is_absolute()
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open an ordinary file to read its bytes.
+
+    A pipe without a writer would let the opening wait for ever, and /dev/zero has no end.
+
+    Raises:
+        OSError: it cannot be opened, or is no ordinary file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        kind = errno.EISDIR if path.is_dir() else errno.EINVAL
+        raise OSError(kind, os.strerror(kind) if path.is_dir() else "it is no ordinary file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
 def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file's content, in hexadecimal."""
-    with path.open("rb") as stream:
+    """Return the sha256 of a file's content, in hexadecimal.
+
+    Raises:
+        OSError: as `open_regular`.
+    """
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -1,8 +1,6 @@
 """The base of all pydantic models, whose validation errors are single sentences."""
 
 import json
-import os
-import stat
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -10,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchema
 from pydantic_core import CoreSchema
 
 from weighbridge.core.errors import InputError
-from weighbridge.core.files import stays_inside
+from weighbridge.core.files import open_regular, stays_inside
 from weighbridge.core.plain_data import UnreadableError, check_plain, parse_json, parse_yaml
 from weighbridge.core.secrets import MASKED, is_secret, mask
 from weighbridge.core.strict_numbers import with_strict_numbers
@@ -84,10 +82,7 @@ def read_text(path: Path) -> str:
         InputError: it cannot be read, is no ordinary file, is too large, or is not UTF-8 text.
     """
     try:
-        # A pipe without a writer would let the opening wait for ever, and /dev/zero has no end.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise InputError(f"{path}: cannot be read (it is no ordinary file).")
+        with open_regular(path) as stream:
             content = stream.read(_LARGEST_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from None

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from weighbridge.client.frames import RequestOutcome
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
+from weighbridge.core.files import open_regular
 from weighbridge.gates.performance_figures import Performance
 from weighbridge.gates.request_rows import RequestRows
 from weighbridge.loadgen.logs import DetailLog, has_answers, read_answer_sizes
@@ -88,7 +90,7 @@ def _errors_by_kind(path: Path) -> Counter[str]:
     """Count the lines of errors.jsonl by kind; the reason of an abort names no sample and is left out."""
     kinds: Counter[str] = Counter()
     try:
-        with path.open(encoding="utf-8", errors="replace") as lines:
+        with TextIOWrapper(open_regular(path), encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 kinds.update(_kind_told(line))
     except OSError as error:

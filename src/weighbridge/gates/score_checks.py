@@ -22,7 +22,7 @@ from weighbridge.benchmarks.protocol import PerSample, Task
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
-from weighbridge.core.files import sha256_of
+from weighbridge.core.files import open_regular, sha256_of
 from weighbridge.evaluation.evaluate import read_truth, score_log
 from weighbridge.gates.closed_checks import Inputs
 from weighbridge.gates.paired import RunDifference, difference_of_ratios
@@ -168,7 +168,8 @@ def sampled_checks(
 
 def _read(path: Path, round_: Round) -> list[_Sampled]:
     try:
-        sampled = msgspec.json.Decoder(_Sampled).decode_lines(path.read_bytes())
+        with open_regular(path) as stream:
+            sampled = msgspec.json.Decoder(_Sampled).decode_lines(stream.read())
     except (OSError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InputError(
             f"{path}: damaged ({str(error).rstrip('.')}); restore it, or repeat the run."

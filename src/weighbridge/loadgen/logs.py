@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from weighbridge.core.errors import InputError
+from weighbridge.core.files import open_regular
 from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY
 
 _LINE_START = ":::MLLOG"
@@ -261,6 +262,7 @@ def _text_of(record: _Answer, path: Path) -> str:
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with open_regular(path) as stream:
+            return stream.read()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); has the run ended?") from None

@@ -14,7 +14,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
-from weighbridge.core.files import sha256_of, write_atomic
+from weighbridge.core.files import open_regular, sha256_of, write_atomic
 from weighbridge.loadgen.logs import TRUNCATION_MARK
 
 RECORDS = "records"
@@ -196,7 +196,7 @@ def unpack(archive: Path, folder: Path) -> None:
         ValueError: a member would lie outside the folder, or is neither a file nor a folder.
         KeyError: a link leads out of the archive.
     """
-    with tarfile.open(archive) as tar:
+    with open_regular(archive) as stream, tarfile.open(fileobj=stream) as tar:
         for member in tar:
             place = (folder / member.name.lstrip("/")).resolve()
             if not place.is_relative_to(folder.resolve()):

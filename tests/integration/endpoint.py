@@ -13,9 +13,9 @@ from typing import Any, Self
 from weighbridge.core.openai_api import Api
 
 _SAMPLE = re.compile(rb"sample (\d+)")
-_REQUEST_ID = re.compile(rb"\r\nX-Request-Id: ([0-9a-f]{32})\r\n")
-ECHO = "=" * 32
-"""In a script's bytes: the request's id, which is as long."""
+_REQUEST_ID = re.compile(rb"\r\nX-Request-Id: ([0-9a-z]{1,40})\r\n")
+ECHO = "=" * 40
+"""In a script's bytes: the request's id, made as long as this."""
 MODEL = "tiny"
 
 
@@ -198,7 +198,7 @@ class Endpoint:
             self.seen.append(sample)
             self.heads.append(head)
             found = _REQUEST_ID.search(head)
-            request_id = found[1] if found else ECHO.encode()
+            request_id = (found[1] if found else b"").ljust(len(ECHO), b".")
             for step in self._script(sample):
                 if isinstance(step, bytes):
                     writer.write(step.replace(ECHO.encode(), request_id))

@@ -13,9 +13,9 @@ from weighbridge.core.openai_api import Api
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 APIS = st.sampled_from(Api)
-NONCE, NUMBER = "0123456789abcdef", 0x51F00D
-OWN_ID = f"chatcmpl-{NONCE}{NUMBER:016x}"
-OTHER_ID = f"chatcmpl-{NONCE}{NUMBER + 1:016x}"
+NONCE, NUMBER = "0123456789abcdef", 5171
+OWN_ID = f"chatcmpl-{NONCE}{NUMBER}z"
+OTHER_ID = f"chatcmpl-{NONCE}{NUMBER + 1}z"
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -173,13 +173,15 @@ def test_what_an_answer_must_say(
     ("answer_id", "echoed"),
     [
         (OWN_ID, 1),
-        (f"{NONCE}{NUMBER:016x}", 1),
-        (f"cmpl-{NONCE}{NUMBER:016x}-0", 1),
+        (f"{NONCE}{NUMBER}z", 1),
+        (f"cmpl-{NONCE}{NUMBER}z-0", 1),
         ("chatcmpl-3f1c", 0),
         (None, 0),
         (OTHER_ID, -1),
         (f"chatcmpl-{NONCE}", -1),
-        (f"chatcmpl-{NONCE}{NUMBER:x}", -1),
+        (f"chatcmpl-{NONCE}{NUMBER}", -1),
+        (f"chatcmpl-{NONCE}1{NUMBER}z", -1),
+        (f"chatcmpl-{NONCE}{NUMBER}0z", -1),
     ],
 )
 def test_an_id_is_ours_the_servers_or_anothers(answer_id: str | None, echoed: int) -> None:

@@ -71,7 +71,7 @@ def exchange(tmp_path: Path) -> Iterator[tuple[Notes, Connection, socket.socket]
             sent = b""
             while not sent.endswith(b"body"):
                 sent += server.recv(1 << 16)
-            assert b"\r\nX-Request-Id: 0000000000000000000000000000beef\r\nContent-Length: 4\r\n\r\n" in sent
+            assert b"\r\nX-Request-Id: 000000000000000048879z\r\nContent-Length: 4\r\n\r\n" in sent
             yield notes, connection, server
         connection.close()
 

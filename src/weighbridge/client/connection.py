@@ -92,7 +92,7 @@ class Connection:
     def send(self, request: Request) -> None:
         """Send a request on this open, idle connection."""
         self.request = request
-        self._head_left = b"%b%016x\r\nContent-Length: %d\r\n\r\n" % (
+        self._head_left = b"%b%dz\r\nContent-Length: %d\r\n\r\n" % (
             self.endpoint.request_head,
             request.id,
             request.size,

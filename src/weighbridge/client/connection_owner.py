@@ -2,6 +2,8 @@
 
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from weighbridge.client.answers import Answer, AnswerReader
 from weighbridge.client.endpoint import Endpoint
 from weighbridge.requests.bodies import Bodies
@@ -9,17 +11,18 @@ from weighbridge.requests.bodies import Bodies
 C = TypeVar("C", contravariant=True)  # a connection; what it can do is of no matter here
 
 
-class Request:
+class Request(msgspec.Struct, gc=False, eq=False):
     """A request in flight: the driver's id, the sample's index, the body's place, times (monotonic ns)."""
 
-    __slots__ = ("at", "endpoint", "first_ns", "id", "index", "last_ns", "planned_ns", "sent_ns", "size")
-
-    def __init__(
-        self, id_: int, index: int, planned_ns: int, at: int, size: int, endpoint: Endpoint[Any]
-    ) -> None:
-        self.id, self.index, self.planned_ns = id_, index, planned_ns
-        self.at, self.size, self.endpoint = at, size, endpoint
-        self.sent_ns = self.first_ns = self.last_ns = 0
+    id: int
+    index: int
+    planned_ns: int
+    at: int
+    size: int
+    endpoint: Endpoint[Any]
+    sent_ns: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
 
 
 class Owner(Protocol[C]):

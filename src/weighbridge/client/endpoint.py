@@ -71,6 +71,8 @@ class Endpoint(Generic[C]):
 
 def least_busy(endpoints: list[Endpoint[C]]) -> Endpoint[C] | None:
     """Return the reachable endpoint with the fewest requests in flight, None if there is none."""
+    if len(endpoints) == 1:
+        return None if endpoints[0].down_since_ns else endpoints[0]
     chosen = None
     for endpoint in endpoints:
         if endpoint.down_since_ns:

@@ -36,6 +36,7 @@ _ALIVE_EVERY_NS = _NS
 _GONE_AFTER_NS = 2 * _NS
 _PROBE_EVERY_NS = _NS // 4
 _READ = select.EPOLLIN | select.EPOLLRDHUP
+_WRITE = select.EPOLLOUT
 
 
 class Worker:
@@ -78,7 +79,7 @@ class Worker:
                     continue
                 connection = self._connections.get(fd)
                 if connection is not None and connection.fd >= 0:
-                    connection.on_event(event != select.EPOLLOUT)
+                    connection.on_event(event != _WRITE)
             self._send_waiting()
             self._flush()
             now = monotonic_ns()
@@ -137,7 +138,7 @@ class Worker:
         self._connections[connection.fd] = self._connecting[connection.fd] = connection
         if request is not None:
             self._active[connection.fd] = connection
-        self._epoll.register(connection.fd, _READ | select.EPOLLOUT)
+        self._epoll.register(connection.fd, _READ | _WRITE)
 
     def _close_an_idle_one(self) -> None:
         for endpoint in self._endpoints:
@@ -149,7 +150,7 @@ class Worker:
 
     def want_write(self, connection: Connection, wanted: bool) -> None:
         """Start or stop reporting that the socket can be written to."""
-        self._epoll.modify(connection.fd, _READ | select.EPOLLOUT if wanted else _READ)
+        self._epoll.modify(connection.fd, _READ | _WRITE if wanted else _READ)
 
     def connected(self, connection: Connection) -> None:
         """Note that the endpoint can be reached."""
@@ -169,7 +170,8 @@ class Worker:
     def _refused(self, endpoint: Endpoint[Connection], request: Request | None, reason: str) -> None:
         now = monotonic_ns()
         if request is not None:
-            self._record(request, Answer(RequestOutcome.CONNECT, reason.encode()), 0, 0, now)
+            request.endpoint.in_flight -= 1
+            self._outbox.finished(request, Answer(RequestOutcome.CONNECT, reason.encode()), 0, 0, now)
         endpoint.down_since_ns = endpoint.down_since_ns or now
         endpoint.probed_ns = now
         down_ns = now - endpoint.down_since_ns
@@ -191,7 +193,8 @@ class Worker:
         assert request is not None
         connection.request = None
         del self._active[connection.fd]
-        self._record(request, answer, status, received, end_ns)
+        request.endpoint.in_flight -= 1
+        self._outbox.finished(request, answer, status, received, end_ns)
         if reusable:
             connection.since_ns = end_ns
             connection.endpoint.idle[connection.fd] = connection
@@ -208,10 +211,6 @@ class Worker:
         self._connections.pop(connection.fd, None)
         self._connecting.pop(connection.fd, None)
         self._retired.append(connection)
-
-    def _record(self, request: Request, answer: Answer, status: int, received: int, end_ns: int) -> None:
-        request.endpoint.in_flight -= 1
-        self._outbox.finished(request, answer, status, received, end_ns)
 
     def _flush(self) -> None:
         self._outbox.flush()

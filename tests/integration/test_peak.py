@@ -188,6 +188,7 @@ def test_a_search_that_finds_none_says_why_and_keeps_its_probes(tmp_path: Path) 
     )
     assert len(system.probes()) == 2
     assert "requests failed" in system.probes()[0].read_text()
+    assert Probe.read(system.probes()[0]).p99_latency_s is None
 
 
 def test_a_probe_that_drowns_is_cut_off(tmp_path: Path) -> None:

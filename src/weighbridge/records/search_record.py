@@ -29,8 +29,12 @@ class Probe(Model):
     )
     failed: int = Field(ge=0, description="Failed requests; a single one fails the probe.")
     achieved_qps: float = Field(ge=0, description="Completed queries/s.")
-    p50_latency_s: float | None = Field(description="Of the judged queries; null if none was judged.")
-    p99_latency_s: float | None = Field(description="Of the judged queries; null if none was judged.")
+    p50_latency_s: float | None = Field(
+        description="Of the judged queries; null if none was judged or some failed."
+    )
+    p99_latency_s: float | None = Field(
+        description="Of the judged queries; null if none was judged or some failed."
+    )
     growth: float | None = Field(
         description="Latency growth in s per s, where statistically certain; null: no certain growth."
     )

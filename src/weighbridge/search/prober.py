@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -99,6 +100,9 @@ class Prober:
         ramp_s = 0.0 if whole else _RAMP_SHARE * self._probe_s
         judgement = judge_all(issued_s, measured_s, ramp_s, fulls)
         passed, reason = self._verdict(record, judgement, out, whole=whole)
+        if record.load.failures and not record.load.aborted:
+            # A request that fails at once is no fast answer.
+            judgement = replace(judgement, p50_latency_s=None, p99_latency_s=None)
         return Probe(
             number=number,
             kind=step.kind,

@@ -89,6 +89,8 @@ def test_another_key_is_told(attested: Attested) -> None:
     done = attested.verify(key=attested.root / "other.pub")
     assert failures(done) == {"signature": "of another key, or broken"}
     assert not done.signed
+    _statement(_another_archive)(attested)
+    assert failures(attested.verify()).keys() == {"signature", "archive"}
 
 
 def _statement(change: Callable[[Any], None]) -> Callable[[Attested], None]:
@@ -146,10 +148,9 @@ def test_an_edited_statement_is_told_even_without_the_key(
     change: Callable[[Any], None], name: str, found: str, attested: Attested
 ) -> None:
     _statement(change)(attested)
-    told = failures(attested.verify())
-    assert told.keys() >= {"signature", name}
+    told = failures(attested.verify(key=None))
+    assert name in told
     assert told[name].startswith(found)
-    assert failures(attested.verify(key=None)).keys() == {name} | (told.keys() - {"signature"})
 
 
 @pytest.mark.parametrize("name", ["../x.yaml", "small.yaml", "qwen3-vl-235b-a22b/x.yml", "/etc/x", "x", ""])

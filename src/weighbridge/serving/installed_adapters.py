@@ -5,6 +5,7 @@ Such a package declares an entry point of the group `weighbridge.servers` that l
 
 import importlib
 import importlib.metadata
+from collections.abc import Iterator
 
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
@@ -64,11 +65,15 @@ def adapter_of(settings: ServerSettings) -> ServerAdapter:
     return find_adapter(settings.adapter or DEFAULT_ADAPTER)
 
 
-def all_adapters() -> tuple[ServerAdapter, ...]:
-    """Return every adapter: the built-in ones, then the installed ones by name.
+def all_adapters() -> Iterator[ServerAdapter]:
+    """Yield every adapter: the built-in ones, then the installed ones by name.
+
+    The installed ones are looked for when the built-in ones did not do: that reads the metadata of all
+    packages.
 
     Raises:
         SetupError: as `find_adapter`.
     """
-    installed = sorted(entry.name for entry in importlib.metadata.entry_points(group=ENTRY_POINTS))
-    return tuple(find_adapter(name) for name in dict.fromkeys((*_BUILT_IN, *installed)))
+    yield from map(find_adapter, _BUILT_IN)
+    installed = {entry.name for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+    yield from map(find_adapter, sorted(installed - _BUILT_IN.keys()))

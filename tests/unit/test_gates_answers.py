@@ -12,12 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged_pair import DEMONSTRATION, HELD, Pair
 from loadgen_files import small_round
-from request_files import answers_of, write_sampled
+from request_files import answers_of, request_log, write_sampled
 
 from weighbridge.client.frames import FinishReason
+from weighbridge.client.request_log import write_parquet
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
+from weighbridge.gates.answer_checks import answer_checks
 from weighbridge.gates.paired import difference_of_means, difference_of_ratios, largest_difference
+from weighbridge.gates.request_rows import RequestRows
+from weighbridge.records.run_record import RunRecord
 
 SPEED, ANSWERED = Mode.PERFORMANCE, Mode.ACCURACY
 ALIKE = {
@@ -99,6 +103,21 @@ def test_answers_that_the_server_cut_off_fail_with_their_count(pair: Pair, mode:
     assert (check.run, check.name, check.value) == (mode, "answers cut off", 5)
     assert "neither round nor requests limit" in (check.remedy or "")
     assert "--max-model-len" in (check.remedy or "")
+
+
+def test_one_answer_in_a_thousand_may_repeat_itself_until_the_context_is_full(pair: Pair) -> None:
+    record = RunRecord.parse(pair.records[SPEED], "run.json")
+
+    def failed(cut: int) -> list[str]:
+        log = request_log(1499, SPEED)  # two passes
+        log["finish"][:cut] = FinishReason.LENGTH
+        write_parquet(log, pair.root / "requests.parquet")
+        rows = RequestRows.read(pair.root)
+        assert rows is not None
+        return [check.name for check in answer_checks(record, rows, SPEED, HELD) if not check.passed]
+
+    assert failed(2) == []
+    assert failed(3) == ["answers cut off"]
 
 
 @pytest.mark.parametrize("where", ["round", "settings", "body"])

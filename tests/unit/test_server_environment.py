@@ -141,6 +141,8 @@ ENVIRON = {
     "CUDA_VISIBLE_DEVICES": "4,5",
     "LD_LIBRARY_PATH": "/opt/lib",
     "PYTHONHASHSEED": "0",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
     "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
     "TMPDIR": "/scratch/job.4711",
     "SLURM_JOB_ID": "4711",

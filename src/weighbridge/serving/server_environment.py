@@ -44,6 +44,16 @@ _RECORDED = (
     *("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TOKENIZERS_", "SAFETENSORS_"),
     *("LD_", "GLIBC_TUNABLES", "MALLOC_", "TCMALLOC_", "JEMALLOC_", "PYTHON"),
 )
+# They change where and when a Python writes what, and no answer: by hand and by Snakemake they differ.
+_OF_NO_EFFECT = frozenset(
+    {
+        "PYTHONUNBUFFERED",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONIOENCODING",
+        "PYTHONFAULTHANDLER",
+        "PYTHONWARNINGS",
+    }
+)
 # Ports, addresses, numbers of processes and of devices may be others in each run of the same system.
 _VARYING = re.compile(
     r"(^|_)(PORTS?|ADDR|ADDRESS|HOST|IP|JOB_?ID|RUN_ID|PID|SESSION_DIR|VISIBLE_DEVICES|DEVICE_ORDINAL)$"
@@ -92,7 +102,7 @@ def inherited_variables(
         name: _of_no_job(mask(value), environ)
         for name, value in sorted(inherited_by_server(environ).items())
         if name.startswith(prefixes)
-        and name not in overridden
+        and name not in (*_OF_NO_EFFECT, *overridden)
         and name != adapter.api_key_variable
         and not names_secret(name)
         and not _VARYING.search(name)

@@ -3,9 +3,10 @@
 Which answers are kept is drawn here and while the run lasts, so that no server can know it.
 """
 
-import json
 import math
 from secrets import SystemRandom
+
+import msgspec
 
 from weighbridge.client.written_file import WrittenFile
 
@@ -48,7 +49,7 @@ class AnswerSample:
         Raises:
             OSError: the disk is full.
         """
-        line = json.dumps({"sample": sample, "text": text.decode()}, ensure_ascii=False).encode() + b"\n"
+        line = msgspec.json.encode({"sample": sample, "text": text.decode()}) + b"\n"
         self._left -= len(line)
         if self._file is None or self._left < 0:
             self.next = _NEVER

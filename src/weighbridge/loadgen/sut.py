@@ -167,6 +167,8 @@ class SystemUnderTest:
                 self._sample.advance()
                 if fields[6] == RequestOutcome.OK:
                     self._sample.keep(fields[1], bytes(payloads[start:stop]))
+                if self._sample.next >= self.completed:
+                    return
             start = stop
 
     def flush(self) -> None:

@@ -57,7 +57,7 @@ def adopt(peak: Path, out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path in (*run.iterdir(), run.parent / SERVER_LOG):
-            if path.name != PROBE:
+            if path.is_file() and path.name != PROBE:
                 shutil.copy2(path, out / path.name)
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be copied to {out} ({error.strerror}).") from None

@@ -65,7 +65,7 @@ def test_a_disk_that_takes_no_more_is_named(number: int, said: str, tmp_path: Pa
 
 
 def test_a_full_device_is_noticed_at_the_latest_when_it_is_flushed(tmp_path: Path) -> None:
-    # By its number: a test that runs as root would make a missing device an ordinary file, for all others too.
+    # A test that runs as root would make an ordinary file of a missing device, for all other programs too.
     full = os.makedev(1, 7)
     if not (Path("/dev/full").is_char_device() and Path("/dev/full").stat().st_rdev == full):
         pytest.skip("/dev/full is no device here")

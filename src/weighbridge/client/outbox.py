@@ -7,7 +7,7 @@ from weighbridge.client.connection_owner import Request
 from weighbridge.client.frames import HEADER, RECORD, FinishReason, Message, RequestOutcome
 
 EVIDENCE_BYTES = 2048  # kept of a failed request's response, for errors.jsonl
-_OK = RequestOutcome.OK  # a look-up of its own costs 2,000 instructions in Python 3.11
+_OK = RequestOutcome.OK  # a look-up of its own costs 1,500 instructions in Python 3.11
 _MOST_BYTES = (1 << 32) - 1  # of answers in one frame
 
 

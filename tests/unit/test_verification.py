@@ -302,11 +302,23 @@ def test_a_tree_of_another_harness_is_not_proven(attested: Attested) -> None:
     attested.attestation.unlink()
     done = attested.verify(key=None)
     unknown = {check.name: check.limit for check in done.unknown}
-    assert set(unknown) == {"attestation", "what it was made from"}
+    evidence = {f"box {scenario}: evidence" for scenario in ("Offline", "Server")}
+    assert set(unknown) == {"attestation", "what it was made from", *evidence}
     assert {check.name for check in attested.verify(key=None, round_=None).unknown} == {
         "attestation",
         "round",
     }
+
+
+def test_a_scenario_whose_records_were_left_out_is_not_proven_however_it_is_signed(
+    attested: Attested,
+) -> None:
+    shutil.rmtree(attested.tree / RECORDS / "Server")
+    attested.pack()
+    attested.attest()
+    done = attested.verify()
+    assert {check.name for check in done.unknown} == {f"{SERVER}: evidence"}
+    assert done.signed
 
 
 def test_a_damaged_archive_is_told_by_its_hash(attested: Attested) -> None:

@@ -28,7 +28,7 @@ from weighbridge.provenance.statement import (
     RunDetails,
     Statement,
 )
-from weighbridge.provenance.tree_runs import TreeRuns, recorded_scenarios
+from weighbridge.provenance.tree_runs import TreeRuns, scenarios_of
 from weighbridge.records.verdict import VERDICT
 from weighbridge.submission.checker.check_tree import opened_tree
 from weighbridge.submission.tree import manifest_of
@@ -77,7 +77,8 @@ def statement_of(tree: Path, round_: Round, reference: Proof | None = None) -> S
     Raises:
         InputError: the tree holds no records of this round's runs, or they are damaged.
     """
-    runs = [TreeRuns.read(scenario) for scenario in recorded_scenarios(tree, round_)]
+    recorded = (each for each in scenarios_of(tree, round_) if each.records.is_dir())
+    runs = [TreeRuns.read(scenario) for scenario in recorded]
     if not runs:
         raise InputError(
             f"the tree holds no records of runs of round {name_of(round_)}, so nothing says what it was made "

@@ -39,11 +39,9 @@ class TreeRuns:
         return self.scenario.system_records.name
 
 
-def recorded_scenarios(tree: Path, round_: Round) -> Iterator[RecordedScenario]:
-    """Yield the scenarios of the round's benchmark that a tree has, and of whose runs it carries records."""
+def scenarios_of(tree: Path, round_: Round) -> Iterator[RecordedScenario]:
+    """Yield the scenarios of the round's benchmark that a tree has, with records of their runs or without."""
     for path in scenario_paths(tree):
         rules = rules_of(path.scenario, round_)
         if rules is not None and path.benchmark == round_.benchmark:
-            scenario = RecordedScenario(tree, path, rules, round_)
-            if scenario.records.is_dir():
-                yield scenario
+            yield RecordedScenario(tree, path, rules, round_)

@@ -1,5 +1,6 @@
 """Verify a submission tree by its attestation, on any machine: signature, hashes, round, and the runs."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from weighbridge.provenance.judged_again import (
 )
 from weighbridge.provenance.signing import is_signed_by, public_key_in
 from weighbridge.provenance.statement import Statement
-from weighbridge.provenance.tree_runs import TreeRuns, recorded_scenarios
+from weighbridge.provenance.tree_runs import TreeRuns, scenarios_of
 from weighbridge.records.notice import reason_of
 from weighbridge.records.verdict import Check, Gate
 from weighbridge.submission.checker.check_tree import opened_tree
@@ -100,22 +101,22 @@ def verify_tree(asked: Asked) -> Verification:
     round_ = asked.round_ or attested_round(gate, done.statement)
     if done.statement is not None:
         check_archive(gate, asked.tree, done.statement)
-    try:
-        with opened_tree(asked.tree) as tree:
-            if done.statement is not None:
-                check_files(gate, tree, done.statement)
-            if round_ is not None:
-                check_round(gate, round_, done.statement)
-                check_materials(gate, tree, round_, done.statement)
-                check_rules(gate, tree, round_)
-                done.checks += gate.checks
-                _runs(done, tree, round_, asked.originals)
+    done.checks = gate.checks
+    with ExitStack() as opened:
+        try:
+            tree = opened.enter_context(opened_tree(asked.tree))
+        except InputError:
+            # A damaged archive is told by its hash; without one, nothing is known of it.
+            if any(check.name == "archive" for check in done.failed):
                 return done
-    except InputError:
-        # A damaged archive is told by its hash; without one, nothing is known of it.
-        if not any(check.name == "archive" and check.passed is False for check in gate.checks):
             raise
-    done.checks += gate.checks
+        if done.statement is not None:
+            check_files(gate, tree, done.statement)
+        if round_ is not None:
+            check_round(gate, round_, done.statement)
+            check_materials(gate, tree, round_, done.statement)
+            check_rules(gate, tree, round_)
+            _runs(done, tree, round_, asked.originals)
     return done
 
 
@@ -142,9 +143,16 @@ def _runs(done: Verification, tree: Path, round_: Round, originals: Originals | 
     if not round_.submittable:
         done.notes.append(reason_of(round_))
     not_scored: list[str] = []
-    for scenario in recorded_scenarios(tree, round_):
+    for scenario in scenarios_of(tree, round_):
         label = f"{scenario.system_records.name} {scenario.rules.folder}"
-        if not _judge(done, scenario, label, originals):
+        if not scenario.records.is_dir():
+            gate = Gate(None)
+            remedy = (
+                "The runs are of another harness, or their records were removed: nothing shows what they did."
+            )
+            gate.unknown(f"{label}: evidence", "records of its runs", remedy)
+            done.checks += gate.checks
+        elif not _judge(done, scenario, label, originals):
             not_scored.append(label)
     if not_scored:
         done.notes.append(

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,26 @@ def test_who_may_read_a_file(tmp_path: Path, umask: int, private: bool, mode: in
     finally:
         os.umask(before)
     assert (tmp_path / "a").stat().st_mode & 0o777 == mode
+
+
+def test_a_device_or_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space"):
+        files.write_atomic(Path("/dev/full"), "x")
+    assert Path("/dev/full").is_char_device()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    files.write_atomic(pipe, "content")
+    assert os.read(reader, 100) == b"content"
+    os.close(reader)
+    assert list(tmp_path.iterdir()) == [pipe]
+    assert pipe.is_fifo()
+    # Where the output is redirected to a file, /dev/stdout is a link to it, and stays one.
+    write = "import pathlib as p, weighbridge.core.files as f; f.write_atomic(p.Path('/dev/stdout'), 'x')"
+    with (tmp_path / "out").open("wb") as out:
+        subprocess.run([sys.executable, "-c", write], stdout=out, check=True)
+    assert (tmp_path / "out").read_text() == "x"
+    assert Path("/dev/stdout").is_symlink()
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_other(

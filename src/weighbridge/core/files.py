@@ -24,6 +24,8 @@ _DISK_ERRORS = {
 def write_atomic(path: Path, content: str | bytes, *, durable: bool = True, private: bool = False) -> None:
     """Write a file so that readers see the old content or the new one, never a part; make parent folders.
 
+    A device or pipe, such as /dev/stdout, is written to, and never replaced by a file.
+
     Args:
         path: The file.
         content: Its whole content; text is encoded as UTF-8.
@@ -35,6 +37,9 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True, priv
     """
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
+    if _is_device(path):
+        path.write_bytes(data)
+        return
     name = path.with_name(f".{path.name}.{token_hex(8)}")
     # Not a temporary file of Python's, which forgets the user's umask.
     handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if private else 0o644)
@@ -50,6 +55,13 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True, priv
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # a write on a full disk does not say where
         raise
+
+
+def _is_device(path: Path) -> bool:
+    """Return whether a path is a device or pipe, or one of the links in /dev to whatever is open."""
+    if path.parent.resolve() == Path("/dev"):
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def stays_inside(path: str) -> bool:

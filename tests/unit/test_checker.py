@@ -397,6 +397,9 @@ def test_the_open_division_reports_a_score_and_still_requires_seeds(good: Path, 
     verdict = "open/Me/src/qwen3-vl-235b-a22b/records/box/Server/verdict.json"
     assert "other figures than the logs and accuracy.txt: f1" in _said(check_submission(tree, ROUND))
     _json(verdict, metrics={"f1": 0.5})(tree)
+    assert _said(check_submission(tree, ROUND)) == "has other scores than accuracy.txt: f1"
+    evaluation = tree / verdict.replace("verdict", "score")
+    evaluation.write_text(evaluation.read_text().replace("0.79", "0.5"))
     assert check_submission(tree, ROUND).complaints == ()
     _remove("open/Me/model_mapping.json")(tree)
     assert "does not map" in _said(check_submission(tree, ROUND))

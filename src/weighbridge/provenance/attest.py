@@ -65,7 +65,9 @@ def attest(
     statement = statement.model_copy(update={"subject": (whole, *statement.subject)})
     write_atomic(output, sealed(statement.payload(), signer))
     if signer is None:
-        _log.warning("%s: not signed; submission.signing_key_file names a key", output)
+        _log.warning(
+            "%s is not signed: set submission.signing_key_file or signing_key_env to sign it", output
+        )
     else:
         _log.info("%s: signed with the key %s", output, signer.public_key.keyid)
     return statement

@@ -12,7 +12,7 @@ from small_run import DONE, ROOT, planned
 
 FIXTURES = Path(__file__).parent / "fixtures"
 KEPT = FIXTURES / "finished.tar.xz"
-# Finished before the versions of scoring, judgement and tree were raised to 2: nothing is measured again.
+# Finished before the versions of scoring, judgement and tree were raised: nothing is measured again.
 EARLIER = FIXTURES / "earlier.tar.xz"
 MEASURED = ("fetch", "build_requests", "count_tokens", "find_server", "benchmark", "search_peak")
 REMEDY = (

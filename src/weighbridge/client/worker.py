@@ -11,6 +11,7 @@ import select
 import socket
 import sys
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic_ns
 
@@ -20,9 +21,10 @@ from weighbridge.client.answers import Answer, AnswerReader
 from weighbridge.client.connection import Connection
 from weighbridge.client.connection_owner import Request
 from weighbridge.client.endpoint import Endpoint, least_busy
-from weighbridge.client.frames import ISSUE, Message, RequestOutcome, WorkerJob
+from weighbridge.client.frames import HEADER, ISSUE, Message, RequestOutcome, WorkerJob
 from weighbridge.client.outbox import Outbox
 from weighbridge.client.tls_connection import TlsConnection
+from weighbridge.core.errors import machine_trouble
 from weighbridge.core.parent_death import die_with_parent
 from weighbridge.requests.bodies import BODIES_FILE, Bodies
 
@@ -252,11 +254,23 @@ def main() -> None:
     gc.disable()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    worker = Worker(job)
+    control = os.dup(job.control_fd)  # stays open when the worker's own is closed by an error
     try:
-        worker.run()
+        Worker(job).run()
     except (BrokenPipeError, ConnectionResetError):
         return  # the driver is gone, and with it the run
+    except OSError as error:
+        reason = (machine_trouble(error) or str(error)).rstrip(".")
+        _give_up(control, f"worker {job.number} cannot go on: {reason}")
+
+
+def _give_up(control: int, reason: str) -> None:
+    """Tell the driver why this process ends, and wait until it hangs up, so that this reason is the first."""
+    text = reason.encode()
+    with suppress(OSError):  # the driver is gone too
+        os.write(control, HEADER.pack(Message.GIVE_UP, 0, len(text)) + text)
+        while os.read(control, _CONTROL_BYTES):
+            pass
 
 
 if __name__ == "__main__":

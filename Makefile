@@ -70,6 +70,15 @@ mutations: $(VENV)/.workflow $(VENV)/.dev ## Damage a tree in 3,000 ways, and co
 	@[ -d "$(REFERENCE)/tools/submission" ] || { echo "make: give REFERENCE=DIR, a checkout of mlcommons/inference" >&2; exit 3; }
 	PYTHONPATH=tests/unit python -m mutations "$(REFERENCE)" "$(MUTATIONS)"
 
+# Where the matrix of faults is written; how many seeds of the faulty server's schedules; SHARE=10 tries every tenth fault.
+FAULTS ?= runs/faults.md
+SEEDS ?= 100
+SHARE ?= 1
+
+.PHONY: faults
+faults: $(VENV)/.workflow $(VENV)/.dev ## Try 3,000 faults on real runs, one at a time, and write the matrix of what was seen (an hour).
+	PYTHONPATH=tests/faults python -m injection "$(FAULTS)" "$(SEEDS)" "$(SHARE)"
+
 .PHONY: lint
 lint: $(VENV)/.workflow $(VENV)/.dev ## Check format, style, types and the workflow.
 	ruff format --check .

@@ -1,0 +1,1 @@
+"""Faults put into real runs, one at a time, and what must hold after each."""

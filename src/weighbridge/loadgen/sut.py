@@ -21,6 +21,10 @@ from weighbridge.client.written_file import WrittenFile
 from weighbridge.core.secrets import mask
 
 _BATCH = 512  # numbers in one write: the first requests of an offline run leave while the rest are packed
+# Looked up once: finding a member of an enumeration is slow on Python 3.11.
+_DONE, _READY, _GIVE_UP, _FIRST_TOKEN = (
+    int(message) for message in (Message.DONE, Message.READY, Message.GIVE_UP, Message.FIRST_TOKEN)
+)
 
 
 class SystemUnderTest:
@@ -122,14 +126,14 @@ class SystemUnderTest:
         """
         link.receive()
         for message, records, payloads, address in link.frames():
-            if message == Message.DONE:
+            if message == _DONE:
                 link.done += len(records) // RECORD.size
                 self._complete(records, payloads, address)
-            elif message == Message.READY:
+            elif message == _READY:
                 link.ready = True
-            elif message == Message.GIVE_UP:
+            elif message == _GIVE_UP:
                 self.abort(bytes(payloads).decode())
-            elif message == Message.FIRST_TOKEN:
+            elif message == _FIRST_TOKEN:
                 self.begun += 1
                 if self._first_tokens:
                     FirstTokenComplete(_first_tokens(records, address))
@@ -140,7 +144,8 @@ class SystemUnderTest:
         LoadGen first, because what it measures ends with it; then the files.
         """
         responses, start = [], 0
-        for fields in RECORD.iter_unpack(records):
+        rows = list(RECORD.iter_unpack(records))
+        for fields in rows:
             number, size = fields[0], fields[2]
             if self._open.pop(number, None) is None:
                 self.abort(f"a worker returned the sample {number}, which was not open")
@@ -156,16 +161,16 @@ class SystemUnderTest:
         before = self.completed
         self.completed += len(responses)
         if self.completed > self._sample.next:
-            self._keep_some(before, records, payloads)
+            self._keep_some(before, rows, payloads)
 
-    def _keep_some(self, position: int, records: memoryview, payloads: memoryview) -> None:
+    def _keep_some(self, position: int, rows: Sequence[tuple[int, ...]], payloads: memoryview) -> None:
         """Keep those answers of a batch that were drawn; `position` is that of its first."""
         start = 0
-        for at, fields in enumerate(RECORD.iter_unpack(records), start=position):
+        for at, fields in enumerate(rows, start=position):
             stop = start + fields[2]
             if at == self._sample.next:
                 self._sample.advance()
-                if fields[6] == RequestOutcome.OK:
+                if not fields[6]:
                     self._sample.keep(fields[1], bytes(payloads[start:stop]))
                 if self._sample.next >= self.completed:
                     return

@@ -101,6 +101,8 @@ def _signs() -> dict[str, Edit]:
             f"{title} accuracy.txt": _cut(f"{results}/accuracy/accuracy.txt"),
             f"{title} verdict's round": _json(f"{records}/verdict.json", _set("round", to=REAL.name)),
             f"{title} verdict": _json(f"{records}/verdict.json", _set("submittable", to=True)),
+            f"{title} score's round": _json(f"{records}/score.json", _set("round", to=REAL.name)),
+            f"{title} score": _json(f"{records}/score.json", _set("submittable", to=True)),
             f"{title} verdict's server": _json(
                 f"{records}/verdict.json", _set("server_version", to="0.12.0")
             ),
@@ -180,7 +182,7 @@ def test_a_demonstration_without_its_file_is_refused(tmp_path: Path) -> None:
     report = check_submission(tree, REAL)
     marked = {each.file for each in report.complaints if each.level == "error"}
     assert SYSTEM in marked
-    assert len(marked) == 3 + 2 * 6
+    assert len(marked) == 3 + 2 * 7
 
 
 def test_the_mark_is_a_line_of_accuracy_txt_of_its_own(rehearsal: Path) -> None:

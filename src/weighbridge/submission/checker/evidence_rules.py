@@ -57,6 +57,8 @@ def _score(scenario: RecordedScenario, record: RunRecord | None) -> Iterator[Com
     except InputError as error:
         yield scenario.tell(path, str(error).replace(f"{path}: ", "").rstrip("."))
         return
+    if evaluation.round != scenario.round_.name:
+        yield scenario.tell(path, f"scores a run of {evaluation.round}, not {scenario.round_.name}")
     scored = {**evaluation.score.metrics, evaluation.metric: evaluation.value}
     differing = [name for name, value in stated.items() if value is not None and scored.get(name) != value]
     if differing:

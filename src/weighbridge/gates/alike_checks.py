@@ -5,10 +5,10 @@ Three bounds, each of which an honest pair of runs misses by chance once in 1.7 
 errors), plus a margin for what differs between runs beside chance, such as the order of sums in a batch:
 
 - The means differ by at most 2 % and five standard errors. The error is that of the differences of single
-  samples: about 1.1 % for 512 samples whose lengths differ by a quarter between runs, 0.1 % for 48,289; so
+  samples: about 1.1 % for 512 samples whose lengths differ by a quarter between runs, 0.1 % for 50,000; so
   the bound is about 8 % and 2.6 %. The rules of MLPerf's LLM benchmarks allow 10 % in tokens per sample.
 - The distribution functions differ by at most 0.03 and 2.75 sqrt(1/n + 1/m) (Kolmogorov and Smirnov): 0.20
-  for 512 samples, 0.05 for 48,289. Answers that are all short, and long ones cut to one length, differ by
+  for 512 samples, 0.05 for 50,000. Answers that are all short, and long ones cut to one length, differ by
   0.3 to 1.
 - Where the requests demand greedy decoding, at least half of the answers of up to 256 tokens have the same
   number of tokens, within a tenth. Greedy decoding on a busy server is not exact: batches change the order

@@ -70,7 +70,7 @@ mutations: $(VENV)/.workflow $(VENV)/.dev ## Damage a tree in 3,000 ways, and co
 	@[ -d "$(REFERENCE)/tools/submission" ] || { echo "make: give REFERENCE=DIR, a checkout of mlcommons/inference" >&2; exit 3; }
 	PYTHONPATH=tests/unit python -m mutations "$(REFERENCE)" "$(MUTATIONS)"
 
-# Where the matrix of faults is written; how many seeds of the faulty server's schedules; SHARE=10 tries every tenth fault.
+# Where the matrix of faults is written; how many seeds of the faulty server's schedules; SHARE=10 tries every tenth failed call.
 FAULTS ?= runs/faults.md
 SEEDS ?= 100
 SHARE ?= 1

@@ -1,6 +1,6 @@
 """Try all faults, print each that is wrong, and write the matrix; exit 1 if any is wrong.
 
-Usage: python -m injection FILE [SEEDS [SHARE]]: SHARE 10 tries every tenth fault.
+Usage: python -m injection FILE [SEEDS [SHARE]]: SHARE 10 tries every tenth failed call.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ def main() -> int:
     try:
         with compiled(folder) as library, contextlib.ExitStack() as stack:
             benches = [stack.enter_context(bench(library, folder / str(n))) for n in range(_LINES)]
-            attempts = all_faults(benches[0], seeds)[::share]
+            attempts = all_faults(benches[0], seeds, share)
             print(f"{len(attempts)} faults", flush=True)
             rows = _all_of(attempts, benches)
     finally:

@@ -193,8 +193,11 @@ def act(name: str, answer: Answer, draw: random.Random) -> Action:
 
 
 def _other(request_id: str | None) -> str:
-    """Return the id of another request of the same run, which ends in another digit."""
-    return "own" if request_id is None else request_id[:-1] + f"{int(request_id[-1], 16) ^ 1:x}"
+    """Return the id of another request of the same run, in which the last digit is another."""
+    if request_id is None:
+        return "own"
+    at = max(at for at, each in enumerate(request_id) if each in "0123456789abcdef")
+    return f"{request_id[:at]}{int(request_id[at], 16) ^ 1:x}{request_id[at + 1 :]}"
 
 
 def _dribble(whole: bytes, draw: random.Random) -> list[Step]:

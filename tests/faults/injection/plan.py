@@ -19,8 +19,8 @@ _STAGE_PLACES = 24
 _SIGNAL_PLACES = 3
 
 
-def all_faults(bench: Bench, seeds: int) -> list[Attempt]:
-    """Return every fault; the places of the calls come from clean commands, made here."""
+def all_faults(bench: Bench, seeds: int, share: int = 1) -> list[Attempt]:
+    """Return every fault, of the failed calls one in `share`; clean commands show their places."""
     return [
         *(issue.attempt for issue in ISSUES),
         *(partial(_interfere, one=one) for one in interference.INTERFERENCES),
@@ -28,8 +28,7 @@ def all_faults(bench: Bench, seeds: int) -> list[Attempt]:
         *_stage_signals(bench),
         *(partial(try_input, bad=bad) for bad in BAD_INPUTS),
         *(partial(_seed, seed=seed) for seed in range(seeds)),
-        *_stage_calls(bench),
-        *_run_calls(bench),
+        *[*_stage_calls(bench), *_run_calls(bench)][::share],
     ]
 
 

@@ -4,11 +4,15 @@ What was started is stopped by the with blocks that are left on the way. The fir
 stack unwinds, further ones are ignored, so that none of them interrupts the cleaning up.
 """
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_AGAIN_AFTER_S = 0.01
 OBEYED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -60,8 +64,23 @@ def end_on_signals() -> Callable[[], None]:
             raise Interruption(note(number), number)
 
     before = {number: signal.signal(number, leave) for number in obeyed()}
+    shown = sys.unraisablehook
+
+    def repeat(lost: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(lost.exc_value, Interruption):
+            shown(lost)
+            return
+        # It came inside a finalizer, where Python drops exceptions. It is sent again, from a thread: here it
+        # would be dropped once more.
+        number, _received.number = lost.exc_value.number, None
+        timer = threading.Timer(_AGAIN_AFTER_S, os.kill, (os.getpid(), number))
+        timer.daemon = True
+        timer.start()
+
+    sys.unraisablehook = repeat
 
     def restore() -> None:
+        sys.unraisablehook = shown
         for number, handler in before.items():
             signal.signal(number, handler)
 

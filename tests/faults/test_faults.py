@@ -82,6 +82,14 @@ def test_a_signal_in_each_stage(place: Bench, stage: Stage) -> None:
     assert_right(signals.try_stage(place.zygote, place.world, stage, place.fresh(), number, kind, nth))
 
 
+def test_a_killed_build_of_requests_leaves_no_process(place: Bench) -> None:
+    build = STAGES[1]
+    assert build.name == "build-requests"
+    args = place.zygote, place.world, build, place.fresh()
+    # As its first body is written: all processes of the pool wait for work.
+    assert_right(signals.try_stage(*args, signals.signal.SIGKILL, Kind.WRITE, 1))
+
+
 @pytest.mark.parametrize("one", QUICK, ids=lambda one: one.name)
 def test_what_happens_to_processes_and_files(place: Bench, one: Interference) -> None:
     assert_right(try_interference(place.zygote, place.world, place.fresh(), one))

@@ -15,6 +15,7 @@ from weighbridge.benchmarks.protocol import Task
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError
+from weighbridge.core.parent_death import die_with_parent
 from weighbridge.core.parquet import refusing_damage
 
 ROWS_PER_CHUNK = 128  # about 16 MB of bodies
@@ -83,9 +84,16 @@ class Encoder:
 
     @classmethod
     def install(
-        cls, benchmark: str, prompt: Path | None, settings: RequestSettings, prefix: bytes, suffix: bytes
+        cls,
+        parent: int,
+        benchmark: str,
+        prompt: Path | None,
+        settings: RequestSettings,
+        prefix: bytes,
+        suffix: bytes,
     ) -> None:
-        """Create this process's encoder; the initializer of a process pool."""
+        """Create this process's encoder, and end with the parent; the initializer of a process pool."""
+        die_with_parent(parent)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and stops the pool
         global _encoder  # a pool's initializer can pass results only through a global
         _encoder = cls(load_benchmark(benchmark).task(prompt), settings, prefix, suffix)

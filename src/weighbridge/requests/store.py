@@ -11,6 +11,7 @@ and recorded in the manifest, so that other names or parameters can be put aroun
 
 import hashlib
 import multiprocessing
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -122,7 +123,7 @@ def build_store(
             processes,
             multiprocessing.get_context("spawn"),
             Encoder.install,
-            (benchmark, prompt, settings, prefix.encode(), suffix.encode()),
+            (os.getpid(), benchmark, prompt, settings, prefix.encode(), suffix.encode()),
         ) as pool,
     ):
         chunks = list(chunks_of(files, Path(parts)))

@@ -20,6 +20,7 @@ from weighbridge.core.errors import SetupError
 from weighbridge.records.run_record import TELEMETRY_FILE
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving import sglang
+from weighbridge.serving.probing import served_models
 from weighbridge.serving.running_server import running_server
 from weighbridge.system.telemetry import recording
 
@@ -152,7 +153,7 @@ def test_what_it_cannot_switch_off_or_leaves_to_weighbridge_is_refused(
 @contextmanager
 def pages(**found: object) -> Iterator[str]:
     """Answer GET with pages, named by their paths with underscores for slashes."""
-    found["v1_models"] = {"object": "list", "data": [{"id": "tiny", "object": "model"}]}
+    found.setdefault("v1_models", {"object": "list", "data": [{"id": "tiny", "object": "model"}]})
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -174,6 +175,12 @@ def pages(**found: object) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.mark.parametrize("page", ["[]", "null", "<html></html>", '{"data": [1]}'])
+def test_what_is_no_model_server_is_refused_in_one_sentence(page: str) -> None:
+    with pages(v1_models=page) as url, pytest.raises(SetupError, match="is it an OpenAI-compatible server"):
+        served_models(url)
 
 
 def test_an_attached_sglang_is_recognised(tmp_path: Path) -> None:

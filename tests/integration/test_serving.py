@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from endpoint import Endpoint, answer
+from endpoint import Endpoint, answer, http
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ServerFeature
@@ -199,6 +199,27 @@ def test_a_server_that_answers_under_another_name_is_refused_before_the_run(api:
         body = json.dumps(json.loads(BODIES[api]) | {"user": "sample 1"}).encode()
         with pytest.raises(SetupError, match="answers as the model 'first-name', asked for was 'tiny'"):
             warm_up(endpoint.url, api, [body], None, timeout_s=5)
+
+
+@pytest.mark.parametrize("page", [b"[]", b"null", b"<html></html>", b"{}"])
+def test_a_warm_up_that_gets_no_completion_is_one_sentence(page: bytes) -> None:
+    body = json.dumps(json.loads(BODIES[Api.CHAT]) | {"user": "sample 1"}).encode()
+    with (
+        Endpoint(lambda _: [http(page)]) as endpoint,
+        pytest.raises(SetupError, match=r"before the run|as the model None"),
+    ):
+        warm_up(endpoint.url, Api.CHAT, [body], None, timeout_s=5)
+
+
+def test_a_known_request_without_an_answer_is_one_sentence(tmp_path: Path) -> None:
+    golden = tmp_path / "golden.json"
+    golden.write_text('{"sample": 1, "temperature": 0.0, "answer": "a boot"}')
+    body = json.dumps(json.loads(BODIES[Api.CHAT]) | {"user": "sample 1"}).encode()
+    with (
+        Endpoint(lambda _: [http(b'{"model": "tiny", "choices": []}')]) as endpoint,
+        pytest.raises(SetupError, match="None instead of 'a boot'"),
+    ):
+        check_golden(endpoint.url, golden, Api.CHAT, body, None, timeout_s=5)
 
 
 def test_a_warm_up_against_nothing_is_an_error() -> None:

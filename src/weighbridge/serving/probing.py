@@ -66,13 +66,14 @@ def served_models(endpoint: str, api_key: str | None = None) -> list[str] | None
     """
     with _client(endpoint, api_key, timeout_s=5) as client:
         try:
-            return [model.id for model in client.models.list()]
+            # Whatever JSON comes, the library takes it for models.
+            return [model.id for model in client.models.list() if isinstance(model.id, str)]
         except (openai.AuthenticationError, openai.PermissionDeniedError):
             raise SetupError(
                 f"the server at {endpoint} refuses the key; set client.api_key_env to the name of the "
                 "environment variable that holds it."
             ) from None
-        except openai.NotFoundError:
+        except (openai.NotFoundError, json.JSONDecodeError, AttributeError, TypeError):
             raise SetupError(
                 f"{endpoint} answers, but not /v1/models; is it an OpenAI-compatible server?"
             ) from None
@@ -198,9 +199,11 @@ def _post(
                 answer = client.post(path, body=request, cast_to=ChatCompletion)
             else:
                 answer = client.post(path, body=request, cast_to=Completion)
-        except openai.APIError as error:
+        except (openai.APIError, json.JSONDecodeError) as error:
             told = mask(str(error), [api_key])  # a server may repeat the key that it refuses
             raise SetupError(f"the server at {endpoint} failed a request before the run: {told}.") from None
+    if not isinstance(answer, ChatCompletion | Completion | str):  # the library takes any JSON
+        raise SetupError(f"the server at {endpoint} answered a request before the run with no completion.")
     asked = request.get("model")
     if not isinstance(answer, str) and answer.model != asked:
         raise SetupError(
@@ -211,8 +214,10 @@ def _post(
 
 
 def _text_of(answer: ChatCompletion | Completion | str) -> str | None:
-    if isinstance(answer, str):
-        return None
-    if isinstance(answer, ChatCompletion):
-        return answer.choices[0].message.content
-    return answer.choices[0].text
+    """Return the text of an answer; None where it has none."""
+    with suppress(AttributeError, IndexError, TypeError):  # a completion without choices
+        if isinstance(answer, ChatCompletion):
+            return answer.choices[0].message.content
+        if isinstance(answer, Completion):
+            return answer.choices[0].text
+    return None

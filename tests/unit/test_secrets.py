@@ -38,6 +38,7 @@ def test_names() -> None:
         "--tokenizer",
         "--max-num-batched-tokens",
         "--ssl-keyfile",
+        "--speculative-token-map",
         "MONKEY",
         "",
     )

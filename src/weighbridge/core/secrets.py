@@ -16,7 +16,9 @@ _SHORTEST_PART = 8
 _WORDS = frozenset({"key", "apikey", "token", "secret", "password", "passwd", "passphrase"})
 _WORDS_AT_THE_END = frozenset({"credential", "credentials", "auth"})
 # A name that ends in one of these tells where a secret is, or what it is for, and not the secret itself.
-_HARMLESS_ENDS = frozenset({"file", "keyfile", "path", "dir", "ids", "threshold", "budget", "limit", "env"})
+_HARMLESS_ENDS = frozenset(
+    {"file", "keyfile", "path", "dir", "map", "ids", "threshold", "budget", "limit", "env"}
+)
 _HARMLESS_VALUE = re.compile(r"|[+-]?[\d.]{1,12}|true|false|none|null|auto|\*{3}", re.IGNORECASE)
 _VALUES = re.compile(
     r"(?<![A-Za-z0-9])(?:"
@@ -35,21 +37,8 @@ _VALUES = re.compile(
 )
 # What a text must have at least for one of the patterns, which are slow.
 _MARKS = (
-    *(
-        "hf_",
-        "sk-",
-        "nvapi-",
-        "ghp_",
-        "gho_",
-        "ghu_",
-        "ghs_",
-        "ghr_",
-        "github_pat_",
-        "glpat-",
-        "AKIA",
-        "ASIA",
-    ),
-    *("ASIA", "AIza", "xox", "eyJ", "earer", "://", "-----BEGIN"),
+    *("hf_", "sk-", "nvapi-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),
+    *("AKIA", "ASIA", "AIza", "xox", "eyJ", "earer", "://", "-----BEGIN"),
 )
 _MARKS_INSIDE = ("key", "password", "token", "secret")
 # Inside a value: a quoted name of a secret, and the string that follows it, as in a JSON option.

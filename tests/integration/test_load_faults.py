@@ -21,6 +21,7 @@ from measuring import run_command
 from simulating import simulated
 
 from weighbridge.client import liveness
+from weighbridge.client.frames import RECORD
 from weighbridge.client.issuer import Target
 from weighbridge.client.process_group import SampleCounts
 from weighbridge.config.round import Round
@@ -252,7 +253,12 @@ def _replace(path: Path) -> None:
 
 
 def _cut(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 192 * 96)
+    os.truncate(path, path.stat().st_size // (2 * RECORD.size) * RECORD.size)
+
+
+def _overwrite(path: Path) -> None:
+    with path.open("r+b") as stream:
+        stream.write(b"\xff" * RECORD.size)
 
 
 @pytest.mark.parametrize(
@@ -261,6 +267,7 @@ def _cut(path: Path) -> None:
         ("requests.bin", Path.unlink),
         ("requests.bin", _replace),
         ("requests.bin", _cut),
+        ("requests.bin", _overwrite),
         ("errors.jsonl", Path.unlink),
         ("sampled_answers.jsonl", Path.unlink),
     ],

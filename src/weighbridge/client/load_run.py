@@ -87,7 +87,7 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
     """Run a driver and the workers that the settings ask for, to the end; no process is left.
 
     Raises:
-        SetupError: the driver refuses its settings.
+        SetupError: the driver refuses its settings, or the disk or the machine fails it.
     """
     client, manifest = target.client, target.requests.manifest
     nonce = secrets.token_hex(8)  # the ids of no two runs' requests are alike
@@ -130,7 +130,7 @@ def load_report(
         target_qps: The rate that was asked for.
         scheduled: Whether requests had due times, so that a late request is the client's fault.
     """
-    records = request_log.read_records(out / REQUESTS_BINARY)
+    records = request_log.read_records(out / REQUESTS_BINARY, len(requests))
     request_log.write_parquet(records, out / REQUESTS_TABLE)
     altered = contradiction(group, records, out)
     if altered is None:

@@ -47,10 +47,18 @@ _LABELS = {
 Records = NDArray[np.void]
 
 
-def read_records(path: Path) -> Records:
-    """Read the RECORDs of a run; a torn last one is left out. An absent file holds none."""
+def read_records(path: Path, samples: int) -> Records:
+    """Read the RECORDs of a run; an absent file holds none.
+
+    What no driver writes is left out: a torn last one, and those of an unknown outcome or of a sample that is
+    not below `samples`, as a file has them that was changed.
+    """
     data = path.read_bytes() if path.exists() else b""
-    return np.frombuffer(data, dtype=RECORD_TYPE, count=len(data) // RECORD.size)
+    records: Records = np.frombuffer(data, dtype=RECORD_TYPE, count=len(data) // RECORD.size)
+    possible = records["sample"] < samples
+    for name, known in _LABELS.items():
+        possible &= records[name] < len(known)
+    return records if possible.all() else records[possible]
 
 
 def write_parquet(records: Records, path: Path) -> None:

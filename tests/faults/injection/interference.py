@@ -17,6 +17,7 @@ from injection.history import complaints_of_history
 from injection.matrix import Row
 from injection.oracle import EXPECTED, complaints_of_run
 from injection.world import World
+from weighbridge.client.frames import RECORD
 
 _GROUP = "processes and files during a run"
 _SOON = 8  # requests that arrived before the fault
@@ -96,6 +97,11 @@ def _replace(name: str, content: bytes) -> Callable[[Scene], object]:
     return replace
 
 
+def _overwrite(scene: Scene) -> None:
+    with (scene.out / "requests.bin").open("r+b") as stream:
+        stream.write(b"\xff" * RECORD.size)
+
+
 def _put_mine(scene: Scene) -> None:
     (scene.out / "mine.txt").write_text("x")
 
@@ -119,6 +125,7 @@ INTERFERENCES: tuple[Interference, ...] = (
     Interference("requests.bin removed", lambda scene: (scene.out / "requests.bin").unlink()),
     Interference("requests.bin emptied", lambda scene: os.truncate(scene.out / "requests.bin", 0)),
     Interference("requests.bin replaced", _replace("requests.bin", b"")),
+    Interference("requests.bin overwritten", _overwrite),
     Interference("errors.jsonl removed", lambda scene: (scene.out / "errors.jsonl").unlink()),
     Interference("the run's folder removed", lambda scene: shutil.rmtree(scene.out)),
     Interference("the run's folder moved", lambda scene: scene.out.rename(scene.out.with_name("moved"))),

@@ -311,6 +311,16 @@ def test_an_accuracy_run_keeps_no_sampled_answers(tmp_path: Path) -> None:
     assert (run.out / "errors.jsonl").read_bytes() == b""
 
 
+def test_bodies_that_are_cut_off_during_a_run_end_it(tmp_path: Path) -> None:
+    bodies = tmp_path / "store" / "bodies.bin"
+    with (
+        Endpoint(lambda _: [0.2, *answer("x")]) as endpoint,
+        once(lambda: len(endpoint.seen) > 5, lambda: os.truncate(bodies, 0)),
+    ):
+        run, took_s = long_run([endpoint], tmp_path, "offline")
+    assert_ended_early(run, took_s, "worker 0 cannot go on: bodies.bin was cut off during the run")
+
+
 _LEAVES = """
 import json, socket, struct, sys
 job = json.loads(sys.argv[1])

@@ -23,6 +23,8 @@ from weighbridge.client.response_head import (
     final_head,
     reuse_within_ns,
 )
+from weighbridge.core.errors import InputError
+from weighbridge.requests.bodies import BODIES_FILE
 
 _HEAD_BYTES = 1 << 16
 # No answer is this long; a server that never stops must not fill the memory, nor the RECORD's 32 bits.
@@ -75,8 +77,7 @@ class Connection:
             raise
 
     def _reset(self) -> None:
-        self._body = b""
-        self._head = b""
+        self._body = self._head = b""
         self._received = self._status = 0
         self._complete = self._keep_alive = self._excess = self._head_whole = False
         self._stream: EventStream | None = None
@@ -129,6 +130,7 @@ class Connection:
         Raises:
             BlockingIOError: the socket is full.
             OSError: the connection broke.
+            InputError: the file of bodies ends before the body does.
         """
         if self._head_left:
             written = self.socket.send(self._head_left, socket.MSG_MORE)
@@ -137,6 +139,8 @@ class Connection:
                 return
         # From the page cache into the socket, without a copy and without a page of it in this process.
         written = os.sendfile(self.fd, self.owner.bodies_fd, self._at, self._left)
+        if not written:
+            raise InputError(f"{BODIES_FILE} was cut off during the run; build the requests again.")
         self._at += written
         self._left -= written
 
@@ -151,8 +155,7 @@ class Connection:
             self._read(None)
 
     def _establish(self) -> None:
-        error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
+        if error := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self.owner.unreachable(self, socket_error(error))
             return
         self._opened()

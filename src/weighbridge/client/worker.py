@@ -24,7 +24,7 @@ from weighbridge.client.endpoint import Endpoint, least_busy
 from weighbridge.client.frames import HEADER, ISSUE, Message, RequestOutcome, WorkerJob
 from weighbridge.client.outbox import Outbox
 from weighbridge.client.tls_connection import TlsConnection
-from weighbridge.core.errors import machine_trouble
+from weighbridge.core.errors import InputError, machine_trouble
 from weighbridge.core.parent_death import die_with_parent
 from weighbridge.requests.bodies import BODIES_FILE, Bodies
 
@@ -259,7 +259,7 @@ def main() -> None:
         Worker(job).run()
     except (BrokenPipeError, ConnectionResetError):
         return  # the driver is gone, and with it the run
-    except OSError as error:
+    except (OSError, InputError) as error:
         reason = (machine_trouble(error) or str(error)).rstrip(".")
         _give_up(control, f"worker {job.number} cannot go on: {reason}")
 

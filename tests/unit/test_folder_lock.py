@@ -71,8 +71,11 @@ def test_the_second_is_refused_and_told_of_the_first(tmp_path: Path) -> None:
 
 def test_paths_to_one_folder_have_one_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with holding(tmp_path / "run"), pytest.raises(SetupError):
-        take(Path("run"))
+    (tmp_path / "link").symlink_to("run")
+    with holding(tmp_path / "run"):
+        for other in ("run", "link", "x/../run"):
+            with pytest.raises(SetupError):
+                take(Path(other))
 
 
 def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path) -> None:

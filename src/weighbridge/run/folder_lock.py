@@ -95,7 +95,7 @@ def _acquire(folder: Path) -> tuple[Path, int]:
     """Return the lock's file, open and locked, once whoever holds it and is about to end has ended."""
     until, told = time.monotonic() + _PATIENCE_S, False
     while True:
-        path, descriptor = _open(folder.absolute())
+        path, descriptor = _open(Path(os.path.realpath(folder)))
         keep = False
         try:
             taken = _try(path, descriptor, folder)
@@ -120,7 +120,10 @@ def _acquire(folder: Path) -> tuple[Path, int]:
 
 
 def _open(folder: Path) -> tuple[Path, int]:
-    """Open the lock's file: beside the folder, or in it where only that can be written."""
+    """Open the lock's file: beside the folder, or in it where only that can be written.
+
+    `folder` is without symbolic links, so that all paths to one folder lead to one lock.
+    """
     beside = folder.parent / f".{folder.name}.lock"
     try:
         beside.parent.mkdir(parents=True, exist_ok=True)

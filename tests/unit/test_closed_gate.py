@@ -288,6 +288,8 @@ def test_copies_beside_the_proof_stand_in_for_a_model_on_another_machine(runs: R
         ({"inherited": {"VLLM_PLUGINS": "p"}}, "VLLM_PLUGINS=p (inherited)"),
         ({"inherited": {"LD_PRELOAD": "p.so"}}, "LD_PRELOAD=p.so (inherited)"),
         ({"environment": {"PYTHONPATH": "p"}}, "PYTHONPATH=p"),
+        ({"environment": {"APPTAINERENV_PYTHONPATH": "p"}}, "APPTAINERENV_PYTHONPATH=p"),
+        ({"environment": {"SINGULARITYENV_LMCACHE_X": "1"}}, "SINGULARITYENV_LMCACHE_X=1"),
         ({"environment": {"LMCACHE_LOCAL_CPU": "1"}}, "LMCACHE_LOCAL_CPU=1"),
         ({"inherited": {"VLLM_MM_INPUT_CACHE_GIB": "4"}}, "VLLM_MM_INPUT_CACHE_GIB=4 (inherited)"),
     ],

@@ -48,6 +48,25 @@ def test_what_loads_code_is_refused_where_the_task_is_fixed(adapter: str, variab
     check_task(server(adapter=adapter, endpoints=["http://h"]), parts, {variable: "/mine/x"})
 
 
+@pytest.mark.parametrize("prefix", ["APPTAINERENV_", "SINGULARITYENV_"])
+def test_what_is_meant_for_a_container_is_taken_for_what_it_is_there(prefix: str) -> None:
+    parts, forbidden = tuple(TaskPart), (ServerFeature.PREFIX_CACHING, ServerFeature.MEDIA_CACHE)
+    for name in ("LD_PRELOAD", "VLLM_PLUGINS"):
+        with pytest.raises(InputError, match=f"the environment: {prefix}{name} is"):
+            check_task(server(), parts, {prefix + name: "x"})
+        with pytest.raises(InputError, match=f"server.env: {prefix}{name} is"):
+            check_task(server(env={prefix + name: "x"}), parts, {})
+    for adapter, name in (("vllm", "LMCACHE_LOCAL_CPU"), ("sglang", "SGLANG_VLM_CACHE_SIZE_MB")):
+        with pytest.raises(InputError, match=f"environment has {prefix}{name}"):
+            check_arguments(server(adapter=adapter), forbidden, {prefix + name: "1"})
+        with pytest.raises(InputError, match=f"server.env sets {prefix}{name}"):
+            check_arguments(server(adapter=adapter, env={prefix + name: "1"}), forbidden)
+    # A start sets the plain one itself, after what it inherits.
+    check_arguments(server(adapter="sglang"), forbidden, {"SGLANG_VLM_CACHE_SIZE_MB": "1"})
+    environ = {f"{prefix}NCCL_DEBUG": "INFO", f"{prefix}VLLM_API_KEY": "k", f"{prefix}EDITOR": "vi"}
+    assert inherited_variables(VLLM, environ) == {f"{prefix}NCCL_DEBUG": "INFO"}
+
+
 def test_a_server_does_not_inherit_a_private_key() -> None:
     environ = {"SIGNING_KEY": "-----BEGIN PRIVATE KEY-----\nMC4\n-----END PRIVATE KEY-----\n", "HOME": "/me"}
     assert inherited_by_server(environ) == {"HOME": "/me"}

@@ -13,7 +13,7 @@ from weighbridge.serving.adapter import FeatureSwitch, ServerAdapter, TaskOption
 from weighbridge.serving.printed_arguments import union
 from weighbridge.serving.server_environment import CODE_LOADING, CODE_OF_SHELLS
 from weighbridge.serving.server_report import adapter_titled, unknown_options
-from weighbridge.serving.spelling import option_set_by
+from weighbridge.serving.spelling import option_set_by, variable_in_server
 
 _NAME = "server arguments"
 # Values with which a server reports that a feature is off.
@@ -134,7 +134,7 @@ def _changes(
     for environment, told in ((server.environment, ""), (server.inherited, " (inherited)")):
         changing = [name for switch in forbidden for name in switch.changed_in(environment)]
         for variable, value in environment.items():
-            if variable in known or variable in changing:
+            if variable_in_server(variable) in known or variable in changing:
                 yield f"{variable}={value}{told}"
 
 

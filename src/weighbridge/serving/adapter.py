@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from weighbridge.config.closed_rules import ServerFeature, TaskPart
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.records.telemetry_record import Metric
+from weighbridge.serving.spelling import variable_in_server
 
 Get = Callable[[str], str | None]
 """Returns the text that a running server answers to GET on a path; None where it answers no 200."""
@@ -52,7 +53,11 @@ class FeatureSwitch:
 
     def changed_in(self, environment: Iterable[str]) -> list[str]:
         """Return the names in an environment that are among `variables`."""
-        return [name for name in environment if any(fnmatchcase(name, each) for each in self.variables)]
+        return [
+            name
+            for name in environment
+            if any(fnmatchcase(variable_in_server(name), each) for each in self.variables)
+        ]
 
     @property
     def remedy(self) -> str:

@@ -8,7 +8,7 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving.adapter import FeatureSwitch, ServerAdapter
 from weighbridge.serving.installed_adapters import adapter_of
-from weighbridge.serving.spelling import option_set_by
+from weighbridge.serving.spelling import option_set_by, variable_in_server
 
 _MULTIPLES = {"": 1, "k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}
 
@@ -35,11 +35,17 @@ def check_arguments(
         switch = switch_of(adapter, feature)
         owned |= dict.fromkeys(switch.options, f"the round demands {feature} off")
         for variable in settings.env:
-            if variable in switch.environment or switch.changed_in([variable]):
+            if variable_in_server(variable) in switch.environment or switch.changed_in([variable]):
                 raise InputError(
                     f"server.env sets {variable}, and the round demands {feature} off; remove it."
                 )
-        for variable in switch.changed_in(environ or ()):
+        # In a container, one that is meant for it wins over the plain one, which a start sets.
+        winning = [
+            name
+            for name in environ or ()
+            if name != variable_in_server(name) and variable_in_server(name) in switch.environment
+        ]
+        for variable in (*switch.changed_in(environ or ()), *winning):
             if not settings.endpoints:
                 raise InputError(
                     f"the environment has {variable}, which a server would inherit, and the round demands "

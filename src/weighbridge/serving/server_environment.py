@@ -7,6 +7,7 @@ from pathlib import Path
 
 from weighbridge.core.secrets import MASKED, is_secret, mask, names_secret
 from weighbridge.serving.adapter import ServerAdapter
+from weighbridge.serving.spelling import variable_in_server
 
 CODE_LOADING: tuple[str, ...] = (
     "LD_PRELOAD",
@@ -17,8 +18,13 @@ CODE_LOADING: tuple[str, ...] = (
     "PYTHONPLATLIBDIR",
     "CUDA_INJECTION64_PATH",
     "RAY_RUNTIME_ENV_HOOK",
+    "APPTAINER_ENV_FILE",
+    "SINGULARITY_ENV_FILE",
 )
-"""Variables that load code of the user's choice into any server; it could change every part of the task."""
+"""Variables that load code of the user's choice into any server; it could change every part of the task.
+
+The last two name files with further variables for a container.
+"""
 CODE_OF_SHELLS: tuple[str, ...] = (
     "PYTHONSTARTUP",
     "PYTHONINSPECT",
@@ -43,6 +49,7 @@ _RECORDED = (
     *("UCX_", "GLOO_", "RAY_", "LMCACHE_", "MOONCAKE_"),
     *("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TOKENIZERS_", "SAFETENSORS_"),
     *("LD_", "GLIBC_TUNABLES", "MALLOC_", "TCMALLOC_", "JEMALLOC_", "PYTHON"),
+    *("APPTAINER_ENV_FILE", "SINGULARITY_ENV_FILE"),
 )
 # They change where and when a Python writes what, and no answer: by hand and by Snakemake they differ.
 _OF_NO_EFFECT = frozenset(
@@ -101,9 +108,9 @@ def inherited_variables(
     return {
         name: _of_no_job(mask(value), environ)
         for name, value in sorted(inherited_by_server(environ).items())
-        if name.startswith(prefixes)
-        and name not in (*_OF_NO_EFFECT, *overridden)
-        and name != adapter.api_key_variable
+        if variable_in_server(name).startswith(prefixes)
+        and variable_in_server(name) not in (*_OF_NO_EFFECT, adapter.api_key_variable)
+        and name not in overridden
         and not names_secret(name)
         and not _VARYING.search(name)
     }

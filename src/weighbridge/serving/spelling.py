@@ -1,11 +1,15 @@
-"""Which option an argument sets, in every spelling that the servers' parsers accept.
+"""Which option an argument sets, and which variable a server sees, in every spelling that is accepted.
 
-Source: vLLM 0.12, `FlexibleArgumentParser` in vllm/utils/argparse_utils.py, and Python's argparse below it
-and below SGLang: an option may be abbreviated, an underscore before the first dot is a dash, `--a.b.c=1` and
-`--a.b+=1` set keys of the option's JSON value, and the value of a one-letter option may follow it directly.
+Source of options: vLLM 0.12, `FlexibleArgumentParser` in vllm/utils/argparse_utils.py, and Python's argparse
+below it and below SGLang: an option may be abbreviated, an underscore before the first dot is a dash,
+`--a.b.c=1` and `--a.b+=1` set keys of the option's JSON value, and the value of a one-letter option may
+follow it directly. Source of variables: "Environment and Metadata" of Apptainer's user guide.
 """
 
+import re
 from collections.abc import Iterable
+
+_FOR_CONTAINER = re.compile("^(APPTAINER|SINGULARITY)ENV_")
 
 
 def option_set_by(argument: str, options: Iterable[str]) -> str | None:
@@ -22,6 +26,11 @@ def option_set_by(argument: str, options: Iterable[str]) -> str | None:
     found = [option for option in options if _may_set(argument, option)]
     written_out = [option for option in found if option.partition("=")[0] == _name(argument)]
     return next(iter(written_out or found), None)
+
+
+def variable_in_server(name: str) -> str:
+    """Return a variable's name in the server; in a container, APPTAINERENV_NAME becomes NAME."""
+    return _FOR_CONTAINER.sub("", name)
 
 
 def _name(argument: str) -> str:

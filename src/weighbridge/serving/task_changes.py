@@ -9,7 +9,7 @@ from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving.adapter import ServerAdapter, TaskOptions
 from weighbridge.serving.installed_adapters import adapter_of
 from weighbridge.serving.server_environment import CODE_LOADING, CODE_OF_SHELLS, inherited_by_server
-from weighbridge.serving.spelling import option_set_by
+from weighbridge.serving.spelling import option_set_by, variable_in_server
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,10 @@ def _changes(
 def _named(
     settings: ServerSettings, variables: Iterable[str], part: TaskPart | None, inherited: Mapping[str, str]
 ) -> Iterator[TaskChange]:
-    for variable in variables:
-        if variable in settings.env:
-            place = f"server.env: {variable} is '{settings.env[variable]}'"
-            yield TaskChange(place, part, "remove the variable")
-        elif variable in inherited:
-            place = f"the environment: {variable} is '{inherited[variable]}'"
-            yield TaskChange(place, part, f"unset {variable}")
+    known = frozenset(variables)
+    for name, value in settings.env.items():
+        if variable_in_server(name) in known:
+            yield TaskChange(f"server.env: {name} is '{value}'", part, "remove the variable")
+    for name, value in inherited.items():
+        if variable_in_server(name) in known and name not in settings.env:
+            yield TaskChange(f"the environment: {name} is '{value}'", part, f"unset {name}")

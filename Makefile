@@ -76,7 +76,7 @@ SEEDS ?= 100
 SHARE ?= 1
 
 .PHONY: faults
-faults: $(VENV)/.workflow $(VENV)/.dev ## Try 3,000 faults on real runs, one at a time, and write the matrix of what was seen (an hour).
+faults: $(VENV)/.workflow $(VENV)/.dev ## Try 2,500 faults on real runs, one at a time, and write the matrix of what was seen (an hour).
 	PYTHONPATH=tests/faults python -m injection "$(FAULTS)" "$(SEEDS)" "$(SHARE)"
 
 .PHONY: lint

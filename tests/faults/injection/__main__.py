@@ -14,7 +14,7 @@ from pathlib import Path
 from queue import Empty, Queue
 
 from injection.bench import Bench, bench
-from injection.matrix import Row, summary, write
+from injection.matrix import NEVER_REACHED, Row, summary, write
 from injection.plan import Attempt, all_faults
 from injection.shim import compiled, compiler
 
@@ -37,7 +37,7 @@ def main() -> int:
             benches = [stack.enter_context(bench(library, folder / str(n))) for n in range(_LINES)]
             attempts = all_faults(benches[0], seeds, share)
             print(f"{len(attempts)} faults", flush=True)
-            rows = _all_of(attempts, benches)
+            rows = [row for row in _all_of(attempts, benches) if row.seen != NEVER_REACHED]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     write(rows, path)

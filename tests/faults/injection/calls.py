@@ -5,7 +5,7 @@ import errno
 from injection.bench import Bench
 from injection.commands import Ended
 from injection.history import complaints_of_history
-from injection.matrix import Row
+from injection.matrix import NEVER_REACHED, Row
 from injection.oracle import EXPECTED, complaints_of_ended, complaints_of_run
 from injection.shim import CallFault, Kind, Role
 from injection.stages import Stage, begin, complaints_of_products
@@ -63,13 +63,13 @@ def try_run(bench: Bench, fault: CallFault, mode: str) -> Row:
     if ended.code == 0 and (out / RUN_RECORD).is_file():
         found = complaints_of_history(out, log, world.truth, mode == "accuracy", exact=False)
         complaints += [each for each in found if each not in complaints]
-    return row(f"calls of a {mode} run", fault, ended, complaints)
+    return row(f"calls of {'an' if mode == 'accuracy' else 'a'} {mode} run", fault, ended, complaints)
 
 
 def row(group: str, fault: CallFault, ended: Ended, complaints: list[str]) -> Row:
     """Return the matrix's row of one failed call."""
     if not ended.hits:
-        seen = "never reached"
+        seen = NEVER_REACHED
     else:
         last = ended.text.strip().splitlines()[-1:] or [""]
         seen = f"exit {ended.code} in {ended.took_s:.1f} s: {last[0]}"

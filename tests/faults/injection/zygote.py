@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from injection.shim import State
+from weighbridge.core.parent_death import die_with_parent
 
 _MODULES = (
     "weighbridge.cli",
@@ -42,25 +43,28 @@ _MODULES = (
 
 def main() -> None:
     """Serve until the input ends."""
+    # Killed, whoever kills the tests: nothing of a run may outlive them.
+    die_with_parent(int(os.environ["FAULTS_PARENT"]))
     for name in _MODULES:
         importlib.import_module(name)
     state = State(Path(os.environ["FAULTS_STATE"]))
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
-        child = os.fork()
+        zygote, child = os.getpid(), os.fork()
         if child == 0:
-            _become(order, state)
+            _become(order, state, zygote)
         print(child, flush=True)
         _, status = os.waitpid(child, 0)
         state.disarm()
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _become(order: dict[str, Any], state: State) -> None:
+def _become(order: dict[str, Any], state: State, zygote: int) -> None:
     """Run one command in this process, and end it as the interpreter would; never returns."""
     code = 1
     try:
+        die_with_parent(zygote)
         os.setsid()
         os.chdir(order["folder"])
         os.environ.update(order["environment"])

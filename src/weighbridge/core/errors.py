@@ -34,7 +34,7 @@ class InvalidRunError(WeighbridgeError):
     exit_code = 4
 
 
-# What to do about what the system says of a file, a disk or a limit. It may come from anywhere.
+# Remedies for system errors that no command has handled itself.
 _REMEDIES = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there, or ask for a larger quota",

@@ -18,7 +18,7 @@ from weighbridge.core.interruption import announce
 from weighbridge.core.proc import PROC, ProcessId, command_of, parent_of
 
 _OPTIONS_WITH_VALUE = ("-W", "-X")
-# Of a Snakemake's jobs: its number, its start and its place.
+# Names the Snakemake to its jobs: its process id, its start in ticks, and where that id is valid.
 _VARIABLE = "WEIGHBRIDGE_SNAKEMAKE"
 
 

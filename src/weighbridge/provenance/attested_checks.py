@@ -69,7 +69,7 @@ def attested_round(gate: Gate, statement: Statement | None) -> Round | None:
 
 
 def check_archive(gate: Gate, given: Path, statement: Statement) -> None:
-    """Check the archive's hash; beside a folder there may be none. By its hash: a copy may have any name."""
+    """Check the archive's sha256, whatever its name; beside a folder there may be no archive."""
     attested = [sha256 for name, sha256 in _subjects(statement).items() if not _is_file_of_tree(name)]
     folder = given.resolve()
     archive = given if given.is_file() else folder.with_name(f"{folder.name}.tar.gz")

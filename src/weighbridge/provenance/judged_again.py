@@ -153,7 +153,7 @@ def _rebuild(runs: TreeRuns, mode: Mode, into: Path, originals: Originals | None
 
 
 def _is_there(folder: Path, name: str) -> bool:
-    """Return whether a recorded file is asked for: a missing one is told by other checks, and not twice."""
+    """Return whether a recorded hash can be compared; other checks report evidence that the tree lacks."""
     return (folder / name).is_file() or name not in (ANSWERS, *EVIDENCE)
 
 

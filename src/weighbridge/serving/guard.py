@@ -164,7 +164,7 @@ class Guard:
         self._deadline = until if self._deadline is None else min(self._deadline, until)
 
     def _end(self) -> bool:
-        """End all servers by SIGTERM, together, and kill what is left, until no child is; return whether."""
+        """End all servers together by SIGTERM, then kill what is left; return whether nothing remains."""
         for pid in self._servers:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGTERM)

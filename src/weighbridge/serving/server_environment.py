@@ -122,7 +122,7 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _of_no_job(value: str, environ: Mapping[str, str]) -> str:
-    """Return a value with the names of the job's own folders and number instead of them."""
+    """Return a value in which the job's own folders and number are $TMPDIR, $SLURM_JOB_ID and the like."""
     for name in _PLACES_OF_A_JOB:
         place = environ.get(name, "").rstrip("/")
         if place.startswith("/") and place not in _SHARED_PLACES:

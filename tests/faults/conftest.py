@@ -12,5 +12,5 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     if compiler() is None:
         pytest.skip("no C compiler here (cc, gcc): calls cannot be made to fail")
     folder = tmp_path_factory.mktemp("faults")
-    with compiled(folder) as library, bench(library, folder / "bench") as made:
+    with bench(compiled(folder), folder / "bench") as made:
         yield made

@@ -33,11 +33,12 @@ def main() -> int:
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     try:
-        with compiled(folder) as library, contextlib.ExitStack() as stack:
+        library = compiled(folder)
+        with contextlib.ExitStack() as stack:
             benches = [stack.enter_context(bench(library, folder / str(n))) for n in range(_LINES)]
             attempts = all_faults(benches[0], seeds, share)
             print(f"{len(attempts)} faults", flush=True)
-            rows = [row for row in _all_of(attempts, benches) if row.seen != NEVER_REACHED]
+            rows = [row for row in _all_of(attempts, benches) if row.complaints or row.seen != NEVER_REACHED]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     write(rows, path)

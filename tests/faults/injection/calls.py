@@ -68,11 +68,7 @@ def try_run(bench: Bench, fault: CallFault, mode: str) -> Row:
 
 def row(group: str, fault: CallFault, ended: Ended, complaints: list[str]) -> Row:
     """Return the matrix's row of one failed call."""
-    if not ended.hits:
-        seen = NEVER_REACHED
-    else:
-        last = ended.text.strip().splitlines()[-1:] or [""]
-        seen = f"exit {ended.code} in {ended.took_s:.1f} s: {last[0]}"
+    seen = ended.seen if ended.hits else NEVER_REACHED
     return Row(group, f"{described(fault)} ({ended.place})", EXPECTED, seen, tuple(complaints))
 
 

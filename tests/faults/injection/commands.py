@@ -42,6 +42,19 @@ class Ended:
     hits: int
     place: str
 
+    @property
+    def seen(self) -> str:
+        """What was seen of it, for the matrix: exit code, seconds, the last line."""
+        return f"{self.exit}: {self.last_line}"
+
+    @property
+    def exit(self) -> str:
+        return f"exit {self.code} in {self.took_s:.1f} s"
+
+    @property
+    def last_line(self) -> str:
+        return (self.text.strip().splitlines() or [""])[-1]
+
 
 class Zygote:
     """Runs commands one after the other, each in a process forked from one that has imported everything."""

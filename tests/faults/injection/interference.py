@@ -163,6 +163,4 @@ def try_interference(zygote: Zygote, world: World, out: Path, one: Interference)
     if ended.code == 0 and (out / "run.json").is_file():
         found += complaints_of_history(out, log, world.truth, accuracy=True)
     expected = "a right result" if one.must_pass else EXPECTED
-    last = (ended.text.strip().splitlines() or [""])[-1]
-    seen = f"exit {ended.code} in {ended.took_s:.1f} s: {last}"
-    return Row(_GROUP, one.name, expected, seen, tuple(dict.fromkeys(found)))
+    return Row(_GROUP, one.name, expected, ended.seen, tuple(dict.fromkeys(found)))

@@ -38,8 +38,7 @@ class Issue:
 
 
 def _row(number: int, name: str, expected: str, ended: Ended, found: list[str], more: str = "") -> Row:
-    last = (ended.text.strip().splitlines() or [""])[-1]
-    seen = f"exit {ended.code} in {ended.took_s:.1f} s{more}: {last}"
+    seen = f"{ended.exit}{more}: {ended.last_line}"
     return Row(GROUP, f"{number}: {name}", expected, seen, tuple(dict.fromkeys(found)))
 
 

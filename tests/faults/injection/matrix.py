@@ -1,6 +1,6 @@
 """The matrix of faults: what was tried, what must be, what was seen."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,15 +63,6 @@ def _line(*cells: str) -> str:
     short = (" ".join(cell.split()) for cell in cells)
     cut = (text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..." for text in short)
     return "| " + " | ".join(text.replace("|", "\\|") for text in cut) + " |"
-
-
-def collect(jobs: Iterable[Callable[[], Row]], tell: Callable[[Row], None]) -> list[Row]:
-    """Try faults one after the other, and tell of each at once."""
-    rows = []
-    for job in jobs:
-        rows.append(job())
-        tell(rows[-1])
-    return rows
 
 
 def write(rows: Sequence[Row], path: Path) -> None:

@@ -10,6 +10,7 @@ from injection.inputs import BAD_INPUTS, try_input
 from injection.issue_rows import ISSUES
 from injection.matrix import Row
 from injection.oracle import complaints_of_ended
+from injection.shim import Kind, Role
 from injection.stages import STAGES, Stage, begin
 from injection.world import well
 
@@ -48,7 +49,7 @@ def _phase_signals() -> Iterator[Attempt]:
             )
 
 
-def _clean(bench: Bench, stage: Stage) -> dict:  # type: ignore[type-arg]
+def _clean(bench: Bench, stage: Stage) -> dict[tuple[Role, Kind], int]:
     bench.world.server.begin(well)
     ended = bench.zygote.run(begin(bench.world, stage, bench.fresh()), limit_s=60)
     complaints = complaints_of_ended(ended, (0,))
@@ -67,7 +68,7 @@ def _stage_signals(bench: Bench) -> Iterator[Attempt]:
 
 def _stage_calls(bench: Bench) -> Iterator[Attempt]:
     for stage in STAGES:
-        every = [each for each in places(_clean(bench, stage)) if each.role == 0]
+        every = [each for each in places(_clean(bench, stage)) if each.role is Role.MAIN]
         for fault in every[:: max(1, len(every) // _STAGE_PLACES)]:
             yield partial(try_stage_call, stage=stage, fault=fault)
 

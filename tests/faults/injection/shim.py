@@ -4,8 +4,6 @@ import ctypes
 import mmap
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -138,11 +136,10 @@ def compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc")
 
 
-@contextmanager
-def compiled(folder: Path) -> Iterator[Path]:
-    """Compile the library into a folder."""
+def compiled(folder: Path) -> Path:
+    """Compile the library into a folder; return its path."""
     cc = compiler()
     assert cc is not None
     library = folder / "shim.so"
     subprocess.run([cc, "-shared", "-fPIC", "-O2", "-o", library, SOURCE, "-ldl", "-pthread"], check=True)
-    yield library
+    return library

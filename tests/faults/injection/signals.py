@@ -12,7 +12,7 @@ import psutil
 
 from injection.actions import HANG_S, Action, Answer, Fate
 from injection.commands import Ended, Zygote, marked
-from injection.matrix import Row
+from injection.matrix import NEVER_REACHED, Row
 from injection.oracle import complaints_of_ended, complaints_of_files, complaints_of_run
 from injection.shim import CallFault, Kind, Role
 from injection.stages import Stage, begin, complaints_of_products
@@ -31,13 +31,12 @@ def places(counts: dict[tuple[Role, Kind], int], most: int) -> list[tuple[Kind, 
     return every[step // 2 :: step][:most]
 
 
-def _expected(number: signal.Signals) -> str:
-    code = -number if number is signal.SIGKILL else 128 + number
-    return _EXPECTED.format(code=code)
+def _code(number: signal.Signals) -> int:
+    return -number if number is signal.SIGKILL else 128 + number
 
 
 def _complaints(ended: Ended, number: signal.Signals, other: tuple[int, ...] = ()) -> list[str]:
-    code = -number if number is signal.SIGKILL else 128 + number
+    code = _code(number)
     found = complaints_of_ended(ended, (code, *other))
     if number is signal.SIGKILL:  # nothing of a killed process can keep its children from telling
         found = [each for each in found if not each.startswith("printed")]
@@ -50,10 +49,10 @@ def _complaints(ended: Ended, number: signal.Signals, other: tuple[int, ...] = (
     return found
 
 
-def _row(what: str, number: signal.Signals, ended: Ended, found: list[str]) -> Row:
-    last = (ended.text.strip().splitlines() or [""])[-1]
-    seen = f"exit {ended.code} in {ended.took_s:.1f} s: {last}"
-    return Row(_GROUP, f"{number.name} to {what}", _expected(number), seen, tuple(dict.fromkeys(found)))
+def _row(what: str, number: signal.Signals, ended: Ended, found: list[str], *, reached: bool = True) -> Row:
+    expected = _EXPECTED.format(code=_code(number))
+    seen = ended.seen if reached else NEVER_REACHED
+    return Row(_GROUP, f"{number.name} to {what}", expected, seen, tuple(dict.fromkeys(found)))
 
 
 def try_stage(
@@ -72,7 +71,8 @@ def try_stage(
     again = zygote.run(command, limit_s=60)
     found += [f"rerun: {each}" for each in complaints_of_ended(again, (0,))]
     found += [f"rerun: {each}" for each in complaints_of_products(out, one, finished=True) if not hard]
-    return _row(f"{one.name} at its {kind.name.lower()} {nth} ({ended.place})", number, ended, found)
+    place = f"{one.name} at its {kind.name.lower()} {nth} ({ended.place})"
+    return _row(place, number, ended, found, reached=ended.hits > 0)
 
 
 def _hangs(_sample: int, _answer: Answer) -> Action:

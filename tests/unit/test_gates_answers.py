@@ -285,6 +285,7 @@ def test_runs_without_the_later_columns_are_judged_by_what_they_have(tmp_path: P
             set()
             if round_ is DEMONSTRATION
             else {
+                "logs as LoadGen left them",
                 "answers cut off",
                 "answers with their request's id",
                 "prompt tokens of each sample",

@@ -1,6 +1,6 @@
 """Checks of both runs' run.json: no request failed, and both runs measured the same system."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from weighbridge.client.frames import RequestOutcome
@@ -9,9 +9,20 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.files import sha256_of
 from weighbridge.records.notice import mark_in
-from weighbridge.records.run_record import ECC_MODE, RunRecord
+from weighbridge.records.run_record import (
+    ECC_MODE,
+    ERRORS_FILE,
+    REQUESTS_TABLE,
+    SAMPLED_ANSWERS,
+    RunRecord,
+)
 from weighbridge.records.verdict import Check, Gate
 
+EVIDENCE_OF: dict[Mode, tuple[str, ...]] = {
+    Mode.PERFORMANCE: (REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS),
+    Mode.ACCURACY: (REQUESTS_TABLE, ERRORS_FILE),
+}
+"""What counts single requests again needs of a run. Only a performance run keeps a share of its answers."""
 _NOT_RECORDED = "No run.json, so this cannot be checked; repeat the run with `weighbridge run`."
 _EQUAL = "equal in both runs"
 _RESETS = (
@@ -54,7 +65,7 @@ def _one_run(
         remedy += _RESETS
     gate.equals("failed requests", record.load.failures, 0, remedy)
     gate.equals("ended early", record.load.aborted, None, "Fix the cause and repeat the run.")
-    _logs_unchanged(gate, folder, record)
+    _logs_unchanged(gate, folder, record, EVIDENCE_OF[mode] if round_.held_to_rules else ())
     _no_prefix_caching(gate, record, round_)
     _proven(gate, record, round_)
     if round_.submittable and mark_in(record.server.version or ""):
@@ -66,18 +77,21 @@ def _one_run(
     return gate.checks
 
 
-def _logs_unchanged(gate: Gate, folder: Path, record: RunRecord) -> None:
+def _logs_unchanged(gate: Gate, folder: Path, record: RunRecord, needed: Sequence[str]) -> None:
+    """Check the files that run.json names by their hashes; a needed one that it does not name is unknown."""
     changed = [
         name
         for name, sha256 in record.logs.items()
         if not (folder / name).is_file() or sha256_of(folder / name) != sha256
     ]
+    unnamed = [name for name in needed if name not in record.logs]
     gate.holds(
         "logs as LoadGen left them",
-        ", ".join(changed) or "unchanged",
+        ", ".join(changed) or (f"no hash of {', '.join(unnamed)}" if unnamed else "unchanged"),
         "the hashes in run.json",
-        bool(record.logs) and not changed,
-        f"{folder} holds edited files or files of another run; restore them or repeat the run.",
+        False if changed or not record.logs else None if unnamed else True,
+        f"{folder} holds edited files, files of another run, or files that its run.json does not name; "
+        "restore them or repeat the run.",
     )
 
 

@@ -11,15 +11,12 @@ from weighbridge.artifacts.proof import Proof
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
-from weighbridge.gates import Inputs, judge
+from weighbridge.gates import EVIDENCE_OF, Inputs, judge
 from weighbridge.provenance.tree_runs import TreeRuns
 from weighbridge.records.run_record import (
     ANSWERS,
     DETAIL,
-    ERRORS_FILE,
-    REQUESTS_TABLE,
     RUN_RECORD,
-    SAMPLED_ANSWERS,
     SUMMARY,
     USER_CONF,
 )
@@ -35,11 +32,6 @@ _MISSING = (
     "The run was made by an earlier release, or the files were left out of the tree: its requests cannot be "
     "counted again."
 )
-# What counts single requests again needs of a run. Only a performance run keeps a share of its answers.
-_NEEDED = {
-    Mode.PERFORMANCE: (REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS),
-    Mode.ACCURACY: (REQUESTS_TABLE, ERRORS_FILE),
-}
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,7 @@ def evidence_checks_of(runs: TreeRuns) -> Iterator[Check]:
         gate = Gate(mode)
         folder = runs.scenario.records / mode
         missing, changed = [], []
-        for name in _NEEDED[mode]:
+        for name in EVIDENCE_OF[mode]:
             path, recorded = folder / name, record.logs.get(name)
             if recorded is None:
                 missing.append(f"{name} recorded by no hash")
@@ -68,7 +60,7 @@ def evidence_checks_of(runs: TreeRuns) -> Iterator[Check]:
         gate.holds(
             "evidence",
             "; ".join([*changed, *missing]) or "as recorded",
-            ", ".join(_NEEDED[mode]),
+            ", ".join(EVIDENCE_OF[mode]),
             False if changed else None if missing else True,
             _CHANGED if changed else _MISSING,
         )

@@ -15,14 +15,7 @@ from weighbridge.client.issuer import Target
 from weighbridge.client.process_group import Observe, ProcessGroup, Stop
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
-from weighbridge.records.run_record import (
-    ERRORS_FILE,
-    REQUESTS_BINARY,
-    REQUESTS_TABLE,
-    SAMPLED_ANSWERS,
-    TELEMETRY_FILE,
-    LoadReport,
-)
+from weighbridge.records.run_record import CLIENT_FILES, REQUESTS_BINARY, REQUESTS_TABLE, LoadReport
 from weighbridge.requests.store import RequestStore
 
 # Files a worker has open beside its connections: modules, the store, epoll, its socket, the standard streams.
@@ -75,8 +68,7 @@ def clear(out: Path, *patterns: str) -> None:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        own = (REQUESTS_BINARY, ERRORS_FILE, REQUESTS_TABLE, SAMPLED_ANSWERS, TELEMETRY_FILE)
-        for pattern in (*own, *patterns):
+        for pattern in (*CLIENT_FILES, *patterns):
             for file in out.glob(pattern):
                 file.unlink()
     except OSError as error:

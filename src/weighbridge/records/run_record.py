@@ -13,10 +13,11 @@ USER_CONF = "user.conf"
 REQUESTS_BINARY = "requests.bin"  # during the run; converted to REQUESTS_TABLE afterwards
 REQUESTS_TABLE = "requests.parquet"
 ERRORS_FILE = "errors.jsonl"
-SAMPLED_ANSWERS = (
-    "sampled_answers.jsonl"  # of a performance run: a random share, {"sample": 7, "text": "..."}
-)
+# Of a performance run, a random share: lines of {"sample": 7, "text": "..."}.
+SAMPLED_ANSWERS = "sampled_answers.jsonl"
 TELEMETRY_FILE = "telemetry.parquet"  # measurements of the system under test during the run
+# What the client itself leaves of a run, during it and afterwards.
+CLIENT_FILES = (REQUESTS_BINARY, REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS, TELEMETRY_FILE)
 SERVER_LOG = "server.log"
 REPLACED_FOLDER = "replaced"  # of a run directory: earlier results that were made again
 # Field of the system description that the gates check: ECC must be enabled.

@@ -6,30 +6,11 @@ from pathlib import Path
 
 from weighbridge.client.issuer import Issuer
 from weighbridge.core.errors import InvalidRunError, SetupError
-from weighbridge.records.run_record import (
-    ERRORS_FILE,
-    REQUESTS_BINARY,
-    REQUESTS_TABLE,
-    RUN_RECORD,
-    SAMPLED_ANSWERS,
-    SERVER_LOG,
-    TELEMETRY_FILE,
-    USER_CONF,
-    RunRecord,
-)
+from weighbridge.records.run_record import CLIENT_FILES, RUN_RECORD, SERVER_LOG, USER_CONF, RunRecord
 from weighbridge.run.observer import Observing, unobserved
 from weighbridge.run.session import Setup, session
 
-_CLIENT_FILES = {
-    RUN_RECORD,
-    USER_CONF,
-    REQUESTS_BINARY,
-    REQUESTS_TABLE,
-    ERRORS_FILE,
-    SAMPLED_ANSWERS,
-    TELEMETRY_FILE,
-    SERVER_LOG,
-}
+_OWN_FILES = {RUN_RECORD, USER_CONF, SERVER_LOG, *CLIENT_FILES}
 # Logs of several servers are numbered.
 _OTHER_FILES = re.compile(r"mlperf_log_\w+\.\w+|server-\d+\.log")
 
@@ -75,7 +56,7 @@ def _set_aside(out: Path, issuer: Issuer) -> Path:
     Returns:
         The folder that holds them now: `out` itself, where its disk does not even take another folder.
     """
-    aside, own = out / "aborted", _CLIENT_FILES | set(issuer.evidence)
+    aside, own = out / "aborted", _OWN_FILES | set(issuer.evidence)
     with suppress(OSError):
         aside.mkdir(exist_ok=True)
         for path in out.iterdir():

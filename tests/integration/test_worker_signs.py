@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from driving import small_store
 
-from weighbridge.client.frames import HEADER, Message, WorkerJob
+from weighbridge.client.frames import HEADER, ISSUE, Message, WorkerJob
 from weighbridge.core.openai_api import Api
 
 
@@ -78,3 +78,13 @@ def test_a_worker_whose_parent_is_gone_does_not_start(tmp_path: Path) -> None:
         assert process.wait(10) == 1
         assert process.stderr is not None
         assert b"is gone" in process.stderr.read()
+
+
+def test_a_worker_whose_driver_dies_while_it_writes_ends_without_a_word(tmp_path: Path) -> None:
+    with worker(tmp_path, os.getpid()) as (process, link):
+        assert next_message(link) == Message.READY
+        link.sendall(bytes(ISSUE.size + 1))
+        link.close()
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""

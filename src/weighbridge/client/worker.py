@@ -93,8 +93,11 @@ class Worker:
     def _take_numbers(self) -> bool:
         try:
             chunk = self._control.recv(_CONTROL_BYTES)
-            if chunk and len(chunk) % ISSUE.size:
-                chunk += self._control.recv(ISSUE.size - len(chunk) % ISSUE.size, socket.MSG_WAITALL)
+            if cut := len(chunk) % ISSUE.size:
+                rest = self._control.recv(ISSUE.size - cut, socket.MSG_WAITALL)
+                if cut + len(rest) < ISSUE.size:
+                    return False  # the driver died while it wrote
+                chunk += rest
         except ConnectionError:
             return False
         self._queue.extend(ISSUE.iter_unpack(chunk))

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-# nohup, and some CI, leave these ignored to all that they start; tests expect what a terminal's programs have.
+# nohup and some CI leave these ignored to all that they start; tests expect what programs of a terminal have.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 

@@ -21,6 +21,7 @@ from weighbridge.client.process_cost import ProcessCost
 from weighbridge.client.written_file import FileProof
 from weighbridge.core.errors import SetupError
 from weighbridge.core.interruption import told_of_signals
+from weighbridge.core.process_end import open_process_end
 
 # After an abort the driver may finish its logs for this long. LoadGen does so in Offline; in Server it would
 # continue issuing until its schedule ends, and is killed.
@@ -143,7 +144,7 @@ class ProcessGroup:
         with selectors.DefaultSelector() as selector:
             selector.register(self._control, selectors.EVENT_READ)
             for name, process in self._processes.items():
-                selector.register(os.pidfd_open(process.pid), selectors.EVENT_READ, name)
+                selector.register(open_process_end(process.pid), selectors.EVENT_READ, name)
             try:
                 while not self._done:
                     for key, _ in selector.select(max(0.0, min(self._deadline - monotonic(), 1.0))):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from weighbridge.core.interruption import announce
 from weighbridge.core.proc import PROC, ProcessId, command_of, parent_of
+from weighbridge.core.process_end import open_process_end
 
 _OPTIONS_WITH_VALUE = ("-W", "-X")
 # Names the Snakemake to its jobs: its process id, its start in ticks, and where that id is valid.
@@ -106,7 +107,7 @@ def _watch(owners: Sequence[ProcessId]) -> None:
     ended = None
     for owner in owners:
         try:
-            poll.register(os.pidfd_open(owner.pid), select.POLLIN)
+            poll.register(open_process_end(owner.pid), select.POLLIN)
         except ProcessLookupError:
             ended = owner
         if not owner.lives:  # its number may be another process's by now

@@ -29,6 +29,7 @@ from typing import Any
 
 from weighbridge.core.parent_death import die_with_parent, prctl
 from weighbridge.core.proc import below
+from weighbridge.core.process_end import open_process_end
 
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37  # linux/prctl.h
 # Longest time from SIGTERM to SIGKILL where nobody waits for the servers any more: all must be gone in 10 s.
@@ -97,7 +98,7 @@ class Guard:
 
     def _watch(self, owner: int) -> None:
         try:
-            descriptor = os.pidfd_open(owner)
+            descriptor = open_process_end(owner)
         except ProcessLookupError:
             self._hurry()
             return

@@ -256,6 +256,11 @@ def _cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size // (2 * RECORD.size) * RECORD.size)
 
 
+def _make_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def _overwrite(path: Path) -> None:
     with path.open("r+b") as stream:
         stream.write(b"\xff" * RECORD.size)
@@ -268,6 +273,7 @@ def _overwrite(path: Path) -> None:
         ("requests.bin", _replace),
         ("requests.bin", _cut),
         ("requests.bin", _overwrite),
+        ("requests.bin", _make_a_pipe),
         ("errors.jsonl", Path.unlink),
         ("sampled_answers.jsonl", Path.unlink),
     ],

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from weighbridge.client.frames import RECORD, FinishReason, RequestOutcome
+from weighbridge.core.files import open_regular
 from weighbridge.records.run_record import Delay
 
 _NS = 1e9
@@ -48,12 +49,12 @@ Records = NDArray[np.void]
 
 
 def read_records(path: Path, samples: int) -> Records:
-    """Read the RECORDs of a run; an absent file holds none.
+    """Read the RECORDs of a run; what is no ordinary file holds none.
 
     What no driver writes is left out: a torn last one, and those of an unknown outcome or of a sample that is
     not below `samples`, as a file has them that was changed.
     """
-    data = path.read_bytes() if path.exists() else b""
+    data = path.read_bytes() if path.is_file() else b""
     records: Records = np.frombuffer(data, dtype=RECORD_TYPE, count=len(data) // RECORD.size)
     possible = records["sample"] < samples
     for name, known in _LABELS.items():
@@ -124,9 +125,9 @@ class RequestLogTail:
         """Open the file.
 
         Raises:
-            OSError: it does not exist, or cannot be read.
+            OSError: it does not exist, cannot be read, or is no ordinary file.
         """
-        self._stream: BinaryIO = path.open("rb", buffering=0)
+        self._stream: BinaryIO = open_regular(path)
         self._torn = b""
 
     def new(self) -> Records:

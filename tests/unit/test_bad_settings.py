@@ -192,10 +192,19 @@ def test_a_variable_named_like_a_secret_is_refused(root: Path, name: str) -> Non
         portable_settings(_with(root, "server", {"env": {name: "sesame-open"}}), root)
 
 
-@pytest.mark.parametrize("argument", ["--some-key=sesame-open", "--auth-token=sesame-open"])
-def test_an_argument_named_like_a_secret_is_refused(root: Path, argument: str) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--some-key=sesame-open"],
+        ["--auth-token=sesame-open"],
+        ["--api-key", "sesame-open"],
+        ["--api-key sesame-open"],
+        "--enforce-eager --api-key sesame-open",
+    ],
+)
+def test_an_argument_named_like_a_secret_is_refused(root: Path, arguments: object) -> None:
     with pytest.raises(InputError, match="what looks like a secret") as caught:
-        portable_settings(_with(root, "server", {"args": [argument]}), root)
+        portable_settings(_with(root, "server", {"args": arguments}), root)
     assert "sesame" not in str(caught.value)
 
 

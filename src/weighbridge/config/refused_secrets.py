@@ -1,6 +1,8 @@
 """Refuse settings that hold a secret: settings stand in command lines, run.json, logs and the submission."""
 
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from weighbridge.core.errors import InputError
@@ -36,8 +38,12 @@ def _refuse_in_server(server: dict[str, Any], origin: str) -> None:
                 f"run.json and logs would show; remove it and export {name} instead: a started server "
                 "inherits it."
             )
-    for argument in arguments if isinstance(arguments, list | tuple) else ():
-        name, _, value = str(argument).partition("=")
+    # What is no list, or a value as a word of its own, is refused later, in a sentence that repeats it.
+    arguments = arguments.split() if isinstance(arguments, str) else arguments
+    words = [str(word) for word in arguments] if isinstance(arguments, list | tuple) else []
+    for word, following in pairwise((*words, "")):
+        name, *values = re.split(r"[=\s]+", word, maxsplit=1)
+        value = values[0] if values else "" if following.startswith("-") else following
         if is_secret(name, value):
             shown = name if not holds_secret(name) else "an argument"
             raise InputError(

@@ -61,6 +61,8 @@ def test_a_socket_of_another_process_is_a_strangers_alone_or_beside_ours() -> No
         assert found is not None
         assert found.endswith(f"(process {process.pid})")
         assert stranger_at("127.0.0.1", port, [os.getpid(), process.pid]) is None
+        assert stranger_at("localhost", port, [os.getpid()]) == found
+        assert stranger_at("localhost", port, [os.getpid(), process.pid]) is None
         assert stranger_at("127.0.0.1", port, [process.pid]) == (
             f"{listeners.name_of(os.getpid())} (process {os.getpid()})"
         )

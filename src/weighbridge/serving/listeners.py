@@ -22,15 +22,27 @@ OURS, UNSEEN = "ours", "unseen"
 def listening_sockets(address: str, port: int) -> set[str]:
     """Return the sockets that may be given a connection to an address and port, by their inodes.
 
-    Those that listen at the address itself, or at all addresses of this machine.
+    Those that listen at the address itself, or at all addresses of this machine. A name, as Slurm may have it
+    of a node, stands for all of its addresses.
+
+    Raises:
+        LookupError: there is no address of that name.
     """
     found = set()
+    try:
+        addresses = {str(each[4][0]) for each in socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)}
+    except OSError as error:
+        raise LookupError(f"{address} is no known name of a machine ({error.strerror})") from None
     for table in ("tcp", "tcp6"):
         with suppress(OSError):  # a machine without IPv6
             for line in (PROC / "net" / table).read_text().splitlines()[1:]:
                 _, local, _, state, *rest = line.split()
                 host, _, number = local.partition(":")
-                if state == _LISTEN and int(number, 16) == port and _address(host) in (address, *_ANYWHERE):
+                if (
+                    state == _LISTEN
+                    and int(number, 16) == port
+                    and _address(host) in (*addresses, *_ANYWHERE)
+                ):
                     found.add(rest[5])
     return found
 
@@ -65,7 +77,7 @@ def stranger_at(address: str, port: int, ours: Collection[int]) -> str | None:
     """Return what else than our processes listens at an address and port; None: nothing does.
 
     Args:
-        address: The address that requests are sent to.
+        address: The address that requests are sent to, or its name.
         port: The port.
         ours: Our processes.
 

@@ -192,6 +192,13 @@ def test_a_variable_named_like_a_secret_is_refused(root: Path, name: str) -> Non
         portable_settings(_with(root, "server", {"env": {name: "sesame-open"}}), root)
 
 
+@pytest.mark.parametrize("variables", [["HF_TOKEN=sesame-open"], "HOME=/me HF_TOKEN=sesame-open"])
+def test_variables_that_are_no_mapping_are_not_repeated_either(root: Path, variables: object) -> None:
+    with pytest.raises(InputError, match="sets HF_TOKEN to what looks like a secret") as caught:
+        portable_settings(_with(root, "server", {"env": variables}), root)
+    assert "sesame" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -31,7 +31,10 @@ def refuse_secrets(settings: Any, origin: str) -> None:
 
 def _refuse_in_server(server: dict[str, Any], origin: str) -> None:
     variables, arguments = server.get("env"), server.get("args")
-    for name, value in variables.items() if isinstance(variables, dict) else ():
+    # As containers take them: refused later too, in a sentence that repeats them.
+    if not isinstance(variables, dict):
+        variables = dict(word.partition("=")[::2] for word in _words(variables))
+    for name, value in variables.items():
         if is_secret(str(name), str(value)):
             raise InputError(
                 f"{origin}: 'server.env' sets {name} to what looks like a secret, which command lines, "
@@ -39,9 +42,7 @@ def _refuse_in_server(server: dict[str, Any], origin: str) -> None:
                 "inherits it."
             )
     # What is no list, or a value as a word of its own, is refused later, in a sentence that repeats it.
-    arguments = arguments.split() if isinstance(arguments, str) else arguments
-    words = [str(word) for word in arguments] if isinstance(arguments, list | tuple) else []
-    for word, following in pairwise((*words, "")):
+    for word, following in pairwise((*_words(arguments), "")):
         name, *values = re.split(r"[=\s]+", word, maxsplit=1)
         value = values[0] if values else "" if following.startswith("-") else following
         if is_secret(name, value):
@@ -51,6 +52,13 @@ def _refuse_in_server(server: dict[str, Any], origin: str) -> None:
                 "machine can read on a command line; remove it. The key that clients send is named by "
                 "client.api_key_env, and a started server inherits what you export."
             )
+
+
+def _words(value: object) -> list[str]:
+    """Return the words of a list or of a text, and none of anything else."""
+    if isinstance(value, str):
+        return value.split()
+    return [str(word) for word in value] if isinstance(value, list | tuple) else []
 
 
 def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:

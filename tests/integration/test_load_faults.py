@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ from simulating import simulated
 from weighbridge.client import liveness
 from weighbridge.client.frames import RECORD
 from weighbridge.client.issuer import Target
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.process_group import ProcessGroup, SampleCounts
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings
@@ -380,6 +381,39 @@ def test_an_exception_in_the_collecting_thread_ends_the_run(
     worker_of(_LEAVES + half_a_record)
     run, took_s = long_run(["http://127.0.0.1:9"], tmp_path, scenario)
     assert str(run.report.aborted).startswith("LoadGen's process failed while collecting outcomes: error: ")
+    assert took_s < 12
+    assert client_processes() == []
+
+
+class Breaking:
+    """A socket that breaks after some reads, while whoever has its other end lives on."""
+
+    def __init__(self, inner: socket.socket, reads: int) -> None:
+        self._inner, self._left = inner, reads
+
+    def recv(self, size: int) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ConnectionResetError
+        return self._inner.recv(size)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+
+def test_a_lost_connection_to_loadgens_process_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = ProcessGroup._start
+
+    def breaking(group: ProcessGroup, control: socket.socket) -> None:
+        start(group, control)
+        monkeypatch.setattr(group, "_control", Breaking(group._control, reads=3))
+
+    monkeypatch.setattr(ProcessGroup, "_start", breaking)
+    with Endpoint(lambda _: answer("x")) as endpoint:
+        run, took_s = long_run([endpoint], tmp_path, "server")
+    assert run.report.aborted == "the connection to LoadGen's process broke"
     assert took_s < 12
     assert client_processes() == []
 

@@ -167,7 +167,7 @@ class ProcessGroup:
     def _listen(self, observe: Observe | None) -> None:
         try:
             received = self._control.recv(1 << 16)
-        except ConnectionResetError:
+        except OSError:
             received = b""
         if not received:
             self._note_death(self._driver.name)
@@ -252,7 +252,12 @@ class ProcessGroup:
     def _note_death(self, name: str) -> None:
         if self._done:
             return
-        code = self._processes[name].wait()
+        try:
+            code = self._processes[name].wait(_GRACE_S)
+        except subprocess.TimeoutExpired:  # it lives, and nothing is heard of it any more
+            self._abort(f"the connection to {self._driver.title}'s process broke")
+            self._deadline = monotonic()
+            return
         if name == self._driver.name:
             self._abort(f"{self._driver.title}'s process {_ended(code)}")
             self._done = True

@@ -210,7 +210,8 @@ def test_nothing_is_left_when_the_terminal_is_closed(run: Interrupted) -> None:
             os.read(terminal, 1 << 16)
         return RUNNING(run)
 
-    until(reached, lambda: bool(run.living()), run)
+    # By its number: until it runs its program, it has no mark.
+    until(reached, lambda: os.waitpid(pid, os.WNOHANG) == (0, 0), run)
     os.close(terminal)
     os.waitpid(pid, 0)
     run.nothing_left()

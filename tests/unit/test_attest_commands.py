@@ -10,12 +10,11 @@ import pytest
 import typer
 import yaml
 from attested_tree import make_key
-from loadgen_files import small_round, write_results
+from loadgen_files import small_round
+from tree_evidence import write_demonstration
 
 from weighbridge import cli
-from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
-from weighbridge.submission import assemble
 
 ROUND = small_round()
 PROGRAM = Path(sys.executable).parent / "weighbridge"
@@ -25,17 +24,7 @@ PROGRAM = Path(sys.executable).parent / "weighbridge"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a demonstration's tree, its round and a key; tests must not change it."""
     root = tmp_path_factory.mktemp("made")
-    write_results(root / "results", ROUND)
-    (root / "project").mkdir()
-    (root / "project" / "Snakefile").write_text("rule all:\n")
-    assemble(
-        results=root / "results",
-        destination=root / "results" / "submission",
-        originals=root / "results" / "originals",
-        round_=ROUND,
-        settings=SubmissionSettings(submitter="Me", system="box"),
-        source=root / "project",
-    )
+    write_demonstration(root, ROUND)
     (root / "small.yaml").write_text(yaml.safe_dump(ROUND.model_dump(mode="json", exclude_defaults=True)))
     make_key(root, "key")
     return root

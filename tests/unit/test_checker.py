@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from loadgen_files import detail_values, small_round, write_detail, write_results
+from loadgen_files import detail_values, small_round, write_detail
+from tree_evidence import write_demonstration
 
 from weighbridge.config.scenario_rules import Mode
-from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
-from weighbridge.submission import assemble
 from weighbridge.submission.checker import CheckReport, check_submission
 
 ROUND = small_round()
@@ -25,17 +24,7 @@ OFFLINE = "closed/Me/results/box/qwen3-vl-235b-a22b/Offline"
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the results/ of a run directory with a good tree; tests must not change it."""
     root = tmp_path_factory.mktemp("good")
-    write_results(root / "results", ROUND)
-    (root / "project").mkdir()
-    (root / "project" / "Snakefile").write_text("rule all:\n")
-    assemble(
-        results=root / "results",
-        destination=root / "results" / "submission",
-        originals=root / "results" / "originals",
-        round_=ROUND,
-        settings=SubmissionSettings(submitter="Me", system="box"),
-        source=root / "project",
-    )
+    write_demonstration(root, ROUND)
     return root / "results"
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tree_evidence import CLOSED, build, inputs_in, write_judged
+from tree_evidence import CLOSED, build, inputs_in, write_judged, write_tree
 
 from weighbridge.submission import evidence
 from weighbridge.submission.checker import check_submission
@@ -23,10 +23,7 @@ RECORDS = "closed/Me/src/qwen3-vl-235b-a22b/records/box"
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a tree with the evidence of all its requests; tests must not change it."""
-    root = tmp_path_factory.mktemp("good")
-    inputs = inputs_in(root)
-    write_judged(root, inputs)
-    return build(root, inputs)
+    return write_tree(tmp_path_factory.mktemp("good"))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from request_files import RECORDED
-from tree_evidence import CLOSED, MODEL, PLACE, REAL, RULES, build, inputs_in, write_judged
+from tree_evidence import CLOSED, MODEL, PLACE, REAL, RULES, build, inputs_in, write_judged, write_tree
 
 from weighbridge.core.errors import InputError
 from weighbridge.gates import Inputs
@@ -29,10 +29,7 @@ OWN = {
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a tree with all its evidence; tests must not change it."""
-    root = tmp_path_factory.mktemp("good")
-    inputs = inputs_in(root)
-    write_judged(root, inputs)
-    return build(root, inputs)
+    return write_tree(tmp_path_factory.mktemp("good"))
 
 
 @pytest.fixture

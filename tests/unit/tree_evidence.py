@@ -74,6 +74,28 @@ def inputs_in(folder: Path, model: ArtifactPin | None = MODEL, samples: int = CL
     return Inputs(proof_of(folder, ArtifactKind.MODEL, model), dataset, requests)
 
 
+def write_demonstration(root: Path, round_: Round) -> None:
+    """Write results/ of a demonstration, with its tree, below `root`."""
+    write_results(root / "results", round_)
+    (root / "project").mkdir()
+    (root / "project" / "Snakefile").write_text("rule all:\n")
+    assemble(
+        results=root / "results",
+        destination=root / "results" / "submission",
+        originals=root / "results" / "originals",
+        round_=round_,
+        settings=SubmissionSettings(submitter="Me", system="box"),
+        source=root / "project",
+    )
+
+
+def write_tree(root: Path) -> Path:
+    """Write valid runs below `root`, and return the folder of the tree that has all their evidence."""
+    inputs = inputs_in(root)
+    write_judged(root, inputs)
+    return build(root, inputs)
+
+
 def write_judged(root: Path, inputs: Inputs) -> None:
     """Write valid runs of this evidence into results/, and the code that ran into project/."""
     package = root / "project" / "src" / "weighbridge"

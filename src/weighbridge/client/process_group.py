@@ -213,7 +213,7 @@ class ProcessGroup:
             self._order(reason)
 
     def _look_for_trouble(self, observe: Observe | None) -> None:
-        """Tell the observer once a second what should go on and does not, and end the run in time."""
+        """Check once a second what should go on and does not: show it, and end the run in time."""
         now = monotonic()
         if self.aborted is not None or now - self._looked_s < _LOOK_EVERY_S:
             return

@@ -268,7 +268,7 @@ def main() -> None:
 
 
 def _give_up(control: int, reason: str) -> None:
-    """Tell the driver why this process ends, and wait until it hangs up, so that this reason is the first."""
+    """Send the driver why this process ends, and wait until it hangs up, so that this reason is the first."""
     text = reason.encode()
     with suppress(OSError):  # the driver is gone too
         os.write(control, HEADER.pack(Message.GIVE_UP, 0, len(text)) + text)

@@ -113,7 +113,7 @@ def told_of_signals(order: Callable[[str], None]) -> Iterator[None]:
 
 
 def announce(cause: str) -> None:
-    """Say why the next signal comes, which is then told instead of the signal's name."""
+    """Set why the next signal comes; sentences then give this cause instead of the signal's name."""
     _received.cause = cause
 
 

@@ -9,7 +9,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
-    """Have the kernel end this process as soon as its parent is gone; ends it if it is already.
+    """Make the kernel end this process as soon as its parent is gone; end it if it is already.
 
     To the kernel the parent is the thread that started this process: that thread has to live as long as the
     process is needed. Processes that this one starts do not inherit the order.

@@ -155,7 +155,7 @@ def tell(control: socket.socket, **message: object) -> None:
 
 
 def tell_failure(control: socket.socket, doing: str, error: BaseException, out: str) -> None:
-    """Tell the parent why this process cannot go on, and whether the machine is the cause.
+    """Send the parent why this process cannot go on, and whether the machine is the cause.
 
     What a library or the system says is told in one sentence; an error of this program shows its place too.
     """

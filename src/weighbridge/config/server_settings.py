@@ -112,6 +112,13 @@ class ServerSettings(Model):
     stop_timeout_s: float = Field(
         default=60, gt=0, le=LONGEST_S, description="Time from SIGTERM to SIGKILL when stopping, in s."
     )
+    keep: bool = Field(
+        default=True,
+        description="Keep a started server for the next run that wants the same one; false: one start a run.",
+    )
+    keep_s: float = Field(
+        default=300, gt=0, le=LONGEST_S, description="Longest time that a kept server waits for a run, in s."
+    )
     golden: ProjectPath | None = Field(
         default=None, description="JSON file with a request and its recorded answer, checked before each run."
     )

@@ -113,6 +113,13 @@ class ScenarioSettings(Model):
         description="Offline: expected samples/s. Server: queries/s to issue, or 'auto' to search. Null: as "
         "in 'user_conf'.",
     )
+    probe_s: float = Field(
+        default=60,
+        ge=0,
+        le=LONGEST_S,
+        description="Length of a probe at 'target_qps' before a long run, in s, so that a rate which cannot "
+        "pass costs no full run; 0: none.",
+    )
     user_conf: ProjectPath | None = Field(
         default=None,
         description="LoadGen user.conf of your own, laid over ours for the keys that the round leaves free.",

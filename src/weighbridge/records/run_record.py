@@ -5,6 +5,7 @@ from pydantic import Field
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.models import Model
+from weighbridge.records.server_life import LifeBrief
 
 RUN_RECORD = "run.json"
 # Other files in a run's folder: LoadGen's logs, then the client's files.
@@ -32,6 +33,17 @@ class Delay(Model):
     max_s: float
 
 
+class ClientRecord(Model):
+    """What shows whether the client, and not the server, decided a run's figures."""
+
+    busy: dict[str, float] = Field(
+        description="Busiest share of one core over any few seconds, by client process."
+    )
+    receive_backlog: Delay = Field(description="From a packet's arrival at this machine to its reading.")
+    backlog_samples: int = Field(description="How many reads the backlog was measured at.")
+    answered_by_worker: tuple[int, ...] = Field(description="Number of requests that each worker ended.")
+
+
 class LoadReport(Model):
     """What the load client did, and its CPU and memory use."""
 
@@ -49,6 +61,9 @@ class LoadReport(Model):
     schedule_delay: Delay = Field(description="From a request's issue to the sending of its last byte.")
     client_cpu_s: float = Field(description="User and system time of the client's process tree.")
     client_cpu_us_per_request: float
+    client: ClientRecord | None = Field(
+        default=None, description="Whether the client was the limit; null: not recorded."
+    )
     peak_rss_bytes: dict[str, int] = Field(
         description="Largest resident memory of each client process, by process."
     )
@@ -108,6 +123,9 @@ class ServerRecord(Model):
     )
     warmup_requests: int
     warmup_s: float
+    life: LifeBrief | None = Field(
+        default=None, description="Life of the started server; null: the user runs it, or not recorded."
+    )
 
 
 class TelemetryBrief(Model):

@@ -112,7 +112,7 @@ def _on_this_machine(
                 adapter.command(ServerStart(settings, executable, model, "127.0.0.1", port, off)),
                 {**_environment(os.environ, executable), **settings.env, **required}
                 | (devices if share.devices else {}),
-                _numbered(log_path, number, settings.replicas),
+                numbered(log_path, number, settings.replicas),
                 f"http://127.0.0.1:{port}",
                 share.cpus,
                 share.devices,
@@ -150,7 +150,7 @@ def _over_nodes(
                     (*node.launcher, *launcher),
                     adapter.command(start),
                     environment,
-                    _numbered(log_path, first + rank, len(nodes)),
+                    numbered(log_path, first + rank, len(nodes)),
                     f"http://{head.address}:{port}" if rank == 0 else None,
                     node=node,
                 )
@@ -165,7 +165,8 @@ def _environment(base: Mapping[str, str], executable: str) -> dict[str, str]:
     return inherited | {"PATH": f"{beside}:{inherited.get('PATH', os.defpath)}", "NO_COLOR": "1"}
 
 
-def _numbered(log_path: Path, number: int, count: int) -> Path:
+def numbered(log_path: Path, number: int, count: int) -> Path:
+    """Return the log of one of several processes; of a single one, the path itself."""
     return log_path if count == 1 else log_path.with_stem(f"{log_path.stem}-{number}")
 
 

@@ -12,12 +12,16 @@ from weighbridge.config.closed_rules import ServerFeature, TaskPart
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING
+from weighbridge.records.run_record import SERVER_LOG
+from weighbridge.records.server_life import LifeBrief
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving.adapter import ServerAdapter, ServerFacts
 from weighbridge.serving.answering import how_proven, stranger_among
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.installed_adapters import adapter_of, all_adapters, find_adapter
-from weighbridge.serving.launch import plan
+from weighbridge.serving.keeping import Keeping, new_life
+from weighbridge.serving.launch import numbered, plan
+from weighbridge.serving.log_parts import LogPart
 from weighbridge.serving.probing import inspect_server, recognise, served_models
 from weighbridge.serving.server_process import ServerProcess, guarded
 from weighbridge.serving.server_report import check_logs
@@ -46,6 +50,8 @@ class RunningServer:
         metric_names: Names on the servers' /metrics pages.
         processes: The processes that were started.
         proven: How it is proven that those answer, and nobody else; None: it is not.
+        life: The life of the servers, and what this use is in it; None where it is not recorded.
+        log_parts: Of each process, what it printed for this use.
     """
 
     endpoints: tuple[str, ...]
@@ -59,6 +65,8 @@ class RunningServer:
     metric_names: Mapping[str, Metric] = field(default_factory=dict)
     processes: tuple[ServerProcess, ...] = ()
     proven: str | None = None
+    life: LifeBrief | None = None
+    log_parts: tuple[LogPart, ...] = ()
 
     def trouble(self) -> str | None:
         """Return which server has ended, if any has; what is measured without it is another system."""
@@ -66,6 +74,15 @@ class RunningServer:
             if server.dead:
                 return f"the server {server.how_it_ended()} during the run; its log is {server.launch.log}"
         return None
+
+    def copy_logs(self, to: Path) -> None:
+        """Write what the servers printed for this use, until now, to a file; of several servers, to one each.
+
+        Raises:
+            OSError: a file cannot be read or written.
+        """
+        for number, part in enumerate(self.log_parts):
+            part.copy(numbered(to, number, len(self.log_parts)))
 
     def stranger(self) -> str | None:
         """Return who answers in place of the started servers, where it was proven before that nobody did.
@@ -84,7 +101,7 @@ class RunningServer:
 def running_server(
     settings: ServerSettings,
     model: Path,
-    log_path: Path,
+    place: Path | Keeping,
     api_key: str | None = None,
     starting: Callable[[str], None] | None = None,
     *,
@@ -99,7 +116,8 @@ def running_server(
     Args:
         settings: The server's settings.
         model: Folder of the model.
-        log_path: File that receives what the server prints; several servers get one each.
+        place: File that receives what the server prints; several servers get one each. Or how this use is
+            recorded: then the output goes to the folder of the servers' life.
         api_key: Key that clients will send; reaches the server by its environment.
         starting: Called with the stage of a server that is not ready yet.
         forbidden: Features that the round forbids the server.
@@ -120,6 +138,9 @@ def running_server(
         known = find_adapter(settings.adapter) if settings.adapter else None
         yield _running(settings.endpoints, known, api_key, forbidden, ready_s=time.monotonic() - started)
         return
+    folder = new_life(place.lives) if isinstance(place, Keeping) else None
+    log_path = folder / SERVER_LOG if folder else place
+    assert isinstance(log_path, Path)
     launches = plan(settings, model, log_path, forbidden, api_key)
     for launch in launches:
         log.info("starting the server: %s", " ".join((*launch.launcher, *launch.command)))
@@ -132,7 +153,9 @@ def running_server(
         running = _running(
             endpoints, adapter_of(settings), api_key, forbidden, ready_s=ready_s, servers=servers
         )
-        yield replace(running, proven=proven)
+        life = None if folder is None else LifeBrief(id=folder.name, number=1)
+        parts = [LogPart(launch.log, size := launch.log.stat().st_size, size) for launch in launches]
+        yield replace(running, proven=proven, life=life, log_parts=tuple(parts))
 
 
 def _prove(servers: Sequence[ServerProcess]) -> str | None:

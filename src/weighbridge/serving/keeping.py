@@ -1,0 +1,47 @@
+"""How a use of started servers is recorded, and whether they are kept for the next one."""
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """One use of servers that are started, or taken over from the use before.
+
+    Attributes:
+        lives: Folder of the lives of servers; see records.server_life.
+        label: What this use is called, such as 'offline performance'.
+        folder: Folder of the run or the search, as its command was given it.
+        model_digest: Digest of the model's manifest; servers of another model are never shared.
+        keep_s: How long a released server waits for its next use, in s; 0: it ends with this one.
+        wanted_later: Asked at the end: can any later use want the server?
+    """
+
+    lives: Path
+    label: str
+    folder: str
+    model_digest: str
+    keep_s: float
+    wanted_later: Callable[[], bool]
+
+
+def new_life(lives: Path) -> Path:
+    """Return the folder of a new life, made in the folder of lives; its name says when the life began.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    lives.mkdir(parents=True, exist_ok=True)
+    name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}"
+    for number in itertools.count(1):
+        folder = lives / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()  # another host's process of the same number may have made it in the same second
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError

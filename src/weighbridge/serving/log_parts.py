@@ -1,0 +1,36 @@
+"""What a kept server printed for one use: while it started, and during the use."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class LogPart:
+    """Parts of the log of one process.
+
+    Attributes:
+        log: The log of its whole life.
+        start_bytes: How long it was when all servers answered for the first time.
+        since_bytes: How long it was when the use began; for the first use, as long as after the start.
+    """
+
+    log: Path
+    start_bytes: int
+    since_bytes: int
+
+    def copy(self, to: Path) -> None:
+        """Write the parts to a file that its owner alone may read.
+
+        Raises:
+            OSError: a file cannot be read or written.
+        """
+        target = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.fchmod(target, 0o600)  # one of an earlier run may be readable by others
+        with self.log.open("rb") as source, os.fdopen(target, "wb") as stream:
+            stream.write(source.read(self.start_bytes))
+            source.seek(max(self.start_bytes, self.since_bytes))
+            while block := source.read(_BLOCK_BYTES):
+                stream.write(block)

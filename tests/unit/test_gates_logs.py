@@ -57,6 +57,19 @@ def test_replaced_runs_are_ignored(tmp_path: Path) -> None:
     assert replaced.target_qps == 21
 
 
+def test_the_probe_before_a_run_is_no_run_of_the_scenario(tmp_path: Path) -> None:
+    write_results(tmp_path / "results", ROUND)
+    probe = write_run(tmp_path, ROUND, "server", Mode.PERFORMANCE).parent
+    values = detail_values(ROUND, "server", Mode.PERFORMANCE)
+    write_detail(probe / "performance" / "mlperf_log_detail.txt", values | {"effective_target_qps": 21})
+    (probe / "performance" / "probe.json").write_text("{}")
+    probe.rename(tmp_path / "results" / "server" / "performance" / "probe")
+    assert [verdict.target_qps for verdict in judge_logs(tmp_path, ROUND).verdicts] == [20, 20]
+    # Asked for by name, it is judged as any log.
+    folder = tmp_path / "results" / "server" / "performance" / "probe" / "performance"
+    assert [verdict.target_qps for verdict in judge_logs(folder, ROUND).verdicts] == [21]
+
+
 def test_duplicate_runs_missing_logs_and_foreign_scenarios_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no mlperf_log_detail"):
         judge_logs(tmp_path, ROUND)

@@ -68,6 +68,8 @@ rule benchmark:
         server=uncompared(operational("server", SETTINGS.server)),
         client=uncompared(operational("client", SETTINGS.client)),
         peak=lambda wildcards, input: ["--peak", input.peak] if input.peak else [],
+        # Not compared: a probe changes nothing of what is measured after it.
+        probe=lambda wildcards, output: SETTINGS.scenarios[wildcards.scenario].probe_s,
         store=lambda wildcards, input: Path(input.store).parent,
         out=lambda wildcards, output: Path(output.record).parent,
     shell:
@@ -79,6 +81,7 @@ rule benchmark:
             --division {params.division:q} \
             --settings {params.settings:q} \
             {params.peak:q} \
+            --probe-s {params.probe:q} \
             --server {params.server:q} \
             --client {params.client:q} \
             --program {input.program:q} \

@@ -131,6 +131,14 @@ def run(
     program: Program = None,
     replaced: Replaced = None,
     division: DivisionChoice = "closed",
+    probe_s: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Server performance: length in s of a probe at the rate, before a run 20 times as long or "
+            "longer; 0: none.",
+        ),
+    ] = 0,
 ) -> None:
     """Run LoadGen once against the model server.
 
@@ -145,6 +153,7 @@ def run(
     from weighbridge.run.execute import execute
     from weighbridge.run.folder_lock import locked
     from weighbridge.run.replaced import replacing
+    from weighbridge.search.rate_probe import rate_probe
 
     job = JobSettings.of(settings, server=server, client=client)
     if peak is None:
@@ -158,12 +167,16 @@ def run(
     setup = setup_of(round_file, job, model, store, program, division)
     setup = replace(setup, round_=job.user_conf.over(setup.round_, scenario))
     rules = setup.round_.scenario(scenario)
-    issuer = LoadGenIssuer(setup.round_, rules, mode, rate, switches=job.user_conf.switches)
+    switches = job.user_conf.switches
+    issuer = LoadGenIssuer(setup.round_, rules, mode, rate, switches=switches)
+    # The search has probed the rate of a peak.
+    probe_s = 0 if peak is not None else probe_s
+    probe = rate_probe(setup.round_, rules, mode, rate, probe_s, out, switches)
     # What was made from the run that goes, goes with it: the verdict is of both runs, the score of one.
     judged = (VERDICT, ACCURACY_TEXT, ACCURACY_JSON) if mode is Mode.ACCURACY else (VERDICT,)
     stale = [out.parent / name for name in judged]
     with locked(out, "weighbridge run"), replacing(replaced, f"{scenario}-{out.name}", out, stale=stale):
-        execute(setup, issuer, out, reporting)
+        execute(setup, issuer, out, reporting, probe)
 
 
 def setup_of(

@@ -14,6 +14,7 @@ from weighbridge.gates.log_places import LogPlace, are_of_a_tree
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.run_record import DETAIL, REPLACED_FOLDER, RUN_RECORD
 from weighbridge.records.score import ACCURACY_JSON, Evaluation
+from weighbridge.records.search_record import PROBE
 from weighbridge.records.verdict import Verdict
 
 _MODES = {"PerformanceOnly": Mode.PERFORMANCE, "AccuracyOnly": Mode.ACCURACY}
@@ -105,7 +106,7 @@ def _sorted_out(folder: Path, round_: Round) -> tuple[list[Path], list[tuple[Pat
     """Return logs outside of trees, logs in trees with the name of their system, and what else there is."""
     # Original run folders first: they hold run.json, which copies in a submission tree lack.
     logs = sorted(
-        (path for path in folder.rglob(DETAIL) if REPLACED_FOLDER not in path.relative_to(folder).parts),
+        (path for path in folder.rglob(DETAIL) if not _set_apart(path, folder)),
         key=lambda path: (not _recorded(path), path),
     )
     places = {log: place for log in logs if (place := LogPlace.of(log, folder))}
@@ -127,6 +128,13 @@ def _sorted_out(folder: Path, round_: Round) -> tuple[list[Path], list[tuple[Pat
         [(log, place.system) for log, place in ours.items() if place.ordinary],
         skipped,
     )
+
+
+def _set_apart(log: Path, folder: Path) -> bool:
+    """Return whether a log is no scenario's run: of a replaced one, or of a probe in a folder below."""
+    if REPLACED_FOLDER in log.relative_to(folder).parts:
+        return True
+    return log.parent != folder and log.with_name(PROBE).is_file()
 
 
 def _counted(logs: int) -> str:

@@ -7,6 +7,8 @@ from pydantic import Field
 from weighbridge.core.models import Model
 
 PEAK = "peak.json"
+PROBE = "probe.json"  # in the folder of each probe, beside its logs
+PROBE_FOLDER = "probe"  # in the folder of a run: the probe at its rate, before it
 
 
 class Probe(Model):

@@ -1,6 +1,7 @@
 """One run: a server that answers, an issuer that measures it once, and run.json that records both."""
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,14 +9,20 @@ from weighbridge.client.issuer import Issuer
 from weighbridge.core.errors import InvalidRunError, SetupError
 from weighbridge.records.run_record import CLIENT_FILES, RUN_RECORD, SERVER_LOG, USER_CONF, RunRecord
 from weighbridge.run.observer import Observing, unobserved
-from weighbridge.run.session import Setup, session
+from weighbridge.run.session import Session, Setup, session
 
 _OWN_FILES = {RUN_RECORD, USER_CONF, SERVER_LOG, *CLIENT_FILES}
 # Logs of several servers are numbered.
 _OTHER_FILES = re.compile(r"mlperf_log_\w+\.\w+|server-\d+\.log")
 
 
-def execute(setup: Setup, issuer: Issuer, out: Path, observing: Observing = unobserved) -> RunRecord:
+def execute(
+    setup: Setup,
+    issuer: Issuer,
+    out: Path,
+    observing: Observing = unobserved,
+    before: Callable[[Session], str | None] | None = None,
+) -> RunRecord:
     """Serve, check, warm up, measure once, and stop.
 
     Args:
@@ -23,24 +30,29 @@ def execute(setup: Setup, issuer: Issuer, out: Path, observing: Observing = unob
         issuer: What issues the requests.
         out: Folder of the run: the issuer's logs, run.json, errors.jsonl and server.log.
         observing: Makes the observer of the run.
+        before: Looks at the session before the run; returns why there shall be no run, None: it is made.
 
     Raises:
         InputError: the store, the key's variable or the folder cannot be used.
         SetupError: the issuer's library is missing, the server does not start or answers wrongly, or the disk
             takes no more of the run's files; those that there are are in `out`/aborted.
-        InvalidRunError: the run ended early; its files are in `out`/aborted.
+        InvalidRunError: `before` found that there shall be no run, or the run ended early; its files are in
+            `out`/aborted.
     """
     issuer.check()
     measuring = False
     try:
         with session(setup, out / SERVER_LOG, issuer.plan.label, observing) as ready:
-            measuring = True
-            record = ready.measure(issuer, out)
+            refusal = before(ready) if before is not None else None
+            measuring = refusal is None
+            record = ready.measure(issuer, out) if measuring else None
     except SetupError as error:
         if not measuring:
             raise
         kept = _set_aside(out, issuer)
         raise SetupError(f"{str(error).rstrip('.')}; what there is of the run is in {kept}.") from None
+    if record is None:  # told after the session's end, which is an ordinary one for the server
+        raise InvalidRunError(str(refusal))
     if record.load.aborted:
         kept = _set_aside(out, issuer)
         raise InvalidRunError(f"the run ended early: {record.load.aborted}; its logs are in {kept}.")

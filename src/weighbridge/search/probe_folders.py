@@ -8,9 +8,7 @@ from pathlib import Path
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.records.run_record import SERVER_LOG
-from weighbridge.records.search_record import Peak, Probe
-
-PROBE = "probe.json"
+from weighbridge.records.search_record import PROBE, Peak, Probe
 
 
 class ProbeFolders:

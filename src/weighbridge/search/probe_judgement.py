@@ -18,6 +18,10 @@ _SURE = 2.3  # quantile 0.975 of Student's t with 8 degrees of freedom
 # nothing.
 _SETTLED_LIMITS = 2
 _CAUTION = 1.2
+# A rate cannot pass where so many times the late queries that a full run may have are late, and as many
+# more. On computed queues at 99.5 % of their peak no probe of 60 s is near it; at 1.5 times the peak each is
+# above.
+_CERTAIN = 5
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,35 @@ def judge_all(
     if not missed or not first.passed:
         return first
     return replace(first, passed=False, reason="; ".join(missed))
+
+
+def sure_miss(
+    issued_s: NDArray[np.float64],
+    measured_s: Mapping[str, NDArray[np.float64]],
+    ramp_s: float,
+    fulls: Mapping[str, FullRun],
+) -> str | None:
+    """Return why a full-length run cannot pass, as a probe of a minute shows it; None where it may pass.
+
+    A search errs on the safe side, because it has other rates to try. Here a rate is refused, so chance must
+    not decide: late queries come in clumps, and a minute has few of them.
+
+    Args:
+        issued_s: (n,) when each query was issued, from the first on.
+        measured_s: For each limit's name, (n,) what it limits.
+        ramp_s: Queries issued before this are not judged.
+        fulls: The full-length run by each limit's name, at least one.
+    """
+    after = issued_s >= ramp_s
+    for name, full in fulls.items():
+        late, judged = int((measured_s[name][after] > full.limit_s).sum()), int(after.sum())
+        allowed = full.allowed(judged)
+        if late > _CERTAIN * max(1, allowed) + _CERTAIN:
+            return (
+                f"{name}: {late} of {judged} queries took longer than {full.limit_s:g} s, where a full run "
+                f"may have {allowed} of as many"
+            )
+    return None
 
 
 def sure_growth(issued_s: NDArray[np.float64], latency_s: NDArray[np.float64]) -> float | None:

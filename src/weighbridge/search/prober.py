@@ -28,7 +28,7 @@ from weighbridge.search.probe_judgement import FullRun, Judgement, OverloadDetec
 log = logging.getLogger(__name__)
 
 # Of a probe, while the server still fills up.
-_RAMP_SHARE = 0.25
+RAMP_SHARE = 0.25
 
 
 class Prober:
@@ -93,11 +93,11 @@ class Prober:
         record = self._session.measure(issuer, out, watch)
         if record.load.aborted != (detector.reason if detector is not None else None):
             raise InvalidRunError(
-                f"the search was ended in {out}: {record.load.aborted}; the same command continues it."
+                f"the measurement in {out} was ended: {record.load.aborted}; give the same command again."
             )
         issued_s, measured_s = read_times(out)
         whole = round_ is self._round
-        ramp_s = 0.0 if whole else _RAMP_SHARE * self._probe_s
+        ramp_s = 0.0 if whole else RAMP_SHARE * self._probe_s
         judgement = judge_all(issued_s, measured_s, ramp_s, fulls)
         passed, reason = self._verdict(record, judgement, out, whole=whole)
         if record.load.failures and not record.load.aborted:

@@ -1,12 +1,13 @@
 /* An HTTP/1.1 endpoint that shares no code and no interpreter with the clients that it is used to measure.
  *
- *     endpoint [--delay-ms 0] [--tokens 128] [--waves-ms 10 | --poisson 10000] [--ahead 0] [--model m]
- *              [--seed 1] [--log FILE]
+ *     endpoint [--delay-ms 0] [--tokens 128] [--waves-ms 10 | --poisson 10000 | --poisson-each 100]
+ *              [--ahead 0] [--model m] [--seed 1] [--log FILE]
  *
  * One thread, one epoll. A chat completion is answered after --delay-ms, whole or, if the request asks for it,
  * as a stream in vLLM's form. Streams get one chunk a token: in waves, all streams at the same moment, every
- * --waves-ms; or one randomly chosen stream at a time, at --poisson chunks/s over all streams. No stream begins
- * before --ahead of them are open. The content of each chunk is the time at which it was sent (CLOCK_MONOTONIC, ns).
+ * --waves-ms; or one randomly chosen stream at a time, at --poisson chunks/s over all streams, or at --poisson-each
+ * chunks/s for each open stream. No stream begins before --ahead of them are open. The content of each chunk is the
+ * time at which it was sent (CLOCK_MONOTONIC, ns).
  *
  * Prints its URL. On SIGTERM it writes --log, one `struct row` a request, and prints one JSON object.
  */
@@ -47,7 +48,7 @@ struct connection {
 
 static const char *model = "m";
 static int64_t delay_ns, wave_ns = 10000000, next_ns, started_s;
-static double poisson, late_sum_ns;
+static double poisson, poisson_each, late_sum_ns;
 static int tokens = 128, ahead, epoll_fd;
 static volatile sig_atomic_t stopping;
 static uint64_t seed = 1;
@@ -75,7 +76,8 @@ static uint64_t draw(void) { /* splitmix64 */
 }
 
 static int64_t interval_ns(void) {
-    return poisson ? (int64_t)(-log(((draw() >> 11) + 1) * 0x1p-53) / poisson * NS) : wave_ns;
+    double rate = poisson + poisson_each * active_count;
+    return rate ? (int64_t)(-log(((draw() >> 11) + 1) * 0x1p-53) / rate * NS) : wave_ns;
 }
 
 static void watch(struct connection *c, int operation, uint32_t events) {
@@ -191,7 +193,8 @@ static void begin(struct connection *c) { /* the delay is over */
     active[active_count++] = c;
     if (active_count < ahead) return;
     ahead = 0;
-    if (active_count == 1 || !next_ns) next_ns = now_ns() + interval_ns();
+    /* A Poisson process forgets: with another rate its next event is drawn anew. */
+    if (active_count == 1 || !next_ns || poisson_each) next_ns = now_ns() + interval_ns();
 }
 
 static void on_request(struct connection *c) {
@@ -295,7 +298,7 @@ static void accept_all(int listener) {
 static void send_due_chunks(void) {
     int64_t now = now_ns();
     if (!active_count || ahead || next_ns > now) return;
-    if (!poisson) {
+    if (!poisson && !poisson_each) {
         for (int i = active_count - 1; i >= 0; i--) send_chunk(active[i], next_ns);
         next_ns = wave_ns ? next_ns + wave_ns : now_ns();
         return;
@@ -360,7 +363,7 @@ static void write_rows(const char *path) {
 
 int main(int count, char **arguments) {
     static const struct option options[] = {
-        {"delay-ms", 1, 0, 'd'}, {"tokens", 1, 0, 't'}, {"waves-ms", 1, 0, 'w'}, {"poisson", 1, 0, 'p'}, {"ahead", 1, 0, 'a'},
+        {"delay-ms", 1, 0, 'd'}, {"tokens", 1, 0, 't'}, {"waves-ms", 1, 0, 'w'}, {"poisson", 1, 0, 'p'}, {"poisson-each", 1, 0, 'e'}, {"ahead", 1, 0, 'a'},
         {"model", 1, 0, 'm'}, {"seed", 1, 0, 's'}, {"log", 1, 0, 'l'}, {0}};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
@@ -373,6 +376,7 @@ int main(int count, char **arguments) {
         case 't': tokens = atoi(optarg); break;
         case 'w': wave_ns = atof(optarg) * 1e6; break;
         case 'p': poisson = atof(optarg); break;
+        case 'e': poisson_each = atof(optarg); break;
         case 'a': ahead = atoi(optarg); break;
         case 'm': model = optarg; break;
         case 's': seed = strtoull(optarg, NULL, 10); break;

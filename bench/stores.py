@@ -1,0 +1,44 @@
+"""Request stores for the measurements: distinct bodies of a chosen size, built once in bench/build."""
+
+import base64
+import json
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue, Prompt
+from weighbridge.config.request_settings import RequestSettings
+from weighbridge.requests.encoding import envelope
+from weighbridge.requests.store import RequestStore, StoreOrigin, write_store
+
+BUILD = Path(__file__).parent / "build"
+FULL = 48_289  # samples of the real benchmark
+PICTURE_BYTES = 84_000  # 112 KB in base64 and 3 KB of text, like a request of the real benchmark
+SMALL_PICTURE_BYTES = 750  # 1 KB in base64: where an answer's chunks are measured, not the requests
+
+
+def request_store(samples: int, *, stream: bool = False, picture_bytes: int = PICTURE_BYTES) -> Path:
+    """Return the folder of a store with this number of distinct bodies, built unless it exists."""
+    folder = BUILD / f"{samples}-{picture_bytes}{'-stream' if stream else ''}.store"
+    if (folder / "manifest.json").exists() and RequestStore.open(folder).manifest.count == samples:
+        return folder
+    settings = RequestSettings(stream=stream)
+    prefix, suffix = envelope(ProductCatalogue(Prompt(system="", user="")), "m", settings)
+    picture = base64.b64encode(random.Random(1).randbytes(picture_bytes)).decode()
+
+    def bodies() -> Iterator[bytes]:
+        for number in range(samples):
+            turn = number * 37 % len(picture)
+            url = f"data:image/JPEG;base64,{picture[turn:]}{picture[:turn]}"
+            content = [
+                {"type": "text", "text": f"sample {number} " + "words " * 500},
+                {"type": "image_url", "image_url": {"url": url}},
+            ]
+            yield f"{prefix}{json.dumps([{'role': 'user', 'content': content}])}{suffix}".encode()
+
+    print(f"making {folder} ({samples} bodies) ...", file=sys.stderr)
+    folder.parent.mkdir(exist_ok=True)
+    origin = StoreOrigin(benchmark="bench", model_name="m", prefix=prefix, suffix=suffix, settings=settings)
+    write_store(folder, bodies(), lambda: origin)
+    return folder

@@ -42,6 +42,7 @@ rule benchmark:
             f"{scenario}(?!/performance/)" if scenario in SEARCHED else scenario
             for scenario in SCENARIOS
         ),
+    priority: lambda wildcards: PRIORITIES[wildcards.scenario, wildcards.run]
     conda:
         CLIENT_ENVIRONMENT
     # All cores: two measurements on one machine would measure each other.
@@ -70,6 +71,9 @@ rule benchmark:
         peak=lambda wildcards, input: ["--peak", input.peak] if input.peak else [],
         # Not compared: a probe changes nothing of what is measured after it.
         probe=lambda wildcards, output: SETTINGS.scenarios[wildcards.scenario].probe_s,
+        after=lambda wildcards, output: after_performance(
+            wildcards.scenario, wildcards.run
+        ),
         store=lambda wildcards, input: Path(input.store).parent,
         out=lambda wildcards, output: Path(output.record).parent,
     shell:
@@ -82,6 +86,7 @@ rule benchmark:
             --settings {params.settings:q} \
             {params.peak:q} \
             --probe-s {params.probe:q} \
+            {params.after:q} \
             --server {params.server:q} \
             --client {params.client:q} \
             --program {input.program:q} \

@@ -26,6 +26,8 @@ rule search_peak:
         scenario=either(
             name for name, scenario in PLANNED.items() if scenario.searchable
         ),
+    # In the place of the performance run that comes of it.
+    priority: lambda wildcards: PRIORITIES[wildcards.scenario, "performance"]
     conda:
         CLIENT_ENVIRONMENT
     threads: ALL_CORES

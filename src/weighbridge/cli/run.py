@@ -19,7 +19,7 @@ from weighbridge.cli.options import (
     SettingsJson,
     Store,
 )
-from weighbridge.config.fingerprint import JobSettings
+from weighbridge.config.fingerprint import JobSettings, shared_sha256
 from weighbridge.config.scenario_rules import Mode
 
 if TYPE_CHECKING:
@@ -139,12 +139,20 @@ def run(
             "longer; 0: none.",
         ),
     ] = 0,
+    after: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the scenario's performance run: no run is made if that one, with the same "
+            "settings, missed its checks."
+        ),
+    ] = None,
 ) -> None:
     """Run LoadGen once against the model server.
 
     Starts the server unless the settings name endpoints; writes LoadGen's logs and run.json.
     """
     from weighbridge.core.errors import InputError
+    from weighbridge.gates.performance_first import refuse_after_missed
     from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
     from weighbridge.monitor.reporter import reporting
     from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
@@ -165,8 +173,14 @@ def run(
     if not 0 < rate < inf:
         raise InputError(f"--target-qps is {rate:g}; give a rate above 0.")
     setup = setup_of(round_file, job, model, store, program, division)
-    setup = replace(setup, round_=job.user_conf.over(setup.round_, scenario))
+    setup = replace(
+        setup,
+        round_=job.user_conf.over(setup.round_, scenario),
+        settings_sha256=shared_sha256(settings),
+    )
     rules = setup.round_.scenario(scenario)
+    if after is not None:
+        refuse_after_missed(after, setup.round_, rules, setup.settings_sha256)
     switches = job.user_conf.switches
     issuer = LoadGenIssuer(setup.round_, rules, mode, rate, switches=switches)
     # The search has probed the rate of a peak.

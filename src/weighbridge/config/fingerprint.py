@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from enum import Enum
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -126,6 +127,23 @@ def fingerprint(stage: str, *, compared: Mapping[str, object] | None = None, **s
     content = {"schema": SCHEMA, "stage": stage, "version": VERSIONS[stage], **given}
     sections = {name: _measured(name, section) for name, section in settings.items() if section is not None}
     return canonical({"compared": content, **sections})
+
+
+def shared_sha256(settings: str) -> str | None:
+    """Return a hash of what the runs of a scenario share: a measuring job's fingerprint but for its run.
+
+    Args:
+        settings: A job's `--settings`.
+
+    Returns:
+        None if they are no fingerprint, so that what is compared is not known.
+    """
+    content = _object(settings, "--settings")
+    compared = content.get("compared")
+    if not isinstance(compared, dict):
+        return None
+    shared = content | {"compared": {name: value for name, value in compared.items() if name != "run"}}
+    return sha256(canonical(shared).encode()).hexdigest()
 
 
 def operational(name: str, section: BaseModel) -> str:

@@ -180,6 +180,10 @@ class RunRecord(Model):
         description="sha256 of the file that the bodies were sent from, read again after the run, or why "
         "there is none; null: not recorded.",
     )
+    settings_sha256: str | None = Field(
+        default=None,
+        description="sha256 of the settings that the runs of a scenario share; null: not recorded.",
+    )
     requests: RequestSettings | None = Field(
         default=None, description="Settings that the bodies were built with; null: not recorded."
     )

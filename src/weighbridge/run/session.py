@@ -57,6 +57,7 @@ class Setup:
         model: Proof of the verified model.
         store: Folder of the request store.
         must_not_change: Parts of the task that no argument or variable of the server may change.
+        settings_sha256: Of the settings that the runs of a scenario share; None: not known.
     """
 
     round_: Round
@@ -65,6 +66,7 @@ class Setup:
     model: Proof
     store: Path
     must_not_change: tuple[TaskPart, ...] = ()
+    settings_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ class Session:
             },
             store_sha256=manifest.bodies_sha256,
             sent_sha256=self.store_check.sent_sha256(),
+            settings_sha256=self.setup.settings_sha256,
             requests=manifest.settings,
             envelope=(manifest.prefix, manifest.suffix),
             host=this_host(),

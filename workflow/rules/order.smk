@@ -1,0 +1,60 @@
+"""In which order the runs are made, and which are not worth their GPU time: what fails, fails early.
+
+In:  ROUND, RAISED, ASKED, RUNS, SEARCHED, DIVISION; the targets of the command
+Out: PRIORITIES, after_performance()
+"""
+
+from weighbridge.loadgen.work_size import work_size
+
+TREE_VARIABLE = "WEIGHBRIDGE_FOR_A_TREE"
+# Targets that need a tree which the checker accepts: rules, and files below results/.
+TREE_RULES = {"assemble", "attest", "check", "check_tree", "crate", "submission"}
+TREE_FILES = {
+    "attestation.json",
+    "check.txt",
+    "ro-crate-metadata.json",
+    "submission",
+    "submission.sha256",
+    "submission.tar.gz",
+}
+TREE_TARGETS = TREE_RULES | {f"results/{name}" for name in TREE_FILES}
+
+
+def for_a_tree():
+    """Return whether this command asks for nothing but a tree that the checker accepts."""
+    if not workflow.is_main_process:
+        # The Snakemake of a job on another host knows no target but its own.
+        return TREE_VARIABLE in os.environ
+    targets = map(str, workflow.dag_settings.targets)
+    return DIVISION == "closed" and TREE_TARGETS.issuperset(targets)
+
+
+def after_performance(scenario, run):
+    """Return the option by which an accuracy run is not made after a performance run that does not count.
+
+    A searched rate needs none: the performance run confirmed it.
+    """
+    accuracy = ROUND.scenarios[scenario].runs[run].mode == "accuracy"
+    if not accuracy or scenario in SEARCHED or not for_a_tree():
+        return []
+    return ["--after", f"results/{scenario}/performance"]
+
+
+def order_of(scenario, run):
+    """Return where a run stands among all: the cheapest proof first, accuracy last.
+
+    Offline comes first, because its rate is where a search starts, and what it misses the others miss too.
+    """
+    rules, asked = RAISED[scenario].scenarios[scenario], ASKED[scenario].target_qps
+    mode, searched = rules.runs[run].mode, asked == "auto"
+    size = work_size(RAISED[scenario], rules, mode, 1.0 if searched else asked)
+    return mode == "accuracy", not rules.offline, searched, size.scheduled_s
+
+
+# Above those of jobs that need no GPU: these wait, and a server does not.
+PRIORITIES = {
+    run: 2 + place
+    for place, run in enumerate(
+        sorted(RUNS, key=lambda run: order_of(*run), reverse=True)
+    )
+}

@@ -89,7 +89,7 @@ class Driven:
         for thread in threads:
             thread.start()
         none = AnswerSample(None, 0.5)
-        self.sut = SystemUnderTest([ours for ours, _ in pairs], [url], records, errors, none, False)
+        self.sut = SystemUnderTest([ours for ours, _ in pairs], [url], records, errors, none)
         try:
             self.sut.await_workers()
             self._issue(turns)

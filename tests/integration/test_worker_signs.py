@@ -47,7 +47,11 @@ def worker(folder: Path, parent: int) -> Iterator[tuple[subprocess.Popen[bytes],
 
 
 def next_message(link: socket.socket) -> int:
-    return int(HEADER.unpack(link.recv(HEADER.size, socket.MSG_WAITALL))[0])
+    """Read the next frame; return what it holds."""
+    message, records, payloads = HEADER.unpack(link.recv(HEADER.size, socket.MSG_WAITALL))
+    if records + payloads:
+        assert len(link.recv(records + payloads, socket.MSG_WAITALL)) == records + payloads
+    return int(message)
 
 
 def test_an_idle_worker_tells_once_a_second_that_it_lives_unless_it_is_stopped(tmp_path: Path) -> None:

@@ -19,6 +19,12 @@ ISSUE = struct.Struct("<QI4xq")
 HEADER = struct.Struct("<B3xII")
 """Message, bytes of records, bytes of payloads."""
 
+FIRST = struct.Struct("<QI")
+"""A stream that has begun: the driver's id of the request, and the bytes of its first content."""
+
+BEGUN = struct.Struct("<Q")
+"""How many streams of a worker have begun to answer so far."""
+
 RECORD = struct.Struct("<QIIIiHBBIiBB5q")
 """One finished request; the fields of `Record`."""
 
@@ -29,6 +35,7 @@ class WorkerJob(msgspec.Struct, frozen=True):
     Attributes:
         model: The name that the stored requests ask for; an answer by another model is a failure.
         nonce: What the ids of the run's requests start with, and no other run's.
+        first_tokens: Whether the driver counts first tokens.
         parent: Process id of the process that starts it, with which it ends.
     """
 
@@ -43,6 +50,7 @@ class WorkerJob(msgspec.Struct, frozen=True):
     connect_timeout_s: float
     request_timeout_s: float
     stream: bool
+    first_tokens: bool = False
     control_fd: int = -1
     parent: int = -1
 
@@ -55,6 +63,7 @@ class DriverJob(msgspec.Struct, frozen=True, kw_only=True):
         records: File for the RECORD of every outcome.
         errors: File for the failures, one JSON object a line.
         endpoints: URLs, in the order that numbers them.
+        first_tokens: Whether it counts first tokens, which the workers then send.
         parent: Id of the process that starts it, without which it must not live.
         control_fd: Its socket to that process.
         worker_fds: Its sockets to the workers.
@@ -64,6 +73,7 @@ class DriverJob(msgspec.Struct, frozen=True, kw_only=True):
     records: str
     errors: str
     endpoints: list[str]
+    first_tokens: bool = False
     parent: int = -1
     control_fd: int = -1
     worker_fds: list[int] = []
@@ -91,13 +101,13 @@ class Message(IntEnum):
     DONE = 1
     """Records of finished requests. Payload: the answer's text, or a failure's evidence."""
     FIRST_TOKEN = 2
-    """Records of requests whose first content came. Payload: that content."""
+    """FIRST records, sent only where the driver counts first tokens. Payload: that content."""
     GIVE_UP = 3
     """No records. Payload: why the run cannot go on."""
     READY = 4
     """Nothing else. A worker's first frame: it can take numbers."""
     ALIVE = 5
-    """Nothing else. Once a second: the worker is neither stopped nor stuck."""
+    """BEGUN. Once a second: the worker is neither stopped nor stuck."""
 
 
 class RequestOutcome(IntEnum):

@@ -98,6 +98,7 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
                 connect_timeout_s=client.connect_timeout_s,
                 request_timeout_s=client.request_timeout_s,
                 stream=manifest.settings.stream,
+                first_tokens=driver.job.first_tokens,
             )
             for number in range(client.workers)
         ],

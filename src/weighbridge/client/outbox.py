@@ -4,23 +4,35 @@ import socket
 
 from weighbridge.client.answers import Answer
 from weighbridge.client.connection_owner import Request
-from weighbridge.client.frames import HEADER, RECORD, FinishReason, Message, RequestOutcome
+from weighbridge.client.frames import BEGUN, FIRST, HEADER, RECORD, Message, RequestOutcome
 
 EVIDENCE_BYTES = 2048  # kept of a failed request's response, for errors.jsonl
 _OK = RequestOutcome.OK  # a look-up of its own costs 1,500 instructions in Python 3.11
 _MOST_BYTES = (1 << 32) - 1  # of answers in one frame
+# In one frame: what comes after it waits until the driver has completed them, some 0.5 ms.
+_MOST_RECORDS = 256
+# Where the driver counts first tokens, nothing waits longer for more of its kind. A frame costs the worker
+# some 5 us, which all that it reads later waits for: too much for each of a thousand that begin at once.
+_LONGEST_WAIT_NS = 200_000
 
 
 class Outbox:
     """Records that wait for the next frame, and the socket that frames leave through."""
 
-    def __init__(self, control: socket.socket, worker: int) -> None:
-        """Use the socket to the driver; `worker` is the number of this worker."""
-        self._control, self._worker = control, worker
+    def __init__(self, control: socket.socket, worker: int, first_tokens: bool) -> None:
+        """Use a socket to the driver.
+
+        Args:
+            control: The socket.
+            worker: The number of this worker.
+            first_tokens: Whether the driver counts first tokens.
+        """
+        self._control, self._worker, self._first_tokens = control, worker, first_tokens
         self._records: list[bytes] = []
         self._payloads: list[bytes] = []
-        self._first_tokens: list[bytes] = []
+        self._firsts: list[bytes] = []
         self._first_texts: list[bytes] = []
+        self._waits_since_ns = self._begun = 0
 
     def tell(self, message: Message, text: str = "") -> None:
         """Send all that waits, then a message that has no records.
@@ -32,31 +44,19 @@ class Outbox:
         payload = text.encode()
         self._control.sendall(HEADER.pack(message, 0, len(payload)) + payload)
 
+    def alive(self) -> None:
+        """Send all that waits, then a sign of life with the number of streams that have begun."""
+        self.flush()
+        self._control.sendall(HEADER.pack(Message.ALIVE, BEGUN.size, 0) + BEGUN.pack(self._begun))
+
     def first_content(self, request: Request, text: str) -> None:
-        """Queue a stream's first token."""
-        payload = text.encode(errors="replace")
-        self._first_tokens.append(
-            RECORD.pack(
-                request.id,
-                request.index,
-                len(payload),
-                0,
-                1,
-                200,
-                RequestOutcome.OK,
-                self._worker,
-                request.endpoint.number,
-                0,
-                FinishReason.NOT_TOLD,
-                0,
-                request.planned_ns,
-                request.sent_ns,
-                request.first_ns,
-                request.last_ns,
-                0,
-            )
-        )
-        self._first_texts.append(payload)
+        """Count a stream that has begun; queue its first token where the driver counts them."""
+        self._begun += 1
+        if self._first_tokens:
+            payload = text.encode(errors="replace")
+            self._firsts.append(FIRST.pack(request.id, len(payload)))
+            self._first_texts.append(payload)
+            self._flush_in_time(request.first_ns)
 
     def finished(self, request: Request, answer: Answer, status: int, received: int, end_ns: int) -> None:
         """Queue the outcome of a request."""
@@ -83,22 +83,34 @@ class Outbox:
             )
         )
         self._payloads.append(payload)
+        if len(self._records) >= _MOST_RECORDS:
+            self.flush()
+        elif self._first_tokens:
+            self._flush_in_time(end_ns)
+
+    def _flush_in_time(self, now: int) -> None:
+        """Send all that waits if the oldest of it has waited long enough."""
+        if not self._waits_since_ns:
+            self._waits_since_ns = now
+        elif now - self._waits_since_ns > _LONGEST_WAIT_NS:
+            self.flush()
 
     def flush(self) -> None:
         """Send all that waits: first tokens, then outcomes."""
-        if self._first_tokens:
-            self._send(Message.FIRST_TOKEN, self._first_tokens, self._first_texts)
-            self._first_tokens, self._first_texts = [], []
+        self._waits_since_ns = 0
+        if self._firsts:
+            self._send(Message.FIRST_TOKEN, self._firsts, self._first_texts)
+            self._firsts, self._first_texts = [], []
         if self._records:
             self._send(Message.DONE, self._records, self._payloads)
             self._records, self._payloads = [], []
 
     def _send(self, message: Message, records: list[bytes], payloads: list[bytes]) -> None:
         body = b"".join(records + payloads)
-        size = len(records) * RECORD.size
-        if len(body) - size > _MOST_BYTES:
+        size = sum(map(len, payloads))
+        if size > _MOST_BYTES:
             half = len(records) // 2
             self._send(message, records[:half], payloads[:half])
             self._send(message, records[half:], payloads[half:])
             return
-        self._control.sendall(HEADER.pack(message, size, len(body) - size) + body)
+        self._control.sendall(HEADER.pack(message, len(body) - size, size) + body)

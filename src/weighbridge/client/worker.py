@@ -57,7 +57,7 @@ class Worker:
             for number, url in enumerate(job.endpoints)
         ]
         self._control = socket.socket(fileno=job.control_fd)
-        self._outbox = Outbox(self._control, job.number)
+        self._outbox = Outbox(self._control, job.number, job.first_tokens)
         self._epoll = select.epoll()
         self._epoll.register(job.control_fd, select.EPOLLIN)
         self._queue: deque[tuple[int, int, int]] = deque()
@@ -229,7 +229,7 @@ class Worker:
     def _tick(self, now: int) -> None:
         if now - self._told_ns >= _ALIVE_EVERY_NS:
             self._told_ns = now
-            self._outbox.tell(Message.ALIVE)
+            self._outbox.alive()
         limit_s = self._job.connect_timeout_s
         while oldest := _first_before(self._connecting, now - limit_s * _NS):
             self.unreachable(oldest, f"no connection within {limit_s:g} s")

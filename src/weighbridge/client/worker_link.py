@@ -3,10 +3,20 @@
 import ctypes
 import socket
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from weighbridge.client.frames import HEADER, ISSUE
 
 _INBOX_BYTES = 1 << 20
+
+
+class Frame(NamedTuple):
+    """Where a complete frame lies in its link's inbox: from `records` to `payloads` to `end`."""
+
+    message: int
+    records: int
+    payloads: int
+    end: int
 
 
 class WorkerLink:
@@ -16,25 +26,28 @@ class WorkerLink:
         number: The worker's number.
         sent: Requests given to the worker; only the issuing thread counts here.
         done: Requests returned by it; only the collecting thread counts here.
+        begun: Its streams that have begun to answer, as it said last.
         ready: Whether the worker can take numbers.
         heard: Whether something has arrived since this was last set to False.
         gone: Whether the worker has closed its socket.
         broken: Whether something given to it has not reached it.
+        inbox: What has arrived and is not yet handled.
+        view: The same memory, for slices without a copy.
+        address: Where it begins, as LoadGen needs it.
     """
 
     def __init__(self, number: int, link: socket.socket) -> None:
         self.number = number
         self.socket = link
-        self.sent = 0
-        self.done = 0
+        self.sent = self.done = self.begun = 0
         self.ready = self.gone = self.heard = self.broken = False
         self._resize(_INBOX_BYTES)
         self._filled = 0
 
     def _resize(self, size: int) -> None:
-        self._inbox = bytearray(size)
-        self._view = memoryview(self._inbox)
-        self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._inbox))
+        self.inbox = bytearray(size)
+        self.view = memoryview(self.inbox)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.inbox))
 
     def outstanding(self) -> int:
         """Return how many requests were given to this worker and not returned."""
@@ -57,30 +70,31 @@ class WorkerLink:
 
     def receive(self) -> None:
         """Read what has arrived."""
-        if self._filled == len(self._inbox):
-            kept = self._inbox
+        if self._filled == len(self.inbox):
+            kept = self.inbox
             self._resize(2 * len(kept))
-            self._inbox[: len(kept)] = kept
+            self.inbox[: len(kept)] = kept
         try:
-            count = self.socket.recv_into(self._view[self._filled :])
+            count = self.socket.recv_into(self.view[self._filled :] if self._filled else self.view)
         except OSError:
             count = 0
         self._filled += count
         self.gone = count == 0
         self.heard = True
 
-    def frames(self) -> Iterator[tuple[int, memoryview, memoryview, int]]:
-        """Yield the complete frames: message, records, payloads, and the payloads' address in memory."""
-        start = 0
-        while self._filled - start >= HEADER.size:
-            message, records_bytes, payloads_bytes = HEADER.unpack_from(self._inbox, start)
+    def frames(self) -> Iterator[Frame]:
+        """Yield the complete frames, which stay in the inbox until the next is asked for."""
+        start, filled = 0, self._filled
+        while filled - start >= HEADER.size:
+            message, records_bytes, payloads_bytes = HEADER.unpack_from(self.inbox, start)
             records = start + HEADER.size
             payloads = records + records_bytes
             end = payloads + payloads_bytes
-            if end > self._filled:
+            if end > filled:
                 break
-            yield message, self._view[records:payloads], self._view[payloads:end], self._address + payloads
+            yield Frame(message, records, payloads, end)
             start = end
         if start:
-            self._inbox[: self._filled - start] = self._inbox[start : self._filled]
-            self._filled -= start
+            self._filled = filled - start
+            if self._filled:
+                self.inbox[: self._filled] = self.inbox[start:filled]

@@ -140,7 +140,7 @@ class Signs:
         """Return `quiet_s`, 0 while no request is open, and `silent_s`, one number a worker."""
         sut, now = self._sut, monotonic()
         # What ends by a limit of our own is no answer.
-        answers = (sut.begun, sut.completed - sut.failed[RequestOutcome.TIMEOUT])
+        answers = (sut.begun(), sut.completed - sut.failed[RequestOutcome.TIMEOUT])
         if answers != self._answers or not sut.open():
             self._answers, self._answered_s = answers, now
         for number, link in enumerate(sut.links):

@@ -133,11 +133,16 @@ class LoadGenIssuer:
             records=str(folder / REQUESTS_BINARY),
             errors=str(folder / ERRORS_FILE),
             endpoints=list(target.endpoints),
+            first_tokens=self._counts_first_tokens(),
             api_key_env=target.client.api_key_env,
             sampled="" if self._mode is Mode.ACCURACY else str(folder / SAMPLED_ANSWERS),
             sampled_share=share_of(self.plan.expected),
         )
         return Driver("loadgen", "LoadGen", "weighbridge.loadgen.loadgen_process", job)
+
+    def _counts_first_tokens(self) -> bool:
+        asked = (self._switches or {}).get("use_token_latencies")
+        return self._round.loadgen_rules.token_latencies if asked is None else asked != 0
 
 
 def _check_logs(out: Path, mode: Mode) -> None:

@@ -59,6 +59,11 @@ def make_settings(job: LoadGenJob) -> lg.TestSettings:
         raise RefusedError(
             f"LoadGen does not know the benchmark '{job.model}'; correct the round's loadgen.model"
         )
+    if settings.use_token_latencies and not job.first_tokens:
+        raise RefusedError(
+            f"LoadGen counts the first tokens of the benchmark '{job.model}'; set the round's "
+            "loadgen.token_latencies"
+        )
     return settings
 
 
@@ -103,7 +108,6 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
         files[job.records],
         files[job.errors],
         sample,
-        settings.use_token_latencies,
         os.environ.get(job.api_key_env or ""),
     )
     try:

@@ -1,8 +1,11 @@
 """The system under test, as LoadGen sees it: the workers get each sample, and LoadGen one outcome of each.
 
 Two threads use it. LoadGen's own thread issues; the other collects outcomes, completes them towards LoadGen
-and writes the records. They share the dictionary of open samples: the thread that pops a sample from it
-completes it, so that an abort at any point still completes each sample exactly once.
+and writes the records. They share the open samples: the thread that takes a sample out of them completes it,
+so that an abort at any point still completes each sample exactly once.
+
+LoadGen stamps a first token and a completion when it is told of it, and cannot be given another time. So it
+is told before anything else is done with them.
 """
 
 import json
@@ -10,20 +13,24 @@ import socket
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import repeat
 from time import monotonic_ns
 
 from mlperf_loadgen import FirstTokenComplete, QuerySampleResponse, QuerySamplesComplete
 
 from weighbridge.client.answer_sample import AnswerSample
-from weighbridge.client.frames import ISSUE, RECORD, Message, Record, RequestOutcome
-from weighbridge.client.worker_link import WorkerLink
+from weighbridge.client.frames import BEGUN, FIRST, ISSUE, RECORD, Message, Record, RequestOutcome
+from weighbridge.client.worker_link import Frame, WorkerLink
 from weighbridge.client.written_file import WrittenFile
 from weighbridge.core.secrets import mask
+from weighbridge.loadgen.open_samples import OpenSamples, UnknownSampleError
 
 _BATCH = 512  # numbers in one write: the first requests of an offline run leave while the rest are packed
+_ABORTED_AT_ONCE = 4096  # bounds the memory that an abort needs
 # Looked up once: finding a member of an enumeration is slow on Python 3.11.
-_DONE, _READY, _GIVE_UP, _FIRST_TOKEN = (
-    int(message) for message in (Message.DONE, Message.READY, Message.GIVE_UP, Message.FIRST_TOKEN)
+_DONE, _READY, _GIVE_UP, _FIRST_TOKEN, _ALIVE = (
+    int(message)
+    for message in (Message.DONE, Message.READY, Message.GIVE_UP, Message.FIRST_TOKEN, Message.ALIVE)
 )
 
 
@@ -34,7 +41,6 @@ class SystemUnderTest:
         issued: Samples that LoadGen asked for so far.
         completed: Samples completed towards LoadGen, failures included.
         failed: Of these, the failures, by outcome.
-        begun: Frames of first tokens so far.
         aborted: Why the run ended early, if it did.
         links: One a worker.
     """
@@ -46,7 +52,6 @@ class SystemUnderTest:
         records: WrittenFile,
         errors: WrittenFile,
         sample: AnswerSample,
-        first_tokens: bool,
         key: str | None = None,
     ) -> None:
         """Use workers that are connected.
@@ -57,23 +62,26 @@ class SystemUnderTest:
             records: Where the RECORD of every outcome goes.
             errors: Where failures go, one JSON object a line.
             sample: Keeps a share of the answers.
-            first_tokens: Whether LoadGen counts first tokens.
             key: What the workers send as their key; a server may repeat it in an error.
         """
-        self.issued = self.completed = self.begun = 0
+        self.issued = self.completed = 0
         self.failed: Counter[RequestOutcome] = Counter()
         self.aborted: str | None = None
         self.links = [WorkerLink(number, link) for number, link in enumerate(sockets)]
-        self._open: dict[int, tuple[int, int]] = {}
+        self._open = OpenSamples()
         self._endpoints = [mask(url) for url in endpoints]
         self._records = records
         self._errors = errors
         self._sample = sample
-        self._first_tokens, self._key = first_tokens, key
+        self._key = key
 
     def open(self) -> int:
         """Return how many samples are issued and not completed."""
         return len(self._open)
+
+    def begun(self) -> int:
+        """Return how many streams have begun to answer, as of the workers' last signs of life."""
+        return sum(link.begun for link in self.links)
 
     def await_workers(self) -> None:
         """Wait until all workers are ready, so that none of the run is spent on their start.
@@ -100,9 +108,8 @@ class SystemUnderTest:
         planned = monotonic_ns()
         self.issued += len(ids)
         if len(ids) == 1:
-            self._open[ids[0]] = (indices[0], planned)
             link = self.links[0] if len(self.links) == 1 else min(self.links, key=WorkerLink.outstanding)
-            link.send(ISSUE.pack(ids[0], indices[0], planned))
+            link.send(ISSUE.pack(self._open.add_one(ids[0], indices[0], planned), indices[0], planned))
         else:
             for start in range(0, len(ids), _BATCH):
                 self._issue_batch(ids[start : start + _BATCH], indices[start : start + _BATCH], planned)
@@ -110,10 +117,8 @@ class SystemUnderTest:
             self._complete_open()
 
     def _issue_batch(self, ids: Sequence[int], indices: Sequence[int], planned: int) -> None:
-        packed = []
-        for number, index in zip(ids, indices, strict=True):
-            self._open[number] = (index, planned)
-            packed.append(ISSUE.pack(number, index, planned))
+        first = self._open.add(ids, indices, planned)
+        packed = list(map(ISSUE.pack, range(first, first + len(ids)), indices, repeat(planned)))
         share = -(-len(packed) // len(self.links))
         for turn, start in enumerate(range(0, len(packed), share)):
             self.links[turn].send(b"".join(packed[start : start + share]))
@@ -125,43 +130,54 @@ class SystemUnderTest:
         abort.
         """
         link.receive()
-        for message, records, payloads, address in link.frames():
-            if message == _DONE:
-                link.done += len(records) // RECORD.size
-                self._complete(records, payloads, address)
+        for frame in link.frames():
+            message = frame.message
+            try:
+                if message == _DONE:
+                    self._complete(link, frame)
+                elif message == _FIRST_TOKEN:
+                    self._begin(link, frame)
+            except UnknownSampleError as error:
+                self.abort(f"a worker returned the sample {error}, which was not open")
+            if message == _ALIVE:
+                (link.begun,) = BEGUN.unpack_from(link.inbox, frame.records)
             elif message == _READY:
                 link.ready = True
             elif message == _GIVE_UP:
-                self.abort(bytes(payloads).decode())
-            elif message == _FIRST_TOKEN:
-                self.begun += 1
-                if self._first_tokens:
-                    FirstTokenComplete(_first_tokens(records, address))
+                self.abort(bytes(link.view[frame.payloads : frame.end]).decode())
 
-    def _complete(self, records: memoryview, payloads: memoryview, address: int) -> None:
+    def _begin(self, link: WorkerLink, frame: Frame) -> None:
+        """Tell LoadGen of first tokens."""
+        responses, address = [], link.address + frame.payloads
+        for number, size in FIRST.iter_unpack(link.view[frame.records : frame.payloads]):
+            responses.append(QuerySampleResponse(self._open.response_id(number), address, size, 1))
+            address += size
+        FirstTokenComplete(responses)
+
+    def _complete(self, link: WorkerLink, frame: Frame) -> None:
         """Complete towards LoadGen, which copies what it keeps: the memory is free again afterwards.
 
         LoadGen first, because what it measures ends with it; then the files.
         """
-        responses, start = [], 0
+        records = link.view[frame.records : frame.payloads]
         rows = list(RECORD.iter_unpack(records))
-        for fields in rows:
-            number, size = fields[0], fields[2]
-            if self._open.pop(number, None) is None:
-                self.abort(f"a worker returned the sample {number}, which was not open")
-                return
+        link.done += len(rows)
+        responses, failed, address = [], False, link.address + frame.payloads
+        for fields, response_id in zip(rows, self._open.take([fields[0] for fields in rows]), strict=True):
             if fields[6]:
-                responses.append(QuerySampleResponse(number, 0, 0, 0))
-                self._note_failure(Record._make(fields), bytes(payloads[start : start + size]))
+                failed = True
+                responses.append(QuerySampleResponse(response_id, 0, 0, 0))
             else:
-                responses.append(QuerySampleResponse(number, address + start, size, fields[4]))
-            start += size
+                responses.append(QuerySampleResponse(response_id, address, fields[2], fields[4]))
+            address += fields[2]
         QuerySamplesComplete(responses)
         self._records.write(records)
         before = self.completed
-        self.completed += len(responses)
+        self.completed += len(rows)
+        if failed:
+            self._note_failures(rows, link.view[frame.payloads : frame.end])
         if self.completed > self._sample.next:
-            self._keep_some(before, rows, payloads)
+            self._keep_some(before, rows, link.view[frame.payloads : frame.end])
 
     def _keep_some(self, position: int, rows: Sequence[tuple[int, ...]], payloads: memoryview) -> None:
         """Keep those answers of a batch that were drawn; `position` is that of its first."""
@@ -185,17 +201,23 @@ class SystemUnderTest:
         self._records.flush()
         self._errors.flush()
 
-    def _note_failure(self, record: Record, evidence: bytes) -> None:
-        outcome = RequestOutcome(record.outcome)
-        self.failed[outcome] += 1
-        entry = {
-            "sample": record.sample,
-            "kind": outcome.label,
-            "status": record.status or None,
-            "endpoint": self._endpoints[record.endpoint],
-            "evidence": mask(evidence.decode(errors="backslashreplace"), [self._key]),
-        }
-        self._errors.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+    def _note_failures(self, rows: Sequence[tuple[int, ...]], payloads: memoryview) -> None:
+        start = 0
+        for record in map(Record._make, rows):
+            evidence = bytes(payloads[start : start + record.payload_bytes])
+            start += record.payload_bytes
+            if not record.outcome:
+                continue
+            outcome = RequestOutcome(record.outcome)
+            self.failed[outcome] += 1
+            entry = {
+                "sample": record.sample,
+                "kind": outcome.label,
+                "status": record.status or None,
+                "endpoint": self._endpoints[record.endpoint],
+                "evidence": mask(evidence.decode(errors="backslashreplace"), [self._key]),
+            }
+            self._errors.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
 
     def abort(self, reason: str) -> None:
         """End the run: open samples fail now; what LoadGen still issues is completed and not counted.
@@ -214,31 +236,22 @@ class SystemUnderTest:
 
     def _complete_open(self) -> None:
         """Complete all open samples as failed; safe to call from both threads at once."""
-        now, responses, records = monotonic_ns(), [], []
-        while self._open:
-            try:
-                number, (index, planned) = self._open.popitem()
-            except KeyError:
-                break  # the other thread took the last one
-            responses.append(QuerySampleResponse(number, 0, 0, 0))
-            record = Record(
-                number, index, 0, 0, 0, 0, RequestOutcome.ABORTED, 0, 0, 0, 0, 0, planned, 0, 0, 0, now
-            )
-            records.append(RECORD.pack(*record))
-        if responses:
-            QuerySamplesComplete(responses)
-            self.completed += len(responses)
-            self.failed[RequestOutcome.ABORTED] += len(responses)
+        now = monotonic_ns()
+        while rest := self._open.take_rest(_ABORTED_AT_ONCE):
+            QuerySamplesComplete([QuerySampleResponse(sample.response_id, 0, 0, 0) for sample in rest])
+            self.completed += len(rest)
+            self.failed[RequestOutcome.ABORTED] += len(rest)
+            outcome = RequestOutcome.ABORTED
+            records = [
+                RECORD.pack(
+                    *(sample.number, sample.sample, 0, 0, 0, 0, outcome, 0, 0, 0, 0, 0),
+                    *(sample.planned_ns, 0, 0, 0, now),
+                )
+                for sample in rest
+            ]
+            with suppress(OSError):
+                self._records.write(b"".join(records))
         with suppress(OSError):
-            self._records.write(b"".join(records))
             # This process may be killed before it can close its files.
             self._records.flush()
             self._errors.flush()
-
-
-def _first_tokens(records: memoryview, address: int) -> list[QuerySampleResponse]:
-    responses = []
-    for fields in RECORD.iter_unpack(records):
-        responses.append(QuerySampleResponse(fields[0], address, fields[2], 1))
-        address += fields[2]
-    return responses

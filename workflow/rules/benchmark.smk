@@ -6,13 +6,24 @@ Out: results/{scenario}/{run}/ with LoadGen's logs, user.conf and run.json
 The log files of server and client are declared as logs, which Snakemake keeps when a job fails.
 """
 
-RUN_RECORDS = [f"results/{scenario}/{run}/run.json" for scenario, run in RUNS]
+RUN_RECORD = "results/{scenario}/{run}/run.json"
+RUN_RECORDS = [RUN_RECORD.format(scenario=scenario, run=run) for scenario, run in RUNS]
 # Asked for by name, because Snakemake does not remake a deleted file that only others needed.
 RUN_FILES = [
     f"results/{scenario}/{run}/{name}"
     for scenario, run in RUNS
     for name in ("run.json", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")
 ]
+
+
+# Jobs of one allocation measure one after the other, however many cores it has; the limit is the profile's.
+resource_scopes:
+    measuring="local",
+
+
+if not workflow.is_main_process:
+    # Snakemake does not pass the limit on to the process that runs in the allocation.
+    workflow.register_resource("measuring", 1)
 
 
 rule benchmark:
@@ -25,7 +36,7 @@ rule benchmark:
         lengths="resources/prompt-tokens.json",
         peak=lambda wildcards: (PEAK if wildcards.scenario in SEARCHED else []),
     output:
-        record="results/{scenario}/{run}/run.json",
+        record=RUN_RECORD,
         summary="results/{scenario}/{run}/mlperf_log_summary.txt",
         detail="results/{scenario}/{run}/mlperf_log_detail.txt",
         accuracy="results/{scenario}/{run}/mlperf_log_accuracy.json",
@@ -47,6 +58,8 @@ rule benchmark:
         CLIENT_ENVIRONMENT
     # All cores: two measurements on one machine would measure each other.
     threads: ALL_CORES
+    resources:
+        measuring=1,
     params:
         client_program=uncompared(CLIENT),
         round=uncompared(ROUND_FILE),

@@ -31,6 +31,8 @@ rule search_peak:
     conda:
         CLIENT_ENVIRONMENT
     threads: ALL_CORES
+    resources:
+        measuring=1,
     params:
         client_program=uncompared(CLIENT),
         round=uncompared(ROUND_FILE),

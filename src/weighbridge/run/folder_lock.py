@@ -91,6 +91,24 @@ def locked(folder: Path, command: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def in_use(folder: Path) -> bool:
+    """Return whether a command of this machine holds the lock of a folder, without touching the lock.
+
+    A try to take it, however short, could refuse a run that begins now.
+    """
+    real = Path(os.path.realpath(folder))
+    for place in _places(real):
+        with suppress(OSError, InputError):
+            return LockHolder.parse_json(place.read_text(errors="replace"), "lock").here
+    return False
+
+
+def _places(folder: Path) -> tuple[Path, Path]:
+    """Return the lock's file beside the folder, and in it: for where only the folder can be written."""
+    # In a folder of its own: the files of the run's folder are moved away with a run that does not count.
+    return folder.parent / f".{folder.name}.lock", folder / ".lock" / "holder"
+
+
 def _acquire(folder: Path) -> tuple[Path, int]:
     """Return the lock's file, open and locked, once whoever holds it and is about to end has ended."""
     until, told = time.monotonic() + _PATIENCE_S, False
@@ -124,15 +142,13 @@ def _open(folder: Path) -> tuple[Path, int]:
 
     `folder` is without symbolic links, so that all paths to one folder lead to one lock.
     """
-    beside = folder.parent / f".{folder.name}.lock"
+    beside, within = _places(folder)
     try:
         beside.parent.mkdir(parents=True, exist_ok=True)
         return beside, os.open(beside, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         if error.errno not in _UNWRITABLE or not folder.is_dir():
             raise
-    # In a folder of its own: the files of the run's folder are moved away with a run that does not count.
-    within = folder / ".lock" / "holder"
     within.parent.mkdir(exist_ok=True)
     return within, os.open(within, os.O_RDWR | os.O_CREAT, 0o644)
 

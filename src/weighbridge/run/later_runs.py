@@ -1,0 +1,72 @@
+"""Which runs the Snakemake above a command will still make: what a kept server can be wanted for.
+
+The workflow notes them in the environment of its jobs, in the Snakemake process on whose machine the jobs run.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from weighbridge.records.run_record import RUN_RECORD
+from weighbridge.run.folder_lock import in_use
+
+# A JSON object: the record that each run will write, and when the one that is there was written, in ns.
+_VARIABLE = "WEIGHBRIDGE_RUNS"
+
+
+def note_runs(records: Iterable[str | Path]) -> None:
+    """Note in the environment which runs this Snakemake will make, by the record that each writes."""
+    os.environ[_VARIABLE] = json.dumps({str(record): _written_ns(Path(record)) for record in records})
+
+
+def forget_runs() -> None:
+    """Remove the note of another Snakemake, such as the one on the host that submitted this job."""
+    os.environ.pop(_VARIABLE, None)
+
+
+def wanted_later(own: Path) -> bool:
+    """Return whether a later run can want the server of the run whose record is `own`.
+
+    Neither a run that this Snakemake has made, nor one that is under way and has its own server, can. Where
+    it is not known what Snakemake will make, any may follow.
+    """
+    noted = _noted()
+    if noted is None:
+        return True
+    others = [(Path(record), before) for record, before in noted.items() if not _same(Path(record), own)]
+    return any(not _made(record, before) and not in_use(folder_of(record)) for record, before in others)
+
+
+def folder_of(record: Path) -> Path:
+    """Return the folder that the command which writes a record locks: of a run, or of a search's probes."""
+    return record.parent if record.name == RUN_RECORD else record.with_suffix("")
+
+
+def _noted() -> dict[str, int | None] | None:
+    """Return the noted records; None: nothing is noted."""
+    with suppress(ValueError):
+        noted = json.loads(os.environ.get(_VARIABLE, ""))
+        if isinstance(noted, dict):
+            return noted
+    return None
+
+
+def _made(record: Path, before: int | None) -> bool:
+    return _written_ns(record) not in (None, before)
+
+
+def _written_ns(record: Path) -> int | None:
+    """Return when a record was written; None where there is none.
+
+    Compared with itself and with no clock: a shared disk has a clock of its own.
+    """
+    try:
+        return record.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _same(first: Path, second: Path) -> bool:
+    return os.path.realpath(first) == os.path.realpath(second)

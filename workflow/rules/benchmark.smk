@@ -106,5 +106,6 @@ rule benchmark:
             --model {input.model:q} \
             --store {params.store:q} \
             --replaced replaced \
+            --lives results/lives \
             --out {params.out:q}
         """

@@ -57,6 +57,7 @@ rule search_peak:
             --store {params.store:q} \
             --offline {input.offline:q} \
             --replaced replaced \
+            --lives results/lives \
             --output {output:q}
         """
 

@@ -39,6 +39,14 @@ Replaced = Annotated[
     Path | None,
     typer.Option(help="Folder to move an earlier result to; default: overwrite it."),
 ]
+Lives = Annotated[
+    Path | None,
+    typer.Option(
+        "--lives",
+        help="Folder to record the life of a started server in, so that later runs of the same Snakemake can "
+        "use it too; default: it ends with this command.",
+    ),
+]
 PromptFile = Annotated[Path | None, typer.Option("--prompt", help="Prompt file, if the benchmark has one.")]
 ModelProof = Annotated[Path, typer.Option("--model", help="Proof file of the model, from 'fetch'.")]
 Store = Annotated[Path, typer.Option("--store", help="Folder of the request store, from 'build-requests'.")]

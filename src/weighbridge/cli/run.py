@@ -11,6 +11,7 @@ import typer
 from weighbridge.cli.options import (
     ClientJson,
     DivisionChoice,
+    Lives,
     ModelProof,
     Program,
     Replaced,
@@ -130,6 +131,7 @@ def run(
     ] = None,
     program: Program = None,
     replaced: Replaced = None,
+    lives: Lives = None,
     division: DivisionChoice = "closed",
     probe_s: Annotated[
         float,
@@ -190,7 +192,7 @@ def run(
     judged = (VERDICT, ACCURACY_TEXT, ACCURACY_JSON) if mode is Mode.ACCURACY else (VERDICT,)
     stale = [out.parent / name for name in judged]
     with locked(out, "weighbridge run"), replacing(replaced, f"{scenario}-{out.name}", out, stale=stale):
-        execute(setup, issuer, out, reporting, probe)
+        execute(setup, issuer, out, reporting, probe, lives)
 
 
 def setup_of(

@@ -9,6 +9,7 @@ import typer
 from weighbridge.cli.options import (
     ClientJson,
     DivisionChoice,
+    Lives,
     ModelProof,
     Program,
     Replaced,
@@ -46,6 +47,7 @@ def search_qps(
     search: Annotated[str | None, section_option("search")] = None,
     program: Program = None,
     replaced: Replaced = None,
+    lives: Lives = None,
     division: DivisionChoice = "closed",
 ) -> None:
     """Find the highest target rate that passes.
@@ -67,7 +69,7 @@ def search_qps(
         locked(output.with_suffix(""), "weighbridge search-qps"),
         replacing(replaced, f"{name}-peak", output),
     ):
-        find_peak(setup, rules, job.search, offline, output, reporting, switches)
+        find_peak(setup, rules, job.search, offline, output, reporting, switches, lives)
 
 
 def adopt_peak(

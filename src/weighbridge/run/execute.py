@@ -9,6 +9,7 @@ from weighbridge.client.issuer import Issuer
 from weighbridge.core.errors import InvalidRunError, SetupError
 from weighbridge.records.run_record import CLIENT_FILES, RUN_RECORD, SERVER_LOG, USER_CONF, RunRecord
 from weighbridge.run.observer import Observing, unobserved
+from weighbridge.run.server_use import SessionUse
 from weighbridge.run.session import Session, Setup, session
 
 _OWN_FILES = {RUN_RECORD, USER_CONF, SERVER_LOG, *CLIENT_FILES}
@@ -22,8 +23,9 @@ def execute(
     out: Path,
     observing: Observing = unobserved,
     before: Callable[[Session], str | None] | None = None,
+    lives: Path | None = None,
 ) -> RunRecord:
-    """Serve, check, warm up, measure once, and stop.
+    """Serve, check, warm up, and measure once.
 
     Args:
         setup: What is measured.
@@ -31,6 +33,7 @@ def execute(
         out: Folder of the run: the issuer's logs, run.json, errors.jsonl and server.log.
         observing: Makes the observer of the run.
         before: Looks at the session before the run; returns why there shall be no run, None: it is made.
+        lives: Folder for the life of the server, which a later run may use too; None: it ends with this one.
 
     Raises:
         InputError: the store, the key's variable or the folder cannot be used.
@@ -40,22 +43,26 @@ def execute(
             `out`/aborted.
     """
     issuer.check()
+    plan = issuer.plan
+    use = SessionUse(lives, f"{plan.scenario} {plan.mode}", out / RUN_RECORD) if lives is not None else None
     measuring = False
     try:
-        with session(setup, out / SERVER_LOG, issuer.plan.label, observing) as ready:
+        with session(setup, out, plan.label, observing, use) as ready:
             refusal = before(ready) if before is not None else None
-            measuring = refusal is None
-            record = ready.measure(issuer, out) if measuring else None
-    except SetupError as error:
+            if refusal is None:
+                measuring = True
+                record = ready.measure(issuer, out)
+                if record.load.aborted:  # here, because the server's state is unknown
+                    raise InvalidRunError(f"the run ended early: {record.load.aborted}; its logs are in")
+    except (SetupError, InvalidRunError) as error:
         if not measuring:
             raise
         kept = _set_aside(out, issuer)
+        if isinstance(error, InvalidRunError):
+            raise InvalidRunError(f"{error} {kept}.") from None
         raise SetupError(f"{str(error).rstrip('.')}; what there is of the run is in {kept}.") from None
-    if record is None:  # told after the session's end, which is an ordinary one for the server
-        raise InvalidRunError(str(refusal))
-    if record.load.aborted:
-        kept = _set_aside(out, issuer)
-        raise InvalidRunError(f"the run ended early: {record.load.aborted}; its logs are in {kept}.")
+    if refusal is not None:  # told after the session's end, which is an ordinary one for the server
+        raise InvalidRunError(refusal)
     return record
 
 

@@ -1,6 +1,6 @@
 """Which runs the Snakemake above a command will still make: what a kept server can be wanted for.
 
-The workflow notes them in the environment of its jobs, in the Snakemake process on whose machine the jobs run.
+The Snakemake process on whose machine the jobs run notes them in the environment of its jobs.
 """
 
 import json

@@ -1,9 +1,7 @@
 """A session: servers started, checked and warm, on which any issuer measures, once or many times."""
 
 import logging
-import os
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +15,11 @@ from weighbridge.config.closed_rules import TaskPart
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
-from weighbridge.core.errors import InputError
 from weighbridge.core.files import disk_needed, sha256_of, write_atomic
-from weighbridge.core.secrets import MaskingFormatter
 from weighbridge.records.progress_record import Phase
 from weighbridge.records.run_record import (
     RUN_RECORD,
+    SERVER_LOG,
     TELEMETRY_FILE,
     LoadReport,
     RunRecord,
@@ -32,12 +29,11 @@ from weighbridge.records.run_record import (
 from weighbridge.requests.store import RequestStore
 from weighbridge.requests.store_check import StoreCheck, checking
 from weighbridge.run.observer import Observer, Observing, unobserved
+from weighbridge.run.preparation import api_key_of, prepare_server, spread
+from weighbridge.run.server_use import SessionUse
 from weighbridge.run.stopped_servers import StoppedServers
-from weighbridge.serving.installed_adapters import adapter_of
-from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
+from weighbridge.serving.probing import at_once, warm_up
 from weighbridge.serving.running_server import RunningServer, running_server
-from weighbridge.serving.server_environment import inherited_variables, without_secrets
-from weighbridge.serving.server_report import reported_by
 from weighbridge.system.detection import detect
 from weighbridge.system.gpus import check_accelerators
 from weighbridge.system.identity import code_sha256, git_revision, this_host
@@ -82,6 +78,7 @@ class Session:
         code: sha256 over the measuring code as the session began with it.
         revision: Of the checkout, likewise.
         observer: Receives what the session does.
+        use: How the use of the server is recorded, and what of it; None: it is not.
     """
 
     setup: Setup
@@ -92,6 +89,7 @@ class Session:
     code: str
     revision: str | None
     observer: Observer
+    use: SessionUse | None = None
 
     def measure(self, issuer: Issuer, out: Path, watch: Observe | None = None) -> RunRecord:
         """Let an issuer measure once, and write run.json, whether or not the run came to its end.
@@ -110,11 +108,16 @@ class Session:
 
     def _measure(self, issuer: Issuer, out: Path, watch: Observe | None) -> RunRecord:
         servers = tuple(server.pid for server in self.running.processes)
+        if self.use is not None:
+            self.use.begin()
         show = self.observer.measure(issuer.plan, out, self.setup.client.connections)
         observe = StoppedServers(servers).beside(show, watch)
         endpoints, client = self.running.endpoints, self.setup.client
         names = self.running.metric_names
-        with recording(endpoints, _api_key(client), servers, out / TELEMETRY_FILE, names) as telemetry:
+        with (
+            self._server_log(out),
+            recording(endpoints, api_key_of(client), servers, out / TELEMETRY_FILE, names) as telemetry,
+        ):
             report = issuer.issue(
                 Target(endpoints, self.requests, client), out, observe, self.running.trouble
             )
@@ -122,9 +125,20 @@ class Session:
             report = report.model_copy(update={"aborted": stranger})
         self.observer.measured(report)
         record = self._record(issuer, report, telemetry.brief, out)
+        if self.use is not None:
+            self.use.end(issuer.plan.label, report)
         write_atomic(out / RUN_RECORD, record.model_dump_json(indent=2) + "\n", private=True)
         _log_report(issuer.plan, report)
         return record
+
+    @contextmanager
+    def _server_log(self, out: Path) -> Iterator[None]:
+        """Copy what the server printed for this use into the run's folder, however the with block ends."""
+        try:
+            yield
+        finally:
+            if self.use is not None and out.is_dir():
+                self.running.copy_logs(out / SERVER_LOG)
 
     def settle(self) -> None:
         """Wait until the servers have finished what an ended run left them: one further answer from each.
@@ -133,9 +147,11 @@ class Session:
             SetupError: a server fails the request.
         """
         client = self.setup.client
-        bodies, key = _spread(self.requests, 1), _api_key(client)
+        bodies, key = spread(self.requests, 1), api_key_of(client)
         endpoints, api = self.running.endpoints, self.requests.manifest.api
         at_once(lambda to: warm_up(to, api, bodies, key, client.request_timeout_s), endpoints, len(endpoints))
+        if self.use is not None:
+            self.use.settled()
 
     def _record(
         self, issuer: Issuer, report: LoadReport, telemetry: TelemetryBrief | None, out: Path
@@ -165,23 +181,36 @@ class Session:
             # Servers that the user runs may be anywhere; only the user can describe their machines.
             system={} if self.setup.server.endpoints else detect(),
             logs={name: sha256_of(out / name) for name in issuer.evidence if (out / name).is_file()},
-            server=self.prepared,
+            server=self._prepared(),
             load=report,
             telemetry=telemetry,
         )
 
+    def _prepared(self) -> ServerRecord:
+        if self.use is None:
+            return self.prepared
+        return self.prepared.model_copy(update={"life": self.use.brief(self.prepared.life)})
+
 
 @contextmanager
 def session(
-    setup: Setup, server_log: Path, label: str, observing: Observing = unobserved
+    setup: Setup,
+    folder: Path,
+    label: str,
+    observing: Observing = unobserved,
+    use: SessionUse | None = None,
 ) -> Iterator[Session]:
-    """Start the server, check and warm it, and stop it after the with block.
+    """Start or take over the server, check and warm it; stop or release it after the with block.
+
+    A with block that ends with an exception stops it, because nobody knows its state then.
 
     Args:
         setup: What is measured.
-        server_log: File for what the server prints; its folder is made, and has progress.json too.
+        folder: For progress.json and what the server prints; it is made.
         label: What observers call the session until it measures.
         observing: Makes the observer of the session.
+        use: How the use of the server is recorded; what it prints goes to its life's folder, and a copy to
+            that of each measurement. None: it is not, and the server ends with the with block.
 
     Raises:
         InputError: the store is not as it was built or not the round's, the key's variable cannot be used, or
@@ -194,9 +223,10 @@ def session(
     check_load(requests, setup.client, setup.round_.samples)
     if not setup.server.endpoints:
         check_accelerators(setup.server.gpus)
-    api_key = _api_key(setup.client)
-    server_log.parent.mkdir(parents=True, exist_ok=True)
-    with observing(server_log.parent, label) as observer, checking(requests) as store_check:
+    api_key = api_key_of(setup.client)
+    folder.mkdir(parents=True, exist_ok=True)
+    keeping = use.keeping(setup.server, setup.model.manifest_digest) if use is not None else None
+    with observing(folder, label) as observer, checking(requests) as store_check:
 
         def starting(stage: str) -> None:
             store_check.refuse()  # no server needs to come up for it
@@ -205,7 +235,7 @@ def session(
         with running_server(
             setup.server,
             setup.model.folder,
-            server_log,
+            keeping or folder / SERVER_LOG,
             api_key,
             starting,
             forbidden=setup.round_.server_must_not,
@@ -213,73 +243,8 @@ def session(
         ) as running:
             observer.enter(Phase.WARMING)
             store_check.finish()
-            prepared = _prepare(running, setup.server, setup.client, requests, api_key)
-            yield Session(setup, running, prepared, requests, store_check, code, revision, observer)
-
-
-def _api_key(client: ClientSettings) -> str | None:
-    if client.api_key_env is None:
-        return None
-    key = os.environ.get(client.api_key_env)
-    if not key:
-        raise InputError(
-            f"client.api_key_env names {client.api_key_env}, which is not set in the environment; "
-            f"export {client.api_key_env}, or remove the setting for a server without a key."
-        )
-    MaskingFormatter.hide(key)
-    return key
-
-
-def _prepare(
-    running: RunningServer,
-    settings: ServerSettings,
-    client: ClientSettings,
-    requests: RequestStore,
-    api_key: str | None,
-) -> ServerRecord:
-    """Check and warm every endpoint outside the clock."""
-    started = time.monotonic()
-    bodies, api = _spread(requests, settings.warmup_requests), requests.manifest.api
-
-    def prepare(endpoint: str) -> None:
-        if settings.golden is not None:
-            body = bytes(requests.body(Golden.read(settings.golden).sample))
-            check_golden(endpoint, settings.golden, api, body, api_key, client.request_timeout_s)
-        warm_up(endpoint, api, bodies, api_key, client.request_timeout_s)
-
-    at_once(prepare, running.endpoints, len(running.endpoints))
-    warmup_s = time.monotonic() - started
-    reported = reported_by(
-        running.kind, (server.launch for server in running.processes), settings.logs, api_key
-    )
-    log.info("the server answers as it must; warmed up in %.1f s", warmup_s)
-    return ServerRecord(
-        kind=running.kind,
-        command=running.command,
-        launcher=running.launcher,
-        devices=running.devices,
-        environment=without_secrets(settings.env),
-        # Servers that the user runs have an environment that cannot be seen from here.
-        inherited={}
-        if settings.endpoints
-        else inherited_variables(adapter_of(settings), os.environ, settings.env),
-        proven=running.proven,
-        reported_arguments=reported,
-        endpoints=running.endpoints,
-        model_name=settings.model_name,
-        version=running.version,
-        ready_s=running.ready_s,
-        golden="as recorded" if settings.golden else "not recorded for this model",
-        prefix_caching=running.prefix_caching,
-        warmup_requests=settings.warmup_requests * len(running.endpoints),
-        warmup_s=warmup_s,
-    )
-
-
-def _spread(requests: RequestStore, count: int) -> Sequence[bytes]:
-    """Return requests spread evenly over the whole store, so that the warm-up covers all lengths."""
-    step = max(1, len(requests) // max(1, count))
-    return [bytes(requests.body(index)) for index in range(0, len(requests), step)[:count]]
+            prepared = prepare_server(running, setup.server, setup.client, requests, api_key)
+            yield Session(setup, running, prepared, requests, store_check, code, revision, observer, use)
 
 
 def _log_report(plan: IssuePlan, report: LoadReport) -> None:

@@ -12,10 +12,11 @@ from weighbridge.config.settings import SearchSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.files import write_atomic
 from weighbridge.loadgen.loadgen_settings import check_loadgen
-from weighbridge.records.run_record import SERVER_LOG, RunRecord
+from weighbridge.records.run_record import RunRecord
 from weighbridge.records.search_record import Peak, Probe
 from weighbridge.requests.store import RequestStore
 from weighbridge.run.observer import Observing, unobserved
+from weighbridge.run.server_use import SessionUse
 from weighbridge.run.session import Setup, session
 from weighbridge.search.next_step import Found, GivenUp, Step, bracket, next_step
 from weighbridge.search.probe_folders import ProbeFolders
@@ -32,6 +33,7 @@ def find_peak(
     output: Path,
     observing: Observing = unobserved,
     switches: Mapping[str, int] | None = None,
+    lives: Path | None = None,
 ) -> Peak:
     """Find the highest rate that a full-length run confirms, and write it to `output`.
 
@@ -46,6 +48,7 @@ def find_peak(
         output: peak.json.
         observing: Makes the observer of the session.
         switches: Further keys of LoadGen's user.conf, with their values.
+        lives: Folder for the life of the server, which a later run may use too; None: it ends with this one.
 
     Raises:
         InputError: the scenario has no rate to search for, or the Offline run completed nothing.
@@ -67,7 +70,9 @@ def find_peak(
         log.info("%d probes of an earlier search are in %s", len(seen), kept.folder)
     if isinstance(step, Step):
         check_loadgen(setup.round_)
-        with session(setup, kept.folder / SERVER_LOG, "peak search", observing) as ready:
+        label = f"{scenario.name} peak search"
+        use = SessionUse(lives, label, output) if lives is not None else None
+        with session(setup, kept.folder, "peak search", observing, use) as ready:
             prober = Prober(ready, scenario, settings.probe_s, switches)
             while isinstance(step, Step):
                 number = len(seen) + 1

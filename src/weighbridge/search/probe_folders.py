@@ -42,9 +42,10 @@ class ProbeFolders:
 
 
 def adopt(peak: Path, out: Path) -> None:
-    """Copy the run that confirmed a peak, and its server's log, to folder `out`.
+    """Copy the run that confirmed a peak to folder `out`.
 
-    It is the scenario's performance run: the same server, rules and length.
+    It is the scenario's performance run: the same server, rules and length. Where the run has no log of the
+    server, as in earlier releases, that of the search goes with it.
 
     Raises:
         InputError: peak.json or the run that it names is gone, or `out` cannot be written.
@@ -54,7 +55,7 @@ def adopt(peak: Path, out: Path) -> None:
         raise InputError(f"{peak}: names {run}, which is gone; delete {peak} and search again.")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for path in (*run.iterdir(), run.parent / SERVER_LOG):
+        for path in (run.parent / SERVER_LOG, *run.iterdir()):
             if path.is_file() and path.name != PROBE:
                 shutil.copy2(path, out / path.name)
     except OSError as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BLOCK_BYTES = 1 << 20
+_LEFT_OUT = b"\n--- weighbridge: what the server printed for earlier runs is left out here ---\n"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class LogPart:
         os.fchmod(target, 0o600)  # one of an earlier run may be readable by others
         with self.log.open("rb") as source, os.fdopen(target, "wb") as stream:
             stream.write(source.read(self.start_bytes))
+            if self.since_bytes > self.start_bytes:
+                stream.write(_LEFT_OUT)
             source.seek(max(self.start_bytes, self.since_bytes))
             while block := source.read(_BLOCK_BYTES):
                 stream.write(block)

@@ -1,0 +1,95 @@
+"""Check and warm servers that answer, outside the clock, and describe them for the record."""
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+
+from weighbridge.config.server_settings import ServerSettings
+from weighbridge.config.settings import ClientSettings
+from weighbridge.core.errors import InputError
+from weighbridge.core.secrets import MaskingFormatter
+from weighbridge.records.run_record import ServerRecord
+from weighbridge.requests.store import RequestStore
+from weighbridge.serving.installed_adapters import adapter_of
+from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
+from weighbridge.serving.running_server import RunningServer
+from weighbridge.serving.server_environment import inherited_variables, without_secrets
+from weighbridge.serving.server_report import reported_by
+
+log = logging.getLogger(__name__)
+
+
+def api_key_of(client: ClientSettings) -> str | None:
+    """Return the key that clients send, and mask it in all messages; None: the settings name none.
+
+    Raises:
+        InputError: the variable that the settings name is not set.
+    """
+    if client.api_key_env is None:
+        return None
+    key = os.environ.get(client.api_key_env)
+    if not key:
+        raise InputError(
+            f"client.api_key_env names {client.api_key_env}, which is not set in the environment; "
+            f"export {client.api_key_env}, or remove the setting for a server without a key."
+        )
+    MaskingFormatter.hide(key)
+    return key
+
+
+def prepare_server(
+    running: RunningServer,
+    settings: ServerSettings,
+    client: ClientSettings,
+    requests: RequestStore,
+    api_key: str | None,
+) -> ServerRecord:
+    """Check and warm every endpoint outside the clock, and return what is recorded of the servers.
+
+    Raises:
+        SetupError: a server answers wrongly, or not at all.
+    """
+    started = time.monotonic()
+    bodies, api = spread(requests, settings.warmup_requests), requests.manifest.api
+
+    def prepare(endpoint: str) -> None:
+        if settings.golden is not None:
+            body = bytes(requests.body(Golden.read(settings.golden).sample))
+            check_golden(endpoint, settings.golden, api, body, api_key, client.request_timeout_s)
+        warm_up(endpoint, api, bodies, api_key, client.request_timeout_s)
+
+    at_once(prepare, running.endpoints, len(running.endpoints))
+    warmup_s = time.monotonic() - started
+    reported = reported_by(
+        running.kind, (server.launch for server in running.processes), settings.logs, api_key
+    )
+    log.info("the server answers as it must; warmed up in %.1f s", warmup_s)
+    return ServerRecord(
+        kind=running.kind,
+        command=running.command,
+        launcher=running.launcher,
+        devices=running.devices,
+        environment=without_secrets(settings.env),
+        # Servers that the user runs have an environment that cannot be seen from here.
+        inherited={}
+        if settings.endpoints
+        else inherited_variables(adapter_of(settings), os.environ, settings.env),
+        proven=running.proven,
+        reported_arguments=reported,
+        endpoints=running.endpoints,
+        model_name=settings.model_name,
+        version=running.version,
+        ready_s=running.ready_s,
+        golden="as recorded" if settings.golden else "not recorded for this model",
+        prefix_caching=running.prefix_caching,
+        warmup_requests=settings.warmup_requests * len(running.endpoints),
+        warmup_s=warmup_s,
+        life=running.life,
+    )
+
+
+def spread(requests: RequestStore, count: int) -> Sequence[bytes]:
+    """Return requests spread evenly over the whole store, so that the warm-up covers all lengths."""
+    step = max(1, len(requests) // max(1, count))
+    return [bytes(requests.body(index)) for index in range(0, len(requests), step)[:count]]

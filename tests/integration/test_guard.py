@@ -17,14 +17,14 @@ import psutil
 import pytest
 from measuring import run_command
 from simulating import simulated
-from test_serving import family_of, lives, running_server, settings
+from test_serving import command_line, family_of, lives, running_server, settings
 
 from weighbridge.core.errors import SetupError
 from weighbridge.core.proc import below
 from weighbridge.records.run_record import REQUESTS_BINARY, RUN_RECORD, RunRecord
-from weighbridge.serving import guard
+from weighbridge.serving import guard, guard_process
+from weighbridge.serving.held_servers import guarded
 from weighbridge.serving.launch import Launch
-from weighbridge.serving.server_process import guarded
 from weighbridge.simulate.behaviour import Behaviour
 
 BIN = Path(sys.executable).parent
@@ -99,8 +99,8 @@ def serving(
 
 def served(process: subprocess.Popen[str], fault: str, terminal: TextIO) -> Served:
     tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    command = next(p for p in tree if "serve" in p.cmdline()[1:3])
-    [guarding] = [p for p in tree if guard.__name__ in p.cmdline()]
+    command = next(p for p in tree if "serve" in command_line(p)[1:3])
+    [guarding] = [p for p in tree if guard.__name__ in command_line(p)]
     if fault == "clings":
         # The server, its worker, its deaf child, and what left them all, which the guard took over.
         assert len(guarding.children()) == 2
@@ -215,7 +215,7 @@ def test_the_log_of_a_server_is_its_owners_alone(tmp_path: Path) -> None:
 def test_a_guard_that_hangs_is_killed_and_its_servers_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "KILLED_S", 1)
+    monkeypatch.setattr(guard_process, "KILLED_S", 1)
     with running_server(settings("clings", stop_timeout_s=0.1), tmp_path, tmp_path / "server.log") as running:
         hung = running.processes[0].group.guard_pid
         family = [psutil.Process(pid) for pid in below(hung)]

@@ -43,7 +43,7 @@ def running_server(
 
 
 def family_of(command_part: str) -> list[psutil.Process]:
-    return [p for p in psutil.process_iter() if command_part in " ".join(_command(p))]
+    return [p for p in psutil.process_iter() if command_part in " ".join(command_line(p))]
 
 
 def lives(process: psutil.Process) -> bool:
@@ -53,7 +53,7 @@ def lives(process: psutil.Process) -> bool:
         return False
 
 
-def _command(process: psutil.Process) -> list[str]:
+def command_line(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
     except psutil.Error:
@@ -160,7 +160,7 @@ def test_attaches_to_a_running_server_and_leaves_it_alone(tmp_path: Path) -> Non
         assert not own.processes[0].dead
 
 
-def test_the_key_reaches_the_server_and_not_its_command(
+def test_the_key_reaches_the_server_and_not_itscommand_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_server(settings(), tmp_path, tmp_path / "server.log", api_key="s3cret") as running:

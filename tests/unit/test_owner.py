@@ -148,7 +148,7 @@ def test_the_topmost_snakemake_stays_noted_and_a_strange_one_does_not(
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == mine
     # Of another host, or not above this process: what sbatch carries from the login node.
     with sleeping() as process:
-        for strange in ("1 1 elsewhere", f"{process.pid} 1 {owner._place()}", "nonsense"):
+        for strange in ("1 1 elsewhere", f"{process.pid} 1 {owner.place_of_processes()}", "nonsense"):
             monkeypatch.setenv(owner._VARIABLE, strange)
             owner.note_snakemake()
             assert os.environ[owner._VARIABLE] == mine
@@ -157,5 +157,5 @@ def test_the_topmost_snakemake_stays_noted_and_a_strange_one_does_not(
     for strange in ("1 1 elsewhere", f"4000000 1 pid:[1] {platform.node()}"):
         monkeypatch.setenv(owner._VARIABLE, strange)
         assert owner.owners() == owner.under_snakemake()
-    monkeypatch.setenv(owner._VARIABLE, f"4000000 1 {owner._place()}")
+    monkeypatch.setenv(owner._VARIABLE, f"4000000 1 {owner.place_of_processes()}")
     assert len(owner.owners()) == 1 + len(owner.under_snakemake())

@@ -41,6 +41,12 @@ def under_snakemake(pid: int | None = None) -> tuple[ProcessId, ...]:
     return tuple(found[:top])
 
 
+def top_snakemake() -> ProcessId | None:
+    """Return the top Snakemake process above this one; None without one."""
+    above = under_snakemake()
+    return above[-1] if above else None
+
+
 def _runs_snakemake(command: Sequence[str]) -> bool:
     """Return whether a command line is Snakemake's own, or that of a Python that runs it."""
     program, *words = command or [""]
@@ -71,10 +77,10 @@ def note_snakemake() -> None:
         pid = parent_of(pid)
     if noted is None or not noted.lives or noted.pid not in above:
         this = ProcessId.of(os.getpid())
-        os.environ[_VARIABLE] = f"{this.pid} {this.started_ticks} {_place()}"
+        os.environ[_VARIABLE] = f"{this.pid} {this.started_ticks} {place_of_processes()}"
 
 
-def _place() -> str:
+def place_of_processes() -> str:
     """Return where a process number of ours is valid: this host, and there our container."""
     return f"{(PROC / 'self' / 'ns' / 'pid').readlink()} {platform.node()}"
 
@@ -82,7 +88,7 @@ def _place() -> str:
 def _noted() -> ProcessId | None:
     """Return the Snakemake that is noted in the environment; None: there is none, or it runs elsewhere."""
     found = re.fullmatch(r"(\d+) (\d+) (.+)", os.environ.get(_VARIABLE, ""))
-    if found is None or found[3] != _place():
+    if found is None or found[3] != place_of_processes():
         return None
     return ProcessId(int(found[1]), "snakemake", int(found[2]))
 

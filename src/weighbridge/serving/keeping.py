@@ -1,8 +1,5 @@
 """How a use of started servers is recorded, and whether they are kept for the next one."""
 
-import itertools
-import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,20 +25,7 @@ class Keeping:
     keep_s: float
     wanted_later: Callable[[], bool]
 
-
-def new_life(lives: Path) -> Path:
-    """Return the folder of a new life, made in the folder of lives; its name says when the life began.
-
-    Raises:
-        OSError: the folder cannot be made.
-    """
-    lives.mkdir(parents=True, exist_ok=True)
-    name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}"
-    for number in itertools.count(1):
-        folder = lives / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir()  # another host's process of the same number may have made it in the same second
-        except FileExistsError:
-            continue
-        return folder
-    raise AssertionError
+    @property
+    def use(self) -> dict[str, str]:
+        """Return what the guard notes of the use."""
+        return {"label": self.label, "folder": self.folder}

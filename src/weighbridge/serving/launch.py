@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from weighbridge.config.closed_rules import ServerFeature
@@ -31,6 +31,7 @@ class Launch:
         cpus: The CPUs it may use; empty for all.
         devices: Its CUDA_VISIBLE_DEVICES, where the plan sets it.
         node: Where it runs, if Slurm starts it there.
+        portless: The command line with 0 in place of a port that is chosen anew each time.
     """
 
     launcher: tuple[str, ...]
@@ -41,6 +42,7 @@ class Launch:
     cpus: frozenset[int] = frozenset()
     devices: tuple[str, ...] = ()
     node: Node | None = None
+    portless: tuple[str, ...] = ()
 
 
 def plan(
@@ -98,27 +100,37 @@ def _on_this_machine(
     off: tuple[str, ...],
     required: dict[str, str],
 ) -> tuple[Launch, ...]:
-    if settings.port is not None:
-        check_port(settings.port)
     ports = (settings.port,) if settings.port else free_ports(settings.replicas)
     launcher, executable = launch_prefix(settings, model)
     launches = []
     for number, (port, share) in enumerate(zip(ports, assign_gpus(settings), strict=True)):
         # NVML and the plan number GPUs by their place on the bus, CUDA by default the fastest first.
         devices = {"CUDA_VISIBLE_DEVICES": ",".join(share.devices), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+        start = ServerStart(settings, executable, model, "127.0.0.1", port, off)
         launches.append(
             Launch(
                 launcher,
-                adapter.command(ServerStart(settings, executable, model, "127.0.0.1", port, off)),
+                adapter.command(start),
                 {**_environment(os.environ, executable), **settings.env, **required}
                 | (devices if share.devices else {}),
                 numbered(log_path, number, settings.replicas),
                 f"http://127.0.0.1:{port}",
                 share.cpus,
                 share.devices,
+                portless=adapter.command(replace(start, port=settings.port or 0)),
             )
         )
     return tuple(launches)
+
+
+def check_fixed_port(settings: ServerSettings) -> None:
+    """Check, before the start, that nothing listens on a port of this machine that the settings fix.
+
+    Raises:
+        SetupError: something does.
+    """
+    if settings.port is not None and settings.launcher == "local":
+        check_port(settings.port)
 
 
 def _over_nodes(
@@ -153,6 +165,7 @@ def _over_nodes(
                     numbered(log_path, first + rank, len(nodes)),
                     f"http://{head.address}:{port}" if rank == 0 else None,
                     node=node,
+                    portless=adapter.command(replace(start, port=settings.port or 0)),
                 )
             )
     return tuple(launches)

@@ -5,33 +5,36 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from weighbridge.config.closed_rules import ServerFeature, TaskPart
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError
-from weighbridge.core.terminal import RECURRING
 from weighbridge.records.run_record import SERVER_LOG
 from weighbridge.records.server_life import LifeBrief
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving.adapter import ServerAdapter, ServerFacts
 from weighbridge.serving.answering import how_proven, stranger_among
 from weighbridge.serving.arguments import check_arguments
+from weighbridge.serving.held_servers import guarded, until_release
 from weighbridge.serving.installed_adapters import adapter_of, all_adapters, find_adapter
-from weighbridge.serving.keeping import Keeping, new_life
-from weighbridge.serving.launch import numbered, plan
+from weighbridge.serving.keeping import Keeping
+from weighbridge.serving.kept_servers import Snakemake, take_kept
+from weighbridge.serving.launch import Launch, check_fixed_port, numbered, plan
+from weighbridge.serving.life_start import LifeStart, begin_life
 from weighbridge.serving.log_parts import LogPart
-from weighbridge.serving.probing import inspect_server, recognise, served_models
-from weighbridge.serving.server_process import ServerProcess, guarded
+from weighbridge.serving.probing import inspect_server, recognise
+from weighbridge.serving.readiness import await_answers
+from weighbridge.serving.server_fingerprint import server_fingerprint
+from weighbridge.serving.server_process import ServerProcess
 from weighbridge.serving.server_report import check_logs
-from weighbridge.serving.startup_progress import StartupProgress
 from weighbridge.serving.task_changes import check_task
 
 log = logging.getLogger(__name__)
 
-_POLL_S = 0.25
-_REPORT_EVERY_S = 10
+_TAKE_OVER_S = 30.0  # for a kept server to answer; it did already
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class RunningServer:
     endpoints: tuple[str, ...]
     kind: str | None
     command: tuple[str, ...]
-    ready_s: float
+    ready_s: float = 0.0
     launcher: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     prefix_caching: str = "unknown"
@@ -134,28 +137,91 @@ def running_server(
     check_logs(settings)
     started = time.monotonic()
     if settings.endpoints:
-        _await_answers(settings.endpoints, settings, api_key, (), starting)
+        await_answers(settings.endpoints, settings, api_key, (), starting)
         known = find_adapter(settings.adapter) if settings.adapter else None
-        yield _running(settings.endpoints, known, api_key, forbidden, ready_s=time.monotonic() - started)
+        running = _running(settings.endpoints, known, api_key, forbidden)
+        yield replace(running, ready_s=time.monotonic() - started)
         return
-    folder = new_life(place.lives) if isinstance(place, Keeping) else None
-    log_path = folder / SERVER_LOG if folder else place
-    assert isinstance(log_path, Path)
+    log_path = place if isinstance(place, Path) else place.lives / SERVER_LOG
     launches = plan(settings, model, log_path, forbidden, api_key)
+    with ExitStack() as held:
+        order = _Order(settings, api_key, tuple(forbidden), starting)
+        if isinstance(place, Path):
+            running = _start(held, order, launches, None)
+        else:
+            fingerprint = server_fingerprint(
+                launches, settings, model, place.model_digest, forbidden, must_not_change
+            )
+            snakemake = Snakemake.above() if place.keep_s > 0 else None
+            running = (
+                _take_over(held, order, launches, place, snakemake, fingerprint) if snakemake else None
+            ) or _start(held, order, *begin_life(place, launches, settings, snakemake, fingerprint))
+        yield replace(running, ready_s=time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What both a start and a takeover need."""
+
+    settings: ServerSettings
+    api_key: str | None
+    forbidden: tuple[ServerFeature, ...]
+    starting: Callable[[str], None] | None
+
+
+def _start(
+    held: ExitStack, order: _Order, launches: Sequence[Launch], life: LifeStart | None
+) -> RunningServer:
+    """Start servers until `held` is closed, and wait until they answer."""
+    settings = order.settings
+    check_fixed_port(settings)
     for launch in launches:
         log.info("starting the server: %s", " ".join((*launch.launcher, *launch.command)))
-    with guarded(launches, settings.stop_timeout_s) as servers:
-        endpoints = tuple(launch.endpoint for launch in launches if launch.endpoint)
-        _await_answers(endpoints, settings, api_key, servers, starting)
-        ready_s = time.monotonic() - started
-        log.info("%s ready after %.1f s", _counted(len(endpoints)), ready_s)
-        proven = _prove(servers)
-        running = _running(
-            endpoints, adapter_of(settings), api_key, forbidden, ready_s=ready_s, servers=servers
-        )
-        life = None if folder is None else LifeBrief(id=folder.name, number=1)
-        parts = [LogPart(launch.log, size := launch.log.stat().st_size, size) for launch in launches]
-        yield replace(running, proven=proven, life=life, log_parts=tuple(parts))
+    began = time.monotonic()
+    servers = held.enter_context(guarded(launches, settings.stop_timeout_s, life))
+    endpoints = tuple(launch.endpoint for launch in launches if launch.endpoint)
+    stages = await_answers(endpoints, settings, order.api_key, servers, order.starting)
+    log.info("%s ready after %.1f s", _counted(len(endpoints)), time.monotonic() - began)
+    parts = [LogPart(launch.log, size := launch.log.stat().st_size, size) for launch in launches]
+    servers[0].group.tell_ready(stages, [part.start_bytes for part in parts])
+    proven = _prove(servers)
+    running = _running(endpoints, adapter_of(settings), order.api_key, order.forbidden, servers=servers)
+    brief = LifeBrief(id=life.folder.name, number=1) if life else None
+    return replace(running, proven=proven, life=brief, log_parts=tuple(parts))
+
+
+def _take_over(
+    held: ExitStack,
+    order: _Order,
+    launches: Sequence[Launch],
+    keeping: Keeping,
+    snakemake: Snakemake,
+    fingerprint: str,
+) -> RunningServer | None:
+    """Hold kept servers until `held` is closed, once they have proven themselves; None: start others."""
+    settings = order.settings
+    kept = take_kept(snakemake, fingerprint, launches, keeping, settings.stop_timeout_s)
+    if kept is None:
+        return None
+    try:
+        with ExitStack() as until_proven:
+            until_proven.enter_context(until_release(kept.group, settings.stop_timeout_s, keeping))
+            servers = kept.group.servers
+            endpoints = tuple(server.launch.endpoint for server in servers if server.launch.endpoint)
+            soon = settings.model_copy(update={"startup_timeout_s": _TAKE_OVER_S})
+            await_answers(endpoints, soon, order.api_key, servers, order.starting)
+            proven = _prove(servers)
+            if proven is None:
+                raise SetupError("it cannot be seen who answers in its place")
+            running = _running(
+                endpoints, adapter_of(settings), order.api_key, order.forbidden, servers=servers
+            )
+            held.push(until_proven.pop_all())
+    except SetupError as error:
+        log.warning("the kept server is not used (%s); starting anew", str(error).rstrip("."))
+        return None
+    log.info("using the kept server of life %s, after %s", kept.life.id, ", ".join(kept.life.before))
+    return replace(running, proven=proven, life=kept.life, log_parts=kept.log_parts)
 
 
 def _prove(servers: Sequence[ServerProcess]) -> str | None:
@@ -174,60 +240,12 @@ def _counted(servers: int) -> str:
     return "the server is" if servers == 1 else f"{servers} servers are"
 
 
-def _await_answers(
-    endpoints: Sequence[str],
-    settings: ServerSettings,
-    api_key: str | None,
-    servers: Sequence[ServerProcess],
-    starting: Callable[[str], None] | None,
-) -> None:
-    """Wait until all endpoints serve the asked model, watching the processes meanwhile."""
-    adapter = adapter_of(settings)
-    started = reported = time.monotonic()
-    waiting = list(endpoints)
-    logs = {server.launch.endpoint: server.launch.log for server in servers}
-    startup = StartupProgress(endpoints, logs, adapter.log_stages)
-    while True:
-        waiting = [endpoint for endpoint in waiting if not _answers(endpoint, settings, api_key)]
-        if not waiting:
-            return
-        for server in servers:
-            if server.dead:
-                raise SetupError(server.exit_message(adapter))
-        stage, now = startup.stage(waiting), time.monotonic()
-        if starting is not None:
-            starting(stage)
-        if now - started > settings.startup_timeout_s:
-            late = " ".join(str(path) for endpoint, path in logs.items() if endpoint in waiting)
-            raise SetupError(
-                f"the server at {waiting[0]} did not answer within server.startup_timeout_s "
-                f"({settings.startup_timeout_s:g} s); see its log{f' {late}' if late else ''}."
-            )
-        if now - reported > _REPORT_EVERY_S:
-            reported = now
-            log.info("waiting for the server, %.0f s: %s", now - started, stage, extra=RECURRING)
-        time.sleep(_POLL_S)
-
-
-def _answers(endpoint: str, settings: ServerSettings, api_key: str | None) -> bool:
-    models = served_models(endpoint, api_key)
-    if models is None:
-        return False
-    if settings.model_name not in models:
-        raise SetupError(
-            f"the server at {endpoint} serves {', '.join(models) or 'no model'}, not "
-            f"'{settings.model_name}'; set server.model_name to the name it serves."
-        )
-    return True
-
-
 def _running(
     endpoints: tuple[str, ...],
     known: ServerAdapter | None,
     api_key: str | None,
     forbidden: Sequence[ServerFeature],
     *,
-    ready_s: float,
     servers: Sequence[ServerProcess] = (),
 ) -> RunningServer:
     """Inspect servers that answer, and describe them; `known` is None where the kind must be recognised."""
@@ -248,7 +266,6 @@ def _running(
         endpoints,
         kind=adapter.title if adapter else None,
         command=first.command if first else (),
-        ready_s=ready_s,
         launcher=first.launcher if first else (),
         devices=tuple(",".join(server.launch.devices) for server in servers if server.launch.devices),
         prefix_caching=prefix_caching,

@@ -1,23 +1,18 @@
-"""The servers of a command, as it sees them: started by a guard, watched, and stopped without leftovers."""
+"""The servers of a command, as it sees them: started by a guard, watched, and stopped or left to it."""
 
 import contextlib
-import json
 import logging
-import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from weighbridge.core.errors import SetupError
 from weighbridge.core.interruption import OBEYED
-from weighbridge.core.owner import owners
-from weighbridge.core.proc import ProcessId, below, children_by_parent, session_of
-from weighbridge.serving import guard
+from weighbridge.core.proc import below
 from weighbridge.serving.adapter import ServerAdapter
+from weighbridge.serving.guard_process import GuardProcess
+from weighbridge.serving.json_lines import JsonLines
 from weighbridge.serving.launch import Launch
 from weighbridge.serving.program import missing_library
 
@@ -25,8 +20,7 @@ log = logging.getLogger(__name__)
 
 _TAIL_LINES = 15
 _START_S = 60.0  # for the guard to start the servers' processes; a node under load forks slowly
-_LOG_MODE = 0o600  # a server may print the requests, and what it was started with
-_POLL_S = 0.05
+_RELEASE_S = 10.0
 
 
 @dataclass
@@ -75,52 +69,36 @@ class ServerGroup:
     Attributes:
         servers: In the order of their launches.
         unguarded: Whether the guard has ended though nobody asked it to.
+        keeps: Whether the guard can keep them for the next command.
     """
 
-    def __init__(self, launches: Sequence[Launch], haste_s: float) -> None:
-        """Start servers, each with its output in its log and on the CPUs near its GPUs.
-
-        Args:
-            launches: What to start.
-            haste_s: From SIGTERM to SIGKILL where this process ends without stopping them.
-
-        Raises:
-            OSError: a log cannot be written.
-            SetupError: a server's program cannot be run.
-        """
+    def __init__(self, launches: Sequence[Launch], lines: JsonLines, guard: GuardProcess) -> None:
+        """Hold the servers of a guard, with which `lines` talks."""
         self.servers = tuple(ServerProcess(launch, self) for launch in launches)
-        self.unguarded = False
-        self._unread = b""
-        self._control, theirs = socket.socketpair()
-        logs = [_open_log(launch) for launch in launches]
-        try:
-            # In a session of its own: what ends this command's group or terminal does not end the guard.
-            self._guard = subprocess.Popen(
-                [sys.executable, "-P", "-m", guard.__name__, str(theirs.fileno()), str(os.getpid())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=logs[0],
-                pass_fds=[theirs.fileno(), *logs],
-                start_new_session=True,
-            )
-        finally:
-            for descriptor in logs:
-                os.close(descriptor)
-            theirs.close()
-        job = {
-            "owners": [owner.pid for owner in owners()],
-            "haste_s": haste_s,
-            "servers": [_described(launch, number) for launch, number in zip(launches, logs, strict=True)],
-        }
-        self._control.settimeout(_START_S)
-        # By the socket: a command line would show the environment, and with it the key, to everyone.
-        with contextlib.suppress(ConnectionError):  # it has been killed already, which `_receive` notices
-            self._control.sendall(json.dumps(job).encode() + b"\n")
+        self.unguarded = self.keeps = False
+        self._lines, self._guard = lines, guard
+        self._released = self._clean = False
 
     @property
     def guard_pid(self) -> int:
         """Return the process of the guard."""
         return self._guard.pid
+
+    def order(self, job: Mapping[str, Any]) -> None:
+        """Send the guard what to start."""
+        self._send(**job)
+
+    def adopt(self, pids: Sequence[int]) -> None:
+        """Take over processes that run already, from a guard that keeps them.
+
+        Raises:
+            ValueError: one is no descendant of the guard.
+        """
+        if not set(pids) <= below(self.guard_pid):
+            raise ValueError("a server is not below its guard")
+        for server, pid in zip(self.servers, pids, strict=True):
+            server.pid = pid
+        self.keeps = True
 
     def await_start(self) -> None:
         """Wait until the processes run; that the servers answer takes longer.
@@ -128,6 +106,7 @@ class ServerGroup:
         Raises:
             SetupError: a program cannot be run.
         """
+        self._lines.socket.settimeout(_START_S)
         while not self.unguarded and not all(server.pid for server in self.servers):
             try:
                 self._receive()
@@ -139,7 +118,7 @@ class ServerGroup:
 
     def listen(self) -> None:
         """Note what the guard has said since the last call."""
-        self._control.settimeout(0)
+        self._lines.socket.settimeout(0)
         with contextlib.suppress(BlockingIOError):
             while not self.unguarded:
                 self._receive()
@@ -147,137 +126,83 @@ class ServerGroup:
     def _receive(self) -> None:
         """Receive from the guard once; its end is noted."""
         try:
-            received = self._control.recv(1 << 16)
-        except ConnectionError:
-            received = b""
-        if not received:
+            messages = self._lines.receive()
+        except (EOFError, ValueError):
             self.unguarded = True
-        *lines, self._unread = (self._unread + received).split(b"\n")
-        for line in lines:
-            message = json.loads(line)
-            server = self.servers[message["number"]]
-            match message["event"]:
-                case "started":
-                    server.pid = message["pid"]
-                case "ended":
-                    server.returncode = message["code"]
-                case "refused":
-                    program = (*server.launch.launcher, *server.launch.command)[0]
-                    raise SetupError(f"'{program}' cannot be run ({message['reason']}).")
+            return
+        for message in messages:
+            self._note(message)
 
-    def stop(self, timeout_s: float) -> bool:
+    def _note(self, message: Mapping[str, Any]) -> None:
+        match message["event"]:
+            case "guarding":
+                self._guard.pid, self.keeps = message["pid"], message["keeps"]
+            case "started":
+                self.servers[message["number"]].pid = message["pid"]
+            case "ended":
+                self.servers[message["number"]].returncode = message["code"]
+            case "refused":
+                launch = self.servers[message["number"]].launch
+                raise SetupError(
+                    f"'{(*launch.launcher, *launch.command)[0]}' cannot be run ({message['reason']})."
+                )
+            case "released":
+                self._released = True
+            case "gone":
+                self._clean = message["clean"]
+
+    def tell_ready(self, stages: Mapping[str, float], logs: Sequence[int]) -> None:
+        """Tell the guard that all answer: the seconds of each stage until then, and each log's length."""
+        self._send(ready=dict(stages), logs=list(logs))
+
+    def _send(self, **message: object) -> None:
+        with contextlib.suppress(OSError):  # it has ended, which `_receive` notices
+            self._lines.socket.settimeout(_START_S)
+            self._lines.send(**message)
+
+    def release(self, keep_s: float) -> bool:
+        """Leave the servers to the guard, for the next command; return whether it keeps them."""
+        self.listen()
+        if not self.keeps or any(server.dead for server in self.servers):
+            return False
+        self._send(release=keep_s)
+        self._lines.socket.settimeout(_RELEASE_S)
+        with contextlib.suppress(OSError):
+            while not self._released and not self.unguarded:
+                self._receive()
+        if self._released:
+            self._lines.close()
+            self._guard.leave()
+        return self._released
+
+    def stop(self, timeout_s: float, reason: str) -> None:
         """Stop the servers and all that they started, together: SIGTERM, and after `timeout_s` SIGKILL.
 
-        Returns:
-            Whether the guard did it; if not, something may be left, for which this process is now the parent.
-        """
-        # A second Ctrl-C must not leave a server behind that holds the accelerators.
-        previous = {number: signal.getsignal(number) for number in OBEYED}
-        for number in previous:
-            signal.signal(number, signal.SIG_IGN)
-        try:
-            log.info("stopping the server")
-            with contextlib.suppress(OSError):
-                self._control.settimeout(timeout_s)
-                self._control.sendall(json.dumps({"stop": timeout_s}).encode() + b"\n")
-            code = self._await_guard(timeout_s)
-            self.listen()
-        finally:
-            self._control.close()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-        return code == 0
+        What a guard leaves that was killed, or does not answer, this process ends.
 
-    def _await_guard(self, timeout_s: float) -> int:
-        """Return the guard's exit code; one that does not end, such as one that is stopped, is killed."""
-        try:
-            return self._guard.wait(timeout_s + 2 * guard.KILLED_S)
-        except subprocess.TimeoutExpired:
-            self._guard.kill()
-            return self._guard.wait()
+        Args:
+            timeout_s: From SIGTERM to SIGKILL.
+            reason: Why, for the record of their life.
+        """
+        with _deaf_to_signals():
+            log.info("stopping the server")
+            self._send(stop=timeout_s, reason=reason)
+            self._guard.await_end(timeout_s)
+            self.listen()
+            self._lines.close()
+            if not self._clean:
+                log.warning("the servers' guard (process %d) did not end them; doing it now", self.guard_pid)
+                self._guard.end_leftovers(timeout_s)
 
 
 @contextlib.contextmanager
-def guarded(launches: Sequence[Launch], stop_timeout_s: float) -> Iterator[tuple[ServerProcess, ...]]:
-    """Start servers for the duration of a with block, and stop them and all they started, whatever ends it.
-
-    A guard does it, which also ends them when this process or the Snakemake above it has ended. Should the
-    guard be killed, this process, which then inherits what the servers started, ends that.
-
-    Args:
-        launches: What to start.
-        stop_timeout_s: From SIGTERM to SIGKILL when stopping.
-
-    Raises:
-        OSError: a log cannot be written.
-        SetupError: a server's program cannot be run.
-    """
-    with guard.subreaper():
-        others = _children()
-        group = ServerGroup(launches, min(stop_timeout_s, guard.HASTE_S))
-        try:
-            group.await_start()
-            yield group.servers
-        finally:
-            if not group.stop(stop_timeout_s):
-                log.warning("the servers' guard (process %d) did not end them; doing it now", group.guard_pid)
-                _end_inherited(others, min(stop_timeout_s, guard.HASTE_S))
-
-
-def _described(launch: Launch, log_descriptor: int) -> dict[str, object]:
-    """Return a launch as the guard reads it."""
-    return {
-        "command": [*launch.launcher, *launch.command],
-        "environment": launch.environment,
-        "log": log_descriptor,
-        "cpus": sorted(launch.cpus),
-        # srun ends what it started on other nodes on SIGTERM; by SIGKILL it would leave that.
-        "death_signal": signal.SIGTERM if launch.launcher[:1] == ("srun",) else signal.SIGKILL,
-    }
-
-
-def _open_log(launch: Launch) -> int:
-    descriptor = os.open(launch.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, _LOG_MODE)
-    os.fchmod(descriptor, _LOG_MODE)  # one of an earlier run may be readable by others
-    return descriptor
-
-
-def _children() -> set[ProcessId]:
-    found = set()
-    for pid in children_by_parent().get(os.getpid(), ()):
-        with contextlib.suppress(OSError):
-            found.add(ProcessId.of(pid))
-    return found
-
-
-def _inherited(others: set[ProcessId]) -> set[ProcessId]:
-    """Return the processes that this one is the parent of since their guard has ended.
-
-    Those are the children that were not there before, in other sessions than ours; what we start ourselves
-    and does not get a session of its own is no server.
-    """
-    found = set()
-    for child in _children() - others:
-        with contextlib.suppress(OSError):
-            if session_of(child.pid) != os.getsid(0):
-                found.add(child)
-    return found
-
-
-def _end_inherited(others: set[ProcessId], haste_s: float) -> None:
-    """End what a guard that was killed has left to this process: SIGTERM, and after `haste_s` SIGKILL."""
-    started = time.monotonic()
-    while tops := _inherited(others):
-        if time.monotonic() > started + haste_s + guard.KILLED_S:
-            names = ", ".join(f"{top.name} ({top.pid})" for top in tops)
-            log.warning("processes that the server started do not end: %s", names)
-            return
-        gently = time.monotonic() < started + haste_s
-        for pid in {top.pid for top in tops}.union(*(below(top.pid) for top in tops)):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGTERM if gently else signal.SIGKILL)
-                os.kill(pid, signal.SIGCONT)
-        for top in tops:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(top.pid, os.WNOHANG)
-        time.sleep(_POLL_S)
+def _deaf_to_signals() -> Iterator[None]:
+    """Ignore signals in a with block: a second Ctrl-C must not leave a server that holds the accelerators."""
+    previous = {number: signal.getsignal(number) for number in OBEYED}
+    for number in previous:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -2,12 +2,14 @@
 
 import re
 import textwrap
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from weighbridge.serving.adapter import LogStages
 
 _LONGEST_LINE = 100
+_BEFORE = "starting"  # before the log announces a stage
 
 
 class StartupProgress:
@@ -19,16 +21,33 @@ class StartupProgress:
         self._logs = {
             endpoint: StartupLog(logs[endpoint], stages) for endpoint in endpoints if endpoint in logs
         }
+        self._spent_s: dict[str, float] = {}
+        self._since: tuple[str, float] | None = None
+
+    @property
+    def spent_s(self) -> dict[str, float]:
+        """Return the seconds of each stage until now, of the server that was the last at each moment."""
+        return dict(self._spent_s)
 
     def stage(self, waiting: Sequence[str]) -> str:
         """Return what the first of the endpoints that do not answer yet is doing, for a person to read."""
         first = waiting[0]
         log = self._logs.get(first)
         stage = (log.stage() or "nothing logged yet") if log else f"no answer from {first}"
+        self.account((log and log.announced) or _BEFORE)
         if len(self._endpoints) == 1:
             return stage
         ready = len(self._endpoints) - len(waiting)
         return f"{ready} of {len(self._endpoints)} ready; server {self._endpoints.index(first)}: {stage}"
+
+    def account(self, stage: str) -> None:
+        """Count the time since the last call as spent in the stage that was announced then."""
+        now = time.monotonic()
+        if self._since is not None:
+            name, since_s = self._since
+            self._spent_s[name] = self._spent_s.get(name, 0.0) + now - since_s
+        # What follows are numbers: how much is loaded, how many graphs are captured.
+        self._since = (re.split(r"[:,(]", stage)[0].strip(), now)
 
 
 class StartupLog:
@@ -40,6 +59,11 @@ class StartupLog:
         self._read = 0
         self._unfinished = b""
         self._stage = self._last_line = ""
+
+    @property
+    def announced(self) -> str:
+        """Return the stage that the log announced last; "" before the first."""
+        return self._stage
 
     def stage(self) -> str:
         """Return the current stage, or else the last line; "" while the log is empty or missing."""

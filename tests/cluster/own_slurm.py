@@ -120,7 +120,7 @@ AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
-SchedulerParameters=sched_interval=1,bf_interval=2
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=2
 MailProg=/bin/true
 MinJobAge=3600
 KillWait=10

@@ -10,14 +10,10 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-# Without a database only squeue can tell. Each look at the queue comes ten seconds later than the one before,
-# counted from this: most jobs here have ended when the first or the second comes.
-_IMPATIENT = {
-    "--slurm-status-command": "squeue",
-    "--slurm-init-seconds-before-status-checks": "9",
-    "--seconds-between-status-checks": "1",
-    "--latency-wait": "10",
-}
+# Its name is what a job recognises a Snakemake above it by.
+SNAKEMAKE = Path(__file__).parent / "impatient" / "snakemake"
+# Without a database only squeue can tell.
+_IMPATIENT = {"--slurm-status-command": "squeue", "--latency-wait": "10"}
 # 42 answers a second: the 512 samples take 12 s, and the demo's minimum is 10.
 SIMULATED: dict[str, object] = {
     "server": {
@@ -48,7 +44,7 @@ class SubmitHost:
         """Write a command line: target first, then options; without a profile, for this machine."""
         overlay = self.directory.parent / f"{self.directory.name}.yaml"
         overlay.write_text(yaml.safe_dump(self.changes))
-        command = [str(BIN / "snakemake"), *arguments]
+        command = [sys.executable, str(SNAKEMAKE), *arguments]
         command += ["--configfile", "demo/config.yaml", str(overlay), "--directory", str(self.directory)]
         if profile is None:
             return command

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from injection.commands import Zygote
+from injection.commands import ARRIVES_WITHIN_S, Zygote
 from injection.stages import assemble_good
 from injection.world import World, world
 
@@ -28,9 +28,9 @@ class Bench:
         shutil.rmtree(out, ignore_errors=True)
         return out
 
-    def when(self, condition: Callable[[], bool], then: Callable[[], object], limit_s: float = 10) -> bool:
-        """Do something as soon as a condition holds; return whether it ever did."""
-        deadline = time.monotonic() + limit_s
+    def when(self, condition: Callable[[], bool], then: Callable[[], object]) -> bool:
+        """Do something as soon as a condition holds; return whether it did in time."""
+        deadline = time.monotonic() + ARRIVES_WITHIN_S
         while time.monotonic() < deadline:
             if condition():
                 then()

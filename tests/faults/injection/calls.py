@@ -77,7 +77,7 @@ def try_stage_call(bench: Bench, stage: Stage, fault: CallFault) -> Row:
     out = bench.fresh()
     command = begin(bench.world, stage, out)
     bench.world.server.begin(well)
-    ended = bench.zygote.run(command, fault, limit_s=40)
+    ended = bench.zygote.run(command, fault)
     complaints = complaints_of_ended(ended) + complaints_of_products(out, stage, finished=ended.code == 0)
     if ended.code != 0:
         again = bench.zygote.run(command, limit_s=60)

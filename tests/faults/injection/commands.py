@@ -19,6 +19,8 @@ import psutil
 from injection.shim import CallFault, State
 
 MARK = "FAULTS_STATE"
+# Until a run has come to where a fault strikes: seconds, and more on a busy machine.
+ARRIVES_WITHIN_S = 60.0
 TESTS = Path(__file__).parents[1]
 
 
@@ -120,12 +122,15 @@ class Zygote:
         arguments: Sequence[str],
         fault: CallFault | None = None,
         *,
-        limit_s: float = 20,
+        limit_s: float = 40,
         environment: Mapping[str, str] | None = None,
         meanwhile: Callable[[psutil.Process], object] | None = None,
         patience_s: float = 10,
     ) -> Ended:
-        """Run one command; `meanwhile` gets its process, on this thread, while it runs."""
+        """Run one command.
+
+        `meanwhile` gets its process, on this thread, while it runs; the limit counts from its return.
+        """
         if self._process.poll() is not None:  # a fault of this program must not spoil all that follow
             self._stop()
             self._start()
@@ -143,12 +148,12 @@ class Zygote:
         started = time.monotonic()
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        child = psutil.Process(int(self._lines.get(timeout=10)))
+        child = psutil.Process(int(self._lines.get(timeout=ARRIVES_WITHIN_S)))
         if meanwhile is not None:
             meanwhile(child)
         code: int | None
         try:
-            code = int(self._lines.get(timeout=max(0.1, limit_s - (time.monotonic() - started))))
+            code = int(self._lines.get(timeout=limit_s))
         except Empty:
             code = None
         took_s = time.monotonic() - started

@@ -170,7 +170,7 @@ def try_input(bench: Bench, bad: BadInput) -> Row:
     out = bench.fresh()
     out.unlink(missing_ok=True)
     bench.world.server.begin(well)
-    ended = bench.zygote.run(bad.command(bench, out), limit_s=20)
+    ended = bench.zygote.run(bad.command(bench, out))
     found = complaints_of_ended(ended, (2, 3)) + complaints_of_files(out)
     if bench.world.server.log:
         found.append("a run was started")

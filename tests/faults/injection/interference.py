@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from injection.actions import Action, Answer, Fate, http
-from injection.commands import Zygote
+from injection.commands import ARRIVES_WITHIN_S, Zygote
 from injection.history import complaints_of_history
 from injection.matrix import Row
 from injection.oracle import EXPECTED, complaints_of_run
@@ -60,14 +60,14 @@ class Interference:
         name: For the matrix.
         do: What is done once eight requests have arrived.
         must_pass: Whether the run must come to a right end.
-        limit_s: Within which it must end.
+        limit_s: Within which it must end then.
         kept: A file of the user in the run's folder, which must still be there.
     """
 
     name: str
     do: Callable[[Scene], object]
     must_pass: bool = False
-    limit_s: float = 15.0
+    limit_s: float = 30.0
     kept: str | None = None
 
 
@@ -144,7 +144,7 @@ def try_interference(zygote: Zygote, world: World, out: Path, one: Interference)
     command = world.run(out, "accuracy", client=client)
 
     def meanwhile(main: psutil.Process) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + ARRIVES_WITHIN_S
         while len(server.log) < _SOON and main.is_running() and time.monotonic() < deadline:
             time.sleep(0.01)
         with contextlib.suppress(psutil.Error, StopIteration, FileNotFoundError):

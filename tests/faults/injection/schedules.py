@@ -28,7 +28,7 @@ def try_seed(zygote: Zygote, world: World, out: Path, seed: int) -> Row:
     server.begin(schedule.action)
     client = {"request_timeout_s": REQUEST_LIMIT_S, "connections": draw.choice((2, 8, 40))}
     command = world.run(out, mode, client=client)
-    ended = zygote.run(command, limit_s=30)
+    ended = zygote.run(command)
     log = list(server.log)
     server.hang_up()
     found = complaints_of_ended(ended) + complaints_of_files(out)

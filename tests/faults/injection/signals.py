@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from injection.actions import HANG_S, Action, Answer, Fate
-from injection.commands import Ended, Zygote, marked
+from injection.commands import ARRIVES_WITHIN_S, Ended, Zygote, marked
 from injection.matrix import NEVER_REACHED, Row
 from injection.oracle import complaints_of_ended, complaints_of_files, complaints_of_run
 from injection.shim import CallFault, Kind, Role
@@ -119,7 +119,7 @@ def try_phase(zygote: Zygote, world: World, phase: str, out: Path, number: signa
 
     def meanwhile(main: psutil.Process) -> None:
         nonlocal arrived
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + ARRIVES_WITHIN_S
         while time.monotonic() < deadline and main.is_running():
             with contextlib.suppress(psutil.Error):
                 if reached(main):
@@ -129,7 +129,7 @@ def try_phase(zygote: Zygote, world: World, phase: str, out: Path, number: signa
         with contextlib.suppress(psutil.Error):
             main.send_signal(number)
 
-    ended = zygote.run(command, limit_s=25, meanwhile=meanwhile)
+    ended = zygote.run(command, meanwhile=meanwhile)
     world.server.hang_up()
     # In the run itself its records are written first, and the sentence says that it ended early.
     found = _complaints(ended, number, (4,) if phase == "the run" else ())

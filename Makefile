@@ -51,11 +51,22 @@ test: setup $(VENV)/.dev ## Run all tests, or those that PYTEST_ARGS names.
 	tests/all $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.workflow $(VENV)/.dev ## Measure the load client beside the ways others do it (6 GB of disk, an hour).
-	python bench/client.py
+bench: $(VENV)/.workflow $(VENV)/.dev ## Measure the load client beside others (7 GB of disk, an hour; BENCH_ARGS=--quick: minutes).
+	python bench/client.py $(if $(REFERENCE),--reference "$(REFERENCE)") $(if $(ENDPOINTS),--endpoints "$(ENDPOINTS)") $(BENCH_ARGS)
+	python bench/tables.py
 	python bench/store.py
 	python bench/telemetry.py
 	python bench/verify.py
+
+# What vLLM's own client and the reference harness import, and their own locks have not.
+.PHONY: bench-peers
+bench-peers: $(SERVER_VENV)/.server ## Make the environments of the clients that the load client is measured beside.
+	$(UV) venv --quiet --clear --python $(VENV)/bin/python bench/build/vllm
+	$(UV) pip install --quiet --python bench/build/vllm pandas==2.3.3 numpy==2.2.6
+	cd $(SERVER_VENV)/lib/python3.*/site-packages && pwd > $(CURDIR)/bench/build/vllm/server.pth
+	mv bench/build/vllm/server.pth bench/build/vllm/lib/python3.*/site-packages/
+	$(UV) venv --quiet --clear --python $(VENV)/bin/python bench/build/reference
+	$(UV) pip install --quiet --python bench/build/reference -r bench/reference.txt
 
 .PHONY: published
 published: $(VENV)/.workflow ## Judge and check the published results in REPOSITORY=DIR; REFERENCE=DIR adds the official checkers.

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic_ns
@@ -150,10 +150,13 @@ class Compared:
         return {name: summarise(runs) for name, runs in self.runs.items()}
 
 
-def interleaved(title: str, contenders: Mapping[str, Callable[[], Figures]], rounds: int) -> Compared:
+def interleaved(
+    title: str, contenders: Mapping[str, Callable[[], Figures]], rounds: int, once: Collection[str] = ()
+) -> Compared:
     """Run each contender once a round, in another order each time, so that disturbances meet all alike.
 
-    One that cannot run is named with its reason, and not tried again.
+    One that cannot run is named with its reason, and not tried again. Those named in `once` run in the first
+    round only.
     """
     found: dict[str, list[Figures]] = defaultdict(list)
     missing: dict[str, str] = {}
@@ -161,7 +164,7 @@ def interleaved(title: str, contenders: Mapping[str, Callable[[], Figures]], rou
         names = list(contenders)
         random.Random(turn).shuffle(names)
         for name in names:
-            if name in missing:
+            if name in missing or (turn and name in once):
                 continue
             try:
                 figures = contenders[name]()

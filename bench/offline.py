@@ -13,7 +13,7 @@ from measure import Compared, Figures, interleaved
 from options import parsed, show
 from ours import OurRun, our_client
 from peers import PYTHON_CLIENTS, Bench, Contenders, figures_of, python_client, wrk
-from programs import endpoints_client, reference_harness, vllm_bench
+from programs import once_of, whole_programs
 from stores import FULL, request_store
 
 TITLE = "Offline"
@@ -47,10 +47,8 @@ def compare(bench: Bench) -> dict[str, Compared]:
         for name, client in PYTHON_CLIENTS:
             load = Load(client, "", str(few), _SLOW, _AT_ONCE)
             contenders[name] = partial(python_client, bench, load)
-        contenders["vllm bench serve"] = partial(vllm_bench, bench, few, _SLOW)
-        contenders["mlcommons/endpoints"] = partial(endpoints_client, bench, few, _SLOW)
-        contenders["reference harness with LoadGen"] = partial(reference_harness, bench, few, _SLOW)
-    return {TITLE: interleaved(TITLE, contenders, bench.rounds)}
+        contenders |= {name: partial(run, bench, few, _SLOW) for name, run in whole_programs(bench).items()}
+    return {TITLE: interleaved(TITLE, contenders, bench.rounds, once=once_of(bench))}
 
 
 if __name__ == "__main__":

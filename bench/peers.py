@@ -87,6 +87,22 @@ def figures_of(
     }
 
 
+def with_true_ttft(figures: Figures, rows: Rows, *, skip: int = 0) -> Figures:
+    """Add how much longer the client counts the time to first token than it was at the endpoint.
+
+    There it is the time from a request's arrival until its first chunk is sent.
+    """
+    rows = np.sort(rows, order="arrived_ns")[skip:]
+    if rows["chunks"].max(initial=0) <= 1 or "first_token_p50_ms" not in figures:
+        return figures
+    true_ns = rows["first_ns"] - rows["arrived_ns"]
+    shares = {"p50": 0.5, "p99": 0.99}
+    return figures | {
+        f"ttft_{name}_off_ms": figures[f"first_token_{name}_ms"] - float(np.quantile(true_ns, share)) / 1e6
+        for name, share in shares.items()
+    }
+
+
 def without_the_busy(contenders: Contenders, slower: Compared | None, keep: Collection[str]) -> Contenders:
     """Return the contenders, of which those say why they do not run that were busy at a lower rate.
 
@@ -113,7 +129,8 @@ def python_client(bench: Bench, load: Load, **answers: float) -> Figures:
         spent = spent_by([bench.python, str(_CONTENDERS), load.as_argument()], env=environment)
     told = json.loads(spent.output)
     start, end = told.pop("start_ns"), told.pop("end_ns")
-    return figures_of(spent, server.rows, skip=WARM_UP, start_ns=start, end_ns=end) | told
+    found = figures_of(spent, server.rows, skip=WARM_UP, start_ns=start, end_ns=end) | told
+    return with_true_ttft(found, server.rows, skip=WARM_UP)
 
 
 def wrk(store: Path, connections: int, seconds: int) -> Figures:

@@ -5,13 +5,14 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from endpoint import endpoint
 from measure import CannotRunError, Figures, spent_by
 from ours import ROOT
-from peers import Bench, figures_of
+from peers import Bench, figures_of, with_true_ttft
 
 from weighbridge.requests.store import RequestStore
 
@@ -19,7 +20,7 @@ _HARNESS = Path(__file__).parent / "reference_harness.py"
 _AT_ONCE = 512
 _LIMIT_S = 300
 # One token a word: a tokenizer that costs nothing, since it is no part of what is compared.
-_TOKENIZER = {
+_TOKENIZER: dict[str, Any] = {
     "version": "1.0",
     "added_tokens": [],
     "normalizer": None,
@@ -32,14 +33,14 @@ _TOKENIZER = {
 }
 
 
-def _prompts(store: Path, requests: int, folder: Path, field: str) -> Path:
+def _prompts(store: Path, requests: int, folder: Path) -> Path:
     """Write the text of as many requests as JSON lines; a picture becomes a part of it, of the same size."""
     bodies, path = RequestStore.open(store), folder / "prompts.jsonl"
     with path.open("w") as stream:
         for number in range(requests):
             content = json.loads(bytes(bodies.body(number % len(bodies))))["messages"][0]["content"]
             text = content[0]["text"] + content[1]["image_url"]["url"]
-            stream.write(json.dumps({field: text}) + "\n")
+            stream.write(json.dumps({"prompt": text}) + "\n")
     return path
 
 
@@ -83,7 +84,7 @@ def vllm_bench(
             "--dataset-name",
             "custom",
         ]
-        command += ["--dataset-path", str(_prompts(store, requests, folder, "prompt"))]
+        command += ["--dataset-path", str(_prompts(store, requests, folder))]
         command += ["--tokenizer", str(_tokenizer(folder)), "--skip-chat-template", "--disable-tqdm"]
         command += [
             "--num-prompts",
@@ -109,7 +110,7 @@ def vllm_bench(
         for share, title in (("p50", "Median"), ("p99", "P99")):
             if value := re.search(rf"{title} {label} \(ms\): +([\d.]+)", spent.output):
                 found[f"{name}_{share}_ms"] = float(value[1])
-    return found
+    return with_true_ttft(found, server.rows, skip=1)
 
 
 def endpoints_client(
@@ -129,18 +130,27 @@ def endpoints_client(
         folder = Path(temporary)
         command = [str(program), "benchmark", "online" if rate else "offline", "--endpoints", server.url]
         command += ["--model", "m", "--report-dir", str(folder / "report"), "--num-samples", str(requests)]
-        command += ["--dataset", f"{_prompts(store, requests, folder, 'text_input')}"]
+        command += ["--dataset", f"{_prompts(store, requests, folder)}"]
         command += ["--streaming", "on" if answers else "off", "--workers", "1"]
         command += ["--load-pattern", "poisson", "--target-qps", str(rate)] if rate else []
         spent = spent_by(command, limit_s=_LIMIT_S, env=_plain_environment(), cwd=temporary)
-        summary = json.loads((folder / "report" / "result_summary.json").read_text())
-    found = figures_of(spent, server.rows)
+        summary = json.loads((folder / "report" / "performance" / "result_summary.json").read_text())
+    start = int(server.rows["arrived_ns"].min())
+    found = figures_of(spent, server.rows, start_ns=start, end_ns=start + summary["duration_ns"])
     for name, key in (("latency", "latency"), ("first_token", "ttft")):
-        shares = (summary.get(key) or {}).get("percentiles", {})
-        for share, percent in (("p50", "50"), ("p99", "99")):
-            if (value := shares.get(percent) or shares.get(f"{percent}.0")) is not None:
-                found[f"{name}_{share}_ms"] = float(value) / 1e6
-    return found
+        if counted := summary[key]:
+            found[f"{name}_p50_ms"] = counted["median"] / 1e6
+            found[f"{name}_p99_ms"] = counted["percentiles"]["99.0"] / 1e6
+    return with_true_ttft(found, server.rows)
+
+
+def endpoints_name(bench: Bench) -> str:
+    """Return what the official client is called in tables; it is made for Python 3.12 and newer."""
+    if bench.endpoints is None:
+        return "mlcommons/endpoints"
+    ask = "import sys; print(*sys.version_info[:2], sep='.')"
+    python = subprocess.run([bench.endpoints, "-c", ask], capture_output=True, text=True, check=False)
+    return f"mlcommons/endpoints (Python {python.stdout.strip() or 'unknown'})"
 
 
 def reference_harness(
@@ -175,7 +185,26 @@ def reference_harness(
                 value := re.search(rf"^{percent} percentile {label} \(ns\) *: (\d+)", summary, re.M)
             ):
                 found[f"{name}_{share}_ms"] = int(value[1]) / 1e6
-    return found
+    return with_true_ttft(found, server.rows)
+
+
+def whole_programs(bench: Bench) -> dict[str, Callable[..., Figures]]:
+    """Return the programs by their names in tables."""
+    return {
+        "vllm bench serve": vllm_bench,
+        endpoints_name(bench): endpoints_client,
+        "reference harness with LoadGen": reference_harness,
+    }
+
+
+def using_more_cores(bench: Bench) -> tuple[str, ...]:
+    """Return those that are not at their end when they keep one core busy."""
+    return "vllm bench serve", endpoints_name(bench)
+
+
+def once_of(bench: Bench) -> tuple[str, ...]:
+    """Return those that run once in a quick comparison: each spends 5 to 20 s on its start."""
+    return tuple(whole_programs(bench)) if bench.quick else ()
 
 
 def _plain_environment() -> dict[str, str]:

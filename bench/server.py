@@ -16,10 +16,11 @@ from measure import Compared, Figures, interleaved
 from options import parsed, show
 from ours import OurRun, our_client
 from peers import PYTHON_CLIENTS, Bench, Contenders, figures_of, python_client, without_the_busy
-from programs import endpoints_client, reference_harness, vllm_bench
+from programs import once_of, using_more_cores, whole_programs
 from stores import request_store
 
 RATES = (400, 1000, 3000)
+_MOST_OF_A_PROGRAM = 4000  # requests that it keeps in its memory
 _SAMPLES = 4000  # bodies; their 460 MB stay in the page cache
 
 
@@ -57,13 +58,12 @@ def compare(bench: Bench) -> dict[str, Compared]:
             for name, client in PYTHON_CLIENTS:
                 load = Load(client, "", str(store), queries, rate=rate)
                 contenders[name] = partial(python_client, bench, load)
-            contenders["vllm bench serve"] = partial(vllm_bench, bench, store, queries, rate)
-            contenders["mlcommons/endpoints"] = partial(endpoints_client, bench, store, queries, rate)
-            contenders["reference harness with LoadGen"] = partial(
-                reference_harness, bench, store, queries, rate
-            )
-        contenders = without_the_busy(contenders, slower, keep=own)
-        found[title_of(rate)] = slower = interleaved(title_of(rate), contenders, bench.rounds)
+            for name, run in whole_programs(bench).items():
+                contenders[name] = partial(run, bench, store, min(queries, _MOST_OF_A_PROGRAM), rate)
+        contenders = without_the_busy(contenders, slower, keep=(*own, *using_more_cores(bench)))
+        found[title_of(rate)] = slower = interleaved(
+            title_of(rate), contenders, bench.rounds, once=once_of(bench)
+        )
     return found
 
 

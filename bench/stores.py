@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue, Prompt
+from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
+from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.records.store_manifest import StoreOrigin
 from weighbridge.requests.encoding import envelope
-from weighbridge.requests.store import RequestStore, StoreOrigin, write_store
+from weighbridge.requests.store import RequestStore, write_store
 
 BUILD = Path(__file__).parent / "build"
 FULL = 48_289  # samples of the real benchmark

@@ -108,6 +108,8 @@ class Message(IntEnum):
     """Nothing else. A worker's first frame: it can take numbers."""
     ALIVE = 5
     """BEGUN. Once a second: the worker is neither stopped nor stuck."""
+    BACKLOG = 6
+    """No records. Payload: how late the worker has read what arrived, since its start; ten times a second."""
 
 
 class RequestOutcome(IntEnum):

@@ -9,6 +9,7 @@ import secrets
 from pathlib import Path
 
 from weighbridge.client import request_log
+from weighbridge.client.client_record import client_record
 from weighbridge.client.conservation import contradiction
 from weighbridge.client.frames import Driver, WorkerJob
 from weighbridge.client.issuer import Target
@@ -20,9 +21,6 @@ from weighbridge.requests.store import RequestStore
 
 # Files a worker has open beside its connections: modules, the store, epoll, its socket, the standard streams.
 _SPARE_DESCRIPTORS = 64
-# Above these the client, not the server, may be what a run measured.
-BUSY_SHARE = 0.9
-DELAY_BOUND_S = 0.010
 
 
 def check_load(store: RequestStore, client: ClientSettings, samples: int) -> None:
@@ -108,9 +106,7 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
     return group
 
 
-def load_report(
-    group: ProcessGroup, requests: RequestStore, out: Path, *, target_qps: float, scheduled: bool
-) -> LoadReport:
+def load_report(group: ProcessGroup, requests: RequestStore, out: Path, *, target_qps: float) -> LoadReport:
     """Turn the request log into its table, and report on the run.
 
     A log that lost records, or that contradicts the driver's counts, makes it a run that ended early: the
@@ -121,7 +117,6 @@ def load_report(
         requests: The store whose bodies were sent.
         out: The run's folder.
         target_qps: The rate that was asked for.
-        scheduled: Whether requests had due times, so that a late request is the client's fault.
     """
     records = request_log.read_records(out / REQUESTS_BINARY, len(requests))
     request_log.write_parquet(records, out / REQUESTS_TABLE)
@@ -130,7 +125,6 @@ def load_report(
         (out / REQUESTS_BINARY).unlink(missing_ok=True)
     failed = request_log.failures(records)
     cpu_s = sum(group.cost.cpu_s.values())
-    delay = request_log.schedule_delay(records)
     return LoadReport(
         issued=group.issued,
         completed=len(records) - sum(failed.values()),
@@ -139,9 +133,10 @@ def load_report(
         aborted=group.aborted or altered,
         requested_qps=target_qps,
         achieved_qps=request_log.achieved_qps(records),
-        schedule_delay=delay,
+        schedule_delay=request_log.schedule_delay(records),
         client_cpu_s=cpu_s,
         client_cpu_us_per_request=cpu_s / max(len(records), 1) * 1e6,
+        client=client_record(group, records),
         peak_rss_bytes=group.cost.peak_rss_bytes,
         in_flight=request_log.in_flight(records),
         sent_bytes=int(requests.sizes()[records["sample"][records["sent_ns"] > 0]].sum()),
@@ -150,23 +145,4 @@ def load_report(
         ended=group.ended.isoformat(timespec="milliseconds"),
         loadgen_version=group.version,
         settings=group.settings,
-        warnings=tuple(_warnings(group, delay.p99_s if scheduled else 0.0)),
     )
-
-
-def _warnings(group: ProcessGroup, delay_p99_s: float) -> list[str]:
-    """Return warnings where the client, not the server, may have been the bottleneck."""
-    elapsed_s = max((group.ended - group.started).total_seconds(), 1e-3)
-    found = [
-        f"the client's process '{name}' kept a core {cpu_s / elapsed_s:.0%} busy: it may have been the "
-        "bottleneck; raise client.workers, or give it more cores"
-        for name, cpu_s in group.cost.cpu_s.items()
-        if cpu_s / elapsed_s > BUSY_SHARE
-    ]
-    if delay_p99_s > DELAY_BOUND_S:
-        found.append(
-            f"1 % of the requests left more than {delay_p99_s * 1e3:.1f} ms after they were issued "
-            f"(bound: {DELAY_BOUND_S * 1e3:.0f} ms): the latencies hold the client's own delay; raise "
-            "client.workers or client.connections, or give it more cores"
-        )
-    return found

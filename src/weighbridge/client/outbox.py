@@ -49,6 +49,10 @@ class Outbox:
         self.flush()
         self._control.sendall(HEADER.pack(Message.ALIVE, BEGUN.size, 0) + BEGUN.pack(self._begun))
 
+    def report(self, backlog: bytes) -> None:
+        """Send what the worker has measured of its lateness, ahead of all that waits."""
+        self._control.sendall(HEADER.pack(Message.BACKLOG, 0, len(backlog)) + backlog)
+
     def first_content(self, request: Request, text: str) -> None:
         """Count a stream that has begun; queue its first token where the driver counts them."""
         self._begun += 1

@@ -71,6 +71,7 @@ class ProcessGroup:
         started, ended: Of the run itself, without the start of the processes.
         version, settings: Of the driver's library, as the driver reported them.
         cost: What each process cost.
+        backlogs: Each worker's last report on how late it reads; empty if the driver did not come to its end.
     """
 
     def __init__(self, driver: Driver, workers: Sequence[WorkerJob], stall_limit_s: float) -> None:
@@ -83,6 +84,7 @@ class ProcessGroup:
         self.version = ""
         self.settings: dict[str, Any] = {}
         self.cost = ProcessCost()
+        self.backlogs: list[str] = []
         self._driver, self._workers, self._stall_limit_s = driver, workers, stall_limit_s
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deadline = float("inf")
@@ -198,7 +200,7 @@ class ProcessGroup:
         silent_s: list[float],
         observe: Observe | None,
     ) -> None:
-        self.cost.sample()
+        self.cost.sample(issued, completed)
         self.issued = issued
         if aborted is not None:
             self._abort(aborted)
@@ -240,9 +242,11 @@ class ProcessGroup:
         failed: dict[str, int],
         aborted: str | None,
         files: dict[str, dict[str, int]],
+        backlogs: list[str],
         **_: object,
     ) -> None:
-        self.cost.sample()
+        self.cost.sample(issued, completed)
+        self.backlogs = backlogs
         self.issued, self.completed, self.failed = issued, completed, failed
         self.files = {name: FileProof(**proof) for name, proof in files.items()}
         if aborted is not None:

@@ -34,6 +34,7 @@ class WorkerLink:
         inbox: What has arrived and is not yet handled.
         view: The same memory, for slices without a copy.
         address: Where it begins, as LoadGen needs it.
+        backlog: Its last report on how late it reads; empty: none has come.
     """
 
     def __init__(self, number: int, link: socket.socket) -> None:
@@ -41,6 +42,7 @@ class WorkerLink:
         self.socket = link
         self.sent = self.done = self.begun = 0
         self.ready = self.gone = self.heard = self.broken = False
+        self.backlog = b""
         self._resize(_INBOX_BYTES)
         self._filled = 0
 

@@ -116,7 +116,6 @@ class LoadGenIssuer:
             target.requests,
             out,
             target_qps=self._target_qps,
-            scheduled=self._scenario.has_schedule,
         )
 
     def _driver(self, target: Target, out: Path) -> Driver:

@@ -137,6 +137,7 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
         completed=sut.completed,
         failed={outcome.label: count for outcome, count in sut.failed.items() if count},
         aborted=sut.aborted,
+        backlogs=[link.backlog.decode() for link in sut.links],
         files={Path(path).name: msgspec.structs.asdict(file.close()) for path, file in files.items()},
     )
 

@@ -28,9 +28,16 @@ from weighbridge.loadgen.open_samples import OpenSamples, UnknownSampleError
 _BATCH = 512  # numbers in one write: the first requests of an offline run leave while the rest are packed
 _ABORTED_AT_ONCE = 4096  # bounds the memory that an abort needs
 # Looked up once: finding a member of an enumeration is slow on Python 3.11.
-_DONE, _READY, _GIVE_UP, _FIRST_TOKEN, _ALIVE = (
+_DONE, _READY, _GIVE_UP, _FIRST_TOKEN, _ALIVE, _BACKLOG = (
     int(message)
-    for message in (Message.DONE, Message.READY, Message.GIVE_UP, Message.FIRST_TOKEN, Message.ALIVE)
+    for message in (
+        Message.DONE,
+        Message.READY,
+        Message.GIVE_UP,
+        Message.FIRST_TOKEN,
+        Message.ALIVE,
+        Message.BACKLOG,
+    )
 )
 
 
@@ -141,6 +148,8 @@ class SystemUnderTest:
                 self.abort(f"a worker returned the sample {error}, which was not open")
             if message == _ALIVE:
                 (link.begun,) = BEGUN.unpack_from(link.inbox, frame.records)
+            elif message == _BACKLOG:
+                link.backlog = bytes(link.view[frame.payloads : frame.end])
             elif message == _READY:
                 link.ready = True
             elif message == _GIVE_UP:

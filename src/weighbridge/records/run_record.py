@@ -33,14 +33,30 @@ class Delay(Model):
     max_s: float
 
 
+class Waits(Model):
+    """A distribution of waits."""
+
+    samples: int = Field(description="How many waits were measured.")
+    mean_s: float
+    p50_s: float
+    p99_s: float
+    max_s: float
+
+
 class ClientRecord(Model):
     """What shows whether the client, and not the server, decided a run's figures."""
 
     busy: dict[str, float] = Field(
-        description="Busiest share of one core over any few seconds, by client process."
+        description="Busiest share of one core over 5 s in which requests were open, by client process."
     )
-    receive_backlog: Delay = Field(description="From a packet's arrival at this machine to its reading.")
-    backlog_samples: int = Field(description="How many reads the backlog was measured at.")
+    receive_backlog: Waits | None = Field(
+        description="From a packet's arrival at this machine to its reading, at a sample of the reads; null: "
+        "not known."
+    )
+    wake_delay: Waits | None = Field(
+        description="How late the workers came to a timer that expires every 20 ms while requests are open; "
+        "null: not known."
+    )
     answered_by_worker: tuple[int, ...] = Field(description="Number of requests that each worker ended.")
 
 

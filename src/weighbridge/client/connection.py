@@ -52,9 +52,7 @@ class Connection:
             OSError: the system has no socket or port left, or there is no route.
         """
         self.owner, self.endpoint, self.request = owner, endpoint, request
-        self.socket = socket.socket(endpoint.family, socket.SOCK_STREAM)
-        self.socket.setblocking(False)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = endpoint.new_socket()
         self.fd = self.socket.fileno()
         self.open = False  # connected, and the TLS handshake done
         self.since_ns = monotonic_ns()

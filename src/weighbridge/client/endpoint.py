@@ -3,10 +3,15 @@
 import os
 import socket
 import ssl
+import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 _PORTS = {"http": 80, "https": 443}
+_IP_LOCAL_PORT_RANGE = 51  # of Linux; Python has no name for it
 
 C = TypeVar("C")  # of a connection; this module does not use what it can do
 
@@ -67,6 +72,33 @@ class Endpoint(Generic[C]):
         self.idle: dict[int, C] = {}
         self.down_since_ns = 0
         self.probed_ns = 0
+
+    def new_socket(self) -> socket.socket:
+        """Return a socket for a connection to this endpoint; it never blocks, and sends at once.
+
+        Raises:
+            OSError: the system has none left.
+        """
+        made = socket.socket(self.family, socket.SOCK_STREAM)
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Linux first tries every second port of its range. Once these are used up, 14,116 connections to one
+        # address, each `connect` looks at all of them again: 1.1 ms, where it is 8 us. With a range of its
+        # own, though it is the same, a socket gets the next free port (Linux 6.8; earlier ones refuse it or
+        # search as before).
+        with suppress(OSError):
+            made.setsockopt(socket.IPPROTO_IP, _IP_LOCAL_PORT_RANGE, _local_ports())
+        return made
+
+
+@cache
+def _local_ports() -> bytes:
+    """Return the system's range of ports for connections as the kernel reads it; empty if it is not known."""
+    try:
+        low, high = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    except (OSError, ValueError):
+        return b""
+    return (int(high) << 16 | int(low)).to_bytes(4, sys.byteorder)
 
 
 def least_busy(endpoints: list[Endpoint[C]]) -> Endpoint[C] | None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.client.answers import Answer, AnswerReader
+from weighbridge.client.answer_reader import AnswerReader
+from weighbridge.client.answers import Answer
 from weighbridge.client.frames import FinishReason, RequestOutcome
 from weighbridge.core.openai_api import Api
 

@@ -9,7 +9,8 @@ from typing import cast
 
 import pytest
 
-from weighbridge.client.answers import Answer, AnswerReader
+from weighbridge.client.answer_reader import AnswerReader
+from weighbridge.client.answers import Answer
 from weighbridge.client.connection import Connection
 from weighbridge.client.connection_owner import Owner, Request
 from weighbridge.client.endpoint import Endpoint

@@ -1,8 +1,7 @@
 """One keep-alive HTTP/1.1 connection, driven by readiness events; the innermost part of the hot path.
 
-A body goes from the store's file into the socket in one system call and is never looked at. The answer is
-parsed by llhttp (httptools), in C, with the three callbacks below. Nothing here waits: a call that would
-block returns, and the worker's epoll calls again.
+A body goes from the store's file into the socket in one system call and is never looked at. Nothing here
+waits: a call that would block returns, and the worker's epoll calls again.
 """
 
 import os
@@ -12,27 +11,21 @@ from time import monotonic_ns
 
 import httptools
 
-from weighbridge.client.answers import Answer, EventStream
+from weighbridge.client.answers import Answer
 from weighbridge.client.connection_owner import Owner, Request
 from weighbridge.client.endpoint import Endpoint, socket_error
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.outbox import EVIDENCE_BYTES
-from weighbridge.client.response_head import (
-    REUSE_WITHIN_NS,
-    ends_with_connection,
-    final_head,
-    reuse_within_ns,
-)
+from weighbridge.client.response import Response
+from weighbridge.client.response_head import REUSE_WITHIN_NS, ends_with_connection, reuse_within_ns
 from weighbridge.core.errors import InputError
 from weighbridge.requests.bodies import BODIES_FILE
 
-_HEAD_BYTES = 1 << 16
 # No answer is this long; a server that never stops must not fill the memory, nor the RECORD's 32 bits.
 _MOST_BYTES = 1 << 28
 
-# One receive buffer for all connections of a process: what is read is parsed before the next read.
-receive_buffer = bytearray(256 * 1024)
-receive_view = memoryview(receive_buffer)
+# Read at once. Reads of more than 128 KiB would be slow: the C library maps and unmaps memory for each.
+RECEIVE_BYTES = 1 << 16
 
 
 class Connection:
@@ -64,8 +57,7 @@ class Connection:
         self._head_left = b""
         self._at = self._left = 0  # of the body in the store's file
         self._blocked = False
-        self._parser = httptools.HttpResponseParser(self)
-        self._reset()
+        self._response = Response()
         try:
             self.socket.connect(endpoint.address)
         except BlockingIOError:
@@ -73,12 +65,6 @@ class Connection:
         except OSError:
             self.socket.close()
             raise
-
-    def _reset(self) -> None:
-        self._body = self._head = b""
-        self._received = self._status = 0
-        self._complete = self._keep_alive = self._excess = self._head_whole = False
-        self._stream: EventStream | None = None
 
     def quiet(self) -> bool:
         """Return whether nothing has arrived on this idle connection: no bytes, no end, no reset.
@@ -97,7 +83,7 @@ class Connection:
             request.size,
         )
         if self.owner.stream:
-            self._stream = self.owner.reader.stream(request.id)
+            self._response.stream = self.owner.reader.stream(request.id)
         self._at, self._left = request.at, request.size
         self._write()
 
@@ -165,134 +151,127 @@ class Connection:
         if self.request is not None:
             self.send(self.request)
 
-    def _receive(self) -> int:
-        """Read what has arrived into the common buffer.
+    def _receive(self) -> bytes:
+        """Return what has arrived; empty: the server has closed the connection.
 
         Raises:
             BlockingIOError: nothing has arrived.
             OSError: the connection broke.
         """
-        return self.socket.recv_into(receive_buffer)
+        return self.socket.recv(RECEIVE_BYTES)
 
     def _read(self, broken: OSError | None) -> None:
         """Read and parse; `broken` is the error that sending met, if any."""
         try:
-            count = self._receive()
+            data = self._receive()
         except BlockingIOError:
-            if broken is None:
-                return
-            count, error = 0, broken
+            if broken is not None:
+                self._hung_up(broken)
+            return
         except OSError as met:
-            count, error = 0, met
-        else:
-            error = broken or ConnectionResetError("closed by the server")
-        if count == 0:
-            self._hung_up(error)
+            self._hung_up(met)
+            return
+        if not data:
+            self._hung_up(broken or ConnectionResetError("closed by the server"))
             return
         now = monotonic_ns()
-        if self.request is None:
+        request, response = self.request, self._response
+        if request is None:
             self.owner.closed(self)  # an answer to no request: the connection cannot be used again
             return
-        self._received += count
-        data = receive_view[:count]
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            reason = f"not HTTP: {error}: ".encode()
-            self._fail(RequestOutcome.MALFORMED, reason + bytes(data[:EVIDENCE_BYTES]), now)
+        response.received += len(data)
+        if response.flow is None:
+            self._parse(data, data, now, broken)
             return
-        if not self._complete:
-            self._await_more(data, now)
+        # The usual case of a stream, in as few steps as can be.
+        taken = response.flow.take(data)
+        if taken:
+            request.last_ns = now
+        if taken < len(data):
+            self._parse(data, data[taken:], now, broken)
+        elif response.received > _MOST_BYTES:
+            self._too_long(now)
+
+    def _parse(self, data: bytes, fresh: bytes, now: int, broken: OSError | None) -> None:
+        """Parse `fresh`, the end of the `data` that arrived."""
+        response = self._response
+        try:
+            response.feed(fresh)
+        except httptools.HttpParserError as error:
+            self._note_content(now)
+            reason = f"not HTTP: {error}: ".encode()
+            self._fail(RequestOutcome.MALFORMED, reason + data[:EVIDENCE_BYTES], now)
+            return
+        if response.stream is not None:
+            self._note_content(now)
+        if not response.complete:
+            response.go_on(data)
+            if response.received > _MOST_BYTES:
+                self._too_long(now)
             return
         if self._first:
             self._first = False
-            self._remember_head(data)
-            self.reuse_ns = reuse_within_ns(final_head(self._head))
-        self._finish(now, self._keep_alive and not self._left and broken is None)
+            response.remember_head(data)
+            self.reuse_ns = reuse_within_ns(response.head)
+        self._finish(now, response.keep_alive and not self._left and broken is None)
 
-    def _await_more(self, data: memoryview, now: int) -> None:
-        """Keep what is needed of an answer that arrives in pieces."""
-        self._remember_head(data)
-        if self._received > _MOST_BYTES:
-            self._fail(RequestOutcome.MALFORMED, b"an answer of more than 256 MiB: " + self._evidence(), now)
+    def _note_content(self, now: int) -> None:
+        """Note when a stream's content arrived, if any did; the first is told at once."""
+        request, response = self.request, self._response
+        if response.said and request is not None:
+            request.last_ns = now
+            if not request.first_ns:
+                request.first_ns = now
+                self.owner.first_content(request, response.said)
+            response.said = ""
 
-    def _remember_head(self, data: memoryview) -> None:
-        """Keep the start of an answer until its head is complete: `_hung_up` needs it."""
-        if not self._head_whole:
-            self._head += bytes(data[:_HEAD_BYTES])
-            self._head_whole = bool(final_head(self._head))
+    def _too_long(self, now: int) -> None:
+        self._fail(RequestOutcome.MALFORMED, b"an answer of more than 256 MiB: " + self._evidence(), now)
 
     def _hung_up(self, error: OSError) -> None:
-        now = monotonic_ns()
+        now, response = monotonic_ns(), self._response
         if self.request is None:
             self.owner.closed(self)
-        elif ends_with_connection(final_head(self._head)):
-            self._status = self._parser.get_status_code()
+        elif ends_with_connection(response.head):
+            response.status = response.status_so_far()
             self._finish(now, reusable=False)
         else:
             evidence = f"{socket_error(error.errno) if error.errno else error} after "
-            evidence += f"{self._received} bytes of the answer: "
+            evidence += f"{response.received} bytes of the answer: "
             self._fail(RequestOutcome.RESET, evidence.encode() + self._evidence(), now)
 
     def _evidence(self) -> bytes:
-        return self._body[:EVIDENCE_BYTES]
+        return self._response.body[:EVIDENCE_BYTES]
 
     def fail(self, outcome: RequestOutcome, evidence: str) -> None:
         """End the request for a reason outside the connection, such as a timeout."""
         self._fail(outcome, evidence.encode() + self._evidence(), monotonic_ns())
 
     def _fail(self, outcome: RequestOutcome, evidence: bytes, now: int) -> None:
-        self.owner.finished(self, Answer(outcome, evidence), self._status, self._received, now, False)
+        response = self._response
+        self.owner.finished(self, Answer(outcome, evidence), response.status, response.received, now, False)
 
     def _finish(self, now: int, reusable: bool) -> None:
-        request, stream = self.request, self._stream
+        request, response = self.request, self._response
         assert request is not None
-        if self._excess:
-            answer = Answer(RequestOutcome.MALFORMED, b"more than one answer to one request: " + self._body)
+        if response.excess:
+            reason = b"more than one answer to one request: "
+            answer = Answer(RequestOutcome.MALFORMED, reason + response.body)
             reusable = False
-        elif self._status != 200:
-            answer = Answer(RequestOutcome.HTTP_STATUS, self._body)
+        elif response.status != 200:
+            answer = Answer(RequestOutcome.HTTP_STATUS, response.body)
             reusable = False  # a server in trouble may close without notice, during the next request
-        elif stream is not None:
-            answer = stream.close()
+        elif response.stream is not None:
+            answer = response.stream.close()
         else:
             request.first_ns = request.last_ns = now
-            answer = self.owner.reader.read(self._body, request.id)
-        status, received = self._status, self._received
-        self._reset()
+            answer = self.owner.reader.read(response.body, request.id)
+        status, received = response.status, response.received
+        response.reset()
         self.owner.finished(self, answer, status, received, now, reusable)
 
     def close(self) -> None:
         """Close the socket."""
         self.fd = -1
-        del self._parser  # it refers to this object; this breaks the cycle, so that the memory is freed
+        self._response.release()
         self.socket.close()
-
-    # The parser's callbacks, found by name; those for headers are left out on purpose, they would cost time.
-
-    def on_message_begin(self) -> None:
-        """Note a second response in the bytes of the first: which one answers the request is unknown."""
-        if self._complete:
-            self._excess = True
-
-    def on_body(self, data: bytes) -> None:
-        """Add a piece of the response's body."""
-        stream = self._stream
-        if stream is None or self._parser.get_status_code() != 200:
-            self._body = self._body + data if self._body else data
-            return
-        text = stream.feed(data)
-        if text and self.request is not None:
-            now = monotonic_ns()
-            self.request.last_ns = now
-            if not self.request.first_ns:
-                self.request.first_ns = now
-                self.owner.first_content(self.request, text)
-
-    def on_message_complete(self) -> None:
-        """Note the end of the response; interim responses (100, 103) do not count."""
-        status = self._parser.get_status_code()
-        if status >= 200:
-            self._status = status
-            self._keep_alive = self._parser.should_keep_alive()
-            self._complete = True

@@ -4,7 +4,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from weighbridge.client.answers import Answer, AnswerReader
+from weighbridge.client.answer_reader import AnswerReader
+from weighbridge.client.answers import Answer
 from weighbridge.client.endpoint import Endpoint
 from weighbridge.requests.bodies import Bodies
 

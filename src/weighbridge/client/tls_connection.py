@@ -3,7 +3,7 @@
 import socket
 import ssl
 
-from weighbridge.client.connection import Connection, receive_buffer, receive_view
+from weighbridge.client.connection import RECEIVE_BYTES, Connection
 from weighbridge.client.endpoint import socket_error
 
 
@@ -46,16 +46,12 @@ class TlsConnection(Connection):
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError) as error:
             raise BlockingIOError from error
 
-    def _receive(self) -> int:
+    def _receive(self) -> bytes:
         try:
-            count = self.socket.recv_into(receive_buffer)
+            data = self.socket.recv(RECEIVE_BYTES)
             # What TLS has decoded already is invisible to epoll: take it now.
-            while (
-                isinstance(self.socket, ssl.SSLSocket)
-                and self.socket.pending()
-                and count < len(receive_buffer)
-            ):
-                count += self.socket.recv_into(receive_view[count:])
+            while isinstance(self.socket, ssl.SSLSocket) and (left := self.socket.pending()):
+                data += self.socket.recv(left)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
             raise BlockingIOError from error
-        return count
+        return data

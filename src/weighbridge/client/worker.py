@@ -17,7 +17,8 @@ from time import monotonic_ns
 
 import msgspec
 
-from weighbridge.client.answers import Answer, AnswerReader
+from weighbridge.client.answer_reader import AnswerReader
+from weighbridge.client.answers import Answer
 from weighbridge.client.connection import Connection
 from weighbridge.client.connection_owner import Request
 from weighbridge.client.endpoint import Endpoint, least_busy
@@ -29,7 +30,8 @@ from weighbridge.core.parent_death import die_with_parent
 from weighbridge.requests.bodies import BODIES_FILE, Bodies
 
 _EVENTS_PER_TURN = 64  # bounds how long a finished request waits for its frame: some 2 ms at worst
-_SENDS_PER_TURN = 16  # a send costs more than a receive; answers must not wait behind a burst
+# A send costs more than a receive; answers must not wait behind a burst, and first tokens still less.
+_SENDS_PER_TURN, _SENDS_PER_TURN_OF_STREAMS = 16, 4
 _CONTROL_BYTES = 1 << 16
 _TICK_S = 0.1
 _NS = 1_000_000_000
@@ -60,35 +62,40 @@ class Worker:
         self._outbox = Outbox(self._control, job.number, job.first_tokens)
         self._epoll = select.epoll()
         self._epoll.register(job.control_fd, select.EPOLLIN)
-        self._queue: deque[tuple[int, int, int]] = deque()
+        self._queue: deque[bytes] = deque()  # of ISSUE records, packed as they came
+        self._queue_at = 0  # the next one's place in the first element
         self._connections: dict[int, Connection] = {}
         # Both in the order of their start, so that only the first can be the next to time out.
         self._connecting: dict[int, Connection] = {}
         self._active: dict[int, Connection] = {}
         self._retired: list[Connection] = []
+        self._sends_per_turn = _SENDS_PER_TURN_OF_STREAMS if job.stream else _SENDS_PER_TURN
         self._ticked_ns = self._told_ns = 0
 
     def run(self) -> None:
         """Work until the driver closes its socket."""
         self._outbox.tell(Message.READY)
-        poll, control = self._epoll.poll, self._job.control_fd
+        poll, control, tick_ns = self._epoll.poll, self._job.control_fd, int(_TICK_S * _NS)
+        queue, connections, active, retired = self._queue, self._connections, self._active, self._retired
         while True:
-            waiting = self._queue and len(self._active) < self._job.connections
+            waiting = queue and len(active) < self._job.connections
             for fd, event in poll(0 if waiting else _TICK_S, _EVENTS_PER_TURN):
-                if fd == control:
-                    if not self._take_numbers():
-                        return
-                    continue
-                connection = self._connections.get(fd)
-                if connection is not None and connection.fd >= 0:
+                connection = connections.get(fd)
+                if connection is not None:
                     connection.on_event(event != _WRITE)
-            self._send_waiting()
-            self._flush()
+                elif fd == control and not self._take_numbers():
+                    return
+            if queue:
+                self._send_waiting()
+            self._outbox.flush()
+            if retired:
+                self._close_retired()
             now = monotonic_ns()
-            if now - self._ticked_ns > _TICK_S * _NS:
+            if now - self._ticked_ns > tick_ns:
                 self._ticked_ns = now
                 self._tick(now)
-                self._flush()
+                self._outbox.flush()
+                self._close_retired()
 
     def _take_numbers(self) -> bool:
         try:
@@ -100,16 +107,28 @@ class Worker:
                 chunk += rest
         except ConnectionError:
             return False
-        self._queue.extend(ISSUE.iter_unpack(chunk))
+        if chunk:
+            self._queue.append(chunk)
         return bool(chunk)
 
+    def _next_number(self) -> tuple[int, int, int]:
+        """Return the next waiting request: its number, the sample's index, when it was planned."""
+        chunk, at = self._queue[0], self._queue_at
+        self._queue_at = at + ISSUE.size
+        if self._queue_at == len(chunk):
+            self._queue.popleft()
+            self._queue_at = 0
+        number, index, planned_ns = ISSUE.unpack_from(chunk, at)
+        return number, index, planned_ns
+
     def _send_waiting(self) -> None:
-        queue = self._queue
-        for _ in range(min(len(queue), self._job.connections - len(self._active), _SENDS_PER_TURN)):
+        for _ in range(min(self._job.connections - len(self._active), self._sends_per_turn)):
+            if not self._queue:
+                return
             endpoint = least_busy(self._endpoints)
             if endpoint is None:
                 return  # all refuse: within two seconds one is back, or the run ends
-            number, index, planned_ns = queue.popleft()
+            number, index, planned_ns = self._next_number()
             endpoint.in_flight += 1
             endpoint.given += 1
             at = self._offsets[index]
@@ -217,12 +236,10 @@ class Worker:
         self._connecting.pop(connection.fd, None)
         self._retired.append(connection)
 
-    def _flush(self) -> None:
-        self._outbox.flush()
-        if self._retired:
-            for connection in self._retired:
-                connection.close()
-            self._retired.clear()
+    def _close_retired(self) -> None:
+        for connection in self._retired:
+            connection.close()
+        self._retired.clear()
 
     # Signs of life, timeouts, and endpoints that were down.
 

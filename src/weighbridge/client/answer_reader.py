@@ -1,0 +1,51 @@
+"""Read the bytes of an answer. Whatever they are, they give an `Answer`, never an exception."""
+
+from weighbridge.client.answer_forms import DECODERS
+from weighbridge.client.answers import (
+    UNREADABLE,
+    Answer,
+    Expected,
+    judge,
+    of_another_request,
+    unreadable,
+)
+from weighbridge.client.event_stream import EventStream
+from weighbridge.core.openai_api import Api
+
+
+class AnswerReader(Expected):
+    """Reads the answers of one API and one model, whole or streamed."""
+
+    __slots__ = ("_chunk", "_own", "_whole")
+
+    def __init__(self, api: Api, model: str, nonce: str) -> None:
+        """Prepare to read.
+
+        Args:
+            api: The kind of request.
+            model: The name that the requests ask for.
+            nonce: What the ids of this run's requests start with; no other run's do.
+        """
+        super().__init__(model, nonce)
+        self._whole, self._chunk = DECODERS[api]
+        # vLLM's form of the ids of this run's answers, which are compared whole; others are searched.
+        self._own = ("chatcmpl-" if api is Api.CHAT else "cmpl-") + nonce
+
+    def read(self, body: bytes, number: int) -> Answer:
+        """Read the JSON body of an answer that was not streamed, to the request with this number."""
+        try:
+            completion = self._whole.decode(body)
+            choice = completion.choices[0]
+        except UNREADABLE as error:
+            return unreadable(error, body)
+        if completion.model != self.model:
+            return self.of_another_model(completion.model, body)
+        # The usual case is compared here: a call costs as much as the comparison.
+        echoed = 1 if completion.id == f"{self._own}{number}z" else self.echoed(completion.id, number)
+        if echoed < 0:
+            return of_another_request(completion.id, body)
+        return judge(choice.content, choice.finish_reason, completion.usage, echoed, body)
+
+    def stream(self, number: int) -> EventStream:
+        """Return the reader of one streamed answer, to the request with this number."""
+        return EventStream(self, self._chunk, number)

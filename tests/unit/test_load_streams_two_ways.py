@@ -1,0 +1,315 @@
+"""A stream gives the same answer by both ways to read it, by its usual form and byte by byte."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weighbridge.client.answer_reader import AnswerReader
+from weighbridge.client.answers import Answer
+from weighbridge.client.connection import Connection
+from weighbridge.client.connection_owner import Owner, Request
+from weighbridge.client.endpoint import Endpoint
+from weighbridge.client.event_stream import EventStream
+from weighbridge.client.frames import RequestOutcome
+from weighbridge.core.openai_api import Api
+
+NONCE, NUMBER = "0123456789abcdef", 5171
+OWN_ID = f"chatcmpl-{NONCE}{NUMBER}z"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+Told = tuple[Answer, int, int, bool, str, tuple[int, int]]
+
+
+class SlowReader(AnswerReader):
+    """Its streams know no usual form."""
+
+    def stream(self, number: int) -> EventStream:
+        stream = super().stream(number)
+        stream._lessons = 0
+        return stream
+
+
+class Clock:
+    """The number of reads so far is the time."""
+
+    reads = 0
+
+
+class Arrivals(Connection):
+    """A connection that receives what a test says, without an end by itself."""
+
+    arrivals: Iterator[bytes]
+    parsed = 0
+
+    def _receive(self) -> bytes:
+        Clock.reads += 1
+        return next(self.arrivals)
+
+    def _parse(self, data: bytes, fresh: bytes, now: int, broken: OSError | None) -> None:
+        self.parsed += len(fresh)
+        super()._parse(data, fresh, now, broken)
+
+
+class Notes:
+    """Stands for the worker: keeps what its connection reports."""
+
+    stream = True
+
+    def __init__(self, reader: AnswerReader, bodies_fd: int) -> None:
+        self.reader, self.bodies_fd, self.first = reader, bodies_fd, ""
+        self.told: list[Told] = []
+
+    def want_write(self, _connection: Connection, _wanted: bool) -> None:
+        pass
+
+    def first_content(self, request: Request, text: str) -> None:
+        assert (request.first_ns > 0, self.first) == (True, "")
+        self.first = text
+
+    def finished(
+        self, connection: Connection, answer: Answer, status: int, received: int, _end: int, again: bool
+    ) -> None:
+        request, connection.request = connection.request, None
+        assert request is not None
+        # A content that makes an answer a failure has a time of its own where it is looked at later.
+        times = (request.first_ns, request.last_ns) if answer.outcome is RequestOutcome.OK else (0, 0)
+        self.told.append((answer, status, received, again, self.first, times))
+
+    def closed(self, _connection: Connection) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def bodies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("store") / "body"
+    path.write_bytes(b"body")
+    return path
+
+
+@pytest.fixture(autouse=True, scope="module")
+def clock() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("weighbridge.client.connection.monotonic_ns", lambda: Clock.reads)
+        yield
+
+
+def received(reads: list[bytes], reader: AnswerReader, bodies: Path) -> tuple[list[Told], int]:
+    """Let a connection receive this; return what it told, and how many bytes went to the HTTP parser."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, bodies.open("rb") as stream:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        endpoint: Endpoint[Connection] = Endpoint(0, url, "/v1/chat/completions", None, NONCE)
+        notes = Notes(reader, stream.fileno())
+        connection = Arrivals(cast("Owner[Connection]", notes), endpoint, None)
+        connection.open, connection.arrivals, Clock.reads = True, iter(reads), 0
+        connection.send(Request(NUMBER, 0, 0, 0, 4, endpoint))
+        for _ in reads:
+            if connection.request is not None:
+                connection.on_event(readable=True)
+        if connection.request is not None:
+            connection.arrivals = iter([b""])
+            connection.on_event(readable=True)
+        connection.close()
+    return notes.told, connection.parsed
+
+
+def chunk(payload: bytes, form: bytes = b"%x\r\n") -> bytes:
+    return form % len(payload) + payload + b"\r\n"
+
+
+def event(api: Api, content: bytes, **changed: object) -> bytes:
+    """Make an event whose content is these bytes, within quotation marks."""
+    part: dict[str, object] = {"delta": {"content": "@"}} if api is Api.CHAT else {"text": "@"}
+    said = {
+        "id": OWN_ID,
+        "created": 5,
+        "model": "m",
+        "choices": [{"index": 0, **part, "finish_reason": None}],
+    }
+    return b"data: " + json.dumps(said | changed).encode().replace(b"@", content, 1)
+
+
+HIDDEN = b'x"}}]}\n\ndata: [DONE]\n\ndata: {"choices": [{"delta": {"content": "y'
+CONTENTS = [
+    *(json.dumps(text)[1:-1].encode() for text in ("ü", '"', "\\", "\n", '"content": "x"', "weighbridge")),
+    *(
+        b"",
+        b" ",
+        "🥾".encode(),
+        b"\xf0\x9f",
+        b"\xa5\xbe",
+        b"\\ud83e",
+        b"\\udd7e",
+        b"\\\\",
+        b"\\",
+        b"\\x",
+        b"\\u0077",
+    ),
+    *(
+        b'"',
+        b'a","b',
+        b'","',
+        b'a",',
+        b',"b',
+        b"\n",
+        b"\r",
+        b"\x00",
+        HIDDEN,
+        b'", "text": "z',
+        b'", "content": "z',
+    ),
+]
+PART = {"index": 0, "delta": {"content": "@", "x": {"content": "y"}}, "text": "@", "finish_reason": None}
+CHANGES: list[dict[str, object]] = [
+    {"model": "n"},
+    {"model": None},
+    {"id": "other"},
+    {"id": f"chatcmpl-{NONCE}1z"},
+    {"created": 6},
+    {"choices": []},
+    {"choices": [PART]},
+    {"choices": [PART, PART | {"text": "z", "delta": {"content": "z"}}]},
+    {"choices": [PART | {"finish_reason": "stop"}]},
+    {"choices": [PART | {"finish_reason": "length"}]},
+    {"choices": [{"delta": {}, "text": "", "finish_reason": "length"}]},
+    {"choices": [], "usage": {"completion_tokens": 8}},
+    {"choices": [{"delta": {"content": None}, "text": None}]},
+    {"choices": [{"delta": {"x": {"content": "@"}, "content": "weighbridge"}, "text": "weighbridge"}]},
+    {"choices": [{"delta": {"content": "weighbridge", "x": {"content": "@"}}, "text": "weighbridge"}]},
+    {"usage": {"completion_tokens": 3}},
+    {"usage": {"completion_tokens": 7, "prompt_tokens": 9}},
+    {"x": {"content": "@"}},
+]
+LINES = [
+    b"data: [DONE]",
+    b"data:[DONE]",
+    b": ping",
+    b"event: x",
+    b"data: {}",
+    b"data: x",
+    b"",
+    b"data:",
+    b"dat",
+]
+
+
+def odd_payloads(api: Api) -> list[bytes]:
+    """Make payloads that differ from the usual event, each in another way."""
+    one = event(api, b"one")
+    found = [event(api, content) + b"\n\n" for content in CONTENTS]
+    found += [event(api, b"one", **changed) + b"\n\n" for changed in CHANGES]
+    found += [line + b"\n\n" for line in LINES]
+    found += [
+        one + b"\n\n" + one + b"\n\n",
+        one,
+        one + b"\n",
+        one + b"\n\n: ping\n\n",
+        b": a\n" + one + b"\n\n",
+    ]
+    found += [one + b"\r\n\r\n", one + b"\n\ndat", b"a: b" + one + b"\n\n", one[:-9], one[-9:] + b"\n\n"]
+    return found
+
+
+def both(reads: list[bytes], api: Api, bodies: Path) -> None:
+    """Compare the two ways."""
+    usual, _ = received(reads, AnswerReader(api, "m", NONCE), bodies)
+    slow, _ = received(reads, SlowReader(api, "m", NONCE), bodies)
+    assert usual == slow
+
+
+@pytest.mark.parametrize("api", Api)
+@pytest.mark.parametrize("first", range(len(odd_payloads(Api.CHAT))))
+def test_both_ways_tell_the_same_of_what_is_odd(api: Api, first: int, bodies: Path) -> None:
+    odd, usual = odd_payloads(api), chunk(event(api, b"two") + b"\n\n")
+    end = chunk(event(api, b"", choices=[], usage={"completion_tokens": 5}) + b"\n\ndata: [DONE]\n\n") + END
+    done = chunk(b"data: [DONE]\n\n") + END
+    for second in odd:
+        both([HEAD, usual, chunk(odd[first]), chunk(second), chunk(odd[first]) + usual, end], api, bodies)
+        both([HEAD, usual, chunk(odd[first]), chunk(second), chunk(odd[first]) + usual, done], api, bodies)
+        both([HEAD, usual, chunk(odd[first]), chunk(second) + usual, end], api, bodies)
+    both([HEAD, usual, end[: -len(END)], chunk(odd[first]), END], api, bodies)
+    both([HEAD, usual, end[: -len(END)], usual, chunk(odd[first]), END], api, bodies)
+    both([HEAD, chunk(odd[first]), chunk(odd[first]) + usual, end], api, bodies)
+
+
+@pytest.mark.parametrize("before", [b"1", b"0", b"%x\r\nx\r\n", b"%x\r\n"])
+def test_what_looks_like_a_chunk_within_another_is_none(before: bytes, bodies: Path) -> None:
+    usual = chunk(event(Api.CHAT, b"two") + b"\n\n")
+    before = before % (len(usual) + 3) if b"%" in before else before
+    end = chunk(event(Api.CHAT, b"", choices=[], usage={"completion_tokens": 5}) + b"\n\n")
+    end += chunk(b"data: [DONE]\n\n") + END
+    for reads in (
+        [usual, before, usual, b"\r\n", usual, end],
+        [usual, usual + before, usual, b"\r\n", end],
+        [usual, before, usual, usual, usual, end],
+    ):
+        both([HEAD, *reads], Api.CHAT, bodies)
+
+
+FORMS = [b"%x\r\n"] * 12 + [b"%X\r\n", b"0%x\r\n", b"%x;a=b\r\n", b"%x \r\n", b"%d\r\n", b"+%x\r\n"]
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from([" the", "é", "\\"])
+
+
+@st.composite
+def responses(draw: st.DrawFn) -> tuple[Api, list[bytes]]:
+    """Draw the chunks of a response: mostly events of one form, in chunks of their own."""
+    api, ascii_only = draw(st.sampled_from(Api)), draw(st.booleans())
+    newline = draw(st.sampled_from([b"\n\n", b"\n\n", b"\r\n\r\n", b"\n"]))
+    contents = [
+        json.dumps(text, ensure_ascii=ascii_only)[1:-1] for text in draw(st.lists(TEXTS, max_size=12))
+    ]
+    payloads = [event(api, content.encode()) + newline for content in ["first", *contents]]
+    for odd in draw(st.lists(st.sampled_from(odd_payloads(api)), max_size=2)):
+        payloads.insert(draw(st.integers(0, len(payloads))), odd)
+    payloads += [
+        event(api, b"", choices=[], usage={"completion_tokens": 5}) + newline,
+        b"data: [DONE]" + newline,
+    ]
+    if draw(st.integers(0, 3)) == 0:
+        joined = b"".join(payloads)
+        cuts = sorted(draw(st.sets(st.integers(1, len(joined) - 1), max_size=6)))
+        payloads = [joined[a:b] for a, b in zip([0, *cuts], [*cuts, len(joined)], strict=True)]
+    forms = st.sampled_from(FORMS) if draw(st.integers(0, 3)) == 0 else st.just(FORMS[0])
+    chunks = [chunk(payload, draw(forms)) for payload in payloads]
+    end = draw(st.sampled_from([END, END, END, b"", b"\r\n", END + HEAD, b"0\r\nA: b\r\n\r\n"]))
+    return api, [HEAD, *chunks, end]
+
+
+@settings(max_examples=300, deadline=None)
+@given(responses(), st.data())
+def test_both_ways_tell_the_same_however_it_is_cut(
+    bodies: Path, response: tuple[Api, list[bytes]], data: st.DataObject
+) -> None:
+    api, chunks = response
+    whole = b"".join(chunks)
+    if data.draw(st.integers(0, 2)):
+        ends = [sum(map(len, chunks[: number + 1])) for number in range(len(chunks) - 1)]
+        cuts = [end for end in ends if data.draw(st.integers(0, 5))]
+    else:
+        cuts = sorted(data.draw(st.sets(st.integers(1, len(whole) - 1), max_size=12)))
+    both([whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True) if b > a], api, bodies)
+
+
+@pytest.mark.parametrize("api", Api)
+@pytest.mark.parametrize("together", [1, 3, 200])
+@pytest.mark.parametrize("newline", [b"\n\n", b"\r\n\r\n"])
+def test_the_usual_form_passes_by_the_parser(api: Api, together: int, newline: bytes, bodies: Path) -> None:
+    words = ["The", " ü", ' "quoted"', "\n", " \\ ", "🥾"] * 20
+    contents = [
+        json.dumps(word, ensure_ascii=number % 2 > 0)[1:-1].encode() for number, word in enumerate(words)
+    ]
+    chunks = [chunk(event(api, content) + newline) for content in contents]
+    usage = chunk(event(api, b"", choices=[], usage={"completion_tokens": 5}) + newline)
+    groups = [b"".join(chunks[start : start + together]) for start in range(2, len(chunks), together)]
+    reads = [HEAD, *chunks[:2], *groups, usage + chunk(b"data: [DONE]" + newline) + END]
+    ((answer, status, size, again, first, _),), parsed = received(
+        reads, AnswerReader(api, "m", NONCE), bodies
+    )
+    assert (answer.outcome, answer.text) == (RequestOutcome.OK, "".join(words).encode())
+    assert (status, size, again, first) == (200, sum(map(len, reads)), True, "The")
+    assert parsed == len(HEAD) + len(chunks[0]) + len(reads[-1])

@@ -136,3 +136,17 @@ def test_of_several_servers_the_first_that_is_late_is_told(tmp_path: Path) -> No
     assert startup.stage(["b"]) == "1 of 2 ready; server 1: loading weights"
     elsewhere = StartupProgress(["http://elsewhere"], {}, vllm.log_stages)
     assert elsewhere.stage(["http://elsewhere"]) == "no answer from http://elsewhere"
+
+
+def test_each_stage_of_a_start_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 2.0, 5.0, 9.0, 9.5]).__next__
+    monkeypatch.setattr("weighbridge.serving.startup_progress.time.monotonic", now)
+    log = tmp_path / "log"
+    startup = StartupProgress(["a"], {"a": log}, vllm.log_stages)
+    startup.stage(["a"])
+    log.write_text("Starting to load model x...\n")
+    startup.stage(["a"])
+    log.write_text(log.read_text() + "Loading safetensors checkpoint shards:  50% Completed | 1/2 [00:01\n")
+    startup.stage(["a"])
+    startup.account("ready")
+    assert startup.spent_s == {"starting": 5.0, "loading weights": 4.5}

@@ -9,7 +9,7 @@ from weighbridge.serving.listeners import stranger_at
 from weighbridge.serving.server_process import ServerProcess
 from weighbridge.serving.slurm import Node
 
-PROVEN = "every socket that listens at an endpoint belongs to a process that was started for this run"
+PROVEN = "every socket that listens at an endpoint belongs to a process below the guard of the servers"
 PROVEN_ON_NODES = (
     "every socket that listens at an endpoint belongs to a process of this Slurm job on its node"
 )

@@ -57,8 +57,9 @@ def until_release(group: ServerGroup, stop_timeout_s: float, keeping: Keeping | 
     except BaseException:
         group.stop(stop_timeout_s, "its use ended with an error")
         raise
-    kept = keeping is not None and keeping.keep_s > 0
-    group.stop(stop_timeout_s, "nothing can want it any more" if kept else "its use was over")
+    ended = next((server.how_it_ended() for server in group.servers if server.dead), None)
+    reason = "its use was over" if ended is None else f"a server {ended} during its use"
+    group.stop(stop_timeout_s, reason)
 
 
 def _start(launches: Sequence[Launch], stop_timeout_s: float, life: LifeStart | None) -> ServerGroup:

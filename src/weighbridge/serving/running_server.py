@@ -116,6 +116,9 @@ def running_server(
     Starts them under a guard, which stops them and all they started afterwards, whatever ends the block or
     this process; or attaches to `server.endpoints` and leaves those alone.
 
+    Where a Snakemake above may want the same servers again, they are left to the guard after a block that
+    ended without an error, and the next use takes them over, after they have proven to be the same.
+
     Args:
         settings: The server's settings.
         model: Folder of the model.

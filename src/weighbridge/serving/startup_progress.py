@@ -22,7 +22,7 @@ class StartupProgress:
             endpoint: StartupLog(logs[endpoint], stages) for endpoint in endpoints if endpoint in logs
         }
         self._spent_s: dict[str, float] = {}
-        self._since: tuple[str, float] | None = None
+        self._since = (_BEFORE, time.monotonic())
 
     @property
     def spent_s(self) -> dict[str, float]:
@@ -43,9 +43,8 @@ class StartupProgress:
     def account(self, stage: str) -> None:
         """Count the time since the last call as spent in the stage that was announced then."""
         now = time.monotonic()
-        if self._since is not None:
-            name, since_s = self._since
-            self._spent_s[name] = self._spent_s.get(name, 0.0) + now - since_s
+        name, since_s = self._since
+        self._spent_s[name] = self._spent_s.get(name, 0.0) + now - since_s
         # What follows are numbers: how much is loaded, how many graphs are captured.
         self._since = (re.split(r"[:,(]", stage)[0].strip(), now)
 

@@ -87,6 +87,8 @@ rule fetch:
         "resources/{kind}.json",
     log:
         "logs/fetch-{kind}.log",
+    benchmark:
+        "benchmarks/fetch-{kind}.tsv"
     wildcard_constraints:
         kind="model|dataset|reference",
     localrule: SETTINGS.fetch_on == "submit-host"

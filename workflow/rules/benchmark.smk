@@ -60,6 +60,8 @@ rule benchmark:
     threads: ALL_CORES
     resources:
         measuring=1,
+        # Told by a dry run; nothing reads it.
+        expected_min=lambda wildcards: expected_min(wildcards.scenario, wildcards.run),
     params:
         client_program=uncompared(CLIENT),
         round=uncompared(ROUND_FILE),

@@ -52,3 +52,4 @@ if not workflow.is_main_process:
 
 onstart:
     note_measured(jobs_to_make)
+    note_targets()

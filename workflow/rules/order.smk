@@ -1,7 +1,7 @@
 """In which order the runs are made, and which are not worth their GPU time: what fails, fails early.
 
 In:  ROUND, RAISED, ASKED, RUNS, SEARCHED, DIVISION; the targets of the command
-Out: PRIORITIES, after_performance()
+Out: PRIORITIES, after_performance(), note_targets(), expected_min()
 """
 
 from weighbridge.loadgen.work_size import work_size
@@ -29,6 +29,13 @@ def for_a_tree():
     return DIVISION == "closed" and TREE_TARGETS.issuperset(targets)
 
 
+def note_targets():
+    """Note for jobs on other hosts whether this command asks for nothing but a tree."""
+    os.environ.pop(TREE_VARIABLE, None)
+    if for_a_tree():
+        os.environ[TREE_VARIABLE] = "yes"
+
+
 def after_performance(scenario, run):
     """Return the option by which an accuracy run is not made after a performance run that does not count.
 
@@ -49,6 +56,18 @@ def order_of(scenario, run):
     mode, searched = rules.runs[run].mode, asked == "auto"
     size = work_size(RAISED[scenario], rules, mode, 1.0 if searched else asked)
     return mode == "accuracy", not rules.offline, searched, size.scheduled_s
+
+
+def expected_min(scenario, run):
+    """Return how many minutes a run takes at its target rate, for those who read a dry run.
+
+    `weighbridge plan` adds them up, and says more.
+    """
+    asked = ASKED[scenario].target_qps
+    if asked == "auto":
+        return 0
+    round_, rules = RAISED[scenario], RAISED[scenario].scenarios[scenario]
+    return round(work_size(round_, rules, rules.runs[run].mode, asked).scheduled_s / 60)
 
 
 # Above those of jobs that need no GPU: these wait, and a server does not.

@@ -17,6 +17,7 @@ from weighbridge import __version__
 from weighbridge.cli import (
     artifacts,
     attestation,
+    gpu_time,
     report,
     requests,
     results,
@@ -41,7 +42,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for stage in (artifacts, requests, run, watch, search, results, report, submission, attestation, simulate):
+_STAGES = (
+    artifacts,
+    requests,
+    run,
+    watch,
+    search,
+    results,
+    gpu_time,
+    report,
+    submission,
+    attestation,
+    simulate,
+)
+for stage in _STAGES:
     stage.register(app)
 
 

@@ -38,5 +38,6 @@ class ServerLife(Model):
         default={}, description="Seconds of each stage of the start, as the server's log shows it."
     )
     uses: tuple[ServerUse, ...] = ()
+    stopping: str | None = Field(default=None, description="When their stop began; null: not recorded.")
     ended: str | None = Field(default=None, description="Null: it goes on, or its guard was killed.")
     reason: str | None = Field(default=None, description="Why it ended, for people.")

@@ -9,7 +9,7 @@ from weighbridge.config.settings import SearchSettings
 from weighbridge.records.search_record import Probe
 
 # Until one rate has passed and one has failed, the next is this much higher or lower.
-_BRACKET_STEP = 1.25
+BRACKET_STEP = 1.25
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,12 @@ def _next_rate(seen: Sequence[Probe], low: float | None, high: float | None, sta
     if low is not None and high is not None:
         return math.sqrt(low * high)
     if low is not None:
-        return low * _BRACKET_STEP
+        return low * BRACKET_STEP
     if high is None:
         return start
     # An overloaded system completed what it could: its peak is near that, however far below the rate tried.
     completed = [probe.achieved_qps for probe in seen if probe.target_qps == high and probe.achieved_qps > 0]
-    return min([high / _BRACKET_STEP, *completed])
+    return min([high / BRACKET_STEP, *completed])
 
 
 def _cut(rate: float) -> float:

@@ -1,0 +1,57 @@
+"""Commands on the time of servers: plan, spent."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(plan)
+    app.command()(spent)
+
+
+def plan(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SNAKEMAKE ARGUMENTS]...",
+            help="As of the snakemake command: targets, --profile, others.",
+        ),
+    ] = None,
+) -> None:
+    """Print what a workflow is going to run, how long that takes, and the GPU hours in all.
+
+    Asks Snakemake what is to be done and what is kept; starts nothing. Durations follow from the round's work
+    and the target rates; that of the server's start from earlier starts of this run directory.
+    """
+    from rich.console import Console
+
+    from weighbridge.report.planned_jobs import planned_jobs
+    from weighbridge.report.run_plan import run_plan
+    from weighbridge.report.time_tables import render_plan
+
+    Console().print(render_plan(run_plan(planned_jobs(arguments or ()))))
+
+
+def spent(
+    results: Annotated[
+        Path, typer.Option(help="Folder of the runs, with the lives of their servers.")
+    ] = Path("results"),
+    output: Annotated[Path | None, typer.Option(help="Also write the times as JSON.")] = None,
+) -> None:
+    """Print where the time of servers went: start, warm-up, measured runs, probes, waiting, stop.
+
+    One line for each start of a server, and the share of each in all.
+    """
+    from rich.console import Console
+
+    from weighbridge.core.files import write_atomic
+    from weighbridge.report.spent_time import spent_time
+    from weighbridge.report.time_tables import render_spent
+
+    found = spent_time(results)
+    if output is not None:
+        write_atomic(output, found.model_dump_json(indent=2) + "\n")
+    Console().print(render_spent(found))

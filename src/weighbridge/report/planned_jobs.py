@@ -1,0 +1,98 @@
+"""What Snakemake would run, asked of Snakemake itself: its dry run, and the settings that it read."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from weighbridge.core.errors import InputError, SetupError
+from weighbridge.core.models import read_data
+
+# Names the file that the workflow (workflow/rules/plan.smk) writes its settings into.
+_VARIABLE = "WEIGHBRIDGE_PLAN"
+
+_JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
+_OUTPUT = re.compile(r"^ {4}output: ([^,\n]+)", re.MULTILINE)
+_NOTHING = "Nothing to be done"
+_LAST_LINES = 12
+
+
+@dataclass(frozen=True)
+class PlannedJobs:
+    """What a workflow is going to make.
+
+    Attributes:
+        runs: Scenario and name of each run.
+        searched: Scenarios whose peak is searched for.
+        fetched: Kinds of artifacts that are fetched or verified.
+        configuration: The configuration, with the profile's overlay.
+        root: Where its relative paths start.
+        directory: The run directory.
+    """
+
+    runs: frozenset[tuple[str, str]]
+    searched: frozenset[str]
+    fetched: tuple[str, ...]
+    configuration: object
+    root: Path
+    directory: Path
+
+
+def planned_jobs(arguments: Sequence[str]) -> PlannedJobs:
+    """Ask Snakemake for its plan.
+
+    Args:
+        arguments: Of the snakemake command: targets, profile and others.
+
+    Raises:
+        SetupError: there is no Snakemake.
+        InputError: it refuses to plan, or its workflow is not Weighbridge's.
+    """
+    program = shutil.which("snakemake", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    if program is None:
+        raise SetupError(
+            "there is no snakemake beside this Python and none on PATH; activate the workflow's environment."
+        )
+    with tempfile.TemporaryDirectory(prefix="weighbridge-plan-") as folder:
+        answer = Path(folder) / "settings.json"
+        done = subprocess.run(
+            [program, "--dry-run", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=os.environ | {_VARIABLE: str(answer)},
+            check=False,
+        )
+        if done.returncode:
+            last = "\n".join(done.stdout.strip().splitlines()[-_LAST_LINES:])
+            raise InputError(f"`snakemake --dry-run` ended with {done.returncode}:\n{last}")
+        if not answer.is_file():
+            raise InputError(
+                "the workflow in this folder is not Weighbridge's; change into the checkout, or pass "
+                "--snakefile with its Snakefile."
+            )
+        said = read_data(answer)
+    outputs = first_outputs(done.stdout)
+    if not outputs and _NOTHING not in done.stdout:
+        raise InputError("Snakemake printed no plan; remove 'quiet' from the profile or the arguments.")
+    return PlannedJobs(
+        runs=frozenset((path.parts[-3], path.parts[-2]) for rule, path in outputs if rule == "benchmark"),
+        searched=frozenset(path.parts[-2] for rule, path in outputs if rule == "search_peak"),
+        fetched=tuple(sorted({path.stem for rule, path in outputs if rule == "fetch"})),
+        configuration=said["configuration"],
+        root=Path(said["root"]),
+        directory=Path(said["directory"]),
+    )
+
+
+def first_outputs(text: str) -> list[tuple[str, Path]]:
+    """Return rule and first output of each job that a dry run prints, each once."""
+    found = [(rule, Path(output[1])) for rule, body in _JOB.findall(text) if (output := _OUTPUT.search(body))]
+    return list(dict.fromkeys(found))

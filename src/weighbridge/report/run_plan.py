@@ -1,0 +1,200 @@
+"""What a workflow is going to run, how long each run takes, and how many GPU hours that is."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.round import Round
+from weighbridge.config.round_settings import planned_scenarios
+from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.settings import portable_settings
+from weighbridge.core.formatting import duration
+from weighbridge.loadgen.own_user_conf import AskedScenario, asked_scenario
+from weighbridge.loadgen.work_size import work_size
+from weighbridge.records.run_record import RUN_RECORD, RunRecord
+from weighbridge.records.search_record import PEAK, Peak
+from weighbridge.report.expected_time import Expected, expected_run, expected_search
+from weighbridge.report.planned_jobs import PlannedJobs
+from weighbridge.report.spent_time import measured_s, start_times_s
+from weighbridge.search.rate_probe import probe_length_s
+
+RowState = Literal["to do", "done"]
+_S_PER_H = 3600
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One line of a plan.
+
+    Attributes:
+        name: What is done.
+        state: Whether it is still to be done, or its result is kept.
+        work: What it consists of.
+        expected: How long it takes; of what is done, how long it took. None: unknown.
+        on_server: Whether a server runs meanwhile.
+    """
+
+    name: str
+    state: RowState
+    work: str
+    expected: Expected | None
+    on_server: bool = True
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The lines of a plan, and what a server of it costs.
+
+    Attributes:
+        rows: In the order in which it is done on one machine.
+        gpus: GPUs that the servers hold together; 0: none are counted.
+    """
+
+    rows: tuple[PlanRow, ...]
+    gpus: int
+
+    @property
+    def total(self) -> Expected:
+        """The time of servers that is still to come, as far as it is known."""
+        known = [row.expected for row in self._to_come if row.expected is not None]
+        return sum(known, Expected.exactly(0.0))
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What is still to be done on a server, and takes nobody knows how long."""
+        return tuple(row.name for row in self._to_come if row.expected is None)
+
+    @property
+    def _to_come(self) -> list[PlanRow]:
+        return [row for row in self.rows if row.state == "to do" and row.on_server]
+
+
+def run_plan(jobs: PlannedJobs) -> RunPlan:
+    """Return what the jobs that Snakemake is going to make take.
+
+    Raises:
+        InputError: the configuration, or a record of the run directory, is damaged.
+    """
+    return _Planner(jobs).plan()
+
+
+class _Planner:
+    def __init__(self, jobs: PlannedJobs) -> None:
+        self._jobs = jobs
+        self._settings = portable_settings(jobs.configuration, jobs.root)
+        self._round = load_round(self._settings.round, self._settings.category)
+        self._planned = planned_scenarios(self._settings, self._round)
+        self._asked: Mapping[str, AskedScenario] = {
+            name: asked_scenario(self._settings.scenarios[name], self._round, name, jobs.root)
+            for name in self._planned
+        }
+        self._results = jobs.directory / "results"
+
+    def plan(self) -> RunPlan:
+        runs = [*self._performance(), *self._accuracy()]
+        server = self._settings.server
+        uses = [row for row in runs if row.state == "to do"]
+        rows = [*self._fetches(), *(self._start(len(uses)) if uses and not server.endpoints else ()), *runs]
+        return RunPlan(tuple(rows), 0 if server.endpoints else server.gpus * server.nodes_per_replica)
+
+    def _fetches(self) -> Iterator[PlanRow]:
+        for kind in self._jobs.fetched:
+            yield PlanRow(f"fetch {kind}", "to do", "download, or verify a folder", None, on_server=False)
+
+    def _start(self, uses: int) -> Iterator[PlanRow]:
+        """Yield the starts of the server: one where it is kept, on one machine, else one for each use."""
+        taken = start_times_s(self._results)
+        starts = 1 if self._settings.server.keep else uses
+        named = "1 start" if starts == 1 else f"{starts} starts"
+        if taken:
+            one = Expected(min(taken), max(taken))
+            work = f"{named}; as {len(taken)} before"
+        else:
+            one = None
+            work = (
+                f"{named}; none is recorded, at most {duration(self._settings.server.startup_timeout_s)} each"
+            )
+        yield PlanRow("server start", "to do", work, one * starts if one is not None else None)
+
+    def _performance(self) -> Iterator[PlanRow]:
+        """Yield the runs in the workflow's order: Offline first, then searches and rates."""
+        for name in sorted(self._planned, key=lambda name: not self._planned[name].offline):
+            if self._asked[name].target_qps == "auto" or name in self._jobs.searched:
+                yield from self._search(name)
+            if self._asked[name].target_qps != "auto":
+                yield from self._runs_of(name, Mode.PERFORMANCE)
+
+    def _accuracy(self) -> Iterator[PlanRow]:
+        for name in sorted(self._planned, key=lambda name: not self._planned[name].offline):
+            yield from self._runs_of(name, Mode.ACCURACY)
+
+    def _runs_of(self, scenario: str, mode: Mode) -> Iterator[PlanRow]:
+        round_ = self._rules(scenario)
+        rules, rate = round_.scenarios[scenario], self._rate(scenario)
+        for run in (run for run, of in rules.runs.items() if of.mode is mode):
+            if (scenario, run) not in self._jobs.runs:
+                yield from self._done(scenario, run)
+                continue
+            probe_s = probe_length_s(round_, rules, mode, rate, self._settings.scenarios[scenario].probe_s)
+            size = work_size(round_, rules, mode, rate)
+            about = "about " if self._asked[scenario].target_qps == "auto" else ""
+            probe = f", after a probe of {duration(probe_s)}" if probe_s else ""
+            work = f"{size.samples:,} samples at {about}{rate:.4g}/s{probe}"
+            yield PlanRow(
+                f"{scenario} {run}", "to do", work, expected_run(round_, rules, mode, rate, probe_s)
+            )
+
+    def _done(self, scenario: str, run: str) -> Iterator[PlanRow]:
+        path = self._results / scenario / run / RUN_RECORD
+        if path.is_file():
+            load = RunRecord.read(path).load
+            work = f"{load.issued:,} samples at {load.achieved_qps:.4g}/s"
+            yield PlanRow(f"{scenario} {run}", "done", work, Expected.exactly(measured_s(load)))
+
+    def _search(self, scenario: str) -> Iterator[PlanRow]:
+        name = f"{scenario} peak search"
+        if scenario not in self._jobs.searched:
+            path = self._results / scenario / PEAK
+            if path.is_file():
+                probes = Peak.read(path).probes
+                took = Expected.exactly(sum(probe.duration_s for probe in probes))
+                yield PlanRow(name, "done", f"{len(probes)} probes and full-length runs", took)
+            return
+        search, round_ = self._settings.search, self._rules(scenario)
+        # What Offline asks for is the best guess before Offline has run.
+        rate = self._start_rate(search.start)
+        expected = expected_search(round_, round_.scenarios[scenario], search, rate)
+        work = (
+            f"up to {search.max_probes} probes of {duration(search.probe_s)}, "
+            f"1 to {search.max_confirmations} full-length runs at about {rate:.4g}/s"
+        )
+        yield PlanRow(name, "to do", work, expected)
+
+    def _rules(self, scenario: str) -> Round:
+        return self._asked[scenario].overlay.over(self._round, scenario)
+
+    def _rate(self, scenario: str) -> float:
+        asked = self._asked[scenario].target_qps
+        if asked != "auto":
+            return asked
+        path = self._results / scenario / PEAK
+        if scenario not in self._jobs.searched and path.is_file():
+            return Peak.read(path).peak_qps
+        return self._start_rate(self._settings.search.start)
+
+    def _start_rate(self, share: float) -> float:
+        """Return the rate at which a search starts, from the Offline run, or from what is asked of it."""
+        offline = next(name for name, rules in self._planned.items() if rules.offline)
+        record = self._results / offline / Mode.PERFORMANCE / RUN_RECORD
+        if (offline, str(Mode.PERFORMANCE)) not in self._jobs.runs and record.is_file():
+            return share * RunRecord.read(record).load.achieved_qps
+        asked = self._asked[offline].target_qps
+        assert asked != "auto"  # refused by check_against_round
+        return share * asked
+
+
+def hours(expected: Expected, gpus: int) -> tuple[float, float]:
+    """Return the GPU hours of a time of servers, from and to; without GPUs the hours of the servers."""
+    each = max(1, gpus) / _S_PER_H
+    return expected.least_s * each, expected.most_s * each

@@ -181,8 +181,6 @@ def run(
         settings_sha256=shared_sha256(settings),
     )
     rules = setup.round_.scenario(scenario)
-    if after is not None:
-        refuse_after_missed(after, setup.round_, rules, setup.settings_sha256)
     switches = job.user_conf.switches
     issuer = LoadGenIssuer(setup.round_, rules, mode, rate, switches=switches)
     # The search has probed the rate of a peak.
@@ -192,6 +190,9 @@ def run(
     judged = (VERDICT, ACCURACY_TEXT, ACCURACY_JSON) if mode is Mode.ACCURACY else (VERDICT,)
     stale = [out.parent / name for name in judged]
     with locked(out, "weighbridge run"), replacing(replaced, f"{scenario}-{out.name}", out, stale=stale):
+        if after is not None:
+            # Not sooner: Snakemake has deleted the earlier run, and what was made of it must go too.
+            refuse_after_missed(after, setup.round_, rules, setup.settings_sha256)
         execute(setup, issuer, out, reporting, probe, lives)
 
 

@@ -207,7 +207,10 @@ class Guard:
 
     def _admit(self) -> None:
         assert self._door is not None
-        connection, _ = self._door.accept()
+        try:
+            connection, _ = self._door.accept()
+        except OSError:  # it has given up, or the system has no descriptor left
+            return
         if not may_ask(connection, self._keep["top"]):
             connection.close()
             return

@@ -165,14 +165,15 @@ class ServerGroup:
         self.listen()
         if not self.keeps or any(server.dead for server in self.servers):
             return False
-        self._send(release=keep_s)
-        self._lines.socket.settimeout(_RELEASE_S)
-        with contextlib.suppress(OSError):
-            while not self._released and not self.unguarded:
-                self._receive()
-        if self._released:
-            self._lines.close()
-            self._guard.leave()
+        with _deaf_to_signals():  # either it is released, or it is stopped
+            self._send(release=keep_s)
+            self._lines.socket.settimeout(_RELEASE_S)
+            with contextlib.suppress(OSError):
+                while not self._released and not self.unguarded:
+                    self._receive()
+            if self._released:
+                self._lines.close()
+                self._guard.leave()
         return self._released
 
     def stop(self, timeout_s: float, reason: str) -> None:

@@ -25,7 +25,7 @@ def test_samples_are_numbered_in_the_order_of_their_issue() -> None:
     assert samples.add_one(14, 4, 300) == 4
     assert len(samples) == 5
     assert samples.response_id(0) == 1 << 63
-    assert samples.take([3, 1]) == [13, 11]
+    assert samples.take([(3, 0), (1, 0)]) == [13, 11]
     assert len(samples) == 3
     assert samples.take_rest(2) == [OpenSample(1 << 63, 0, 7, 100), OpenSample(12, 2, 2, 200)]
     assert samples.take_rest(2) == [OpenSample(14, 4, 4, 300)]
@@ -37,9 +37,9 @@ def test_samples_are_numbered_in_the_order_of_their_issue() -> None:
 def test_nothing_is_taken_with_a_number_that_is_not_open(numbers: list[int]) -> None:
     samples = OpenSamples()
     samples.add([10, 11, 12], [0, 1, 2], 5)
-    samples.take([2])
+    samples.take([(2,)])
     with pytest.raises(UnknownSampleError):
-        samples.take(numbers)
+        samples.take([(number,) for number in numbers])
     assert len(samples) == 2
     assert [sample.number for sample in samples.take_rest(9)] == [0, 1]
 
@@ -48,7 +48,7 @@ def test_nothing_is_taken_with_a_number_that_is_not_open(numbers: list[int]) -> 
 def test_what_is_not_open_has_no_id(number: int) -> None:
     samples = OpenSamples()
     samples.add_one(9, 0, 0)
-    samples.take([0])
+    samples.take([(0,)])
     with pytest.raises(UnknownSampleError, match=str(number)):
         samples.response_id(number)
 
@@ -67,7 +67,7 @@ def test_three_threads_take_each_sample_once_while_one_adds() -> None:
     def complete() -> None:
         for number in range(0, total, 2):
             try:
-                completed.extend(samples.take([number]))
+                completed.extend(samples.take([(number,)]))
             except UnknownSampleError:
                 continue  # one of the others has taken it, or it is not there yet
 

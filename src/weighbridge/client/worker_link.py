@@ -3,20 +3,14 @@
 import ctypes
 import socket
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from weighbridge.client.frames import HEADER, ISSUE
 
 _INBOX_BYTES = 1 << 20
 
 
-class Frame(NamedTuple):
-    """Where a complete frame lies in its link's inbox: from `records` to `payloads` to `end`."""
-
-    message: int
-    records: int
-    payloads: int
-    end: int
+Frame = tuple[int, int, int, int]
+"""A frame's message, and where in its link's inbox its records begin, its payloads begin, and it ends."""
 
 
 class WorkerLink:
@@ -94,7 +88,7 @@ class WorkerLink:
             end = payloads + payloads_bytes
             if end > filled:
                 break
-            yield Frame(message, records, payloads, end)
+            yield message, records, payloads, end
             start = end
         if start:
             self._filled = filled - start

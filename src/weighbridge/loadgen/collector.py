@@ -74,22 +74,24 @@ class Collector(threading.Thread):
             self._failures.end_run("collecting outcomes", error)
 
     def _collect_until_stopped(self) -> None:
-        reported = 0.0
+        reported, poll, control = 0.0, self._epoll.poll, self._control.fileno()
         while True:
-            for fd, _ in self._epoll.poll(_PROGRESS_EVERY_S):
-                if fd == self._wake.fileno():
-                    return
-                if fd == self._control.fileno():
-                    self._obey()
-                elif fd in self._links:
-                    self._sut.collect(self._links[fd])
-                    if self._links[fd].gone:
+            for fd, _ in poll(_PROGRESS_EVERY_S):
+                link = self._links.get(fd)
+                if link is not None:
+                    self._sut.collect(link)
+                    if link.gone:
                         self._epoll.unregister(fd)
                         del self._links[fd]
+                elif fd == control:
+                    self._obey()
+                elif fd == self._wake.fileno():
+                    return
                 if self._sut.aborted is not None:
                     self._forget_workers()
-            if monotonic() - reported > _PROGRESS_EVERY_S:
-                reported = monotonic()
+            now = monotonic()
+            if now - reported > _PROGRESS_EVERY_S:
+                reported = now
                 self._report()
 
     def _obey(self) -> None:

@@ -5,7 +5,7 @@ an index, and what a worker makes up is never taken for an address, as LoadGen's
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from threading import Lock
 from typing import NamedTuple
 
@@ -67,25 +67,30 @@ class OpenSamples:
             raise UnknownSampleError(number)
         return self._ids[number]
 
-    def take(self, numbers: Iterable[int]) -> list[int]:
+    def take(self, rows: Sequence[tuple[int, ...]]) -> list[int]:
         """Take samples that are to be completed; return LoadGen's ids of them.
+
+        Args:
+            rows: What begins with a sample's number, one each.
 
         Raises:
             UnknownSampleError: one of them is not open; then none is taken.
         """
-        states, ids = self._states, self._ids
-        taken: list[int] = []
+        states, ids, taken = self._states, self._ids, 0
+        response_ids = []
         with self._taking:
             end = len(states)
-            for number in numbers:
+            for row in rows:
+                number = row[0]
                 if not (number < end and states[number]):
-                    for each in taken:
-                        states[each] = _OPEN
+                    for other in rows[:taken]:
+                        states[other[0]] = _OPEN
                     raise UnknownSampleError(number)
                 states[number] = _COMPLETED
-                taken.append(number)
-            self._taken += len(taken)
-        return [ids[number] for number in taken]
+                taken += 1
+                response_ids.append(ids[number])
+            self._taken += taken
+        return response_ids
 
     def take_rest(self, most: int) -> list[OpenSample]:
         """Take the oldest of what is open, at most so many; none: nothing is open any more."""

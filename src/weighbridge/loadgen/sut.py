@@ -20,7 +20,7 @@ from mlperf_loadgen import FirstTokenComplete, QuerySampleResponse, QuerySamples
 
 from weighbridge.client.answer_sample import AnswerSample
 from weighbridge.client.frames import BEGUN, FIRST, ISSUE, RECORD, Message, Record, RequestOutcome
-from weighbridge.client.worker_link import Frame, WorkerLink
+from weighbridge.client.worker_link import WorkerLink
 from weighbridge.client.written_file import WrittenFile
 from weighbridge.core.secrets import mask
 from weighbridge.loadgen.open_samples import OpenSamples, UnknownSampleError
@@ -137,56 +137,66 @@ class SystemUnderTest:
         abort.
         """
         link.receive()
-        for frame in link.frames():
-            message = frame.message
-            try:
-                if message == _DONE:
-                    self._complete(link, frame)
-                elif message == _FIRST_TOKEN:
-                    self._begin(link, frame)
-            except UnknownSampleError as error:
-                self.abort(f"a worker returned the sample {error}, which was not open")
-            if message == _ALIVE:
-                (link.begun,) = BEGUN.unpack_from(link.inbox, frame.records)
+        for message, records, payloads, end in link.frames():
+            if message == _DONE:
+                self._complete(link, records, payloads, end)
+            elif message == _FIRST_TOKEN:
+                self._begin(link, records, payloads)
+            elif message == _ALIVE:
+                (link.begun,) = BEGUN.unpack_from(link.inbox, records)
             elif message == _BACKLOG:
-                link.backlog = bytes(link.view[frame.payloads : frame.end])
+                link.backlog = bytes(link.view[payloads:end])
             elif message == _READY:
                 link.ready = True
             elif message == _GIVE_UP:
-                self.abort(bytes(link.view[frame.payloads : frame.end]).decode())
+                self.abort(bytes(link.view[payloads:end]).decode())
 
-    def _begin(self, link: WorkerLink, frame: Frame) -> None:
+    def _begin(self, link: WorkerLink, records: int, payloads: int) -> None:
         """Tell LoadGen of first tokens."""
-        responses, address = [], link.address + frame.payloads
-        for number, size in FIRST.iter_unpack(link.view[frame.records : frame.payloads]):
-            responses.append(QuerySampleResponse(self._open.response_id(number), address, size, 1))
-            address += size
+        responses, address = [], link.address + payloads
+        try:
+            for number, size in FIRST.iter_unpack(link.view[records:payloads]):
+                responses.append(QuerySampleResponse(self._open.response_id(number), address, size, 1))
+                address += size
+        except UnknownSampleError as error:
+            self._abort_unknown(error)
+            return
         FirstTokenComplete(responses)
 
-    def _complete(self, link: WorkerLink, frame: Frame) -> None:
+    def _complete(self, link: WorkerLink, records: int, payloads: int, end: int) -> None:
         """Complete towards LoadGen, which copies what it keeps: the memory is free again afterwards.
 
         LoadGen first, because what it measures ends with it; then the files.
         """
-        records = link.view[frame.records : frame.payloads]
-        rows = list(RECORD.iter_unpack(records))
+        packed = link.view[records:payloads]
+        rows = list(RECORD.iter_unpack(packed))
         link.done += len(rows)
-        responses, failed, address = [], False, link.address + frame.payloads
-        for fields, response_id in zip(rows, self._open.take([fields[0] for fields in rows]), strict=True):
+        try:
+            response_ids = self._open.take(rows)
+        except UnknownSampleError as error:
+            self._abort_unknown(error)
+            return
+        responses: list[QuerySampleResponse] = []
+        failed, address = False, link.address + payloads
+        for fields in rows:
+            size = fields[2]
             if fields[6]:
                 failed = True
-                responses.append(QuerySampleResponse(response_id, 0, 0, 0))
+                responses.append(QuerySampleResponse(response_ids[len(responses)], 0, 0, 0))
             else:
-                responses.append(QuerySampleResponse(response_id, address, fields[2], fields[4]))
-            address += fields[2]
+                responses.append(QuerySampleResponse(response_ids[len(responses)], address, size, fields[4]))
+            address += size
         QuerySamplesComplete(responses)
-        self._records.write(records)
+        self._records.write(packed)
         before = self.completed
-        self.completed += len(rows)
+        self.completed = before + len(rows)
         if failed:
-            self._note_failures(rows, link.view[frame.payloads : frame.end])
+            self._note_failures(rows, link.view[payloads:end])
         if self.completed > self._sample.next:
-            self._keep_some(before, rows, link.view[frame.payloads : frame.end])
+            self._keep_some(before, rows, link.view[payloads:end])
+
+    def _abort_unknown(self, error: UnknownSampleError) -> None:
+        self.abort(f"a worker returned the sample {error}, which was not open")
 
     def _keep_some(self, position: int, rows: Sequence[tuple[int, ...]], payloads: memoryview) -> None:
         """Keep those answers of a batch that were drawn; `position` is that of its first."""

@@ -164,7 +164,12 @@ def test_a_kept_server_waits_no_longer_than_it_may(tmp_path: Path, snakemake: Sn
         family = family_of(running)
     assert lives(family[1])
     await_gone(family)
-    assert life_of(tmp_path, running).reason == "nothing wanted it for 0.3 s"
+    life = life_of(tmp_path, running)
+    assert life.reason == "nothing wanted it for 0.3 s"
+    assert life.uses[0].ended
+    assert life.stopping
+    assert life.ended
+    assert life.started < life.uses[0].ended < life.stopping < life.ended
 
 
 def test_a_server_that_nothing_can_want_ends_with_its_use(tmp_path: Path, snakemake: Snakemake) -> None:

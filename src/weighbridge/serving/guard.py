@@ -90,6 +90,8 @@ class Guard:
             self._serve(None if self._idle_until is None else max(0.0, self._idle_until - time.monotonic()))
             if self._idle_until is not None and time.monotonic() >= self._idle_until:
                 self._end_within(self._stop_s, f"nothing wanted it for {self._keep['keep_s']:g} s")
+        if self._life is not None:
+            self._life.stopping()
         clean = self._processes.end(lambda: self._deadline or 0.0, self._serve)
         if self._life is not None:
             self._life.end(self._reason)

@@ -29,6 +29,7 @@ class LifeFile:
             "ready": None,
             "stages": {},
             "uses": self._uses,
+            "stopping": None,
             "ended": None,
             "reason": None,
         }
@@ -46,6 +47,11 @@ class LifeFile:
     def ready(self, stages: dict[str, float]) -> None:
         """Note that all servers answer, and the seconds of each stage until then."""
         self._data |= {"ready": _now(), "stages": stages}
+        self._write()
+
+    def stopping(self) -> None:
+        """Note that the servers are being ended."""
+        self._data |= {"stopping": _now()}
         self._write()
 
     def end(self, reason: str) -> None:

@@ -21,7 +21,7 @@ class Endpoint(Generic[C]):
 
     Attributes:
         in_flight: Requests given to it and not finished.
-        given: Requests given to it so far; breaks ties, so that equals share the load.
+        given: Requests given to it so far, by which equals share the load.
         idle: Open connections without a request, by descriptor, the last used last.
         request_head: The head of every request, up to what differs: id and length.
         down_since_ns: When it first refused a connection, 0 while it can be reached.
@@ -99,23 +99,6 @@ def _local_ports() -> bytes:
     except (OSError, ValueError):
         return b""
     return (int(high) << 16 | int(low)).to_bytes(4, sys.byteorder)
-
-
-def least_busy(endpoints: list[Endpoint[C]]) -> Endpoint[C] | None:
-    """Return the reachable endpoint with the fewest requests in flight, None if there is none."""
-    if len(endpoints) == 1:
-        return None if endpoints[0].down_since_ns else endpoints[0]
-    chosen = None
-    for endpoint in endpoints:
-        if endpoint.down_since_ns:
-            continue
-        if (
-            chosen is None
-            or endpoint.in_flight < chosen.in_flight
-            or (endpoint.in_flight == chosen.in_flight and endpoint.given < chosen.given)
-        ):
-            chosen = endpoint
-    return chosen
 
 
 def socket_error(number: int) -> str:

@@ -21,7 +21,8 @@ from weighbridge.client.answer_reader import AnswerReader
 from weighbridge.client.answers import Answer
 from weighbridge.client.connection import Connection
 from weighbridge.client.connection_owner import Request
-from weighbridge.client.endpoint import Endpoint, least_busy
+from weighbridge.client.endpoint import Endpoint
+from weighbridge.client.endpoint_choice import EndpointChoice
 from weighbridge.client.frames import HEADER, ISSUE, Message, RequestOutcome, WorkerJob
 from weighbridge.client.outbox import Outbox
 from weighbridge.client.tls_connection import TlsConnection
@@ -54,10 +55,12 @@ class Worker:
         self.bodies = Bodies(Path(job.store))
         self.bodies_fd = os.open(Path(job.store) / BODIES_FILE, os.O_RDONLY)
         self._offsets = self.bodies.offsets
-        self._endpoints: list[Endpoint[Connection]] = [
-            Endpoint(number, url, job.api.path, api_key, job.nonce)
-            for number, url in enumerate(job.endpoints)
-        ]
+        self._endpoints: EndpointChoice[Connection] = EndpointChoice(
+            [
+                Endpoint(number, url, job.api.path, api_key, job.nonce)
+                for number, url in enumerate(job.endpoints)
+            ]
+        )
         self._control = socket.socket(fileno=job.control_fd)
         self._outbox = Outbox(self._control, job.number, job.first_tokens)
         self._epoll = select.epoll()
@@ -125,12 +128,10 @@ class Worker:
         for _ in range(min(self._job.connections - len(self._active), self._sends_per_turn)):
             if not self._queue:
                 return
-            endpoint = least_busy(self._endpoints)
+            endpoint = self._endpoints.take()
             if endpoint is None:
                 return  # all refuse: within two seconds one is back, or the run ends
             number, index, planned_ns = self._next_number()
-            endpoint.in_flight += 1
-            endpoint.given += 1
             at = self._offsets[index]
             self._start(Request(number, index, planned_ns, at, self._offsets[index + 1] - at, endpoint))
 
@@ -179,7 +180,7 @@ class Worker:
     def connected(self, connection: Connection) -> None:
         """Note that the endpoint can be reached."""
         del self._connecting[connection.fd]
-        connection.endpoint.down_since_ns = 0
+        self._endpoints.reached(connection.endpoint)
         if connection.request is None:
             connection.since_ns = monotonic_ns()
             connection.endpoint.idle[connection.fd] = connection
@@ -194,11 +195,9 @@ class Worker:
     def _refused(self, endpoint: Endpoint[Connection], request: Request | None, reason: str) -> None:
         now = monotonic_ns()
         if request is not None:
-            request.endpoint.in_flight -= 1
+            self._endpoints.give_back(request.endpoint)
             self._outbox.finished(request, Answer(RequestOutcome.CONNECT, reason.encode()), 0, 0, now)
-        endpoint.down_since_ns = endpoint.down_since_ns or now
-        endpoint.probed_ns = now
-        down_ns = now - endpoint.down_since_ns
+        down_ns = self._endpoints.refused(endpoint, now)
         if down_ns > _GONE_AFTER_NS:
             gone_s = down_ns / _NS
             self._outbox.tell(
@@ -217,7 +216,7 @@ class Worker:
         assert request is not None
         connection.request = None
         del self._active[connection.fd]
-        request.endpoint.in_flight -= 1
+        self._endpoints.give_back(request.endpoint)
         self._outbox.finished(request, answer, status, received, end_ns)
         if reusable:
             connection.since_ns = end_ns

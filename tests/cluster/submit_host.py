@@ -65,5 +65,5 @@ class SubmitHost:
     def run(self, *arguments: str) -> tuple[int, str]:
         """Run snakemake to its end; return its exit code and all that it said."""
         with self.start(*arguments) as process:
-            text, _ = process.communicate(timeout=420)
+            text, _ = process.communicate(timeout=840)
         return process.returncode, text

@@ -7,7 +7,7 @@ import pytest
 from own_slurm import Slurm
 from submit_host import ROOT, SubmitHost
 
-pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.vllm
 
 
 def test_the_demos_score_is_reached_in_a_job(slurm: Slurm, tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ import pytest
 import yaml
 from submit_host import BIN, ROOT, SubmitHost
 
-# The first test waits for the whole workflow: a minute, and longer where cores are shared.
-pytestmark = pytest.mark.timeout(900)
 STAND_IN = Path(__file__).parent / "conda_stand_in" / "bin"
 
 

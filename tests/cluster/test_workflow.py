@@ -14,8 +14,6 @@ import pytest
 from own_slurm import Slurm
 from submit_host import SubmitHost
 
-# The first test waits for the whole workflow: two minutes, and longer where cores are shared.
-pytestmark = pytest.mark.timeout(900)
 RUN = "results/offline/performance/run.json"
 SERVER_LOG = "results/offline/performance/server.log"
 

@@ -24,7 +24,7 @@ from weighbridge.serving.running_server import RunningServer, running_server
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.vllm
 
 
 @pytest.fixture(scope="module")

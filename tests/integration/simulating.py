@@ -31,5 +31,5 @@ def simulated(behaviour: Behaviour, texts: dict[int, tuple[str, str]] | None = N
         yield process.stdout.readline().strip()
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         process.stdout.close()

@@ -32,7 +32,7 @@ def simulated_server(run: Path, port: int, **behaviour: object) -> Iterator[None
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            process.wait(60)
 
 
 class SmallRun:

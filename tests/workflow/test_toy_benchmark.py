@@ -11,8 +11,6 @@ from driver import BIN
 
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "tests" / "toy_benchmark"
-# The first test waits for the whole workflow: half a minute, and longer where cores are shared.
-pytestmark = pytest.mark.timeout(900)
 WHY = "round toy of toy-arithmetic is not pinned by this release of Weighbridge"
 
 

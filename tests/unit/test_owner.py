@@ -159,3 +159,13 @@ def test_the_topmost_snakemake_stays_noted_and_a_strange_one_does_not(
         assert owner.owners() == owner.under_snakemake()
     monkeypatch.setenv(owner._VARIABLE, f"4000000 1 {owner.place_of_processes()}")
     assert len(owner.owners()) == 1 + len(owner.under_snakemake())
+
+
+def test_a_server_of_a_guard_has_no_other_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "WEIGHBRIDGE_SNAKEMAKE", f"{os.getpid()} {proc.ProcessId.of(os.getpid()).started_ticks}"
+    )
+    owner.note_snakemake()
+    assert owner.owners()
+    monkeypatch.setenv("WEIGHBRIDGE_GUARD", str(os.getpid()))
+    assert owner.owners() == ()

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from weighbridge.core.interruption import announce
+from weighbridge.core.parent_death import GUARD_VARIABLE
 from weighbridge.core.proc import PROC, ProcessId, command_of, parent_of
 from weighbridge.core.process_end import open_process_end
 
@@ -94,7 +95,12 @@ def _noted() -> ProcessId | None:
 
 
 def owners() -> tuple[ProcessId, ...]:
-    """Return the processes that this program ends with: those above it, and the Snakemake that is noted."""
+    """Return the processes that this program ends with: those above it, and the Snakemake that is noted.
+
+    None where a guard ends it: a model server that is a program of ours, such as the simulated one.
+    """
+    if GUARD_VARIABLE in os.environ:
+        return ()
     above, noted = under_snakemake(), _noted()
     return above if noted is None else (*above, noted)
 

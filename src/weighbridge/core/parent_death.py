@@ -5,6 +5,10 @@ import os
 import signal
 import sys
 
+# In the environment of servers: the process of the guard that ends them. They outlive the command that they
+# were started for, so one that is a program of ours must not end with it.
+GUARD_VARIABLE = "WEIGHBRIDGE_GUARD"
+
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from weighbridge.core.parent_death import die_with_parent
+from weighbridge.core.parent_death import GUARD_VARIABLE, die_with_parent
 from weighbridge.core.proc import below
 
 # From SIGKILL until the guard leaves what the kernel does not end, such as a process that waits for a disk.
@@ -45,7 +45,7 @@ class GuardedProcesses:
                 stdin=subprocess.DEVNULL,
                 stdout=server["log"],
                 stderr=subprocess.STDOUT,
-                env=server["environment"],
+                env=server["environment"] | {GUARD_VARIABLE: str(os.getpid())},
                 start_new_session=True,
                 preexec_fn=ready,
             )

@@ -11,7 +11,7 @@ from itertools import takewhile
 
 from snakemake.target_jobs import parse_target_jobs_cli_args
 
-from weighbridge.run.later_runs import forget_runs, note_runs
+from weighbridge.run.later_runs import forget_runs, note_runs, put_back_runs
 
 MEASURED = {"benchmark": RUN_RECORD, "search_peak": PEAK}
 
@@ -53,3 +53,8 @@ if not workflow.is_main_process:
 onstart:
     note_measured(jobs_to_make)
     note_targets()
+
+
+onerror:
+    for record in put_back_runs(Path("replaced")):
+        logger.info(f"{record}: is finished, and kept")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from weighbridge.records.run_record import RUN_RECORD
 from weighbridge.run.folder_lock import in_use
+from weighbridge.run.replaced import finished, put_back_files
 
 # A JSON object: the record that each run will write, and when the one that is there was written, in ns.
 _VARIABLE = "WEIGHBRIDGE_RUNS"
@@ -37,6 +38,27 @@ def wanted_later(own: Path) -> bool:
         return True
     others = [(Path(record), before) for record, before in noted.items() if not _same(Path(record), own)]
     return any(not _made(record, before) and not in_use(folder_of(record)) for record, before in others)
+
+
+def put_back_runs(replaced: Path) -> list[Path]:
+    """Put back the runs that this Snakemake has made and deleted again, and return their records.
+
+    When one job of a group fails, Snakemake deletes the outputs of all of them, finished or not.
+
+    Args:
+        replaced: The folder of replaced results, where the files of finished ones have a second name.
+
+    Raises:
+        OSError: a file cannot be linked or copied.
+    """
+    put_back = []
+    for record, before in ((Path(record), before) for record, before in (_noted() or {}).items()):
+        name = f"{folder_of(record).parent.name}-{folder_of(record).name}"
+        kept = finished(replaced, name) / record.name
+        if not record.exists() and _made(kept, before):
+            put_back_files(kept.parent, record.parent)
+            put_back.append(record)
+    return put_back
 
 
 def folder_of(record: Path) -> Path:

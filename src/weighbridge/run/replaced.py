@@ -40,15 +40,29 @@ def replacing(replaced: Path | None, name: str, *places: Path, stale: Iterable[P
 
 def keep(replaced: Path, name: str, *places: Path) -> None:
     """Link the files of a finished result, so that they outlive their deletion. See `replacing`."""
-    folder = replaced / _CURRENT / name
+    folder = finished(replaced, name)
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     for file in _files(places):
-        try:
-            os.link(file, folder / file.name)
-        except OSError:  # a file system without hard links
-            shutil.copy2(file, folder / file.name)
+        _link(file, folder / file.name)
+
+
+def finished(replaced: Path, name: str) -> Path:
+    """Return the folder that has the files of a finished result by a second name."""
+    return replaced / _CURRENT / name
+
+
+def put_back_files(folder: Path, place: Path) -> None:
+    """Link the files of a folder to their place again, from which something has deleted them.
+
+    Raises:
+        OSError: the place cannot be written.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        if not (place / file.name).exists():
+            _link(file, place / file.name)
 
 
 def set_aside(replaced: Path, name: str, *places: Path) -> Path | None:
@@ -57,7 +71,7 @@ def set_aside(replaced: Path, name: str, *places: Path) -> Path | None:
     Returns:
         The folder that holds it now; None where there was none.
     """
-    current, leftovers = replaced / _CURRENT / name, _files(places)
+    current, leftovers = finished(replaced, name), _files(places)
     if not current.is_dir() and not leftovers:
         return None
     aside = _unused(replaced, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}")
@@ -78,6 +92,13 @@ def set_aside(replaced: Path, name: str, *places: Path) -> Path | None:
 def _files(places: tuple[Path, ...]) -> list[Path]:
     within = [path for place in places if place.is_dir() for path in place.iterdir()]
     return [path for path in (*places, *within) if path.is_file()]
+
+
+def _link(file: Path, to: Path) -> None:
+    try:
+        os.link(file, to)
+    except OSError:  # a file system without hard links
+        shutil.copy2(file, to)
 
 
 def _unused(replaced: Path, name: str) -> Path:

@@ -5,10 +5,8 @@
 starts it by hand, until Ctrl-C; the options are those of endpoint.c.
 """
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from compiled import compiled
 from numpy.typing import NDArray
 
 SOURCE = Path(__file__).with_suffix(".c")
-_FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror")
-# `struct row` of endpoint.c. sample: the number after "sample " near the start of a body, -1 without one.
+# `struct row` of endpoint_answers.h. sample: the number after "sample " near a body's start, -1 without one.
 ROW = np.dtype([(name, "<i8") for name in ("sample", "arrived_ns", "first_ns", "last_ns", "chunks")])
 
 Rows = NDArray[np.void]
@@ -46,34 +44,12 @@ class Endpoint:
     noted: dict[str, float] = field(default_factory=dict)
 
 
-def compiled() -> Path:
-    """Return the compiled program, made anew where the source or its flags changed.
-
-    Raises:
-        SystemExit: there is no C compiler, or it refuses the source.
-    """
-    text = SOURCE.read_bytes()
-    name = f"endpoint-{hashlib.sha256(text + ' '.join(_FLAGS).encode()).hexdigest()[:16]}"
-    program = SOURCE.parent / "build" / name
-    if program.exists():
-        return program
-    compiler = os.environ.get("CC") or shutil.which("cc")
-    if compiler is None:
-        sys.exit("bench: no C compiler; install one (Debian: apt-get install gcc)")
-    program.parent.mkdir(exist_ok=True)
-    part = program.with_name(f"{name}.{os.getpid()}")
-    if subprocess.run([compiler, *_FLAGS, "-o", str(part), str(SOURCE), "-lm"], check=False).returncode:
-        sys.exit(f"bench: {compiler} cannot compile {SOURCE}; its error is above")
-    part.rename(program)
-    return program
-
-
 @contextmanager
 def endpoint(**options: float | str) -> Iterator[Endpoint]:
     """Run the endpoint in a process of its own; options as those of endpoint.c, such as waves_ms=10."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "rows"
-        command = [str(compiled()), "--log", str(log)]
+        command = [str(compiled(SOURCE)), "--log", str(log)]
         for name, value in options.items():
             command += [f"--{name.replace('_', '-')}", str(value)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -89,4 +65,4 @@ def endpoint(**options: float | str) -> Iterator[Endpoint]:
 
 
 if __name__ == "__main__":
-    os.execv(compiled(), [str(compiled()), *sys.argv[1:]])
+    os.execv(compiled(SOURCE), [str(SOURCE), *sys.argv[1:]])

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from compiled import compiled
 from contenders import WARM_UP, Load
 from endpoint import Rows, endpoint
 from measure import CannotRunError, Compared, Figures, Spent, spent_by
@@ -23,6 +24,7 @@ from weighbridge.requests.store import RequestStore
 Contenders = dict[str, Callable[[], Figures]]
 
 # Names in tables, and keys of contenders.CLIENTS.
+LEAST = "the least in C: one body, nothing parsed"
 PYTHON_CLIENTS = (("aiohttp", "aiohttp"), ("AsyncOpenAI, as the reference calls", "reference"))
 _FULL_CORE = 0.8
 _CONTENDERS = Path(__file__).parent / "contenders.py"
@@ -85,6 +87,20 @@ def figures_of(
         "around_s": spent.total_s - cpu_s,
         "private_mb": spent.private_bytes / 1e6,
     }
+
+
+def least(store: Path, requests: int, rate: float, **answers: float) -> Figures:
+    """Run least.c, which sends one body again and again and looks at nothing but the end of an answer."""
+    program = compiled(Path(__file__).parent / "least.c")
+    with tempfile.TemporaryDirectory() as folder, endpoint(**answers) as server:
+        body = Path(folder) / "body"
+        body.write_bytes(bytes(RequestStore.open(store).body(0)))
+        port = server.url.rpartition(":")[2]
+        end = "0\r\n\r\n" if answers else "}}"
+        spent = spent_by([str(program), port, str(rate), str(requests), str(body), end])
+    told = json.loads(spent.output)
+    start, ended = told.pop("start_ns"), told.pop("end_ns")
+    return figures_of(spent, server.rows, start_ns=start, end_ns=ended) | told
 
 
 def with_true_ttft(figures: Figures, rows: Rows, *, skip: int = 0) -> Figures:

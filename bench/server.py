@@ -15,7 +15,7 @@ from endpoint import endpoint
 from measure import Compared, Figures, interleaved
 from options import parsed, show
 from ours import OurRun, our_client
-from peers import PYTHON_CLIENTS, Bench, Contenders, figures_of, python_client, without_the_busy
+from peers import LEAST, PYTHON_CLIENTS, Bench, Contenders, figures_of, least, python_client, without_the_busy
 from programs import once_of, using_more_cores, whole_programs
 from stores import request_store
 
@@ -58,9 +58,10 @@ def compare(bench: Bench) -> dict[str, Compared]:
             for name, client in PYTHON_CLIENTS:
                 load = Load(client, "", str(store), queries, rate=rate)
                 contenders[name] = partial(python_client, bench, load)
+            contenders[LEAST] = partial(least, store, queries, rate)
             for name, run in whole_programs(bench).items():
                 contenders[name] = partial(run, bench, store, min(queries, _MOST_OF_A_PROGRAM), rate)
-        contenders = without_the_busy(contenders, slower, keep=(*own, *using_more_cores(bench)))
+        contenders = without_the_busy(contenders, slower, keep=(LEAST, *own, *using_more_cores(bench)))
         found[title_of(rate)] = slower = interleaved(
             title_of(rate), contenders, bench.rounds, once=once_of(bench)
         )

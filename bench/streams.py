@@ -16,7 +16,7 @@ from endpoint import endpoint
 from measure import Compared, Figures, interleaved
 from options import parsed, show
 from ours import OurRun, our_client, stamps_against_truth
-from peers import PYTHON_CLIENTS, Bench, Contenders, figures_of, python_client, without_the_busy
+from peers import LEAST, PYTHON_CLIENTS, Bench, Contenders, figures_of, least, python_client, without_the_busy
 from programs import once_of, using_more_cores, whole_programs
 from stores import SMALL_PICTURE_BYTES, request_store
 
@@ -67,12 +67,15 @@ def compare(bench: Bench) -> dict[str, Compared]:
             load = Load(client, "", str(store), samples, rate=case.rate, stream=True)
             contenders[name] = partial(python_client, bench, load, **case.answers)
         if not bench.only_ours:
+            contenders[LEAST] = partial(least, store, samples, case.rate, **case.answers)
             contenders |= {
                 name: partial(run, bench, store, samples, case.rate, case.answers)
                 for name, run in whole_programs(bench).items()
             }
         slower = found.get(f"{case.title.split(',')[0]}, 10,000 chunks/s")
-        contenders = without_the_busy(contenders, slower, keep=(*bench.sources, *using_more_cores(bench)))
+        contenders = without_the_busy(
+            contenders, slower, keep=(LEAST, *bench.sources, *using_more_cores(bench))
+        )
         found[case.title] = interleaved(case.title, contenders, bench.rounds, once=once_of(bench))
     return found
 

@@ -16,6 +16,28 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
 RESULTS = HERE / "results"
 _END = "<!-- end -->"
+IN_FLIGHT = ("18,000 requests in flight, one endpoint", "24,000 requests in flight, two endpoints")
+_STREAMS = tuple(f"{kind}, {rate} chunks/s" for kind in ("Waves", "Poisson") for rate in ("10,000", "50,000"))
+# What a comparison of our own checkouts shows: its case, and names of values by what they are called.
+_COMPARED = (
+    ("Offline", {"CPU µs/request": "cpu_us"}),
+    *((f"Server, {rate} queries/s", {"CPU µs/request": "cpu_us"}) for rate in ("400", "1,000", "3,000")),
+    *(
+        (
+            title,
+            {
+                "CPU µs/chunk": "chunk_us",
+                "first token late, p50 ms": "first_error_p50_ms",
+                "first token late, p99 ms": "first_error_p99_ms",
+                "last token late, p99 ms": "last_error_p99_ms",
+                "TTFT counted too long, p50 ms": "ttft_p50_off_ms",
+                "TTFT counted too long, p99 ms": "ttft_p99_off_ms",
+            },
+        )
+        for title in _STREAMS
+    ),
+    *((title, {"delay p99 ms": "delay_p99_ms", "delay max ms": "delay_max_ms"}) for title in IN_FLIGHT),
+)
 
 Found = dict[str, Any]  # one result file
 Summary = dict[str, dict[str, float]]
@@ -27,8 +49,9 @@ def results(folder: Path = RESULTS) -> list[Found]:
 
 
 def _newest(found: Sequence[Found], title: str) -> Found | None:
-    """Return the newest result that has a case."""
-    return next((result for result in found if title in result["results"]), None)
+    """Return the newest result that has a case; one with the other clients before one of ours alone."""
+    having = [result for result in found if title in result["results"]]
+    return next((result for result in having if result["versions"]), having[0] if having else None)
 
 
 def _number(value: float) -> str:
@@ -131,8 +154,7 @@ def _streams(found: Sequence[Found]) -> list[str]:
         "TTFT counted too long, p50 ms": "ttft_p50_off_ms",
         "p99 ms  ": "ttft_p99_off_ms",
     }
-    titles = [f"{kind}, {rate} chunks/s" for kind in ("Waves", "Poisson") for rate in ("10,000", "50,000")]
-    return _sections(found, titles, columns)
+    return _sections(found, _STREAMS, columns)
 
 
 def _in_flight(found: Sequence[Found]) -> list[str]:
@@ -146,7 +168,7 @@ def _in_flight(found: Sequence[Found]) -> list[str]:
         "CPU µs/request": "cpu_us",
         "private MB": "private_mb",
     }
-    return _sections(found, ["24,000 requests in flight"], columns)
+    return _sections(found, IN_FLIGHT, columns)
 
 
 def _oracle(found: Sequence[Found]) -> list[str]:
@@ -159,6 +181,23 @@ def _oracle(found: Sequence[Found]) -> list[str]:
             keys = [f"{share}_{side}_ms" for share in ("mean", "p50", "p99")]
             rows.append([f"{name}, {side}", *(_cell(summary, key) for key in keys)])
     return [*_table(["", "mean ms", "p50 ms", "p99 ms"], rows), "", _origin(result)]
+
+
+def _compared(found: Sequence[Found]) -> list[str]:
+    """Return the newest comparison of checkouts of ours, one row a value."""
+    result = next((result for result in found if len(result["sources"]) > 1), None)
+    if result is None:
+        return ["Not measured yet (`--source` twice)."]
+    rows = []
+    for title, values in _COMPARED:
+        summaries = result["results"].get(title, {}).get("summary", {})
+        of_each = [
+            summaries.get(name) or summaries.get(f"{name}, 1 worker") or {} for name in result["sources"]
+        ]
+        for label, key in values.items():
+            if any(of_each):
+                rows.append([f"{title}: {label}", *(_cell(summary, key) for summary in of_each)])
+    return [*_table(["", *result["sources"]], rows), "", _origin(result)]
 
 
 def _trend(found: Sequence[Found]) -> list[str]:
@@ -203,6 +242,7 @@ SECTIONS: dict[str, Callable[[Sequence[Found]], list[str]]] = {
     "streams": _streams,
     "in flight": _in_flight,
     "oracle": _oracle,
+    "compared": _compared,
     "trend": _trend,
 }
 

@@ -21,6 +21,7 @@ def bench(root: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "bench_endpoint", module)
+    monkeypatch.syspath_prepend(root / "bench")  # for what it imports
     spec.loader.exec_module(module)
     return module
 

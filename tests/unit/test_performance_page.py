@@ -53,6 +53,24 @@ def test_each_table_is_of_the_newest_result_that_has_it(tables: ModuleType) -> N
     assert "| Weighbridge, 1 worker | 40.0 (38.0-51.0) |" in page
 
 
+def test_two_checkouts_that_took_turns_are_compared(tables: ModuleType) -> None:
+    values = {"median": 4.0, "min": 4.0, "max": 4.0}
+    both = {"before, 1 worker": {"cpu_us": values}, "now, 1 worker": {"cpu_us": values | {"median": 3.0}}}
+    result = _result(
+        sources={"before": "abc", "now": "def"}, results={"Offline": {"summary": both, "missing": {}}}
+    )
+    page = tables.written(tables.PAGE.read_text(), [result])
+    assert "| Offline: CPU µs/request | 4.00 | 3.00 |" in page
+    assert "before: abc, now: def" in page
+
+
+def test_a_result_with_the_other_clients_comes_before_a_newer_one_of_ours_alone(tables: ModuleType) -> None:
+    alone = _result(started="2026-12-01T00:00:00+00:00", versions={})
+    page = tables.written(tables.PAGE.read_text(), [alone, _result()])
+    assert "2026-11-30 16:50 UTC" in page
+    assert "2026-12-01 00:00 UTC" not in page
+
+
 def test_a_page_without_a_marker_is_refused(tables: ModuleType) -> None:
     with pytest.raises(ValueError, match="markers of the table"):
         tables.written("# No table\n", [])

@@ -56,6 +56,15 @@ def test_a_run_was_checked_and_answered_whole(finished: Path, scenario: str, mod
     assert record["load"]["completed"] == record["load"]["issued"] >= 512
 
 
+def test_one_start_of_the_server_served_all_four_runs(finished: Path) -> None:
+    [life] = [json.loads(path.read_text()) for path in finished.glob("results/lives/*/life.json")]
+    assert [use["ended"] is not None for use in life["uses"]] == [True] * 4
+    assert life["ended"] is not None
+    records = [json.loads(path.read_text()) for path in finished.glob("results/*/*/run.json")]
+    assert sorted(record["server"]["life"]["number"] for record in records) == [1, 2, 3, 4]
+    assert {record["server"]["life"]["id"] for record in records} == {life["id"]}
+
+
 @pytest.mark.parametrize("scenario", ["offline", "server"])
 def test_what_the_closed_division_fixes_is_proven_by_vllms_own_report(finished: Path, scenario: str) -> None:
     for mode in ("performance", "accuracy"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from planner import planner
 
 BIN = Path(sys.executable).parent
 
@@ -29,8 +30,11 @@ class Workflow:
 
     def __call__(self, *arguments: str, **changes: object) -> Answer:
         """Run snakemake; `changes` are sections of the configuration, laid over the base's."""
+        command = self.command(*arguments, **changes)
+        if "-n" in arguments:
+            return Answer(*planner().plan(command, self.root, self.environment))
         done = subprocess.run(
-            self.command(*arguments, **changes),
+            command,
             cwd=self.root,
             capture_output=True,
             text=True,

@@ -13,7 +13,7 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import SearchSettings
 from weighbridge.core.errors import InputError
-from weighbridge.report.expected_time import Expected, expected_run, expected_search
+from weighbridge.report.expected_time import ExpectedTime, expected_run, expected_search
 from weighbridge.report.planned_jobs import first_outputs
 from weighbridge.report.run_plan import PlanRow, RunPlan, hours
 from weighbridge.report.spent_time import Spending, spent_time, start_times_s
@@ -31,8 +31,8 @@ def shown(content: Any) -> str:
 
 def test_a_run_takes_its_samples_at_its_rate() -> None:
     # 18/s for 600 s and a tenth more is below one pass of 48,289.
-    assert expected_run(V6, OFFLINE, Mode.PERFORMANCE, 18) == Expected.exactly(48289 / 18)
-    assert expected_run(V6, OFFLINE, Mode.PERFORMANCE, 80) == Expected.exactly(2 * 48289 / 80)
+    assert expected_run(V6, OFFLINE, Mode.PERFORMANCE, 18) == ExpectedTime.exactly(48289 / 18)
+    assert expected_run(V6, OFFLINE, Mode.PERFORMANCE, 80) == ExpectedTime.exactly(2 * 48289 / 80)
     # LoadGen's random gaps make a run a little shorter or longer than queries / rate.
     server = expected_run(V6, SERVER, Mode.PERFORMANCE, 11, probe_s=60)
     assert server.least_s == server.most_s == pytest.approx(60 + 48289 / 11, rel=0.01)
@@ -45,26 +45,26 @@ def test_a_search_is_a_range_of_its_budgets() -> None:
     assert found.least_s == pytest.approx(6 * 300 + full_s)
     assert found.most_s == pytest.approx(10 * 300 + 4 * full_s)
     few = expected_search(V6, SERVER, SearchSettings(max_probes=3, max_confirmations=1, probe_s=100), 14.4)
-    assert few == Expected.exactly(3 * 100 + full_s)
+    assert few == ExpectedTime.exactly(3 * 100 + full_s)
 
 
 def test_times_add_up_and_are_worded() -> None:
-    both = Expected.exactly(2700) + Expected(1800, 7200)
-    assert both == Expected(4500, 9900)
+    both = ExpectedTime.exactly(2700) + ExpectedTime(1800, 7200)
+    assert both == ExpectedTime(4500, 9900)
     assert str(both) == "1 h 15 min to 2 h 45 min"
-    assert str(Expected.exactly(45)) == "45 s"
-    assert Expected(60, 120) * 3 == Expected(180, 360)
-    assert hours(Expected(1800, 7200), 8) == (4, 16)
-    assert hours(Expected(1800, 7200), 0) == (0.5, 2)
+    assert str(ExpectedTime.exactly(45)) == "45 s"
+    assert ExpectedTime(60, 120) * 3 == ExpectedTime(180, 360)
+    assert hours(ExpectedTime(1800, 7200), 8) == (4, 16)
+    assert hours(ExpectedTime(1800, 7200), 0) == (0.5, 2)
 
 
 def test_a_plan_is_a_table_with_its_sum_and_what_is_unknown() -> None:
     rows = (
         PlanRow("fetch model", "to do", "download", None, on_server=False),
         PlanRow("server start", "to do", "1 start", None),
-        PlanRow("offline performance", "to do", "48,289 samples", Expected.exactly(3600)),
-        PlanRow("server peak search", "to do", "probes", Expected(1800, 3600)),
-        PlanRow("offline accuracy", "done", "48,289 samples", Expected.exactly(7200)),
+        PlanRow("offline performance", "to do", "48,289 samples", ExpectedTime.exactly(3600)),
+        PlanRow("server peak search", "to do", "probes", ExpectedTime(1800, 3600)),
+        PlanRow("offline accuracy", "done", "48,289 samples", ExpectedTime.exactly(7200)),
     )
     lines = shown(render_plan(RunPlan(rows, gpus=8))).splitlines()
     [total] = [line for line in lines if line.startswith("to do in all")]

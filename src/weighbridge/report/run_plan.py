@@ -14,7 +14,7 @@ from weighbridge.loadgen.own_user_conf import AskedScenario, asked_scenario
 from weighbridge.loadgen.work_size import work_size
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
-from weighbridge.report.expected_time import Expected, expected_run, expected_search
+from weighbridge.report.expected_time import ExpectedTime, expected_run, expected_search
 from weighbridge.report.planned_jobs import PlannedJobs
 from weighbridge.report.spent_time import measured_s, start_times_s
 from weighbridge.search.rate_probe import probe_length_s
@@ -38,7 +38,7 @@ class PlanRow:
     name: str
     state: RowState
     work: str
-    expected: Expected | None
+    expected: ExpectedTime | None
     on_server: bool = True
 
 
@@ -55,10 +55,10 @@ class RunPlan:
     gpus: int
 
     @property
-    def total(self) -> Expected:
+    def total(self) -> ExpectedTime:
         """The time of servers that is still to come, as far as it is known."""
         known = [row.expected for row in self._to_come if row.expected is not None]
-        return sum(known, Expected.exactly(0.0))
+        return sum(known, ExpectedTime.exactly(0.0))
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class _Planner:
         starts = 1 if self._settings.server.keep else uses
         named = "1 start" if starts == 1 else f"{starts} starts"
         if taken:
-            one = Expected(min(taken), max(taken))
+            one = ExpectedTime(min(taken), max(taken))
             work = f"{named}; as {len(taken)} before"
         else:
             one = None
@@ -150,7 +150,7 @@ class _Planner:
         if path.is_file():
             load = RunRecord.read(path).load
             work = f"{load.issued:,} samples at {load.achieved_qps:.4g}/s"
-            yield PlanRow(f"{scenario} {run}", "done", work, Expected.exactly(measured_s(load)))
+            yield PlanRow(f"{scenario} {run}", "done", work, ExpectedTime.exactly(measured_s(load)))
 
     def _search(self, scenario: str) -> Iterator[PlanRow]:
         name = f"{scenario} peak search"
@@ -158,7 +158,7 @@ class _Planner:
             path = self._results / scenario / PEAK
             if path.is_file():
                 probes = Peak.read(path).probes
-                took = Expected.exactly(sum(probe.duration_s for probe in probes))
+                took = ExpectedTime.exactly(sum(probe.duration_s for probe in probes))
                 yield PlanRow(name, "done", f"{len(probes)} probes and full-length runs", took)
             return
         search, round_ = self._settings.search, self._rules(scenario)
@@ -194,7 +194,7 @@ class _Planner:
         return share * asked
 
 
-def hours(expected: Expected, gpus: int) -> tuple[float, float]:
+def hours(expected: ExpectedTime, gpus: int) -> tuple[float, float]:
     """Return the GPU hours of a time of servers, from and to; without GPUs the hours of the servers."""
     each = max(1, gpus) / _S_PER_H
     return expected.least_s * each, expected.most_s * each

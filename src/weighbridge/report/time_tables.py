@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from weighbridge.core.formatting import duration
-from weighbridge.report.expected_time import Expected
+from weighbridge.report.expected_time import ExpectedTime
 from weighbridge.report.run_plan import RunPlan, hours
 from weighbridge.report.spent_time import LifeTime, Spending, SpentTime
 
@@ -39,7 +39,7 @@ def render_plan(plan: RunPlan) -> Group:
     return Group(table, *notes)
 
 
-def _hours(expected: Expected | None, gpus: int) -> str:
+def _hours(expected: ExpectedTime | None, gpus: int) -> str:
     if expected is None:
         return _UNKNOWN
     least, most = (f"{value:.{1 if value >= 1 else 2}f}" for value in hours(expected, gpus))

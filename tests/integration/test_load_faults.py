@@ -34,6 +34,7 @@ from weighbridge.requests.store import RequestStore
 from weighbridge.simulate.behaviour import Behaviour
 
 SCENARIOS = ["offline", "server"]
+EARLY_S = 30  # of runs that would take a minute or more; seconds, where no other work takes the cores
 
 
 def client_processes() -> list[psutil.Process]:
@@ -92,7 +93,7 @@ def long_run(
 def assert_ended_early(run: Run, took_s: float, reason: str) -> None:
     assert run.report.aborted is not None
     assert reason in run.report.aborted
-    assert took_s < 12
+    assert took_s < EARLY_S
     assert run.report.completed + run.report.failures == run.report.issued
     assert run.report.failed["aborted"] > 0
     assert run.errors[-1]["kind"] == "aborted"
@@ -121,7 +122,7 @@ def test_a_killed_loadgen_ends_the_run(scenario: str, tmp_path: Path) -> None:
     ):
         run, took_s = long_run([endpoint], tmp_path, scenario)
     assert run.report.aborted == "LoadGen's process was killed by SIGKILL"
-    assert took_s < 12
+    assert took_s < EARLY_S
     assert client_processes() == []
 
 
@@ -181,7 +182,7 @@ def test_a_file_that_cannot_grow_ends_the_run(scenario: str, most_bytes: int, tm
         pytest.raises(SetupError, match=r"a file in .*run has reached the largest size that is allowed"),
     ):
         long_run([endpoint], tmp_path, scenario)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < EARLY_S
     assert (tmp_path / "run" / "requests.bin").is_file()
     assert client_processes() == []
 
@@ -242,7 +243,7 @@ def test_a_full_disk_ends_the_command_with_one_sentence(tmp_path: Path) -> None:
         assert done.returncode == 3, done.stderr
         last = done.stderr.splitlines()[-1]
         assert f"the disk of {out} is full; make room and repeat; what there is" in last
-        assert took_s < 30  # of a run of 60 s
+        assert took_s < EARLY_S
         kept = {path.name for path in (out / "aborted").iterdir()}
         assert {"requests.bin", "errors.jsonl", "mlperf_log_detail.txt"} <= kept
     assert client_processes() == []
@@ -358,7 +359,7 @@ def test_a_worker_that_leaves_as_if_all_were_over_ends_the_run(
         "the connection to worker 0 broke",
         "worker 0 ended in the middle of the run, as if it were over",
     )
-    assert took_s < 12
+    assert took_s < EARLY_S
     assert client_processes() == []
 
 
@@ -381,7 +382,7 @@ def test_an_exception_in_the_collecting_thread_ends_the_run(
     worker_of(_LEAVES + half_a_record)
     run, took_s = long_run(["http://127.0.0.1:9"], tmp_path, scenario)
     assert str(run.report.aborted).startswith("LoadGen's process failed while collecting outcomes: error: ")
-    assert took_s < 12
+    assert took_s < EARLY_S
     assert client_processes() == []
 
 
@@ -414,7 +415,7 @@ def test_a_lost_connection_to_loadgens_process_ends_the_run(
     with Endpoint(lambda _: answer("x")) as endpoint:
         run, took_s = long_run([endpoint], tmp_path, "server")
     assert run.report.aborted == "the connection to LoadGen's process broke"
-    assert took_s < 12
+    assert took_s < EARLY_S
     assert client_processes() == []
 
 
@@ -439,7 +440,7 @@ def test_a_stopped_process_is_told_and_ends_the_run(
         once(lambda: len(endpoint.seen) > 40, lambda: process_of(module).suspend()),
     ):
         run, took_s = long_run([endpoint], tmp_path, "server", observe=seen.append)
-    assert took_s < 15
+    assert took_s < EARLY_S
     reason = "worker 0 (process" if module == "client.worker" else "LoadGen's process (process"
     assert run.report.aborted is not None
     assert run.report.aborted.startswith(reason)
@@ -460,7 +461,7 @@ def test_a_server_that_no_longer_answers_ends_the_run(
 
     with Endpoint(lambda n: answer("x") if n % 3 else [End.HANG]) as endpoint:
         run, took_s = long_run([endpoint], tmp_path, scenario, observe=seen.append, stall_limit_s=4)
-    assert took_s < 15
+    assert took_s < EARLY_S
     assert run.report.aborted is not None
     assert re.fullmatch(r"no answer to any of \d+ open requests for [45] s", run.report.aborted)
     assert run.report.failed["aborted"] > 0

@@ -223,6 +223,14 @@ def test_runs_without_a_recorded_life_are_named_and_still_tell_how_long_a_start_
     assert start_times_s(tmp_path / "results") == [20.0]
 
 
+def test_a_record_that_cannot_be_read_is_named_and_hides_no_other(results: Path) -> None:
+    (results.parent / "replaced" / "b").mkdir(parents=True)
+    (results.parent / "replaced" / "b" / "run.json").write_text("{}")
+    spent = spent_time(results)
+    assert spent.not_recorded == (str(results.parent / "replaced" / "b"),)
+    assert len(spent.lives) == 1
+
+
 def test_recorded_lives_tell_how_long_a_start_takes(results: Path) -> None:
     assert start_times_s(results) == [600.0]
 

@@ -12,7 +12,7 @@ BehaviourJson = Annotated[
     typer.Option(
         metavar="JSON",
         help="Behaviour as JSON: servers (requests at once; 0: all), distribution (constant, exponential, "
-        "lognormal), mean_s, sigma, first_token_share, right, failures (shares), seed.",
+        "lognormal), mean_s, sigma, first_token_share, right, failures (shares), start_s, seed.",
     ),
 ]
 

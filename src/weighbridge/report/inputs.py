@@ -15,6 +15,7 @@ from weighbridge.records.score import ACCURACY_JSON, Evaluation
 from weighbridge.records.search_record import PEAK, Peak
 from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.report.request_series import RequestSeries, read_request_series
+from weighbridge.report.spent_time import SpentTime, spent_time
 from weighbridge.report.telemetry_series import Telemetry, read_telemetry
 
 T = TypeVar("T")
@@ -55,6 +56,7 @@ class ReportInputs:
         runs: By scenario and mode.
         scores: By scenario.
         peak: The peak search, of the first scenario that has one.
+        spent: Where the time of servers went.
     """
 
     round_: Round
@@ -62,6 +64,7 @@ class ReportInputs:
     runs: dict[tuple[str, Mode], ReportRun | Missing]
     scores: dict[str, Evaluation | Missing]
     peak: Peak | Missing
+    spent: SpentTime
 
 
 def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
@@ -119,6 +122,7 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
             for scenario in rules.scenarios
         },
         peak=_peak(results, rules, of_round),
+        spent=spent_time(results),
     )
 
 

@@ -20,6 +20,8 @@ from weighbridge.report.figures.style import PALETTE
 from weighbridge.report.inputs import Missing, ReportInputs, ReportRun
 from weighbridge.report.provenance_facts import command_of, provenance_facts, system_facts
 from weighbridge.report.rates import rate_blocks, warnings_of
+from weighbridge.report.spent_time import Spending
+from weighbridge.report.time_tables import spent_notes
 
 _MARKS = {"VALID": ("good", "✓"), "INVALID": ("bad", "✕"), "UNPROVEN": ("open", "?")}
 _CHECK_MARKS = {True: ("good", "✓ passed"), False: ("bad", "✕ failed"), None: ("open", "? not known")}
@@ -70,6 +72,9 @@ def render_page(
         system_facts=system_facts(runs),
         own=_own_lines(inputs),
         published=published_lines(round_),
+        spent=inputs.spent,
+        spendings=list(Spending),
+        notes=spent_notes(inputs.spent)[1:],  # the first is the sentence above the table
     )
 
 
@@ -80,6 +85,7 @@ _CONTENTS = {
     "figures": "Figures",
     "accuracy": "Accuracy",
     "search": "Peak search",
+    "time": "Time of servers",
     "provenance": "Provenance",
     "published": "Published results",
 }
@@ -102,6 +108,7 @@ def _environment() -> Environment:
         "duration": formatting.page_duration,
         "code": mark_code,
         "value": formatting.value_text,
+        "share": formatting.share,
         "mark": _MARKS.__getitem__,
         "check_mark": _CHECK_MARKS.__getitem__,
         "by_remedy": by_remedy,

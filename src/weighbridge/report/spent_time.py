@@ -1,9 +1,10 @@
 """Where the time of servers went: start, warm-up, measured runs, probes, waiting, stop."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -54,7 +55,7 @@ class SpentTime(Model):
     not_recorded: tuple[str, ...] = Field(description="Folders of runs whose server has no recorded life.")
 
     @property
-    def unit(self) -> str:
+    def unit(self) -> Literal["GPU h", "server h"]:
         """GPU hours, or hours of servers where none held a GPU."""
         return "GPU h" if any(life.gpus for life in self.lives) else "server h"
 
@@ -92,20 +93,21 @@ def spent_time(results: Path) -> SpentTime:
         results: Its results/. What was replaced lies beside it, and took time too.
 
     Raises:
-        InputError: there is no such folder, or a record is damaged.
+        InputError: there is no such folder, or the record of a life is damaged.
     """
     if not results.is_dir():
         raise InputError(
             f"{results}: no such folder; pass --results, the folder 'results' of a run directory."
         )
-    runs = _runs(results)
+    runs, unreadable = _runs(results)
     lives = [ServerLife.read(path) for path in sorted((results / LIVES_FOLDER).glob(f"*/{LIFE_RECORD}"))]
     known = {life.id for life in lives}
     return SpentTime(
         lives=tuple(life_time(life, [run for run in runs if _life_of(run) == life.id]) for life in lives),
         downloads_s=_downloads_s(results.parent / "benchmarks"),
-        not_recorded=tuple(
-            run.folder for run in runs if _life_of(run) not in known and run.record.server.command
+        not_recorded=(
+            *(run.folder for run in runs if _life_of(run) not in known and run.record.server.command),
+            *unreadable,
         ),
     )
 
@@ -155,21 +157,29 @@ def start_times_s(results: Path) -> list[float]:
     """Return how long each recorded start of a server took, in seconds: of lives, else of runs."""
     lives = [ServerLife.read(path) for path in sorted((results / LIVES_FOLDER).glob(f"*/{LIFE_RECORD}"))]
     taken = [_between(life.started, life.ready) for life in lives if life.ready is not None]
-    return taken or [run.record.server.ready_s for run in _runs(results) if run.record.server.command]
+    return taken or [run.record.server.ready_s for run in _runs(results)[0] if run.record.server.command]
 
 
-def _runs(results: Path) -> list[_Run]:
-    """Read all measurements, each once: a confirmed peak's is copied, and a tree has copies too."""
+def _runs(results: Path) -> tuple[list[_Run], list[str]]:
+    """Read all measurements, each once: a confirmed peak's is copied, and a tree has copies too.
+
+    Returns:
+        The measurements, and the folders of those whose record cannot be read, as one of a later release.
+    """
     found: dict[tuple[str, str, str], _Run] = {}
+    unreadable = []
     for top in (results, results.parent / REPLACED_FOLDER):
         # Folders of runs come before those of probes, whose confirmation they are copies of.
         for path in sorted(top.rglob(RUN_RECORD), key=lambda path: (len(path.parts), path)):
-            record = RunRecord.read(path)
+            try:
+                record = RunRecord.read(path)
+                spending = _spending(path.parent, record)
+            except InputError:
+                unreadable.append(str(path.parent))
+                continue
             key = (record.load.started, record.scenario, record.mode)
-            found.setdefault(
-                key, _Run(spending=_spending(path.parent, record), folder=str(path.parent), record=record)
-            )
-    return list(found.values())
+            found.setdefault(key, _Run(spending=spending, folder=str(path.parent), record=record))
+    return list(found.values()), unreadable
 
 
 def _spending(folder: Path, record: RunRecord) -> Spending:
@@ -201,7 +211,7 @@ def _between(begin: str, end: str) -> float:
     return max(0.0, (_at(end) - _at(begin)).total_seconds())
 
 
-def in_hours(spent: SpentTime) -> Mapping[Spending, float]:
+def in_hours(spent: SpentTime) -> dict[Spending, float]:
     """Return the hours of each kind that took any, in the order of a life."""
     hours = {part: spent.hours(part) for part in Spending}
     return {part: value for part, value in hours.items() if value > 0}

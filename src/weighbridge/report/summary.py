@@ -21,6 +21,7 @@ from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
 from weighbridge.records.verdict import VERDICT, ScenarioFigures, Verdict
+from weighbridge.report.spent_time import Spending, in_hours, spent_time
 
 _IDENTITY = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -88,6 +89,34 @@ class PeakSummary(Model):
     file: str = Field(description="File that lists all probes.")
 
 
+class ServerTime(Model):
+    """Where the time of servers went, in hours of GPUs, or of servers where none held a GPU."""
+
+    unit: Literal["GPU h", "server h"] = Field(description="Unit of the times.")
+    starts: int = Field(description="How many times a server was started.")
+    hours: dict[Spending, float] = Field(description="By what it was spent on.")
+    total: float = Field(description="Their sum.")
+    outside_measured_share: float = Field(description="Share that was not spent in measured runs.")
+
+    @classmethod
+    def of(cls, results: Path) -> "ServerTime | None":
+        """Return the time of the servers of a run directory's results/, or None.
+
+        Raises:
+            InputError: a record is damaged.
+        """
+        spent = spent_time(results)
+        if spent.outside_share is None:
+            return None
+        return cls(
+            unit=spent.unit,
+            starts=len(spent.lives),
+            hours=in_hours(spent),
+            total=spent.hours(),
+            outside_measured_share=spent.outside_share,
+        )
+
+
 class Summary(Model):
     """Rates, latencies, scores, verdicts and versions of one run directory."""
 
@@ -101,6 +130,9 @@ class Summary(Model):
     )
     scenarios: tuple[ScenarioSummary, ...] = Field(description="Those that have a verdict.")
     peak: PeakSummary | None = Field(description="Null: no search was run.")
+    servers: ServerTime | None = Field(
+        default=None, description="Time of the servers that were started; null: none is recorded."
+    )
 
 
 def summarise(results: Path) -> Summary:
@@ -122,6 +154,7 @@ def summarise(results: Path) -> Summary:
         not_submittable_because=judged.not_submittable_because,
         scenarios=tuple(_scenario(verdict, folder) for folder, verdict in verdicts.items()),
         peak=_peak(results),
+        servers=ServerTime.of(results),
     )
 
 

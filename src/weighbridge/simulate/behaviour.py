@@ -53,6 +53,9 @@ class Behaviour(Model):
     failures: dict[Failure, float] = Field(
         default={}, description="Share of requests that fail, by kind of failure."
     )
+    start_s: float = Field(
+        default=0.0, ge=0, description="Time until it listens, as a server takes that loads a model, in s."
+    )
     seed: int = Field(default=0, description="Another seed gives other service times and failures.")
 
     @model_validator(mode="after")

@@ -281,5 +281,6 @@ def serve(
 
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    time.sleep(behaviour.start_s)  # before its handlers: a signal ends it at once
     gc.disable()  # connections and their transports are freed by their reference counts
     uvloop.run(until_signal())

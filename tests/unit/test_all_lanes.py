@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-BESIDE = 9
+BESIDE = 10
 # In the place of pytest: says its arguments, fails where they name a text, and lasts until it is interrupted.
 PYTEST = """#!/bin/sh
 [ -z "${LASTS:-}" ] || { sleep 60 & trap 'kill $!; echo cleaned >> "$SAID"; exit 2' INT; }

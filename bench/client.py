@@ -32,11 +32,15 @@ PARTS = {part.__name__: part for part in (offline, server, streams, in_flight, o
 RESULTS = Path(__file__).parent / "results"
 
 
-def _commit(checkout: Path) -> str:
-    """Return the checkout's commit, marked if its files differ from it."""
-    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+def _commit(checkout: Path, folder: str = "src") -> str:
+    """Return the checkout's commit, marked if the files of the folder that runs differ from it."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(checkout), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    commit = git("rev-parse", "--short=12", "HEAD") or "unknown"
+    return f"{commit}-dirty" if git("status", "--porcelain", "--", folder) else commit
 
 
 def _machine() -> dict[str, Any]:
@@ -68,7 +72,7 @@ def _versions(bench: Bench) -> dict[str, str | None]:
     if bench.endpoints:
         found["inference-endpoint"] = version_of(bench.endpoints, "inference-endpoint")
     if bench.reference:
-        found["mlcommons/inference"] = _commit(bench.reference)
+        found["mlcommons/inference"] = _commit(bench.reference, "multimodal/qwen3-vl")
     return found
 
 

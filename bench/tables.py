@@ -184,20 +184,26 @@ def _oracle(found: Sequence[Found]) -> list[str]:
 
 
 def _compared(found: Sequence[Found]) -> list[str]:
-    """Return the newest comparison of checkouts of ours, one row a value."""
-    result = next((result for result in found if len(result["sources"]) > 1), None)
-    if result is None:
-        return ["Not measured yet (`--source` twice)."]
-    rows = []
-    for title, values in _COMPARED:
-        summaries = result["results"].get(title, {}).get("summary", {})
-        of_each = [
-            summaries.get(name) or summaries.get(f"{name}, 1 worker") or {} for name in result["sources"]
-        ]
-        for label, key in values.items():
-            if any(of_each):
-                rows.append([f"{title}: {label}", *(_cell(summary, key) for summary in of_each)])
-    return [*_table(["", *result["sources"]], rows), "", _origin(result)]
+    """Return the newest comparisons of checkouts of ours, one row a value."""
+    lines: list[str] = []
+    compared = [result for result in found if len(result["sources"]) > 1]
+    for result in compared:
+        rows = []
+        for title, values in _COMPARED:
+            if next((other for other in compared if title in other["results"]), None) is result:
+                rows += _rows_of(result, title, values)
+        if rows:
+            lines += [*_table(["", *result["sources"]], rows), "", _origin(result), ""]
+    return lines[:-1] or ["Not measured yet (`--source` twice)."]
+
+
+def _rows_of(result: Found, title: str, values: dict[str, str]) -> list[list[str]]:
+    """Return one row a value of a case: its name, and the cells of all checkouts."""
+    summaries = result["results"][title]["summary"]
+    of_each = [summaries.get(name) or summaries.get(f"{name}, 1 worker") or {} for name in result["sources"]]
+    return [
+        [f"{title}: {label}", *(_cell(summary, key) for summary in of_each)] for label, key in values.items()
+    ]
 
 
 def _trend(found: Sequence[Found]) -> list[str]:

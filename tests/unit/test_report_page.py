@@ -21,9 +21,10 @@ from weighbridge.report.chart import GROUPS, ChartGap
 from weighbridge.report.charts import charts_of
 from weighbridge.report.inputs import Missing, read_inputs
 from weighbridge.report.page import RenderedChart, mark_code, render_page
+from weighbridge.report.summary import summarise
 
 ROUND = small_round()
-SECTIONS = ["verdicts", "rates", "figures", "accuracy", "search", "provenance", "published"]
+SECTIONS = ["verdicts", "rates", "figures", "accuracy", "search", "time", "provenance", "published"]
 HOSTILE = (
     "</pre></details><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>{{ 7 * 7 }}\"&'"
 )
@@ -129,6 +130,28 @@ def test_every_part_is_shown_in_order(results: Path) -> None:
     ):
         assert said in page.words
     assert "RedHat 8x H200" in page.words
+
+
+def test_the_time_of_servers_is_divided_into_shares(results: Path) -> None:
+    assert "Not recorded: these runs were made by an earlier release, or by hand." in page_of(results).words
+    # Its runs are over in the minute after it was ready; 60 s of start, 120 s in all.
+    life = {"id": "one", "gpus": 8, "started": "2025-12-31T23:59:00Z", "ready": "2026-01-01T00:00:00Z"}
+    life |= {"stages": {"loading weights": 50.0}, "ended": "2026-01-01T00:01:00Z"}
+    (results / "lives" / "one").mkdir(parents=True)
+    (results / "lives" / "one" / "life.json").write_text(json.dumps(life))
+    path = results / "offline" / "performance" / "run.json"
+    record = json.loads(path.read_text())
+    record["server"] |= {"life": {"id": "one", "number": 1}, "warmup_s": 6.0}
+    record["load"] |= {"started": "2026-01-01T00:00:06Z", "ended": "2026-01-01T00:00:54Z"}
+    path.write_text(json.dumps(record))
+    words = page_of(results).words
+    assert "Outside measured runs: 60.0 % of 0.267 GPU h, over 1 start of the server." in words
+    assert "Start of one: loading weights 50 s." in words
+    summary = summarise(results).servers
+    assert summary is not None
+    assert (summary.unit, summary.starts) == ("GPU h", 1)
+    assert summary.outside_measured_share == pytest.approx(0.6)
+    assert summary.hours["measured"] == pytest.approx(8 * 48 / 3600)
 
 
 def test_every_anchor_resolves_and_no_id_is_given_twice(results: Path) -> None:

@@ -12,10 +12,21 @@ from pathlib import Path
 import psutil
 import pytest
 from own_slurm import Slurm
-from submit_host import SubmitHost
+from submit_host import ROOT, SubmitHost
+
+from weighbridge.records.server_life import LIFE_RECORD, LIVES_FOLDER, ServerLife
+from weighbridge.run.folder_lock import locked
 
 RUN = "results/offline/performance/run.json"
 SERVER_LOG = "results/offline/performance/server.log"
+OFFLINE = [f"results/offline/{run}/run.json" for run in ("performance", "accuracy")]
+PROFILE = (ROOT / "profiles" / "slurm" / "config.yaml").read_text()
+# What makes one job of all runs, as a comment of the profile has it.
+GROUPED = [
+    word
+    for option, values in re.findall(r"^# (groups|group-components): \[(.+)\]$", PROFILE, re.MULTILINE)
+    for word in (f"--{option}", *values.split(", "))
+]
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +43,7 @@ def unmeasured(finished: SubmitHost, tmp_path: Path) -> SubmitHost:
     directory = tmp_path / "run"
     shutil.copytree(finished.directory, directory, symlinks=True)
     shutil.rmtree(directory / "results" / "offline" / "performance")
+    shutil.rmtree(directory / "results" / LIVES_FOLDER)
     return SubmitHost(directory)
 
 
@@ -90,10 +102,10 @@ def test_a_job_that_fails_is_told_with_its_log(unmeasured: SubmitHost) -> None:
 
 
 def test_cancelled_then_killed_the_same_command_goes_on(unmeasured: SubmitHost, slurm: Slurm) -> None:
-    server_log = unmeasured.directory / SERVER_LOG
+    lives = unmeasured.directory / "results" / LIVES_FOLDER
 
     def started() -> bool:
-        return server_log.is_file() and len(processes_in(unmeasured.directory)) > 1
+        return any(lives.glob("*/server.log")) and len(processes_in(unmeasured.directory)) > 1
 
     with unmeasured.start(RUN) as snakemake:
         wait_for(started)
@@ -104,7 +116,7 @@ def test_cancelled_then_killed_the_same_command_goes_on(unmeasured: SubmitHost, 
     assert processes_in(unmeasured.directory) == []
     assert not (unmeasured.directory / RUN).exists()
 
-    shutil.rmtree(server_log.parent, ignore_errors=True)
+    shutil.rmtree(lives)
     with unmeasured.start(RUN) as snakemake:
         wait_for(started)
         os.killpg(snakemake.pid, signal.SIGKILL)
@@ -118,3 +130,52 @@ def test_cancelled_then_killed_the_same_command_goes_on(unmeasured: SubmitHost, 
     assert re.search(r"^benchmark +1$", text, re.MULTILINE), text
     assert not re.search(r"^(fetch|build_requests|preflight) +\d$", text, re.MULTILINE)
     assert json.loads((unmeasured.directory / RUN).read_text())["load"]["aborted"] is None
+
+
+@pytest.fixture
+def without_offline(finished: SubmitHost, tmp_path: Path) -> SubmitHost:
+    """All but the runs of one scenario."""
+    directory = tmp_path / "run"
+    shutil.copytree(finished.directory, directory, symlinks=True)
+    for folder in ("offline/performance", "offline/accuracy", "lives"):
+        shutil.rmtree(directory / "results" / folder)
+    return SubmitHost(directory)
+
+
+def uses(host: SubmitHost) -> list[list[str]]:
+    """Return what used the server, for each of its starts."""
+    files = sorted((host.directory / "results" / LIVES_FOLDER).glob(f"*/{LIFE_RECORD}"))
+    lives = [ServerLife.read(file) for file in files]
+    assert all(life.ended for life in lives)
+    return [[use.label for use in life.uses] for life in lives]
+
+
+def test_a_run_that_is_a_job_of_its_own_has_a_start_of_its_own(finished: SubmitHost) -> None:
+    assert [len(labels) for labels in uses(finished)] == [1, 1, 1, 1]
+
+
+def test_runs_of_a_group_share_an_allocation_and_a_start(without_offline: SubmitHost, slurm: Slurm) -> None:
+    listing = ("squeue", "-h", "-t", "all", "-o", "%i %C %m %l %b")
+    before = slurm.ask(*listing).splitlines()
+    code, text = without_offline.run(*OFFLINE, *GROUPED)
+    assert code == 0, text
+    assert uses(without_offline) == [["offline performance", "offline accuracy"]]
+    [job] = set(slurm.ask(*listing).splitlines()) - set(before)
+    # Of one run each, but the time, which is that of both.
+    assert job.split()[1:] == ["64", "500000M", "1-00:00:00", "gres:gpu:8"]
+    assert processes_in(without_offline.directory) == []
+
+
+def test_a_group_of_which_one_run_fails_keeps_the_finished_one(without_offline: SubmitHost) -> None:
+    with locked(without_offline.directory / "results" / "offline" / "accuracy", "a test"):
+        code, text = without_offline.run(*OFFLINE, *GROUPED)
+    assert code != 0
+    assert "is in use by 'a test'" in text
+    finished = without_offline.directory / OFFLINE[0]
+    before = finished.read_bytes()
+    code, text = without_offline.run(*OFFLINE, *GROUPED)
+    assert code == 0, text
+    assert re.search(r"^benchmark +1$", text, re.MULTILINE), text
+    assert finished.read_bytes() == before
+    assert uses(without_offline) == [["offline performance"], ["offline accuracy"]]
+    assert processes_in(without_offline.directory) == []

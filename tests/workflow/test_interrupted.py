@@ -11,9 +11,10 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pyarrow.parquet as pq
@@ -29,7 +30,7 @@ GONE_WITHIN_S = 10
 MARK = "WEIGHBRIDGE_TEST_MARK"
 
 
-def settings(folder: Path) -> dict[str, object]:
+def settings(folder: Path) -> dict[str, Any]:
     """Write a round of a second or two, and return what to lay over the rehearsal's configuration."""
     rules = {"min_duration_s": 1, "min_query_count": SAMPLES}
     limits = {"latency": {"limit_s": 12, "percentile": 0.9}}  # so few queries prove it
@@ -51,12 +52,13 @@ def settings(folder: Path) -> dict[str, object]:
 class Interrupted:
     """A run directory, and the command that is given again and again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *arguments: str, server: Mapping[str, object] | None = None) -> None:
+        """Use a folder; `arguments` come in each command, and `server` changes its settings."""
         self.workflow = Workflow(ROOT, folder / "run", base="rehearsal")
         self.results = folder / "run" / "results"
-        self._command = self.workflow.command(
-            "submission", "--rerun-incomplete", "--set-threads", "benchmark=1", **settings(folder)
-        )
+        changes = settings(folder)
+        changes["server"] |= server or {}
+        self._command = self.workflow.command(*arguments, **changes)
         self._log = folder / "snakemake.log"
         self._mark = ""
 
@@ -135,7 +137,8 @@ class Interrupted:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interrupted]:
-    run = Interrupted(tmp_path_factory.mktemp("interrupted"))
+    folder = tmp_path_factory.mktemp("interrupted")
+    run = Interrupted(folder, "submission", "--rerun-incomplete", "--set-threads", "benchmark=1")
     yield run
     for pid in run.living():
         os.kill(pid, signal.SIGKILL)

@@ -6,7 +6,6 @@ Out: results/{scenario}/{run}/ with LoadGen's logs, user.conf and run.json
 The log files of server and client are declared as logs, which Snakemake keeps when a job fails.
 """
 
-RUN_RECORD = "results/{scenario}/{run}/run.json"
 RUN_RECORDS = [RUN_RECORD.format(scenario=scenario, run=run) for scenario, run in RUNS]
 # Asked for by name, because Snakemake does not remake a deleted file that only others needed.
 RUN_FILES = [
@@ -14,16 +13,6 @@ RUN_FILES = [
     for scenario, run in RUNS
     for name in ("run.json", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")
 ]
-
-
-# Jobs of one allocation measure one after the other, however many cores it has; the limit is the profile's.
-resource_scopes:
-    measuring="local",
-
-
-if not workflow.is_main_process:
-    # Snakemake does not pass the limit on to the process that runs in the allocation.
-    workflow.register_resource("measuring", 1)
 
 
 rule benchmark:
@@ -59,8 +48,9 @@ rule benchmark:
     # All cores: two measurements on one machine would measure each other.
     threads: ALL_CORES
     resources:
-        measuring=1,
+        **BESIDE_SNAKEMAKE,
         # Told by a dry run; nothing reads it.
+        measuring=1,
         expected_min=lambda wildcards: expected_min(wildcards.scenario, wildcards.run),
     params:
         client_program=uncompared(CLIENT),

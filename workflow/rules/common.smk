@@ -2,7 +2,7 @@
 
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
 Out: SETTINGS, SIGNING_KEY_FILE, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, SEARCHED, PEAK,
-     CLIENT, the environments' files, ALL_CORES, pinned(), either(), prompt_option(), drawn()
+     IS_TOP_SNAKEMAKE, CLIENT, the environments' files, ALL_CORES, pinned(), either(), prompt_option(), drawn()
 """
 
 import os
@@ -35,8 +35,8 @@ from weighbridge.serving.arguments import check_arguments
 ROOT = Path(workflow.basedir)
 # Paths in the settings start here, for every job: on a cluster, jobs read this file too.
 os.environ[ROOT_VARIABLE] = str(ROOT)
-# However this process ends, its jobs end with it.
-note_snakemake()
+# However this process ends, its jobs end with it. Snakemake starts others like it below the top one.
+IS_TOP_SNAKEMAKE = note_snakemake()
 
 try:
     if set(workflow.main_snakefile) & {"{", "}"}:

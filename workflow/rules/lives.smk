@@ -1,10 +1,11 @@
-"""What a kept server may wait for: the runs that this Snakemake will make, noted for its jobs.
+"""Runs that follow each other on one machine: one at a time, on one server, which waits only for runs to come.
 
-In:  RUN_RECORD, PEAK: what the rules that measure write first; the jobs that are to be made
-Out: the note in the environment of the jobs; without one, a server is kept for server.keep_s
+In:  IS_TOP_SNAKEMAKE, PEAK; the jobs that are to be made
+Out: RUN_RECORD, BESIDE_SNAKEMAKE; the note of the runs to come in the environment of the jobs, without which a
+     server is kept for server.keep_s; after a failure, the finished runs of a group of jobs
 
-Each Snakemake notes its own: the one that a user started for the jobs on its machine, the one of a Slurm job for
-its job or group, which is all that can use a server there.
+The top Snakemake of a machine notes its runs: the one that a user started for the jobs on its machine, the one
+of a Slurm job for its job or group, which is all that can use a server there.
 """
 
 from itertools import takewhile
@@ -13,12 +14,15 @@ from snakemake.target_jobs import parse_target_jobs_cli_args
 
 from weighbridge.run.later_runs import forget_runs, note_runs, put_back_runs
 
+RUN_RECORD = "results/{scenario}/{run}/run.json"
 MEASURED = {"benchmark": RUN_RECORD, "search_peak": PEAK}
 
 
-def jobs_of_command(words):
-    """Return the jobs that a command line of Snakemake names, as one that runs in a job has it."""
-    after = words[words.index("--target-jobs") + 1 :]
+def jobs_of_command():
+    """Return the jobs that Snakemake's command line names, as one that runs in a job of a cluster has it."""
+    if "--target-jobs" not in sys.argv:
+        return []
+    after = sys.argv[sys.argv.index("--target-jobs") + 1 :]
     named = parse_target_jobs_cli_args(
         list(takewhile(lambda word: not word.startswith("--"), after))
     )
@@ -44,10 +48,24 @@ def note_measured(jobs):
         forget_runs()
 
 
-# The note of the Snakemake that submitted this job is not of this allocation.
-forget_runs()
+# Jobs of one allocation measure one after the other, however many cores it has; the limit is the profile's.
+resource_scopes:
+    measuring="local",
+
+
+BESIDE_SNAKEMAKE = {}
 if not workflow.is_main_process:
-    note_measured(lambda: jobs_of_command(sys.argv))
+    # Snakemake does not pass the limit on to the process that runs in the allocation.
+    workflow.register_resource("measuring", 1)
+    if len(jobs_of_command()) > 1:
+        # The Slurm plug-in starts each job of a group as a step of its own, and with a step Slurm ends all that
+        # it has started. Jobs that have this resource start beside Snakemake itself, and their server stays.
+        BESIDE_SNAKEMAKE = {"mpi": 0}
+if IS_TOP_SNAKEMAKE:
+    # What is noted so far is not of this machine, such as the runs of the host that submitted this job.
+    forget_runs()
+    if not workflow.is_main_process:
+        note_measured(jobs_of_command)
 
 
 onstart:

@@ -32,6 +32,7 @@ rule search_peak:
         CLIENT_ENVIRONMENT
     threads: ALL_CORES
     resources:
+        **BESIDE_SNAKEMAKE,
         measuring=1,
     params:
         client_program=uncompared(CLIENT),

@@ -66,19 +66,23 @@ def _runs_snakemake(command: Sequence[str]) -> bool:
     return False
 
 
-def note_snakemake() -> None:
+def note_snakemake() -> bool:
     """Note this Snakemake in the environment of its jobs; one above it, if noted, stays.
 
     A job learns from it that Snakemake was killed before it could look for it among its parents.
+
+    Returns:
+        Whether it is this one that is noted.
     """
     noted = _noted()
     above, pid = set(), os.getpid()
     while pid > 1:
         above.add(pid)
         pid = parent_of(pid)
+    this = ProcessId.of(os.getpid())
     if noted is None or not noted.lives or noted.pid not in above:
-        this = ProcessId.of(os.getpid())
         os.environ[_VARIABLE] = f"{this.pid} {this.started_ticks} {place_of_processes()}"
+    return _noted() == this
 
 
 def place_of_processes() -> str:

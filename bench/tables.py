@@ -56,6 +56,8 @@ def _newest(found: Sequence[Found], title: str) -> Found | None:
 
 def _number(value: float) -> str:
     """Return a number with as many digits as say something."""
+    if value == 0:
+        return "0"
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -222,6 +224,8 @@ def _trend(found: Sequence[Found]) -> list[str]:
                 summaries = result["results"].get(title, {}).get("summary", {})
                 own = summaries.get(name) or summaries.get(f"{name}, 1 worker") or {}
                 cells.append(_cell(own, key))
+            if not any(cells):
+                continue
             kind = "short" if result["quick"] else "full"
             rows.append([f"{result['started'][:10]} {name} ({commit[:12]}), {kind}", *cells])
     heads = [f"{title}, CPU µs" for title in cases]

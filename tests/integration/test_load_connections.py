@@ -80,3 +80,30 @@ def test_a_connection_is_not_used_after_the_time_that_its_server_announced(
         run = run_against([endpoint], tmp_path, 12, connections=2)
     assert run.report.failed == {}
     assert endpoint.connections == connections
+
+
+@pytest.mark.parametrize(("scenario", "connections", "early"), [("offline", 70, 66), ("server", 70, 5)])
+def test_connections_that_are_certain_to_be_needed_are_open_before_the_first_request(
+    scenario: str, connections: int, early: int, tmp_path: Path
+) -> None:
+    found: list[int] = []
+
+    def script(_: int) -> list[bytes]:
+        found.append(endpoint.connections)
+        return [http(completion("x"))]
+
+    # 66 samples at once, more than are opened at a time; or 50 requests/s, of which 5 come in 0.1 s.
+    with Endpoint(script) as endpoint:
+        run = run_against([endpoint], tmp_path, 66, scenario=scenario, target_qps=50, connections=connections)
+    assert run.report.failed == {}
+    # A busy server accepts the last of them later than it reads the first request.
+    assert early // 2 < found[0] <= early
+
+
+def test_an_endpoint_that_refuses_early_connections_is_met_by_a_request(tmp_path: Path) -> None:
+    with socket.socket() as closed, Endpoint(lambda _: [http(completion("x"))]) as endpoint:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        refusing = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        run = run_against([endpoint, refusing], tmp_path, 40, scenario="server", target_qps=100)
+    assert run.report.failed == {"connect": 1}
+    assert run.errors[0]["endpoint"] == refusing

@@ -16,6 +16,9 @@ from weighbridge.core.openai_api import Api
 ISSUE = struct.Struct("<QI4xq")
 """The driver's id of the request, the sample's index, and when the driver issued it (monotonic ns)."""
 
+OPEN_EARLY = ISSUE.pack((1 << 64) - 1, (1 << 32) - 1, 0)
+"""Takes the place of the first ISSUE: open the job's early connections, and be READY once more."""
+
 HEADER = struct.Struct("<B3xII")
 """Message, bytes of records, bytes of payloads."""
 
@@ -36,6 +39,7 @@ class WorkerJob(msgspec.Struct, frozen=True):
         model: The name that the stored requests ask for; an answer by another model is a failure.
         nonce: What the ids of the run's requests start with, and no other run's.
         first_tokens: Whether the driver counts first tokens.
+        early_connections: How many to open when the driver says so, before the clock.
         parent: Process id of the process that starts it, with which it ends.
     """
 
@@ -51,6 +55,7 @@ class WorkerJob(msgspec.Struct, frozen=True):
     request_timeout_s: float
     stream: bool
     first_tokens: bool = False
+    early_connections: int = 0
     control_fd: int = -1
     parent: int = -1
 
@@ -64,6 +69,7 @@ class DriverJob(msgspec.Struct, frozen=True, kw_only=True):
         errors: File for the failures, one JSON object a line.
         endpoints: URLs, in the order that numbers them.
         first_tokens: Whether it counts first tokens, which the workers then send.
+        in_flight: How many requests are certain to be in flight at once soon after its clock starts.
         parent: Id of the process that starts it, without which it must not live.
         control_fd: Its socket to that process.
         worker_fds: Its sockets to the workers.
@@ -74,6 +80,7 @@ class DriverJob(msgspec.Struct, frozen=True, kw_only=True):
     errors: str
     endpoints: list[str]
     first_tokens: bool = False
+    in_flight: int = 0
     parent: int = -1
     control_fd: int = -1
     worker_fds: list[int] = []

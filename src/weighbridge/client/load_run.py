@@ -97,6 +97,7 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
                 request_timeout_s=client.request_timeout_s,
                 stream=manifest.settings.stream,
                 first_tokens=driver.job.first_tokens,
+                early_connections=min(_connections(client), -(-driver.job.in_flight // client.workers)),
             )
             for number in range(client.workers)
         ],

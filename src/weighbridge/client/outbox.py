@@ -1,11 +1,14 @@
 """What a worker tells the driver: finished requests, first tokens, and that it lives, in frames."""
 
+import os
 import socket
+from contextlib import suppress
 
 from weighbridge.client.answers import Answer
 from weighbridge.client.connection_owner import Request
 from weighbridge.client.frames import BEGUN, FIRST, HEADER, RECORD, Message, RequestOutcome
 
+_CONTROL_BYTES = 1 << 16
 EVIDENCE_BYTES = 2048  # kept of a failed request's response, for errors.jsonl
 _OK = RequestOutcome.OK  # a look-up of its own costs 1,500 instructions in Python 3.11
 _MOST_BYTES = (1 << 32) - 1  # of answers in one frame
@@ -118,3 +121,12 @@ class Outbox:
             self._send(message, records[half:], payloads[half:])
             return
         self._control.sendall(HEADER.pack(message, len(body) - size, size) + body)
+
+
+def give_up(control: int, reason: str) -> None:
+    """Send the driver why this process ends, and wait until it hangs up, so that this reason is the first."""
+    text = reason.encode()
+    with suppress(OSError):  # the driver is gone too
+        os.write(control, HEADER.pack(Message.GIVE_UP, 0, len(text)) + text)
+        while os.read(control, _CONTROL_BYTES):
+            pass

@@ -10,8 +10,6 @@ import resource
 import select
 import socket
 import sys
-from collections import deque
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic_ns
 
@@ -21,11 +19,13 @@ from weighbridge.client.answer_reader import AnswerReader
 from weighbridge.client.answers import Answer
 from weighbridge.client.connection import Connection
 from weighbridge.client.connection_owner import Request
+from weighbridge.client.early_connections import EarlyConnections
 from weighbridge.client.endpoint import Endpoint
 from weighbridge.client.endpoint_choice import EndpointChoice
-from weighbridge.client.frames import HEADER, ISSUE, Message, RequestOutcome, WorkerJob
-from weighbridge.client.outbox import Outbox
+from weighbridge.client.frames import Message, RequestOutcome, WorkerJob
+from weighbridge.client.outbox import Outbox, give_up
 from weighbridge.client.tls_connection import TlsConnection
+from weighbridge.client.waiting_numbers import WaitingNumbers
 from weighbridge.core.errors import InputError, machine_trouble
 from weighbridge.core.parent_death import die_with_parent
 from weighbridge.requests.bodies import BODIES_FILE, Bodies
@@ -33,7 +33,6 @@ from weighbridge.requests.bodies import BODIES_FILE, Bodies
 _EVENTS_PER_TURN = 64  # bounds how long a finished request waits for its frame: some 2 ms at worst
 # A send costs more than a receive; answers must not wait behind a burst, and first tokens still less.
 _SENDS_PER_TURN, _SENDS_PER_TURN_OF_STREAMS = 16, 4
-_CONTROL_BYTES = 1 << 16
 _TICK_S = 0.1
 _NS = 1_000_000_000
 _ALIVE_EVERY_NS = _NS
@@ -65,8 +64,8 @@ class Worker:
         self._outbox = Outbox(self._control, job.number, job.first_tokens)
         self._epoll = select.epoll()
         self._epoll.register(job.control_fd, select.EPOLLIN)
-        self._queue: deque[bytes] = deque()  # of ISSUE records, packed as they came
-        self._queue_at = 0  # the next one's place in the first element
+        self._numbers = WaitingNumbers(self._control)
+        self._early: EarlyConnections[Connection] | None = None
         self._connections: dict[int, Connection] = {}
         # Both in the order of their start, so that only the first can be the next to time out.
         self._connecting: dict[int, Connection] = {}
@@ -79,7 +78,12 @@ class Worker:
         """Work until the driver closes its socket."""
         self._outbox.tell(Message.READY)
         poll, control, tick_ns = self._epoll.poll, self._job.control_fd, int(_TICK_S * _NS)
-        queue, connections, active, retired = self._queue, self._connections, self._active, self._retired
+        queue, connections, active, retired = (
+            self._numbers.chunks,
+            self._connections,
+            self._active,
+            self._retired,
+        )
         while True:
             waiting = queue and len(active) < self._job.connections
             for fd, event in poll(0 if waiting else _TICK_S, _EVENTS_PER_TURN):
@@ -101,37 +105,29 @@ class Worker:
                 self._close_retired()
 
     def _take_numbers(self) -> bool:
-        try:
-            chunk = self._control.recv(_CONTROL_BYTES)
-            if cut := len(chunk) % ISSUE.size:
-                rest = self._control.recv(ISSUE.size - cut, socket.MSG_WAITALL)
-                if cut + len(rest) < ISSUE.size:
-                    return False  # the driver died while it wrote
-                chunk += rest
-        except ConnectionError:
+        if not self._numbers.receive():
             return False
-        if chunk:
-            self._queue.append(chunk)
-        return bool(chunk)
+        self._early = None
+        if self._numbers.ordered_early():
+            count = self._job.early_connections
+            self._early = EarlyConnections(count, self._endpoints, self._connecting, self._connect)
+            self._open_more()
+        return True
 
-    def _next_number(self) -> tuple[int, int, int]:
-        """Return the next waiting request: its number, the sample's index, when it was planned."""
-        chunk, at = self._queue[0], self._queue_at
-        self._queue_at = at + ISSUE.size
-        if self._queue_at == len(chunk):
-            self._queue.popleft()
-            self._queue_at = 0
-        number, index, planned_ns = ISSUE.unpack_from(chunk, at)
-        return number, index, planned_ns
+    def _open_more(self) -> None:
+        early = self._early
+        if early is not None and early.go_on() and early is self._early:
+            self._early = None
+            self._outbox.tell(Message.READY)
 
     def _send_waiting(self) -> None:
         for _ in range(min(self._job.connections - len(self._active), self._sends_per_turn)):
-            if not self._queue:
+            if not self._numbers.chunks:
                 return
             endpoint = self._endpoints.take()
             if endpoint is None:
                 return  # all refuse: within two seconds one is back, or the run ends
-            number, index, planned_ns = self._next_number()
+            number, index, planned_ns = self._numbers.take()
             at = self._offsets[index]
             self._start(Request(number, index, planned_ns, at, self._offsets[index + 1] - at, endpoint))
 
@@ -184,6 +180,7 @@ class Worker:
         if connection.request is None:
             connection.since_ns = monotonic_ns()
             connection.endpoint.idle[connection.fd] = connection
+            self._open_more()
 
     def unreachable(self, connection: Connection, reason: str) -> None:
         """Note that the endpoint cannot be reached; its request has failed."""
@@ -193,6 +190,10 @@ class Worker:
         self._refused(connection.endpoint, request, reason)
 
     def _refused(self, endpoint: Endpoint[Connection], request: Request | None, reason: str) -> None:
+        if self._early is not None and request is None:
+            self._early.give_up()
+            self._open_more()
+            return
         now = monotonic_ns()
         if request is not None:
             self._endpoints.give_back(request.endpoint)
@@ -280,16 +281,7 @@ def main() -> None:
         return  # the driver is gone, and with it the run
     except (OSError, InputError) as error:
         reason = (machine_trouble(error) or str(error)).rstrip(".")
-        _give_up(control, f"worker {job.number} cannot go on: {reason}")
-
-
-def _give_up(control: int, reason: str) -> None:
-    """Send the driver why this process ends, and wait until it hangs up, so that this reason is the first."""
-    text = reason.encode()
-    with suppress(OSError):  # the driver is gone too
-        os.write(control, HEADER.pack(Message.GIVE_UP, 0, len(text)) + text)
-        while os.read(control, _CONTROL_BYTES):
-            pass
+        give_up(control, f"worker {job.number} cannot go on: {reason}")
 
 
 if __name__ == "__main__":

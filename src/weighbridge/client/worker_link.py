@@ -52,6 +52,10 @@ class WorkerLink:
     def send(self, packed: bytes) -> None:
         """Send ISSUE records. A worker that is gone is no error here: the collecting thread looks for it."""
         self.sent += len(packed) // ISSUE.size
+        self.order(packed)
+
+    def order(self, packed: bytes) -> None:
+        """Send what is in the form of ISSUE records and comes back in no frame."""
         try:
             self.socket.sendall(packed)
         except OSError:

@@ -1,5 +1,6 @@
 """LoadGen as an issuer: one run of one scenario, driven by LoadGen in a process of its own."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.load_run import check_load, clear, load_report, run_processes
 from weighbridge.client.process_group import Observe, Stop
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.config.scenario_rules import LoadGenScenario, Mode, ScenarioRules
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import write_atomic
 from weighbridge.loadgen.loadgen_job import LoadGenJob
@@ -27,6 +28,9 @@ from weighbridge.records.run_record import (
     USER_CONF,
     LoadReport,
 )
+
+# No model answers sooner: whatever is issued within this time is in flight at its end.
+_LEAST_LATENCY_S = 0.1
 
 
 class LoadGenIssuer:
@@ -133,11 +137,20 @@ class LoadGenIssuer:
             errors=str(folder / ERRORS_FILE),
             endpoints=list(target.endpoints),
             first_tokens=self._counts_first_tokens(),
+            in_flight=self._in_flight(),
             api_key_env=target.client.api_key_env,
             sampled="" if self._mode is Mode.ACCURACY else str(folder / SAMPLED_ANSWERS),
             sampled_share=share_of(self.plan.expected),
         )
         return Driver("loadgen", "LoadGen", "weighbridge.loadgen.loadgen_process", job)
+
+    def _in_flight(self) -> int:
+        """Return how many requests are certain to be in flight at once soon after the start."""
+        if self._scenario.loadgen_scenario is LoadGenScenario.OFFLINE:
+            return self.plan.expected
+        if self._scenario.has_schedule:
+            return math.ceil(self._target_qps * _LEAST_LATENCY_S)
+        return 1
 
     def _counts_first_tokens(self) -> bool:
         asked = (self._switches or {}).get("use_token_latencies")

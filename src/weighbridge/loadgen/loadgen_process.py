@@ -120,6 +120,8 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
 
     def load(_indices: list[int]) -> None:
         read_into_page_cache(Path(job.store) / BODIES_FILE)
+        if job.in_flight:
+            sut.open_connections()
         tell(control, event="started")
 
     handle = lg.ConstructFastSUT(failures.guarded("issuing requests", sut.issue), _nothing)

@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import repeat
-from time import monotonic_ns
+from time import monotonic, monotonic_ns, sleep
 
 from mlperf_loadgen import FirstTokenComplete, QuerySampleResponse, QuerySamplesComplete
 
 from weighbridge.client.answer_sample import AnswerSample
-from weighbridge.client.frames import BEGUN, FIRST, ISSUE, RECORD, Message, Record, RequestOutcome
+from weighbridge.client.frames import BEGUN, FIRST, ISSUE, OPEN_EARLY, RECORD, Message, Record, RequestOutcome
 from weighbridge.client.worker_link import WorkerLink
 from weighbridge.client.written_file import WrittenFile
 from weighbridge.core.secrets import mask
@@ -27,6 +27,9 @@ from weighbridge.loadgen.open_samples import OpenSamples, UnknownSampleError
 
 _BATCH = 512  # numbers in one write: the first requests of an offline run leave while the rest are packed
 _ABORTED_AT_ONCE = 4096  # bounds the memory that an abort needs
+# Connections that are not open by then are of no use before the first requests; a server's trouble is told
+# by these.
+_EARLY_LIMIT_S, _LOOK_EVERY_S = 5.0, 0.002
 # Looked up once: finding a member of an enumeration is slow on Python 3.11.
 _DONE, _READY, _GIVE_UP, _FIRST_TOKEN, _ALIVE, _BACKLOG = (
     int(message)
@@ -101,6 +104,18 @@ class SystemUnderTest:
                 self.collect(link)
                 if link.gone or self.aborted is not None:
                     raise EOFError(self.aborted or "a worker could not start; its error is above")
+
+    def open_connections(self) -> None:
+        """Have the workers open their early connections; wait until that is over, or has taken too long.
+
+        Another thread collects meanwhile.
+        """
+        for link in self.links:
+            link.ready = False
+            link.order(OPEN_EARLY)
+        deadline = monotonic() + _EARLY_LIMIT_S
+        while not all(link.ready for link in self.links) and self.aborted is None and monotonic() < deadline:
+            sleep(_LOOK_EVERY_S)
 
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         """Send samples to the workers; called by LoadGen's thread.

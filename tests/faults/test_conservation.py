@@ -7,7 +7,6 @@ each was sent at most once, and its outcome is that of what the server did.
 import contextlib
 import ctypes
 import json
-import os
 import random
 import select
 import socket
@@ -133,7 +132,6 @@ class Driven:
         finally:  # what ends with a process elsewhere
             for connection in (*worker._connections.values(), *worker._retired):
                 connection.close()
-            os.close(worker.bodies_fd)
             worker._epoll.close()
             worker._control.close()
 

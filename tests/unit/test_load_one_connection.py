@@ -4,7 +4,6 @@ import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -27,14 +26,21 @@ def response(*fields: bytes) -> bytes:
     return HEAD % (len(BODY), b"".join(field + b"\r\n" for field in fields)) + BODY
 
 
+class BodiesOfOne:
+    """Stands for the store: its only body has 4 bytes."""
+
+    def slice(self, start: int, stop: int) -> bytes:
+        return b"body"[start:stop]
+
+
 class Notes:
     """Stands for the worker: keeps what its connection reports."""
 
     stream = False
     reader = AnswerReader(Api.CHAT, "m", "0" * 16)
 
-    def __init__(self, bodies_fd: int) -> None:
-        self.bodies_fd = bodies_fd
+    def __init__(self) -> None:
+        self.bodies = BodiesOfOne()
         self.answers: list[tuple[Answer, bool]] = []
         self.closed_idle = 0
 
@@ -55,14 +61,12 @@ class Notes:
 
 
 @contextmanager
-def exchange(tmp_path: Path) -> Iterator[tuple[Notes, Connection, socket.socket]]:
+def exchange() -> Iterator[tuple[Notes, Connection, socket.socket]]:
     """Connect, and send a request of 4 bytes; the server's side is a bare socket."""
-    body = tmp_path / "body"
-    body.write_bytes(b"body")
-    with socket.create_server(("127.0.0.1", 0)) as listener, body.open("rb") as stream:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         endpoint: Endpoint[Connection] = Endpoint(0, url, "/v1/chat/completions", None, "0" * 16)
-        notes = Notes(stream.fileno())
+        notes = Notes()
         request = Request(0xBEEF, 0, 0, 0, 4, endpoint)
         connection = Connection(cast("Owner[Connection]", notes), endpoint, request)
         select.select([], [connection.fd], [], 5)
@@ -84,8 +88,8 @@ def arrive(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("unexpected", [b"", b"H", response()])
-def test_an_idle_connection_is_quiet_until_anything_arrives(unexpected: bytes, tmp_path: Path) -> None:
-    with exchange(tmp_path) as (notes, connection, server):
+def test_an_idle_connection_is_quiet_until_anything_arrives(unexpected: bytes) -> None:
+    with exchange() as (notes, connection, server):
         server.send(response())
         arrive(connection)
         assert [(answer.outcome, again) for answer, again in notes.answers] == [(RequestOutcome.OK, True)]
@@ -100,8 +104,8 @@ def test_an_idle_connection_is_quiet_until_anything_arrives(unexpected: bytes, t
         assert (notes.closed_idle, len(notes.answers)) == (1, 1)
 
 
-def test_an_idle_connection_that_was_reset_is_not_quiet(tmp_path: Path) -> None:
-    with exchange(tmp_path) as (_, connection, server):
+def test_an_idle_connection_that_was_reset_is_not_quiet() -> None:
+    with exchange() as (_, connection, server):
         server.send(response())
         arrive(connection)
         server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -110,10 +114,10 @@ def test_an_idle_connection_that_was_reset_is_not_quiet(tmp_path: Path) -> None:
         assert not connection.quiet()
 
 
-def test_the_announced_time_is_taken_from_a_first_response_in_pieces(tmp_path: Path) -> None:
+def test_the_announced_time_is_taken_from_a_first_response_in_pieces() -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nKeep-Alive: timeout=9\r\n\r\n"
     whole = interim + response(b"Keep-Alive: timeout=21")
-    with exchange(tmp_path) as (notes, connection, server):
+    with exchange() as (notes, connection, server):
         assert connection.reuse_ns == 3 * NS
         for start in range(0, len(whole), 20):
             server.send(whole[start : start + 20])
@@ -122,25 +126,25 @@ def test_the_announced_time_is_taken_from_a_first_response_in_pieces(tmp_path: P
         assert connection.reuse_ns == 20 * NS
 
 
-def test_a_second_answer_in_the_same_bytes_makes_the_first_one_doubtful(tmp_path: Path) -> None:
-    with exchange(tmp_path) as (notes, connection, server):
+def test_a_second_answer_in_the_same_bytes_makes_the_first_one_doubtful() -> None:
+    with exchange() as (notes, connection, server):
         server.send(response() + response()[:30])
         arrive(connection)
         (answer, again), *more = notes.answers
         assert (answer.outcome, again, more) == (RequestOutcome.MALFORMED, False, [])
 
 
-def test_an_answer_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("weighbridge.client.connection._MOST_BYTES", 1000)
-    with exchange(tmp_path) as (notes, connection, server):
+    with exchange() as (notes, connection, server):
         server.send(HEAD % (1 << 40, b"") + b"x" * 2000)
         arrive(connection)
         assert notes.answers[0][0].outcome is RequestOutcome.MALFORMED
         assert notes.answers[0][0].text.startswith(b"an answer of more than 256 MiB: xxx")
 
 
-def test_an_interim_response_before_a_cut_one_is_not_its_end(tmp_path: Path) -> None:
-    with exchange(tmp_path) as (notes, connection, server):
+def test_an_interim_response_before_a_cut_one_is_not_its_end() -> None:
+    with exchange() as (notes, connection, server):
         server.send(b"HTTP/1.1 103 Early Hints\r\n\r\n" + response()[:-1])
         arrive(connection)
         server.shutdown(socket.SHUT_WR)
@@ -173,3 +177,35 @@ def test_the_head_that_counts_is_the_final_one() -> None:
     assert not ends_with_connection(final)
     assert ends_with_connection(b"HTTP/1.1 200 OK\r\nServer: x")
     assert not ends_with_connection(b"")
+
+
+class Narrow:
+    """A socket that takes a few bytes at a time."""
+
+    def __init__(self, link: socket.socket, most: int) -> None:
+        self._link, self._most = link, most
+
+    def sendmsg(self, parts: tuple[bytes, ...]) -> int:
+        return self._link.send(b"".join(parts)[: self._most])
+
+    def send(self, data: bytes) -> int:
+        return self._link.send(data[: self._most])
+
+
+@pytest.mark.parametrize("most", [1, 7, 20])
+def test_a_request_arrives_whole_however_little_the_socket_takes(most: int) -> None:
+    with exchange() as (notes, connection, server):
+        server.send(response())
+        arrive(connection)
+        assert len(notes.answers) == 1
+        link = connection.socket
+        connection.socket = cast("socket.socket", Narrow(link, most))
+        request = Request(0xBEEF, 0, 0, 0, 4, connection.endpoint)
+        connection.send(request)
+        while not request.sent_ns:
+            connection.on_event(readable=False)
+        connection.socket = link
+        sent = b""
+        while not sent.endswith(b"body"):
+            sent += server.recv(1 << 16)
+        assert sent == connection.endpoint.request_head + b"48879z\r\nContent-Length: 4\r\n\r\nbody"

@@ -3,7 +3,6 @@
 import json
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -56,13 +55,20 @@ class Arrivals(Connection):
         super()._parse(data, fresh, now, broken)
 
 
+class NoBodies:
+    """Stands for the store: what a request says is of no matter here."""
+
+    def slice(self, start: int, stop: int) -> bytes:
+        return bytes(stop - start)
+
+
 class Notes:
     """Stands for the worker: keeps what its connection reports."""
 
-    stream = True
+    stream, bodies = True, NoBodies()
 
-    def __init__(self, reader: AnswerReader, bodies_fd: int) -> None:
-        self.reader, self.bodies_fd, self.first = reader, bodies_fd, ""
+    def __init__(self, reader: AnswerReader) -> None:
+        self.reader, self.first = reader, ""
         self.told: list[Told] = []
 
     def want_write(self, _connection: Connection, _wanted: bool) -> None:
@@ -85,13 +91,6 @@ class Notes:
         pass
 
 
-@pytest.fixture(scope="module")
-def bodies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("store") / "body"
-    path.write_bytes(b"body")
-    return path
-
-
 @pytest.fixture(autouse=True, scope="module")
 def clock() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
@@ -99,12 +98,12 @@ def clock() -> Iterator[None]:
         yield
 
 
-def received(reads: list[bytes], reader: AnswerReader, bodies: Path) -> tuple[list[Told], int]:
+def received(reads: list[bytes], reader: AnswerReader) -> tuple[list[Told], int]:
     """Let a connection receive this; return what it told, and how many bytes went to the HTTP parser."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, bodies.open("rb") as stream:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         endpoint: Endpoint[Connection] = Endpoint(0, url, "/v1/chat/completions", None, NONCE)
-        notes = Notes(reader, stream.fileno())
+        notes = Notes(reader)
         connection = Arrivals(cast("Owner[Connection]", notes), endpoint, None)
         connection.open, connection.arrivals, Clock.reads = True, iter(reads), 0
         connection.send(Request(NUMBER, 0, 0, 0, 4, endpoint))
@@ -215,30 +214,30 @@ def odd_payloads(api: Api) -> list[bytes]:
     return found
 
 
-def both(reads: list[bytes], api: Api, bodies: Path) -> None:
+def both(reads: list[bytes], api: Api) -> None:
     """Compare the two ways."""
-    usual, _ = received(reads, AnswerReader(api, "m", NONCE), bodies)
-    slow, _ = received(reads, SlowReader(api, "m", NONCE), bodies)
+    usual, _ = received(reads, AnswerReader(api, "m", NONCE))
+    slow, _ = received(reads, SlowReader(api, "m", NONCE))
     assert usual == slow
 
 
 @pytest.mark.parametrize("api", Api)
 @pytest.mark.parametrize("first", range(len(odd_payloads(Api.CHAT))))
-def test_both_ways_tell_the_same_of_what_is_odd(api: Api, first: int, bodies: Path) -> None:
+def test_both_ways_tell_the_same_of_what_is_odd(api: Api, first: int) -> None:
     odd, usual = odd_payloads(api), chunk(event(api, b"two") + b"\n\n")
     end = chunk(event(api, b"", choices=[], usage={"completion_tokens": 5}) + b"\n\ndata: [DONE]\n\n") + END
     done = chunk(b"data: [DONE]\n\n") + END
     for second in odd:
-        both([HEAD, usual, chunk(odd[first]), chunk(second), chunk(odd[first]) + usual, end], api, bodies)
-        both([HEAD, usual, chunk(odd[first]), chunk(second), chunk(odd[first]) + usual, done], api, bodies)
-        both([HEAD, usual, chunk(odd[first]), chunk(second) + usual, end], api, bodies)
-    both([HEAD, usual, end[: -len(END)], chunk(odd[first]), END], api, bodies)
-    both([HEAD, usual, end[: -len(END)], usual, chunk(odd[first]), END], api, bodies)
-    both([HEAD, chunk(odd[first]), chunk(odd[first]) + usual, end], api, bodies)
+        both([HEAD, usual, chunk(odd[first]), chunk(second), chunk(odd[first]) + usual, end], api)
+        both([HEAD, usual, chunk(odd[first]), chunk(second), chunk(odd[first]) + usual, done], api)
+        both([HEAD, usual, chunk(odd[first]), chunk(second) + usual, end], api)
+    both([HEAD, usual, end[: -len(END)], chunk(odd[first]), END], api)
+    both([HEAD, usual, end[: -len(END)], usual, chunk(odd[first]), END], api)
+    both([HEAD, chunk(odd[first]), chunk(odd[first]) + usual, end], api)
 
 
 @pytest.mark.parametrize("before", [b"1", b"0", b"%x\r\nx\r\n", b"%x\r\n"])
-def test_what_looks_like_a_chunk_within_another_is_none(before: bytes, bodies: Path) -> None:
+def test_what_looks_like_a_chunk_within_another_is_none(before: bytes) -> None:
     usual = chunk(event(Api.CHAT, b"two") + b"\n\n")
     before = before % (len(usual) + 3) if b"%" in before else before
     end = chunk(event(Api.CHAT, b"", choices=[], usage={"completion_tokens": 5}) + b"\n\n")
@@ -248,7 +247,7 @@ def test_what_looks_like_a_chunk_within_another_is_none(before: bytes, bodies: P
         [usual, usual + before, usual, b"\r\n", end],
         [usual, before, usual, usual, usual, end],
     ):
-        both([HEAD, *reads], Api.CHAT, bodies)
+        both([HEAD, *reads], Api.CHAT)
 
 
 FORMS = [b"%x\r\n"] * 12 + [b"%X\r\n", b"0%x\r\n", b"%x;a=b\r\n", b"%x \r\n", b"%d\r\n", b"+%x\r\n"]
@@ -283,7 +282,7 @@ def responses(draw: st.DrawFn) -> tuple[Api, list[bytes]]:
 @settings(max_examples=300, deadline=None)
 @given(responses(), st.data())
 def test_both_ways_tell_the_same_however_it_is_cut(
-    bodies: Path, response: tuple[Api, list[bytes]], data: st.DataObject
+    response: tuple[Api, list[bytes]], data: st.DataObject
 ) -> None:
     api, chunks = response
     whole = b"".join(chunks)
@@ -292,13 +291,13 @@ def test_both_ways_tell_the_same_however_it_is_cut(
         cuts = [end for end in ends if data.draw(st.integers(0, 5))]
     else:
         cuts = sorted(data.draw(st.sets(st.integers(1, len(whole) - 1), max_size=12)))
-    both([whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True) if b > a], api, bodies)
+    both([whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True) if b > a], api)
 
 
 @pytest.mark.parametrize("api", Api)
 @pytest.mark.parametrize("together", [1, 3, 200])
 @pytest.mark.parametrize("newline", [b"\n\n", b"\r\n\r\n"])
-def test_the_usual_form_passes_by_the_parser(api: Api, together: int, newline: bytes, bodies: Path) -> None:
+def test_the_usual_form_passes_by_the_parser(api: Api, together: int, newline: bytes) -> None:
     words = ["The", " ü", ' "quoted"', "\n", " \\ ", "🥾"] * 20
     contents = [
         json.dumps(word, ensure_ascii=number % 2 > 0)[1:-1].encode() for number, word in enumerate(words)
@@ -307,9 +306,7 @@ def test_the_usual_form_passes_by_the_parser(api: Api, together: int, newline: b
     usage = chunk(event(api, b"", choices=[], usage={"completion_tokens": 5}) + newline)
     groups = [b"".join(chunks[start : start + together]) for start in range(2, len(chunks), together)]
     reads = [HEAD, *chunks[:2], *groups, usage + chunk(b"data: [DONE]" + newline) + END]
-    ((answer, status, size, again, first, _),), parsed = received(
-        reads, AnswerReader(api, "m", NONCE), bodies
-    )
+    ((answer, status, size, again, first, _),), parsed = received(reads, AnswerReader(api, "m", NONCE))
     assert (answer.outcome, answer.text) == (RequestOutcome.OK, "".join(words).encode())
     assert (status, size, again, first) == (200, sum(map(len, reads)), True, "The")
     assert parsed == len(HEAD) + len(chunks[0]) + len(reads[-1])

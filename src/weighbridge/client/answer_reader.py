@@ -4,7 +4,7 @@ from weighbridge.client.answer_forms import DECODERS
 from weighbridge.client.answers import (
     UNREADABLE,
     Answer,
-    Expected,
+    ExpectedAnswer,
     judge,
     of_another_request,
     unreadable,
@@ -13,7 +13,7 @@ from weighbridge.client.event_stream import EventStream
 from weighbridge.core.openai_api import Api
 
 
-class AnswerReader(Expected):
+class AnswerReader(ExpectedAnswer):
     """Reads the answers of one API and one model, whole or streamed."""
 
     __slots__ = ("_chunk", "_own", "_whole")

@@ -33,7 +33,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     id_echoed: int = 0
 
 
-class Expected:
+class ExpectedAnswer:
     """What every answer of a run must say: the model that was asked for, and no other request's id."""
 
     __slots__ = ("_nonce", "model")

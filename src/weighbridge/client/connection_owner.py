@@ -32,7 +32,6 @@ class Owner(Protocol[C]):
     stream: bool
     reader: AnswerReader
     bodies: Bodies
-    bodies_fd: int
 
     def want_write(self, connection: C, wanted: bool) -> None:
         """Start or stop reporting that the socket can be written to."""

@@ -16,7 +16,7 @@ from weighbridge.client.answer_forms import Chunk, Usage
 from weighbridge.client.answers import (
     UNREADABLE,
     Answer,
-    Expected,
+    ExpectedAnswer,
     judge,
     of_another_request,
     unreadable,
@@ -68,7 +68,7 @@ class EventStream:
         "tail",
     )
 
-    def __init__(self, expected: Expected, decoder: msgspec.json.Decoder[Chunk], number: int) -> None:
+    def __init__(self, expected: ExpectedAnswer, decoder: msgspec.json.Decoder[Chunk], number: int) -> None:
         """Read the answer to the request with this number."""
         self._expected, self._decoder, self._number = expected, decoder, number
         self._line = b""

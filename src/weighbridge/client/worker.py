@@ -28,11 +28,12 @@ from weighbridge.client.tls_connection import TlsConnection
 from weighbridge.client.waiting_numbers import WaitingNumbers
 from weighbridge.core.errors import InputError, machine_trouble
 from weighbridge.core.parent_death import die_with_parent
-from weighbridge.requests.bodies import BODIES_FILE, Bodies
+from weighbridge.requests.bodies import Bodies
 
 _EVENTS_PER_TURN = 64  # bounds how long a finished request waits for its frame: some 2 ms at worst
 # A send costs more than a receive; answers must not wait behind a burst, and first tokens still less.
 _SENDS_PER_TURN, _SENDS_PER_TURN_OF_STREAMS = 16, 4
+_MOST_MAPPED_BYTES = 1 << 24  # of bodies: this process's memory until forgotten, 20 us for each MiB
 _TICK_S = 0.1
 _NS = 1_000_000_000
 _ALIVE_EVERY_NS = _NS
@@ -52,7 +53,7 @@ class Worker:
         self.reader = AnswerReader(job.api, job.model, job.nonce)
         self._job = job
         self.bodies = Bodies(Path(job.store))
-        self.bodies_fd = os.open(Path(job.store) / BODIES_FILE, os.O_RDONLY)
+        self._mapped_bytes = 0  # of bodies sent since their pages were last forgotten
         self._offsets = self.bodies.offsets
         self._endpoints: EndpointChoice[Connection] = EndpointChoice(
             [
@@ -122,14 +123,16 @@ class Worker:
 
     def _send_waiting(self) -> None:
         for _ in range(min(self._job.connections - len(self._active), self._sends_per_turn)):
-            if not self._numbers.chunks:
-                return
-            endpoint = self._endpoints.take()
+            endpoint = self._endpoints.take() if self._numbers.chunks else None
             if endpoint is None:
-                return  # all refuse: within two seconds one is back, or the run ends
+                break  # if all refuse: within two seconds one is back, or the run ends
             number, index, planned_ns = self._numbers.take()
-            at = self._offsets[index]
-            self._start(Request(number, index, planned_ns, at, self._offsets[index + 1] - at, endpoint))
+            at, end = self._offsets[index], self._offsets[index + 1]
+            self._mapped_bytes += end - at
+            self._start(Request(number, index, planned_ns, at, end - at, endpoint))
+        if self._mapped_bytes > _MOST_MAPPED_BYTES:
+            self._mapped_bytes = 0
+            self.bodies.forget()
 
     def _start(self, request: Request) -> None:
         now = monotonic_ns()
@@ -247,6 +250,7 @@ class Worker:
         if now - self._told_ns >= _ALIVE_EVERY_NS:
             self._told_ns = now
             self._outbox.alive()
+        self.bodies.look()
         limit_s = self._job.connect_timeout_s
         while oldest := _first_before(self._connecting, now - limit_s * _NS):
             self.unreachable(oldest, f"no connection within {limit_s:g} s")

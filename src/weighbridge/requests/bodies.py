@@ -24,7 +24,8 @@ class Bodies:
             InputError: a file is missing, or the index does not match the bodies.
         """
         self._offsets = _map_index(folder / INDEX_FILE)
-        self._bytes = _map(folder / BODIES_FILE)
+        self._map = _map(folder / BODIES_FILE)
+        self._bytes = memoryview(self._map)
         ends_with_file = self._offsets[-1] == len(self._bytes)
         if self._offsets[0] != 0 or not ends_with_file:
             raise InputError(f"{folder}: the index does not match the bodies; build the requests again.")
@@ -39,6 +40,19 @@ class Bodies:
         """Return the bytes from `start` to `stop` of bodies.bin."""
         return self._bytes[start:stop]
 
+    def forget(self) -> None:
+        """Take the pages read so far out of this process's memory; they stay in the page cache."""
+        self._map.madvise(mmap.MADV_DONTNEED)
+
+    def look(self) -> None:
+        """Look whether all bodies are still there.
+
+        Raises:
+            InputError: they are not.
+        """
+        if self._map.size() < len(self._bytes):
+            raise bodies_cut_off()
+
     @property
     def total_bytes(self) -> int:
         """Total size of all bodies in bytes."""
@@ -50,16 +64,21 @@ class Bodies:
         return self._offsets
 
 
-def _map(path: Path) -> memoryview:
+def bodies_cut_off() -> InputError:
+    """Return the error of a file of bodies that became shorter after it was mapped."""
+    return InputError(f"{BODIES_FILE} was cut off during the run; build the requests again.")
+
+
+def _map(path: Path) -> mmap.mmap:
     try:
         with path.open("rb") as stream:
-            return memoryview(mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ))
+            return mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ)
     except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
         raise InputError(f"{path}: cannot be mapped ({error}); build the requests again.") from None
 
 
 def _map_index(path: Path) -> memoryview:
-    content = _map(path)
+    content = memoryview(_map(path))
     if len(content) % OFFSET_BYTES:
         raise InputError(f"{path}: not the offsets of a request store; build the requests again.")
     return content.cast("q")

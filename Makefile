@@ -58,11 +58,11 @@ bench: $(VENV)/.workflow $(VENV)/.dev ## Measure the load client beside others (
 	python bench/telemetry.py
 	python bench/verify.py
 
-# What vLLM's own client and the reference harness import, and their own locks have not.
 .PHONY: bench-gpu-time
 bench-gpu-time: $(VENV)/.workflow ## Measure what kept servers save, on a simulated server with a start of 120 s (48 minutes).
 	python bench/gpu_time.py
 
+# What vLLM's own client and the reference harness import, and their own locks have not.
 .PHONY: bench-peers
 bench-peers: $(SERVER_VENV)/.server ## Make the environments of the clients that the load client is measured beside.
 	$(UV) venv --quiet --clear --python $(VENV)/bin/python bench/build/vllm

@@ -12,6 +12,7 @@ from weighbridge.run.replaced import replacing
 VARIABLE = "WEIGHBRIDGE_RUNS"
 OWN, OTHER = Path("results/offline/performance/run.json"), Path("results/offline/accuracy/run.json")
 PEAK = Path("results/server/peak.json")
+REPLACED = Path("replaced")
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +27,12 @@ def write(record: Path, text: str = "{}") -> None:
 
 
 def test_a_run_that_is_still_to_come_can_want_the_server() -> None:
-    note_runs([OWN, OTHER])
+    note_runs([OWN, OTHER], REPLACED)
     assert wanted_later(OWN)
 
 
 def test_neither_a_run_that_is_made_nor_the_own_can() -> None:
-    note_runs([OWN, OTHER])
+    note_runs([OWN, OTHER], REPLACED)
     write(OTHER)
     assert not wanted_later(OWN)
     assert not wanted_later(Path.cwd() / OWN)
@@ -39,7 +40,7 @@ def test_neither_a_run_that_is_made_nor_the_own_can() -> None:
 
 @pytest.mark.parametrize("other", [OTHER, PEAK])
 def test_a_run_that_is_under_way_has_its_own_server(other: Path) -> None:
-    note_runs([OWN, other])
+    note_runs([OWN, other], REPLACED)
     with locked(other.parent if other is OTHER else other.with_suffix(""), "weighbridge run"):
         assert not wanted_later(OWN)
     # It ended, and made nothing.
@@ -47,7 +48,7 @@ def test_a_run_that_is_under_way_has_its_own_server(other: Path) -> None:
 
 
 def test_a_lock_that_a_killed_run_left_holds_nothing_back() -> None:
-    note_runs([OWN, OTHER])
+    note_runs([OWN, OTHER], REPLACED)
     with locked(OTHER.parent, "weighbridge run"):
         [lock] = OTHER.parent.parent.glob(".*.lock")
         left = lock.read_text()
@@ -58,7 +59,7 @@ def test_a_lock_that_a_killed_run_left_holds_nothing_back() -> None:
 def test_a_run_that_is_made_again_counts_from_when_it_was_noted() -> None:
     write(OTHER)
     os.utime(OTHER, ns=(1, 1))
-    note_runs([OWN, OTHER])
+    note_runs([OWN, OTHER], REPLACED)
     assert wanted_later(OWN)
     OTHER.unlink()  # as Snakemake does before the job starts
     assert wanted_later(OWN)
@@ -73,30 +74,34 @@ def test_where_nothing_is_known_any_run_may_follow(noted: str, monkeypatch: pyte
 
 
 def test_the_note_of_another_snakemake_is_forgotten() -> None:
-    note_runs([OWN])
+    note_runs([OWN], REPLACED)
     assert not wanted_later(OWN)
     forget_runs()
     assert wanted_later(OWN)
 
 
 def test_runs_that_a_failed_group_deleted_are_put_back() -> None:
-    replaced = Path("replaced")
-    for record in (OWN, PEAK):
-        write(record, "of before")
-    earlier = Path("results/server/performance/run.json")
-    write(earlier, "of before")
-    with replacing(replaced, "server-performance", earlier.parent):
-        write(earlier, "of before, too")
-    note_runs([OWN, OTHER, PEAK, earlier])
-    with replacing(replaced, "offline-performance", OWN.parent):
+    for record in (OWN, OTHER, PEAK):
+        with replacing(REPLACED, f"{record.parts[1]}-{record.parts[2].partition('.')[0]}", record.parent):
+            write(record, "of before")
+            os.utime(record, ns=(1, 1))
+    OWN.unlink()  # by a person: it is to be made again
+    note_runs([OWN, OTHER, PEAK], REPLACED)
+    assert put_back_runs(REPLACED) == []
+    with replacing(REPLACED, "server-peak", PEAK):
+        write(PEAK, "found")
+        write(PEAK.with_name("errors.jsonl"), "")
+    for record in (OTHER, PEAK):
+        record.unlink()  # by Snakemake
+    # What was there before is another command's.
+    assert put_back_runs(REPLACED) == [PEAK]
+    assert PEAK.read_text() == "found"
+    assert not OWN.exists()
+    assert not OTHER.exists()
+    assert put_back_runs(REPLACED) == []
+    with replacing(REPLACED, "offline-performance", OWN.parent):
         write(OWN, "new")
         write(OWN.with_name("errors.jsonl"), "")
-    with replacing(replaced, "server-peak", PEAK):
-        write(PEAK, "found")
-    for record in (OWN, PEAK, earlier):
-        record.unlink()
-    # What was there before is another command's, and what was never made is nobody's.
-    assert put_back_runs(replaced) == [OWN, PEAK]
-    assert (OWN.read_text(), PEAK.read_text()) == ("new", "found")
-    assert not earlier.exists()
-    assert put_back_runs(replaced) == []
+    OWN.unlink()
+    assert put_back_runs(REPLACED) == [OWN]
+    assert OWN.read_text() == "new"

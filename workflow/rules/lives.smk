@@ -15,6 +15,7 @@ from snakemake.target_jobs import parse_target_jobs_cli_args
 from weighbridge.run.later_runs import forget_runs, note_runs, put_back_runs
 
 RUN_RECORD = "results/{scenario}/{run}/run.json"
+REPLACED = Path("replaced")
 MEASURED = {"benchmark": RUN_RECORD, "search_peak": PEAK}
 
 
@@ -37,10 +38,10 @@ def jobs_to_make():
 def note_measured(jobs):
     """Note the records of those jobs that measure; `jobs` returns a rule's name and its wildcards of each."""
     try:
+        measured = [job for job in jobs() if job[0] in MEASURED]
         note_runs(
-            MEASURED[rule].format(**wildcards)
-            for rule, wildcards in jobs()
-            if rule in MEASURED
+            [MEASURED[rule].format(**wildcards) for rule, wildcards in measured],
+            REPLACED,
         )
     except Exception as error:
         # Nothing of Snakemake's that is not as expected may end a workflow for a note.
@@ -74,5 +75,5 @@ onstart:
 
 
 onerror:
-    for record in put_back_runs(Path("replaced")):
+    for record in put_back_runs(REPLACED):
         logger.info(f"{record}: is finished, and kept")

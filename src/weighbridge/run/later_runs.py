@@ -13,13 +13,23 @@ from weighbridge.records.run_record import RUN_RECORD
 from weighbridge.run.folder_lock import in_use
 from weighbridge.run.replaced import finished, put_back_files
 
-# A JSON object: the record that each run will write, and when the one that is there was written, in ns.
+# A JSON object: the record that each run will write, and when the one that is there was written, in ns; then
+# the same of the finished one that has a second name below replaced/.
 _VARIABLE = "WEIGHBRIDGE_RUNS"
 
 
-def note_runs(records: Iterable[str | Path]) -> None:
-    """Note in the environment which runs this Snakemake will make, by the record that each writes."""
-    os.environ[_VARIABLE] = json.dumps({str(record): _written_ns(Path(record)) for record in records})
+def note_runs(records: Iterable[str | Path], replaced: Path) -> None:
+    """Note in the environment which runs this Snakemake will make, by the record that each writes.
+
+    Args:
+        records: The records.
+        replaced: The folder of replaced results, where the files of finished ones have a second name.
+    """
+    noted = {
+        str(record): (_written_ns(record), _written_ns(_second_name(record, replaced)))
+        for record in map(Path, records)
+    }
+    os.environ[_VARIABLE] = json.dumps(noted)
 
 
 def forget_runs() -> None:
@@ -36,7 +46,7 @@ def wanted_later(own: Path) -> bool:
     noted = _noted()
     if noted is None:
         return True
-    others = [(Path(record), before) for record, before in noted.items() if not _same(Path(record), own)]
+    others = [(record, before) for record, (before, _) in noted.items() if not _same(record, own)]
     return any(not _made(record, before) and not in_use(folder_of(record)) for record, before in others)
 
 
@@ -52,11 +62,10 @@ def put_back_runs(replaced: Path) -> list[Path]:
         OSError: a file cannot be linked or copied.
     """
     put_back = []
-    for record, before in ((Path(record), before) for record, before in (_noted() or {}).items()):
-        name = f"{folder_of(record).parent.name}-{folder_of(record).name}"
-        kept = finished(replaced, name) / record.name
-        if not record.exists() and _made(kept, before):
-            put_back_files(kept.parent, record.parent)
+    for record, (_, before) in (_noted() or {}).items():
+        second = _second_name(record, replaced)
+        if not record.exists() and _made(second, before):
+            put_back_files(second.parent, record.parent)
             put_back.append(record)
     return put_back
 
@@ -66,13 +75,18 @@ def folder_of(record: Path) -> Path:
     return record.parent if record.name == RUN_RECORD else record.with_suffix("")
 
 
-def _noted() -> dict[str, int | None] | None:
-    """Return the noted records; None: nothing is noted."""
-    with suppress(ValueError):
+def _noted() -> dict[Path, tuple[int | None, int | None]] | None:
+    """Return the noted records, and when they and their second names were written; None: nothing is noted."""
+    with suppress(ValueError, TypeError):
         noted = json.loads(os.environ.get(_VARIABLE, ""))
         if isinstance(noted, dict):
-            return noted
+            return {Path(record): (first, second) for record, (first, second) in noted.items()}
     return None
+
+
+def _second_name(record: Path, replaced: Path) -> Path:
+    folder = folder_of(record)
+    return finished(replaced, f"{folder.parent.name}-{folder.name}") / record.name
 
 
 def _made(record: Path, before: int | None) -> bool:

@@ -133,6 +133,18 @@ def record_values(round_: Round, scenario: str, mode: Mode) -> dict[str, Any]:
         "schedule_delay": {"p50_s": 0.001, "p99_s": 0.002, "max_s": 0.003},
         "client_cpu_s": 1.0,
         "client_cpu_us_per_request": 100.0,
+        "client": {
+            "busy": {"loadgen": 0.02, "worker 0": 0.1},
+            "receive_backlog": {
+                "samples": 70,
+                "mean_s": 0.0002,
+                "p50_s": 1e-4,
+                "p99_s": 0.002,
+                "max_s": 0.003,
+            },
+            "wake_delay": {"samples": 3000, "mean_s": 2e-4, "p50_s": 1e-4, "p99_s": 0.002, "max_s": 0.003},
+            "answered_by_worker": [issued],
+        },
         "peak_rss_bytes": {"loadgen": 1},
         "in_flight": [[0.0, 1]],
         "sent_bytes": 1,

@@ -27,7 +27,11 @@ PROMPT = Path(__file__).parents[2] / "demo" / "prompt.json"
 _RIGHT_SHARE = 0.79  # of the answers
 _UNREADABLE = ("x", "", "{")
 _CATEGORIES = ("Shoes > Boots", "Shoes > Sandals", "Kitchen > Pots", "Kitchen > Plates")
-_STEP_NS, _LATENCY_NS = 100_000, 1_000_000
+_STEP_NS = 100_000
+# As `loadgen_files` logs them: shares of the requests, and the latency up to which each reaches.
+_LATENCIES_NS = ((0.505, 3_000_000_000), (0.905, 5_000_000_000), (1.0, 8_000_000_000))
+_LONGEST_NS = 50_000_000_000
+_STRIDE = 7919  # a prime
 _SAMPLED = 300
 
 
@@ -66,10 +70,17 @@ def request_log(samples: int, mode: Mode) -> Any:
     log["tokens"], log["prompt_tokens"] = tokens_of(asked), 200 + asked % 50
     log["finish"], log["id_echoed"], log["status"] = FinishReason.STOP, 1, 200
     log["planned_ns"] = 10**9 + _STEP_NS * np.arange(len(asked))
-    log["end_ns"] = log["planned_ns"] + _LATENCY_NS
+    log["end_ns"] = log["planned_ns"] + _latencies_ns(len(asked))
     log["sent_ns"] = log["first_ns"] = log["planned_ns"] + 1
     log["last_ns"] = log["end_ns"]
     return log
+
+
+def _latencies_ns(requests: int) -> Any:
+    ranks = _STRIDE * np.arange(requests) % requests / requests  # spread over the run
+    latencies = np.select([ranks < share for share, _ in _LATENCIES_NS], [ns for _, ns in _LATENCIES_NS])
+    latencies[requests // 24] = _LONGEST_NS
+    return latencies
 
 
 def write_requests(folder: Path, samples: int, mode: Mode) -> None:

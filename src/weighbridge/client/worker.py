@@ -24,6 +24,7 @@ from weighbridge.client.endpoint import Endpoint
 from weighbridge.client.endpoint_choice import EndpointChoice
 from weighbridge.client.frames import Message, RequestOutcome, WorkerJob
 from weighbridge.client.outbox import Outbox, give_up
+from weighbridge.client.receive_backlog import BacklogMeter, note_arrivals
 from weighbridge.client.tls_connection import TlsConnection
 from weighbridge.client.waiting_numbers import WaitingNumbers
 from weighbridge.core.errors import InputError, machine_trouble
@@ -65,6 +66,8 @@ class Worker:
         self._outbox = Outbox(self._control, job.number, job.first_tokens)
         self._epoll = select.epoll()
         self._epoll.register(job.control_fd, select.EPOLLIN)
+        self._backlog = BacklogMeter()
+        self._epoll.register(self._backlog.fd, select.EPOLLIN)
         self._numbers = WaitingNumbers(self._control)
         self._early: EarlyConnections[Connection] | None = None
         self._connections: dict[int, Connection] = {}
@@ -85,16 +88,22 @@ class Worker:
             self._active,
             self._retired,
         )
+        backlog, look = self._backlog, self._backlog.look
         while True:
             waiting = queue and len(active) < self._job.connections
             for fd, event in poll(0 if waiting else _TICK_S, _EVENTS_PER_TURN):
                 connection = connections.get(fd)
                 if connection is not None:
+                    look(connection.socket)
                     connection.on_event(event != _WRITE)
+                elif fd == backlog.fd:
+                    backlog.ring(bool(active))
                 elif fd == control and not self._take_numbers():
                     return
             if queue:
                 self._send_waiting()
+            if backlog.unreported:  # before outcomes, with which the run may end
+                self._outbox.report(backlog.report())
             self._outbox.flush()
             if retired:
                 self._close_retired()
@@ -159,6 +168,7 @@ class Worker:
         except OSError as error:
             self._refused(endpoint, request, str(error))
             return
+        note_arrivals(connection.socket)
         self._connections[connection.fd] = self._connecting[connection.fd] = connection
         if request is not None:
             self._active[connection.fd] = connection

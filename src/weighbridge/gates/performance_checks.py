@@ -10,7 +10,7 @@ from weighbridge.config.scenario_rules import (
     Mode,
     ScenarioRules,
 )
-from weighbridge.gates.performance_figures import Performance, percentile_key, seconds
+from weighbridge.gates.performance_figures import Performance, percentile_key, seconds, tpot_key, ttft_key
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries, missing_queries
 from weighbridge.loadgen.logs import DetailLog
 from weighbridge.loadgen.work_size import (
@@ -27,8 +27,6 @@ _STEP_DOWN, _STEP_UP = 0.95, 1.05
 _KEEPS_UP = 0.97  # ratio of completed to scheduled rate; below it, the queue grew
 _LOGGED_DIGITS = 1e-4  # LoadGen logs six digits
 _ROOM = 0.8  # share of the latency limit; below it, a higher rate is suggested
-_TTFT_KEY = "result_first_token_{:.2f}_percentile_latency_ns"
-_TPOT_KEY = "result_time_per_output_token_{:.2f}_percentile_ns"
 
 
 def performance_checks(log: DetailLog, round_: Round, scenario: ScenarioRules) -> list[Check]:
@@ -156,13 +154,13 @@ def _token_latencies(gate: Gate, log: DetailLog, scenario: ScenarioRules, slower
     """
     limits = scenario.limits
     for name, limit, measured, setting in (
-        ("time to first token", limits.ttft, _TTFT_KEY, "requested_server_ttft_latency"),
-        ("time per output token", limits.tpot, _TPOT_KEY, "requested_server_tpot_latency"),
+        ("time to first token", limits.ttft, ttft_key, "requested_server_ttft_latency"),
+        ("time per output token", limits.tpot, tpot_key, "requested_server_tpot_latency"),
     ):
         if limit is None:
             continue
         percentile = f"{100 * limit.percentile:g}th percentile {name}"
-        value_s = seconds(log.number(measured.format(100 * limit.percentile)))
+        value_s = seconds(log.number(measured(limit.percentile)))
         gate.at_most(percentile, value_s, limit.limit_s, "s", f"Too many queries were too slow: {slower}")
         limit_set_s = seconds(log.number(setting))
         gate.at_most(f"{name} limit set", limit_set_s, limit.limit_s, "s", _OWN_SETTINGS)

@@ -93,6 +93,16 @@ def percentile_key(percentile: float) -> str:
     return f"result_{100 * percentile:.2f}_percentile_latency_ns"
 
 
+def ttft_key(percentile: float) -> str:
+    """Return LoadGen's log key of a percentile of the time to the first token; the percentile is a share."""
+    return f"result_first_token_{100 * percentile:.2f}_percentile_latency_ns"
+
+
+def tpot_key(percentile: float) -> str:
+    """Return LoadGen's log key of a percentile of the time per output token; the percentile is a share."""
+    return f"result_time_per_output_token_{100 * percentile:.2f}_percentile_ns"
+
+
 def seconds(nanoseconds: float | None) -> float | None:
     """Convert nanoseconds, in which LoadGen logs times."""
     return None if nanoseconds is None else nanoseconds / 1e9

@@ -15,7 +15,7 @@ from weighbridge.records.run_record import REQUESTS_TABLE
 
 _NUMBERS = ("sample", "payload_bytes", "tokens", "planned_ns", "end_ns")
 # Runs of earlier releases did not record these.
-_LATER_NUMBERS = ("prompt_tokens", "id_echoed")
+_LATER_NUMBERS = ("prompt_tokens", "id_echoed", "sent_ns", "first_ns")
 _OUTCOME, _FINISH = "outcome", "finish"
 
 Numbers = NDArray[np.integer[Any]]
@@ -49,6 +49,8 @@ class RequestRows:
         tokens: Tokens of the answer, as the server told.
         planned_ns, end_ns: When it was issued and when it ended, on the monotonic clock.
         outcome: 'ok', or the kind of failure.
+        sent_ns: When its last byte was given to the system, 0 if it was not; None: not recorded.
+        first_ns: When its first content came, 0 if none did; None: not recorded.
         prompt_tokens: Tokens of the prompt, as the server told, 0 if it did not; None: not recorded.
         id_echoed: 1 where the answer carries the id of its request; None: not recorded.
         finish: Why the server ended the answer; None: not recorded.
@@ -60,6 +62,8 @@ class RequestRows:
     planned_ns: Numbers
     end_ns: Numbers
     outcome: Labels
+    sent_ns: Numbers | None
+    first_ns: Numbers | None
     prompt_tokens: Numbers | None
     id_echoed: Numbers | None
     finish: Labels | None
@@ -88,6 +92,8 @@ class RequestRows:
             numbers = {name: _numbers(table[name]) for name in (*_NUMBERS, *_LATER_NUMBERS) if name in there}
             return cls(
                 **{name: numbers[name] for name in _NUMBERS},
+                sent_ns=numbers.get("sent_ns"),
+                first_ns=numbers.get("first_ns"),
                 prompt_tokens=numbers.get("prompt_tokens"),
                 id_echoed=numbers.get("id_echoed"),
                 outcome=_labels(table[_OUTCOME]),

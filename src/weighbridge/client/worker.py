@@ -82,13 +82,8 @@ class Worker:
         """Work until the driver closes its socket."""
         self._outbox.tell(Message.READY)
         poll, control, tick_ns = self._epoll.poll, self._job.control_fd, int(_TICK_S * _NS)
-        queue, connections, active, retired = (
-            self._numbers.chunks,
-            self._connections,
-            self._active,
-            self._retired,
-        )
-        backlog, look = self._backlog, self._backlog.look
+        queue, connections, active = self._numbers.chunks, self._connections, self._active
+        retired, backlog, look = self._retired, self._backlog, self._backlog.look
         while True:
             waiting = queue and len(active) < self._job.connections
             for fd, event in poll(0 if waiting else _TICK_S, _EVENTS_PER_TURN):

@@ -21,10 +21,11 @@ def plan(
         ),
     ] = None,
 ) -> None:
-    """Print what a workflow is going to run, how long that takes, and the GPU hours in all.
+    """Print what a workflow will run, how long, on how many GPUs.
 
-    Asks Snakemake what is to be done and what is kept; starts nothing. Durations follow from the round's work
-    and the target rates; that of the server's start from earlier starts of this run directory.
+    One line for each step, and the GPU hours in all. Asks Snakemake what is to be done and what is kept, and
+    starts nothing. Durations follow from the round's work and the target rates; that of the server's start
+    from earlier starts of this run directory.
     """
     from rich.console import Console
 
@@ -41,9 +42,9 @@ def spent(
     ] = Path("results"),
     output: Annotated[Path | None, typer.Option(help="Also write the times as JSON.")] = None,
 ) -> None:
-    """Print where the time of servers went: start, warm-up, measured runs, probes, waiting, stop.
+    """Print where the time of servers, and of their GPUs, went.
 
-    One line for each start of a server, and the share of each in all.
+    One line each for start, warm-up, measured runs, probes, waiting and stop, with its share of all.
     """
     from rich.console import Console
 

@@ -100,7 +100,7 @@ class _Planner:
 
     def _fetches(self) -> Iterator[PlanRow]:
         for kind in self._jobs.fetched:
-            yield PlanRow(f"fetch {kind}", "to do", "download, or verify a folder", None, on_server=False)
+            yield PlanRow(f"fetch {kind}", "to do", "download or verify", None, on_server=False)
 
     def _start(self, uses: int) -> Iterator[PlanRow]:
         """Yield the starts of the server: one where it is kept, on one machine, else one for each use."""
@@ -112,9 +112,7 @@ class _Planner:
             work = f"{named}; as {len(taken)} before"
         else:
             one = None
-            work = (
-                f"{named}; none is recorded, at most {duration(self._settings.server.startup_timeout_s)} each"
-            )
+            work = f"{named}, at most {duration(self._settings.server.startup_timeout_s)} each"
         yield PlanRow("server start", "to do", work, one * starts if one is not None else None)
 
     def _performance(self) -> Iterator[PlanRow]:
@@ -139,7 +137,7 @@ class _Planner:
             probe_s = probe_length_s(round_, rules, mode, rate, self._settings.scenarios[scenario].probe_s)
             size = work_size(round_, rules, mode, rate)
             about = "about " if self._asked[scenario].target_qps == "auto" else ""
-            probe = f", after a probe of {duration(probe_s)}" if probe_s else ""
+            probe = f", probe {duration(probe_s)}" if probe_s else ""
             work = f"{size.samples:,} samples at {about}{rate:.4g}/s{probe}"
             yield PlanRow(
                 f"{scenario} {run}", "to do", work, expected_run(round_, rules, mode, rate, probe_s)

@@ -1,5 +1,7 @@
 """Tables of time for a terminal: what a plan will take, and where the time of servers went."""
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Group, JustifyMethod
 from rich.table import Table
@@ -8,9 +10,10 @@ from rich.text import Text
 from weighbridge.core.formatting import duration
 from weighbridge.report.expected_time import ExpectedTime
 from weighbridge.report.run_plan import RunPlan, hours
-from weighbridge.report.spent_time import LifeTime, Spending, SpentTime
+from weighbridge.report.spent_time import LifeTime, SpentTime, in_hours
 
 _UNKNOWN = "unknown"
+_MOST_STARTS = 4
 
 
 def render_plan(plan: RunPlan) -> Group:
@@ -26,9 +29,11 @@ def render_plan(plan: RunPlan) -> Group:
             _UNKNOWN if row.expected is None else str(row.expected),
             _hours(row.expected, plan.gpus) if costs else "",
         )
-    total, at_least = plan.total, "at least " if plan.unknown else ""
+    total = plan.total
     table.add_section()
-    table.add_row("to do in all", "", "", f"{at_least}{total}", f"{at_least}{_hours(total, plan.gpus)}")
+    table.add_row(
+        f"in all{', at least' if plan.unknown else ''}", "", "", str(total), _hours(total, plan.gpus)
+    )
     notes = (
         [Text(f"Not counted, because nobody knows it: {', '.join(plan.unknown)}.")] if plan.unknown else []
     )
@@ -47,32 +52,37 @@ def _hours(expected: ExpectedTime | None, gpus: int) -> str:
 
 
 def render_spent(spent: SpentTime) -> Group:
-    """Return a table with one line for each life of a server, their sum and its shares."""
-    table = _table("Server", "GPUs", "Used by", *map(str.capitalize, Spending), "In all", spent.unit)
-    for life in spent.lives:
-        table.add_row(
-            f"{life.id}{' (goes on)' if life.goes_on else ''}",
-            str(life.gpus),
-            ", ".join(life.used_by),
-            *(duration(life.spent_s[part]) if part in life.spent_s else "" for part in Spending),
-            duration(life.total_s),
-            f"{_weighted_h(life, spent):.2f}",
-        )
+    """Return a table with a line for each kind of time: in each start of a server, in all, and its share.
+
+    More starts than a terminal has room for are given in all only.
+    """
+    lives = spent.lives if len(spent.lives) <= _MOST_STARTS else ()
+    table = _table("Time", *(f"Start {number}" for number in _numbers(lives)), spent.unit, "Share")
     total = spent.hours()
-    if total:
-        table.add_section()
-        values = {part: spent.hours(part) for part in Spending}
-        table.add_row("in all", "", f"in {spent.unit}", *map(_two, values.values()), "", f"{total:.2f}")
-        shares = (f"{100 * value / total:.1f} %" if value else "" for value in values.values())
-        table.add_row("share", "", "", *shares, "", "100 %")
-    return Group(table, *map(Text, spent_notes(spent)))
+    for part, in_all in in_hours(spent).items():
+        each = (duration(life.spent_s[part]) if part in life.spent_s else "" for life in lives)
+        table.add_row(part.capitalize(), *each, f"{in_all:.3g}", f"{100 * in_all / total:.1f} %")
+    table.add_section()
+    table.add_row("In all", *(duration(life.total_s) for life in lives), f"{total:.3g}", "100 %")
+    starts = [Text(_described(number, life)) for number, life in enumerate(spent.lives, start=1)]
+    return Group(*([table] if total else []), *starts, *map(Text, spent_notes(spent)))
+
+
+def _numbers(lives: Sequence[LifeTime]) -> range:
+    return range(1, len(lives) + 1)
+
+
+def _described(number: int, life: LifeTime) -> str:
+    gpus = f"{life.gpus} GPUs, " if life.gpus else ""
+    end = "; it goes on" if life.goes_on else ""
+    return f"Start {number}: {life.id}, {gpus}used by {', '.join(life.used_by)}{end}."
 
 
 def spent_notes(spent: SpentTime) -> list[str]:
     """Return what a table of spent time does not show, in sentences."""
     notes = []
     if (outside := spent.outside_share) is not None:
-        notes.append(f"Outside measured runs: {100 * outside:.1f} % of {spent.hours():.2f} {spent.unit}.")
+        notes.append(f"Outside measured runs: {100 * outside:.1f} % of {spent.hours():.3g} {spent.unit}.")
     for life in spent.lives:
         if life.stages_s:
             stages = ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in life.stages_s.items())
@@ -89,19 +99,11 @@ def spent_notes(spent: SpentTime) -> list[str]:
     return notes
 
 
-def _two(hours: float) -> str:
-    return f"{hours:.2f}" if hours else ""
-
-
-def _weighted_h(life: LifeTime, spent: SpentTime) -> float:
-    return spent.model_copy(update={"lives": (life,)}).hours() if life.gpus or spent.unit != "GPU h" else 0.0
-
-
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    folded = {"Work", "Used by"}
-    left = folded | {"Step", "", "Server"}
+    folded = {"Work"}
+    left = folded | {""}
     for column in columns:
-        justify: JustifyMethod = "left" if column in left else "right"
+        justify: JustifyMethod = "left" if column in left or not table.columns else "right"
         table.add_column(column, justify=justify, no_wrap=column not in folded)
     return table

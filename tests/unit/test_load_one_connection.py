@@ -40,7 +40,7 @@ class Notes:
     reader = AnswerReader(Api.CHAT, "m", "0" * 16)
 
     def __init__(self) -> None:
-        self.bodies = BodiesOfOne()
+        self.bodies: BodiesOfOne | ManyZeros = BodiesOfOne()
         self.answers: list[tuple[Answer, bool]] = []
         self.closed_idle = 0
 
@@ -209,3 +209,25 @@ def test_a_request_arrives_whole_however_little_the_socket_takes(most: int) -> N
         while not sent.endswith(b"body"):
             sent += server.recv(1 << 16)
         assert sent == connection.endpoint.request_head + b"48879z\r\nContent-Length: 4\r\n\r\nbody"
+
+
+class ManyZeros:
+    """Stands for the store: its only body fills every socket."""
+
+    def slice(self, start: int, stop: int) -> bytes:
+        return bytes(stop - start)
+
+
+def test_an_answer_before_the_whole_request_ends_it_once() -> None:
+    with exchange() as (notes, connection, server):
+        server.send(response())
+        arrive(connection)
+        notes.bodies = ManyZeros()
+        connection.send(Request(0xBEEF, 0, 0, 0, 1 << 26, connection.endpoint))
+        assert connection.request is not None
+        server.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        server.close()  # and resets, because not all was read
+        arrive(connection)
+        answer, reusable = notes.answers[-1]
+        assert (len(notes.answers), answer.outcome, answer.text) == (2, RequestOutcome.HTTP_STATUS, b"no")
+        assert (reusable, notes.closed_idle) == (False, 0)

@@ -140,7 +140,9 @@ class Connection:
             return
         if self._blocked:
             self._write()
-        if readable and self.fd >= 0:
+            if self.request is None:
+                return  # it ended with an error of sending, and so did this connection
+        if readable:
             self._read(None)
 
     def _establish(self) -> None:

@@ -52,10 +52,10 @@ def test_connections_are_opened_in_turns_and_some_at_a_time() -> None:
         100, endpoints, connecting, lambda endpoint, _request: connecting.append(endpoint.number)
     )
     assert not early.go_on()
-    assert connecting == [number % 3 for number in range(64)]
+    assert connecting == [number % 3 for number in range(32)]
     del connecting[:10]
     assert not early.go_on()
-    assert len(connecting) == 64
+    assert len(connecting) == 32
     early.give_up()
     assert not early.go_on()
     connecting.clear()

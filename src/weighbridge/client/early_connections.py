@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 from weighbridge.client.endpoint import Endpoint
 from weighbridge.client.endpoint_choice import EndpointChoice
 
-_MOST_AT_ONCE = 64  # half of the smallest backlog in use, asyncio's 100
+# Of each worker: three of them do not fill the smallest backlog in use, asyncio's 100.
+_MOST_AT_ONCE = 32
 
 C = TypeVar("C")  # of a connection; this module does not use what it can do
 

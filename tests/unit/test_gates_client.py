@@ -152,6 +152,17 @@ def test_offline_loadgen_may_end_a_hundredth_later_than_the_workers(
     assert pair.found() == (failed, set())
 
 
+@pytest.mark.parametrize(("round_", "unknown"), [(HELD, {"receive backlog"}), (DEMONSTRATION, set())])
+def test_without_a_time_that_decides_the_waits_are_unknown(
+    round_: Round, unknown: set[str], tmp_path: Path
+) -> None:
+    write_detail(tmp_path / "detail.txt", detail_values(round_, "offline", SPEED))
+    load = LoadReport.model_validate_json(json.dumps(record_values(round_, "offline", SPEED)["load"]))
+    log = read_detail(tmp_path / "detail.txt")
+    found = client_checks(log, load, None, round_, round_.scenarios["offline"])
+    assert {check.name for check in found if check.passed is None} == unknown
+
+
 # Scenarios with other limits, judged alone.
 
 

@@ -60,6 +60,8 @@ def client_checks(
             _added_by_loadgen(gate, log, numbers, rows, scenario, times)
             most_s = min(most_s, times * _tpot_share_s(rows, scenario))
         _waits(gate, load.client, most_s, round_, scenario)
+    elif round_.held_to_rules:
+        gate.unknown(_BACKLOG, f"<= {_SHARE:.0%} of what decides the result", _NOT_RECORDED)
     if load.client is not None:
         _busiest(gate, load.client)
         _shares(gate, load.client)

@@ -6,8 +6,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -157,6 +158,27 @@ def test_a_server_is_not_shared_across_a_change(
         assert second.life is not None
         assert second.life.number == 1
     assert not any("s3cret" in path.read_text() for path in (tmp_path / "lives").glob("*/*"))
+
+
+def test_a_server_that_another_job_takes_first_is_not_waited_for(
+    tmp_path: Path, snakemake: Snakemake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the question whether it is the wanted one and the order to end it."""
+    with serving(tmp_path) as first:
+        pass
+    ask = kept_servers._Door.ask
+    with ExitStack() as other_job:
+
+        def asked(door: kept_servers._Door, **message: object) -> dict[str, Any] | None:
+            if "replace" in message:
+                monkeypatch.setattr(kept_servers._Door, "ask", ask)
+                assert pids(other_job.enter_context(serving(tmp_path))) == pids(first)
+            return ask(door, **message)
+
+        monkeypatch.setattr(kept_servers._Door, "ask", asked)
+        monkeypatch.setattr(kept_servers, "_GONE_S", 1e6)
+        with serving(tmp_path, replicas=2) as second:
+            assert all(lives(psutil.Process(pid)) for pid in pids(first) + pids(second))
 
 
 def test_a_kept_server_waits_no_longer_than_it_may(tmp_path: Path, snakemake: Snakemake) -> None:

@@ -17,7 +17,7 @@ its door (`kept_socket`). It imports little, to be small and start at once.
     holder:  {"release": keep_s}                                 keep them so long for the next command
     holder:  {"stop": seconds, "reason": "..."}                  end them; SIGKILL after so many seconds
     other:   {"want": fingerprint, "owners": [pid, ...], "use": ...}
-    other:   {"replace": fingerprint}                               end them: others are wanted in their place
+    other:   {"replace": true}                                   end them: others are wanted in their place
     guard:   {"event": "guarding", "pid": 4710, "keeps": true}
     guard:   {"event": "started", "number": 0, "pid": 4711}
     guard:   {"event": "refused", "number": 0, "reason": "Permission denied"}
@@ -224,13 +224,14 @@ class Guard:
             self._dismiss(self._guests[0])
 
     def _answer(self, guest: JsonLines, message: dict[str, Any]) -> None:
-        wanted = message["want"] if "want" in message else message["replace"]
+        replace = "replace" in message
+        wanted = None if replace else message["want"]
         if self._deadline is not None:
             guest.send(event="ending", reason=self._reason, untold=self._untold)
             self._untold = False
         elif self._holder is not None:
             guest.send(event="held")
-        elif "replace" in message:
+        elif replace:
             self._end_within(self._stop_s, "a run with another server was next")
             guest.send(event="ending", reason=self._reason, untold=False)
         elif wanted != self._keep["fingerprint"]:

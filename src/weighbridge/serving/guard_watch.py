@@ -3,10 +3,12 @@
 Between two uses no command is there to inherit what a killed guard leaves, or to continue a stopped one.
 """
 
+import contextlib
 import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 from weighbridge.core.parent_death import die_with_parent
 from weighbridge.serving.leftovers import children, end_all, inherit
@@ -25,10 +27,21 @@ def go_on_watched() -> int:
     watcher = os.getpid()
     inherit()
     if guard := os.fork():
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # who talks with the guard must see its end
+        _close_all()
         sys.exit(_watch(guard))
     die_with_parent(watcher, signal.SIGTERM)
     return watcher
+
+
+def _close_all() -> None:
+    """Close all descriptors but the standard ones: who talks with the guard must see its end.
+
+    Those that are open, and not all that the system would allow, which may be a thousand million.
+    """
+    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if descriptor > 2:
+            with contextlib.suppress(OSError):  # the one that the folder was listed with
+                os.close(descriptor)
 
 
 def _watch(guard: int) -> int:

@@ -104,7 +104,7 @@ def take_kept(
             log.warning("the kept server is gone (%s); starting anew", answer["reason"])
     for door in others:
         if taken is None:
-            door.end_server(fingerprint, stop_timeout_s + _GONE_S)
+            door.end_server(stop_timeout_s + _GONE_S)
         door.close()
     return taken
 
@@ -158,15 +158,18 @@ class _Door:
             return None
         return answers[0]
 
-    def end_server(self, fingerprint: str, timeout_s: float) -> None:
+    def end_server(self, timeout_s: float) -> None:
         """End servers that nothing uses, and wait until they are gone."""
         try:
             ended = open_process_end(self.guard.pid)
         except ProcessLookupError:
             return
         log.info("ending a kept server that is not the wanted one (its guard: process %d)", self.guard.pid)
-        self.ask(replace=fingerprint)
+        answer = self.ask(replace=True)
         self.close()
+        if answer is not None and answer["event"] == "held":  # another command was sooner, and wanted it
+            os.close(ended)
+            return
         poll = select.poll()
         poll.register(ended, select.POLLIN)
         if self.guard.lives and not poll.poll(timeout_s * 1000):

@@ -1,13 +1,17 @@
 """What a probe before a run refuses: only rates that cannot pass, on computed queues too."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.loadgen.work_size import server_schedule_s
+from weighbridge.run.server_use import SessionUse
 from weighbridge.search.probe_judgement import FullRun, sure_miss
 from weighbridge.search.rate_probe import probe_length_s
 from weighbridge.simulate.behaviour import predict
@@ -58,10 +62,20 @@ def test_a_probe_is_short_against_its_run(
     assert probe_length_s(V6, SERVER, mode, target_qps, probe_s) == expected
 
 
-def test_there_is_no_probe_without_a_rate_or_where_its_prompts_could_be_cached() -> None:
+def test_there_is_no_probe_without_a_rate() -> None:
     assert probe_length_s(V6, V6.scenarios["offline"], Mode.PERFORMANCE, 1, 60) == 0
-    cached = V6.model_copy(update={"server_must_not": ()})
-    assert probe_length_s(cached, SERVER, Mode.PERFORMANCE, 11, 60) == 0
+
+
+@pytest.mark.parametrize("forbidden", [(), *((feature,) for feature in ServerFeature)])
+def test_where_work_may_be_reused_there_is_no_probe_and_no_kept_server(
+    tmp_path: Path, forbidden: tuple[ServerFeature, ...]
+) -> None:
+    reusing = V6.model_copy(update={"server_must_not": forbidden})
+    assert probe_length_s(reusing, SERVER, Mode.PERFORMANCE, 11, 60) == 0
+    use = SessionUse(tmp_path, "server performance", tmp_path / "performance" / "run.json")
+    settings = ServerSettings(model_name="a", keep_s=7)
+    kept_s = [use.keeping(round_, settings, "0" * 64).keep_s for round_ in (V6, reusing)]
+    assert kept_s == [7, 0]
 
 
 @pytest.mark.parametrize(("servers", "mean_s", "sigma"), [(160, 2.01, 0.5), (40, 4.0, 0.4), (320, 6.0, 0.2)])

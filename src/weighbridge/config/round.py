@@ -185,6 +185,11 @@ class Round(Model):
         return self
 
     @property
+    def runs_are_independent(self) -> bool:
+        """Whether servers may reuse no work of earlier queries: what ran before then cannot help a run."""
+        return set(ServerFeature) <= set(self.server_must_not)
+
+    @property
     def held_to_rules(self) -> bool:
         """Whether results are held to all rules: of a submittable round, and of one that was withdrawn."""
         return self.submittable or self.withdrawn is not None

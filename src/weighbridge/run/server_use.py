@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.records.run_record import LoadReport
 from weighbridge.records.server_life import LifeBrief
@@ -28,14 +29,18 @@ class SessionUse:
     _at_rest: bool = True
     _faultless: bool = True
 
-    def keeping(self, settings: ServerSettings, model_digest: str) -> Keeping:
-        """Return how the server is recorded and kept."""
+    def keeping(self, round_: Round, settings: ServerSettings, model_digest: str) -> Keeping:
+        """Return how the server is recorded and kept.
+
+        Where the round lets servers reuse work of earlier queries, none is kept: the next run would find the
+        work of this one done.
+        """
         return Keeping(
             lives=self.lives,
             label=self.label,
             folder=str(folder_of(self.record)),
             model_digest=model_digest,
-            keep_s=settings.keep_s if settings.keep else 0.0,
+            keep_s=settings.keep_s if settings.keep and round_.runs_are_independent else 0.0,
             wanted_later=self._wanted_later,
         )
 

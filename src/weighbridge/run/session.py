@@ -225,7 +225,8 @@ def session(
         check_accelerators(setup.server.gpus)
     api_key = api_key_of(setup.client)
     folder.mkdir(parents=True, exist_ok=True)
-    keeping = use.keeping(setup.server, setup.model.manifest_digest) if use is not None else None
+    digest = setup.model.manifest_digest
+    keeping = use.keeping(setup.round_, setup.server, digest) if use is not None else None
     with observing(folder, label) as observer, checking(requests) as store_check:
 
         def starting(stage: str) -> None:

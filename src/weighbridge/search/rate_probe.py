@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.files import write_atomic
@@ -35,7 +34,7 @@ def rate_probe(
     """Return what probes the rate of a run before it, for `execute`; None where there is no probe.
 
     There is none for a run that issues no rate or has no limit to keep, for a short one, and where the round
-    lets servers cache prompts: what the probe sent could be answered sooner in the run.
+    lets servers reuse work: what the probe sent could be answered sooner in the run.
 
     Args:
         round_: The rules.
@@ -57,7 +56,7 @@ def probe_length_s(
     """Return the length of the probe before a run, in seconds; 0: there is none. See `rate_probe`."""
     if mode is not Mode.PERFORMANCE or not scenario.searchable:
         return 0.0
-    if ServerFeature.PREFIX_CACHING not in round_.server_must_not:
+    if not round_.runs_are_independent:
         return 0.0
     full_s = work_size(round_, scenario, mode, target_qps).scheduled_s
     return probe_s if probe_s <= _LARGEST_SHARE * full_s else 0.0

@@ -23,7 +23,6 @@ ERRORS: dict[Kind, tuple[tuple[int, bool], ...]] = {
     Kind.CONNECT: ((errno.ECONNREFUSED, False),),
     Kind.SEND: ((errno.EPIPE, False), (0, False)),
     Kind.RECV: ((errno.ECONNRESET, False), (0, False)),
-    Kind.SENDFILE: ((errno.EIO, False), (0, False)),
     Kind.EPOLL: ((errno.ENOMEM, False),),
     Kind.SPAWN: ((errno.EAGAIN, False),),
     Kind.EXEC: ((errno.ENOMEM, False),),

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 // The same order as in shim.py.
-enum kind { WRITE, FSYNC, RENAME, CREATE, REMOVE, READ, SOCKET, CONNECT, SEND, RECV, SENDFILE, EPOLL, SPAWN, EXEC, THREAD, PIPE, PRINT, KINDS };
+enum kind { WRITE, FSYNC, RENAME, CREATE, REMOVE, READ, SOCKET, CONNECT, SEND, RECV, EPOLL, SPAWN, EXEC, THREAD, PIPE, PRINT, KINDS };
 enum role { MAIN, LOADGEN, WORKER, OTHER, ROLES };
 
 struct state {
@@ -164,12 +164,12 @@ int accept4(int fd, struct sockaddr *from, socklen_t *size, int flags) { FAIL(CO
 int connect(int fd, const struct sockaddr *to, socklen_t size) { FAIL(CONNECT, "connect", fd, 0); return REAL(connect)(fd, to, size); }
 ssize_t send(int fd, const void *data, size_t size, int flags) { HALF(SEND, "send", fd, size); return REAL(send)(fd, data, size, flags); }
 ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *to, socklen_t length) { HALF(SEND, "sendto", fd, size); return REAL(sendto)(fd, data, size, flags, to, length); }
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags) { FAIL(SEND, "sendmsg", fd, 0); return REAL(sendmsg)(fd, message, flags); }
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) { struct msghdr some = *message; HALF(SEND, "sendmsg", fd, some.msg_iovlen); return REAL(sendmsg)(fd, &some, flags); }
 ssize_t recv(int fd, void *data, size_t size, int flags) { HALF(RECV, "recv", fd, size); return REAL(recv)(fd, data, size, flags); }
 ssize_t recvfrom(int fd, void *data, size_t size, int flags, struct sockaddr *from, socklen_t *length) { HALF(RECV, "recvfrom", fd, size); return REAL(recvfrom)(fd, data, size, flags, from, length); }
 ssize_t recvmsg(int fd, struct msghdr *message, int flags) { FAIL(RECV, "recvmsg", fd, 0); return REAL(recvmsg)(fd, message, flags); }
-ssize_t sendfile(int out, int in, off_t *at, size_t size) { HALF(SENDFILE, "sendfile", out, size); return REAL(sendfile)(out, in, at, size); }
-ssize_t sendfile64(int out, int in, off64_t *at, size_t size) { HALF(SENDFILE, "sendfile64", out, size); return REAL(sendfile64)(out, in, at, size); }
+ssize_t sendfile(int out, int in, off_t *at, size_t size) { HALF(WRITE, "sendfile", out, size); return REAL(sendfile)(out, in, at, size); }
+ssize_t sendfile64(int out, int in, off64_t *at, size_t size) { HALF(WRITE, "sendfile64", out, size); return REAL(sendfile64)(out, in, at, size); }
 int epoll_create1(int flags) { FAIL(EPOLL, "epoll_create1", -1, 0); return REAL(epoll_create1)(flags); }
 int epoll_ctl(int fd, int op, int other, struct epoll_event *event) { FAIL(EPOLL, "epoll_ctl", other, 0); return REAL(epoll_ctl)(fd, op, other, event); }
 int epoll_wait(int fd, struct epoll_event *events, int most, int timeout) { FAIL(EPOLL, "epoll_wait", fd, 0); return REAL(epoll_wait)(fd, events, most, timeout); }

@@ -24,13 +24,12 @@ class Kind(IntEnum):
     CONNECT = 7
     SEND = 8
     RECV = 9
-    SENDFILE = 10
-    EPOLL = 11
-    SPAWN = 12
-    EXEC = 13
-    THREAD = 14
-    PIPE = 15
-    PRINT = 16  # writes to the standard streams
+    EPOLL = 10
+    SPAWN = 11
+    EXEC = 12
+    THREAD = 13
+    PIPE = 14
+    PRINT = 15  # writes to the standard streams
 
 
 class Role(IntEnum):

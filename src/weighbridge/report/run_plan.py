@@ -105,7 +105,8 @@ class _Planner:
     def _start(self, uses: int) -> Iterator[PlanRow]:
         """Yield the starts of the server: one where it is kept, on one machine, else one for each use."""
         taken = start_times_s(self._results)
-        starts = 1 if self._settings.server.keep else uses
+        kept = self._settings.server.keep and self._round.runs_are_independent
+        starts = 1 if kept else uses
         named = "1 start" if starts == 1 else f"{starts} starts"
         if taken:
             one = ExpectedTime(min(taken), max(taken))

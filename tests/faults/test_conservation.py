@@ -132,6 +132,7 @@ class Driven:
         finally:  # what ends with a process elsewhere
             for connection in (*worker._connections.values(), *worker._retired):
                 connection.close()
+            worker._backlog.close()
             worker._epoll.close()
             worker._control.close()
 

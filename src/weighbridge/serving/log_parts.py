@@ -1,8 +1,11 @@
 """What a kept server printed for one use: while it started, and during the use."""
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 20
 _LEFT_OUT = b"\n--- weighbridge: what the server printed for earlier runs is left out here ---\n"
@@ -23,11 +26,14 @@ class LogPart:
     since_bytes: int
 
     def copy(self, to: Path) -> None:
-        """Write the parts to a file that its owner alone may read.
+        """Write the parts to a file that its owner alone may read; a log that was deleted costs no run.
 
         Raises:
             OSError: a file cannot be read or written.
         """
+        if not self.log.exists():
+            log.warning("the server's log %s has been deleted; the run has no copy of it", self.log)
+            return
         target = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.fchmod(target, 0o600)  # one of an earlier run may be readable by others
         with self.log.open("rb") as source, os.fdopen(target, "wb") as stream:

@@ -13,7 +13,7 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.loadgen.work_size import server_schedule_s
 from weighbridge.run.server_use import SessionUse
 from weighbridge.search.probe_judgement import FullRun, sure_miss
-from weighbridge.search.rate_probe import probe_length_s
+from weighbridge.search.probe_length import probe_length_s
 from weighbridge.simulate.behaviour import predict
 
 V6 = load_round("v6.0")

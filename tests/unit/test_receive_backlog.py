@@ -1,6 +1,8 @@
 """How late a worker reads, by the kernel's times of arrival and by a timer; and how busy a process is."""
 
+import errno
 import os
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -65,10 +67,10 @@ def test_a_packet_that_lay_in_the_socket_is_as_old_as_it_is(meter: BacklogMeter)
         time.sleep(0.1)  # the kernel begins to note times a moment after it was asked
         with theirs:
             for _ in range(READS - 1):
-                meter.look(ours)  # not sampled, and nothing to read would be no error
+                meter.look(ours, select.EPOLLIN)  # not sampled, and nothing to read would be no error
             theirs.sendall(b"answer")
             time.sleep(0.3)
-            meter.look(ours)
+            meter.look(ours, select.EPOLLIN)
             assert ours.recv(100) == b"answer"  # it was not taken away
     packets = counts_of(meter).packets
     assert packets.samples == 1
@@ -81,12 +83,27 @@ def test_nothing_to_read_and_a_closed_connection_are_no_samples(meter: BacklogMe
         ours.connect(listener.getsockname())
         ours.setblocking(False)
         for _ in range(READS):
-            meter.look(ours)
+            meter.look(ours, select.EPOLLIN)
         listener.accept()[0].close()
         time.sleep(0.05)
         for _ in range(READS):
-            meter.look(ours)
+            meter.look(ours, select.EPOLLIN)
     assert counts_of(meter).packets.samples == 0
+
+
+def test_the_error_of_a_refused_connection_is_left_to_its_reader(meter: BacklogMeter) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+    with socket.socket() as ours:
+        note_arrivals(ours)
+        ours.setblocking(False)
+        ours.connect_ex(address)
+        arrived = select.poll()
+        arrived.register(ours, select.POLLIN | select.POLLOUT)
+        [(_, event)] = arrived.poll(5000)
+        for _ in range(READS):
+            meter.look(ours, event)
+        assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
 
 
 def test_a_stop_counts_by_every_expiration_that_it_delayed(meter: BacklogMeter) -> None:

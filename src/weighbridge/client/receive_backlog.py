@@ -7,6 +7,7 @@ timer of the kernel's, which waits for the worker in the same epoll as the socke
 
 import ctypes
 import os
+import select
 import socket
 import struct
 from collections.abc import Iterable
@@ -146,10 +147,14 @@ class BacklogMeter:
         if self._rings_left <= 0:
             self._rings_left, self.unreported = _REPORT_EVERY, self._counted
 
-    def look(self, connected: socket.socket) -> None:
-        """Be told before each read; at some of them, compare the time of what arrived first with now."""
+    def look(self, connected: socket.socket, event: int) -> None:
+        """Be told of each event of a socket; before some reads, compare the time of what arrived with now.
+
+        Where more than data has arrived, nothing is looked at: that would take a socket's error away, by
+        which a refused connection is told from an open one.
+        """
         self._reads_left -= 1
-        if self._reads_left:
+        if self._reads_left > 0 or event != select.EPOLLIN:
             return
         self._reads_left = _EVERY_READS
         try:

@@ -89,7 +89,7 @@ class Worker:
             for fd, event in poll(0 if waiting else _TICK_S, _EVENTS_PER_TURN):
                 connection = connections.get(fd)
                 if connection is not None:
-                    look(connection.socket)
+                    look(connection.socket, event)
                     connection.on_event(event != _WRITE)
                 elif fd == backlog.fd:
                     backlog.ring(bool(active))

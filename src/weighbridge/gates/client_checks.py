@@ -15,7 +15,7 @@ from weighbridge.records.verdict import Check, Gate
 
 _SHARE = 0.01  # of what decides a result; a wait below this moves no verdict and no figure that is read
 _LEAST_S = 0.010  # a machine's own jitter
-_LEAST_AT_END_S = 0.1  # a single wait, at the end of an Offline run, is not averaged by others
+_LEAST_AT_END_S = 0.5  # a single wait, at the end of an Offline run, is not averaged by others
 # A demonstration shares its few cores with its server, and its numbers are nobody's result.
 _DEMONSTRATION = 5
 _BUSY_SHARE = 0.9  # of a core; from there on a process has no time left, and what it is given waits

@@ -17,7 +17,7 @@ from weighbridge.records.search_record import PEAK, Peak
 from weighbridge.report.expected_time import ExpectedTime, expected_run, expected_search
 from weighbridge.report.planned_jobs import PlannedJobs
 from weighbridge.report.spent_time import measured_s, start_times_s
-from weighbridge.search.rate_probe import probe_length_s
+from weighbridge.search.probe_length import probe_length_s
 
 RowState = Literal["to do", "done"]
 _S_PER_H = 3600

@@ -14,12 +14,10 @@ from weighbridge.records.search_record import PROBE, PROBE_FOLDER, Probe
 from weighbridge.run.session import Session
 from weighbridge.search.next_step import Step
 from weighbridge.search.probe_judgement import FullRun, sure_miss
+from weighbridge.search.probe_length import probe_length_s
 from weighbridge.search.prober import RAMP_SHARE, Prober, read_times
 
 log = logging.getLogger(__name__)
-
-# Of the run's schedule. A longer probe would cost more than it saves, as most rates that are asked for pass.
-_LARGEST_SHARE = 0.05
 
 
 def rate_probe(
@@ -33,8 +31,7 @@ def rate_probe(
 ) -> Callable[[Session], str | None] | None:
     """Return what probes the rate of a run before it, for `execute`; None where there is no probe.
 
-    There is none for a run that issues no rate or has no limit to keep, for a short one, and where the round
-    lets servers reuse work: what the probe sent could be answered sooner in the run.
+    See `probe_length_s` for when there is none.
 
     Args:
         round_: The rules.
@@ -48,18 +45,6 @@ def rate_probe(
     if not probe_length_s(round_, scenario, mode, target_qps, probe_s):
         return None
     return _RateProbe(scenario, target_qps, probe_s, out / PROBE_FOLDER, switches)
-
-
-def probe_length_s(
-    round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: float, probe_s: float
-) -> float:
-    """Return the length of the probe before a run, in seconds; 0: there is none. See `rate_probe`."""
-    if mode is not Mode.PERFORMANCE or not scenario.searchable:
-        return 0.0
-    if not round_.runs_are_independent:
-        return 0.0
-    full_s = work_size(round_, scenario, mode, target_qps).scheduled_s
-    return probe_s if probe_s <= _LARGEST_SHARE * full_s else 0.0
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from loadgen_files import detail_values, record_values, seal, write_detail, write_judged, write_run
+from request_files import request_log
 from tree_evidence import recorded
 
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.client.request_log import write_parquet
 from weighbridge.config.closed_rules import ClosedRules
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
@@ -22,6 +24,7 @@ from weighbridge.system.identity import code_sha256_of
 # What the closed division fixes is judged from proofs that only real runs have; other tests show it.
 ROUND = load_round("v6.0").model_copy(update={"closed": ClosedRules()})
 SCENARIOS = ("Offline", "Server")
+_OFFLINE_NS = 4_024_083_333_333  # two passes over the dataset at the rate of the log
 
 _BUILD = {
     "loadgen_version": "6.0.15 @ 3546c66b9e",
@@ -159,8 +162,7 @@ def log_values(scenario: str, mode: Mode) -> dict[str, Any]:
     if mode is Mode.PERFORMANCE:
         results |= {
             "early_stopping_result": " * Run successful." if server else "",
-            # Two passes over the dataset at the rate of the log.
-            **({} if server else {"result_max_latency_ns": 4_024_083_333_333}),
+            **({} if server else {"result_max_latency_ns": _OFFLINE_NS}),
             "result_min_latency_ns": 667_449_655,
             "result_mean_latency_ns": 3_100_000_000,
             "result_95.00_percentile_latency_ns": 6_000_000_000,
@@ -177,7 +179,7 @@ def _summary(scenario: str) -> str:
         scenario=scenario,
         rate="Completed samples per second    : 19.50" if server else "Samples per second: 24",
         constraints="  Performance constraints satisfied : Yes\n" if server else "",
-        max_latency=50_000_000_000 if server else 4_024_083_333_333,
+        max_latency=50_000_000_000 if server else _OFFLINE_NS,
         samples_per_query=1 if server else ROUND.samples,
         target_latency=12_000_000_000 if server else 0,
         min_query_count=ROUND.samples if server else 1,
@@ -210,6 +212,8 @@ def recorded_tree(scratch: Path, round_: Round, inputs: Inputs) -> Path:
             write_detail(run / "mlperf_log_detail.txt", log_values(rules.folder, mode))
             summary = _summary(rules.folder) if mode is Mode.PERFORMANCE else _ACCURACY_SUMMARY
             (run / "mlperf_log_summary.txt").write_text(summary)
+            if rules.offline and mode is Mode.PERFORMANCE:
+                _write_offline_requests(run / "requests.parquet", round_.samples)
             record = record_values(round_, scenario, mode) | code
             seal(run, record | (recorded(inputs, record["server"]) if inputs.store else {}))
         write_judged(results, round_, scenario, inputs)
@@ -229,6 +233,13 @@ def recorded_tree(scratch: Path, round_: Round, inputs: Inputs) -> Path:
         inputs=inputs,
     )
     return scratch / "tree"
+
+
+def _write_offline_requests(path: Path, samples: int) -> None:
+    """Write requests of which the last ends with the run, as LoadGen's log has it."""
+    log = request_log(samples, Mode.PERFORMANCE)
+    log["end_ns"][-1] = log["last_ns"][-1] = log["planned_ns"][0] + _OFFLINE_NS
+    write_parquet(log, path)
 
 
 def _description() -> dict[str, str]:

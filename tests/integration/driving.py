@@ -1,8 +1,10 @@
 """Helpers for tests of the load client: small stores, small rounds, and one run against endpoints."""
 
 import json
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from endpoint import Endpoint
@@ -19,6 +21,19 @@ from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.records.run_record import LoadReport
 from weighbridge.records.store_manifest import StoreOrigin
 from weighbridge.requests.store import RequestStore, write_store
+
+
+@contextmanager
+def beside(work: Callable[[threading.Event], object]) -> Iterator[None]:
+    """Do work on a thread beside a with block, whose end the event tells it."""
+    over = threading.Event()
+    thread = threading.Thread(target=work, args=(over,))
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def small_store(

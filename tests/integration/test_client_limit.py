@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from driving import Run, run_against, small_round
+from driving import Run, beside, run_against, small_round
 from endpoint import Endpoint, Step, answer
 
 from weighbridge.config.scenario_rules import LatencyLimit, Mode
@@ -29,9 +29,8 @@ def script(_sample: int) -> Sequence[Step]:
 @contextlib.contextmanager
 def starved() -> Iterator[None]:
     """Stop this process's worker most of the time, from its first second on."""
-    over = threading.Event()
 
-    def stop_and_go() -> None:
+    def stop_and_go(over: threading.Event) -> None:
         while not over.wait(RUNNING_S):
             for process in psutil.Process().children():
                 with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
@@ -40,13 +39,8 @@ def starved() -> Iterator[None]:
                         over.wait(STOPPED_S)
                         process.send_signal(signal.SIGCONT)
 
-    thread = threading.Thread(target=stop_and_go)
-    thread.start()
-    try:
+    with beside(stop_and_go):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def found(run: Run, scenario: str) -> tuple[str, set[str]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from driving import Run, run_against, small_round, small_store
+from driving import Run, beside, run_against, small_round, small_store
 from endpoint import End, Endpoint, Step, answer, http
 from measuring import run_command
 from simulating import simulated
@@ -55,21 +55,15 @@ def process_of(module: str) -> psutil.Process:
 @contextlib.contextmanager
 def once(condition: Callable[[], bool], then: Callable[[], object]) -> Iterator[None]:
     """Do something as soon as a condition holds, on a thread beside the run."""
-    over = threading.Event()
 
-    def watch() -> None:
+    def watch(over: threading.Event) -> None:
         while not over.wait(0.01):
             if condition():
                 then()
                 return
 
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
+    with beside(watch):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def long_run(

@@ -6,7 +6,8 @@ Out: in it, the configuration with all overlays, and the places that its paths a
 
 import json
 
-PLAN_VARIABLE = "WEIGHBRIDGE_PLAN"
+from weighbridge.config.settings import PLAN_VARIABLE
+
 if PLAN_VARIABLE in os.environ:
     Path(os.environ[PLAN_VARIABLE]).write_text(
         json.dumps(

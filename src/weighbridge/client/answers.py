@@ -9,6 +9,7 @@ import msgspec
 from weighbridge.client.answer_forms import Usage
 from weighbridge.client.frames import FinishReason, RequestOutcome
 
+EVIDENCE_BYTES = 2048  # kept of a failed request's response, for errors.jsonl
 # What decoding and encoding raise: no JSON or of another form, no UTF-8, nested too deep, no choice.
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError, IndexError)
 

@@ -11,11 +11,10 @@ from time import monotonic_ns
 
 import httptools
 
-from weighbridge.client.answers import Answer
+from weighbridge.client.answers import EVIDENCE_BYTES, Answer
 from weighbridge.client.connection_owner import Owner, Request
 from weighbridge.client.endpoint import Endpoint, socket_error
 from weighbridge.client.frames import RequestOutcome
-from weighbridge.client.outbox import EVIDENCE_BYTES
 from weighbridge.client.response import Response
 from weighbridge.client.response_head import REUSE_WITHIN_NS, ends_with_connection, reuse_within_ns
 from weighbridge.requests.bodies import bodies_cut_off

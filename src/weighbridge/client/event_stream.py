@@ -14,6 +14,7 @@ import msgspec
 
 from weighbridge.client.answer_forms import Chunk, Usage
 from weighbridge.client.answers import (
+    EVIDENCE_BYTES,
     UNREADABLE,
     Answer,
     ExpectedAnswer,
@@ -22,8 +23,6 @@ from weighbridge.client.answers import (
     unreadable,
 )
 from weighbridge.client.frames import RequestOutcome
-
-_EVIDENCE_BYTES = 2048
 
 # The place of a content, up to the string's end; whether it is the one that counts shows by trying.
 _CONTENT = re.compile(rb'"(?:content|text)"\s*:\s*"((?:[^"\\\n]|\\.)*)"')
@@ -132,8 +131,8 @@ class EventStream:
         return content
 
     def _read(self, piece: bytes) -> str:
-        if len(self._raw) < _EVIDENCE_BYTES:
-            self._raw += piece[:_EVIDENCE_BYTES]
+        if len(self._raw) < EVIDENCE_BYTES:
+            self._raw += piece[:EVIDENCE_BYTES]
         *lines, self._line = (self._line + piece).split(b"\n")
         content = ""
         for line in lines:
@@ -226,7 +225,7 @@ class EventStream:
             if len(texts) == len(pieces):
                 self._text += texts
                 for piece in pieces:
-                    if len(self._raw) >= _EVIDENCE_BYTES:
+                    if len(self._raw) >= EVIDENCE_BYTES:
                         break
                     self._raw += head + piece + tail
                 return
@@ -237,7 +236,7 @@ class EventStream:
         """Return the whole answer, once the response is complete."""
         if self._pieces:
             self._settle()
-        raw = self._raw[:_EVIDENCE_BYTES]
+        raw = self._raw[:EVIDENCE_BYTES]
         if self._failure is not None:
             return self._failure(raw)
         if not self._ended:

@@ -4,12 +4,11 @@ import os
 import socket
 from contextlib import suppress
 
-from weighbridge.client.answers import Answer
+from weighbridge.client.answers import EVIDENCE_BYTES, Answer
 from weighbridge.client.connection_owner import Request
 from weighbridge.client.frames import BEGUN, FIRST, HEADER, RECORD, Message, RequestOutcome
 
 _CONTROL_BYTES = 1 << 16
-EVIDENCE_BYTES = 2048  # kept of a failed request's response, for errors.jsonl
 _OK = RequestOutcome.OK  # a look-up of its own costs 1,500 instructions in Python 3.11
 _MOST_BYTES = (1 << 32) - 1  # of answers in one frame
 # In one frame: what comes after it waits until the driver has completed them, some 0.5 ms.

@@ -15,6 +15,9 @@ from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.config.server_settings import EnvironmentName, ProjectPath, ServerSettings
 from weighbridge.core.models import FolderName, Model, check_data
 
+PLAN_VARIABLE = "WEIGHBRIDGE_PLAN"
+"""Names the file that the workflow writes its settings into for `weighbridge plan`."""
+
 
 class Artifact(Model):
     """One pinned input: a repository and revision, or a local folder."""

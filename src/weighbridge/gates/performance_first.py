@@ -34,7 +34,7 @@ def refuse_after_missed(
         return
     checks = performance_checks(read_detail(performance / DETAIL), round_, scenario)
     missed = [check for check in checks if not check.passed]
-    said = [f"{check.name} {check.value}, limit {check.limit}" for check in missed]
+    said = [check.wording for check in missed]
     # The last has numbers: latencies come after what LoadGen says of them.
     remedy = missed[-1].remedy if missed else None
     if record.load.failures:

@@ -106,7 +106,7 @@ class SystemUnderTest:
                     raise EOFError(self.aborted or "a worker could not start; its error is above")
 
     def open_connections(self) -> None:
-        """Have the workers open their early connections; wait until that is over, or has taken too long.
+        """Open the workers' early connections; wait until that is over, or has taken too long.
 
         Another thread collects meanwhile.
         """
@@ -167,7 +167,7 @@ class SystemUnderTest:
                 self.abort(bytes(link.view[payloads:end]).decode())
 
     def _begin(self, link: WorkerLink, records: int, payloads: int) -> None:
-        """Tell LoadGen of first tokens."""
+        """Report first tokens to LoadGen."""
         responses, address = [], link.address + payloads
         try:
             for number, size in FIRST.iter_unpack(link.view[records:payloads]):

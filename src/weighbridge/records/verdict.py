@@ -28,6 +28,11 @@ class Check(Model):
     passed: bool | None = Field(description="Null: unknown, because the evidence is missing.")
     remedy: str | None = Field(description="What to do next; null if the check passed.")
 
+    @property
+    def wording(self) -> str:
+        """Its name, value and limit, for a sentence."""
+        return f"{self.name} {self.value}, limit {self.limit}"
+
 
 class Reading(Model):
     """One published reading of the accuracy floor; the round decides which one gates."""

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from weighbridge.config.settings import PLAN_VARIABLE
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.models import read_data
-
-# Names the file that the workflow (workflow/rules/plan.smk) writes its settings into.
-_VARIABLE = "WEIGHBRIDGE_PLAN"
 
 _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
 _OUTPUT = re.compile(r"^ {4}output: ([^,\n]+)", re.MULTILINE)
@@ -67,7 +65,7 @@ def planned_jobs(arguments: Sequence[str]) -> PlannedJobs:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env=os.environ | {_VARIABLE: str(answer)},
+            env=os.environ | {PLAN_VARIABLE: str(answer)},
             check=False,
         )
         if done.returncode:

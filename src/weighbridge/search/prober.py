@@ -139,7 +139,7 @@ class Prober:
         checks = performance_checks(read_detail(out / DETAIL), self._round, self._scenario)
         missed = [check for check in checks if not check.passed]
         if missed:
-            return False, "; ".join(f"{check.name} {check.value}, limit {check.limit}" for check in missed)
+            return False, "; ".join(check.wording for check in missed)
         return True, f"a full-length run passed every check; {judgement.reason}"
 
 

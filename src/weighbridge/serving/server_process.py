@@ -152,7 +152,7 @@ class ServerGroup:
                 self._clean = message["clean"]
 
     def tell_ready(self, stages: Mapping[str, float], logs: Sequence[int]) -> None:
-        """Tell the guard that all answer: the seconds of each stage until then, and each log's length."""
+        """Report to the guard that all answer: how long each stage took, in s, and each log's length."""
         self._send(ready=dict(stages), logs=list(logs))
 
     def _send(self, **message: object) -> None:

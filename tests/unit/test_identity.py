@@ -13,7 +13,8 @@ from weighbridge.system.identity import _ENTRY_MODULES, git_revision, imported_f
 
 LOADED = (
     "import importlib, sys; importlib.import_module('weighbridge.{}');"
-    "print(*(module.__file__ for name, module in sys.modules.items() if name.split('.')[0] == 'weighbridge'))"
+    "ours = (module.__file__ for name, module in sys.modules.items() if name.split('.')[0] == 'weighbridge');"
+    "print(*ours, sep='\\n')"
 )
 
 
@@ -25,7 +26,7 @@ def package() -> Path:
 @pytest.mark.parametrize("module", _ENTRY_MODULES)
 def test_all_that_a_measuring_process_imports_is_in_it(package: Path, module: str) -> None:
     command = [sys.executable, "-c", LOADED.format(module)]
-    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     found = imported_files(package, _ENTRY_MODULES)
     assert {Path(path).relative_to(package) for path in loaded} <= {
         path.relative_to(package) for path in found

@@ -181,7 +181,11 @@ def _other_model(runs: Runs) -> None:
             "max_tokens 9",
         ),
         (lambda runs: runs.manifest.update(suffix=',"top_p":0.1}'), "sampling", "top_p 0.1"),
-        (lambda runs: runs.manifest.update(suffix=',"top_p":0.9,"top_k":5}'), "sampling", "top_k is sent"),
+        (
+            lambda runs: runs.manifest.update(suffix=',"top_p":0.9,"best_of":5}'),
+            "sampling",
+            "best_of is sent",
+        ),
         (lambda runs: runs.manifest.update(suffix="}"), "sampling", "top_p -"),
         (lambda runs: runs.manifest.update(suffix=","), "sampling", "bodies that are no JSON"),
         (lambda runs: runs.settings.update(picture="original"), "images", "original"),

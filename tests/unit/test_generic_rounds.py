@@ -316,7 +316,10 @@ def test_what_a_round_does_not_know_is_refused_in_one_sentence(
 def test_the_pinned_hashes_are_those_of_the_rounds() -> None:
     pinned = (Path(rounds.__file__).parent / "released_rounds.json").read_text()
     assert released_text() == pinned, "run `make rounds`, and say in CHANGELOG.md which constant changed"
-    assert set(json.loads(pinned)) == {"qwen3-vl-235b-a22b/v6.0", "qwen3-vl-235b-a22b/v6.1"}
+    assert set(json.loads(pinned)) == {
+        *("qwen3-vl-235b-a22b/v6.0", "qwen3-vl-235b-a22b/v6.1"),
+        *(f"llama3.1-8b/{name}@{of}" for name in ("v6.0", "v6.1") for of in ("datacenter", "edge")),
+    }
     assert load_round("v6.0").submittable
     assert load_round("v6.0").not_submittable_because is None
 

@@ -53,7 +53,7 @@ def test_an_installed_benchmark_and_its_rounds_are_known_by_name() -> None:
 
 
 def test_one_that_is_not_installed_is_not_known() -> None:
-    with pytest.raises(InputError, match=r"'toy-arithmetic' does not exist; .*: qwen3-vl-235b-a22b\."):
+    with pytest.raises(InputError, match=r"'toy-arithmetic' does not exist; .*, qwen3-vl-235b-a22b\."):
         load_benchmark("toy-arithmetic")
 
 

@@ -26,9 +26,10 @@ rule build_requests:
         division=uncompared(DIVISION),
         settings=fingerprint(
             "requests",
-            compared=of_round(
-                "benchmark", "samples", "splits", "prompt", "max_tokens"
-            ),
+            compared={
+                **of_round("benchmark", "samples", "splits", "prompt", "max_tokens"),
+                "sampling": ROUND.sampling.model_dump(exclude_none=True) or None,
+            },
             requests=SETTINGS.requests,
             server=of_server("model_name"),
         ),

@@ -17,7 +17,7 @@ from pandas import DataFrame
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.request_settings import RequestSettings
-from weighbridge.core.openai_api import Api
+from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.records.score import Score
 
 
@@ -76,6 +76,8 @@ class Task(Protocol):
     """A benchmark's dataset columns, requests and scorer."""
 
     api: Api
+    answers: AnswerKind
+    """What of an answer is kept and scored."""
     columns: tuple[str, ...]
     """Dataset columns that a request is built from."""
     described_by: tuple[str, ...]
@@ -96,6 +98,14 @@ class Task(Protocol):
 
         Raises:
             InputError: the row cannot be encoded.
+        """
+        ...
+
+    def texts(self, answers: Sequence[tuple[int, bytes]]) -> list[str]:
+        """Return the text of each answer, from the sample's number and the bytes that are kept.
+
+        Raises:
+            InputError: the bytes are no answer; the message names the sample.
         """
         ...
 
@@ -152,8 +162,13 @@ class Benchmark(Protocol):
     reference_weights: str
     """Name of the reference's weights, shown as an example for measurements.json."""
 
-    def task(self, prompt: Path | None) -> Task:
-        """Return the task with the fixed texts of a prompt file.
+    def task(self, prompt: Path | None, model: Path | None = None) -> Task:
+        """Return the task with the fixed texts of a prompt file and the tokenizer of a model.
+
+        Args:
+            prompt: The prompt file, if the benchmark has one.
+            model: Folder of the model; None: not on this machine. Only tasks whose prompts or answers are
+                token ids need it, and say so when they do.
 
         Raises:
             InputError: a required file is missing, or the file cannot be used.

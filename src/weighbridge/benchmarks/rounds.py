@@ -13,6 +13,7 @@ from weighbridge.config.round import LoadGenRules, Round
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
+from weighbridge.records.earlier_releases import ONLY_BENCHMARK
 
 _SHOWN = 80  # characters of a name that is none
 _LONGEST_CHAIN = 16  # rounds that extend each other
@@ -92,6 +93,8 @@ def round_file(reference: str) -> Path:
     rounds = dict(_known_rounds())
     if reference in rounds:
         return rounds[reference]
+    if (of_earlier := f"{ONLY_BENCHMARK}/{reference}") in rounds:
+        return rounds[of_earlier]
     found = {path for known, path in rounds.items() if known.partition("/")[2] == reference}
     if len(found) == 1:
         return found.pop()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from weighbridge.core.openai_api import Api
+from weighbridge.core.openai_api import AnswerKind, Api
 
 ISSUE = struct.Struct("<QI4xq")
 """The driver's id of the request, the sample's index, and when the driver issued it (monotonic ns)."""
@@ -39,6 +39,7 @@ class WorkerJob(msgspec.Struct, frozen=True):
         model: The name that the stored requests ask for; an answer by another model is a failure.
         nonce: What the ids of the run's requests start with, and no other run's.
         first_tokens: Whether the driver counts first tokens.
+        answers: What of an answer is sent to the driver.
         early_connections: How many to open when the driver says so, before the clock.
         parent: Process id of the process that starts it, with which it ends.
     """
@@ -56,6 +57,7 @@ class WorkerJob(msgspec.Struct, frozen=True):
     stream: bool
     first_tokens: bool = False
     early_connections: int = 0
+    answers: AnswerKind = AnswerKind.TEXT
     control_fd: int = -1
     parent: int = -1
 

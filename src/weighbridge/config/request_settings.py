@@ -8,13 +8,16 @@ from weighbridge.core.models import Model
 
 
 class Sampling(Model):
-    """Sampling parameters of every request; unset ones are sent as null, as the reference does."""
+    """Sampling parameters of every request; what becomes of unset ones depends on the benchmark."""
 
     temperature: float | None = Field(default=None, ge=0, le=100)
     top_p: float | None = Field(default=None, gt=0, le=1)
     frequency_penalty: float | None = Field(default=None, ge=-100, le=100)
     presence_penalty: float | None = Field(default=None, ge=-100, le=100)
     max_tokens: int | None = Field(default=None, gt=0, lt=2**31)
+    min_tokens: int | None = Field(default=None, ge=0, lt=2**31)
+    top_k: int | None = Field(default=None, ge=-1, lt=2**31)
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
 
 
 class RequestSettings(Model):

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from weighbridge.config.closed_rules import ClosedRules, ServerFeature
+from weighbridge.config.request_settings import Sampling
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import FolderName, Model, Sha256
@@ -76,6 +77,9 @@ class Round(Model):
     benchmark: FolderName = Field(
         description="Name of the benchmark's plug-in, and of its folder in a submission tree."
     )
+    tree_name: FolderName | None = Field(
+        default=None, description="Its folder in a submission tree, if not the benchmark's name."
+    )
     submittable: bool = Field(description="False marks every number of this round as a demonstration.")
     not_submittable_because: str | None = Field(
         default=None, description="Why results may not be submitted, if the reason is not a demonstration."
@@ -110,6 +114,10 @@ class Round(Model):
         default=None,
         gt=0,
         description="Limit of an answer's length in tokens, unless the settings set one; null: none.",
+    )
+    sampling: Sampling = Field(
+        default=Sampling(),
+        description="Sampling parameters of every request, where the settings set no others.",
     )
     samples: int = Field(
         gt=0, lt=2**32, description="Number of samples in the dataset; every run covers all of them."
@@ -183,6 +191,11 @@ class Round(Model):
                     f"scenario '{name}' has the folder '{rules.folder}' of another scenario; give it its own"
                 )
         return self
+
+    @property
+    def folder(self) -> str:
+        """Name of the benchmark's folder in a submission tree."""
+        return self.tree_name or self.benchmark
 
     @property
     def runs_are_independent(self) -> bool:

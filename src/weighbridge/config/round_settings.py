@@ -10,12 +10,15 @@ from weighbridge.core.errors import InputError
 
 
 def requests_of_round(settings: RequestSettings, round_: Round) -> RequestSettings:
-    """Return the request settings with the round's limit of answer tokens, unless they set their own.
+    """Return the request settings with the round's sampling parameters where they set none of their own.
 
     Whether they may is `weighbridge.config.closed_settings.request_deviations`'s to say.
     """
-    limit = settings.sampling.max_tokens
-    sampling = settings.sampling.model_copy(update={"max_tokens": limit or round_.max_tokens})
+    of_round = round_.sampling.model_copy(
+        update={"max_tokens": round_.sampling.max_tokens or round_.max_tokens}
+    )
+    own = settings.sampling.model_dump(exclude_none=True)
+    sampling = of_round.model_copy(update=own)
     return settings.model_copy(update={"sampling": sampling})
 
 

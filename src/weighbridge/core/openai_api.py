@@ -1,4 +1,4 @@
-"""The two request forms of an OpenAI-compatible server that generate text."""
+"""The two request forms of an OpenAI-compatible server that generate text, and what its answers are."""
 
 from enum import StrEnum
 
@@ -20,3 +20,12 @@ class Api(StrEnum):
     def prompt_field(self) -> str:
         """Key of the request's JSON that holds the prompt."""
         return "messages" if self is Api.CHAT else "prompt"
+
+
+class AnswerKind(StrEnum):
+    """What of an answer is kept and scored; LoadGen gets its bytes."""
+
+    TEXT = "text"
+    """The text, in UTF-8."""
+    TOKENS = "tokens"
+    """The token ids as the server sends them, each a little-endian int32."""

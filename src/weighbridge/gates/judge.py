@@ -71,6 +71,8 @@ def judge(
     asked = scenario if speed_log is None else _as_asked(speed_log, numbers, scenario)
     return Verdict(
         round=round_.name,
+        benchmark=round_.benchmark,
+        category=round_.category,
         submittable=round_.submittable,
         not_submittable_because=round_.not_submittable_because,
         scenario=scenario.name,

@@ -5,6 +5,7 @@ from pydantic import Field
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.models import Model
+from weighbridge.records.earlier_releases import ONLY_BENCHMARK
 from weighbridge.records.server_life import LifeBrief
 
 RUN_RECORD = "run.json"
@@ -178,12 +179,17 @@ class RunRecord(Model):
     """Contents of run.json."""
 
     round: str
+    benchmark: str = ONLY_BENCHMARK
+    category: str | None = None
     submittable: bool
     not_submittable_because: str | None = Field(
         default=None, description="Reason, if it is not that the round is a demonstration."
     )
     scenario: str
     mode: Mode
+    compliance_test: str | None = Field(
+        default=None, description="Such as TEST06; null: the run is none of a compliance test."
+    )
     weighbridge_version: str
     git_revision: str | None = Field(
         description="Revision of the checkout; ends in '-dirty' with local changes."

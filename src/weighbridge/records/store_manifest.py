@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.models import Model
-from weighbridge.core.openai_api import Api
+from weighbridge.core.openai_api import AnswerKind, Api
+from weighbridge.records.earlier_releases import ONLY_BENCHMARK
 
 MANIFEST_FILE = "manifest.json"
-_BENCHMARK_OF_FORMAT_1 = "qwen3-vl-235b-a22b"
 
 
 class StoreOrigin(Model):
@@ -21,6 +21,7 @@ class StoreOrigin(Model):
     prompt_sha256: str = Field(default="", description="sha256 of the prompt file; empty: no prompt file.")
     benchmark: str
     api: Api = Api.CHAT
+    answers: AnswerKind = AnswerKind.TEXT
     model_name: str
     settings: RequestSettings = RequestSettings()
     pillow: str = Field(
@@ -44,7 +45,7 @@ class StoreManifest(StoreOrigin):
         """Add the benchmark's name to a manifest of format 1, which had a task's name instead."""
         if isinstance(data, dict) and data.get("format") == 1 and "task" in data:
             rest = {key: value for key, value in data.items() if key != "task"}
-            return rest | {"benchmark": _BENCHMARK_OF_FORMAT_1}
+            return rest | {"benchmark": ONLY_BENCHMARK}
         return data
 
     @property

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import write_atomic
 from weighbridge.core.formatting import value_text
 from weighbridge.core.models import Model
+from weighbridge.records.earlier_releases import ONLY_BENCHMARK, round_reference
 
 VERDICT = "verdict.json"
 _LIMIT_DIGITS = 12  # limits are shown with more digits than values
@@ -21,7 +21,7 @@ Outcome = Literal["VALID", "INVALID", "UNPROVEN"]
 class Check(Model):
     """One rule applied to one value."""
 
-    run: Mode | None = Field(description="Null: the check concerns both runs.")
+    run: str | None = Field(description="Name of the run; null: the check concerns several runs.")
     name: str
     value: Value
     limit: str = Field(description="The required value, as text.")
@@ -39,6 +39,25 @@ class Reading(Model):
 
     floor: float = Field(description="Lowest score that this reading accepts.")
     passed: bool | None = Field(description="Null: there is no score.")
+
+
+class LatencyFigures(Model):
+    """One latency of a performance run's samples, and its limit; null where it is not known."""
+
+    p50_s: float | None = Field(default=None, description="Median over all samples, in s.")
+    p90_s: float | None = Field(default=None, description="90th percentile, in s.")
+    p99_s: float | None = Field(default=None, description="99th percentile, in s.")
+    limit_s: float | None = Field(
+        default=None, description="Largest value at the percentile, in s; null: the round has no limit."
+    )
+    percentile: float | None = Field(default=None, description="Of the limit, as a share, such as 0.99.")
+    over: int | None = Field(default=None, description="Number of samples above the limit.")
+    over_allowed: int | None = Field(
+        default=None, description="Largest such number that early stopping allows."
+    )
+    queries_needed: int | None = Field(
+        default=None, description="Number of queries needed to pass early stopping with `over` late ones."
+    )
 
 
 class ScenarioFigures(Model):
@@ -61,6 +80,13 @@ class ScenarioFigures(Model):
         default=None, description="90th percentile of latency over all samples."
     )
     p99_latency_s: float | None = Field(description="99th percentile of latency over all samples.")
+    ttft: LatencyFigures | None = Field(
+        default=None, description="Time to the first token; null: answers are not streamed."
+    )
+    tpot: LatencyFigures | None = Field(
+        default=None, description="Time per output token after the first; null: answers are not streamed."
+    )
+    tokens_per_s: float | None = Field(default=None, description="Output tokens/s of the performance run.")
     queries: int | None = Field(description="Number of samples that the performance run issued.")
     over_latency: int | None = Field(description="Server: number of queries that took longer than the limit.")
     over_latency_allowed: int | None = Field(
@@ -103,11 +129,18 @@ class Verdict(ScenarioFigures):
     """Contents of verdict.json: one scenario's performance and accuracy run, judged together."""
 
     round: str
+    benchmark: str = ONLY_BENCHMARK
+    category: str | None = None
     submittable: bool = Field(description="False: a demonstration; do not cite these numbers.")
     not_submittable_because: str | None = Field(
         default=None, description="Reason, if it is not that the round is a demonstration."
     )
     checks: tuple[Check, ...]
+
+    @property
+    def round_reference(self) -> str:
+        """What finds the round again."""
+        return round_reference(self.round, self.benchmark, self.category)
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -143,7 +176,7 @@ def by_remedy(checks: Iterable[Check]) -> dict[str | None, list[Check]]:
 class Gate:
     """Collect the checks of one run; a value missing from a log fails its check."""
 
-    def __init__(self, run: Mode | None) -> None:
+    def __init__(self, run: str | None) -> None:
         self.checks: list[Check] = []
         self._run = run
 

@@ -75,8 +75,11 @@ def compare(runs: Sequence[Path]) -> Comparison:
         InputError: a run directory holds no verdict, or a file is damaged.
     """
     verdicts = [(run, verdict) for run in runs for verdict in _verdicts(run)]
-    rounds = {verdict.round: _round_of(verdict) for _, verdict in verdicts}
-    lines = [line_of(f"{run} ({verdict.round})", verdict, rounds[verdict.round]) for run, verdict in verdicts]
+    rounds = {verdict.round_reference: _round_of(verdict) for _, verdict in verdicts}
+    lines = [
+        line_of(f"{run} ({verdict.round})", verdict, rounds[verdict.round_reference])
+        for run, verdict in verdicts
+    ]
     benchmarks = {round_.benchmark: round_ for round_ in rounds.values() if round_ is not None}
     for round_ in benchmarks.values():
         lines += published_lines(round_)
@@ -105,7 +108,7 @@ def _mark_of(verdict: Verdict) -> str:
 def _round_of(verdict: Verdict) -> Round | None:
     """Return the verdict's round; None if it is a file outside the release."""
     try:
-        return load_round(verdict.round)
+        return load_round(verdict.round_reference)
     except InputError:
         return None
 

@@ -10,6 +10,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
+from weighbridge.records.earlier_releases import ONLY_BENCHMARK, round_reference
 from weighbridge.records.run_record import REQUESTS_TABLE, RUN_RECORD, TELEMETRY_FILE, RunRecord
 from weighbridge.records.score import ACCURACY_JSON, Evaluation
 from weighbridge.records.search_record import PEAK, Peak
@@ -152,7 +153,8 @@ def _round_of(results: Path) -> Round:
         found = _read(read_data, path, "")
         if isinstance(found, dict) and isinstance(name := found.get("round"), str):
             try:
-                return load_round(name)
+                benchmark = str(found.get("benchmark", ONLY_BENCHMARK))
+                return load_round(round_reference(name, benchmark, found.get("category")))
             except InputError:
                 raise InputError(
                     f"{path}: belongs to round '{name}', a file outside the release; pass it as --round."

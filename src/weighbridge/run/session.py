@@ -160,6 +160,8 @@ class Session:
         manifest = self.requests.manifest
         return RunRecord(
             round=round_.name,
+            benchmark=round_.benchmark,
+            category=round_.category,
             submittable=round_.submittable,
             not_submittable_because=round_.not_submittable_because,
             scenario=issuer.plan.scenario,

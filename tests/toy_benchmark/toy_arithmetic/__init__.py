@@ -22,7 +22,7 @@ class ToyArithmetic(NoPrompt):
     input_data_types = "UTF-8 text"
     reference_weights = "toy/calculator"
 
-    def task(self, prompt: Path | None) -> "Task":
+    def task(self, prompt: Path | None, model: Path | None = None) -> "Task":
         """Return the task.
 
         Raises:

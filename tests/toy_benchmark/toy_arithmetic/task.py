@@ -8,6 +8,7 @@ from pandas import DataFrame
 
 from toy_arithmetic import scoring
 from weighbridge.benchmarks.protocol import Description, PerSample
+from weighbridge.benchmarks.text_answers import TextAnswers
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.openai_api import Api
 from weighbridge.core.parquet import read_columns
@@ -16,7 +17,7 @@ from weighbridge.records.score import Score
 _LEFT, _OPERATOR, _RIGHT, _RESULT = "left", "operator", "right", "result"
 
 
-class Arithmetic:
+class Arithmetic(TextAnswers):
     """Task of the toy-arithmetic benchmark: a text to /v1/completions, no chat."""
 
     api = Api.COMPLETIONS

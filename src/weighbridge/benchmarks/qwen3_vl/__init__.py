@@ -23,7 +23,7 @@ class Qwen3Vl:
     input_data_types = "uint8 pictures, UTF-8 text"
     reference_weights = "Qwen/Qwen3-VL-235B-A22B-Instruct"
 
-    def task(self, prompt: Path | None) -> "Task":
+    def task(self, prompt: Path | None, model: Path | None = None) -> "Task":  # noqa: ARG002 - the protocol's
         """Return the product catalogue's task with the texts of a prompt file.
 
         Raises:

@@ -12,6 +12,7 @@ from weighbridge.benchmarks.protocol import Description, PerSample
 from weighbridge.benchmarks.qwen3_vl import scoring as catalogue_scoring
 from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
 from weighbridge.benchmarks.qwen3_vl.scoring import NO_BRAND, NO_LEVEL, ProductAnswer
+from weighbridge.benchmarks.text_answers import TextAnswers
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.images import image_url
@@ -27,12 +28,14 @@ _ANSWERED = {
     "ground_truth_is_secondhand": "is_secondhand",
 }
 _TRUTH = _ANSWERED | {_CANDIDATES: "candidates"}
+# The reference sends these, also where they are unset.
+_SAMPLING = {"temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens"}
 _SCHEMA_NAME = "product_metadata"
 _PLACEHOLDERS = {"@TITLE@": _TITLE, "@DESC@": _DESCRIPTION, "@CATS@": _CANDIDATES}
 _PLACEHOLDER = re.compile("|".join(_PLACEHOLDERS))
 
 
-class ProductCatalogue:
+class ProductCatalogue(TextAnswers):
     """Task of the qwen3-vl-235b-a22b benchmark."""
 
     api = Api.CHAT
@@ -81,7 +84,7 @@ class ProductCatalogue:
         before: dict[str, object] = {"model": model_name}
         after = {
             name: value
-            for name, value in settings.sampling.model_dump().items()
+            for name, value in settings.sampling.model_dump(include=_SAMPLING).items()
             if name != "max_tokens" or value is not None
         }
         after["response_format"] = self._response_format() if settings.guided_decoding else None

@@ -29,6 +29,11 @@ class StoreOrigin(Model):
     )
     prefix: str = Field(description="Text of every body before its prompt.")
     suffix: str = Field(description="Text of every body after its prompt.")
+    streamed: tuple[str, str] | None = Field(
+        default=None,
+        description="Texts that streamed runs send before and after the stored prompt in place of prefix and "
+        "suffix; null: every run sends the bodies as stored.",
+    )
 
 
 class StoreManifest(StoreOrigin):

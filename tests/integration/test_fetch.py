@@ -27,6 +27,7 @@ from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import SetupError
 
 ARTIFACT = Artifact(repo=REPO, revision=COMMIT)
+TOKENS = ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN")
 CLI = [sys.executable, "-c", "from weighbridge.cli import main; main()"]
 
 
@@ -46,7 +47,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with serving(Hub(made_files())) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        monkeypatch.delenv("HF_TOKEN", raising=False)
+        for name in TOKENS:
+            monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(download, "_PAUSES_S", (0.01,) * 6)
         yield hub
 
@@ -356,10 +358,16 @@ def test_two_fetches_into_one_folder_share_the_work(tmp_path: Path, hub: Hub) ->
     assert {path: hub.count(path) for path in hub.files if hub.count(path) != 1} == {"README.md": 0}
 
 
+@pytest.mark.parametrize("set_too", [("HF_TOKEN",), ("HUGGINGFACE_HUB_TOKEN",), TOKENS])
 def test_the_token_goes_to_the_hub_and_to_nobody_else(
-    tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    hub: Hub,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    set_too: tuple[str, ...],
 ) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    for name, token in zip(set_too, ("hf_secret", "hf_other"), strict=False):
+        monkeypatch.setenv(name, token)
     hub.needs_token = "hf_secret"
     hub.next["model-1.safetensors"].append(Fault(cut_after=10))
     with caplog.at_level(logging.DEBUG, logger="weighbridge"):

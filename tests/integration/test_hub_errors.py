@@ -29,7 +29,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with serving(Hub(dict(FILES))) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        monkeypatch.delenv("HF_TOKEN", raising=False)
+        for name in ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
         # The pauses of the client and ours between attempts are left out; the attempts are not.
         monkeypatch.setattr(_http, "time", SimpleNamespace(sleep=lambda _: None))
         monkeypatch.setattr(download, "_PAUSES_S", (0.01,) * 6)
@@ -105,6 +106,14 @@ def test_a_passing_failure_is_waited_out_and_a_lasting_one_is_said(
     hub.next[where] += [Fault(status=status)] * 3
     resolve(PIN, ArtifactKind.MODEL, tmp_path / "into", tmp_path / "proof.json")
     assert (tmp_path / "into" / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+
+
+def test_the_variable_of_a_refused_token_is_named(
+    tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUGGINGFACE_HUB_TOKEN", "hf_old")
+    hub.always[TREE] = GATED
+    assert "HUGGINGFACE_HUB_TOKEN does not open it" in refusal(tmp_path)
 
 
 def test_an_unknown_commit_is_named(tmp_path: Path, hub: Hub) -> None:

@@ -1,7 +1,7 @@
 """A repository on the Hugging Face hub at a commit: its files with their hashes, and its failures explained.
 
-HF_ENDPOINT names another hub or a mirror, HF_TOKEN grants access. Both are read from the environment only, so
-that no token is left in a file or shown on a command line.
+HF_ENDPOINT names another hub or a mirror; HF_TOKEN, or HUGGINGFACE_HUB_TOKEN of older tools, grants access.
+All are read from the environment only, so that no token is left in a file or shown on a command line.
 """
 
 import os
@@ -29,6 +29,7 @@ from weighbridge.core.secrets import mask
 FAILURES = (httpx2.HTTPError, OSError)
 """What the client raises when the network, the hub or the disk fails."""
 
+_TOKENS = ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN")
 _PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
 _AGAIN = "run the same command again later, what is already here is kept"
 
@@ -54,7 +55,8 @@ class Repository:
         self.kind = kind
         self._endpoint = (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
         # False: with None the client would look for a token of an earlier login.
-        self._token: str | bool = os.environ.get("HF_TOKEN") or False
+        self._token_name = next((name for name in _TOKENS if os.environ.get(name)), _TOKENS[0])
+        self._token: str | bool = os.environ.get(self._token_name) or False
 
     @property
     def page(self) -> str:
@@ -133,12 +135,16 @@ class Repository:
             if self._token is False:
                 return f"access is restricted; accept the conditions on {self.page} and set HF_TOKEN."
             return (
-                f"HF_TOKEN does not open it; accept the conditions on {self.page} with the token's account."
+                f"{self._token_name} does not open it; accept the conditions on {self.page} with the token's "
+                "account."
             )
         if status == 401:
             if self._token is False:
                 return f"it does not exist or is not public; check the name on {self.page}, or set HF_TOKEN."
-            return f"HF_TOKEN is not valid on {self._endpoint}, or {self.page} does not exist; check both."
+            return (
+                f"{self._token_name} is not valid on {self._endpoint}, or {self.page} does not exist; check "
+                "both."
+            )
         if isinstance(error, RepositoryNotFoundError):
             return f"{self.page} does not exist; correct its repo."
         if status == 404:

@@ -8,13 +8,14 @@ import pytest
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ServerFeature
+from weighbridge.config.fingerprint import fingerprint
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving import installed_adapters as adapters
 from weighbridge.serving import sglang, vllm
 from weighbridge.serving.adapter import FeatureSwitch, Get, NodePlace, ServerAdapter, ServerFacts, ServerStart
-from weighbridge.serving.arguments import context_length, switched_off
-from weighbridge.serving.launch import plan
+from weighbridge.serving.arguments import context_length, spelled_out, switched_off
+from weighbridge.serving.launch import plan, with_sharding
 
 PAGE = Path(__file__).parent / "golden" / "vllm-0.12-metrics.txt"
 OFF = {ServerFeature.PREFIX_CACHING: False}
@@ -182,3 +183,82 @@ def test_the_context_length_is_read_from_the_adapters_option(
 ) -> None:
     settings = ServerSettings.parse({"model_name": "m", "adapter": adapter, "args": [argument]}, "test")
     assert context_length(settings) == tokens
+
+
+KEYS = {"dtype": "bfloat16", "max_model_len": 4096, "gpu_memory_utilization": 0.85}
+
+
+def keyed(*args: str, adapter: str | None = None, **keys: object) -> ServerSettings:
+    return ServerSettings.parse({"model_name": "m", "adapter": adapter, "args": args} | keys, "test")
+
+
+@pytest.mark.parametrize(
+    ("adapter", "options"),
+    [
+        (None, ("--dtype=bfloat16", "--max-model-len=4096", "--gpu-memory-utilization=0.85")),
+        ("sglang", ("--dtype=bfloat16", "--context-length=4096", "--mem-fraction-static=0.85")),
+    ],
+)
+def test_keys_are_another_spelling_of_arguments(adapter: str | None, options: tuple[str, ...]) -> None:
+    spelled = spelled_out(keyed("--seed=1", adapter=adapter, **KEYS))
+    assert spelled == keyed(*options, "--seed=1", adapter=adapter)
+    assert spelled_out(spelled) is spelled
+    assert context_length(spelled) == 4096
+    assert fingerprint("program", server=spelled) == fingerprint(
+        "program", server=keyed(*options, "--seed=1", adapter=adapter)
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "key", "adapter"),
+    [
+        ("--dtype=float16", "dtype", None),
+        ("--max_model_len=8k", "max_model_len", None),
+        ("--max-model=4096", "max_model_len", None),  # argparse takes a beginning
+        ("--context-length=4096", "max_model_len", "sglang"),
+        ("--gpu-memory-utilization=0.85", "gpu_memory_utilization", "vllm"),
+    ],
+)
+def test_a_key_beside_its_own_argument_is_refused(argument: str, key: str, adapter: str | None) -> None:
+    with pytest.raises(InputError, match=rf"server\.{key} is .*'{argument}'.*remove one of the two"):
+        spelled_out(keyed(argument, adapter=adapter, **{key: KEYS[key]}))
+
+
+def test_an_adapter_without_names_of_keys_has_its_context_option_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(sglang, "setting_options")
+    assert spelled_out(keyed(adapter="sglang", max_model_len=8)).args == ("--context-length=8",)
+    with pytest.raises(
+        InputError, match=r"server\.dtype is bfloat16, but the adapter for SGLang has no option"
+    ):
+        spelled_out(keyed(adapter="sglang", dtype="bfloat16"))
+
+
+@pytest.mark.parametrize(
+    ("visible", "settings", "size"),
+    [
+        ("0,1,2,3,4,5,6,7", {}, 8),
+        ("0,1,2,3,4,5,6,7", {"replicas": 2}, 4),
+        ("0,1,2,3,4,5,6,7", {"gpus": 4}, 4),
+        ("0,1,2,3", {"launcher": "srun", "nodes_per_replica": 2}, 8),
+        ("", {}, 1),
+        ("", {"replicas": 2}, 1),
+    ],
+)
+def test_sharding_auto_takes_the_visible_gpus(
+    monkeypatch: pytest.MonkeyPatch, visible: str, settings: dict[str, object], size: int
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    found = with_sharding(keyed(tensor_parallel_size="auto", **settings))
+    assert found.shards == size
+    assert with_sharding(found) is found
+
+
+def test_a_server_starts_with_the_sharding_that_auto_is_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    chosen = with_sharding(keyed(executable="/bin/true", tensor_parallel_size="auto"))
+    [launch] = plan(chosen, tmp_path, tmp_path / "log", ())
+    assert "--tensor-parallel-size=2" in launch.command

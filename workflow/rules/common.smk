@@ -30,7 +30,7 @@ from weighbridge.loadgen.own_user_conf import asked_scenario
 from weighbridge.loadgen.work_size import warn_of_work
 from weighbridge.records.notice import reason_of
 from weighbridge.run.closed_division import check_division, unproven_servers
-from weighbridge.serving.arguments import check_arguments
+from weighbridge.serving.arguments import check_arguments, spelled_out
 
 ROOT = Path(workflow.basedir)
 # Paths in the settings start here, for every job: on a cluster, jobs read this file too.
@@ -59,6 +59,8 @@ try:
         for name, chosen in SETTINGS.scenarios.items()
         if name in ROUND.scenarios
     }
+    # However it is written, it is the same server, and so the same fingerprint.
+    SETTINGS = SETTINGS.model_copy(update={"server": spelled_out(SETTINGS.server)})
     check_arguments(SETTINGS.server, ROUND.server_must_not, os.environ)
     OPEN_ONLY = check_division(SETTINGS, ROUND, os.environ)
     SIGNING_KEY_FILE = SETTINGS.submission.signing_key_file and (
@@ -76,7 +78,7 @@ try:
     LONGER = [
         warn_of_work(RAISED[name], RAISED[name].scenarios[name], asked.target_qps)
         for name, asked in ASKED.items()
-        if asked.target_qps != "auto"
+        if isinstance(asked.target_qps, float)
     ]
 except WeighbridgeError as error:
     # One sentence and its exit code; Snakemake would wrap an exception in the text of this file.

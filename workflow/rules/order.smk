@@ -53,9 +53,10 @@ def order_of(scenario, run):
     Offline comes first, because its rate is where a search starts, and what it misses the others miss too.
     """
     rules, asked = RAISED[scenario].scenarios[scenario], ASKED[scenario].target_qps
-    mode, searched = rules.runs[run].mode, asked == "auto"
-    size = work_size(RAISED[scenario], rules, mode, 1.0 if searched else asked)
-    return mode == "accuracy", not rules.offline, searched, size.scheduled_s
+    # A searched rate, and a share of the Offline run's, are not known yet.
+    mode, known = rules.runs[run].mode, isinstance(asked, float)
+    size = work_size(RAISED[scenario], rules, mode, asked if known else 1.0)
+    return mode == "accuracy", not rules.offline, not known, size.scheduled_s
 
 
 def expected_min(scenario, run):
@@ -64,7 +65,7 @@ def expected_min(scenario, run):
     `weighbridge plan` adds them up, and says more.
     """
     asked = ASKED[scenario].target_qps
-    if asked == "auto":
+    if not isinstance(asked, float):
         return 0
     round_, rules = RAISED[scenario], RAISED[scenario].scenarios[scenario]
     return round(work_size(round_, rules, rules.runs[run].mode, asked).scheduled_s / 60)

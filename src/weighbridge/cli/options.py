@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from weighbridge.config.closed_settings import Division
+from weighbridge.config.fingerprint import JobSettings
+from weighbridge.config.server_settings import ServerSettings
 
 
 def section_option(section: str) -> Any:
@@ -68,3 +70,14 @@ DivisionChoice = Annotated[
         help="In the open division, what the closed one forbids is reported and not refused.",
     ),
 ]
+
+
+def server_of(job: JobSettings) -> ServerSettings:
+    """Return a job's section 'server', with the arguments that its keys stand for.
+
+    Raises:
+        InputError: it is missing, or its keys and arguments contradict each other.
+    """
+    from weighbridge.serving.arguments import spelled_out
+
+    return spelled_out(job.required_server())

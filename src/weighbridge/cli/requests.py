@@ -13,6 +13,7 @@ from weighbridge.cli.options import (
     ServerJson,
     SettingsJson,
     section_option,
+    server_of,
 )
 from weighbridge.config.fingerprint import JobSettings
 
@@ -82,7 +83,7 @@ def count_tokens(
     from weighbridge.serving.arguments import context_length
     from weighbridge.serving.installed_adapters import adapter_of
 
-    job = JobSettings.of(settings, server=server).required_server()
+    job = server_of(JobSettings.of(settings, server=server))
     option = adapter_of(job).context_option
     found = check_lengths(store, Proof.read(model).folder, context_length(job), option)
     write_atomic(output, (found.model_dump_json(indent=2) if found else "null") + "\n")

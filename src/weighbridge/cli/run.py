@@ -19,6 +19,7 @@ from weighbridge.cli.options import (
     ServerJson,
     SettingsJson,
     Store,
+    server_of,
 )
 from weighbridge.config.fingerprint import JobSettings, shared_sha256
 from weighbridge.config.scenario_rules import Mode
@@ -60,7 +61,7 @@ def preflight(
     from weighbridge.run.preflight import check
 
     job = JobSettings.of(settings, server=server)
-    found = check(load_round(round_file), job.required_server(), results, division)
+    found = check(load_round(round_file), server_of(job), results, division)
     write_atomic(output, found.model_dump_json(indent=2) + "\n")
 
 
@@ -74,7 +75,7 @@ def find_server(
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.serving.program import find_server as find
 
-    find(load_round(round_file), JobSettings.of(settings, server=server).required_server()).write(output)
+    find(load_round(round_file), server_of(JobSettings.of(settings, server=server))).write(output)
 
 
 def serve(
@@ -101,7 +102,7 @@ def serve(
     from weighbridge.run.closed_division import fixed_parts
     from weighbridge.serving.running_server import running_server
 
-    job = JobSettings.of(settings, server=server).required_server()
+    job = server_of(JobSettings.of(settings, server=server))
     round_ = load_round(round_file) if round_file else None
     forbidden = round_.server_must_not if round_ else tuple(ServerFeature)
     fixed = fixed_parts(round_, division) if round_ else ()
@@ -216,7 +217,7 @@ def setup_of(
     from weighbridge.run.session import Setup
     from weighbridge.serving.program import ServerProgram
 
-    server = job.required_server()
+    server = server_of(job)
     executable = ServerProgram.read(program).executable if program else None
     if executable is not None:
         server = server.model_copy(update={"executable": executable})

@@ -6,6 +6,7 @@ from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.config.settings import Settings
+from weighbridge.config.target_rate import AUTO
 from weighbridge.core.errors import InputError
 
 
@@ -26,7 +27,7 @@ def check_against_round(settings: Settings, round_: Round) -> None:
     """Check that the settings contain what the round needs.
 
     Raises:
-        InputError: a scenario that the round needs has no settings, target_qps is 'auto' in a scenario
+        InputError: a scenario that the round needs has no settings, target_qps is no number in a scenario
             without a schedule, the round pins a prompt and no artifact provides one, it measures tokens and
             requests are not streamed, or it has what this release cannot measure.
     """
@@ -36,19 +37,7 @@ def check_against_round(settings: Settings, round_: Round) -> None:
             f"configuration: round {round_.name} measures token latencies; set 'requests.stream' to true."
         )
     _check_scenarios(settings, round_)
-    for name, rules in planned_scenarios(settings, round_).items():
-        if settings.scenarios[name].target_qps == "auto" and not rules.has_schedule:
-            raise InputError(
-                f"configuration: 'scenarios.{name}.target_qps' is 'auto', but only the issue rate of a "
-                "Server scenario can be searched for; set a number."
-            )
-        if settings.scenarios[name].target_qps == "auto" and not any(
-            each.offline for each in planned_scenarios(settings, round_).values()
-        ):
-            raise InputError(
-                f"configuration: 'scenarios.{name}.target_qps' is 'auto', but round {round_.name} has "
-                "no Offline scenario, whose rate the search starts from; set a number."
-            )
+    _check_rates(settings, round_)
     artifacts = settings.artifacts
     if round_.prompt and artifacts.reference is None and artifacts.prompt is None:
         raise InputError(
@@ -93,6 +82,26 @@ def _check_scenarios(settings: Settings, round_: Round) -> None:
             f"configuration: 'scenarios' has none of {', '.join(group or round_.scenarios)}, but round "
             f"{round_.name} needs one; add its target_qps."
         )
+
+
+def _check_rates(settings: Settings, round_: Round) -> None:
+    """Check that a rate which follows from the Offline run's is a Server's, and that there is such a run."""
+    planned = planned_scenarios(settings, round_)
+    for name, rules in planned.items():
+        stated = settings.scenarios[name].target_qps
+        if not isinstance(stated, str):
+            continue
+        place = f"configuration: 'scenarios.{name}.target_qps' is '{stated}', but"
+        if not rules.has_schedule:
+            raise InputError(
+                f"{place} only the issue rate of a Server scenario can be "
+                f"{'searched for' if stated == AUTO else 'a share of the Offline rate'}; set a number."
+            )
+        if not any(each.offline for each in planned.values()):
+            raise InputError(
+                f"{place} no Offline scenario is measured in round {round_.name}, whose rate it starts from; "
+                "set a number."
+            )
 
 
 def _check_measurable(round_: Round) -> None:

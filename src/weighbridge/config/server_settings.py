@@ -12,6 +12,9 @@ from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.core.models import Model
 from weighbridge.core.secrets import mask
 
+NAMED_OPTIONS = ("dtype", "max_model_len", "gpu_memory_utilization")
+"""Keys of section 'server' that stand for an argument, which each adapter spells its own way."""
+
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -88,8 +91,27 @@ class ServerSettings(Model):
     replicas: int = Field(
         default=1, ge=1, le=1024, description="Servers on this machine; they share the visible GPUs equally."
     )
-    tensor_parallel_size: int = Field(
-        default=1, ge=1, le=65536, description="GPUs that each server shards the model over."
+    tensor_parallel_size: Annotated[int, Field(ge=1, le=65536)] | Literal["auto"] = Field(
+        default=1,
+        description="GPUs that each server shards the model over; 'auto': all visible ones, divided among "
+        "the 'replicas', and 1 where there is none.",
+    )
+    dtype: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_]+$",
+        description="Data type of weights and activations, such as bfloat16; default: the server's.",
+    )
+    max_model_len: int | None = Field(
+        default=None,
+        ge=1,
+        lt=2**31,
+        description="Limit of a request's tokens, prompt and answer together; default: the server's.",
+    )
+    gpu_memory_utilization: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Share of each GPU's memory that the server may use; default: the server's.",
     )
     launcher: Literal["local", "srun"] = Field(
         default="local", description="'srun' starts a server on each node of the Slurm allocation."
@@ -125,6 +147,12 @@ class ServerSettings(Model):
     warmup_requests: int = Field(
         default=16, ge=0, le=1_000_000, description="Requests sent before the measurement."
     )
+
+    @property
+    def shards(self) -> int:
+        """GPUs that each server shards the model over; 'auto' has been decided before."""
+        assert self.tensor_parallel_size != "auto"
+        return self.tensor_parallel_size
 
     @property
     def found_by_name(self) -> bool:
@@ -169,7 +197,7 @@ class ServerSettings(Model):
             raise ValueError("'nodes_per_replica' above 1 needs 'launcher: srun'")
         if self.launcher == "srun" and self.replicas > 1:
             raise ValueError("'launcher: srun' starts one server per node; leave 'replicas' at 1")
-        wanted = self.replicas * self.tensor_parallel_size
+        wanted = self.replicas * (1 if self.tensor_parallel_size == "auto" else self.tensor_parallel_size)
         if self.gpus and wanted > self.gpus * self.nodes_per_replica:
             raise ValueError(
                 f"{self.replicas} replicas of tensor_parallel_size {self.tensor_parallel_size} need {wanted} "

@@ -1,7 +1,6 @@
 """Model of config.yaml: every setting with its default and bounds."""
 
 import json
-import math
 import re
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from weighbridge.config.refused_secrets import refuse_secrets
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.config.server_settings import EnvironmentName, ProjectPath, ServerSettings
+from weighbridge.config.target_rate import checked_rate
 from weighbridge.core.models import FolderName, Model, check_data
 
 PLAN_VARIABLE = "WEIGHBRIDGE_PLAN"
@@ -93,28 +93,16 @@ class ClientSettings(Model):
     )
 
 
-def _rate_or_auto(value: object) -> object:
-    """Return a rate, 'auto' or None; refuse anything else with one error instead of one per alternative."""
-    if value is None or value == "auto":
-        return value
-    try:
-        rate = math.nan if isinstance(value, bool) else float(str(value))  # snakemake --config passes text
-    except ValueError:
-        rate = math.nan
-    if not 0 < rate < math.inf:
-        raise ValueError("a rate is a number greater than 0, or 'auto'")
-    return rate
-
-
 class ScenarioSettings(Model):
     """The user's settings of one scenario."""
 
     target_qps: Annotated[
-        Annotated[float, Field(gt=0)] | Literal["auto"] | None, BeforeValidator(_rate_or_auto)
+        Annotated[float, Field(gt=0)] | Annotated[str, Field(pattern=r"^(auto|offline\*.+)$")] | None,
+        BeforeValidator(checked_rate),
     ] = Field(
         default=None,
-        description="Offline: expected samples/s. Server: queries/s to issue, or 'auto' to search. Null: as "
-        "in 'user_conf'.",
+        description="Offline: expected samples/s. Server: queries/s to issue, 'auto' to search, or a share "
+        "of this run directory's Offline rate, such as 'offline*0.8'. Null: as in 'user_conf'.",
     )
     probe_s: float = Field(
         default=60,

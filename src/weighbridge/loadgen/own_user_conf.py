@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from weighbridge.config.conf_overlay import ConfOverlay
 from weighbridge.config.round import Round
@@ -94,11 +93,12 @@ class AskedScenario:
     """What the user asks for in one scenario.
 
     Attributes:
-        target_qps: The target rate; 'auto': search for the highest one.
+        target_qps: The target rate; 'auto': search for the highest one; 'offline*SHARE': that share of the
+            Offline run's.
         overlay: The other values of user.conf; those that equal the round's are left out.
     """
 
-    target_qps: float | Literal["auto"]
+    target_qps: float | str
     overlay: ConfOverlay
 
 

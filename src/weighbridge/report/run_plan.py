@@ -9,6 +9,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.round_settings import planned_scenarios
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import portable_settings
+from weighbridge.config.target_rate import offline_share
 from weighbridge.core.formatting import duration
 from weighbridge.loadgen.own_user_conf import AskedScenario, asked_scenario
 from weighbridge.loadgen.work_size import work_size
@@ -137,7 +138,7 @@ class _Planner:
                 continue
             probe_s = probe_length_s(round_, rules, mode, rate, self._settings.scenarios[scenario].probe_s)
             size = work_size(round_, rules, mode, rate)
-            about = "about " if self._asked[scenario].target_qps == "auto" else ""
+            about = "" if isinstance(self._asked[scenario].target_qps, float) else "about "
             probe = f", probe {duration(probe_s)}" if probe_s else ""
             work = f"{size.samples:,} samples at {about}{rate:.4g}/s{probe}"
             yield PlanRow(
@@ -175,8 +176,10 @@ class _Planner:
 
     def _rate(self, scenario: str) -> float:
         asked = self._asked[scenario].target_qps
-        if asked != "auto":
+        if isinstance(asked, float):
             return asked
+        if (share := offline_share(asked)) is not None:
+            return self._start_rate(share)
         path = self._results / scenario / PEAK
         if scenario not in self._jobs.searched and path.is_file():
             return Peak.read(path).peak_qps
@@ -189,7 +192,7 @@ class _Planner:
         if (offline, str(Mode.PERFORMANCE)) not in self._jobs.runs and record.is_file():
             return share * RunRecord.read(record).load.achieved_qps
         asked = self._asked[offline].target_qps
-        assert asked != "auto"  # refused by check_against_round
+        assert isinstance(asked, float)  # any other is refused by check_against_round
         return share * asked
 
 

@@ -29,6 +29,12 @@ def json_answer(get: Get, path: str) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
+def setting_options(adapter: "ServerAdapter") -> Mapping[str, str]:
+    """Return the option of each key of section 'server' that an adapter can translate, by key."""
+    known: Mapping[str, str] = getattr(adapter, "setting_options", {"max_model_len": adapter.context_option})
+    return known
+
+
 def version_in(answer: Mapping[str, Any]) -> str | None:
     """Return the version in an answer, under the key that servers use; None where there is none."""
     version = answer.get("version")
@@ -150,7 +156,11 @@ class ServerFacts:
 
 @runtime_checkable
 class ServerAdapter(Protocol):
-    """A kind of model server. An adapter is an object, or a module, with these attributes."""
+    """A kind of model server. An adapter is an object, or a module, with these attributes.
+
+    It may also have `setting_options`, which maps dtype, max_model_len and gpu_memory_utilization of the
+    settings to its options; without it, only max_model_len is known, as the `context_option`.
+    """
 
     title: str
     """The server's name in messages."""

@@ -4,13 +4,43 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from weighbridge.config.closed_rules import ServerFeature
-from weighbridge.config.server_settings import ServerSettings
+from weighbridge.config.server_settings import NAMED_OPTIONS, ServerSettings
 from weighbridge.core.errors import InputError, SetupError
-from weighbridge.serving.adapter import FeatureSwitch, ServerAdapter
+from weighbridge.serving.adapter import FeatureSwitch, ServerAdapter, setting_options
 from weighbridge.serving.installed_adapters import adapter_of
 from weighbridge.serving.spelling import option_set_by, variable_in_server
 
 _MULTIPLES = {"": 1, "k": 10**3, "K": 2**10, "m": 10**6, "M": 2**20}
+
+
+def spelled_out(settings: ServerSettings) -> ServerSettings:
+    """Return the settings with the arguments that their keys stand for: dtype, max_model_len and others.
+
+    Both spellings are the same server, and so the same fingerprint.
+
+    Raises:
+        InputError: an argument sets the same option, or the adapter knows no such option.
+        SetupError: the adapter cannot be loaded.
+    """
+    given = {key: value for key in NAMED_OPTIONS if (value := getattr(settings, key)) is not None}
+    if not given:
+        return settings
+    adapter = adapter_of(settings)
+    options, added = setting_options(adapter), []
+    for key, value in given.items():
+        if key not in options:
+            raise InputError(
+                f"server.{key} is {value}, but the adapter for {adapter.title} has no option for it; write "
+                "the server's own option into server.args."
+            )
+        for argument in settings.args:
+            if option_set_by(argument, [options[key]]):
+                raise InputError(
+                    f"server.{key} is {value}, but server.args has '{argument}', which is the same option; "
+                    "remove one of the two."
+                )
+        added.append(f"{options[key]}={value}")
+    return settings.model_copy(update={**dict.fromkeys(given), "args": (*added, *settings.args)})
 
 
 def check_arguments(

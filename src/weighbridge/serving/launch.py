@@ -1,5 +1,6 @@
 """Plan the server processes of a run: command line, environment, log and endpoint of each."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,8 @@ from weighbridge.serving.program import launch_prefix
 from weighbridge.serving.server_environment import inherited_by_server
 from weighbridge.serving.slurm import Node, nodes_of_job, step_environment
 from weighbridge.system.gpus import Device, cpus_of, visible_devices
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -196,6 +199,19 @@ class GpuShare:
     cpus: frozenset[int] = frozenset()
 
 
+def with_sharding(settings: ServerSettings) -> ServerSettings:
+    """Return the settings with the number of GPUs that 'auto' shards the model over on this machine.
+
+    That is each replica's part of the visible GPUs, over all nodes that a server spans; 1 if there is none.
+    """
+    if settings.tensor_parallel_size != "auto":
+        return settings
+    visible = len(visible_devices()[: settings.gpus or None]) * settings.nodes_per_replica
+    size = max(1, visible // settings.replicas)
+    _log.info("server.tensor_parallel_size auto: %d, of %d visible GPUs", size, visible)
+    return settings.model_copy(update={"tensor_parallel_size": size})
+
+
 def assign_gpus(settings: ServerSettings) -> tuple[GpuShare, ...]:
     """Return each replica's share of this machine's GPUs; a single replica uses all visible ones.
 
@@ -208,7 +224,7 @@ def assign_gpus(settings: ServerSettings) -> tuple[GpuShare, ...]:
     if not devices:
         return (GpuShare(),) * settings.replicas
     each = len(devices) // settings.replicas
-    if len(devices) % settings.replicas or each < settings.tensor_parallel_size:
+    if len(devices) % settings.replicas or each < settings.shards:
         raise SetupError(
             f"{len(devices)} visible GPUs cannot be divided into {settings.replicas} servers "
             f"(server.replicas) of {settings.tensor_parallel_size} GPUs (server.tensor_parallel_size); "

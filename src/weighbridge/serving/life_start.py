@@ -78,4 +78,4 @@ def held_gpus(launches: Sequence[Launch], settings: ServerSettings) -> int:
         return settings.gpus * max(1, len(nodes))
     if not visible_devices():
         return 0
-    return settings.tensor_parallel_size * sum(launch.endpoint is not None for launch in launches)
+    return settings.shards * sum(launch.endpoint is not None for launch in launches)

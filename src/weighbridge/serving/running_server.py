@@ -22,7 +22,7 @@ from weighbridge.serving.held_servers import guarded, until_release
 from weighbridge.serving.installed_adapters import adapter_of, all_adapters, find_adapter
 from weighbridge.serving.keeping import Keeping
 from weighbridge.serving.kept_servers import Snakemake, take_kept
-from weighbridge.serving.launch import Launch, check_fixed_port, numbered, plan
+from weighbridge.serving.launch import Launch, check_fixed_port, numbered, plan, with_sharding
 from weighbridge.serving.life_start import LifeStart, begin_life
 from weighbridge.serving.log_parts import LogPart
 from weighbridge.serving.probing import inspect_server, recognise
@@ -146,6 +146,7 @@ def running_server(
         yield replace(running, ready_s=time.monotonic() - started)
         return
     log_path = place if isinstance(place, Path) else place.lives / SERVER_LOG
+    settings = with_sharding(settings)
     launches = plan(settings, model, log_path, forbidden, api_key)
     with ExitStack() as held:
         order = _Order(settings, api_key, tuple(forbidden), starting)

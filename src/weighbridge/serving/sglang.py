@@ -26,6 +26,11 @@ executable = "sglang"  # `sglang serve` and `sglang version`: cli/main.py
 # srt/server_args.py has --api-key only, and a key on a command line is seen by every user of the machine.
 api_key_variable: str | None = None
 context_option = "--context-length"
+setting_options: Mapping[str, str] = {
+    "dtype": "--dtype",
+    "max_model_len": context_option,
+    "gpu_memory_utilization": "--mem-fraction-static",  # of weights and cache together, as vLLM's nearly is
+}
 system_packages: Mapping[str, str] = {"libnuma.so.1": "libnuma1"}
 version_arguments: tuple[str, ...] = ("version",)
 
@@ -184,7 +189,7 @@ def version_of(output: str) -> str | None:
 
 def command(start: ServerStart) -> tuple[str, ...]:
     """Return the command line of `sglang serve`."""
-    sharding = start.settings.tensor_parallel_size
+    sharding = start.settings.shards
     node = start.node
     return (
         start.executable,

@@ -28,6 +28,11 @@ title = "vLLM"
 executable = "vllm"
 api_key_variable: str | None = "VLLM_API_KEY"
 context_option = "--max-model-len"
+setting_options: Mapping[str, str] = {
+    "dtype": "--dtype",
+    "max_model_len": context_option,
+    "gpu_memory_utilization": "--gpu-memory-utilization",
+}
 system_packages: Mapping[str, str] = {"libnuma.so.1": "libnuma1"}
 version_arguments: tuple[str, ...] = ("--version",)
 
@@ -213,7 +218,7 @@ def version_of(output: str) -> str | None:
 
 def command(start: ServerStart) -> tuple[str, ...]:
     """Return the command line of `vllm serve`."""
-    sharding = start.settings.tensor_parallel_size
+    sharding = start.settings.shards
     return (
         start.executable,
         "serve",

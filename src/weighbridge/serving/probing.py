@@ -133,14 +133,25 @@ def check_golden(
         SetupError: the server gives another answer, or none.
     """
     known = Golden.read(golden)
-    request = json.loads(body) | {"temperature": known.temperature, "stream": False}
-    request.pop("stream_options", None)
-    answer = _text_of(_post(endpoint, api, request, api_key, timeout_s))
+    answer = answer_at(known.temperature, endpoint, api, body, api_key, timeout_s)
     if answer != known.answer:
         raise SetupError(
             f"the server answers the known request wrongly: {answer!r} instead of {known.answer!r} "
             f"({golden}); its build or its arguments change the model's output, so nothing was measured."
         )
+
+
+def answer_at(
+    temperature: float, endpoint: str, api: Api, body: bytes, api_key: str | None, timeout_s: float
+) -> str | None:
+    """Return the text that a stored request is answered with at a temperature; None where it has none.
+
+    Raises:
+        SetupError: the request failed.
+    """
+    request = json.loads(body) | {"temperature": temperature, "stream": False}
+    request.pop("stream_options", None)
+    return _text_of(_post(endpoint, api, request, api_key, timeout_s))
 
 
 def warm_up(endpoint: str, api: Api, bodies: Sequence[bytes], api_key: str | None, timeout_s: float) -> None:
@@ -210,7 +221,24 @@ def _post(
             f"the server at {endpoint} answers as the model {answer.model!r}, asked for was {asked!r}: every "
             "request of the run would fail; make the first name that it serves server.model_name."
         )
+    _check_prompt(endpoint, request, answer)
     return answer
+
+
+def _check_prompt(endpoint: str, request: dict[str, Any], answer: ChatCompletion | Completion | str) -> None:
+    """Compare the prompt's token ids as the server used them, where it returns them, with those sent.
+
+    Raises:
+        SetupError: they differ.
+    """
+    sent, used = request.get("prompt"), None
+    with suppress(AttributeError, IndexError, TypeError):  # a text, a completion without choices, no such ids
+        used = answer.choices[0].prompt_token_ids  # type: ignore[union-attr]
+    if isinstance(sent, list) and isinstance(used, list) and used != sent:
+        raise SetupError(
+            f"the server at {endpoint} answers another prompt: it used {len(used)} token ids, first "
+            f"{used[:4]}, where {len(sent)} were sent, first {sent[:4]}; make it take the ids as they are."
+        )
 
 
 def _text_of(answer: ChatCompletion | Completion | str) -> str | None:

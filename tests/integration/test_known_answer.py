@@ -1,0 +1,47 @@
+"""Requests before a run: the recorded answer of a known one, and which token ids a server used."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from endpoint import Endpoint, http
+
+from weighbridge.core.errors import SetupError
+from weighbridge.core.openai_api import Api
+from weighbridge.run.golden_recorder import record_golden
+from weighbridge.serving.probing import Golden, warm_up
+
+SERVER = Path(__file__).parent / "model_server.py"
+
+
+def test_the_answer_to_the_known_request_is_recorded(root: Path, tmp_path: Path) -> None:
+    config = yaml.safe_load((root / "demo" / "config.yaml").read_text())
+    config["server"] = {
+        "executable": str(SERVER),
+        "model_name": "tiny",
+        "env": {"MODEL_SERVER_FAULT": "wrong-answer"},
+        "golden": str(tmp_path / "golden.json"),
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    recorded = record_golden(tmp_path / "config.yaml", root)
+    assert recorded == Golden(sample=0, temperature=0, answer="nonsense")
+    assert Golden.read(tmp_path / "golden.json") == recorded
+
+
+@pytest.mark.parametrize(
+    ("used", "refused"),
+    [([7, 1, 2, 3], False), (None, False), ([1, 2, 3], True), ([7, 7, 1, 2, 3], True), ([], True)],
+)
+def test_a_server_that_uses_other_token_ids_than_those_sent_is_refused(
+    used: list[int] | None, refused: bool
+) -> None:
+    choice = {"index": 0, "text": "a boot", "token_ids": [4, 5], "prompt_token_ids": used}
+    answer = json.dumps({"id": "1", "model": "tiny", "choices": [choice]}).encode()
+    body = b'{"model": "tiny", "prompt": [7, 1, 2, 3], "user": "sample 1"}'
+    with Endpoint(lambda _: [http(answer)]) as endpoint:
+        if not refused:
+            warm_up(endpoint.url, Api.COMPLETIONS, [body], None, timeout_s=5)
+            return
+        with pytest.raises(SetupError, match=r"answers another prompt.* where 4 were sent"):
+            warm_up(endpoint.url, Api.COMPLETIONS, [body], None, timeout_s=5)

@@ -94,3 +94,14 @@ def test_nothing_is_written_if_scoring_is_refused(inputs: dict[str, Path]) -> No
 def test_a_round_that_gates_an_unknown_metric_is_refused(inputs: dict[str, Path]) -> None:
     with pytest.raises(InputError, match="qwen3-vl-235b-a22b does not compute 'rouge1'; it has: f1"):
         evaluate(**inputs, round_=ROUND.model_copy(update={"metrics": {"rouge1": MetricRules(floor=1)}}))
+
+
+def test_an_answer_that_is_no_text_names_log_and_sample(inputs: dict[str, Path]) -> None:
+    log = inputs["logs"] / "mlperf_log_accuracy.json"
+    entries = json.loads(log.read_text())
+    entries[0]["data"] = "FF"
+    log.write_text(json.dumps(entries))
+    with pytest.raises(
+        InputError, match=rf"^{log}: the answer to sample {entries[0]['qsl_idx']} is not UTF-8"
+    ):
+        evaluate(**inputs, round_=ROUND)

@@ -260,7 +260,18 @@ def test_sampled_answers_of_another_run_are_found_by_their_sizes(pair: Pair) -> 
 
 
 @pytest.mark.parametrize(
-    "line", ["{", '{"sample": 600, "text": ""}', '{"sample": "1", "text": ""}', '{"text": 1}', "\xff"]
+    "line",
+    [
+        "{",
+        '{"sample": 600, "text": ""}',
+        '{"sample": "1", "text": ""}',
+        '{"text": 1}',
+        "\xff",
+        '{"sample": 1}',
+        '{"sample": 1, "text": "", "tokens": []}',
+        '{"sample": 1, "tokens": [2147483648]}',
+        '{"sample": 1, "tokens": [1.5]}',
+    ],
 )
 def test_damaged_sampled_answers_are_one_sentence(pair: Pair, line: str) -> None:
     path = pair.folder(SPEED) / "sampled_answers.jsonl"

@@ -27,6 +27,7 @@ rule evaluate:
         ),
         logs=lambda wildcards, input: Path(input.run).parent,
         prompt=prompt_option,
+        model=tokenizer_option(),
         out=lambda wildcards, output: Path(output.text).parent,
     shell:
         r"""
@@ -35,5 +36,6 @@ rule evaluate:
             --logs {params.logs:q} \
             --dataset {input.dataset:q} \
             {params.prompt:q} \
+            {params.model:q} \
             --out {params.out:q}
         """

@@ -2,7 +2,8 @@
 
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
 Out: SETTINGS, SIGNING_KEY_FILE, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, SEARCHED, PEAK,
-     IS_TOP_SNAKEMAKE, CLIENT, the environments' files, ALL_CORES, pinned(), either(), prompt_option(), drawn()
+     IS_TOP_SNAKEMAKE, CLIENT, the environments' files, ALL_CORES, pinned(), either(), prompt_option(),
+     tokenizer_option(), drawn()
 """
 
 import os
@@ -24,7 +25,7 @@ from weighbridge.config.signing_key import key_text
 from weighbridge.core.errors import InputError, WeighbridgeError
 from weighbridge.core.owner import note_snakemake
 from weighbridge.core.models import read_data
-from weighbridge.benchmarks.registry import check_requests
+from weighbridge.benchmarks.registry import check_requests, load_benchmark
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.own_user_conf import asked_scenario
 from weighbridge.loadgen.work_size import warn_of_work
@@ -150,6 +151,15 @@ wildcard_constraints:
 def prompt_option(wildcards, input):
     """Return the command's option for the benchmark's fixed texts, where it has some."""
     return ["--prompt", *input.prompt] if input.prompt else []
+
+
+def tokenizer_option():
+    """Return the command's option for the model whose tokenizer reads answers, where they are token ids.
+
+    Not an input: the accuracy run, which is one, follows from it, and old results are kept.
+    """
+    needed = load_benchmark(ROUND.benchmark).needs_tokenizer
+    return uncompared(["--model", "resources/model.json"] if needed else [])
 
 
 def drawn(group, title):

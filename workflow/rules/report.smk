@@ -49,6 +49,7 @@ rule write_report:
             },
         ),
         prompt=prompt_option,
+        model=tokenizer_option(),
         figures=lambda wildcards, output: Path(output.latency).parent,
     shell:
         r"""
@@ -57,6 +58,7 @@ rule write_report:
             --results results \
             --dataset {input.dataset:q} \
             {params.prompt:q} \
+            {params.model:q} \
             --figures {params.figures:q} \
             --output {output.page:q}
         """

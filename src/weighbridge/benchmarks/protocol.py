@@ -117,8 +117,14 @@ class Task(Protocol):
         """
         ...
 
-    def score(self, truth: DataFrame, answers: Sequence[str]) -> Score:
-        """Return the scores of the answers; `answers[i]` belongs to row i of the truth."""
+    def score(self, truth: DataFrame, answers: Sequence[str], order: Sequence[int]) -> Score:
+        """Return the scores of the answers.
+
+        Args:
+            truth: One row a sample.
+            answers: The answer to each row of the truth.
+            order: All rows, in the order of the accuracy log, for references whose last digits depend on it.
+        """
         ...
 
     def per_sample(self, truth: DataFrame, answers: Sequence[str]) -> PerSample:
@@ -159,6 +165,8 @@ class Benchmark(Protocol):
     """Number of tokens that the context must leave for an answer."""
     input_data_types: str
     """Data types of the model's input for measurements.json, such as 'int32 token ids'."""
+    needs_tokenizer: bool
+    """Whether requests or answers are token ids, which the model's tokenizer makes or reads."""
     reference_weights: str
     """Name of the reference's weights, shown as an example for measurements.json."""
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import PromptFile
+from weighbridge.cli.options import PromptFile, TokenizerProof
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +25,7 @@ def report(
         typer.Option(help="Proof file of the dataset, from 'fetch'; adds the error analysis."),
     ] = None,
     prompt: PromptFile = None,
+    model: TokenizerProof = None,
     round_file: Annotated[
         str | None,
         typer.Option(
@@ -49,5 +50,6 @@ def report(
         round_=load_round(round_file) if round_file else None,
         dataset=Proof.read(dataset).folder if dataset else None,
         prompt=prompt,
+        model=Proof.read(model).folder if model else None,
         figures=figures,
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import Artifacts, PromptFile, RoundFile, StoreManifestFile
+from weighbridge.cli.options import Artifacts, PromptFile, RoundFile, StoreManifestFile, TokenizerProof
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +22,7 @@ def evaluate(
     dataset: Annotated[Path, typer.Option(help="Proof file of the dataset, from 'fetch'.")],
     out: Annotated[Path, typer.Option(help="Folder for accuracy.txt and accuracy.json.")],
     prompt: PromptFile = None,
+    model: TokenizerProof = None,
 ) -> None:
     """Score an accuracy run.
 
@@ -35,6 +36,7 @@ def evaluate(
         logs=logs,
         dataset=Proof.read(dataset).folder,
         prompt=prompt,
+        model=Proof.read(model).folder if model else None,
         round_=load_round(round_file),
         output=out,
     )
@@ -64,7 +66,8 @@ def gate(
 
     With --scenario, --performance, --accuracy and --output, writes the verdict; failed checks name a remedy.
     Without --artifact and --store, what the closed division fixes of these inputs is not known.
-    Where the dataset's folder can be read, the answers are scored again (with --prompt, if there is one).
+    Where the dataset's folder can be read, and the model's if answers are token ids, the answers are scored
+    again (with --prompt, if there is one).
     With --logs, judges every scenario of every system found; exit code 4 if one is INVALID. It prints the
     checks of a single system, or one table of all systems after the checks of those that are INVALID.
     """

@@ -109,7 +109,9 @@ class ErrorAnalysis:
         return any(example.image is not None for group in self.groups for example in group.examples)
 
 
-def analyse_errors(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round) -> ErrorAnalysis:
+def analyse_errors(
+    *, logs: Path, dataset: Path, prompt: Path | None, round_: Round, model: Path | None = None
+) -> ErrorAnalysis:
     """Analyse the answers of an accuracy run.
 
     Args:
@@ -117,11 +119,12 @@ def analyse_errors(*, logs: Path, dataset: Path, prompt: Path | None, round_: Ro
         dataset: Folder of the dataset.
         prompt: The benchmark's prompt file, if it has one.
         round_: Names the benchmark, the splits and the number of samples.
+        model: The model's folder, for answers that are token ids.
 
     Raises:
         InputError: the log is incomplete or damaged, or the dataset is not the round's.
     """
-    run = read_answered(logs=logs, dataset=dataset, prompt=prompt, round_=round_)
+    run = read_answered(logs=logs, dataset=dataset, prompt=prompt, model=model, round_=round_)
     scored = run.task.per_sample(run.truth, run.answers)
     unreadable = np.flatnonzero(~scored.readable)
     return ErrorAnalysis(

@@ -34,7 +34,9 @@ class Answered:
     answers: list[str]
 
 
-def read_answered(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round) -> Answered:
+def read_answered(
+    *, logs: Path, dataset: Path, prompt: Path | None, model: Path | None, round_: Round
+) -> Answered:
     """Read an accuracy run's answers and the ground truth they are compared with.
 
     Scoring and error analysis both call this, in separate jobs. 50,000 samples take about a second, so
@@ -44,22 +46,45 @@ def read_answered(*, logs: Path, dataset: Path, prompt: Path | None, round_: Rou
         logs: Folder of the run.
         dataset: Folder of the dataset.
         prompt: The benchmark's prompt file, if it has one.
+        model: The model's folder, for answers that are token ids.
         round_: Names the benchmark, the splits and the number of samples.
 
     Raises:
         InputError: the log is incomplete or damaged, or the dataset is not the round's.
     """
-    task, truth = read_truth(dataset, prompt, round_)
-    return Answered(task, truth, read_answers(logs / ANSWERS, round_.samples))
+    task, truth = read_truth(dataset, prompt, model, round_)
+    texts = read_texts(task, logs / ANSWERS, round_.samples)
+    return Answered(task, truth, by_sample(texts))
 
 
-def read_truth(dataset: Path, prompt: Path | None, round_: Round) -> tuple[Task, DataFrame]:
+def read_texts(task: Task, log: Path, samples: int) -> dict[int, str]:
+    """Read the text of each answer in an accuracy log, by sample, in the order of the log.
+
+    Raises:
+        InputError: the log is incomplete or damaged, or an answer is none that the task keeps.
+    """
+    answers = read_answers(log, samples)
+    try:
+        texts = task.texts(list(answers.items()))
+    except InputError as error:
+        raise InputError(f"{log}: {error}") from None
+    return dict(zip(answers, texts, strict=True))
+
+
+def by_sample(texts: dict[int, str]) -> list[str]:
+    """Return the texts of all samples in their order."""
+    return [texts[sample] for sample in range(len(texts))]
+
+
+def read_truth(
+    dataset: Path, prompt: Path | None, model: Path | None, round_: Round
+) -> tuple[Task, DataFrame]:
     """Return the round's task and the ground truth, one row a sample.
 
     Raises:
         InputError: the prompt file is missing or damaged, or the dataset is not the round's.
     """
-    task = load_benchmark(round_.benchmark).task(prompt)
+    task = load_benchmark(round_.benchmark).task(prompt, model)
     truth = task.truth(dataset, round_.splits)
     if len(truth) != round_.samples:
         raise InputError(
@@ -69,14 +94,22 @@ def read_truth(dataset: Path, prompt: Path | None, round_: Round) -> tuple[Task,
     return task, truth
 
 
-def evaluate(*, logs: Path, dataset: Path, prompt: Path | None, round_: Round, output: Path) -> Evaluation:
+def evaluate(
+    *,
+    logs: Path,
+    dataset: Path,
+    prompt: Path | None,
+    round_: Round,
+    output: Path,
+    model: Path | None = None,
+) -> Evaluation:
     """Score the accuracy run in folder `logs`; write accuracy.txt and accuracy.json into folder `output`.
 
     Raises:
         InputError: the log is incomplete or damaged, the dataset is not the round's, or the round gates a
             metric that the benchmark does not compute.
     """
-    task, truth = read_truth(dataset, prompt, round_)
+    task, truth = read_truth(dataset, prompt, model, round_)
     evaluation = score_log(task, truth, logs / ANSWERS, round_)
     write_atomic(output / ACCURACY_JSON, evaluation.model_dump_json(indent=2) + "\n")
     write_atomic(output / ACCURACY_TEXT, _accuracy_text(task.accuracy_line(evaluation.score), round_))
@@ -93,8 +126,8 @@ def score_log(task: Task, truth: DataFrame, log: Path, round_: Round) -> Evaluat
         InputError: the log is incomplete or damaged, or the round gates a metric that the benchmark does not
             compute.
     """
-    answers = read_answers(log, round_.samples)
-    score = task.score(truth, answers)
+    texts = read_texts(task, log, round_.samples)
+    score = task.score(truth, by_sample(texts), list(texts))
     for metric in round_.metrics:
         if metric not in score.metrics:
             known = ", ".join(score.metrics)
@@ -108,7 +141,7 @@ def score_log(task: Task, truth: DataFrame, log: Path, round_: Round) -> Evaluat
         benchmark=round_.benchmark,
         metric=round_.main_metric,
         value=score.metrics[round_.main_metric],
-        empty=sum(not answer.strip() for answer in answers),
+        empty=sum(not text.strip() for text in texts.values()),
         score=score,
         log_sha256=sha256_of(log),
     )

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -23,11 +24,11 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import open_regular, sha256_of
-from weighbridge.evaluation.evaluate import read_truth, score_log
+from weighbridge.evaluation.evaluate import read_texts, read_truth, score_log
 from weighbridge.gates.closed_checks import Inputs
 from weighbridge.gates.paired import RunDifference, difference_of_ratios
 from weighbridge.gates.request_rows import RequestRows
-from weighbridge.loadgen.logs import has_answers, read_answers
+from weighbridge.loadgen.logs import has_answers
 from weighbridge.records.run_record import ANSWERS, SAMPLED_ANSWERS
 from weighbridge.records.score import Evaluation
 from weighbridge.records.verdict import Check, Gate
@@ -61,11 +62,13 @@ def truth_of(inputs: Inputs, round_: Round) -> Truth | str:
     """Read the ground truth from the dataset's folder; return why not as a sentence if it cannot be read."""
     if inputs.dataset is None:
         return "Pass the dataset's proof: --artifact resources/dataset.json, and --prompt where there is one."
-    folder = inputs.dataset.folder
+    folder, model = inputs.dataset.folder, inputs.model.folder if inputs.model else None
     if not folder.is_dir():
         return f"The dataset's folder {folder} is not on this machine; judge where it can be read."
     try:
-        return Truth(*read_truth(folder, inputs.prompt, round_))
+        truth = Truth(*read_truth(folder, inputs.prompt, model, round_))
+        truth.task.texts(())  # without a tokenizer that answers need, it says so
+        return truth
     except InputError as error:
         return str(error)
 
@@ -115,9 +118,19 @@ def _differing(stated: Evaluation, again: Evaluation, round_: Round) -> list[str
     ]
 
 
+_TokenId = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+
+
 class _Sampled(msgspec.Struct, forbid_unknown_fields=True):
     sample: int
-    text: str
+    text: str | None = None
+    tokens: list[_TokenId] | None = None
+
+    @property
+    def payload(self) -> bytes:
+        """The answer as LoadGen got it."""
+        ids = np.array(self.tokens or (), dtype="<i4")
+        return ids.tobytes() if self.text is None else self.text.encode()
 
 
 def sampled_checks(
@@ -154,13 +167,14 @@ def sampled_checks(
             both.unknown(_ALIKE, "as in the accuracy run", lacking)
         return [*gate.checks, *both.checks]
     try:
-        answers = read_answers(log, round_.samples)
+        answers = read_texts(truth.task, log, round_.samples)
+        kept = truth.task.texts([(each.sample, each.payload) for each in sampled])
     except InputError as error:
         both.holds(_ALIKE, "not possible", "as in the accuracy run", False, str(error))
         return [*gate.checks, *both.checks]
     samples = [each.sample for each in sampled]
     rows_asked = truth.rows.iloc[samples].reset_index(drop=True)
-    ours = truth.task.per_sample(rows_asked, [each.text for each in sampled])
+    ours = truth.task.per_sample(rows_asked, kept)
     theirs = truth.task.per_sample(rows_asked, [answers[sample] for sample in samples])
     _compare(both, ours, theirs, round_)
     return [*gate.checks, *both.checks]
@@ -177,6 +191,11 @@ def _read(path: Path, round_: Round) -> list[_Sampled]:
     outside = [each.sample for each in sampled if not 0 <= each.sample < round_.samples]
     if outside:
         raise InputError(f"{path}: has an answer to sample {outside[0]}, which the round does not have.")
+    for each in sampled:
+        if (each.text is None) == (each.tokens is None):
+            raise InputError(
+                f"{path}: damaged (sample {each.sample} has not one of text and tokens); restore it."
+            )
     return sampled
 
 
@@ -185,7 +204,7 @@ def _of_these_requests(gate: Gate, sampled: Sequence[_Sampled], rows: RequestRow
     wanted = np.unique([each.sample for each in sampled]) if sampled else np.empty(0, dtype=np.int64)
     chosen = rows.completed & np.isin(rows.sample, wanted)
     received = Counter(zip(rows.sample[chosen].tolist(), rows.payload_bytes[chosen].tolist(), strict=True))
-    kept = Counter((each.sample, len(each.text.encode())) for each in sampled)
+    kept = Counter((each.sample, len(each.payload)) for each in sampled)
     differing = sum((kept - received).values())
     remedy = f"{SAMPLED_ANSWERS} has other answers than this run received; restore it, or repeat the run."
     gate.equals(_RECORDED, f"{differing} differ", "0 differ", remedy)

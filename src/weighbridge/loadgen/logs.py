@@ -197,32 +197,31 @@ class _Answer(msgspec.Struct):
     data: str
 
 
-def read_answers(path: Path, samples: int) -> list[str]:
-    """Read an accuracy run's answers, in the order of the samples.
+def read_answers(path: Path, samples: int) -> dict[int, bytes]:
+    """Read an accuracy run's answers: the bytes that LoadGen got, by sample, in the order of the log.
 
     Raises:
         InputError: the log is missing, truncated or damaged; a sample's answer is missing, doubled or of an
-            unknown index; or an answer is not hexadecimal UTF-8.
+            unknown index; or an answer is not hexadecimal.
     """
-    records = _records(path)
-    answers: list[str | None] = [None] * samples
-    for record in records:
+    answers: dict[int, bytes] = {}
+    for record in _records(path):
         index = record.qsl_idx
         if not 0 <= index < samples:
             raise InputError(
                 f"{path}: answers sample {index}, but the dataset has samples 0 to {samples - 1}; "
                 f"score it against the dataset and round that it was made with."
             )
-        if answers[index] is not None:
+        if index in answers:
             raise InputError(f"{path}: answers sample {index} more than once; repeat the accuracy run.")
-        answers[index] = _text_of(record, path)
-    missing = [index for index, answer in enumerate(answers) if answer is None]
-    if missing:
+        answers[index] = _bytes_logged(record, path)
+    if len(answers) < samples:
+        first = next(index for index in range(samples) if index not in answers)
         raise InputError(
-            f"{path}: {len(missing)} of {samples} samples have no answer (the first is {missing[0]}); "
+            f"{path}: {samples - len(answers)} of {samples} samples have no answer (the first is {first}); "
             f"was this an accuracy run? Repeat it."
         )
-    return [answer for answer in answers if answer is not None]
+    return answers
 
 
 def has_answers(path: Path) -> bool:
@@ -251,11 +250,9 @@ def _records(path: Path) -> list[_Answer]:
         ) from None
 
 
-def _text_of(record: _Answer, path: Path) -> str:
+def _bytes_logged(record: _Answer, path: Path) -> bytes:
     try:
-        return binascii.unhexlify(record.data).decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: the answer to sample {record.qsl_idx} is not UTF-8 text.") from None
+        return binascii.unhexlify(record.data)
     except ValueError:
         raise InputError(f"{path}: the answer to sample {record.qsl_idx} is not hexadecimal.") from None
 

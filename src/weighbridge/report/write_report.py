@@ -39,6 +39,7 @@ def write_report(
     round_: Round | None = None,
     dataset: Path | None = None,
     prompt: Path | None = None,
+    model: Path | None = None,
     figures: Path | None = None,
 ) -> None:
     """Write the report of a results folder as one HTML file.
@@ -49,6 +50,7 @@ def write_report(
         round_: The rules; None: load the round that the results name.
         dataset: Folder of the dataset, for scores by level and examples of wrong answers.
         prompt: The benchmark's prompt file, if its scorer needs one.
+        model: Folder of the model, if answers are token ids.
         figures: Also write every chart as figures/GROUP/NAME.png; older files in these folders are deleted.
 
     Raises:
@@ -56,7 +58,7 @@ def write_report(
     """
     inputs = read_inputs(results, round_)
     analyses = {
-        scenario: _analysis(results / scenario / Mode.ACCURACY, dataset, prompt, inputs, scenario)
+        scenario: _analysis(results / scenario / Mode.ACCURACY, dataset, prompt, model, inputs, scenario)
         for scenario in inputs.round_.scenarios
     }
     if figures is not None:
@@ -68,18 +70,23 @@ def write_report(
 
 
 def _analysis(
-    logs: Path, dataset: Path | None, prompt: Path | None, inputs: ReportInputs, scenario: str
+    logs: Path,
+    dataset: Path | None,
+    prompt: Path | None,
+    model: Path | None,
+    inputs: ReportInputs,
+    scenario: str,
 ) -> ErrorAnalysis | Missing:
     run = inputs.runs[scenario, Mode.ACCURACY]
     if isinstance(run, Missing):
         return run
     if dataset is None:
         return Missing(
-            "The error analysis needs the dataset: pass `--dataset`, and `--prompt` where the benchmark has "
-            "a prompt file, to `weighbridge report`."
+            "The error analysis needs the dataset: pass `--dataset`, `--prompt` where the benchmark has a "
+            "prompt file, and `--model` where answers are token ids, to `weighbridge report`."
         )
     try:
-        return analyse_errors(logs=logs, dataset=dataset, prompt=prompt, round_=inputs.round_)
+        return analyse_errors(logs=logs, dataset=dataset, prompt=prompt, round_=inputs.round_, model=model)
     except InputError as error:
         return Missing(str(error))
 

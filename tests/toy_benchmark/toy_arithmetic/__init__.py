@@ -20,6 +20,7 @@ class ToyArithmetic(NoPrompt):
     folder = Path(__file__).parent
     answer_tokens = 8
     input_data_types = "UTF-8 text"
+    needs_tokenizer = False
     reference_weights = "toy/calculator"
 
     def task(self, prompt: Path | None, model: Path | None = None) -> "Task":

@@ -47,7 +47,12 @@ class Arithmetic(TextAnswers):
         """
         return read_columns(dataset, splits, [_OPERATOR, _RESULT])
 
-    def score(self, truth: DataFrame, answers: Sequence[str]) -> Score:
+    def score(
+        self,
+        truth: DataFrame,
+        answers: Sequence[str],
+        order: Sequence[int] = (),
+    ) -> Score:
         """Score the answers: `exact` and `length_ratio` are both gated."""
         return scoring.score(truth, answers)
 

@@ -21,6 +21,7 @@ class Llama31(NoPrompt):
     has_answer_schema = False
     answer_tokens = 128
     input_data_types = "int32 token ids"
+    needs_tokenizer = True
     reference_weights = "meta-llama/Llama-3.1-8B-Instruct"
 
     def task(self, prompt: Path | None, model: Path | None = None) -> "Task":

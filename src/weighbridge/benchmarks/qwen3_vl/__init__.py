@@ -21,6 +21,7 @@ class Qwen3Vl:
     has_answer_schema = True
     answer_tokens = 150  # answers have about 30 tokens; rounds from v6.1 on limit them to 150
     input_data_types = "uint8 pictures, UTF-8 text"
+    needs_tokenizer = False
     reference_weights = "Qwen/Qwen3-VL-235B-A22B-Instruct"
 
     def task(self, prompt: Path | None, model: Path | None = None) -> "Task":  # noqa: ARG002 - the protocol's

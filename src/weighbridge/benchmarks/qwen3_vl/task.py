@@ -141,7 +141,12 @@ class ProductCatalogue(TextAnswers):
         )
         return [(answer.model_dump_json(), wrong) for answer in right]
 
-    def score(self, truth: DataFrame, answers: Sequence[str]) -> Score:
+    def score(
+        self,
+        truth: DataFrame,
+        answers: Sequence[str],
+        order: Sequence[int] = (),  # noqa: ARG002 - the protocol's
+    ) -> Score:
         """Return the scores, computed as in the reference; `f1`, the hierarchical F1 of categories, gates."""
         return catalogue_scoring.score(truth, answers)
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from peers import Bench
 from stores import SMALL_PICTURE_BYTES, request_store
 
 from weighbridge.requests.store import RequestStore
-from weighbridge.simulate.behaviour import Behaviour, predict, service_times_s
+from weighbridge.simulate.behaviour import Behaviour, predict, service_times
 
 TITLE = "Measured against computed latencies"
 _BEHAVIOUR = Behaviour(servers=8, mean_s=0.1, distribution="exponential")
@@ -28,10 +29,10 @@ _RATE = 64
 _SERVER = """
 import sys
 from weighbridge.simulate.behaviour import Behaviour
-from weighbridge.simulate.responses import Answers
+from weighbridge.simulate.known_answers import KnownAnswers
 from weighbridge.simulate.simulated_server import serve
 behaviour = Behaviour.parse_json(sys.argv[1], "bench")
-serve(behaviour, Answers("m"), ready=lambda url: print(url, flush=True))
+serve(behaviour, KnownAnswers("m"), ready=lambda url: print(url, flush=True))
 """
 
 
@@ -52,11 +53,12 @@ def ours(store: Path, samples: int, source: Path) -> Figures:
         driven = our_client(OurRun((url,), str(store), samples, "server", _RATE, source=str(source)))
     order, bodies = np.argsort(driven.table["sent_ns"]), RequestStore.open(store)
     table = {name: column[order] for name, column in driven.table.items()}
-    services_s = service_times_s([bodies.body(sample) for sample in table["sample"]], _BEHAVIOUR)
+    sent = [bodies.body(sample) for sample in table["sample"]]
+    times_s = service_times(sent, _BEHAVIOUR, repeat(1, len(sent)))
     found: Figures = {}
     for side, seconds in (
         ("measured", (table["end_ns"] - table["sent_ns"]) / 1e9),
-        ("computed", predict(table["sent_ns"] / 1e9, services_s, _BEHAVIOUR.servers)),
+        ("computed", predict(table["sent_ns"] / 1e9, times_s[:, 1], _BEHAVIOUR.servers)),
     ):
         found[f"mean_{side}_ms"] = float(np.mean(seconds)) * 1e3
         for share, percent in (("p50", 0.5), ("p99", 0.99)):

@@ -2,6 +2,7 @@
 
 import heapq
 import math
+from itertools import repeat
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weighbridge.core.errors import InputError
-from weighbridge.simulate.behaviour import Behaviour, OutcomeDraws, body_hash, predict, service_times_s
+from weighbridge.simulate.behaviour import Behaviour, OutcomeDraws, body_hash, predict, service_times
 
 BODIES = [b"%d of many different bodies" % number for number in range(20_000)]
 
@@ -65,11 +66,11 @@ def test_first_come_first_served(requests: list[tuple[float, float]], servers: i
     ],
 )
 def test_service_times_follow_their_distribution(behaviour: Behaviour, mean_s: float, p50_s: float) -> None:
-    times_s = service_times_s(BODIES, behaviour)
+    times_s = service_times(BODIES, behaviour, repeat(1, len(BODIES)))[:, 1]
     assert times_s.mean() == pytest.approx(mean_s, rel=0.03)
     assert np.median(times_s) == pytest.approx(p50_s, rel=0.03)
     assert times_s.min() > 0
-    again = service_times_s(BODIES, behaviour.model_copy(update={"seed": 2}))
+    again = service_times(BODIES, behaviour.model_copy(update={"seed": 2}), repeat(1, len(BODIES)))[:, 1]
     assert (again != times_s).all() == (behaviour.distribution != "constant")
 
 

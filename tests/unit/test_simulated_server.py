@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from weighbridge.core.openai_api import Api
 from weighbridge.records.notice import mark_in
-from weighbridge.simulate.behaviour import Behaviour, prompt_tokens_of
-from weighbridge.simulate.responses import Answers
+from weighbridge.simulate.behaviour import Behaviour
+from weighbridge.simulate.known_answers import KnownAnswers
+from weighbridge.simulate.request_fields import prompt_tokens_of
 from weighbridge.simulate.simulated_server import SimulatedServer, _Connection
 from weighbridge.system.identity import simulation_sha256
 
@@ -50,8 +51,9 @@ class Server:
     def __init__(self) -> None:
         self.buffer = memoryview(bytearray(1 << 12))
         self.requests: list[tuple[Api, bytes]] = []
+        self.replies = self
 
-    def complete(self, _connection: _Connection, api: Api, body: bytes, _request_id: bytes) -> None:
+    def answer(self, _connection: _Connection, api: Api, body: bytes, _request_id: bytes) -> None:
         if body == b"defect":
             raise ZeroDivisionError
         self.requests.append((api, body))
@@ -109,7 +111,7 @@ def test_a_closed_connection_is_freed_without_a_garbage_collector() -> None:
 
 
 def test_the_server_says_that_it_is_simulated_and_by_which_code() -> None:
-    server = SimulatedServer(Behaviour(), Answers("model"))
+    server = SimulatedServer(Behaviour(), KnownAnswers("model"))
     transport = Transport()
     connection = _Connection(server)
     connection.connection_made(cast("asyncio.Transport", transport))
@@ -131,7 +133,7 @@ def ask(server: SimulatedServer, body: bytes, *fields: bytes, api: Api = Api.CHA
 
 @pytest.mark.parametrize(("api", "prefix"), [(Api.CHAT, "chatcmpl-"), (Api.COMPLETIONS, "cmpl-")])
 def test_answers_carry_the_id_of_their_request_as_vllms_do(api: Api, prefix: str) -> None:
-    server = SimulatedServer(Behaviour(), Answers("model"))
+    server = SimulatedServer(Behaviour(), KnownAnswers("model"))
     for value in (b"0123abcd", b'with "quotes", \\ and \xfc'):
         answer = json.loads(ask(server, b"{}", b"x-request-ID: " + value, api=api))
         assert answer["id"] == prefix + value.decode("latin-1")
@@ -144,7 +146,7 @@ def test_answers_carry_the_id_of_their_request_as_vllms_do(api: Api, prefix: str
 
 
 def test_the_tokens_of_a_prompt_are_those_of_its_body() -> None:
-    server = SimulatedServer(Behaviour(), Answers("model"))
+    server = SimulatedServer(Behaviour(), KnownAnswers("model"))
     bodies = [b"sample %d" % number for number in range(50)]
     counted = [json.loads(ask(server, body))["usage"] for body in bodies]
     assert counted == [json.loads(ask(server, body))["usage"] for body in bodies]
@@ -153,7 +155,7 @@ def test_the_tokens_of_a_prompt_are_those_of_its_body() -> None:
     assert all(
         usage["total_tokens"] - usage["prompt_tokens"] == usage["completion_tokens"] for usage in counted
     )
-    assert re.search(rb"vllm:prompt_tokens_total\{.*\} (\d+)\.0", server.metrics.page())[1] == (
+    assert re.search(rb"vllm:prompt_tokens_total\{.*\} (\d+)\.0", server.replies.metrics.page())[1] == (
         b"%d" % (2 * sum(prompts))
     )
 

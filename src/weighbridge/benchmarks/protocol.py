@@ -109,6 +109,14 @@ class Task(Protocol):
         """
         ...
 
+    def encoded(self, texts: Sequence[str]) -> list[bytes]:
+        """Return the bytes that are kept of answers with these texts; token ids end with an end of sequence.
+
+        Raises:
+            InputError: the model's tokenizer is needed, and is missing or cannot be used.
+        """
+        ...
+
     def truth(self, dataset: Path, splits: Sequence[str]) -> DataFrame:
         """Read the ground truth, one row per sample in the order of the samples.
 

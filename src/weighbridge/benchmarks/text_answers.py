@@ -24,3 +24,7 @@ class TextAnswers:
             except UnicodeDecodeError:
                 raise InputError(f"the answer to sample {sample} is not UTF-8 text.") from None
         return found
+
+    def encoded(self, texts: Sequence[str]) -> list[bytes]:
+        """Return the UTF-8 of answers with these texts."""
+        return [text.encode() for text in texts]

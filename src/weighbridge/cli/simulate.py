@@ -12,7 +12,8 @@ BehaviourJson = Annotated[
     typer.Option(
         metavar="JSON",
         help="Behaviour as JSON: servers (requests at once; 0: all), distribution (constant, exponential, "
-        "lognormal), mean_s, sigma, first_token_share, right, failures (shares), start_s, seed.",
+        "lognormal), mean_s, sigma, first_token_share, or ttft_s and tpot_s in place of mean_s (one event a "
+        "token), right, failures (shares), start_s, seed.",
     ),
 ]
 
@@ -28,9 +29,23 @@ def simulate(
     store: Annotated[Path, typer.Option(help="Folder of the request store that runs will send.")],
     dataset: Annotated[Path, typer.Option(help="Proof file of the dataset with the answers, from 'fetch'.")],
     prompt: PromptFile = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the model, whose tokenizer makes the answers' token ids; if it is here."
+        ),
+    ] = None,
     behaviour: BehaviourJson = "{}",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: a free one.")] = 0,
+    sent_log: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write when the first and the last token of each answer were sent (CSV, monotonic ns); "
+            "default: not written.",
+        ),
+    ] = None,
 ) -> None:
     """Start a simulated model server, and keep it until Ctrl-C.
 
@@ -39,13 +54,14 @@ def simulate(
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.simulate.behaviour import Behaviour
-    from weighbridge.simulate.responses import answers_from_dataset
+    from weighbridge.simulate.known_answers import answers_from_dataset
     from weighbridge.simulate.simulated_server import serve
 
     answers = answers_from_dataset(
         store=store,
         dataset=Proof.read(dataset).folder,
         prompt=prompt,
+        model=model,
         round_=load_round(round_file),
     )
     serve(
@@ -53,6 +69,7 @@ def simulate(
         answers,
         host=host,
         port=port,
+        sent_log=sent_log,
         ready=lambda url: typer.echo(url),
     )
 

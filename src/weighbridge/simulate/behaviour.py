@@ -6,10 +6,9 @@ and how the request fails. The same body therefore always has the same outcome.
 
 import heapq
 import math
-import zlib
 from collections.abc import Iterable, Sequence
 from statistics import NormalDist
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +48,16 @@ class Behaviour(Model):
     first_token_share: float = Field(
         default=0.25, ge=0, le=1, description="Streaming: share of the service time before the first token."
     )
+    ttft_s: float | None = Field(
+        default=None,
+        ge=0,
+        description="Mean time from the start of service to the first token, in s, instead of mean_s.",
+    )
+    tpot_s: float | None = Field(
+        default=None,
+        ge=0,
+        description="Mean time per token after the first, in s, instead of mean_s; one event a token.",
+    )
     right: float = Field(default=1.0, ge=0, le=1, description="Share of right answers, 0 to 1.")
     failures: dict[Failure, float] = Field(
         default={}, description="Share of requests that fail, by kind of failure."
@@ -62,7 +71,31 @@ class Behaviour(Model):
     def _shares_fit(self) -> "Behaviour":
         if min(self.failures.values(), default=0) < 0 or sum(self.failures.values()) > 1:
             raise ValueError("the shares of failures are not between 0 and 1 in total")
+        if self.times_tokens and self.mean_s:
+            raise ValueError("either mean_s or ttft_s and tpot_s, of which the service time is made")
         return self
+
+    @property
+    def times_tokens(self) -> bool:
+        """Whether the times of single tokens are stated, so that an answer's length decides its time."""
+        return self.ttft_s is not None or self.tpot_s is not None
+
+    @property
+    def slowest_s(self) -> float:
+        """The largest of the mean times; 0: everything is answered at once."""
+        return max(self.mean_s, self.ttft_s or 0.0, self.tpot_s or 0.0)
+
+
+class ServiceTime(NamedTuple):
+    """When a request's answer is sent, in seconds since its service started.
+
+    Attributes:
+        first_s: The first token of a streamed answer.
+        total_s: The last token, or the whole answer.
+    """
+
+    first_s: float
+    total_s: float
 
 
 class OutcomeDraws:
@@ -77,16 +110,26 @@ class OutcomeDraws:
             total += share
             self._thresholds.append((total, failure))
 
-    def service_s(self, key: int) -> float:
-        """Return the service time of the body with this hash, in seconds."""
+    def service(self, key: int, tokens: int) -> ServiceTime:
+        """Return the times of the answer with so many tokens to the body with this hash."""
         behaviour = self._behaviour
-        if behaviour.distribution == "constant" or behaviour.mean_s == 0:
-            return behaviour.mean_s
-        u = self._uniform(key, 1)
+        if not behaviour.times_tokens:
+            total_s = self._drawn_s(behaviour.mean_s, key, 1)
+            return ServiceTime(behaviour.first_token_share * total_s, total_s)
+        first_s = self._drawn_s(behaviour.ttft_s or 0.0, key, 4)
+        each_s = self._drawn_s(behaviour.tpot_s or 0.0, key, 5)
+        return ServiceTime(first_s, first_s + max(0, tokens - 1) * each_s)
+
+    def _drawn_s(self, mean_s: float, key: int, purpose: int) -> float:
+        """Return a time of the behaviour's distribution with this mean."""
+        behaviour = self._behaviour
+        if behaviour.distribution == "constant" or mean_s == 0:
+            return mean_s
+        u = self._uniform(key, purpose)
         if behaviour.distribution == "exponential":
-            return -behaviour.mean_s * math.log1p(-u)
+            return -mean_s * math.log1p(-u)
         sigma = behaviour.sigma
-        return behaviour.mean_s * math.exp(sigma * self._normal.inv_cdf(u) - sigma * sigma / 2)
+        return mean_s * math.exp(sigma * self._normal.inv_cdf(u) - sigma * sigma / 2)
 
     def failure(self, key: int) -> Failure | None:
         """Return how the request fails; None if it succeeds."""
@@ -120,21 +163,22 @@ def body_hash(body: bytes | bytearray | memoryview) -> int:
     return (total * 31 + int.from_bytes(rest, "little")) & _MASK
 
 
-def prompt_tokens_of(body: bytes) -> int:
-    """Return a number that stands for the tokens of a body's prompt, at least 1.
+def service_times(
+    bodies: Iterable[bytes | memoryview], behaviour: Behaviour, tokens: Iterable[int]
+) -> NDArray[np.float64]:
+    """Return when each body's answer is sent, in seconds since its service started.
 
-    The same body always has the same number, and two bodies rarely have one in common: an answer that
-    reaches another request shows by it. Of a large body only about 2,000 bytes are looked at.
+    Args:
+        bodies: The bodies of the requests.
+        behaviour: The server's behaviour.
+        tokens: Tokens of each answer; they matter where the behaviour states the times of tokens.
+
+    Returns:
+        The times of the first token and of the last, shape (n, 2).
     """
-    step = max(1, len(body) >> 10)
-    looked_at = zlib.crc32(body[::step], zlib.crc32(body[:1024]))
-    return 1 + len(body) // 256 + looked_at % 1024
-
-
-def service_times_s(bodies: Iterable[bytes | memoryview], behaviour: Behaviour) -> NDArray[np.float64]:
-    """Return the service time of each body in seconds, shape (n,)."""
     outcome = OutcomeDraws(behaviour)
-    return np.array([outcome.service_s(body_hash(body)) for body in bodies])
+    found = [outcome.service(body_hash(body), count) for body, count in zip(bodies, tokens, strict=True)]
+    return np.array(found, dtype=np.float64).reshape(-1, 2)
 
 
 def predict(

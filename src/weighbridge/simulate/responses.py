@@ -1,19 +1,17 @@
-"""Responses of the simulated server: completions of both kinds, event streams, and the /metrics page."""
+"""Responses of the simulated server, whole and as event streams: texts, or token ids in vLLM's form."""
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
+from itertools import pairwise
 from typing import NamedTuple
 
-from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.round import Round
-from weighbridge.core.openai_api import Api
-from weighbridge.requests.store import RequestStore
-from weighbridge.simulate.behaviour import body_hash
+import numpy as np
 
-_PIECES = 4  # of a streamed answer
-_FALLBACK = "a simulated answer"  # to bodies that are not in the store
+from weighbridge.core.openai_api import Api
+from weighbridge.simulate.known_answers import SimulatedAnswer
+
+_PIECES = 4  # of a streamed answer whose tokens have no times
 _OWN_ID = b"simulated"  # of answers to requests without an id
+_DONE = b"data: [DONE]\n\n"
 
 
 class Echo(NamedTuple):
@@ -22,10 +20,12 @@ class Echo(NamedTuple):
     Attributes:
         request_id: The header X-Request-Id; empty: there was none.
         prompt_tokens: The tokens of its prompt.
+        prompt_ids: The prompt's token ids in JSON; empty: it was a text.
     """
 
     request_id: bytes = b""
     prompt_tokens: int = 1
+    prompt_ids: bytes = b""
 
     def answer_id(self, api: Api) -> bytes:
         """Return the id of the answer as vLLM makes it, in JSON without the quotation marks."""
@@ -37,38 +37,16 @@ class Echo(NamedTuple):
         return prefix + json.dumps(self.request_id.decode("latin-1"))[1:-1].encode()
 
 
-class Answers:
-    """A right and a wrong answer for each known body, and their encoding as JSON."""
+class TextResponses:
+    """Answers with a text alone."""
 
-    def __init__(
-        self,
-        model_name: str,
-        texts: Mapping[int, tuple[str, str]] | None = None,
-        api: Api | None = None,
-    ) -> None:
-        """Store the answers.
+    def __init__(self, model_name: str) -> None:
+        """Name the model in each answer."""
+        self._model_name = model_name
 
-        Args:
-            model_name: Name of the model in /models and in completions.
-            texts: Hash of each known body -> (right answer, wrong answer).
-            api: The only kind of request that is answered; None answers both.
-        """
-        self.model_name, self.api = model_name, api
-        self._texts = texts or {}
-
-    def text(self, key: int, right: bool) -> str:
-        """Return the answer to the body with the hash `key`; a fixed text for an unknown body."""
-        known = self._texts.get(key)
-        return _FALLBACK if known is None else known[0 if right else 1]
-
-    @property
-    def known(self) -> int:
-        """Number of bodies with answers of their own."""
-        return len(self._texts)
-
-    def completion(self, api: Api, text: str | None, echo: Echo, *, usage: bool = True) -> bytes:
+    def completion(self, api: Api, answer: SimulatedAnswer, echo: Echo, *, usage: bool = True) -> bytes:
         """Return a whole answer as JSON; `usage` includes the token counts."""
-        return filled(self.prepared(api, text), api, echo, tokens_of(text) if usage else None)
+        return filled(self.prepared(api, answer.text), api, echo, answer.tokens if usage else None)
 
     def prepared(self, api: Api, text: str | None) -> bytes:
         """Return what is common to all whole answers with this text; `filled` makes an answer of it."""
@@ -79,16 +57,22 @@ class Answers:
             choice["text"] = text
         return self._json("chat.completion" if api is Api.CHAT else "text_completion", [choice])
 
-    def events(self, api: Api, text: str | None, echo: Echo, *, usage: bool = True) -> list[bytes]:
-        """Return an answer as server-sent events, with the text in up to 4 pieces."""
-        step = max(1, -(-len(text or "") // _PIECES))
-        pieces: list[str | None] = [(text or "")[at : at + step] for at in range(0, len(text or ""), step)]
-        choices = [_part(api, piece) for piece in pieces or [text]]
+    def events(
+        self, api: Api, answer: SimulatedAnswer, echo: Echo, *, usage: bool = True, each_token: bool = False
+    ) -> list[bytes]:
+        """Return an answer as server-sent events: one a token, or the text in up to 4 pieces."""
+        text = answer.text or ""
+        if each_token:
+            pieces: list[str | None] = [*_parts(text, answer.tokens)]
+        else:
+            step = max(1, -(-len(text) // _PIECES))
+            pieces = [text[at : at + step] for at in range(0, len(text), step)]
+        choices = [_part(api, piece) for piece in (pieces if text else [answer.text])]
         choices[-1]["finish_reason"] = "stop"
         events = [self._event(api, [choice], echo) for choice in choices]
         if usage:
-            events.append(self._event(api, [], echo, tokens_of(text)))
-        return [*events, b"data: [DONE]\n\n"]
+            events.append(self._event(api, [], echo, answer.tokens))
+        return [*events, _DONE]
 
     def _event(
         self, api: Api, choices: list[dict[str, object]], echo: Echo, tokens: int | None = None
@@ -97,8 +81,67 @@ class Answers:
         return b"data: " + filled(self._json(kind, choices), api, echo, tokens) + b"\n\n"
 
     def _json(self, kind: str, choices: list[dict[str, object]]) -> bytes:
-        content = {"object": kind, "created": 0, "model": self.model_name, "choices": choices}
+        content = {"object": kind, "created": 0, "model": self._model_name, "choices": choices}
         return json.dumps(content, ensure_ascii=False).encode()[1:-1]
+
+
+class TokenResponses:
+    """Answers to completion requests with `return_token_ids`, in the form of vLLM 0.12.
+
+    Source: CompletionResponse, CompletionStreamResponse and completion_stream_generator of vLLM.
+    """
+
+    def __init__(self, model_name: str) -> None:
+        """Name the model in each answer."""
+        self._model = json.dumps(model_name).encode()
+
+    def completion(self, answer: SimulatedAnswer, echo: Echo, *, usage: bool = True) -> bytes:
+        """Return a whole answer as JSON; `usage` includes the token counts."""
+        return (
+            b'{"id":"%b","object":"text_completion","created":0,"model":%b,"choices":[{"index":0,"text":%b,'
+            b'"logprobs":null,"finish_reason":"%b","stop_reason":null,"token_ids":%b,"prompt_logprobs":null,'
+            b'"prompt_token_ids":%b}]%b}'
+        ) % (
+            echo.answer_id(Api.COMPLETIONS),
+            self._model,
+            json.dumps(answer.text).encode(),
+            _finish(answer),
+            b"null" if answer.ids is None else json.dumps(_ids(answer.ids), separators=(",", ":")).encode(),
+            echo.prompt_ids or b"null",
+            _usage(answer, echo) if usage else b"",
+        )
+
+    def events(self, answer: SimulatedAnswer, echo: Echo, *, usage: bool = True) -> list[bytes]:
+        """Return an answer as server-sent events, one a token; the end of sequence has no text."""
+        start = b'data: {"id":"%b","object":"text_completion","created":0,"model":%b,"choices":[' % (
+            echo.answer_id(Api.COMPLETIONS),
+            self._model,
+        )
+        head = start + b'{"index":0,"text":'
+        form = (
+            b'%b%b,"logprobs":null,"finish_reason":%b,"stop_reason":null,"prompt_token_ids":%b,'
+            b'"token_ids":%b}],"usage":null}\n\n'
+        )
+        ids = [b"[%d]" % each for each in _ids(answer.ids or b"")]
+        if ids:
+            texts = [json.dumps(piece).encode() for piece in _token_texts(answer)]
+        else:  # a failure: no ids, or null in their place
+            ids, texts = [b"null" if answer.ids is None else b"[]"], [json.dumps(answer.text).encode()]
+        last = len(ids) - 1
+        events = [
+            form
+            % (
+                head,
+                text,
+                b'"%b"' % _finish(answer) if at == last else b"null",
+                b"null" if at else echo.prompt_ids or b"null",
+                each,
+            )
+            for at, (text, each) in enumerate(zip(texts, ids, strict=True))
+        ]
+        if usage:
+            events.append(b"%b]%b}\n\n" % (start, _usage(answer, echo)))
+        return [*events, _DONE]
 
 
 def filled(prepared: bytes, api: Api, echo: Echo, tokens: int | None) -> bytes:
@@ -114,76 +157,37 @@ def filled(prepared: bytes, api: Api, echo: Echo, tokens: int | None) -> bytes:
     )
 
 
-def _part(api: Api, piece: str | None) -> dict[str, object]:
-    """Return the choice of one event."""
-    return {"index": 0, "delta": {"content": piece}} if api is Api.CHAT else {"index": 0, "text": piece}
-
-
-def tokens_of(text: str | None) -> int:
-    """Return an answer's approximate number of tokens, at least 1."""
-    return max(1, len(text or "") // 4)
-
-
-def answers_from_dataset(*, store: Path, dataset: Path, prompt: Path | None, round_: Round) -> Answers:
-    """Return a right and a wrong answer for each body of a request store, from the dataset's ground truth.
-
-    Args:
-        store: Folder of the request store.
-        dataset: Folder of the dataset.
-        prompt: The benchmark's prompt file, if it has one.
-        round_: Names the benchmark and the dataset's splits.
-
-    Raises:
-        InputError: the store, the dataset or the prompt cannot be used.
-    """
-    requests = RequestStore.open(store)
-    task = load_benchmark(round_.benchmark).task(prompt)
-    answers = task.sample_answers(task.truth(dataset, round_.splits))
-    return Answers(
-        requests.manifest.model_name,
-        {body_hash(requests.body(index)): pair for index, pair in enumerate(answers)},
-        requests.manifest.api,
+def _usage(answer: SimulatedAnswer, echo: Echo) -> bytes:
+    return b',"usage":{"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d}' % (
+        echo.prompt_tokens,
+        echo.prompt_tokens + answer.tokens,
+        answer.tokens,
     )
 
 
-class ServerCounters:
-    """The simulated server's counters, in the format of vLLM's /metrics page.
+def _finish(answer: SimulatedAnswer) -> bytes:
+    return b"length" if answer.cut else b"stop"
 
-    Attributes:
-        present: Requests received and not yet answered.
-        prompt_tokens, generation_tokens: Sums over all complete answers so far.
-    """
 
-    def __init__(self, model_name: str, servers: int) -> None:
-        """Start at zero; `servers` is the number of requests served at once, 0 for all."""
-        self.present = 0
-        self.prompt_tokens = self.generation_tokens = 0
-        self._servers = servers
-        self._labels = f'engine="0",model_name="{model_name}"'
+def _ids(ids: bytes) -> list[int]:
+    found: list[int] = np.frombuffer(ids, dtype="<i4").tolist()
+    return found
 
-    def answered(self, prompt_tokens: int, generation_tokens: int) -> None:
-        """Count a finished request; 0 generated tokens if it failed."""
-        self.present -= 1
-        if generation_tokens:
-            self.prompt_tokens += prompt_tokens
-            self.generation_tokens += generation_tokens
 
-    def page(self) -> bytes:
-        """Return the /metrics page; the share of busy servers is reported as the KV cache's usage."""
-        running = min(self.present, self._servers or self.present)
-        lines = [
-            "# TYPE vllm:cache_config_info gauge",
-            'vllm:cache_config_info{enable_prefix_caching="False",engine="0"} 1.0',
-        ]
-        for name, kind, value in (
-            ("num_requests_running", "gauge", running),
-            ("num_requests_waiting", "gauge", self.present - running),
-            ("kv_cache_usage_perc", "gauge", running / self._servers if self._servers else 0),
-            ("num_preemptions_total", "counter", 0),
-            ("prompt_tokens_total", "counter", self.prompt_tokens),
-            ("generation_tokens_total", "counter", self.generation_tokens),
-            ("prefix_cache_queries_total", "counter", 0),
-            ("prefix_cache_hits_total", "counter", 0),
-        ):
-            lines.append(f"# TYPE vllm:{name} {kind}\nvllm:{name}{{{self._labels}}} {float(value)}")
-        return "\n".join([*lines, ""]).encode()
+def _token_texts(answer: SimulatedAnswer) -> list[str]:
+    """Return the text of each token; that of an end of sequence is empty."""
+    text = answer.text or ""
+    if answer.cut or answer.tokens < 2:
+        return _parts(text, answer.tokens)
+    return [*_parts(text, answer.tokens - 1), ""]
+
+
+def _parts(text: str, count: int) -> list[str]:
+    """Return a text in `count` parts of about the same length."""
+    edges = [len(text) * at // count for at in range(count + 1)]
+    return [text[start:stop] for start, stop in pairwise(edges)]
+
+
+def _part(api: Api, piece: str | None) -> dict[str, object]:
+    """Return the choice of one event."""
+    return {"index": 0, "delta": {"content": piece}} if api is Api.CHAT else {"index": 0, "text": piece}

@@ -1,0 +1,57 @@
+"""The client's stamps of first and last tokens against the times at which a simulated server sent them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driving import run_against, small_store
+from simulating import simulated, stamps_and_truth, token_answers
+
+from weighbridge.config.scenario_rules import Mode
+from weighbridge.core.openai_api import Api
+from weighbridge.simulate.behaviour import Behaviour
+from weighbridge.simulate.oracle import latencies
+
+SAMPLES = 80
+LENGTHS = (2, 20, 60)
+BEHAVIOUR = Behaviour(servers=12, ttft_s=0.1, tpot_s=0.004, distribution="lognormal", sigma=0.3)
+# How close stamps and truth come is a figure of a quiet machine, which bench/streams.py measures. Here,
+# beside other work on two cores, they must be in order, and near each other in the middle.
+MEDIAN_BOUND_NS = 50e6
+
+
+@pytest.mark.parametrize("api", Api)
+def test_tokens_are_stamped_after_they_were_sent_and_soon(api: Api, tmp_path: Path) -> None:
+    # The run writes the same store again: bodies depend on nothing else.
+    known = token_answers(small_store(tmp_path / "known", SAMPLES, stream=True, api=api), LENGTHS)
+    log = tmp_path / "sent.csv"
+    with simulated(BEHAVIOUR, known=known, sent_log=log) as url:
+        run = run_against(
+            [url],
+            tmp_path,
+            SAMPLES,
+            scenario="server",
+            mode=Mode.PERFORMANCE,
+            target_qps=40,
+            stream=True,
+            token_latencies=True,
+            api=api,
+        )
+    assert run.report.failed == {}
+    rows = stamps_and_truth(run.out, log)
+    assert len(rows) == SAMPLES
+    for name in ("first", "last"):
+        late_ns = rows[f"{name}_ns"] - rows[f"true_{name}_ns"]
+        assert late_ns.min() > 0
+        assert late_ns.median() < MEDIAN_BOUND_NS
+    assert (rows["tokens"] == rows["true_tokens"]).all()
+    # The server itself keeps its word: no token leaves before its time.
+    spans_s = (rows["true_last_ns"] - rows["true_first_ns"]) / 1e9
+    assert np.median(spans_s / (rows["tokens"] - 1)) > 0.5 * BEHAVIOUR.tpot_s
+    added_s = {
+        each.name: each.measured_s - each.expected_s
+        for each in latencies(run.out, tmp_path / "store", BEHAVIOUR)
+    }
+    assert {"p50", "ttft p50", "ttft p99", "tpot p50", "tpot p99"} <= set(added_s)
+    assert -0.005 < added_s["ttft p50"] < MEDIAN_BOUND_NS / 1e9
+    assert -0.001 < added_s["tpot p50"] < 0.02

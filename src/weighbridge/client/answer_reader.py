@@ -1,33 +1,38 @@
 """Read the bytes of an answer. Whatever they are, they give an `Answer`, never an exception."""
 
-from weighbridge.client.answer_forms import DECODERS
+from weighbridge.client.answer_forms import decoders
 from weighbridge.client.answers import (
     UNREADABLE,
     Answer,
     ExpectedAnswer,
     judge,
+    judge_tokens,
     of_another_request,
     unreadable,
 )
-from weighbridge.client.event_stream import EventStream
-from weighbridge.core.openai_api import Api
+from weighbridge.client.text_stream import TextStream
+from weighbridge.client.token_stream import TokenStream
+from weighbridge.core.openai_api import AnswerKind, Api
 
 
 class AnswerReader(ExpectedAnswer):
     """Reads the answers of one API and one model, whole or streamed."""
 
-    __slots__ = ("_chunk", "_own", "_whole")
+    __slots__ = ("_chunk", "_of_tokens", "_own", "_stream", "_whole")
 
-    def __init__(self, api: Api, model: str, nonce: str) -> None:
+    def __init__(self, api: Api, model: str, nonce: str, answers: AnswerKind = AnswerKind.TEXT) -> None:
         """Prepare to read.
 
         Args:
             api: The kind of request.
             model: The name that the requests ask for.
             nonce: What the ids of this run's requests start with; no other run's do.
+            answers: What of an answer counts.
         """
         super().__init__(model, nonce)
-        self._whole, self._chunk = DECODERS[api]
+        self._whole, self._chunk = decoders(api, answers)
+        self._of_tokens = answers is AnswerKind.TOKENS
+        self._stream: type[TextStream | TokenStream] = TokenStream if self._of_tokens else TextStream
         # vLLM's form of the ids of this run's answers, which are compared whole; others are searched.
         self._own = ("chatcmpl-" if api is Api.CHAT else "cmpl-") + nonce
 
@@ -44,8 +49,10 @@ class AnswerReader(ExpectedAnswer):
         echoed = 1 if completion.id == f"{self._own}{number}z" else self.echoed(completion.id, number)
         if echoed < 0:
             return of_another_request(completion.id, body)
+        if self._of_tokens:
+            return judge_tokens(choice.token_ids, choice.finish_reason, completion.usage, echoed, body)
         return judge(choice.content, choice.finish_reason, completion.usage, echoed, body)
 
-    def stream(self, number: int) -> EventStream:
+    def stream(self, number: int) -> TextStream | TokenStream:
         """Return the reader of one streamed answer, to the request with this number."""
-        return EventStream(self, self._chunk, number)
+        return self._stream(self, self._chunk, number)

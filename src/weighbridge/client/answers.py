@@ -1,8 +1,11 @@
-"""The outcome of an answer: its text and token counts, or the reason why it is a failure.
+"""The outcome of an answer: its text or token ids and its counts, or the reason why it is a failure.
 
 An answer counts only if it is from the model that was asked for, is no other request's, has text, and says
-how many tokens that text is.
+how many tokens that text is. Where token ids are asked for, it has as many ids as it says tokens.
 """
+
+from array import array
+from collections.abc import Sequence
 
 import msgspec
 
@@ -21,7 +24,7 @@ _FINISHES = {None: FinishReason.NOT_TOLD, "stop": FinishReason.STOP, "length": F
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """A request's outcome. `text` is the answer in UTF-8, or the evidence of a failure.
+    """A request's outcome. `text` is the answer in its bytes (AnswerKind), or the evidence of a failure.
 
     The other fields are those of `Record`; a failure has them at 0.
     """
@@ -76,14 +79,46 @@ def judge(content: str | None, finish: str | None, usage: Usage | None, echoed: 
         return Answer(RequestOutcome.EMPTY, body)
     if content.isspace():
         return Answer(RequestOutcome.BLANK, body)
-    if usage is None:
-        return Answer(RequestOutcome.MISSING_USAGE, body)
-    tokens, prompt_tokens = usage.completion_tokens, usage.prompt_tokens
-    if not (1 <= tokens <= _MOST_TOKENS and 0 <= prompt_tokens <= _MOST_TOKENS):
-        counts = f"{str(tokens)[:24]} tokens, {str(prompt_tokens)[:24]} of the prompt, are impossible: "
-        return Answer(RequestOutcome.IMPOSSIBLE_USAGE, counts.encode() + body)
+    failure = _of_usage(usage, body)
+    if failure is not None:
+        return failure
+    assert usage is not None
     try:
         text = content.encode()
     except UnicodeError as error:  # half of a surrogate pair
         return unreadable(error, body)
-    return Answer(_OK, text, tokens, prompt_tokens, _FINISHES.get(finish, _OTHER), echoed)
+    finished = _FINISHES.get(finish, _OTHER)
+    return Answer(_OK, text, usage.completion_tokens, usage.prompt_tokens, finished, echoed)
+
+
+def _of_usage(usage: Usage | None, body: bytes) -> Answer | None:
+    """Return the failure of an answer with these token counts; None: they are possible."""
+    if usage is None:
+        return Answer(RequestOutcome.MISSING_USAGE, body)
+    tokens, prompt_tokens = usage.completion_tokens, usage.prompt_tokens
+    if 1 <= tokens <= _MOST_TOKENS and 0 <= prompt_tokens <= _MOST_TOKENS:
+        return None
+    counts = f"{str(tokens)[:24]} tokens, {str(prompt_tokens)[:24]} of the prompt, are impossible: "
+    return Answer(RequestOutcome.IMPOSSIBLE_USAGE, counts.encode() + body)
+
+
+def judge_tokens(
+    ids: Sequence[int] | None, finish: str | None, usage: Usage | None, echoed: int, body: bytes
+) -> Answer:
+    """Return the answer of these token ids, each one that an int32 holds; `body` as for `judge`."""
+    if not ids:
+        return Answer(RequestOutcome.NO_TOKEN_IDS, b"the server returned no token ids: " + body)
+    failure = _of_usage(usage, body)
+    if failure is not None:
+        return failure
+    assert usage is not None
+    tokens = usage.completion_tokens
+    if len(ids) != tokens:
+        counts = f"{len(ids)} token ids, but the usage says {tokens} tokens: "
+        return Answer(RequestOutcome.OTHER_TOKEN_COUNT, counts.encode() + body)
+    return Answer(_OK, packed(ids), tokens, usage.prompt_tokens, _FINISHES.get(finish, _OTHER), echoed)
+
+
+def packed(ids: Sequence[int]) -> bytes:
+    """Return token ids as int32, in the byte order of the supported machines, which is little-endian."""
+    return array("i", ids).tobytes()

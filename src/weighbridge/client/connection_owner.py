@@ -42,7 +42,7 @@ class Owner(Protocol[C]):
     def unreachable(self, connection: C, reason: str) -> None:
         """Note that it cannot."""
 
-    def first_content(self, request: Request, text: str) -> None:
+    def first_content(self, request: Request, content: str | bytes) -> None:
         """Note a stream's first content."""
 
     def finished(

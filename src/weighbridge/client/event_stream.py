@@ -3,31 +3,34 @@
 The events of a stream differ in little but their content. After one event was decoded, the bytes before and
 after its content are known, and of an event that begins and ends with the same bytes only the content is
 looked at: `take` keeps it, and `_settle` decodes all that were kept at once. All else is read by `feed`,
-event by event. Both ways give the same answer.
+event by event. Both ways give the same answer. What the content is, the subclasses say: text or token ids.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from weighbridge.client.answer_forms import Chunk, Usage
+from weighbridge.client.answer_forms import Decoder, Usage
 from weighbridge.client.answers import (
     EVIDENCE_BYTES,
     UNREADABLE,
     Answer,
     ExpectedAnswer,
-    judge,
     of_another_request,
     unreadable,
 )
 from weighbridge.client.frames import RequestOutcome
 
-# The place of a content, up to the string's end; whether it is the one that counts shows by trying.
-_CONTENT = re.compile(rb'"(?:content|text)"\s*:\s*"((?:[^"\\\n]|\\.)*)"')
-_TRIAL = "weighbridge"
-_LESSONS = 8  # events without a like are decoded in full, and after some more no like is looked for
+Content = TypeVar("Content", str, bytes)
+
+# The place of a text, up to the string's end; whether it is the one that counts shows by trying.
+TEXT_PLACE = re.compile(rb'"(?:content|text)"\s*:\s*"((?:[^"\\\n]|\\.)*)"')
+TRIAL = "weighbridge"
+LESSONS = 8  # events without a like are decoded in full, and after some more no like is looked for
 
 _LONGEST_CHUNK = 4096
 _NO_SIZE = b"\n"  # begins no chunk
@@ -40,7 +43,7 @@ for _size in range(1, _LONGEST_CHUNK - 16):
 _strings = msgspec.json.Decoder(list[str]).decode
 
 
-class EventStream:
+class EventStream(ABC, Generic[Content]):
     """A streamed answer (server-sent events), read as its pieces arrive; pieces may be cut anywhere.
 
     Attributes:
@@ -56,22 +59,24 @@ class EventStream:
         "_finish",
         "_head",
         "_id",
+        "_ids",
         "_lessons",
         "_line",
+        "_middle",
         "_number",
         "_pieces",
         "_raw",
         "_tail",
-        "_text",
         "_usage",
         "tail",
     )
 
-    def __init__(self, expected: ExpectedAnswer, decoder: msgspec.json.Decoder[Chunk], number: int) -> None:
+    nothing: Content  # what an event without content adds
+
+    def __init__(self, expected: ExpectedAnswer, decoder: Decoder, number: int) -> None:
         """Read the answer to the request with this number."""
         self._expected, self._decoder, self._number = expected, decoder, number
         self._line = b""
-        self._text: list[str] = []
         self._finish: str | None = None
         self._usage: Usage | None = None
         self._id: str | None = ""  # of the last event; another one is looked at
@@ -79,9 +84,11 @@ class EventStream:
         self._ended = False
         self._failure: Callable[[bytes], Answer] | None = None  # the first; takes the evidence
         self._raw = b""
-        self._head = self._tail = self.tail = b""  # of an event, around its content
-        self._pieces: list[bytes] = []  # contents of such events, in JSON, not yet looked at
-        self._lessons = _LESSONS
+        # Of an event, around its content; `_middle` is between its text and its ids, where ids count.
+        self._head = self._middle = self._tail = self.tail = b""
+        self._pieces: list[bytes] = []  # texts of such events, in JSON, not yet looked at
+        self._ids: list[bytes] = []  # their token ids, likewise
+        self._lessons = LESSONS
 
     def take(self, data: bytes) -> int:
         """Take the chunks at the start of `data` that are like the one before but for their content.
@@ -98,6 +105,8 @@ class EventStream:
         start = len(line)
         if data.startswith(line) and data.startswith(head, start) and data.endswith(tail):
             piece = data[start + len(head) : -len(tail)]
+            if self._middle:
+                return length if self._keep_ids(piece) else 0
             if piece:
                 self._pieces.append(piece)
                 return length
@@ -112,11 +121,23 @@ class EventStream:
             piece = part[start + len(head) :]
             if not (piece and part.startswith(line) and part.startswith(head, start)):
                 break
-            self._pieces.append(piece)
+            if not self._middle:
+                self._pieces.append(piece)
+            elif not self._keep_ids(piece):
+                break
             taken += length
         return taken
 
-    def feed(self, piece: bytes) -> str:
+    def _keep_ids(self, piece: bytes) -> bool:
+        """Keep what is between the head and the tail of an event of token ids; False: it is another event."""
+        text, _, ids = piece.partition(self._middle)
+        if not ids:
+            return False
+        self._pieces.append(text)
+        self._ids.append(ids)
+        return True
+
+    def feed(self, piece: bytes) -> Content:
         """Read the next bytes of the response's body; return the content that they complete."""
         if self._pieces:
             self._settle()
@@ -125,33 +146,34 @@ class EventStream:
         if self._line or self._ended:
             self.tail = b""
         else:
-            if content and whole and self._lessons:
-                self._learn(piece, content)
+            if content and whole and self._lessons and len(piece) < _LONGEST_CHUNK:
+                self._lessons -= 1
+                self._learn(piece)
             self.tail = self._tail
         return content
 
-    def _read(self, piece: bytes) -> str:
+    def _read(self, piece: bytes) -> Content:
         if len(self._raw) < EVIDENCE_BYTES:
             self._raw += piece[:EVIDENCE_BYTES]
         *lines, self._line = (self._line + piece).split(b"\n")
-        content = ""
+        content = self.nothing
         for line in lines:
             if line.startswith(b"data:"):
                 content += self._event(line[5:].strip())
         return content
 
-    def _event(self, data: bytes) -> str:
+    def _event(self, data: bytes) -> Content:
         if self._ended:
             self._fail(_after_the_end)
-            return ""
+            return self.nothing
         if data == b"[DONE]":
             self._ended = True
-            return ""
+            return self.nothing
         try:
             chunk = self._decoder.decode(data)
         except UNREADABLE as error:
             self._fail(partial(unreadable, error))
-            return ""
+            return self.nothing
         if chunk.model != self._expected.model:
             self._fail(partial(self._expected.of_another_model, chunk.model))
         if chunk.id != self._id:
@@ -159,14 +181,11 @@ class EventStream:
         if chunk.usage is not None:
             self._usage = chunk.usage
         if not chunk.choices:
-            return ""
+            return self.nothing
         choice = chunk.choices[0]
         if choice.finish_reason is not None:
             self._finish = choice.finish_reason
-        content = choice.content or ""
-        if content:
-            self._text.append(content)
-        return content
+        return self._take_content(choice)
 
     def _note_id(self, answer_id: str | None) -> None:
         """Note the id of an event: all events of a stream must be of one request."""
@@ -178,59 +197,51 @@ class EventStream:
     def _fail(self, failure: Callable[[bytes], Answer]) -> None:
         self._failure = self._failure or failure
 
-    def _learn(self, piece: bytes, content: str) -> None:
+    @abstractmethod
+    def _take_content(self, choice: Any) -> Content:
+        """Add the content of an event's choice to the answer, and return it."""
+
+    @abstractmethod
+    def _learn(self, piece: bytes) -> None:
         """Find the content in bytes that are one whole event, or with other lines around it.
 
         Another content is tried in its place. If it is then read, and nothing else of the event matters,
-        every JSON string in this place is read as the content: what comes before the place decides that. The
+        all that can stand in this place is read as the content: what comes before the place decides that. The
         model and the id were looked at: if they were wrong, the stream has failed.
         """
-        self._lessons -= 1
-        if content == _TRIAL:
-            return
-        for found in _CONTENT.finditer(piece):
-            head, tail = piece[: found.start(1)], piece[found.end(1) :]
-            if self._only_content(head + _TRIAL.encode() + tail):
-                self._head, self._tail = head, tail + b"\r\n"
-                return
 
-    def _only_content(self, piece: bytes) -> bool:
-        """Return whether `_TRIAL` is the content of these bytes, and all that they add to the answer."""
+    def _choice_alone(self, piece: bytes) -> Any:
+        """Return the choice of these bytes if it is all that they add to the answer; else None."""
         events = [line for line in piece.split(b"\n") if line.startswith(b"data:")]
         if len(events) != 1:
-            return False
+            return None
         try:
             chunk = self._decoder.decode(events[0][5:].strip())
             choice = chunk.choices[0]
         except UNREADABLE:
-            return False
-        return choice.content == _TRIAL and choice.finish_reason is None and chunk.usage is None
+            return None
+        return choice if choice.finish_reason is None and chunk.usage is None else None
 
     def _settle(self) -> None:
-        """Read the contents that were kept: together if each is a JSON string, else one event after another.
-
-        The array has as many elements as there are pieces only if none has a quotation mark of its own, as
-        long as none ends with a backslash, which would take away the mark behind it.
-        """
-        pieces, self._pieces = self._pieces, []
-        head, tail = self._head, self._tail[:-2]
-        if len(pieces) >= _LESSONS:
-            self._lessons = _LESSONS
-        array = b'["%b"]' % b'","'.join(pieces)
-        if b'\\","' not in array and not array.endswith(b'\\"]'):
-            try:
-                texts = _strings(array)
-            except UNREADABLE:
-                texts = []
-            if len(texts) == len(pieces):
-                self._text += texts
-                for piece in pieces:
-                    if len(self._raw) >= EVIDENCE_BYTES:
-                        break
-                    self._raw += head + piece + tail
-                return
+        """Read the contents that were kept: together if each is in its form, else one event after another."""
+        texts, self._pieces = self._pieces, []
+        ids, self._ids = self._ids, []
+        head, middle, tail = self._head, self._middle, self._tail[:-2]
+        if len(texts) >= LESSONS:
+            self._lessons = LESSONS
+        pieces = map(middle.join, zip(texts, ids, strict=True)) if ids else iter(texts)
+        if not self._add(texts, ids):
+            for piece in pieces:
+                self._read(head + piece + tail)
+            return
         for piece in pieces:
-            self._read(head + piece + tail)
+            if len(self._raw) >= EVIDENCE_BYTES:
+                break
+            self._raw += head + piece + tail
+
+    @abstractmethod
+    def _add(self, texts: list[bytes], ids: list[bytes]) -> bool:
+        """Add contents in JSON to the answer; False: one of them is not in its form, and none is added."""
 
     def close(self) -> Answer:
         """Return the whole answer, once the response is complete."""
@@ -241,7 +252,27 @@ class EventStream:
             return self._failure(raw)
         if not self._ended:
             return Answer(RequestOutcome.MALFORMED, b"the stream ended without [DONE]: " + raw)
-        return judge("".join(self._text), self._finish, self._usage, self._echoed or 0, raw)
+        return self._judged(self._finish, self._usage, self._echoed or 0, raw)
+
+    @abstractmethod
+    def _judged(self, finish: str | None, usage: Usage | None, echoed: int, raw: bytes) -> Answer:
+        """Return the answer of all contents that were added."""
+
+
+def strings_of(pieces: list[bytes]) -> list[str] | None:
+    """Return the texts of JSON strings without their quotation marks; None: one of them is none.
+
+    The array has as many elements as there are pieces only if none has a quotation mark of its own, as long
+    as none ends with a backslash, which would take away the mark behind it.
+    """
+    array = b'["%b"]' % b'","'.join(pieces)
+    if b'\\","' in array or array.endswith(b'\\"]'):
+        return None
+    try:
+        texts = _strings(array)
+    except UNREADABLE:
+        return None
+    return texts if len(texts) == len(pieces) else None
 
 
 def _after_the_end(body: bytes) -> Answer:

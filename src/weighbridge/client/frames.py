@@ -108,7 +108,7 @@ class Message(IntEnum):
     """What a frame holds."""
 
     DONE = 1
-    """Records of finished requests. Payload: the answer's text, or a failure's evidence."""
+    """Records of finished requests. Payload: the answer's bytes (AnswerKind), or a failure's evidence."""
     FIRST_TOKEN = 2
     """FIRST records, sent only where the driver counts first tokens. Payload: that content."""
     GIVE_UP = 3
@@ -142,6 +142,10 @@ class RequestOutcome(IntEnum):
     """Below one token, or more than a 32-bit number holds."""
     BLANK = 13
     """White space alone."""
+    NO_TOKEN_IDS = 14
+    """Token ids were asked for, and the answer has none."""
+    OTHER_TOKEN_COUNT = 15
+    """The answer has another number of token ids than of tokens, as it says."""
 
     @property
     def label(self) -> str:

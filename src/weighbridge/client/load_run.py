@@ -96,6 +96,7 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
                 connect_timeout_s=client.connect_timeout_s,
                 request_timeout_s=client.request_timeout_s,
                 stream=manifest.settings.stream,
+                answers=manifest.answers,
                 first_tokens=driver.job.first_tokens,
                 early_connections=min(_connections(client), -(-driver.job.in_flight // client.workers)),
             )

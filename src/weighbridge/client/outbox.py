@@ -55,11 +55,11 @@ class Outbox:
         """Send what the worker has measured of its lateness, ahead of all that waits."""
         self._control.sendall(HEADER.pack(Message.BACKLOG, 0, len(backlog)) + backlog)
 
-    def first_content(self, request: Request, text: str) -> None:
+    def first_content(self, request: Request, content: str | bytes) -> None:
         """Count a stream that has begun; queue its first token where the driver counts them."""
         self._begun += 1
         if self._first_tokens:
-            payload = text.encode(errors="replace")
+            payload = content if isinstance(content, bytes) else content.encode(errors="replace")
             self._firsts.append(FIRST.pack(request.id, len(payload)))
             self._first_texts.append(payload)
             self._flush_in_time(request.first_ns)

@@ -2,8 +2,9 @@
 
 import httptools
 
-from weighbridge.client.event_stream import EventStream
 from weighbridge.client.response_head import final_head
+from weighbridge.client.text_stream import TextStream
+from weighbridge.client.token_stream import TokenStream
 
 _HEAD_BYTES = 1 << 16
 
@@ -51,9 +52,9 @@ class Response:
         self._more: list[bytes] | None = None
         self.received = self.status = 0
         self.complete = self.keep_alive = self.excess = self._between = False
-        self.stream: EventStream | None = None
-        self.flow: EventStream | None = None
-        self.said = ""
+        self.stream: TextStream | TokenStream | None = None
+        self.flow: TextStream | TokenStream | None = None
+        self.said: str | bytes = ""
 
     def release(self) -> None:
         """End the use of the parser. It refers to this object: without its end, the memory stays in use."""
@@ -102,8 +103,8 @@ class Response:
     def on_body(self, data: bytes) -> None:
         """Add a piece of the response's body."""
         if self.stream is not None and self._parser.get_status_code() == 200:
-            text = self.stream.feed(data)
-            self.said = self.said or text
+            content = self.stream.feed(data)
+            self.said = self.said or content
         elif not self._start:
             self._start = data
         elif self._more is None:

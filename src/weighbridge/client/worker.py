@@ -51,7 +51,7 @@ class Worker:
     def __init__(self, job: WorkerJob) -> None:
         api_key = os.environ.get(job.api_key_env) if job.api_key_env else None
         self.stream = job.stream
-        self.reader = AnswerReader(job.api, job.model, job.nonce)
+        self.reader = AnswerReader(job.api, job.model, job.nonce, job.answers)
         self._job = job
         self.bodies = Bodies(Path(job.store))
         self._mapped_bytes = 0  # of bodies sent since their pages were last forgotten
@@ -213,9 +213,9 @@ class Worker:
                 Message.GIVE_UP, f"endpoint {endpoint.url} cannot be reached for {gone_s:.1f} s: {reason}"
             )
 
-    def first_content(self, request: Request, text: str) -> None:
+    def first_content(self, request: Request, content: str | bytes) -> None:
         """Queue a stream's first token for the driver."""
-        self._outbox.first_content(request, text)
+        self._outbox.first_content(request, content)
 
     def finished(
         self, connection: Connection, answer: Answer, status: int, received: int, end_ns: int, reusable: bool

@@ -1,0 +1,23 @@
+"""The kinds of answers that the load client reads, for tests that run for each of them."""
+
+from typing import NamedTuple
+
+from weighbridge.core.openai_api import AnswerKind, Api
+
+
+class Kind(NamedTuple):
+    """A request form, and what of its answers counts."""
+
+    api: Api
+    answers: AnswerKind
+
+    @property
+    def of_tokens(self) -> bool:
+        """Whether token ids count."""
+        return self.answers is AnswerKind.TOKENS
+
+
+KINDS = [Kind(api, answers) for answers in AnswerKind for api in Api]
+KIND_NAMES = [f"{kind.api}-{kind.answers}" for kind in KINDS]
+CHAT = KINDS[0]
+assert CHAT == (Api.CHAT, AnswerKind.TEXT)

@@ -3,11 +3,12 @@
  *     endpoint [--delay-ms 0] [--tokens 128] [--waves-ms 10 | --poisson 10000 | --poisson-each 100]
  *              [--ahead 0] [--model m] [--seed 1] [--log FILE]
  *
- * One thread, one epoll. A chat completion is answered after --delay-ms, whole or, if the request asks for it,
- * as a stream in vLLM's form. Streams get one chunk a token: in waves, all streams at the same moment, every
- * --waves-ms; or one randomly chosen stream at a time, at --poisson chunks/s over all streams, or at --poisson-each
- * chunks/s for each open stream. No stream begins before --ahead of them are open. The content of each chunk is the
- * time at which it was sent (CLOCK_MONOTONIC, ns).
+ * One thread, one epoll. A chat completion, or a completion with token ids, is answered after --delay-ms, whole or, if
+ * the request asks for it, as a stream in vLLM's form. Streams get one chunk a token: in waves, all streams at the
+ * same moment, every --waves-ms; or one randomly chosen stream at a time, at --poisson chunks/s over all streams, or
+ * at --poisson-each chunks/s for each open stream. No stream begins before --ahead of them are open. The content of
+ * each chunk is the time at which it was sent (CLOCK_MONOTONIC, ns). Token ids are drawn at random; a prompt of ids
+ * has the number of its sample in the second place.
  *
  * Prints its URL. On SIGTERM it writes --log, one `struct row` a request, and prints one JSON object.
  */
@@ -34,7 +35,8 @@
 
 static void on_request(struct connection *c) {
     char found[200], *id;
-    if (!strstr(c->head, " /v1/chat/completions ")) {
+    c->ids = strstr(c->head, " /v1/completions ") != NULL;
+    if (!c->ids && !strstr(c->head, " /v1/chat/completions ")) {
         snprintf(found, sizeof found, "{\"object\":\"list\",\"data\":[{\"id\":\"%s\",\"object\":\"model\",\"owned_by\":\"bench\"}]}", model);
         if (strstr(c->head, " /v1/models ")) reply(c, 200, found);
         else if (strstr(c->head, " /health ")) reply(c, 200, "{}");
@@ -46,7 +48,9 @@ static void on_request(struct connection *c) {
     c->prompt_tokens = c->body_length / 4 + 1;
     if (!(id = strcasestr(c->head, "\r\nx-request-id:")) || sscanf(id + 15, " %150[^\r\n\"\\]", c->id) != 1)
         snprintf(c->id, sizeof c->id, "bench-%lld", (long long)row_count);
-    if ((id = strstr(c->start, "sample "))) c->row.sample = strtoll(id + 7, NULL, 10);
+    if (c->ids) {
+        if ((id = strstr(c->start, "\"prompt\":[")) && (id = strchr(id, ','))) c->row.sample = strtoll(id + 1, NULL, 10);
+    } else if ((id = strstr(c->start, "sample "))) c->row.sample = strtoll(id + 7, NULL, 10);
     c->sent_chunks = 0;
     c->stream = strstr(c->start, "\"stream\":true") || strstr(c->tail, "\"stream\":true")
         || strstr(c->start, "\"stream\": true") || strstr(c->tail, "\"stream\": true");

@@ -3,10 +3,11 @@
 #define HEAD_BYTES 2048  /* of a request's head */
 #define TURN 64          /* events of sockets, or chunks, before the other kind has its turn */
 #define NS 1000000000LL
+#define END_ID 128009    /* of the end of a sequence; the ids of other tokens are below it */
 
 struct row { int64_t sample, arrived_ns, first_ns, last_ns, chunks; };
 struct connection {
-    int fd, closed, queued, stream, sent_chunks, active_at;
+    int fd, closed, queued, stream, ids, sent_chunks, active_at; /* ids: completions with return_token_ids */
     size_t head_length, body_length, body_at, tail_length, blocked_length;
     char head[HEAD_BYTES + 1], start[EDGE + 1], tail[EDGE + 1], id[160];
     char *blocked;               /* what a full socket did not take */
@@ -94,17 +95,22 @@ static void transmit_blocked(struct connection *c) {
 static void say(struct connection *c, const char *text) { transmit(c, text, strlen(text)); }
 
 static void reply(struct connection *c, int status, const char *body) {
-    char text[2048];
+    char text[9216];
     int length = snprintf(text, sizeof text, "HTTP/1.1 %d %s\r\nserver: uvicorn\r\ncontent-length: %zu\r\n"
                           "content-type: application/json\r\n\r\n%s", status, status == 200 ? "OK" : "Error", strlen(body), body);
     transmit(c, text, length);
 }
 
+static const char *kind(struct connection *c, int chunk) {
+    return c->ids ? "text_completion" : chunk ? "chat.completion.chunk" : "chat.completion";
+}
+
 /* Send one server-sent event in a chunk of its own; `choice` is the text between the brackets of "choices". */
 static void event(struct connection *c, const char *choice, const char *after) {
     char text[1024], chunk[1100];
-    int length = snprintf(text, sizeof text, "data: {\"id\":\"chatcmpl-%s\",\"object\":\"chat.completion.chunk\",\"created\":%ld,"
-                          "\"model\":\"%s\",\"choices\":[%s]%s}\n\n", c->id, (long)started_s, model, choice, after);
+    int length = snprintf(text, sizeof text, "data: {\"id\":\"%s-%s\",\"object\":\"%s\",\"created\":%ld,"
+                          "\"model\":\"%s\",\"choices\":[%s]%s}\n\n", c->ids ? "cmpl" : "chatcmpl", c->id, kind(c, 1),
+                          (long)started_s, model, choice, after);
     length = snprintf(chunk, sizeof chunk, "%x\r\n%s\r\n", length, text);
     transmit(c, chunk, length);
 }
@@ -114,25 +120,39 @@ static void remember(struct connection *c) {
     rows[row_count++] = c->row;
 }
 
+static void send_token(struct connection *c, int64_t now) {
+    char choice[200];
+    int last = c->sent_chunks == tokens - 1;
+    if (c->ids) { /* the prompt's ids come with the first, and the end of the sequence is a token */
+        snprintf(choice, sizeof choice, "{\"index\":0,\"text\":\"%lld \",\"logprobs\":null,\"finish_reason\":%s,\"stop_reason\":null,"
+                 "\"prompt_token_ids\":%s,\"token_ids\":[%d]}", (long long)now, last ? "\"stop\"" : "null",
+                 c->sent_chunks ? "null" : "[1,2,3]", last ? END_ID : (int)(draw() % END_ID));
+        event(c, choice, ",\"usage\":null");
+        return;
+    }
+    snprintf(choice, sizeof choice, "{\"index\":0,\"delta\":{\"content\":\"%lld \"},\"logprobs\":null,"
+             "\"finish_reason\":null,\"token_ids\":null}", (long long)now);
+    event(c, choice, "");
+}
+
 static void send_chunk(struct connection *c, int64_t due_ns) {
-    char choice[160], usage[120];
+    char usage[120];
     int64_t now = now_ns(), late = now - due_ns;
-    if (!c->sent_chunks)
+    if (!c->sent_chunks && !c->ids)
         event(c, "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}",
               ",\"prompt_token_ids\":null");
     late_sum_ns += late;
     if (late > late_max_ns) late_max_ns = late;
     now = now_ns();
-    snprintf(choice, sizeof choice, "{\"index\":0,\"delta\":{\"content\":\"%lld \"},\"logprobs\":null,"
-             "\"finish_reason\":null,\"token_ids\":null}", (long long)now);
-    event(c, choice, "");
+    send_token(c, now);
     if (!c->sent_chunks++) c->row.first_ns = now;
     if (!chunk_count++) first_chunk_ns = now;
     c->row.last_ns = last_chunk_ns = now;
     c->row.chunks = c->sent_chunks;
     if (c->sent_chunks < tokens) return;
-    event(c, "{\"index\":0,\"delta\":{\"content\":\"\"},\"logprobs\":null,\"finish_reason\":\"stop\","
-          "\"stop_reason\":null,\"token_ids\":null}", "");
+    if (!c->ids)
+        event(c, "{\"index\":0,\"delta\":{\"content\":\"\"},\"logprobs\":null,\"finish_reason\":\"stop\","
+              "\"stop_reason\":null,\"token_ids\":null}", "");
     snprintf(usage, sizeof usage, ",\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld,\"completion_tokens\":%d}",
              (long long)c->prompt_tokens, (long long)c->prompt_tokens + tokens, tokens);
     event(c, "", usage);
@@ -143,13 +163,21 @@ static void send_chunk(struct connection *c, int64_t due_ns) {
 }
 
 static void answer_whole(struct connection *c) {
-    char body[1024];
+    char body[8192], choice[7168];
     int64_t now = now_ns();
-    snprintf(body, sizeof body, "{\"id\":\"chatcmpl-%s\",\"object\":\"chat.completion\",\"created\":%ld,\"model\":\"%s\","
-             "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%lld \"},\"logprobs\":null,"
-             "\"finish_reason\":\"stop\",\"stop_reason\":null}],\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld,"
-             "\"completion_tokens\":%d}}", c->id, (long)started_s, model, (long long)now, (long long)c->prompt_tokens,
-             (long long)c->prompt_tokens + tokens, tokens);
+    int at;
+    if (c->ids) {
+        at = snprintf(choice, sizeof choice, "\"text\":\"%lld \",\"logprobs\":null,\"finish_reason\":\"stop\",\"stop_reason\":null,"
+                      "\"token_ids\":[", (long long)now);
+        for (int i = 1; i < tokens && at < (int)sizeof choice - 100; i++) at += sprintf(choice + at, "%d,", (int)(draw() % END_ID));
+        sprintf(choice + at, "%d],\"prompt_logprobs\":null,\"prompt_token_ids\":[1,2,3]", END_ID);
+    } else
+        snprintf(choice, sizeof choice, "\"message\":{\"role\":\"assistant\",\"content\":\"%lld \"},\"logprobs\":null,"
+                 "\"finish_reason\":\"stop\",\"stop_reason\":null", (long long)now);
+    snprintf(body, sizeof body, "{\"id\":\"%s-%s\",\"object\":\"%s\",\"created\":%ld,\"model\":\"%s\","
+             "\"choices\":[{\"index\":0,%s}],\"usage\":{\"prompt_tokens\":%lld,\"total_tokens\":%lld,"
+             "\"completion_tokens\":%d}}", c->ids ? "cmpl" : "chatcmpl", c->id, kind(c, 0), (long)started_s, model, choice,
+             (long long)c->prompt_tokens, (long long)c->prompt_tokens + tokens, tokens);
     c->row.first_ns = c->row.last_ns = now;
     remember(c);
     reply(c, 200, body);

@@ -10,6 +10,7 @@ from pathlib import Path
 from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
 from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.records.store_manifest import StoreOrigin
 from weighbridge.requests.encoding import envelope
 from weighbridge.requests.store import RequestStore, write_store
@@ -18,6 +19,42 @@ BUILD = Path(__file__).parent / "build"
 FULL = 48_289  # samples of the real benchmark
 PICTURE_BYTES = 84_000  # 112 KB in base64 and 3 KB of text, like a request of the real benchmark
 SMALL_PICTURE_BYTES = 750  # 1 KB in base64: where an answer's chunks are measured, not the requests
+
+
+PROMPT_TOKENS = 800  # about those of a news article
+
+
+def token_store(samples: int) -> Path:
+    """Return the folder of a store of completion requests with token ids, streamed; each has its number.
+
+    The second id of a prompt is the number of its sample.
+    """
+    folder = BUILD / f"{samples}-tokens.store"
+    if (folder / "manifest.json").exists() and RequestStore.open(folder).manifest.count == samples:
+        return folder
+    prefix = '{"model":"m","prompt":'
+    suffix = (
+        ',"max_tokens":128,"return_token_ids":true,"stream":true,"stream_options":{"include_usage":true}}'
+    )
+    draws = random.Random(1)
+
+    def bodies() -> Iterator[bytes]:
+        for number in range(samples):
+            ids = [128_000, number, *(draws.randrange(128_000) for _ in range(PROMPT_TOKENS - 2))]
+            yield f"{prefix}{json.dumps(ids, separators=(',', ':'))}{suffix}".encode()
+
+    origin = StoreOrigin(
+        benchmark="bench",
+        api=Api.COMPLETIONS,
+        answers=AnswerKind.TOKENS,
+        model_name="m",
+        settings=RequestSettings(stream=True),
+        prefix=prefix,
+        suffix=suffix,
+    )
+    folder.parent.mkdir(exist_ok=True)
+    write_store(folder, bodies(), lambda: origin)
+    return folder
 
 
 def request_store(samples: int, *, stream: bool = False, picture_bytes: int = PICTURE_BYTES) -> Path:

@@ -1,9 +1,10 @@
-"""Streamed answers: the cost of a chunk, and how far each client's stamps are from the truth.
+"""Streamed answers, of text and of token ids: the cost of a chunk, and how far stamps are from the truth.
 
     python bench/streams.py [--rounds 3] [--quick] [--only-ours] [--source NAME=CHECKOUT ...]
 
 Requests arrive as a Poisson process; each answer is a stream of 128 chunks over 1.3 s, sent in waves or as a
-Poisson process of its own. The content of a chunk is the time at which it was sent.
+Poisson process of its own. The content of a chunk is the time at which it was sent. Completions with token
+ids, one a chunk, are measured with our client alone: no other one here reads them.
 """
 
 import sys
@@ -18,7 +19,7 @@ from options import parsed, show
 from ours import OurRun, our_client, stamps_against_truth
 from peers import LEAST, PYTHON_CLIENTS, Bench, Contenders, figures_of, least, python_client, without_the_busy
 from programs import once_of, using_more_cores, whole_programs
-from stores import SMALL_PICTURE_BYTES, request_store
+from stores import SMALL_PICTURE_BYTES, request_store, token_store
 
 TOKENS = 128
 _PREFILL_MS = 20
@@ -31,6 +32,7 @@ class Case:
     title: str
     sends: dict[str, float]
     rate: float
+    token_ids: bool = False
 
     @property
     def answers(self) -> dict[str, float]:
@@ -43,6 +45,10 @@ CASES = (
     Case("Waves, 50,000 chunks/s", {"waves_ms": 10}, 390),
     Case("Poisson, 10,000 chunks/s", {"poisson_each": 100}, 78),
     Case("Poisson, 50,000 chunks/s", {"poisson_each": 100}, 390),
+    Case("Token ids in waves, 10,000/s", {"waves_ms": 10}, 78, token_ids=True),
+    Case("Token ids in waves, 50,000/s", {"waves_ms": 10}, 390, token_ids=True),
+    Case("Token ids, Poisson, 10,000/s", {"poisson_each": 100}, 78, token_ids=True),
+    Case("Token ids, Poisson, 50,000/s", {"poisson_each": 100}, 390, token_ids=True),
 )
 
 
@@ -54,15 +60,24 @@ def _ours(case: Case, store: Path, samples: int, source: Path) -> Figures:
     return figures_of(driven.spent, server.rows, **driven.span) | stamps_against_truth(driven, server.rows)
 
 
+def _store(case: Case, samples: int) -> Path:
+    if case.token_ids:
+        return token_store(samples)
+    return request_store(samples, stream=True, picture_bytes=SMALL_PICTURE_BYTES)
+
+
 def compare(bench: Bench) -> dict[str, Compared]:
     """Measure all cases."""
     found: dict[str, Compared] = {}
     for case in CASES:
         samples = round(case.rate * (5 if bench.quick else 20))
-        store = request_store(samples, stream=True, picture_bytes=SMALL_PICTURE_BYTES)
+        store = _store(case, samples)
         contenders: Contenders = {
             name: partial(_ours, case, store, samples, source) for name, source in bench.sources.items()
         }
+        if case.token_ids:
+            found[case.title] = interleaved(case.title, contenders, bench.rounds)
+            continue
         for name, client in () if bench.only_ours else PYTHON_CLIENTS:
             load = Load(client, "", str(store), samples, rate=case.rate, stream=True)
             contenders[name] = partial(python_client, bench, load, **case.answers)

@@ -18,6 +18,9 @@ RESULTS = HERE / "results"
 _END = "<!-- end -->"
 IN_FLIGHT = ("18,000 requests in flight, one endpoint", "24,000 requests in flight, two endpoints")
 _STREAMS = tuple(f"{kind}, {rate} chunks/s" for kind in ("Waves", "Poisson") for rate in ("10,000", "50,000"))
+_TOKEN_STREAMS = tuple(
+    f"Token ids{kind}, {rate}/s" for kind in (" in waves", ", Poisson") for rate in ("10,000", "50,000")
+)
 # What a comparison of our own checkouts shows: its case, and names of values by what they are called.
 _COMPARED = (
     ("Offline", {"CPU µs/request": "cpu_us"}),
@@ -34,7 +37,7 @@ _COMPARED = (
                 "TTFT counted too long, p99 ms": "ttft_p99_off_ms",
             },
         )
-        for title in _STREAMS
+        for title in (*_STREAMS, *_TOKEN_STREAMS)
     ),
     *((title, {"delay p99 ms": "delay_p99_ms", "delay max ms": "delay_max_ms"}) for title in IN_FLIGHT),
 )
@@ -156,7 +159,7 @@ def _streams(found: Sequence[Found]) -> list[str]:
         "TTFT counted too long, p50 ms": "ttft_p50_off_ms",
         "p99 ms  ": "ttft_p99_off_ms",
     }
-    return _sections(found, _STREAMS, columns)
+    return _sections(found, [*_STREAMS, *_TOKEN_STREAMS], columns)
 
 
 def _in_flight(found: Sequence[Found]) -> list[str]:

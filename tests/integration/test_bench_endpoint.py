@@ -26,10 +26,12 @@ def bench(root: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def _post(url: str, body: object, request_id: str) -> bytes:
+def _post(url: str, body: object, request_id: str, path: str = "/v1/chat/completions") -> bytes:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
     try:
-        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"X-Request-Id": request_id})
+        connection.request(
+            "POST", path, json.dumps(body, separators=(",", ":")), {"X-Request-Id": request_id}
+        )
         answer = connection.getresponse()
         assert answer.status == 200
         return answer.read()
@@ -55,6 +57,28 @@ def test_a_stream_has_a_chunk_a_token_with_the_time_at_which_it_was_sent(
     assert (row["sample"], row["first_ns"], row["last_ns"], row["chunks"]) == (17, sent[0], sent[-1], 5)
     assert row["first_ns"] - row["arrived_ns"] >= 2_000_000
     assert server.noted["chunks"] == 5
+
+
+def test_a_completion_has_one_token_id_a_chunk_and_ends_with_the_end_of_the_sequence(
+    bench: ModuleType,
+) -> None:
+    body = {"model": "m", "prompt": [1, 23, *range(9000)], "return_token_ids": True}
+    path = "/v1/completions"
+    with bench.endpoint(tokens=5, delay_ms=2, waves_ms=1) as server:
+        whole = json.loads(_post(server.url, body, "one", path))
+        events = _post(server.url, body | {"stream": True}, "two", path).decode().split("\n\n")
+    assert (whole["id"], len(whole["choices"][0]["token_ids"])) == ("cmpl-one", 5)
+    assert events[-2:] == ["data: [DONE]", ""]
+    *chunks, usage = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
+    assert {chunk["id"] for chunk in chunks} == {"cmpl-two"}
+    choices = [chunk["choices"][0] for chunk in chunks]
+    assert [len(choice["token_ids"]) for choice in choices] == [1] * 5
+    assert [choice["finish_reason"] for choice in choices] == [None] * 4 + ["stop"]
+    assert choices[-1]["token_ids"] == whole["choices"][0]["token_ids"][-1:] == [128_009]
+    assert usage["usage"]["completion_tokens"] == whole["usage"]["completion_tokens"] == 5
+    sent = [int(choice["text"]) for choice in choices]
+    row = server.rows[1]
+    assert (row["sample"], row["first_ns"], row["last_ns"], row["chunks"]) == (23, sent[0], sent[-1], 5)
 
 
 def test_a_whole_answer_comes_after_the_delay(bench: ModuleType) -> None:

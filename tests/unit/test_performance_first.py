@@ -50,7 +50,7 @@ def test_the_runs_of_a_scenario_share_their_settings() -> None:
 def test_a_missed_check_refuses_with_its_value_and_remedy(tmp_path: Path) -> None:
     run = performance_run(tmp_path, late=True, settings_sha256=ACCURACY)
     with pytest.raises(InvalidRunError) as refused:
-        refuse_after_missed(run, ROUND, SERVER, ACCURACY)
+        refuse_after_missed(run, ROUND, SERVER, ACCURACY, "accuracy")
     said = str(refused.value)
     assert said.startswith(
         "the accuracy run of server is not made, because its performance run does not count ("
@@ -63,7 +63,7 @@ def test_a_missed_check_refuses_with_its_value_and_remedy(tmp_path: Path) -> Non
 def test_failed_requests_refuse_too(tmp_path: Path) -> None:
     run = performance_run(tmp_path, late=False, settings_sha256=ACCURACY, failed={"timeout": 2})
     with pytest.raises(InvalidRunError, match=r"\(2 failed requests\)\. Find the cause in .*errors.jsonl"):
-        refuse_after_missed(run, ROUND, SERVER, ACCURACY)
+        refuse_after_missed(run, ROUND, SERVER, ACCURACY, "accuracy")
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,10 @@ def test_failed_requests_refuse_too(tmp_path: Path) -> None:
 def test_otherwise_the_run_is_made(
     tmp_path: Path, late: bool, recorded: str | None, asked: str | None
 ) -> None:
-    refuse_after_missed(performance_run(tmp_path, late=late, settings_sha256=recorded), ROUND, SERVER, asked)
+    refuse_after_missed(
+        performance_run(tmp_path, late=late, settings_sha256=recorded), ROUND, SERVER, asked, "accuracy"
+    )
 
 
 def test_without_a_performance_run_there_is_nothing_to_say(tmp_path: Path) -> None:
-    refuse_after_missed(tmp_path, ROUND, SERVER, ACCURACY)
+    refuse_after_missed(tmp_path, ROUND, SERVER, ACCURACY, "accuracy")

@@ -15,6 +15,12 @@ RUN_FILES = [
 ]
 
 
+def compliance_test(scenario, run):
+    """Return the option that makes a run one of a compliance test."""
+    test = ROUND.scenarios[scenario].runs[run].compliance_test
+    return ["--compliance-test", test] if test else []
+
+
 rule benchmark:
     """Serve the model, drive it with LoadGen once, stop it."""
     input:
@@ -24,6 +30,13 @@ rule benchmark:
         # Only to come before: what it found holds for all runs of these requests.
         lengths="resources/prompt-tokens.json",
         peak=lambda wildcards: (PEAK if wildcards.scenario in SEARCHED else []),
+        # Its audit.config is the official one where there is one.
+        reference=lambda wildcards: (
+            ["resources/reference.json"]
+            if compliance_test(wildcards.scenario, wildcards.run)
+            and "reference" in KINDS
+            else []
+        ),
     output:
         record=RUN_RECORD,
         summary="results/{scenario}/{run}/mlperf_log_summary.txt",
@@ -79,6 +92,10 @@ rule benchmark:
         after=lambda wildcards, output: after_performance(
             wildcards.scenario, wildcards.run
         ),
+        compliance=lambda wildcards, input, output: [
+            *compliance_test(wildcards.scenario, wildcards.run),
+            *(f"--reference={proof}" for proof in input.reference),
+        ],
         store=lambda wildcards, input: Path(input.store).parent,
         out=lambda wildcards, output: Path(output.record).parent,
     shell:
@@ -92,6 +109,7 @@ rule benchmark:
             {params.peak:q} \
             --probe-s {params.probe:q} \
             {params.after:q} \
+            {params.compliance:q} \
             --server {params.server:q} \
             --client {params.client:q} \
             --program {input.program:q} \

@@ -1,13 +1,14 @@
 """Fingerprints: what a rerun depends on, as text that Snakemake compares and the job then reads.
 
 In:  SETTINGS and ROUND; the environments' files in envs/
-Out: uncompared(), of_round(), of_server(), measurement(), artifact_fingerprint(), sha256_of_file(),
+Out: uncompared(), of_round(), of_server(), run_rules(), measurement(), artifact_fingerprint(), sha256_of_file(),
      DEPLOYED_SERVER, CONTEXT_OPTION
 
 A rule's only compared param is `settings`, a fingerprint (weighbridge.config.fingerprint). Everything else that
 a command needs passes through uncompared(). docs/caching.md says what reruns what.
 """
 
+from weighbridge.config.audited_round import compliance_rules
 from weighbridge.config.conf_overlay import ConfOverlay
 from weighbridge.config.fingerprint import VERSIONS, canonical, fingerprint, operational
 from weighbridge.core.files import sha256_of
@@ -63,6 +64,16 @@ def artifact_fingerprint(kind):
     )
 
 
+def run_rules(run):
+    """Return what makes a run; for a compliance test, that is also what LoadGen is told for it."""
+    if not run.compliance_test:
+        return run
+    audit = compliance_rules(ROUND, run.compliance_test).audit
+    return run.model_dump(mode="json", exclude_defaults=True) | {
+        "audit": audit.model_dump()
+    }
+
+
 def measurement(stage, scenario, run=None, **settings):
     """Write the fingerprint of a job that measures: all that the figures depend on.
 
@@ -87,7 +98,7 @@ def measurement(stage, scenario, run=None, **settings):
                 exclude_defaults=True,
                 exclude={"folder", "metric", "required", "runs"},
             ),
-            "run": run and scenario_rules.runs[run],
+            "run": run and run_rules(scenario_rules.runs[run]),
         },
         server=SETTINGS.server,
         client=SETTINGS.client,

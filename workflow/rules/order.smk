@@ -4,7 +4,7 @@ In:  ROUND, RAISED, ASKED, RUNS, SEARCHED, DIVISION; the targets of the command
 Out: PRIORITIES, after_performance(), note_targets(), expected_min()
 """
 
-from weighbridge.loadgen.work_size import work_size
+from weighbridge.loadgen.work_size import work_of_run
 
 TREE_VARIABLE = "WEIGHBRIDGE_FOR_A_TREE"
 # Targets that need a tree which the checker accepts: rules, and files below results/.
@@ -37,26 +37,26 @@ def note_targets():
 
 
 def after_performance(scenario, run):
-    """Return the option by which an accuracy run is not made after a performance run that does not count.
+    """Return the option by which another run is not made after a performance run that does not count.
 
     A searched rate needs none: the performance run confirmed it.
     """
-    accuracy = ROUND.scenarios[scenario].runs[run].mode == "accuracy"
-    if not accuracy or scenario in SEARCHED or not for_a_tree():
+    if run == "performance" or scenario in SEARCHED or not for_a_tree():
         return []
     return ["--after", f"results/{scenario}/performance"]
 
 
 def order_of(scenario, run):
-    """Return where a run stands among all: the cheapest proof first, accuracy last.
+    """Return where a run stands among all: the cheapest proof first, then compliance tests, accuracy last.
 
     Offline comes first, because its rate is where a search starts, and what it misses the others miss too.
     """
     rules, asked = RAISED[scenario].scenarios[scenario], ASKED[scenario].target_qps
     # A searched rate, and a share of the Offline run's, are not known yet.
-    mode, known = rules.runs[run].mode, isinstance(asked, float)
-    size = work_size(RAISED[scenario], rules, mode, asked if known else 1.0)
-    return mode == "accuracy", not rules.offline, not known, size.scheduled_s
+    kind, known = rules.runs[run], isinstance(asked, float)
+    size = work_of_run(RAISED[scenario], rules, kind, asked if known else 1.0)
+    place = 2 if kind.mode == "accuracy" else int(kind.compliance_test is not None)
+    return place, not rules.offline, not known, size.scheduled_s
 
 
 def expected_min(scenario, run):
@@ -68,7 +68,7 @@ def expected_min(scenario, run):
     if not isinstance(asked, float):
         return 0
     round_, rules = RAISED[scenario], RAISED[scenario].scenarios[scenario]
-    return round(work_size(round_, rules, rules.runs[run].mode, asked).scheduled_s / 60)
+    return round(work_of_run(round_, rules, rules.runs[run], asked).scheduled_s / 60)
 
 
 # Above those of jobs that need no GPU: these wait, and a server does not.

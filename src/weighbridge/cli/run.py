@@ -149,13 +149,26 @@ def run(
             "settings, missed its checks."
         ),
     ] = None,
+    compliance_test: Annotated[
+        str | None,
+        typer.Option(help="With --mode performance: the compliance test that is run, such as TEST06."),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="Proof file of the official reference, whose audit.config a compliance test takes; default: "
+            "one with the round's settings."
+        ),
+    ] = None,
 ) -> None:
     """Run LoadGen once against the model server.
 
     Starts the server unless the settings name endpoints; writes LoadGen's logs and run.json.
     """
+    from weighbridge.artifacts.proof import Proof
     from weighbridge.core.errors import InputError
     from weighbridge.gates.performance_first import refuse_after_missed
+    from weighbridge.loadgen.compliance_run import ComplianceRun
     from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
     from weighbridge.monitor.reporter import reporting
     from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
@@ -175,6 +188,8 @@ def run(
         raise InputError("pass one of --target-qps (or 'target_qps' in --settings) and --peak.")
     if not 0 < rate < inf:
         raise InputError(f"--target-qps is {rate:g}; give a rate above 0.")
+    if compliance_test is not None and mode is not Mode.PERFORMANCE:
+        raise InputError("a run of a compliance test is one of performance: pass --mode performance.")
     setup = setup_of(round_file, job, model, store, program, division)
     setup = replace(
         setup,
@@ -183,9 +198,12 @@ def run(
     )
     rules = setup.round_.scenario(scenario)
     switches = job.user_conf.switches
-    issuer = LoadGenIssuer(setup.round_, rules, mode, rate, switches=switches)
-    # The search has probed the rate of a peak.
-    probe_s = 0 if peak is not None else probe_s
+    compliance = compliance_test and ComplianceRun.of(
+        setup.round_, scenario, compliance_test, reference and Proof.read(reference).folder
+    )
+    issuer = LoadGenIssuer(setup.round_, rules, mode, rate, switches=switches, compliance=compliance or None)
+    # The search has probed the rate of a peak, and a compliance test measures no rate.
+    probe_s = 0 if peak is not None or compliance else probe_s
     probe = rate_probe(setup.round_, rules, mode, rate, probe_s, out, switches)
     # What was made from the run that goes, goes with it: the verdict is of both runs, the score of one.
     judged = (VERDICT, ACCURACY_TEXT, ACCURACY_JSON) if mode is Mode.ACCURACY else (VERDICT,)
@@ -193,7 +211,7 @@ def run(
     with locked(out, "weighbridge run"), replacing(replaced, f"{scenario}-{out.name}", out, stale=stale):
         if after is not None:
             # Not sooner: Snakemake has deleted the earlier run, and what was made of it must go too.
-            refuse_after_missed(after, setup.round_, rules, setup.settings_sha256)
+            refuse_after_missed(after, setup.round_, rules, setup.settings_sha256, issuer.plan.run)
         execute(setup, issuer, out, reporting, probe, lives)
 
 

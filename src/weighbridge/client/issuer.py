@@ -27,6 +27,7 @@ class IssuePlan:
         expected: Samples that will be issued.
         schedule_s: When the last query is due, in seconds; without due times, the time expected for all.
         limit_s: The round's latency limit, in seconds; None: there is none.
+        compliance_test: Name of the compliance test, such as TEST06; None: the run is none of one.
     """
 
     label: str
@@ -37,6 +38,12 @@ class IssuePlan:
     expected: int
     schedule_s: float
     limit_s: float | None
+    compliance_test: str | None = None
+
+    @property
+    def run(self) -> str:
+        """Name of the run in its scenario: its mode, or the compliance test."""
+        return self.compliance_test or str(self.mode)
 
 
 @dataclass(frozen=True)

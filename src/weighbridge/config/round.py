@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from weighbridge.config.closed_rules import ClosedRules, ServerFeature
+from weighbridge.config.compliance_rules import ComplianceRules
 from weighbridge.config.request_settings import Sampling
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.core.errors import InputError
@@ -143,6 +144,9 @@ class Round(Model):
         min_length=1, description="Metrics that gate, the main one first."
     )
     scenarios: dict[FolderName, ScenarioRules] = Field(min_length=1)
+    compliance_tests: dict[FolderName, ComplianceRules] = Field(
+        default={}, description="Compliance tests that runs of scenarios name, such as TEST06."
+    )
     one_of: tuple[FolderName, ...] = Field(
         default=(),
         description="Folders of scenarios of which a submission in the closed division needs at least one, "

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from weighbridge.config.compliance_rules import KNOWN_TESTS
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
@@ -112,9 +113,9 @@ def _check_measurable(round_: Round) -> None:
             "LoadGen; choose another round."
         )
     for scenario in round_.scenarios.values():
-        for name, run in scenario.runs.items():
-            if run.compliance_test is not None:
-                raise InputError(
-                    f"round {round_.name}: the run {scenario.name}/{name} is the compliance test "
-                    f"{run.compliance_test}, which this release cannot run; choose a round without it."
-                )
+        for name, test in scenario.compliance_runs.items():
+            said = f"round {round_.name}: the run {scenario.name}/{name} is the compliance test {test}, which"
+            if test not in KNOWN_TESTS:
+                raise InputError(f"{said} this release cannot run; choose a round without it.")
+            if test not in round_.compliance_tests:
+                raise InputError(f"{said} cannot run without settings; add compliance_tests.{test}.audit.")

@@ -110,6 +110,11 @@ class ScenarioRules(Model):
         return self
 
     @property
+    def compliance_runs(self) -> dict[str, str]:
+        """The name of the compliance test of each run that is one of such a test, by the run's name."""
+        return {name: run.compliance_test for name, run in self.runs.items() if run.compliance_test}
+
+    @property
     def offline(self) -> bool:
         """Whether all samples are issued in a single query."""
         return self.loadgen_scenario is LoadGenScenario.OFFLINE

@@ -10,15 +10,17 @@ from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.load_run import check_load, clear, load_report, run_processes
 from weighbridge.client.process_group import Observe, Stop
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import LoadGenScenario, Mode, ScenarioRules
+from weighbridge.config.scenario_rules import LoadGenScenario, Mode, RunRules, ScenarioRules
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import write_atomic
+from weighbridge.loadgen.compliance_run import ComplianceRun
 from weighbridge.loadgen.loadgen_job import LoadGenJob
 from weighbridge.loadgen.loadgen_settings import check_loadgen, user_conf
 from weighbridge.loadgen.logs import cut_off
-from weighbridge.loadgen.work_size import work_size
+from weighbridge.loadgen.work_size import work_of_run
 from weighbridge.records.run_record import (
     ANSWERS,
+    AUDIT_CONFIG,
     DETAIL,
     ERRORS_FILE,
     REQUESTS_BINARY,
@@ -41,7 +43,7 @@ class LoadGenIssuer:
         evidence: LoadGen's logs, and what the client wrote of each request.
     """
 
-    evidence = (DETAIL, SUMMARY, ANSWERS, REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS)
+    evidence = (DETAIL, SUMMARY, ANSWERS, AUDIT_CONFIG, REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS)
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class LoadGenIssuer:
         target_qps: float,
         label: str | None = None,
         switches: Mapping[str, int] | None = None,
+        compliance: ComplianceRun | None = None,
     ) -> None:
         """Plan a run.
 
@@ -62,13 +65,15 @@ class LoadGenIssuer:
                 expected, one after the other.
             label: What progress calls the run; default: scenario and mode.
             switches: Further keys of user.conf, with their values.
+            compliance: The compliance test whose run this is; None: none.
         """
         self._round, self._scenario, self._mode, self._target_qps = round_, scenario, mode, target_qps
-        self._switches = switches
-        size = work_size(round_, scenario, mode, target_qps)
+        self._switches, self._compliance = switches, compliance
+        test = compliance.test if compliance else None
+        size = work_of_run(round_, scenario, RunRules(mode=mode, compliance_test=test), target_qps)
         limit = scenario.limits.latency
         self.plan = IssuePlan(
-            label=label or f"{scenario.name} {mode}",
+            label=label or f"{scenario.name} {test or mode}",
             scenario=scenario.name,
             mode=mode,
             scheduled=scenario.has_schedule,
@@ -76,6 +81,7 @@ class LoadGenIssuer:
             expected=size.samples,
             schedule_s=size.scheduled_s,
             limit_s=limit.limit_s if limit else None,
+            compliance_test=test,
         )
 
     def check(self) -> None:
@@ -101,15 +107,18 @@ class LoadGenIssuer:
             stop: Asked every second for a reason to end the run, such as a dead server.
 
         Raises:
-            InputError: the store does not fit the round, the key is not set, an audit.config lies around, or
-                the system does not allow as many connections as the settings ask for.
+            InputError: the store does not fit the round, the key is not set, an audit.config lies around that
+                is not the run's, or the system does not allow as many connections as the settings ask for.
             SetupError: LoadGen does not take the settings, or the disk did not take its logs.
         """
         check_load(target.requests, target.client, self._round.samples)
-        for folder in (Path.cwd(), out):
-            if (folder / "audit.config").exists():
-                raise InputError(f"{folder / 'audit.config'}: LoadGen would follow it; move it away.")
+        # This LoadGen would not follow it, but whoever starts another in these folders would.
+        for folder in (Path.cwd(), *(() if self._compliance else (out,))):
+            if (folder / AUDIT_CONFIG).exists():
+                raise InputError(f"{folder / AUDIT_CONFIG}: LoadGen would follow it; move it away.")
         clear(out, "mlperf_log_*")
+        if self._compliance is not None:
+            write_atomic(out / AUDIT_CONFIG, self._compliance.audit)
         conf = user_conf(self._round, self._scenario, self._target_qps, self._switches)
         write_atomic(out / USER_CONF, conf)
         group = run_processes(self._driver(target, out), target, observe, stop)
@@ -139,10 +148,16 @@ class LoadGenIssuer:
             first_tokens=self._counts_first_tokens(),
             in_flight=self._in_flight(),
             api_key_env=target.client.api_key_env,
-            sampled="" if self._mode is Mode.ACCURACY else str(folder / SAMPLED_ANSWERS),
+            audit=str(folder / AUDIT_CONFIG) if self._compliance else "",
+            sampled="" if self._logs_answers else str(folder / SAMPLED_ANSWERS),
             sampled_share=share_of(self.plan.expected),
         )
         return Driver("loadgen", "LoadGen", "weighbridge.loadgen.loadgen_process", job)
+
+    @property
+    def _logs_answers(self) -> bool:
+        """Return whether LoadGen itself logs the answers."""
+        return self._mode is Mode.ACCURACY or self._compliance is not None
 
     def _in_flight(self) -> int:
         """Return how many requests are certain to be in flight at once soon after the start."""

@@ -12,6 +12,7 @@ class LoadGenJob(DriverJob, frozen=True, kw_only=True):
 
     Attributes:
         api_key_env: Name of the variable with the key that the workers send, which no file may hold.
+        audit: Path of the audit.config that LoadGen is to follow; "": none, wherever one lies.
         sampled: File for a share of the answers; "": none are kept.
         sampled_share: The probability with which an answer is kept.
     """
@@ -24,5 +25,6 @@ class LoadGenJob(DriverJob, frozen=True, kw_only=True):
     store: str
     user_conf: str
     api_key_env: str | None = None
+    audit: str = ""
     sampled: str = ""
     sampled_share: float = 1.0

@@ -130,7 +130,7 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
     log = lg.LogSettings()
     log.enable_trace = False
     log.log_output.outdir = job.out
-    lg.StartTestWithLogSettings(handle, qsl, settings, log)
+    lg.StartTestWithLogSettings(handle, qsl, settings, log, job.audit)
     collector.stop()
     tell(
         control,

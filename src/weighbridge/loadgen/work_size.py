@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from weighbridge.config.audited_round import audited
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import LoadGenScenario, Mode, ScenarioRules
+from weighbridge.config.scenario_rules import LoadGenScenario, Mode, RunRules, ScenarioRules
 from weighbridge.core.errors import InputError
 
 # LoadGen generates this much more work than target_qps and min_duration ask for.
@@ -76,6 +77,18 @@ def work_size(round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: fl
         samples = _single_stream_samples(round_, mode, least, min_duration_s, target_qps)
         return WorkSize(samples, samples / target_qps)
     return _server_work(round_, _rounded_up(least, unit), unit, min_duration_s, target_qps)
+
+
+def work_of_run(round_: Round, scenario: ScenarioRules, run: RunRules, target_qps: float) -> WorkSize:
+    """Compute what one of a scenario's runs will issue, as `work_size` does; a compliance run is shorter.
+
+    Raises:
+        InputError: it is more than any run could have, or the round has no rules for the compliance test.
+    """
+    if run.compliance_test is None:
+        return work_size(round_, scenario, run.mode, target_qps)
+    followed = audited(round_, run.compliance_test)
+    return work_size(followed, followed.scenario(scenario.name), run.mode, target_qps)
 
 
 def _single_stream_samples(

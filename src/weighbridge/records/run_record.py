@@ -12,6 +12,7 @@ RUN_RECORD = "run.json"
 # Other files in a run's folder: LoadGen's logs, then the client's files.
 DETAIL, SUMMARY, ANSWERS = "mlperf_log_detail.txt", "mlperf_log_summary.txt", "mlperf_log_accuracy.json"
 USER_CONF = "user.conf"
+AUDIT_CONFIG = "audit.config"  # of a compliance run: what LoadGen applied over user.conf
 REQUESTS_BINARY = "requests.bin"  # during the run; converted to REQUESTS_TABLE afterwards
 REQUESTS_TABLE = "requests.parquet"
 ERRORS_FILE = "errors.jsonl"

@@ -166,6 +166,7 @@ class Session:
             not_submittable_because=round_.not_submittable_because,
             scenario=issuer.plan.scenario,
             mode=issuer.plan.mode,
+            compliance_test=issuer.plan.compliance_test,
             weighbridge_version=__version__,
             git_revision=self.revision,
             code_sha256=self.code,
@@ -259,7 +260,7 @@ def _log_report(plan: IssuePlan, report: LoadReport) -> None:
     log.info(
         "%s %s: %d of %d samples answered at %.2f a second",
         plan.scenario,
-        plan.mode,
+        plan.run,
         report.completed,
         report.issued,
         report.achieved_qps,

@@ -14,9 +14,9 @@ from weighbridge.artifacts.verify import describe
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.cli.artifacts import lock
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.core.dataset_files import DatasetSamples, read_columns
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
-from weighbridge.core.parquet import read_columns
 from weighbridge.loadgen.logs import read_answers, read_detail, read_validity
 from weighbridge.requests.encoding import chunks_of
 from weighbridge.requests.store import build_store
@@ -115,7 +115,7 @@ def test_a_damaged_parquet_file_is_one_sentence(tmp_path: Path, damage: str) -> 
     assert "\n" not in str(caught.value)
     if damage != "page":  # which only reading the rows shows
         with pytest.raises(InputError, match="cannot be read as Parquet"):
-            list(chunks_of([file], tmp_path))
+            list(chunks_of(DatasetSamples(file.parent, (file,)), ("text",), tmp_path))
 
 
 def test_a_dataset_that_changed_after_its_proof_makes_no_store(root: Path, tmp_path: Path) -> None:

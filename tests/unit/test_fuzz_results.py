@@ -17,9 +17,9 @@ from loadgen_files import record_values, small_round, write_results
 from weighbridge.artifacts.manifest import read_lock
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.scenario_rules import Mode
+from weighbridge.core.dataset_files import DatasetSamples
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.core.models import Model
-from weighbridge.core.parquet import read_columns, read_rows
 from weighbridge.gates import judge
 from weighbridge.loadgen.logs import read_answers, read_detail, read_validity
 from weighbridge.records.run_record import RunRecord
@@ -190,9 +190,8 @@ def _read_table(name: str, path: Path) -> object:
     if name == "telemetry":
         return read_telemetry(path, 0, 1.0)
     columns = ["text", "image", "labels"]
-    return read_columns(path.parent, ["train"], columns), read_rows(
-        path.parent, ["train"], columns, [0, 50, 99]
-    )
+    samples = DatasetSamples.of(path.parent, ["train"])
+    return samples.frame(columns), samples.rows(columns, [0, 50, 99])
 
 
 @few(200)

@@ -13,9 +13,9 @@ from weighbridge.artifacts.verify import describe
 from weighbridge.benchmarks.registry import benchmarks, check_requests, load_benchmark
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.core.dataset_files import read_columns
 from weighbridge.core.errors import InputError
 from weighbridge.core.openai_api import Api
-from weighbridge.core.parquet import read_columns
 from weighbridge.requests.store import RequestStore, build_store
 
 TOY = Path(__file__).parents[1] / "toy_benchmark"

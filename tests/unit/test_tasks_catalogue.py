@@ -21,9 +21,9 @@ from weighbridge.benchmarks.qwen3_vl.scoring import binary_f1, read_answer, same
 from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.core.dataset_files import DatasetSamples, split_files
 from weighbridge.core.errors import InputError
 from weighbridge.core.openai_api import Api
-from weighbridge.core.parquet import read_rows, split_files
 
 PRODUCT = {
     "product_title": "Mug",
@@ -254,7 +254,7 @@ def test_rows_are_read_by_their_numbers_over_files_and_row_groups(
         pq.write_table(table, tmp_path / f"train-0000{number}-of-00003.parquet", row_group_size=group)
         first += rows
     wanted = data.draw(st.sets(st.integers(0, first - 1), max_size=8)) if first else set()
-    found = read_rows(tmp_path, ["train"], ["title"], [*wanted])
+    found = DatasetSamples.of(tmp_path, ["train"]).rows(["title"], [*wanted])
     assert found == {sample: {"title": str(sample)} for sample in wanted}
 
 

@@ -17,6 +17,8 @@ PROMPT = "resources/prompt.json"
 GIVEN_PROMPT = SETTINGS.artifacts.prompt
 # A benchmark may have no fixed texts.
 PROMPT_FILES = [PROMPT] if GIVEN_PROMPT or ROUND.prompt else []
+# Only where prompts or answers are token ids, so that nothing else waits for a model or follows from it.
+TOKENIZER_PROOFS = ["resources/model.json"] if needs_tokenizer(ROUND.benchmark) else []
 
 
 rule preflight:

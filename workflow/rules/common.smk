@@ -25,7 +25,7 @@ from weighbridge.config.signing_key import key_text
 from weighbridge.core.errors import InputError, WeighbridgeError
 from weighbridge.core.owner import note_snakemake
 from weighbridge.core.models import read_data
-from weighbridge.benchmarks.registry import check_requests, load_benchmark
+from weighbridge.benchmarks.registry import check_requests, needs_tokenizer
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.own_user_conf import asked_scenario
 from weighbridge.loadgen.work_size import warn_of_work
@@ -154,12 +154,11 @@ def prompt_option(wildcards, input):
 
 
 def tokenizer_option():
-    """Return the command's option for the model whose tokenizer reads answers, where they are token ids.
+    """Return the command's option for the model whose tokenizer the benchmark needs, where it needs one.
 
-    Not an input: the accuracy run, which is one, follows from it, and old results are kept.
+    Of scoring it is no input: the accuracy run, which is one, follows from it, and old results are kept.
     """
-    needed = load_benchmark(ROUND.benchmark).needs_tokenizer
-    return uncompared(["--model", "resources/model.json"] if needed else [])
+    return uncompared(["--model", *TOKENIZER_PROOFS] if TOKENIZER_PROOFS else [])
 
 
 def drawn(group, title):

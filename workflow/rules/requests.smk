@@ -1,6 +1,6 @@
 """The request store: every sample's body, encoded once, before any clock runs.
 
-In:  resources/dataset.json, the prompt
+In:  resources/dataset.json, the prompt; the proven model, where prompts are token ids
 Out: resources/requests/ (bodies.bin, index.bin, manifest.json), the lengths of all prompts in tokens
 """
 
@@ -10,6 +10,8 @@ rule build_requests:
     input:
         dataset="resources/dataset.json",
         prompt=PROMPT_FILES,
+        # Its tokenizer makes prompts, or is compared with the one that made the dataset's.
+        model=TOKENIZER_PROOFS,
     output:
         # Later stages take the manifest as their input: it holds the hash of the bodies and is small enough for
         # Snakemake to compare by content, so that a copied store reruns nothing.
@@ -29,11 +31,14 @@ rule build_requests:
             compared={
                 **of_round("benchmark", "samples", "splits", "prompt", "max_tokens"),
                 "sampling": ROUND.sampling.model_dump(exclude_none=True) or None,
+                # What streamed runs send around the same prompts is recorded too.
+                "streamed": (ROUND.loadgen and ROUND.loadgen.token_latencies) or None,
             },
             requests=SETTINGS.requests,
             server=of_server("model_name"),
         ),
         prompt=prompt_option,
+        model=tokenizer_option(),
         out=lambda wildcards, output: Path(output.manifest).parent,
     shell:
         r"""
@@ -42,6 +47,7 @@ rule build_requests:
             --division {params.division:q} \
             --dataset {input.dataset:q} \
             {params.prompt:q} \
+            {params.model:q} \
             --settings {params.settings:q} \
             --processes {threads} \
             --out {params.out:q}

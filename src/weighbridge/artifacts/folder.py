@@ -19,11 +19,11 @@ class ArtifactKind(StrEnum):
     REFERENCE = "reference"
 
 
-# For each kind, the patterns of which at least one file must be there, and the error's name for them.
-_REQUIRED = {
-    ArtifactKind.MODEL: {"config.json": "config.json", "*.safetensors": "weights (*.safetensors)"},
-    ArtifactKind.DATASET: {"*.parquet": "Parquet files (*.parquet)"},
-    ArtifactKind.REFERENCE: {"*.py": "Python sources (*.py)"},
+# For each kind, what must be there, as errors name it, and the patterns of which a file must match one.
+_REQUIRED: dict[ArtifactKind, dict[str, tuple[str, ...]]] = {
+    ArtifactKind.MODEL: {"config.json": ("config.json",), "weights (*.safetensors)": ("*.safetensors",)},
+    ArtifactKind.DATASET: {"Parquet or JSON files (*.parquet, *.json)": ("*.parquet", "*.json")},
+    ArtifactKind.REFERENCE: {"Python sources (*.py)": ("*.py",)},
 }
 
 
@@ -39,8 +39,8 @@ def check_contents(kind: ArtifactKind, folder: Path) -> None:
             "or remove it and give repo and revision to have it fetched."
         )
     paths = [PurePosixPath(path) for path in files_of(folder)]
-    for pattern, name in _REQUIRED[kind].items():
-        if not any(path.match(pattern) for path in paths):
+    for name, patterns in _REQUIRED[kind].items():
+        if not any(path.match(pattern) for path in paths for pattern in patterns):
             raise SetupError(
                 f"{folder}: a {kind} folder without {name}; fetch the {kind} again or correct its path."
             )

@@ -17,6 +17,7 @@ from pandas import DataFrame
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.core.dataset_files import DatasetSamples
 from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.records.score import Score
 
@@ -98,6 +99,22 @@ class Task(Protocol):
 
         Raises:
             InputError: the row cannot be encoded.
+        """
+        ...
+
+    def samples(self, dataset: Path, splits: Sequence[str]) -> DatasetSamples:
+        """Return the samples of a dataset's folder: their files, what their columns are called, their order.
+
+        Raises:
+            InputError: the folder is missing, or a split has no file.
+        """
+        ...
+
+    def check_samples(self, samples: DatasetSamples) -> Sequence[str]:
+        """Look at a few samples before all are encoded; return sentences that a user must know.
+
+        Raises:
+            InputError: requests from these samples would be of no use.
         """
         ...
 

@@ -63,6 +63,12 @@ def load_benchmark(name: str) -> "Benchmark":
     return known[name]
 
 
+def needs_tokenizer(name: str) -> bool:
+    """Return whether a benchmark's prompts or answers are token ids, which need the model's tokenizer."""
+    # A benchmark written for an older release does not have the attribute.
+    return bool(getattr(load_benchmark(name), "needs_tokenizer", False))
+
+
 def check_requests(name: str, settings: "RequestSettings") -> None:
     """Check that a benchmark can send requests with these settings.
 

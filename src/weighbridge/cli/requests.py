@@ -12,6 +12,7 @@ from weighbridge.cli.options import (
     RoundFile,
     ServerJson,
     SettingsJson,
+    TokenizerProof,
     section_option,
     server_of,
 )
@@ -34,6 +35,7 @@ def build_requests(
     requests: Annotated[str | None, section_option("requests")] = None,
     server: ServerJson = None,
     prompt: PromptFile = None,
+    model: TokenizerProof = None,
     processes: Annotated[int, typer.Option(min=1, help="Number of encoding processes.")] = 1,
     division: DivisionChoice = "closed",
 ) -> None:
@@ -57,6 +59,8 @@ def build_requests(
         proven={entry.path: entry.sha256 for entry in proof.files},
         splits=round_.splits,
         prompt=prompt,
+        model=None if model is None else Proof.read(model).folder,
+        streamed=round_.loadgen is not None and round_.loadgen.token_latencies,
         benchmark=round_.benchmark,
         expected_samples=round_.samples,
         model_name=job.required_server().model_name,

@@ -1,13 +1,12 @@
-"""Read Parquet files, and those of a dataset: the files of a split, single columns, single rows."""
+"""Read Parquet files: single columns, single rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pandas import DataFrame
 
 from weighbridge.core.errors import InputError
 
@@ -15,68 +14,41 @@ _BATCH_ROWS = 16
 _BUFFER_BYTES = 1 << 20  # read pages through a buffer, not a row group's whole column at once
 
 
-def split_files(dataset: Path, splits: Sequence[str]) -> list[Path]:
-    """Return the files of the splits, in the order that numbers the samples.
-
-    A split's files are named as on the hub: SPLIT.parquet, SPLIT-00000-of-00003.parquet, or any name in a
-    folder SPLIT.
+def read_parquet_table(file: Path, columns: Sequence[str]) -> pa.Table:
+    """Read columns of a file, without reading other columns from disk.
 
     Raises:
-        InputError: the folder is missing, or a split has no file.
+        InputError: a column is missing, or the file is not Parquet.
     """
-    if not dataset.is_dir():
-        raise InputError(f"{dataset}: this dataset folder does not exist; fetch the dataset first.")
-    files = sorted(dataset.rglob("*.parquet"))
-    chosen = []
-    for split in splits:
-        of_split = [file for file in files if _belongs(file.relative_to(dataset), split)]
-        if not of_split:
-            raise InputError(f"{dataset}: no Parquet file of the split '{split}'; fetch the whole dataset.")
-        chosen += of_split
-    return chosen
+    with _open(file, columns) as parquet:
+        table = parquet.read(columns=list(columns))
+        table.validate(full=True)
+        return table
 
 
-def _belongs(file: Path, split: str) -> bool:
-    if any(part.startswith(".") for part in file.parts):
-        return False
-    return file.stem == split or file.stem.startswith(f"{split}-") or file.parent.name == split
+def row_count(file: Path) -> int:
+    """Return the number of rows of a file.
+
+    Raises:
+        InputError: the file is not Parquet.
+    """
+    with _open(file, ()) as parquet:
+        return int(parquet.metadata.num_rows)
 
 
-def read_columns(dataset: Path, splits: Sequence[str], columns: Sequence[str]) -> DataFrame:
-    """Read columns of all samples of the splits, in order, without reading other columns from disk.
+def read_parquet_rows(
+    file: Path, columns: Sequence[str], rows: Iterable[int]
+) -> tuple[int, dict[int, dict[str, Any]]]:
+    """Read a few rows of a file by their numbers; only the row groups that hold them are read.
 
     Returns:
-        One row a sample, one column each.
+        The number of rows, and each row's columns by its number; numbers beyond the last row are left out.
 
     Raises:
-        InputError: a split or column is missing, or a file is not Parquet.
+        InputError: a column is missing, or the file is not Parquet.
     """
-    tables = [_read(file, list(columns)) for file in split_files(dataset, splits)]
-    with refusing_damage(dataset):
-        frame: DataFrame = pa.concat_tables(tables).to_pandas()
-    return frame
-
-
-def read_rows(
-    dataset: Path, splits: Sequence[str], columns: Sequence[str], samples: Sequence[int]
-) -> dict[int, dict[str, Any]]:
-    """Read a few samples of the splits by their numbers; only the row groups that hold them are read.
-
-    Returns:
-        Each sample's columns, by its number; numbers beyond the last sample are left out.
-
-    Raises:
-        InputError: a split or column is missing, or a file is not Parquet.
-    """
-    found: dict[int, dict[str, Any]] = {}
-    first, wanted = 0, set(samples)
-    for file in split_files(dataset, splits):
-        with _open(file, columns) as parquet:
-            rows = parquet.metadata.num_rows
-            here = {sample - first for sample in wanted if first <= sample < first + rows}
-            found |= {first + number: row for number, row in _rows(parquet, columns, here)}
-        first += rows
-    return found
+    with _open(file, columns) as parquet:
+        return int(parquet.metadata.num_rows), dict(_rows(parquet, columns, set(rows)))
 
 
 def _rows(
@@ -98,13 +70,6 @@ def _rows(
         start = stop
 
 
-def _read(file: Path, columns: list[str]) -> pa.Table:
-    with _open(file, columns) as parquet:
-        table = parquet.read(columns=columns)
-        table.validate(full=True)
-        return table
-
-
 @contextmanager
 def _open(file: Path, columns: Sequence[str]) -> Iterator[pq.ParquetFile]:
     """Open a file and check that it has the columns; turn any read error into one that names the file."""
@@ -116,14 +81,14 @@ def _open(file: Path, columns: Sequence[str]) -> Iterator[pq.ParquetFile]:
 
 
 @contextmanager
-def refusing_damage(path: Path) -> Iterator[None]:
-    """Turn whatever reading a Parquet file raises in the with block into one sentence that names the file.
+def refusing_damage(path: Path, format_: str = "Parquet") -> Iterator[None]:
+    """Turn whatever reading a file raises in the with block into one sentence that names file and format.
 
     Raises:
         InputError: the file is missing or no ordinary one, or reading it failed.
     """
     if not (path.is_file() or path.is_dir()):
-        raise InputError(f"{path}: cannot be read as Parquet (there is no ordinary file).")
+        raise InputError(f"{path}: cannot be read as {format_} (there is no ordinary file).")
     try:
         yield
     except InputError:
@@ -131,5 +96,5 @@ def refusing_damage(path: Path) -> Iterator[None]:
     except Exception as error:  # damaged pages raise errors of Arrow, of text, of numbers and of memory
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(
-            f"{path}: cannot be read as Parquet ({reason}); the file is damaged: make or fetch it again."
+            f"{path}: cannot be read as {format_} ({reason}); the file is damaged: make or fetch it again."
         ) from None

@@ -11,7 +11,6 @@ from PIL import Image, ImageOps
 
 from weighbridge.benchmarks.protocol import Measure, PerSample
 from weighbridge.config.round import Round
-from weighbridge.core.parquet import read_rows
 from weighbridge.evaluation.evaluate import Answered, read_answered
 from weighbridge.evaluation.intervals import ratio_interval
 
@@ -184,7 +183,8 @@ def _examples(
 ) -> dict[int, Example]:
     task = run.task
     examples = {}
-    for sample, row in read_rows(dataset, splits, task.described_by, samples).items():
+    rows = task.samples(dataset, splits).rows(task.described_by, samples)
+    for sample, row in rows.items():
         description = task.describe(row)
         examples[sample] = Example(
             sample=sample,

@@ -12,6 +12,8 @@ from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.records.earlier_releases import ONLY_BENCHMARK
 
 MANIFEST_FILE = "manifest.json"
+_LATER = ("answers", "streamed")
+_LATER_SAMPLING = ("min_tokens", "top_k", "seed")
 
 
 class StoreOrigin(Model):
@@ -52,6 +54,23 @@ class StoreManifest(StoreOrigin):
             rest = {key: value for key, value in data.items() if key != "task"}
             return rest | {"benchmark": ONLY_BENCHMARK}
         return data
+
+    def text(self) -> str:
+        """Return the file's text.
+
+        Without fields of later releases at their defaults: a store that is built anew keeps its bytes, which
+        runs are compared with.
+        """
+        sampling = self.settings.sampling
+        unset = {name for name in _LATER_SAMPLING if getattr(sampling, name) is None}
+        later = {
+            name
+            for name, field in StoreOrigin.model_fields.items()
+            if name in _LATER and getattr(self, name) == field.default
+        }
+        return self.model_dump_json(
+            indent=2, exclude={"settings": {"sampling": unset}, **dict.fromkeys(later, True)}
+        )
 
     @property
     def dataset_digest(self) -> str:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from weighbridge.benchmarks.protocol import Task
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.core.dataset_files import DatasetSamples
 from weighbridge.core.errors import InputError
 from weighbridge.core.parent_death import die_with_parent
 from weighbridge.core.parquet import refusing_damage
@@ -39,6 +40,8 @@ class Chunk:
 
     Attributes:
         file: The Parquet file.
+        named: What errors name: the file or, where it was made of the dataset's, the dataset.
+        columns: Its columns that requests are built from.
         group: Index of the row group in the file.
         start, stop: Range of rows in the row group.
         sample: Index of the first row among all samples.
@@ -46,6 +49,8 @@ class Chunk:
     """
 
     file: Path
+    named: Path
+    columns: tuple[str, ...]
     group: int
     start: int
     stop: int
@@ -53,17 +58,28 @@ class Chunk:
     part: Path
 
 
-def chunks_of(files: Iterable[Path], parts: Path) -> Iterator[Chunk]:
-    """Yield the chunks of the files, in the order of the samples; `parts` is the folder of their parts."""
+def chunks_of(samples: DatasetSamples, columns: Iterable[str], parts: Path) -> Iterator[Chunk]:
+    """Yield the chunks of a dataset in the order of its samples.
+
+    Args:
+        samples: The samples.
+        columns: Columns that requests are built from; those that the dataset lacks are left out.
+        parts: Folder for the parts, and for a copy of datasets that are not Parquet.
+
+    Raises:
+        InputError: a column is missing, or a file is damaged.
+    """
+    held = tuple(column for column in columns if column not in samples.lacks)
     sample = 0
-    for file in files:
+    for file in samples.as_parquet(held, parts):
+        named = file if file in samples.files else samples.dataset
         with refusing_damage(file), pq.ParquetFile(file) as parquet:
             metadata = parquet.metadata
         for group in range(metadata.num_row_groups):
             rows = metadata.row_group(group).num_rows
             for start in range(0, rows, ROWS_PER_CHUNK):
                 stop = min(start + ROWS_PER_CHUNK, rows)
-                yield Chunk(file, group, start, stop, sample, parts / str(sample))
+                yield Chunk(file, named, held, group, start, stop, sample, parts / str(sample))
                 sample += stop - start
 
 
@@ -88,6 +104,7 @@ class Encoder:
         parent: int,
         benchmark: str,
         prompt: Path | None,
+        model: Path | None,
         settings: RequestSettings,
         prefix: bytes,
         suffix: bytes,
@@ -96,7 +113,7 @@ class Encoder:
         die_with_parent(parent)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and stops the pool
         global _encoder  # a pool's initializer can pass results only through a global
-        _encoder = cls(load_benchmark(benchmark).task(prompt), settings, prefix, suffix)
+        _encoder = cls(load_benchmark(benchmark).task(prompt, model), settings, prefix, suffix)
 
     def body(self, row: Mapping[str, Any]) -> bytes:
         """Return the request body of one row of the dataset."""
@@ -121,7 +138,7 @@ def encode(chunk: Chunk) -> list[int]:
             try:
                 body = _encoder.body(row)
             except (InputError, TypeError, KeyError, ValueError, AttributeError) as error:
-                raise InputError(f"{chunk.file}: sample {number}: {error}; use another dataset.") from None
+                raise InputError(f"{chunk.named}: sample {number}: {error}; use another dataset.") from None
             written = part.write(body)
             if written < len(body):
                 part.write(body[written:])  # a disk that fills up takes a part, and says so at the next write
@@ -139,17 +156,16 @@ def bodies_of(chunk: Chunk, sizes: Iterable[int]) -> Iterator[memoryview]:
 
 
 def _rows(chunk: Chunk) -> list[dict[str, Any]]:
-    table = _row_group(chunk.file, chunk.group).slice(chunk.start, chunk.stop - chunk.start)
+    table = _row_group(chunk.file, chunk.group, chunk.columns).slice(chunk.start, chunk.stop - chunk.start)
     with refusing_damage(chunk.file):
         rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 
 @lru_cache(maxsize=1)  # neighbouring chunks share a row group
-def _row_group(file: Path, group: int) -> Any:
-    columns = [*_encoder.task.columns]
+def _row_group(file: Path, group: int, columns: tuple[str, ...]) -> Any:
     with refusing_damage(file), pq.ParquetFile(file) as parquet:
         missing = [name for name in columns if name not in parquet.schema_arrow.names]
         if missing:
             raise InputError(f"{file}: the column '{missing[0]}' is missing; use the round's dataset.")
-        return parquet.read_row_group(group, columns=columns, use_threads=False)
+        return parquet.read_row_group(group, columns=list(columns), use_threads=False)

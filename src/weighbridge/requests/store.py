@@ -10,6 +10,7 @@ and recorded in the manifest, so that other names or parameters can be put aroun
 """
 
 import hashlib
+import logging
 import multiprocessing
 import os
 import shutil
@@ -23,14 +24,16 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from weighbridge.benchmarks.protocol import Task
 from weighbridge.benchmarks.registry import check_requests, load_benchmark
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of, write_atomic
-from weighbridge.core.parquet import split_files
 from weighbridge.records.store_manifest import MANIFEST_FILE, StoreManifest, StoreOrigin
 from weighbridge.requests.bodies import BODIES_FILE, INDEX_FILE, Bodies
 from weighbridge.requests.encoding import ROWS_PER_CHUNK, Encoder, bodies_of, chunks_of, encode, envelope
+
+log = logging.getLogger(__name__)
 
 _INDEX_FILE_OF_FORMAT_1 = "index.npy"
 
@@ -83,6 +86,8 @@ def build_store(
     dataset: Path,
     splits: tuple[str, ...],
     prompt: Path | None,
+    model: Path | None = None,
+    streamed: bool = False,
     benchmark: str,
     model_name: str,
     settings: RequestSettings,
@@ -98,6 +103,8 @@ def build_store(
         dataset: Folder of the dataset's Parquet files.
         splits: The dataset's splits, in the order of the samples.
         prompt: The benchmark's prompt file, if it has one.
+        model: Folder of the model, whose tokenizer makes the prompts of some benchmarks.
+        streamed: Record what streamed runs send around the same prompts.
         benchmark: Name of the benchmark.
         model_name: Name under which the model is served.
         settings: Streaming, image encoding and sampling parameters.
@@ -113,9 +120,12 @@ def build_store(
         SetupError: an encoding process was killed.
     """
     check_requests(benchmark, settings)
-    files = split_files(dataset, splits)
-    task = load_benchmark(benchmark).task(prompt)  # a wrong prompt fails here rather than in the pool
+    task = load_benchmark(benchmark).task(prompt, model)  # a wrong prompt fails here rather than in the pool
     prefix, suffix = envelope(task, model_name, settings)
+    of_dataset = task.samples(dataset, splits)
+    files = of_dataset.files
+    for sentence in task.check_samples(of_dataset):
+        log.warning("%s", sentence)
     out.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.parts.") as parts,
@@ -123,10 +133,10 @@ def build_store(
             processes,
             multiprocessing.get_context("spawn"),
             Encoder.install,
-            (os.getpid(), benchmark, prompt, settings, prefix.encode(), suffix.encode()),
+            (os.getpid(), benchmark, prompt, model, settings, prefix.encode(), suffix.encode()),
         ) as pool,
     ):
-        chunks = list(chunks_of(files, Path(parts)))
+        chunks = list(chunks_of(of_dataset, task.columns, Path(parts)))
         samples = sum(chunk.stop - chunk.start for chunk in chunks)
         if samples != expected_samples:
             raise InputError(
@@ -148,11 +158,13 @@ def build_store(
                 prompt_sha256="" if prompt is None else sha256_of(prompt),
                 benchmark=benchmark,
                 api=task.api,
+                answers=task.answers,
                 model_name=model_name,
                 settings=settings,
                 pillow=PIL.__version__,
                 prefix=prefix,
                 suffix=suffix,
+                streamed=_streamed_envelope(task, model_name, settings) if streamed else None,
             )
 
         try:
@@ -165,6 +177,13 @@ def build_store(
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _streamed_envelope(task: Task, model_name: str, settings: RequestSettings) -> tuple[str, str] | None:
+    """Return what streamed runs send around the prompts; None where every run is streamed anyway."""
+    if settings.stream:
+        return None
+    return envelope(task, model_name, settings.model_copy(update={"stream": True}))
 
 
 def write_store(out: Path, bodies: Iterable[Buffer], origin: Callable[[], StoreOrigin]) -> StoreManifest:
@@ -192,7 +211,7 @@ def write_store(out: Path, bodies: Iterable[Buffer], origin: Callable[[], StoreO
             bodies_sha256=digest.hexdigest(),
         )
         # Written last: a folder without a manifest is not accepted as a store.
-        write_atomic(unfinished / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
+        write_atomic(unfinished / MANIFEST_FILE, manifest.text() + "\n")
         unfinished.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)

@@ -35,7 +35,7 @@ _MODULES = (
     "weighbridge.report.write_report",
     "weighbridge.requests.store",
     "weighbridge.artifacts.resolve",
-    "weighbridge.core.parquet",
+    "weighbridge.core.dataset_files",
     "rich.console",
     "rich.table",
 )

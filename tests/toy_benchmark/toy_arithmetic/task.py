@@ -7,17 +7,18 @@ from typing import Any
 from pandas import DataFrame
 
 from toy_arithmetic import scoring
+from weighbridge.benchmarks.plain_dataset import PlainDataset
 from weighbridge.benchmarks.protocol import Description, PerSample
 from weighbridge.benchmarks.text_answers import TextAnswers
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.core.dataset_files import read_columns
 from weighbridge.core.openai_api import Api
-from weighbridge.core.parquet import read_columns
 from weighbridge.records.score import Score
 
 _LEFT, _OPERATOR, _RIGHT, _RESULT = "left", "operator", "right", "result"
 
 
-class Arithmetic(TextAnswers):
+class Arithmetic(TextAnswers, PlainDataset):
     """Task of the toy-arithmetic benchmark: a text to /v1/completions, no chat."""
 
     api = Api.COMPLETIONS

@@ -6,7 +6,6 @@ rendered by pydantic, and columns of a sample.
 """
 
 import ast
-import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +15,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from weighbridge.artifacts.proof import Proof
-from weighbridge.core.errors import InputError, SetupError
-from weighbridge.core.files import sha256_of, write_atomic
+from weighbridge.benchmarks.prompt_texts import (
+    UnexpectedSourceError,
+    proven_source,
+    require_texts,
+    unreadable_prompt,
+)
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model
 
 _PACKAGE = "multimodal/qwen3-vl/src/mlperf_inf_mm_q3vl"
@@ -58,15 +63,8 @@ class Prompt(Model):
         Raises:
             InputError: a text differs or the round does not pin it; the message names the text.
         """
-        for name, text, pin in (
-            ("system message", self.system, pins.get("system")),
-            ("user text", self.user, pins.get("user")),
-        ):
-            found = hashlib.sha256(text.encode()).hexdigest()
-            if found != pin:
-                raise InputError(
-                    f"{origin}: the {name} has sha256 {found}, but the round pins {pin}; use its prompt."
-                )
+        texts = {"system": ("system message", self.system), "user": ("user text", self.user)}
+        require_texts(texts, pins, origin)
 
 
 def _json_objects(text: str) -> Iterator[dict[str, Any]]:
@@ -82,10 +80,6 @@ def _json_objects(text: str) -> Iterator[dict[str, Any]]:
         start = text.find("{", end)
 
 
-class _UnexpectedError(Exception):
-    """The source is not structured as expected."""
-
-
 def extract_official(reference: Proof, pins: Mapping[str, str], out: Path) -> Prompt:
     """Extract the prompt from a verified reference, check it against the round's hashes, and write it.
 
@@ -93,7 +87,7 @@ def extract_official(reference: Proof, pins: Mapping[str, str], out: Path) -> Pr
         SetupError: the reference has changed since it was verified, or is not structured as expected.
         InputError: the prompt is not the round's.
     """
-    task, schema = (_proven_source(reference, path) for path in (_TASK, _SCHEMA))
+    task, schema = (proven_source(reference, path) for path in (_TASK, _SCHEMA))
     prompt = extract(task, schema, _PLACEHOLDERS)
     prompt.require(pins, reference.folder / _TASK)
     write_atomic(out, json.dumps(prompt.model_dump(), ensure_ascii=False, indent=1) + "\n")
@@ -118,18 +112,8 @@ def extract(task: str, schema: str, placeholders: Mapping[str, str]) -> Prompt:
             system=_text(messages["system"], lambda field: _rendered_schema(field, models)),
             user=_text(_text_part(messages["user"]), lambda field: _placeholder(field, placeholders)),
         )
-    except (SyntaxError, _UnexpectedError) as error:
-        raise SetupError(f"the reference's prompt cannot be read: {error}; correct its revision.") from None
-
-
-def _proven_source(reference: Proof, path: str) -> str:
-    entry = next((entry for entry in reference.files if entry.path == path), None)
-    file = reference.folder / path
-    if entry is None or not file.is_file() or sha256_of(file) != entry.sha256:
-        raise SetupError(
-            f"{file}: missing or changed since the reference was verified; fetch the reference again."
-        )
-    return file.read_text(encoding="utf-8")
+    except (SyntaxError, UnexpectedSourceError) as error:
+        raise unreadable_prompt(error) from None
 
 
 def _messages(module: ast.Module) -> dict[str, ast.expr]:
@@ -143,7 +127,7 @@ def _messages(module: ast.Module) -> dict[str, ast.expr]:
             }
             if found.keys() >= {"system", "user"}:
                 return found
-    raise _UnexpectedError(f"no {_METHOD} builds a system and a user message")
+    raise UnexpectedSourceError(f"no {_METHOD} builds a system and a user message")
 
 
 def _text_part(content: ast.expr) -> ast.expr:
@@ -151,7 +135,7 @@ def _text_part(content: ast.expr) -> ast.expr:
     for keys in map(_by_key, ast.walk(content)):
         if isinstance(kind := keys.get("type"), ast.Constant) and kind.value == "text" and "text" in keys:
             return keys["text"]
-    raise _UnexpectedError("the user message has no part of type text")
+    raise UnexpectedSourceError("the user message has no part of type text")
 
 
 def _by_key(node: ast.AST) -> dict[Any, ast.expr]:
@@ -173,14 +157,16 @@ def _text(node: ast.expr, fill: Callable[[ast.expr], str]) -> str:
         return fill(node.value)
     if isinstance(node, ast.JoinedStr):
         return "".join(_text(part, fill) for part in node.values)
-    raise _UnexpectedError(f"'{ast.unparse(node)}' is not text with plain fields")
+    raise UnexpectedSourceError(f"'{ast.unparse(node)}' is not text with plain fields")
 
 
 def _placeholder(field: ast.expr, placeholders: Mapping[str, str]) -> str:
     match field:
         case ast.Subscript(value=ast.Name(), slice=ast.Constant(value=str(column))) if column in placeholders:
             return placeholders[column]
-    raise _UnexpectedError(f"the user text has the field '{ast.unparse(field)}', which is no known column")
+    raise UnexpectedSourceError(
+        f"the user text has the field '{ast.unparse(field)}', which is no known column"
+    )
 
 
 def _rendered_schema(field: ast.expr, models: Mapping[str, ast.ClassDef]) -> str:
@@ -192,7 +178,9 @@ def _rendered_schema(field: ast.expr, models: Mapping[str, ast.ClassDef]) -> str
             keywords=[ast.keyword(arg="indent", value=ast.Constant(value=int(indent)))],
         ) if model in models:
             return json.dumps(_rebuilt(models[model], models).model_json_schema(), indent=indent)
-    raise _UnexpectedError(f"the system message has the field '{ast.unparse(field)}', which is no schema")
+    raise UnexpectedSourceError(
+        f"the system message has the field '{ast.unparse(field)}', which is no schema"
+    )
 
 
 def _rebuilt(model: ast.ClassDef, models: Mapping[str, ast.ClassDef]) -> type[BaseModel]:
@@ -202,7 +190,7 @@ def _rebuilt(model: ast.ClassDef, models: Mapping[str, ast.ClassDef]) -> type[Ba
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             kind = _TYPES.get(ast.unparse(statement.annotation))
             if kind is None or statement.value is not None:
-                raise _UnexpectedError(f"'{ast.unparse(statement)}' is no plain field")
+                raise UnexpectedSourceError(f"'{ast.unparse(statement)}' is no plain field")
             fields[statement.target.id] = (kind, Field(description=_docstring(following)))
     forbids = _forbids_extra_keys(model, models)
     config = ConfigDict(extra="forbid") if forbids else ConfigDict()

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 from pandas import DataFrame
 
+from weighbridge.benchmarks.plain_dataset import PlainDataset
 from weighbridge.benchmarks.protocol import Description, PerSample
 from weighbridge.benchmarks.qwen3_vl import scoring as catalogue_scoring
 from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
 from weighbridge.benchmarks.qwen3_vl.scoring import NO_BRAND, NO_LEVEL, ProductAnswer
 from weighbridge.benchmarks.text_answers import TextAnswers
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.core.dataset_files import read_columns
 from weighbridge.core.errors import InputError
 from weighbridge.core.images import image_url
 from weighbridge.core.openai_api import Api
-from weighbridge.core.parquet import read_columns
 from weighbridge.records.score import Score
 
 _TITLE, _DESCRIPTION, _CANDIDATES = "product_title", "product_description", "potential_product_categories"
@@ -35,7 +36,7 @@ _PLACEHOLDERS = {"@TITLE@": _TITLE, "@DESC@": _DESCRIPTION, "@CATS@": _CANDIDATE
 _PLACEHOLDER = re.compile("|".join(_PLACEHOLDERS))
 
 
-class ProductCatalogue(TextAnswers):
+class ProductCatalogue(TextAnswers, PlainDataset):
     """Task of the qwen3-vl-235b-a22b benchmark."""
 
     api = Api.CHAT

@@ -1,5 +1,10 @@
 """What a round becomes in LoadGen's user.conf."""
 
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 from loadgen_files import SINGLE_STREAM
 
 from weighbridge.benchmarks.rounds import load_round
@@ -39,3 +44,24 @@ def test_limits_of_tokens_are_written_in_milliseconds() -> None:
     lines = {line.rpartition(".Server.")[2] for line in user_conf(v60, rules, 5).splitlines()}
     assert {"ttft_latency = 2000", "tpot_latency = 100", "target_latency_percentile = 95.0"} <= lines
     assert not any(line.startswith("target_latency =") for line in lines)
+
+
+@pytest.mark.parametrize(("built_in", "model"), [(False, "unknown-to-loadgen"), (True, "llama3_1-8b")])
+def test_loadgen_issues_whole_passes_under_a_name_that_it_knows_and_under_another(
+    built_in: bool, model: str, tmp_path: Path
+) -> None:
+    round_ = load_round("llama3.1-8b/v6.0", "datacenter")
+    loadgen = round_.loadgen_rules.model_copy(update={"built_in": built_in})
+    server = round_.scenario("server").model_copy(update={"loadgen_model": model})
+    path = tmp_path / "user.conf"
+    path.write_text(user_conf(round_.model_copy(update={"loadgen": loadgen}), server, 5))
+    # LoadGen reads its built-in settings once a process.
+    program = (
+        "import mlperf_loadgen, sys; settings = mlperf_loadgen.TestSettings(); "
+        "code = settings.FromConfig(sys.argv[1], sys.argv[2], 'Server', 1); "
+        "print(code, settings.sample_concatenate_permutation, settings.use_token_latencies)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, path, model], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-3:] == ["0", "True", "True"]

@@ -35,6 +35,10 @@ class LoadGenRules(Model):
         description="LoadGen's name of the benchmark, unless a scenario sets its own. LoadGen silently "
         "ignores the benchmark's limits if the name is wrong."
     )
+    built_in: bool = Field(
+        default=True,
+        description="False: LoadGen has no settings of its own under this name, so that user.conf sets all.",
+    )
     versions: tuple[FolderName, ...] = Field(
         min_length=1, description="LoadGen releases that contain the round's seeds."
     )

@@ -60,8 +60,9 @@ def user_conf(
                 values.setdefault("target_latency_percentile", round(limit.percentile * 100, 6))
     if loadgen.token_latencies:
         values["use_token_latencies"] = 1
-    if not loadgen.whole_passes:
-        values["sample_concatenate_permutation"] = 0
+    if not (loadgen.whole_passes and loadgen.built_in):
+        # LoadGen's own settings turn it on for the benchmarks that it knows; its default is off.
+        values["sample_concatenate_permutation"] = int(loadgen.whole_passes)
     values |= switches or {}
     lines = [f"{model}.*.performance_sample_count_override = {round_.samples}"]
     lines += [f"{model}.{scenario.loadgen_scenario}.{key} = {value!r}" for key, value in values.items()]

@@ -7,8 +7,9 @@ import numpy as np
 from weighbridge.client.process_cost import WINDOW_S
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyMetric, Mode, ScenarioRules
-from weighbridge.gates.performance_figures import Performance, percentile_key, seconds, ttft_key
+from weighbridge.gates.performance_figures import Performance, percentile_key, seconds
 from weighbridge.gates.request_rows import Numbers, RequestRows
+from weighbridge.gates.token_figures import TPOT, TTFT
 from weighbridge.loadgen.logs import DetailLog
 from weighbridge.records.run_record import ClientRecord, LoadReport, Waits
 from weighbridge.records.verdict import Check, Gate
@@ -153,12 +154,25 @@ def _timed(
         own_s = _quantile_s(rows.end_ns - rows.planned_ns, percentile)
         deciding_s = limits.latency.limit_s if limits.latency else logged_s
         yield "latency added by LoadGen", logged_s, own_s, deciding_s, _LEAST_S
-    if limits.ttft is None or rows.first_ns is None or not (begun := rows.first_ns > 0).any():
+    yield from _timed_tokens(log, rows, scenario)
+
+
+def _timed_tokens(
+    log: DetailLog, rows: RequestRows, scenario: ScenarioRules
+) -> Iterator[tuple[str, float, float, float, float]]:
+    """Yield the same of each token latency with a limit: how late LoadGen was told, as far as it counts."""
+    if rows.first_ns is None or not (begun := rows.first_ns > 0).any():
         return
-    logged_s = seconds(log.number(ttft_key(limits.ttft.percentile)))
-    if logged_s is not None:
-        own_s = _quantile_s((rows.first_ns - rows.planned_ns)[begun], limits.ttft.percentile)
-        yield "time to first token added by LoadGen", logged_s, own_s, limits.ttft.limit_s, _LEAST_S
+    after_first = np.maximum(rows.tokens - 1, 1)
+    for latency, own_ns, least_s in (
+        (TTFT, rows.first_ns - rows.planned_ns, _LEAST_S),
+        (TPOT, (rows.end_ns - rows.first_ns) // after_first, _LEAST_S / float(np.median(after_first))),
+    ):
+        limit = latency.limit_of(scenario)
+        logged_s = None if limit is None else latency.logged_s(log, limit.percentile)
+        if limit is not None and logged_s is not None:
+            own_s = _quantile_s(own_ns[begun], limit.percentile)
+            yield f"{latency.title} added by LoadGen", logged_s, own_s, limit.limit_s, least_s
 
 
 def _quantile_s(times_ns: Numbers, percentile: float) -> float:

@@ -10,11 +10,12 @@ import numpy as np
 
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.config.scenario_rules import LatencyMetric, Mode, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import open_regular
-from weighbridge.gates.performance_figures import Performance
+from weighbridge.gates.performance_figures import Performance, samples_per_s
 from weighbridge.gates.request_rows import RequestRows
+from weighbridge.gates.token_record_checks import token_record_checks
 from weighbridge.loadgen.logs import DetailLog, has_answers, read_answer_sizes
 from weighbridge.records.run_record import ANSWERS, ERRORS_FILE, REQUESTS_TABLE, RunRecord
 from weighbridge.records.verdict import Check, Gate
@@ -67,6 +68,8 @@ def conservation_checks(
         _samples(gate, rows, mode, round_)
         if mode is Mode.PERFORMANCE:
             _as_timed(gate, log, rows, scenario)
+            if round_.loadgen_rules.token_latencies:
+                token_record_checks(gate, log, rows, scenario)
     elif round_.held_to_rules:
         gate.unknown(
             "requests recorded", f"{load.issued} rows", f"{folder / REQUESTS_TABLE} is missing; restore it."
@@ -205,7 +208,10 @@ def _as_timed(gate: Gate, log: DetailLog, rows: RequestRows, scenario: ScenarioR
     if not len(latencies):
         return
     remedy = "The client's records contradict LoadGen's log: one of them was altered; repeat the run."
-    for percentile, logged_s in ((0.5, numbers.p50_latency_s), (0.99, numbers.p99_latency_s)):
+    logged = {0.5: numbers.p50_latency_s, 0.99: numbers.p99_latency_s}
+    if isinstance(scenario.metric, LatencyMetric):
+        logged[scenario.metric.latency_percentile] = numbers.rate
+    for percentile, logged_s in logged.items():
         own_ns = float(np.quantile(latencies, percentile, method="lower"))
         least_s = max(own_ns * (1 - _DIGITS) - _TICK_NS, 0) / 1e9
         name = f"{100 * percentile:g}th percentile as recorded"
@@ -214,6 +220,8 @@ def _as_timed(gate: Gate, log: DetailLog, rows: RequestRows, scenario: ScenarioR
     # With a schedule, LoadGen counts to the end of the query that it issued last, though others end later.
     last = ended.max() if scenario.offline else ended[planned == planned.max()].min()
     span_s = (int(last) - int(planned.min()) - _TICK_NS) / 1e9
-    if numbers.rate is not None and scenario.metric in ("samples/s", "queries/s") and span_s > 0:
+    rate = samples_per_s(log, scenario)
+    if rate is not None and not isinstance(scenario.metric, LatencyMetric) and span_s > 0:
         most = len(latencies) / span_s * (1 + _DIGITS)
-        gate.at_most("rate as recorded", numbers.rate, most, scenario.metric, remedy)
+        unit = "samples/s" if scenario.metric == "tokens/s" else scenario.metric
+        gate.at_most("rate as recorded", rate, most, unit, remedy)

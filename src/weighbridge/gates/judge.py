@@ -13,13 +13,15 @@ from weighbridge.gates.log_checks import common_checks, loadgen_version
 from weighbridge.gates.performance_checks import performance_checks, suggested_target_qps
 from weighbridge.gates.performance_figures import Performance
 from weighbridge.gates.record_checks import record_checks
+from weighbridge.gates.request_rows import RequestRows
 from weighbridge.gates.server_checks import server_checks
+from weighbridge.gates.token_figures import TOKEN_LATENCIES, figures_of
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries
 from weighbridge.loadgen.logs import DetailLog, read_detail
 from weighbridge.loadgen.work_size import explain_work
 from weighbridge.records.run_record import DETAIL, RUN_RECORD, RunRecord
 from weighbridge.records.score import Evaluation
-from weighbridge.records.verdict import Check, Gate, Verdict, outcome_of
+from weighbridge.records.verdict import Check, Gate, LatencyFigures, Verdict, outcome_of
 
 _NOTHING = Performance(*[None] * len(fields(Performance)))
 
@@ -67,6 +69,7 @@ def judge(
             for check in server_checks(folder, record, mode, round_)
         ),
     )
+    ttft, tpot = _token_latencies(performance, speed_log, scenario)
     numbers = _NOTHING if speed_log is None else Performance.of(speed_log, scenario)
     asked = scenario if speed_log is None else _as_asked(speed_log, numbers, scenario)
     return Verdict(
@@ -86,17 +89,18 @@ def judge(
         p50_latency_s=numbers.p50_latency_s,
         p90_latency_s=numbers.p90_latency_s,
         p99_latency_s=numbers.p99_latency_s,
+        ttft=ttft,
+        tpot=tpot,
+        tokens_per_s=numbers.tokens_per_s,
         queries=numbers.queries,
         over_latency=numbers.over_latency,
         over_latency_allowed=_allowed(numbers, scenario),
         queries_needed=_needed(numbers, scenario),
         target_qps=numbers.target_qps,
-        suggested_target_qps=suggested_target_qps(numbers, round_, asked),
-        work=(
-            explain_work(round_, asked, numbers.target_qps)
-            if numbers.target_qps and (scenario.offline or scenario.has_schedule)
-            else None
+        suggested_target_qps=(
+            None if speed_log is None else suggested_target_qps(speed_log, numbers, round_, asked)
         ),
+        work=(explain_work(round_, asked, numbers.target_qps) if numbers.target_qps else None),
         metric=round_.main_metric,
         accuracy=value,
         floor=main.floor,
@@ -108,6 +112,16 @@ def judge(
         server_version=records[0].server.version if records[0] else None,
         checks=checks,
     )
+
+
+def _token_latencies(
+    performance: Path | None, log: DetailLog | None, scenario: ScenarioRules
+) -> tuple[LatencyFigures | None, ...]:
+    """Return the token latencies of a performance run beside their limits; None: LoadGen measured none."""
+    if performance is None or log is None or not log.flag("requested_use_token_latencies"):
+        return tuple(None for _ in TOKEN_LATENCIES)
+    rows, queries = RequestRows.read(performance), Performance.of(log, scenario).queries
+    return tuple(figures_of(latency, log, rows, scenario, queries) for latency in TOKEN_LATENCIES)
 
 
 def _as_asked(log: DetailLog, numbers: Performance, scenario: ScenarioRules) -> ScenarioRules:

@@ -44,6 +44,13 @@ def common_checks(
             True,
             f"LoadGen lost the benchmark's settings; its model name must be '{scenario.loadgen_model}'.",
         )
+    if round_.loadgen_rules.token_latencies:
+        gate.equals(
+            "token latencies measured",
+            log.flag("requested_use_token_latencies"),
+            True,
+            f"LoadGen lost the benchmark's settings; its model name must be '{scenario.loadgen_model}'.",
+        )
     _errors(gate, log)
     _summary(gate, log, folder)
     return gate.checks

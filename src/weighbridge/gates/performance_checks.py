@@ -10,7 +10,8 @@ from weighbridge.config.scenario_rules import (
     Mode,
     ScenarioRules,
 )
-from weighbridge.gates.performance_figures import Performance, percentile_key, seconds, tpot_key, ttft_key
+from weighbridge.gates.performance_figures import Performance, percentile_key, samples_per_s, seconds
+from weighbridge.gates.token_checks import largest_share, limits_missed, token_checks
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries, missing_queries
 from weighbridge.loadgen.logs import DetailLog
 from weighbridge.loadgen.work_size import (
@@ -34,15 +35,18 @@ def performance_checks(log: DetailLog, round_: Round, scenario: ScenarioRules) -
     gate = Gate(Mode.PERFORMANCE)
     numbers = Performance.of(log, scenario)
     _loadgen_result(gate, log, scenario)
-    _result_agrees(gate, numbers, scenario)
-    _duration(gate, log, numbers, round_, scenario)
+    completed = samples_per_s(log, scenario)
+    _result_agrees(gate, numbers, completed, scenario)
+    _duration(gate, log, numbers, completed, round_, scenario)
     _counts(gate, log, numbers, round_, scenario)
     _ordinary_issue(gate, log)
-    slower = _slower(numbers, scenario)
+    slower = _slower(numbers, completed, scenario)
     if (limit := scenario.limits.latency) is not None:
         _latency(gate, log, limit, slower)
         _early_stopping(gate, numbers, limit, slower)
-    _token_latencies(gate, log, scenario, slower)
+    token_checks(gate, log, numbers.queries, round_, scenario, _OWN_SETTINGS, slower)
+    if isinstance(scenario.metric, LatencyMetric):
+        _enough_queries(gate, numbers, scenario.metric)
     return gate.checks
 
 
@@ -55,12 +59,16 @@ def _loadgen_result(gate: Gate, log: DetailLog, scenario: ScenarioRules) -> None
     flags = ["result_min_duration_met", "result_min_queries_met"]
     if scenario.limits.by_name:
         flags += ["result_perf_constraints_met", "early_stopping_met"]
+    elif isinstance(scenario.metric, LatencyMetric):
+        flags.append("early_stopping_met")
     for flag in flags:
         gate.equals(flag, log.flag(flag), True, "The checks below show the measured value.")
 
 
-def _result_agrees(gate: Gate, numbers: Performance, scenario: ScenarioRules) -> None:
-    """Check that a result is there, and that a rate agrees with the counts and times beside it.
+def _result_agrees(
+    gate: Gate, numbers: Performance, completed: float | None, scenario: ScenarioRules
+) -> None:
+    """Check that a result is there, and that the rate of samples agrees with counts and times beside it.
 
     Source: results.cc of LoadGen. Offline the rate is the samples over the longest latency; a server cannot
     complete queries faster than they were scheduled.
@@ -68,22 +76,23 @@ def _result_agrees(gate: Gate, numbers: Performance, scenario: ScenarioRules) ->
     rate = numbers.rate
     gate.holds("result logged", rate, "> 0", rate is not None and rate > 0, "Repeat the run to its end.")
     remedy = "The rate and the counts and times beside it contradict each other: the log was altered."
-    if rate is None or scenario.metric not in ("samples/s", "queries/s"):
+    if rate is None or isinstance(scenario.metric, LatencyMetric):
         return
     if scenario.offline and numbers.queries and numbers.duration_s:
         computed = numbers.queries / numbers.duration_s
-        agrees = math.isclose(rate, computed, rel_tol=_LOGGED_DIGITS)
-        gate.holds("result as computed", rate, f"about {computed:.6g}", agrees, remedy)
+        agrees = completed is not None and math.isclose(completed, computed, rel_tol=_LOGGED_DIGITS)
+        gate.holds("result as computed", completed, f"about {computed:.6g}", agrees, remedy)
     if scenario.has_schedule and numbers.scheduled_rate is not None:
         limit = numbers.scheduled_rate
-        below = rate <= limit * (1 + _LOGGED_DIGITS)
-        gate.holds("result as scheduled", rate, f"<= {limit:.6g}", below, remedy)
+        below = completed is not None and completed <= limit * (1 + _LOGGED_DIGITS)
+        gate.holds("result as scheduled", completed, f"<= {limit:.6g}", below, remedy)
 
 
 def _duration(
     gate: Gate,
     log: DetailLog,
     numbers: Performance,
+    completed: float | None,
     round_: Round,
     scenario: ScenarioRules,
 ) -> None:
@@ -91,8 +100,8 @@ def _duration(
     set_s = None if setting is None else setting / 1000
     gate.at_least("minimum duration set", set_s, scenario.min_duration_s, "s", _OWN_SETTINGS)
     remedy = _OWN_SETTINGS
-    if scenario.offline and numbers.rate:
-        target = offline_target_qps(round_, scenario, numbers.rate)
+    if scenario.offline and completed:
+        target = offline_target_qps(round_, scenario, completed)
         remedy = (
             f"Set scenarios.{scenario.name}.target_qps to {target}, so that LoadGen issues more work; repeat."
         )
@@ -146,26 +155,6 @@ def _latency(gate: Gate, log: DetailLog, limit: LatencyLimit, slower: str) -> No
     gate.equals("latency percentile set", percentile_set, percentile, _OWN_SETTINGS)
 
 
-def _token_latencies(gate: Gate, log: DetailLog, scenario: ScenarioRules, slower: str) -> None:
-    """Check the limits of first tokens and of the tokens after it.
-
-    Source of the keys: loadgen.cc and results.cc of LoadGen in mlcommons/inference; its log holds the
-    percentiles 50, 90, 95, 97, 99 and 99.9, and a limit of any other one cannot be met.
-    """
-    limits = scenario.limits
-    for name, limit, measured, setting in (
-        ("time to first token", limits.ttft, ttft_key, "requested_server_ttft_latency"),
-        ("time per output token", limits.tpot, tpot_key, "requested_server_tpot_latency"),
-    ):
-        if limit is None:
-            continue
-        percentile = f"{100 * limit.percentile:g}th percentile {name}"
-        value_s = seconds(log.number(measured(limit.percentile)))
-        gate.at_most(percentile, value_s, limit.limit_s, "s", f"Too many queries were too slow: {slower}")
-        limit_set_s = seconds(log.number(setting))
-        gate.at_most(f"{name} limit set", limit_set_s, limit.limit_s, "s", _OWN_SETTINGS)
-
-
 def _early_stopping(gate: Gate, numbers: Performance, limit: LatencyLimit, slower: str) -> None:
     """Compute from the counts whether early stopping passes, and how many more queries it needs if not."""
     over, queries, percentile = numbers.over_latency, numbers.queries, limit.percentile
@@ -185,34 +174,51 @@ def _early_stopping(gate: Gate, numbers: Performance, limit: LatencyLimit, slowe
     gate.holds("early stopping", over, wanted, missing == 0, remedy)
 
 
-def suggested_target_qps(numbers: Performance, round_: Round, scenario: ScenarioRules) -> float | None:
+def _enough_queries(gate: Gate, numbers: Performance, metric: LatencyMetric) -> None:
+    """Check that early stopping can estimate a percentile, for which LoadGen discards the slowest query."""
+    name, least = "queries for early stopping", min_queries(1, metric.latency_percentile)
+    gate.at_least(name, numbers.queries, least, "queries", "Make the run longer, and repeat it.")
+
+
+def suggested_target_qps(
+    log: DetailLog, numbers: Performance, round_: Round, scenario: ScenarioRules
+) -> float | None:
     """Return a better target rate for the next run; None if one run gives no reason to change it.
 
     Offline (samples/s): the target for which LoadGen issues exactly the passes needed. Server (queries/s):
-    lower if too many queries were late, higher if the 99th percentile is well below the latency limit.
+    lower if a limit was missed, higher if all percentiles are well below their limits. Both are rates of
+    samples, also where the result is one of tokens.
     """
-    limit, target = scenario.limits.latency, numbers.target_qps
-    if target is None or numbers.rate is None or isinstance(scenario.metric, LatencyMetric):
+    target, completed = numbers.target_qps, samples_per_s(log, scenario)
+    if target is None or completed is None or isinstance(scenario.metric, LatencyMetric):
         return None
     if scenario.offline:
-        as_needed = issues_as_needed(round_, scenario, target, numbers.rate)
-        return None if as_needed else offline_target_qps(round_, scenario, numbers.rate)
-    if limit is None or not scenario.has_schedule or numbers.over_latency is None or not numbers.queries:
+        as_needed = issues_as_needed(round_, scenario, target, completed)
+        return None if as_needed else offline_target_qps(round_, scenario, completed)
+    if not scenario.searchable or not numbers.queries:
         return None
-    if missing_queries(numbers.over_latency, numbers.queries, limit.percentile):
-        return _lower_target_qps(numbers)
-    room = numbers.p99_latency_s is not None and numbers.p99_latency_s < _ROOM * limit.limit_s
-    return _higher_target_qps(round_, scenario, target) if room else None
+    limit, share = scenario.limits.latency, largest_share(log, scenario)
+    missed = limits_missed(log, scenario)
+    if limit is not None:
+        if numbers.over_latency is None:
+            return None
+        missed = missed or missing_queries(numbers.over_latency, numbers.queries, limit.percentile) > 0
+        share = max(
+            share, math.inf if numbers.p99_latency_s is None else numbers.p99_latency_s / limit.limit_s
+        )
+    if missed:
+        return _lower_target_qps(numbers, completed)
+    return _higher_target_qps(round_, scenario, target) if share < _ROOM else None
 
 
-def _slower(numbers: Performance, scenario: ScenarioRules) -> str:
-    target, lower = numbers.target_qps or 0, _lower_target_qps(numbers)
+def _slower(numbers: Performance, completed: float | None, scenario: ScenarioRules) -> str:
+    target, lower = numbers.target_qps or 0, _lower_target_qps(numbers, completed)
     return f"lower scenarios.{scenario.name}.target_qps from {target:g} (try {lower:g}) and repeat."
 
 
-def _lower_target_qps(numbers: Performance) -> float:
+def _lower_target_qps(numbers: Performance, completed: float | None) -> float:
     """Return a lower target; from the completed rate if the system fell behind its schedule."""
-    rate, target = numbers.rate or 0.0, numbers.target_qps or 0.0
+    rate, target = completed or 0.0, numbers.target_qps or 0.0
     fell_behind = rate < _KEEPS_UP * (numbers.scheduled_rate or 0.0)
     return float(f"{_STEP_DOWN * (rate if fell_behind else target):.4g}")
 

@@ -17,7 +17,8 @@ class Performance:
         duration_s: As LoadGen computes it for its minimum duration.
         p50_latency_s, p90_latency_s, p99_latency_s: Latency percentiles over all samples.
         queries: Queries issued; Offline: samples of the single query.
-        over_latency: Server: queries that took longer than the latency limit.
+        over_latency: Server: queries that took longer than the latency limit, where the round has one.
+        tokens_per_s: Output tokens/s, where LoadGen measured tokens.
         target_qps: The target rate that the run was configured with.
     """
 
@@ -29,6 +30,7 @@ class Performance:
     p99_latency_s: float | None
     queries: int | None
     over_latency: int | None
+    tokens_per_s: float | None
     target_qps: float | None
 
     @classmethod
@@ -54,7 +56,13 @@ class Performance:
             p90_latency_s=seconds(log.number(percentile_key(0.90))),
             p99_latency_s=seconds(log.number(percentile_key(0.99))),
             queries=queries,
-            over_latency=log.count("result_overlatency_query_count"),
+            # Without a limit LoadGen compares with a built-in one that means nothing.
+            over_latency=(
+                None if scenario.limits.latency is None else log.count("result_overlatency_query_count")
+            ),
+            tokens_per_s=log.number(
+                "result_tokens_per_second" if offline else "result_completed_tokens_per_second"
+            ),
             target_qps=log.number("effective_target_qps"),
         )
 
@@ -86,6 +94,18 @@ def _result(log: DetailLog, scenario: ScenarioRules) -> float | None:
             "correct 'metric' in the round."
         )
     return log.number(key)
+
+
+def samples_per_s(log: DetailLog, scenario: ScenarioRules) -> float | None:
+    """Return the samples completed per second, whatever the unit of the scenario's result.
+
+    SingleStream: up to the issue of the last query, as LoadGen computes it.
+    """
+    if scenario.offline:
+        return log.number("result_samples_per_second")
+    if scenario.has_schedule:
+        return log.number("result_completed_samples_per_sec")
+    return log.number("result_qps_with_loadgen_overhead")
 
 
 def percentile_key(percentile: float) -> str:

@@ -11,7 +11,7 @@ from weighbridge.core.formatting import metric_label, number_or_dash, value_text
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.gates.foreign_logs import JudgedLogs
 from weighbridge.records.notice import heading_of, reason_of
-from weighbridge.records.verdict import Verdict, by_remedy
+from weighbridge.records.verdict import LatencyFigures, Verdict, by_remedy
 
 _MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("unknown")}
 
@@ -25,7 +25,9 @@ def render_systems(judged: JudgedLogs) -> Group:
     for name in ("Scenario", "Verdict"):
         table.add_column(name, no_wrap=True)
     metrics = list(dict.fromkeys(name for verdict in judged.verdicts for name in verdict.scores))
-    for name in ("Rate", "p99", *map(metric_label, metrics)):
+    timed = [name for name in ("ttft", "tpot") if any(getattr(each, name) for each in judged.verdicts)]
+    latencies = [f"{name.upper()} p99" for name in timed]
+    for name in ("Rate", "p99", *latencies, *map(metric_label, metrics)):
         table.add_column(name, justify="right", no_wrap=True)
     # Their names stand in the tables of the single verdicts; here they would take the width of the rest.
     for name in ("Failed", "Unknown"):
@@ -38,6 +40,7 @@ def render_systems(judged: JudgedLogs) -> Group:
                 Text(verdict.outcome, style=OUTCOME_STYLES[verdict.outcome]),
                 number_or_dash(verdict.rate, ".6g"),
                 _p99(verdict),
+                *(_token_p99(getattr(verdict, name)) for name in timed),
                 *(number_or_dash(verdict.scores.get(name), ".6f") for name in metrics),
                 str(len(verdict.failed)),
                 str(len(verdict.unknown)),
@@ -50,6 +53,10 @@ def render_systems(judged: JudgedLogs) -> Group:
 def _p99(verdict: Verdict) -> str:
     known = verdict.p99_latency_s is not None and verdict.has_latencies
     return f"{verdict.p99_latency_s:.3f} s" if known else "-"
+
+
+def _token_p99(figures: LatencyFigures | None) -> str:
+    return "-" if figures is None or figures.p99_s is None else f"{figures.p99_s:.4f} s"
 
 
 def render_verdict(verdict: Verdict) -> Group:
@@ -91,6 +98,7 @@ def _numbers(verdict: Verdict) -> Iterator[str]:
             f"queries late, {verdict.over_latency_allowed} allowed; with {verdict.over_latency} late, early "
             f"stopping needs {verdict.queries_needed} queries ({_missing(verdict)})"
         )
+    yield from _token_numbers(verdict)
     if verdict.accuracy is not None:
         readings = ", ".join(
             f"{name} {reading.floor:.12g} {'met' if reading.passed else 'missed'}"
@@ -105,6 +113,26 @@ def _numbers(verdict: Verdict) -> Iterator[str]:
             f"Next: target_qps {verdict.suggested_target_qps:g} instead of {verdict.target_qps:g} "
             f"(scenarios.{verdict.scenario}.target_qps)"
         )
+
+
+def _token_numbers(verdict: Verdict) -> Iterator[str]:
+    if verdict.tokens_per_s is not None:
+        yield f"Tokens: {verdict.tokens_per_s:.6g} tokens/s"
+    for name, figures in (("TTFT", verdict.ttft), ("TPOT", verdict.tpot)):
+        if figures is not None:
+            yield f"{name}: {_token_latency(figures, verdict.queries)}"
+
+
+def _token_latency(figures: LatencyFigures, queries: int | None) -> str:
+    """Return the percentiles of a token latency, and how many queries were over its limit."""
+    shown = (("p50", figures.p50_s), ("p90", figures.p90_s), ("p99", figures.p99_s))
+    said = ", ".join(f"{name} {number_or_dash(value, '.4f')} s" for name, value in shown)
+    if figures.limit_s is None or figures.percentile is None:
+        return said
+    said += f"; limit {figures.limit_s:g} s at p{100 * figures.percentile:g}"
+    if figures.over is None:
+        return said
+    return f"{said}, {figures.over} of {queries} queries over it, {figures.over_allowed} allowed"
 
 
 def _missing(verdict: Verdict) -> str:

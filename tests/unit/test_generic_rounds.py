@@ -259,11 +259,12 @@ def test_a_scenario_that_is_not_required_needs_no_settings_but_one_of_its_group_
         check_against_round(only("server"), round_)
 
 
-def test_token_times_need_streamed_requests(summaries: str) -> None:
+@pytest.mark.parametrize("stream", [False, True])
+def test_token_times_are_measured_whether_or_not_all_requests_are_streamed(
+    summaries: str, stream: bool
+) -> None:
     round_ = load_round(summaries, "edge")
-    with pytest.raises(InputError, match=r"measures token latencies; set 'requests\.stream' to true"):
-        check_against_round(_settings(round_), round_)
-    check_against_round(_settings(round_, stream=True), round_)
+    check_against_round(_settings(round_, stream=stream), round_)
 
 
 def test_other_evidence_than_loadgens_needs_no_loadgen_and_is_not_run_by_it(

@@ -31,6 +31,7 @@ from weighbridge.loadgen.own_user_conf import asked_scenario
 from weighbridge.loadgen.work_size import warn_of_work
 from weighbridge.records.notice import reason_of
 from weighbridge.run.closed_division import check_division, unproven_servers
+from weighbridge.run.results_folder import check_results_folder
 from weighbridge.serving.arguments import check_arguments, spelled_out
 
 ROOT = Path(workflow.basedir)
@@ -53,6 +54,7 @@ try:
     ROUND = load_round(SETTINGS.round, SETTINGS.category)
     check_against_round(SETTINGS, ROUND)
     check_statements(SETTINGS, ROOT)
+    check_results_folder(Path("results"), ROUND)
     check_requests(ROUND.benchmark, SETTINGS.requests)
     # Target rates, and what users' own user.conf files say of the scenarios.
     ASKED = {

@@ -61,12 +61,16 @@ def request_deviations(requests: RequestSettings, round_: Round) -> tuple[Deviat
     A limit of an answer's length must be the round's, except in a demonstration; unset, it is filled in.
     """
     fixed = round_.closed.requests or requests
+    # What the settings leave unset, the round fills in.
+    own = requests.sampling.model_dump(exclude_none=True)
+    requests = requests.model_copy(update={"sampling": round_.sampling.model_copy(update=own)})
     allowed = dict(_flat(fixed.model_dump(mode="json")))
     limit = requests.sampling.max_tokens
     if limit is None or not round_.held_to_rules:
         allowed[_LIMIT] = limit
     else:
-        allowed[_LIMIT] = round_.max_tokens
+        of_round = round_.closed.requests.sampling.max_tokens if round_.closed.requests else None
+        allowed[_LIMIT] = of_round or round_.max_tokens
     sources = round_.closed.sources
     return tuple(
         Deviation(

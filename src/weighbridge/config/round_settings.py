@@ -29,14 +29,10 @@ def check_against_round(settings: Settings, round_: Round) -> None:
 
     Raises:
         InputError: a scenario that the round needs has no settings, target_qps is no number in a scenario
-            without a schedule, the round pins a prompt and no artifact provides one, it measures tokens and
-            requests are not streamed, or it has what this release cannot measure.
+            without a schedule, the round pins a prompt and no artifact provides one, or it has what this
+            release cannot measure.
     """
     _check_measurable(round_)
-    if round_.loadgen is not None and round_.loadgen.token_latencies and not settings.requests.stream:
-        raise InputError(
-            f"configuration: round {round_.name} measures token latencies; set 'requests.stream' to true."
-        )
     _check_scenarios(settings, round_)
     _check_rates(settings, round_)
     artifacts = settings.artifacts

@@ -13,8 +13,9 @@ from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.records.verdict import Check, Gate
 
 _SHOWN_DIGITS = 12  # of a hash
-# Fields of a body beside the sampling parameters; the last has a check of its own.
-_OTHER_FIELDS = {"model", "stream", "stream_options", *(api.prompt_field for api in Api), "response_format"}
+# Fields of a body beside the sampling parameters; guided decoding has a check of its own.
+_OTHER_FIELDS = {"model", *(api.prompt_field for api in Api), "response_format"}
+_OTHER_FIELDS |= {"stream", "stream_options", "return_token_ids"}
 
 
 class _Built(NamedTuple):

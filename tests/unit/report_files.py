@@ -12,14 +12,20 @@ START_NS = 5_000_000_000_000
 SECOND_NS = 1_000_000_000
 
 
-def write_requests(path: Path, latency_s: np.ndarray, rate: float = 10.0, failed: int = 0) -> None:
-    """Write requests.parquet: one request every 1 / rate seconds, the last `failed` ones failed."""
+def write_requests(
+    path: Path, latency_s: np.ndarray, rate: float = 10.0, failed: int = 0, first: float = 1.0
+) -> None:
+    """Write requests.parquet: one request every 1 / rate seconds, the last `failed` ones failed.
+
+    The first token comes after this share of the latency.
+    """
     count = len(latency_s)
     planned = START_NS + (np.arange(count) / rate * SECOND_NS).astype(np.int64)
     end = planned + (latency_s * SECOND_NS).astype(np.int64)
     table = {
         "planned_ns": planned,
         "sent_ns": planned,
+        "first_ns": planned + (first * latency_s * SECOND_NS).astype(np.int64),
         "end_ns": end,
         "tokens": np.full(count, 7, dtype=np.int32),
         "outcome": pa.array(["ok"] * (count - failed) + ["status_500"] * failed).dictionary_encode(),

@@ -30,7 +30,7 @@ from weighbridge.report.telemetry_series import (
     total,
 )
 
-COLUMNS = ("planned_ns", "sent_ns", "end_ns", "tokens", "outcome")
+COLUMNS = ("planned_ns", "sent_ns", "first_ns", "end_ns", "tokens", "outcome")
 LATENCIES = st.lists(st.floats(0.001, 100), min_size=1, max_size=300).map(np.array)
 
 
@@ -49,9 +49,8 @@ def test_times_count_from_the_first_issue(tmp_path: Path) -> None:
 
 def test_percentiles_are_loadgens(tmp_path: Path) -> None:
     # 1 to 1000: LoadGen takes the value at index floor(n * p) of the ascending ones.
-    brief = latency_summary(
-        request_series(tmp_path, np.random.default_rng(1).permutation(np.arange(1.0, 1001)))
-    )
+    read = request_series(tmp_path, np.random.default_rng(1).permutation(np.arange(1.0, 1001)))
+    brief = latency_summary(read.latency_s)
     assert brief.percentiles_s == {0.5: 501, 0.9: 901, 0.97: 971, 0.99: 991, 0.999: 1000}
     assert brief.max_s == 1000
 
@@ -59,19 +58,20 @@ def test_percentiles_are_loadgens(tmp_path: Path) -> None:
 def test_a_failed_request_is_no_fast_answer(tmp_path: Path) -> None:
     # A reset after a millisecond: 3 of 100 make the median neither smaller nor the p99 good.
     read = request_series(tmp_path, np.append(np.full(97, 2.0), [0.001] * 3), failed=3)
-    brief = latency_summary(read)
+    brief = latency_summary(read.latency_s)
     inf = np.inf
     assert brief.percentiles_s == pytest.approx({0.5: 2, 0.9: 2, 0.97: inf, 0.99: inf, 0.999: inf})
     assert brief.max_s == np.inf
     assert page_latency(brief.max_s).split() == ["no", "answer"]
     assert read.answer_tokens.tolist() == [7] * 97
-    assert np.isposinf(latency_over_time(read).values["p99"][-1])
+    assert np.isposinf(latency_over_time(read.planned_s, read.latency_s).values["p99"][-1])
     seconds, slower = survivors(read.latency_s)
     assert slower[np.isfinite(seconds)][-1] == pytest.approx(0.03)
 
 
 def test_latency_over_time_sees_the_moment_at_which_a_server_slows_down(tmp_path: Path) -> None:
-    windows = latency_over_time(request_series(tmp_path, np.repeat([1.0, 4.0], 600)))
+    read = request_series(tmp_path, np.repeat([1.0, 4.0], 600))
+    windows = latency_over_time(read.planned_s, read.latency_s)
     assert len(windows.middle_s) == 60
     assert windows.values["p50"][:30] == pytest.approx(np.full(30, 1.0))
     assert windows.values["p99"][30:] == pytest.approx(np.full(30, 4.0))
@@ -79,12 +79,15 @@ def test_latency_over_time_sees_the_moment_at_which_a_server_slows_down(tmp_path
 
 def test_a_window_without_a_request_is_empty_and_not_zero(tmp_path: Path) -> None:
     read = request_series(tmp_path, np.full(60, 1.0))
-    late = RequestSeries(np.where(read.planned_s > 3, 100.0, read.planned_s), *_but_first(read))
-    assert np.isnan(latency_over_time(late).values["p50"][1])
+    late_s = np.where(read.planned_s > 3, 100.0, read.planned_s)
+    assert np.isnan(latency_over_time(late_s, read.latency_s).values["p50"][1])
 
 
-def _but_first(read: RequestSeries) -> tuple[object, ...]:
-    return read.sent_s, read.end_s + 100, read.tokens, read.failed, read.start_ns
+def test_first_tokens_and_those_after_them_are_timed_as_loadgen_does(tmp_path: Path) -> None:
+    read = request_series(tmp_path, np.array([2.0, 4.0, 1.0]), first=0.25, failed=1)
+    assert sorted(read.ttft_s) == [0.5, 1.0, np.inf]
+    # Seven tokens each: the six after the first take three quarters of the latency.
+    assert sorted(read.tpot_s) == pytest.approx([1.5 / 6, 3.0 / 6, np.inf])
 
 
 def test_rates_leave_failures_out_of_what_was_completed(tmp_path: Path) -> None:

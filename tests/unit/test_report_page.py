@@ -20,6 +20,7 @@ from weighbridge.report import write_report
 from weighbridge.report.chart import GROUPS, ChartGap
 from weighbridge.report.charts import charts_of
 from weighbridge.report.inputs import Missing, read_inputs
+from weighbridge.report.latency_charts import TITLES
 from weighbridge.report.page import RenderedChart, mark_code, render_page
 from weighbridge.report.summary import summarise
 
@@ -250,6 +251,20 @@ def test_latencies_without_a_limit_of_their_own_are_drawn(results: Path) -> None
     page = page_of(results, ROUND.model_copy(update={"scenarios": scenarios}))
     assert len(page.all("svg")) == len(page_of(results).all("svg"))
     assert "The round has no limit for these latencies." in page.words
+
+
+def test_first_tokens_of_streamed_answers_are_drawn_with_their_limits(results: Path) -> None:
+    record = results / "server" / "performance" / "run.json"
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps(content | {"requests": {"stream": True}}))
+    limits = {"limits": Limits(ttft=LatencyLimit(limit_s=2), tpot=LatencyLimit(limit_s=0.1))}
+    scenarios = ROUND.scenarios | {"server": ROUND.scenarios["server"].model_copy(update=limits)}
+    page = page_of(results, ROUND.model_copy(update={"scenarios": scenarios}))
+    drawn = [text for key, titles in TITLES.items() for text in titles if key != "latency"]
+    assert [text for text in drawn if f"Server: {text}" not in page.words] == []
+    assert "Server: distribution of latencies" in page.words
+    assert "Server: latency over the run" not in page.words  # no limit applies to it
+    assert page.words.count("Time per output token") == 1
 
 
 def test_results_of_another_round_are_not_shown(results: Path) -> None:

@@ -4,19 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import LatencyLimit, Mode, ScenarioRules
-from weighbridge.core.formatting import metric_label, number, page_duration, page_latency, with_unit
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.core.formatting import metric_label, number, page_duration
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.records.search_record import Peak
 from weighbridge.report.chart import GROUPS, Chart, ChartGap
 from weighbridge.report.figures import accuracy_figures, request_figures
 from weighbridge.report.inputs import Missing, ReportInputs, ReportRun
-from weighbridge.report.request_series import (
-    RequestSeries,
-    latency_over_time,
-    latency_summary,
-    rates_over_time,
-)
+from weighbridge.report.latency_charts import latency_charts
+from weighbridge.report.request_series import RequestSeries, rates_over_time
 from weighbridge.report.telemetry_charts import core_chart, gpu_chart, queue_chart
 from weighbridge.report.telemetry_series import TimeSeries, rate_of, series_of, total
 
@@ -55,7 +51,7 @@ def _run_charts(run: ReportRun) -> Iterator[Chart | ChartGap]:
     if isinstance(requests, Missing):
         yield from _gaps((*_REQUEST_GROUPS, *_TELEMETRY_GROUPS), run.scenario, requests.sentence)
         return
-    yield from _latency_charts(run.scenario, requests)
+    yield from latency_charts(run, requests)
     yield _rate_chart(run, requests)
     yield from _token_charts(run, requests)
     if isinstance(telemetry, Missing):
@@ -64,66 +60,6 @@ def _run_charts(run: ReportRun) -> Iterator[Chart | ChartGap]:
     yield queue_chart(run.scenario, telemetry, requests.duration_s)
     yield gpu_chart(run.scenario, telemetry, requests.duration_s)
     yield core_chart(run.scenario, telemetry, requests.duration_s)
-
-
-def _latency_charts(scenario: ScenarioRules, requests: RequestSeries) -> Iterator[Chart | ChartGap]:
-    if scenario.offline:
-        yield from _gaps(
-            ("latency",),
-            scenario,
-            "All samples are issued at once, and no limit applies to their latencies; see the load instead.",
-        )
-        return
-    limit, title = scenario.limits.latency, scenario.folder
-    limit_s = None if limit is None else limit.limit_s
-    summary, latency_s = latency_summary(requests), requests.latency_s
-    if requests.failed.all():
-        yield from _gaps(
-            ("latency",), scenario, "No request was answered; errors.jsonl beside the run says why."
-        )
-        return
-    failed = int(requests.failed.sum())
-    unanswered = f"{number(failed)} of them failed and are not drawn. " if failed else ""
-    percentiles = {each: page_latency(value) for each, value in summary.percentiles_s.items()}
-    yield Chart(
-        group="latency",
-        key=f"{scenario.name}-latency",
-        title=f"{title}: distribution of latencies",
-        caption=f"{number(len(latency_s))} requests: median {percentiles[0.5]}, p99 {percentiles[0.99]}, "
-        f"slowest {page_latency(summary.max_s)}. {unanswered}{_limit_sentence(limit)}",
-        draw=lambda: request_figures.latency_distribution(latency_s, limit_s),
-    )
-    yield Chart(
-        group="latency",
-        key=f"{scenario.name}-latency-cumulative",
-        title=f"{title}: share answered in time",
-        caption=f"{_crossing_sentence(limit)}Each step up is ten times rarer.",
-        draw=lambda: request_figures.cumulative_latency(latency_s, limit),
-    )
-    yield Chart(
-        group="latency",
-        key=f"{scenario.name}-latency-over-time",
-        title=f"{title}: latency over the run",
-        caption="By the time of issue. A level curve shows a server that keeps up; a rising one shows a "
-        "growing queue.",
-        draw=lambda: request_figures.latency_over_time(
-            latency_over_time(requests), requests.duration_s, limit_s
-        ),
-    )
-
-
-def _limit_sentence(limit: LatencyLimit | None) -> str:
-    if limit is None:
-        return "The round has no limit for these latencies."
-    percentile = f"{100 * limit.percentile:g}th percentile"
-    return f"The limit of {with_unit(limit.limit_s, 's')} applies to the {percentile}."
-
-
-def _crossing_sentence(limit: LatencyLimit | None) -> str:
-    if limit is None:
-        return ""
-    percentile = with_unit(100 * limit.percentile, "%")
-    return f"The curve must cross the dotted line at {percentile} left of the limit. "
 
 
 def _rate_chart(run: ReportRun, requests: RequestSeries) -> Chart:

@@ -46,6 +46,11 @@ class ReportRun:
         """Return the run's name for readers, such as 'Server performance'."""
         return f"{self.scenario.folder} {self.mode}"
 
+    @property
+    def streamed(self) -> bool:
+        """Return whether its answers were streamed, so that first tokens have times of their own."""
+        return self.record.requests is not None and self.record.requests.stream
+
 
 @dataclass(frozen=True)
 class ReportInputs:

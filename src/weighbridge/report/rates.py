@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from weighbridge.core.formatting import NONE, memory_size, number, page_duration, page_latency, share
 from weighbridge.records.run_record import LoadReport
-from weighbridge.records.verdict import Verdict
+from weighbridge.records.verdict import LatencyFigures, Verdict
 from weighbridge.report.inputs import Missing, ReportRun
-from weighbridge.report.request_series import PERCENTILES, RequestSeries, latency_summary
+from weighbridge.report.request_series import PERCENTILES, Floats, RequestSeries, latency_summary
 from weighbridge.report.summary import unanswered
 
 _Cell = Callable[[ReportRun], str]
@@ -38,7 +38,8 @@ def rate_blocks(runs: Sequence[ReportRun | Missing], verdict: Verdict | Missing)
     """
     return (
         RateBlock("Work", _lines(runs, _WORK)),
-        RateBlock("Latency", (*_lines(runs, _LATENCY), *_late(len(runs), verdict))),
+        RateBlock("Latency", (*_lines(runs, _LATENCY), *_late(len(runs), *_of_latency(verdict)))),
+        *_token_blocks(runs, verdict),
         RateBlock("Client", _lines(runs, _CLIENT)),
         RateBlock("Server", _lines(runs, _SERVER)),
     )
@@ -67,15 +68,37 @@ def _failed(load: LoadReport) -> str:
     return f"{number(load.failures)} ({kinds})" if kinds else "0"
 
 
-def _late(runs: int, verdict: Verdict | Missing) -> tuple[RateLine, ...]:
-    """Return the late queries and the allowed number, if the scenario has a latency limit."""
-    if isinstance(verdict, Missing) or verdict.over_latency is None or not verdict.queries:
+def _token_blocks(runs: Sequence[ReportRun | Missing], verdict: Verdict | Missing) -> tuple[RateBlock, ...]:
+    """Return the blocks of first tokens and of those after them, if any run was streamed."""
+    if not any(isinstance(run, ReportRun) and run.streamed for run in runs):
+        return ()
+    of = (None, None) if isinstance(verdict, Missing) else (verdict.ttft, verdict.tpot)
+    queries = 0 if isinstance(verdict, Missing) else verdict.queries or 0
+    return tuple(
+        RateBlock(name, (*_lines(runs, lines), *_late(len(runs), figures, queries)))
+        for name, lines, figures in zip(
+            ("Time to first token", "Time per output token"), (_TTFT, _TPOT), of, strict=True
+        )
+    )
+
+
+def _of_latency(verdict: Verdict | Missing) -> tuple[LatencyFigures | None, int]:
+    """Return the late queries of a scenario's latency limit and the number of all."""
+    if isinstance(verdict, Missing) or verdict.over_latency is None:
+        return None, 0
+    figures = LatencyFigures(over=verdict.over_latency, over_allowed=verdict.over_latency_allowed)
+    return figures, verdict.queries or 0
+
+
+def _late(runs: int, figures: LatencyFigures | None, queries: int) -> tuple[RateLine, ...]:
+    """Return the late queries and the allowed number, where there is a limit."""
+    if figures is None or figures.over is None or not queries:
         return ()
     others = (NONE,) * (runs - 1)
-    seen = f"{number(verdict.over_latency)} ({share(verdict.over_latency, verdict.queries)})"
+    seen = f"{number(figures.over)} ({share(figures.over, queries)})"
     return (
         RateLine("over the limit", (seen, *others)),
-        RateLine("allowed over it", (number(verdict.over_latency_allowed), *others)),
+        RateLine("allowed over it", (number(figures.over_allowed), *others)),
     )
 
 
@@ -94,8 +117,20 @@ def _of_requests(text: Callable[[RequestSeries], str]) -> _Cell:
     return lambda run: NONE if isinstance(run.requests, Missing) else text(run.requests)
 
 
-def _percentile(percentile: float) -> _Cell:
-    return _of_requests(lambda requests: page_latency(latency_summary(requests).percentiles_s[percentile]))
+def _latency(values_s: Callable[[RequestSeries], Floats], percentile: float | None) -> _Cell:
+    """Return the cell of a percentile of some latency; None: its largest value."""
+
+    def cell(run: ReportRun) -> str:
+        if isinstance(run.requests, Missing) or not len(values := values_s(run.requests)):
+            return NONE
+        summary = latency_summary(values)
+        return page_latency(summary.max_s if percentile is None else summary.percentiles_s[percentile])
+
+    return cell
+
+
+def _of_streams(cell: _Cell) -> _Cell:
+    return lambda run: cell(run) if run.streamed else NONE
 
 
 def _tokens_per_second(requests: RequestSeries) -> str:
@@ -112,9 +147,10 @@ _WORK: dict[str, _Cell] = {
     "answer tokens": _of_requests(lambda requests: number(int(requests.answer_tokens.sum()))),
     "tokens per second": _of_requests(_tokens_per_second),
 }
-_LATENCY = {f"p{100 * each:g}": _percentile(each) for each in PERCENTILES} | {
-    "slowest": _of_requests(lambda requests: page_latency(latency_summary(requests).max_s))
-}
+_NAMED: dict[str, float | None] = {f"p{100 * each:g}": each for each in PERCENTILES} | {"slowest": None}
+_LATENCY = {name: _latency(lambda requests: requests.latency_s, each) for name, each in _NAMED.items()}
+_TTFT = {name: _of_streams(_latency(lambda requests: requests.ttft_s, each)) for name, each in _NAMED.items()}
+_TPOT = {name: _of_streams(_latency(lambda requests: requests.tpot_s, each)) for name, each in _NAMED.items()}
 _CLIENT: dict[str, _Cell] = {
     "schedule delay, p50": _of_load(lambda load: page_latency(load.schedule_delay.p50_s)),
     "schedule delay, p99": _of_load(lambda load: page_latency(load.schedule_delay.p99_s)),

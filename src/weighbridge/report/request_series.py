@@ -13,7 +13,7 @@ from weighbridge.core.parquet import refusing_damage
 from weighbridge.core.percentiles import percentile_of_sorted
 
 PERCENTILES = (0.50, 0.90, 0.97, 0.99, 0.999)
-_COLUMNS = ("planned_ns", "sent_ns", "end_ns", "tokens", "outcome")
+_COLUMNS = ("planned_ns", "sent_ns", "first_ns", "end_ns", "tokens", "outcome")
 _NS = 1e9
 _MOST_WINDOWS = 60
 _LEAST_IN_A_WINDOW = 20  # on average; a percentile of fewer is noise
@@ -28,6 +28,8 @@ class RequestSeries:
     planned_s: Floats
     sent_s: Floats
     """NaN for a request that was never sent."""
+    first_s: Floats
+    """Arrival of the first token; of an answer that is not streamed, of the whole. NaN where none came."""
     end_s: Floats
     tokens: NDArray[np.int64]
     """Tokens of each answer."""
@@ -42,6 +44,22 @@ class RequestSeries:
         Infinity for a failed request: its answer never came, however soon it failed.
         """
         return np.where(self.failed, np.inf, self.end_s - self.planned_s)
+
+    @property
+    def ttft_s(self) -> Floats:
+        """Return the time from issue to the first token in seconds, shape (n,); infinity for failed ones."""
+        return np.where(self.failed, np.inf, self.first_s - self.planned_s)
+
+    @property
+    def tpot_s(self) -> Floats:
+        """Return the time per output token after the first in seconds, as LoadGen computes it, shape (m,).
+
+        Of the failed requests, infinity, and of the m - k others that have at least two tokens.
+        """
+        after_first = self.tokens - 1
+        counted = ~self.failed & (after_first > 0)
+        per_token = (self.end_s - self.first_s)[counted] / after_first[counted]
+        return np.concatenate([per_token, np.full(int(self.failed.sum()), np.inf)])
 
     @property
     def answer_tokens(self) -> NDArray[np.int64]:
@@ -87,34 +105,41 @@ def read_request_series(path: Path) -> RequestSeries:
             what = f"lacks the column '{missing[0]}'" if missing else "holds no request"
             raise InputError(f"{path}: {what}; repeat the run.")
         start_ns = int(table["planned_ns"].min())
-        since_start = (table[["planned_ns", "sent_ns", "end_ns"]].to_numpy(np.int64) - start_ns) / _NS
-        never_sent = table["sent_ns"].to_numpy() <= 0
+        times_ns = table[["planned_ns", "sent_ns", "first_ns", "end_ns"]].to_numpy(np.int64)
+        # 0: the request did not come that far.
+        since_start = np.where(times_ns > 0, (times_ns - start_ns) / _NS, np.nan)
         return RequestSeries(
             planned_s=since_start[:, 0],
-            sent_s=np.where(never_sent, np.nan, since_start[:, 1]),
-            end_s=since_start[:, 2],
+            sent_s=since_start[:, 1],
+            first_s=since_start[:, 2],
+            end_s=since_start[:, 3],
             tokens=table["tokens"].to_numpy(np.int64),
             failed=table["outcome"].to_numpy() != "ok",
             start_ns=start_ns,
         )
 
 
-def latency_summary(requests: RequestSeries) -> LatencySummary:
-    """Compute `PERCENTILES` and the maximum of all latencies."""
-    ascending = np.sort(requests.latency_s).tolist()
+def latency_summary(latency_s: Floats) -> LatencySummary:
+    """Compute `PERCENTILES` and the maximum of latencies in seconds, shape (n,), at least one."""
+    ascending = np.sort(latency_s).tolist()
     return LatencySummary(
         {each: percentile_of_sorted(ascending, each) for each in PERCENTILES}, ascending[-1]
     )
 
 
-def latency_over_time(requests: RequestSeries) -> Windows:
-    """Compute p50 and p99 (seconds) of the requests issued in each window; infinity where that one failed."""
-    edges = _edges(float(requests.planned_s.max()), len(requests.planned_s))
-    window = np.clip(np.digitize(requests.planned_s, edges) - 1, 0, len(edges) - 2)
+def latency_over_time(planned_s: Floats, latency_s: Floats) -> Windows:
+    """Compute p50 and p99 (seconds) of the requests issued in each window; infinity where that one failed.
+
+    Args:
+        planned_s: When each request was issued, shape (n,).
+        latency_s: What it took, shape (n,).
+    """
+    edges = _edges(float(planned_s.max()), len(planned_s))
+    window = np.clip(np.digitize(planned_s, edges) - 1, 0, len(edges) - 2)
     values = {name: np.full(len(edges) - 1, np.nan) for name in ("p50", "p99")}
-    order = np.lexsort((requests.latency_s, window))
+    order = np.lexsort((latency_s, window))
     starts = np.searchsorted(window[order], np.arange(len(edges)))
-    ascending = requests.latency_s[order]
+    ascending = latency_s[order]
     for index, (first, end) in enumerate(pairwise(starts.tolist())):
         if end > first:
             within = ascending[first:end].tolist()

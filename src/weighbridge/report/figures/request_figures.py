@@ -31,12 +31,13 @@ _TAIL_TICKS = (0.5, 0.1, 0.01, 0.001, 0.0001)  # shares of requests that take lo
 _HIGHEST_LATENCY = 2  # times the limit; higher ones of overloaded probes would flatten the others
 
 
-def latency_distribution(latency_s: Floats, limit_s: float | None) -> Figure:
+def latency_distribution(latency_s: Floats, limit_s: float | None, name: str = "latency") -> Figure:
     """Return a histogram of latencies.
 
     Args:
         latency_s: Seconds, of every request, shape (n,); infinity, of a failed one, is not drawn.
         limit_s: Limit to mark, in seconds; None: there is none.
+        name: What they are.
     """
     figure, [axes] = new_figure()
     answered_s = latency_s[np.isfinite(latency_s)]
@@ -45,18 +46,19 @@ def latency_distribution(latency_s: Floats, limit_s: float | None) -> Figure:
     axes.stairs(counts, edges, fill=True, color=WASH)
     axes.stairs(counts, edges, color=ACCENT, linewidth=1.2)
     axes.set_title("requests")
-    axes.set_xlabel("latency, seconds")
+    axes.set_xlabel(f"{name}, seconds")
     axes.set_ylim(bottom=0)
     seconds_axis(axes, largest, limit_s, vertical=False)
     return figure
 
 
-def cumulative_latency(latency_s: Floats, limit: LatencyLimit | None) -> Figure:
+def cumulative_latency(latency_s: Floats, limit: LatencyLimit | None, name: str = "latency") -> Figure:
     """Return the share of requests answered within each latency, with a logarithmic tail.
 
     Args:
         latency_s: Seconds, of every request, shape (n,); infinity for a failed one, which no latency reaches.
         limit: Limit and percentile to mark; None: there is none.
+        name: What they are.
     """
     figure, [axes] = new_figure()
     seconds, slower = survivors(latency_s)
@@ -72,13 +74,15 @@ def cumulative_latency(latency_s: Floats, limit: LatencyLimit | None) -> Figure:
     if limit is not None:
         axes.axhline(1 - limit.percentile, color=MUTED, linewidth=1.2, linestyle=":")
     axes.set_title("share answered by then")
-    axes.set_xlabel("latency, seconds")
+    axes.set_xlabel(f"{name}, seconds")
     limit_s = None if limit is None else limit.limit_s
     seconds_axis(axes, _largest(latency_s), limit_s, vertical=False)
     return figure
 
 
-def latency_over_time(windows: Windows, duration_s: float, limit_s: float | None) -> Figure:
+def latency_over_time(
+    windows: Windows, duration_s: float, limit_s: float | None, name: str = "latency"
+) -> Figure:
     """Return p50 and p99 of the requests issued in each window, over the time of issue.
 
     A cross at the upper edge marks a window whose p99 is infinity: too many of its requests failed.
@@ -98,7 +102,7 @@ def latency_over_time(windows: Windows, duration_s: float, limit_s: float | None
             label="p99: no answer",
         )
     seconds_axis(axes, _largest(windows.values["p50"], windows.values["p99"]), limit_s, vertical=True)
-    axes.set_title("latency, seconds")
+    axes.set_title(f"{name}, seconds")
     time_axis(axes, duration_s)
     legend(axes)
     return figure

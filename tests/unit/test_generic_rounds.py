@@ -11,7 +11,13 @@ import yaml
 from loadgen_files import write_detail
 
 from weighbridge.benchmarks import rounds
-from weighbridge.benchmarks.rounds import load_round, released_text, round_digest, round_file
+from weighbridge.benchmarks.rounds import (
+    load_round,
+    released_text,
+    round_digest,
+    round_file,
+    round_of_samples,
+)
 from weighbridge.config.round import Round
 from weighbridge.config.round_settings import check_against_round, planned_scenarios
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, Mode
@@ -121,6 +127,14 @@ def test_categories_have_other_counts_and_scenarios(summaries: str) -> None:
         load_round(summaries)
     with pytest.raises(InputError, match="no category 'car'"):
         load_round(summaries, "car")
+
+
+def test_a_store_tells_the_category_by_its_number_of_samples(summaries: str) -> None:
+    assert round_of_samples(summaries, 5000).category == "edge"
+    assert round_of_samples(f"{summaries}@edge", 13368).category == "edge"
+    assert round_of_samples("v6.0", 7) == load_round("v6.0")
+    with pytest.raises(InputError, match=r"0 of its categories have 7 samples; write .*@CATEGORY"):
+        round_of_samples(summaries, 7)
 
 
 def test_a_command_is_told_the_category_with_the_file(summaries: str) -> None:

@@ -48,6 +48,24 @@ def load_round(reference: str, category: str | None = None) -> Round:
         raise InputError(f"round {reference[:_SHOWN]!r}: no file can have this name ({reason}).") from None
 
 
+def round_of_samples(reference: str, samples: int) -> Round:
+    """Read a round; of one with categories, of which none is chosen, that with so many samples.
+
+    Raises:
+        InputError: as `load_round`; or not exactly one of the categories has so many samples.
+    """
+    if _without_category(reference) != reference:
+        return load_round(reference)
+    rounds = [load_round(reference, category) for category in _categories(round_file(reference))]
+    fitting = [round_ for round_ in rounds if round_.samples == samples]
+    if len(rounds) == 1 or len(fitting) == 1:
+        return (fitting or rounds)[0]
+    raise InputError(
+        f"round {reference}: {len(fitting)} of its categories have {samples} samples; "
+        f"write {reference}@CATEGORY."
+    )
+
+
 def _without_category(reference: str) -> str:
     """Return NAME, BENCHMARK/NAME or a path without the @CATEGORY that it may end in."""
     named, separator, category = reference.rpartition("@")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import PromptFile, RoundFile
+from weighbridge.cli.options import PromptFile
 
 BehaviourJson = Annotated[
     str,
@@ -25,7 +25,15 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    round_file: RoundFile,
+    round_file: Annotated[
+        str,
+        typer.Option(
+            "--round",
+            metavar="ROUND",
+            help="Round: its name, such as v6.0, or its file; of one with categories, unless it ends in "
+            "@CATEGORY, the one with as many samples as the store.",
+        ),
+    ],
     store: Annotated[Path, typer.Option(help="Folder of the request store that runs will send.")],
     dataset: Annotated[Path, typer.Option(help="Proof file of the dataset with the answers, from 'fetch'.")],
     prompt: PromptFile = None,
@@ -52,7 +60,8 @@ def simulate(
     It answers with the dataset's ground truth, at a known speed, through an OpenAI-compatible API.
     """
     from weighbridge.artifacts.proof import Proof
-    from weighbridge.benchmarks.rounds import load_round
+    from weighbridge.benchmarks.rounds import round_of_samples
+    from weighbridge.requests.store import RequestStore
     from weighbridge.simulate.behaviour import Behaviour
     from weighbridge.simulate.known_answers import answers_from_dataset
     from weighbridge.simulate.simulated_server import serve
@@ -62,7 +71,7 @@ def simulate(
         dataset=Proof.read(dataset).folder,
         prompt=prompt,
         model=model,
-        round_=load_round(round_file),
+        round_=round_of_samples(round_file, len(RequestStore.open(store))),
     )
     serve(
         Behaviour.parse_json(behaviour, "--behaviour"),

@@ -250,7 +250,7 @@ def test_a_search_needs_an_offline_scenario_to_start_from(summaries: str) -> Non
     settings = settings.model_copy(update={"scenarios": settings.scenarios | {"server": automatic}})
     check_against_round(settings, round_)
     rest = {name: rules for name, rules in round_.scenarios.items() if not rules.offline}
-    with pytest.raises(InputError, match="has no Offline scenario"):
+    with pytest.raises(InputError, match="no Offline scenario is measured"):
         check_against_round(settings, round_.model_copy(update={"scenarios": rest}))
 
 

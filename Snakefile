@@ -44,6 +44,7 @@ rule submission:
         "results/summary.json",
         "results/ro-crate-metadata.json",
         "results/report.html",
+        "results/report.md",
 
 
 rule artifacts:

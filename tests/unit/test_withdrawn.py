@@ -21,7 +21,8 @@ from weighbridge.records.verdict import Verdict
 from weighbridge.report.compare_runs import compare, render_comparison
 from weighbridge.report.inputs import Missing, read_inputs
 from weighbridge.report.page import render_page
-from weighbridge.report.summary import render_summary, summarise
+from weighbridge.report.summary import summarise
+from weighbridge.report.summary_tables import render_summary
 from weighbridge.run.preflight import check
 from weighbridge.submission import assemble
 from weighbridge.submission.checker import check_submission

@@ -59,6 +59,23 @@ rule assemble:
         """
 
 
+rule summary_page:
+    """Put the same on a short page to send to others."""
+    input:
+        expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
+    output:
+        "results/report.md",
+    log:
+        "logs/summary-page.log",
+    localrule: True
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        r"""
+        weighbridge --log {log:q} summary --results results --markdown {output:q}
+        """
+
+
 rule summary:
     """Put rates, latencies, scores and verdicts into one table."""
     input:

@@ -127,18 +127,23 @@ def summary(
     output: Annotated[
         Path | None, typer.Option(help="Also write the summary, with more details, as JSON.")
     ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the tables as Markdown.")] = None,
 ) -> None:
     """Print one table of all scenarios.
 
-    Columns: scenario, rate, p99 latency, gated metrics, verdict and folders.
+    Columns: scenario, rate, latencies that the round limits, gated metrics, verdict and folders.
     """
     from rich.console import Console
 
-    from weighbridge.report.summary import render_summary, summarise, write_summary
+    from weighbridge.core.files import write_atomic
+    from weighbridge.report.summary import summarise, write_summary
+    from weighbridge.report.summary_tables import render_summary, summary_markdown
 
     found = summarise(results)
     if output is not None:
         write_summary(found, output)
+    if markdown is not None:
+        write_atomic(markdown, summary_markdown(found))
     Console().print(render_summary(found))
 
 

@@ -53,6 +53,10 @@ class ComparisonLine(Model):
     rate: float | None
     rate_unit: str = Field(default="", description="As in the verdict; empty: not recorded.")
     p99_latency_s: float | None
+    p99_ttft_s: float | None = Field(
+        default=None, description="Time to the first token, of streamed answers."
+    )
+    p99_tpot_s: float | None = Field(default=None, description="Time per output token, likewise.")
     accuracy: float | None
     deviations: float | None = Field(description="(Score - reference mean) / reference deviation.")
     outcome: str
@@ -122,6 +126,8 @@ def line_of(system: str, verdict: Verdict, round_: Round | None) -> ComparisonLi
         rate=verdict.rate,
         rate_unit=verdict.rate_unit,
         p99_latency_s=verdict.p99_latency_s if verdict.has_latencies else None,
+        p99_ttft_s=verdict.ttft.p99_s if verdict.ttft else None,
+        p99_tpot_s=verdict.tpot.p99_s if verdict.tpot else None,
         accuracy=verdict.accuracy,
         deviations=_deviations(verdict.accuracy, round_.metrics[round_.main_metric] if round_ else None),
         outcome=verdict.outcome,
@@ -170,11 +176,24 @@ def render_comparison(comparison: Comparison) -> Group:
     return Group(*tables, *map(Text, comparison.marks), Text("Not verified by MLCommons Association."))
 
 
+_LATENCIES = {"p99": "p99_latency_s", "TTFT p99": "p99_ttft_s", "TPOT p99": "p99_tpot_s"}
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.4g} ms"
+
+
 def _table(lines: list[ComparisonLine]) -> Table:
     table = Table(title=lines[0].title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("System", overflow="fold", min_width=18)
     unit = lines[0].rate_unit
-    for name in (unit if unit.startswith("s ") else "Rate", "x first", "p99", "Score", "sd off"):
+    shown = [
+        name for name in _LATENCIES if any(getattr(line, _LATENCIES[name]) is not None for line in lines)
+    ]
+    latencies = {name: _LATENCIES[name] for name in shown or ["p99"]}
+    for name in (unit if unit.startswith("s ") else "Rate", "x first", *latencies, "Score", "sd off"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
     first = lines[0].rate
@@ -183,7 +202,7 @@ def _table(lines: list[ComparisonLine]) -> Table:
             line.system,
             number_or_dash(line.rate, ".6g"),
             number_or_dash(line.rate / first if line.rate and first else None, ".2f"),
-            f"{line.p99_latency_s:.2f} s" if line.p99_latency_s is not None else "-",
+            *(_seconds(getattr(line, field)) for field in latencies.values()),
             number_or_dash(line.accuracy, ".5f"),
             number_or_dash(line.deviations, "+.1f"),
             Text(line.outcome, style=OUTCOME_STYLES.get(line.outcome, "")),

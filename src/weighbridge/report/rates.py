@@ -8,7 +8,7 @@ from weighbridge.records.run_record import LoadReport
 from weighbridge.records.verdict import LatencyFigures, Verdict
 from weighbridge.report.inputs import Missing, ReportRun
 from weighbridge.report.request_series import PERCENTILES, Floats, RequestSeries, latency_summary
-from weighbridge.report.summary import unanswered
+from weighbridge.report.summary_tables import unanswered
 
 _Cell = Callable[[ReportRun], str]
 

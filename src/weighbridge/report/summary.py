@@ -1,4 +1,4 @@
-"""The summary of a run directory: summary.json with its JSON Schema, and a table for the terminal."""
+"""The summary of a run directory: summary.json with its JSON Schema."""
 
 import json
 import sys
@@ -6,18 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from rich import box
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
-from weighbridge.core.formatting import metric_label, number, number_or_dash
 from weighbridge.core.models import Model
-from weighbridge.core.terminal import OUTCOME_STYLES
-from weighbridge.records.notice import heading_of, reason_of
+from weighbridge.records.earlier_releases import ONLY_BENCHMARK
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
 from weighbridge.records.verdict import VERDICT, ScenarioFigures, Verdict
@@ -76,7 +70,7 @@ class ScenarioSummary(ScenarioFigures):
     failed: tuple[str, ...] = Field(description="Checks that failed or could not be decided.")
     next_steps: tuple[str, ...] = Field(description="Remedies of these checks.")
     folder: str = Field(description="Folder of its runs, score and verdict.")
-    runs: dict[Mode, RunSummary] = Field(description="By mode; a run without run.json is left out.")
+    runs: dict[str, RunSummary] = Field(description="By name; a run without run.json is left out.")
 
 
 class PeakSummary(Model):
@@ -124,6 +118,10 @@ class Summary(Model):
         default=1, description="Raised when a key changes its meaning or is removed, not when one is added."
     )
     round: str = Field(description="Name of the round whose rules apply.")
+    benchmark: str = Field(default=ONLY_BENCHMARK, description="Name of the benchmark.")
+    category: str | None = Field(
+        default=None, description="Such as datacenter or edge; null: the round has no categories."
+    )
     submittable: bool = Field(description="False: do not cite these numbers, for example of a demonstration.")
     not_submittable_because: str | None = Field(
         default=None, description="Reason, if it is not that the round is a demonstration."
@@ -144,12 +142,14 @@ def summarise(results: Path) -> Summary:
     verdicts = {path.parent: Verdict.read(path) for path in sorted(results.glob(f"*/{VERDICT}"))}
     if not verdicts:
         raise InputError(f"{results}: no scenario has a verdict yet; run `snakemake verdicts` first.")
-    rounds = {verdict.round: verdict for verdict in verdicts.values()}
+    rounds = {verdict.round_reference: verdict for verdict in verdicts.values()}
     if len(rounds) > 1:
         raise InputError(f"{results}: verdicts of different rounds ({', '.join(rounds)}); judge them again.")
-    [(round_name, judged)] = rounds.items()
+    [judged] = rounds.values()
     return Summary(
-        round=round_name,
+        round=judged.round,
+        benchmark=judged.benchmark,
+        category=judged.category,
         submittable=judged.submittable,
         not_submittable_because=judged.not_submittable_because,
         scenarios=tuple(_scenario(verdict, folder) for folder, verdict in verdicts.items()),
@@ -168,8 +168,14 @@ def _scenario(verdict: Verdict, folder: Path) -> ScenarioSummary:
         failed=tuple(check.name for check in open_checks),
         next_steps=tuple(dict.fromkeys(check.remedy for check in open_checks if check.remedy)),
         folder=str(folder),
-        runs={mode: RunSummary.of(folder / mode) for mode in Mode if (folder / mode / RUN_RECORD).is_file()},
+        runs={name: RunSummary.of(folder / name) for name in _runs_of(folder)},
     )
+
+
+def _runs_of(folder: Path) -> list[str]:
+    """Return the names of a scenario's runs, the performance and the accuracy run first."""
+    found = {path.parent.name for path in folder.glob(f"*/{RUN_RECORD}")}
+    return [mode for mode in Mode if mode in found] + sorted(found - set(Mode))
 
 
 def _peak(results: Path) -> PeakSummary | None:
@@ -189,52 +195,6 @@ def _peak(results: Path) -> PeakSummary | None:
 def write_summary(summary: Summary, path: Path) -> None:
     """Write summary.json."""
     write_atomic(path, summary.model_dump_json(indent=2) + "\n")
-
-
-def render_summary(summary: Summary) -> Group:
-    """Return a table with one line a scenario, and the next steps; a demonstration is marked twice."""
-    title, caption = f"Round {summary.round}", "Not verified by MLCommons Association."
-    if not summary.submittable:
-        title, caption = f"{title}: {heading_of(summary)}", reason_of(summary)
-    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Scenario", no_wrap=True)
-    rates = all(line.rate_unit.endswith("/s") for line in summary.scenarios)
-    table.add_column("Rate" if rates else "Result", justify="right", no_wrap=True)
-    table.add_column("p99", justify="right", no_wrap=True)
-    metrics = list(dict.fromkeys(name for line in summary.scenarios for name in line.scores))
-    for name in metrics:
-        table.add_column(metric_label(name), justify="right", no_wrap=True)
-    table.add_column("Verdict", no_wrap=True)
-    table.add_column("Files", overflow="fold")
-    for line in summary.scenarios:
-        table.add_row(
-            line.title,
-            f"{number_or_dash(line.rate, '.6g')} {line.rate_unit}",
-            f"{number_or_dash(line.p99_latency_s, '.3f')} s"
-            if line.p99_latency_s is not None
-            else "no limit",
-            *(number_or_dash(line.scores.get(name), ".6f") for name in metrics),
-            Text(line.outcome, style=OUTCOME_STYLES[line.outcome]),
-            line.folder,
-        )
-    failures = [
-        Text(f"{line.title}: {mode} run: {sentence}")
-        for line in summary.scenarios
-        for mode, run in line.runs.items()
-        for sentence in unanswered(run.issued, run.completed)
-    ]
-    steps = [Text(f"{line.title}: {step}") for line in summary.scenarios for step in line.next_steps]
-    return Group(table, *failures, *steps)
-
-
-def unanswered(issued: int, completed: int) -> list[str]:
-    """Return a sentence on the requests of a run that have no answer, or nothing."""
-    if issued == completed:
-        return []
-    return [
-        f"{number(issued - completed)} of {number(issued)} requests got no answer. LoadGen counts those as "
-        "answered when they failed, so its rate and percentiles say too much."
-    ]
 
 
 def schema_text() -> str:

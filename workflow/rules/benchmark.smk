@@ -15,6 +15,11 @@ RUN_FILES = [
 ]
 
 
+def share_of_offline(scenario):
+    """Return the share of the Offline run's rate that a scenario asks for; None: it asks for another rate."""
+    return offline_share(ASKED[scenario].target_qps)
+
+
 def compliance_test(scenario, run):
     """Return the option that makes a run one of a compliance test."""
     test = ROUND.scenarios[scenario].runs[run].compliance_test
@@ -30,6 +35,10 @@ rule benchmark:
         # Only to come before: what it found holds for all runs of these requests.
         lengths="resources/prompt-tokens.json",
         peak=lambda wildcards: (PEAK if wildcards.scenario in SEARCHED else []),
+        # Of whose rate a share is asked for.
+        offline=lambda wildcards: (
+            OFFLINE_RECORDS if share_of_offline(wildcards.scenario) else []
+        ),
         # Its audit.config is the official one where there is one.
         reference=lambda wildcards: (
             ["resources/reference.json"]
@@ -77,16 +86,19 @@ rule benchmark:
             "measurement",
             wildcards.scenario,
             wildcards.run,
-            # A searched rate comes from peak.json, whose content is compared.
+            # A searched rate comes from peak.json, whose content is compared; a share is one of an input.
             target_qps=(
                 None
                 if wildcards.scenario in SEARCHED
+                or share_of_offline(wildcards.scenario)
                 else ASKED[wildcards.scenario].target_qps
             ),
+            offline_share=share_of_offline(wildcards.scenario),
         ),
         server=uncompared(operational("server", SETTINGS.server)),
         client=uncompared(operational("client", SETTINGS.client)),
         peak=lambda wildcards, input: ["--peak", input.peak] if input.peak else [],
+        offline=lambda wildcards, input: [f"--offline={run}" for run in input.offline],
         # Not compared: a probe changes nothing of what is measured after it.
         probe=lambda wildcards, output: SETTINGS.scenarios[wildcards.scenario].probe_s,
         after=lambda wildcards, output: after_performance(
@@ -107,6 +119,7 @@ rule benchmark:
             --division {params.division:q} \
             --settings {params.settings:q} \
             {params.peak:q} \
+            {params.offline:q} \
             --probe-s {params.probe:q} \
             {params.after:q} \
             {params.compliance:q} \

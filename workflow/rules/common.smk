@@ -1,7 +1,7 @@
 """What all stages share: validated settings, the round, and the environments.
 
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
-Out: SETTINGS, SIGNING_KEY_FILE, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, SEARCHED, PEAK,
+Out: SETTINGS, SIGNING_KEY_FILE, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, OFFLINE_RECORDS, SEARCHED, PEAK,
      IS_TOP_SNAKEMAKE, CLIENT, the environments' files, ALL_CORES, pinned(), either(), prompt_option(),
      tokenizer_option(), drawn()
 """
@@ -22,6 +22,7 @@ from weighbridge.config.round_settings import (
 )
 from weighbridge.config.settings import portable_settings
 from weighbridge.config.signing_key import key_text
+from weighbridge.config.target_rate import offline_share
 from weighbridge.core.errors import InputError, WeighbridgeError
 from weighbridge.core.owner import note_snakemake
 from weighbridge.core.models import read_data
@@ -138,6 +139,12 @@ ALL_CORES = workflow.resource_settings.cores or 8
 PLANNED = planned_scenarios(SETTINGS, ROUND)
 SCENARIOS = list(PLANNED)
 RUNS = [(name, run) for name, scenario in PLANNED.items() for run in scenario.runs]
+# Whose rate searches start from, and shares are of.
+OFFLINE_RECORDS = [
+    f"results/{name}/performance/run.json"
+    for name, scenario in PLANNED.items()
+    if scenario.offline
+][:1]
 
 
 def either(choices):

@@ -13,11 +13,7 @@ rule search_peak:
         model="resources/model.json",
         store="resources/requests/manifest.json",
         lengths="resources/prompt-tokens.json",
-        offline=[
-            f"results/{name}/performance/run.json"
-            for name, scenario in PLANNED.items()
-            if scenario.offline
-        ][:1],
+        offline=OFFLINE_RECORDS,
     output:
         PEAK,
     log:

@@ -130,6 +130,13 @@ def run(
     peak: Annotated[
         Path | None, typer.Option(help="Instead of --target-qps: peak.json, from 'search-qps'.")
     ] = None,
+    offline: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of --target-qps, with 'offline_share' in --settings: run.json of the Offline "
+            "performance run, of whose rate in samples/s that share is issued."
+        ),
+    ] = None,
     program: Program = None,
     replaced: Replaced = None,
     lives: Lives = None,
@@ -172,7 +179,6 @@ def run(
     from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
     from weighbridge.monitor.reporter import reporting
     from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
-    from weighbridge.records.search_record import Peak
     from weighbridge.records.verdict import VERDICT
     from weighbridge.run.execute import execute
     from weighbridge.run.folder_lock import locked
@@ -180,14 +186,6 @@ def run(
     from weighbridge.search.rate_probe import rate_probe
 
     job = JobSettings.of(settings, server=server, client=client)
-    if peak is None:
-        rate = target_qps if target_qps is not None else job.target_qps
-    else:
-        rate = Peak.read(peak).peak_qps if target_qps is None and job.target_qps is None else None
-    if rate is None:
-        raise InputError("pass one of --target-qps (or 'target_qps' in --settings) and --peak.")
-    if not 0 < rate < inf:
-        raise InputError(f"--target-qps is {rate:g}; give a rate above 0.")
     if compliance_test is not None and mode is not Mode.PERFORMANCE:
         raise InputError("a run of a compliance test is one of performance: pass --mode performance.")
     setup = setup_of(round_file, job, model, store, program, division)
@@ -196,6 +194,7 @@ def run(
         round_=job.user_conf.over(setup.round_, scenario),
         settings_sha256=shared_sha256(settings),
     )
+    rate, setup = _with_rate(target_qps, peak, offline, job, setup)
     rules = setup.round_.scenario(scenario)
     switches = job.user_conf.switches
     compliance = compliance_test and ComplianceRun.of(
@@ -213,6 +212,35 @@ def run(
             # Not sooner: Snakemake has deleted the earlier run, and what was made of it must go too.
             refuse_after_missed(after, setup.round_, rules, setup.settings_sha256, issuer.plan.run)
         execute(setup, issuer, out, reporting, probe, lives)
+
+
+def _with_rate(
+    target_qps: float | None, peak: Path | None, offline: Path | None, job: JobSettings, setup: "Setup"
+) -> "tuple[float, Setup]":
+    """Return the target rate of a run, and its setup with where the rate comes from.
+
+    Raises:
+        InputError: it is not given exactly once, or is no rate.
+        InvalidRunError: the Offline run, of which it is a share, does not count.
+    """
+    from weighbridge.core.errors import InputError
+    from weighbridge.records.search_record import Peak
+    from weighbridge.search.offline_rate import share_of_valid
+
+    # What the command line says takes the place of the settings' rate.
+    given = target_qps if target_qps is not None else job.target_qps
+    if [given is not None, peak is not None, offline is not None].count(True) != 1:
+        raise InputError("pass one of --target-qps (or 'target_qps' in --settings), --peak and --offline.")
+    if offline is not None:
+        if job.offline_share is None:
+            raise InputError("--offline needs 'offline_share' in --settings, such as 0.8.")
+        found = share_of_valid(offline, job.offline_share, setup)
+        log.info("target rate %g queries/s: %s", found.qps, found.said)
+        return found.qps, replace(setup, target_from=found.said)
+    rate = given if peak is None else Peak.read(peak).peak_qps
+    if rate is None or not 0 < rate < inf:
+        raise InputError(f"--target-qps is {rate or 0:g}; give a rate above 0.")
+    return rate, setup
 
 
 def setup_of(

@@ -69,6 +69,7 @@ class JobSettings(Model):
     search: SearchSettings = SearchSettings()
     submission: SubmissionSettings | None = None
     target_qps: float | None = Field(default=None, gt=0)
+    offline_share: float | None = Field(default=None, gt=0)
     user_conf: ConfOverlay = ConfOverlay()
 
     @classmethod

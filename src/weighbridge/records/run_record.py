@@ -207,6 +207,9 @@ class RunRecord(Model):
         default=None,
         description="sha256 of the settings that the runs of a scenario share; null: not recorded.",
     )
+    target_from: str | None = Field(
+        default=None, description="What the target rate is a share of, in words; null: it was given."
+    )
     requests: RequestSettings | None = Field(
         default=None, description="Settings that the bodies were built with; null: not recorded."
     )

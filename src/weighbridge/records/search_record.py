@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from weighbridge.core.models import Model
+from weighbridge.records.verdict import LatencyFigures
 
 PEAK = "peak.json"
 PROBE = "probe.json"  # in the folder of each probe, beside its logs
@@ -25,17 +26,22 @@ class Probe(Model):
     duration_s: float = Field(ge=0, description="From the first issue to the last completion.")
     queries: int = Field(ge=0, description="Number of queries issued.")
     judged: int = Field(ge=0, description="Queries after the ramp; only these are judged.")
-    over_latency: int = Field(ge=0, description="Judged queries that took longer than the round's limit.")
+    over_latency: int = Field(
+        ge=0, description="Judged queries over the round's first limit: of latency, else of the first token."
+    )
     over_latency_allowed: int = Field(
         ge=0, description="Largest number allowed: the share that early stopping allows in a full run."
     )
     failed: int = Field(ge=0, description="Failed requests; a single one fails the probe.")
     achieved_qps: float = Field(ge=0, description="Completed queries/s.")
     p50_latency_s: float | None = Field(
-        description="Of the judged queries; null if none was judged or some failed."
+        description="Of the judged queries, what the first limit limits; null if none was judged or some failed."
     )
     p99_latency_s: float | None = Field(
-        description="Of the judged queries; null if none was judged or some failed."
+        description="Of the judged queries, what the first limit limits; null if none was judged or some failed."
+    )
+    judged_limits: dict[str, LatencyFigures] = Field(
+        default={}, description="Each limit as it was judged, by name, where there are others than latency."
     )
     growth: float | None = Field(
         description="Latency growth in s per s, where statistically certain; null: no certain growth."
@@ -67,7 +73,17 @@ class Peak(Model):
         gt=0,
         description="Largest ratio between failed and confirmed rate, minus 1, at which the search stops.",
     )
-    target_latency_s: float = Field(description="The round's latency limit.")
+    started_from: str | None = Field(
+        default=None, description="The first rate in words: its share, the Offline run; null: not recorded."
+    )
+    target_latency_s: float = Field(
+        description="The first of the round's limits: of latency, else of the time to the first token, else "
+        "of that per output token."
+    )
+    limits_s: dict[str, float] = Field(
+        default={},
+        description="All limits that were judged, by name (latency, ttft, tpot); empty: not recorded.",
+    )
     probes: tuple[Probe, ...] = Field(
         description="All probes and confirmations, in the order in which they ran."
     )

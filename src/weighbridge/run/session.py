@@ -54,6 +54,7 @@ class Setup:
         store: Folder of the request store.
         must_not_change: Parts of the task that no argument or variable of the server may change.
         settings_sha256: Of the settings that the runs of a scenario share; None: not known.
+        target_from: What the target rate is a share of, in words; None: it was given.
     """
 
     round_: Round
@@ -63,6 +64,7 @@ class Setup:
     store: Path
     must_not_change: tuple[TaskPart, ...] = ()
     settings_sha256: str | None = None
+    target_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,7 @@ class Session:
             store_sha256=manifest.bodies_sha256,
             sent_sha256=self.store_check.sent_sha256(),
             settings_sha256=self.setup.settings_sha256,
+            target_from=self.setup.target_from,
             requests=manifest.settings,
             envelope=(manifest.prefix, manifest.suffix),
             host=this_host(),

@@ -12,13 +12,13 @@ from weighbridge.config.settings import SearchSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.files import write_atomic
 from weighbridge.loadgen.loadgen_settings import check_loadgen
-from weighbridge.records.run_record import RunRecord
 from weighbridge.records.search_record import Peak, Probe
 from weighbridge.requests.store import RequestStore
 from weighbridge.run.observer import Observing, unobserved
 from weighbridge.run.server_use import SessionUse
 from weighbridge.run.session import Setup, session
 from weighbridge.search.next_step import Found, GivenUp, Step, bracket, next_step
+from weighbridge.search.offline_rate import OfflineRate, searched_from
 from weighbridge.search.probe_folders import ProbeFolders
 from weighbridge.search.prober import Prober
 
@@ -60,14 +60,15 @@ def find_peak(
             f"scenario {scenario.name} of round {setup.round_.name} has no rate with a limit, and so no peak "
             "to search for."
         )
-    offline_qps = RunRecord.read(offline).load.achieved_qps
-    if offline_qps <= 0:
-        raise InputError(f"{offline}: the Offline run completed nothing; there is no rate to start from.")
+    started = searched_from(offline)
+    offline_qps = started.qps
     kept = ProbeFolders(output.with_suffix(""), _identity(setup, settings, switches))
     seen = kept.read()
     step = next_step(seen, offline_qps, settings)
     if seen:
         log.info("%d probes of an earlier search are in %s", len(seen), kept.folder)
+    if not seen:
+        log.info("the search starts at %g x %s", settings.start, started.said)
     if isinstance(step, Step):
         check_loadgen(setup.round_)
         label = f"{scenario.name} peak search"
@@ -84,9 +85,7 @@ def find_peak(
                 step = next_step(seen, offline_qps, settings)
     if isinstance(step, GivenUp):
         raise InvalidRunError(f"no peak was found: {step.reason}. The probes are kept in {kept.folder}.")
-    peak = _peak(
-        setup.round_, next(iter(scenario.limits.by_name.values())).limit_s, settings, offline_qps, seen, step
-    )
+    peak = _peak(setup.round_, scenario, settings, started, seen, step)
     write_atomic(output, peak.model_dump_json(indent=2) + "\n")
     log.info("the highest rate that a full-length run confirmed: %g queries/s", peak.peak_qps)
     return peak
@@ -144,12 +143,13 @@ def _label(step: Step, number: int, settings: SearchSettings) -> str:
 
 def _peak(
     round_: Round,
-    limit_s: float,
+    scenario: ScenarioRules,
     settings: SearchSettings,
-    offline_qps: float,
+    started: OfflineRate,
     seen: list[Probe],
     found: Found,
 ) -> Peak:
+    limits = {name: limit.limit_s for name, limit in scenario.limits.by_name.items()}
     return Peak(
         round=round_.name,
         submittable=round_.submittable,
@@ -157,8 +157,10 @@ def _peak(
         peak_qps=found.run.target_qps,
         confirmed_by=found.run.folder,
         lowest_failed_qps=bracket(seen)[1],
-        offline_qps=offline_qps,
+        offline_qps=started.qps,
+        started_from=f"{settings.start:g} x {started.said}",
         tolerance=settings.tolerance,
-        target_latency_s=limit_s,
+        target_latency_s=next(iter(limits.values())),
+        limits_s=limits,
         probes=tuple(seen),
     )

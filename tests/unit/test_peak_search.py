@@ -22,7 +22,14 @@ from weighbridge.records.run_record import REQUESTS_TABLE
 from weighbridge.records.search_record import Probe
 from weighbridge.search.find_peak import rules_of_probes
 from weighbridge.search.next_step import Found, GivenUp, Step, next_step
-from weighbridge.search.probe_judgement import FullRun, OverloadDetector, judge, judge_all, sure_growth
+from weighbridge.search.probe_judgement import (
+    FullRun,
+    OverloadDetector,
+    judge,
+    judge_all,
+    overload_detectors,
+    sure_growth,
+)
 from weighbridge.search.prober import probing_round, rate_correction, read_times
 from weighbridge.simulate.behaviour import predict
 
@@ -152,7 +159,7 @@ def test_times_of_tokens_come_from_the_request_log(tmp_path: Path) -> None:
     assert {name: values.tolist() for name, values in measured_s.items()} == {
         "latency": [2, 4],
         "ttft": [2, 1],
-        "tpot": [0, 0.5],
+        "tpot": [0, 0.75],
     }
 
 
@@ -211,6 +218,40 @@ def test_a_run_that_drowns_is_ended_and_one_that_keeps_up_is_not() -> None:
 def test_a_server_that_has_only_begun_is_given_time() -> None:
     assert drive(OverloadDetector(12, 0), 20, 0, 23) is None
     assert drive(OverloadDetector(12, 0), 20, 0, 30) == 24
+
+
+def test_first_tokens_that_do_not_come_end_a_run_whose_answers_take_long_anyway() -> None:
+    full = {"ttft": FullRun(queries=13368, duration_s=600.0, limit_s=2.0, percentile=0.99)}
+    # 20 a second arrive, each answer takes 15 s; first tokens come at once, or of 10 a second.
+    for served_qps, ends in ((20, False), (10, True)):
+        [detector] = overload_detectors(full, 1000)
+        reasons = []
+        for tick in range(100):
+            now_s = tick / 2
+            done = int(20 * max(0, now_s - 15))
+            counts = SampleCounts(int(20 * now_s), done, 0, first_tokens=int(served_qps * now_s))
+            reasons.append(detector(now_s, counts))
+        assert (reasons[-1] is not None) == ends
+    assert reasons[8] is None
+    assert "would take longer than 2 s" in str(reasons[-1])
+
+
+def test_waiting_is_counted_for_each_limit_of_it() -> None:
+    assert [len(overload_detectors({name: FULL}, 10)) for name in ("latency", "ttft", "tpot")] == [1, 1, 0]
+    assert len(overload_detectors({"latency": FULL, "ttft": FULL, "tpot": FULL}, 10)) == 2
+
+
+def test_a_probe_shows_each_limit_where_there_are_others_than_latency() -> None:
+    issued_s, values = np.linspace(0, 300, 4000), {"ttft": np.full(4000, 1.0), "tpot": np.full(4000, 0.2)}
+    fulls = {"ttft": FullRun(48289, 600, 2, 0.99), "tpot": FullRun(48289, 600, 0.1, 0.99)}
+    judged = judge_all(issued_s, values, 0, fulls)
+    assert not judged.passed
+    assert judged.p99_latency_s == 1.0
+    assert {name: (each.p99_s, each.limit_s, each.over) for name, each in judged.judged_limits.items()} == {
+        "ttft": (1.0, 2, 0),
+        "tpot": (0.2, 0.1, 4000),
+    }
+    assert judge_all(issued_s, {"latency": values["ttft"]}, 0, {"latency": FULL}).judged_limits == {}
 
 
 def test_a_probe_is_issued_at_the_full_runs_realised_rate() -> None:

@@ -186,6 +186,7 @@ def run(
     from weighbridge.search.rate_probe import rate_probe
 
     job = JobSettings.of(settings, server=server, client=client)
+    rate = _given_rate(target_qps, peak, offline, job)
     if compliance_test is not None and mode is not Mode.PERFORMANCE:
         raise InputError("a run of a compliance test is one of performance: pass --mode performance.")
     setup = setup_of(round_file, job, model, store, program, division)
@@ -194,7 +195,8 @@ def run(
         round_=job.user_conf.over(setup.round_, scenario),
         settings_sha256=shared_sha256(settings),
     )
-    rate, setup = _with_rate(target_qps, peak, offline, job, setup)
+    if rate is None:
+        rate, setup = _share_of(offline, job, setup)
     rules = setup.round_.scenario(scenario)
     switches = job.user_conf.switches
     compliance = compliance_test and ComplianceRun.of(
@@ -214,18 +216,16 @@ def run(
         execute(setup, issuer, out, reporting, probe, lives)
 
 
-def _with_rate(
-    target_qps: float | None, peak: Path | None, offline: Path | None, job: JobSettings, setup: "Setup"
-) -> "tuple[float, Setup]":
-    """Return the target rate of a run, and its setup with where the rate comes from.
+def _given_rate(
+    target_qps: float | None, peak: Path | None, offline: Path | None, job: JobSettings
+) -> float | None:
+    """Return the target rate of a run; None: it is a share of the Offline run's.
 
     Raises:
         InputError: it is not given exactly once, or is no rate.
-        InvalidRunError: the Offline run, of which it is a share, does not count.
     """
     from weighbridge.core.errors import InputError
     from weighbridge.records.search_record import Peak
-    from weighbridge.search.offline_rate import share_of_valid
 
     # What the command line says takes the place of the settings' rate.
     given = target_qps if target_qps is not None else job.target_qps
@@ -234,13 +234,26 @@ def _with_rate(
     if offline is not None:
         if job.offline_share is None:
             raise InputError("--offline needs 'offline_share' in --settings, such as 0.8.")
-        found = share_of_valid(offline, job.offline_share, setup)
-        log.info("target rate %g queries/s: %s", found.qps, found.said)
-        return found.qps, replace(setup, target_from=found.said)
+        return None
     rate = given if peak is None else Peak.read(peak).peak_qps
     if rate is None or not 0 < rate < inf:
         raise InputError(f"--target-qps is {rate or 0:g}; give a rate above 0.")
-    return rate, setup
+    return rate
+
+
+def _share_of(offline: Path | None, job: JobSettings, setup: "Setup") -> "tuple[float, Setup]":
+    """Return the target rate that is a share of an Offline run's, and the setup with where it comes from.
+
+    Raises:
+        InvalidRunError: the Offline run does not count.
+    """
+    from weighbridge.search.offline_rate import share_of_valid
+
+    assert offline is not None
+    assert job.offline_share is not None
+    found = share_of_valid(offline, job.offline_share, setup)
+    log.info("target rate %g queries/s: %s", found.qps, found.said)
+    return found.qps, replace(setup, target_from=found.said)
 
 
 def setup_of(

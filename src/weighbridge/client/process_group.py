@@ -40,6 +40,7 @@ class SampleCounts:
         failed: Of these, the failures.
         quiet_s: Seconds since the last answer, or part of one, while samples are open; 0 while none is.
         trouble: What keeps the run from going on, as one sentence to show; None: nothing is known.
+        first_tokens: First tokens that the driver was told of, where it counts them.
     """
 
     issued: int
@@ -47,6 +48,7 @@ class SampleCounts:
     failed: int
     quiet_s: float = 0.0
     trouble: str | None = None
+    first_tokens: int = 0
 
     @property
     def open(self) -> int:
@@ -88,8 +90,7 @@ class ProcessGroup:
         self._driver, self._workers, self._stall_limit_s = driver, workers, stall_limit_s
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._deadline = float("inf")
-        self._unread = b""
-        self._done = False
+        self._unread, self._done = b"", False
         self._machine_trouble: str | None = None
         self._counts = SampleCounts(0, 0, 0)
         self._observed_s = self._looked_s = self._left_s = 0.0
@@ -199,12 +200,13 @@ class ProcessGroup:
         quiet_s: float,
         silent_s: list[float],
         observe: Observe | None,
+        first_tokens: int = 0,
     ) -> None:
         self.cost.sample(issued, completed)
         self.issued = issued
         if aborted is not None:
             self._abort(aborted)
-        self._counts = SampleCounts(issued, completed, failed, quiet_s, self._counts.trouble)
+        self._counts = SampleCounts(issued, completed, failed, quiet_s, self._counts.trouble, first_tokens)
         self._watchdog.report(self._counts.open, quiet_s, silent_s)
         self._show(observe)
 

@@ -124,6 +124,7 @@ class Collector(threading.Thread):
             issued=sut.issued,
             completed=sut.completed,
             failed=sut.failed.total(),
+            first_tokens=sut.first_tokens,
             aborted=sut.aborted,
             **self._signs.look(),
         )

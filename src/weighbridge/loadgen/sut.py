@@ -51,6 +51,7 @@ class SystemUnderTest:
         issued: Samples that LoadGen asked for so far.
         completed: Samples completed towards LoadGen, failures included.
         failed: Of these, the failures, by outcome.
+        first_tokens: First tokens that LoadGen was told of.
         aborted: Why the run ended early, if it did.
         links: One a worker.
     """
@@ -74,7 +75,7 @@ class SystemUnderTest:
             sample: Keeps a share of the answers.
             key: What the workers send as their key; a server may repeat it in an error.
         """
-        self.issued = self.completed = 0
+        self.issued = self.completed = self.first_tokens = 0
         self.failed: Counter[RequestOutcome] = Counter()
         self.aborted: str | None = None
         self.links = [WorkerLink(number, link) for number, link in enumerate(sockets)]
@@ -177,6 +178,7 @@ class SystemUnderTest:
             self._abort_unknown(error)
             return
         FirstTokenComplete(responses)
+        self.first_tokens += len(responses)
 
     def _complete(self, link: WorkerLink, records: int, payloads: int, end: int) -> None:
         """Complete towards LoadGen, which copies what it keeps: the memory is free again afterwards.

@@ -73,7 +73,7 @@ def work_size(round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: fl
     if scenario.offline:
         samples = _rounded_up(max(least, int(_OFFLINE_SLACK * min_duration_s * target_qps)), unit)
         return WorkSize(samples, samples / target_qps)
-    if scenario.loadgen_scenario is LoadGenScenario.SINGLE_STREAM:
+    if _is_single_stream(scenario):
         samples = _single_stream_samples(round_, mode, least, min_duration_s, target_qps)
         return WorkSize(samples, samples / target_qps)
     return _server_work(round_, _rounded_up(least, unit), unit, min_duration_s, target_qps)
@@ -152,11 +152,13 @@ def issues_as_needed(round_: Round, scenario: ScenarioRules, target_qps: float, 
 def largest_target_qps(round_: Round, scenario: ScenarioRules, passes: int) -> float:
     """Return the largest target rate with which LoadGen issues this many passes.
 
-    It is cut to three digits (Offline) or one (Server): a rate rounded up could ask for one more pass.
+    It is cut to three digits (Server: to one), because a rate rounded up could ask for one more pass.
     """
     count, min_duration_s = passes * round_.samples, scenario.min_duration_s
     if scenario.offline:
         return math.floor(1000 * count / min_duration_s / _OFFLINE_SLACK) / 1000
+    if _is_single_stream(scenario):  # which goes on where this many are planned
+        return math.floor(1000 * (count - 0.5) / min_duration_s / _SINGLE_STREAM_SLACK) / 1000
     at_one_qps_s = float(server_schedule_s(count, 1.0, round_.loadgen_rules.seeds.schedule)[-1])
     return math.floor(10 * at_one_qps_s / min_duration_s) / 10
 
@@ -185,7 +187,7 @@ def explain_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> s
             f"{work}: LoadGen takes {_OFFLINE_SLACK} x {scenario.min_duration_s:g} s x target_qps "
             f"{target_qps:g}, at least {scenario.min_query_count}, and rounds up"
         )
-    if scenario.loadgen_scenario is LoadGenScenario.SINGLE_STREAM:
+    if _is_single_stream(scenario):
         return (
             f"{work}: LoadGen takes {_SINGLE_STREAM_SLACK:g} x {scenario.min_duration_s:g} s x target_qps "
             f"{target_qps:g}, at least {scenario.min_query_count}, and goes on to the end of the pass"
@@ -197,19 +199,29 @@ def explain_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> s
 
 
 def warn_of_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> str | None:
-    """Return a warning where the target rate makes a run a whole pass longer than needed, else None."""
-    if not (scenario.offline or scenario.has_schedule) or not round_.loadgen_rules.whole_passes:
+    """Return a warning where the target rate makes a run a whole pass longer than needed, else None.
+
+    Of SingleStream, also where `min_query_count` does: LoadGen adds a pass to one that is complete.
+    """
+    if not round_.loadgen_rules.whole_passes:
         return None
     issued = passes_issued(round_, scenario, target_qps)
-    if scenario.offline:
-        needed = passes_needed(round_, scenario, target_qps)
-    else:
+    if scenario.has_schedule:
         needed = passes_issued(round_, scenario, target_qps / _NEAR_STEP)
+    else:
+        needed = passes_needed(round_, scenario, target_qps)
     if issued <= needed:
         return None
-    better = largest_target_qps(round_, scenario, needed)
+    enough = needed * round_.samples
+    if _is_single_stream(scenario) and scenario.min_query_count >= enough:
+        better = f"a min_query_count below {enough}"
+    else:
+        better = f"{largest_target_qps(round_, scenario, needed):g}"
     return (
         f"scenarios.{scenario.name}.target_qps {target_qps:g} makes a run of "
-        f"{explain_work(round_, scenario, target_qps)}; with {better:g} it is {needed * round_.samples} "
-        f"samples, which is enough"
+        f"{explain_work(round_, scenario, target_qps)}; with {better} it is {enough} samples, which is enough"
     )
+
+
+def _is_single_stream(scenario: ScenarioRules) -> bool:
+    return scenario.loadgen_scenario is LoadGenScenario.SINGLE_STREAM

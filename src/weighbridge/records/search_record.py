@@ -35,10 +35,10 @@ class Probe(Model):
     failed: int = Field(ge=0, description="Failed requests; a single one fails the probe.")
     achieved_qps: float = Field(ge=0, description="Completed queries/s.")
     p50_latency_s: float | None = Field(
-        description="Of the judged queries, what the first limit limits; null if none was judged or some failed."
+        description="Of the judged queries, by the first limit; null if none was judged or some failed."
     )
     p99_latency_s: float | None = Field(
-        description="Of the judged queries, what the first limit limits; null if none was judged or some failed."
+        description="Of the judged queries, by the first limit; null if none was judged or some failed."
     )
     judged_limits: dict[str, LatencyFigures] = Field(
         default={}, description="Each limit as it was judged, by name, where there are others than latency."

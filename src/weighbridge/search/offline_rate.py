@@ -9,8 +9,8 @@ from pathlib import Path
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.gates import judge
-from weighbridge.loadgen.logs import read_detail
 from weighbridge.gates.performance_figures import samples_per_s
+from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.run_record import DETAIL, RunRecord
 from weighbridge.run.session import Setup
 

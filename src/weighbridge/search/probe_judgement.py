@@ -1,7 +1,7 @@
 """What a short probe predicts of a full-length run. Pure mathematics over its requests."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from weighbridge.client.process_group import SampleCounts
 from weighbridge.config.scenario_rules import LatencyLimit
 from weighbridge.loadgen.early_stopping import max_over_latency
+from weighbridge.records.verdict import LatencyFigures
 
 # Latency is averaged over this many stretches of a probe; their scatter about a line gives the error of its
 # slope. Averages over stretches, because single latencies of a queue depend on one another.
@@ -17,6 +18,7 @@ _SURE = 2.3  # quantile 0.975 of Student's t with 8 degrees of freedom
 # A queue is judged only after this many latency limits: a server that has just begun has completed almost
 # nothing.
 _SETTLED_LIMITS = 2
+_SETTLED_S = 5.0
 _CAUTION = 1.2
 # A rate cannot pass where so many times the late queries that a full run may have are late, and as many
 # more. On computed queues at 99.5 % of their peak no probe of 60 s is near it; at 1.5 times the peak each is
@@ -62,6 +64,7 @@ class Judgement:
     p50_latency_s: float | None
     p99_latency_s: float | None
     growth: float | None
+    judged_limits: Mapping[str, LatencyFigures] = field(default_factory=dict)
 
 
 def judge(
@@ -112,14 +115,29 @@ def judge_all(
         fulls: The full-length run by each limit's name, at least one.
 
     Returns:
-        The judgement by the first limit; where another is missed, with that one's reason.
+        The judgement by the first limit; where another is missed, with that one's reason. With others than
+        the latency's, each is in `judged_limits`.
     """
     judgements = {name: judge(issued_s, measured_s[name], ramp_s, full) for name, full in fulls.items()}
     first = next(iter(judgements.values()))
+    if set(fulls) != {"latency"}:
+        shown = {name: _figures(judged, fulls[name]) for name, judged in judgements.items()}
+        first = replace(first, judged_limits=shown)
     missed = [f"{name}: {judged.reason}" for name, judged in judgements.items() if not judged.passed]
     if not missed or not first.passed:
         return first
     return replace(first, passed=False, reason="; ".join(missed))
+
+
+def _figures(judged: Judgement, full: FullRun) -> LatencyFigures:
+    return LatencyFigures(
+        p50_s=judged.p50_latency_s,
+        p99_s=judged.p99_latency_s,
+        limit_s=full.limit_s,
+        percentile=full.percentile,
+        over=judged.over_latency,
+        over_allowed=judged.over_latency_allowed,
+    )
 
 
 def sure_miss(
@@ -173,6 +191,16 @@ def sure_growth(issued_s: NDArray[np.float64], latency_s: NDArray[np.float64]) -
     return sure if sure > 0 else None
 
 
+def completed(counts: SampleCounts) -> int:
+    """Return the samples whose latency is over: those that have ended."""
+    return counts.completed
+
+
+def begun(counts: SampleCounts) -> int:
+    """Return the samples whose wait for a first token is over; a failed one may have had none."""
+    return max(counts.first_tokens, counts.completed)
+
+
 class OverloadDetector:
     """Detects, during a run, that more queries wait than can pass.
 
@@ -180,10 +208,12 @@ class OverloadDetector:
         reason: Why the run should end, once that is certain.
     """
 
-    def __init__(self, limit_s: float, allowed: int) -> None:
-        """Use the latency limit, and the number of queries of the run that may exceed it."""
+    def __init__(
+        self, limit_s: float, allowed: int, served: Callable[[SampleCounts], int] = completed
+    ) -> None:
+        """Use a limit, how many queries of the run may exceed it, and which of them do not wait any more."""
         self.reason: str | None = None
-        self._limit_s, self._allowed = limit_s, allowed
+        self._limit_s, self._allowed, self._served = limit_s, allowed, served
         self._seen: list[tuple[float, int]] = []
         self._best_qps = 0.0
 
@@ -195,21 +225,37 @@ class OverloadDetector:
         """
         if self.reason is not None:
             return self.reason
-        self._seen.append((now_s, counts.completed))
+        served = self._served(counts)
+        self._seen.append((now_s, served))
         begun_s = self._seen[0][0]
         window = _since(self._seen, now_s - self._limit_s)
         if window is not None:
-            self._best_qps = max(self._best_qps, (counts.completed - window[1]) / (now_s - window[0]))
-        if now_s - begun_s < _SETTLED_LIMITS * self._limit_s:
+            self._best_qps = max(self._best_qps, (served - window[1]) / (now_s - window[0]))
+        if now_s - begun_s < max(_SETTLED_LIMITS * self._limit_s, _SETTLED_S):
             return None
-        waiting = counts.issued - counts.completed
+        waiting = counts.issued - served
         late = waiting - _CAUTION * self._limit_s * self._best_qps
         if late > self._allowed:
             self.reason = (
-                f"{waiting} queries waited, and at the {self._best_qps:.4g} a second that were completed at "
+                f"{waiting} queries waited, and at the {self._best_qps:.4g} a second that were served at "
                 f"best, {late:.0f} of them would take longer than {self._limit_s:g} s ({self._allowed} may)"
             )
         return self.reason
+
+
+def overload_detectors(fulls: Mapping[str, FullRun], count: int) -> list[OverloadDetector]:
+    """Return a detector for each limit of which the waiting can be counted; tokens after the first cannot.
+
+    Args:
+        fulls: The full-length run by each limit's name.
+        count: Queries of the run that is watched.
+    """
+    served = {"latency": completed, "ttft": begun}
+    return [
+        OverloadDetector(full.limit_s, full.allowed(count), served[name])
+        for name, full in fulls.items()
+        if name in served
+    ]
 
 
 def _since(seen: Sequence[tuple[float, int]], begin_s: float) -> tuple[float, int] | None:

@@ -1,7 +1,7 @@
 """One probe on a running server: a short LoadGen run, or one as long as the round demands."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,13 @@ from weighbridge.records.run_record import DETAIL, REQUESTS_TABLE, RunRecord
 from weighbridge.records.search_record import Probe
 from weighbridge.run.session import Session
 from weighbridge.search.next_step import Step
-from weighbridge.search.probe_judgement import FullRun, Judgement, OverloadDetector, judge_all
+from weighbridge.search.probe_judgement import (
+    FullRun,
+    Judgement,
+    OverloadDetector,
+    judge_all,
+    overload_detectors,
+)
 
 log = logging.getLogger(__name__)
 
@@ -84,14 +90,12 @@ class Prober:
         round_: Round,
         issued_qps: float,
     ) -> Probe:
-        # Other limits allow queries in flight, so that a count of them detects no overload.
-        full = fulls.get("latency")
-        detector = OverloadDetector(full.limit_s, full.allowed(count)) if full is not None else None
+        detectors = overload_detectors(fulls, count)
         scenario = round_.scenarios[self._scenario.name]
         issuer = LoadGenIssuer(round_, scenario, Mode.PERFORMANCE, issued_qps, label, self._switches)
-        watch = partial(_watch, detector) if detector is not None else None
-        record = self._session.measure(issuer, out, watch)
-        if record.load.aborted != (detector.reason if detector is not None else None):
+        record = self._session.measure(issuer, out, partial(_watch, detectors))
+        overload = next((each.reason for each in detectors if each.reason is not None), None)
+        if record.load.aborted != overload:
             raise InvalidRunError(
                 f"the measurement in {out} was ended: {record.load.aborted}; give the same command again."
             )
@@ -102,7 +106,7 @@ class Prober:
         passed, reason = self._verdict(record, judgement, out, whole=whole)
         if record.load.failures and not record.load.aborted:
             # A request that fails at once is no fast answer.
-            judgement = replace(judgement, p50_latency_s=None, p99_latency_s=None)
+            judgement = replace(judgement, p50_latency_s=None, p99_latency_s=None, judged_limits={})
         return Probe(
             number=number,
             kind=step.kind,
@@ -119,6 +123,7 @@ class Prober:
             achieved_qps=record.load.achieved_qps,
             p50_latency_s=judgement.p50_latency_s,
             p99_latency_s=judgement.p99_latency_s,
+            judged_limits=dict(judgement.judged_limits),
             growth=judgement.growth,
             cut_off=record.load.aborted is not None,
             started=record.load.started,
@@ -165,8 +170,9 @@ def rate_correction(round_: Round, queries: int) -> float:
     return queries / float(server_schedule_s(queries, 1.0, round_.loadgen_rules.seeds.schedule)[-1])
 
 
-def _watch(detector: OverloadDetector, counts: SampleCounts) -> str | None:
-    return detector(monotonic(), counts)
+def _watch(detectors: Sequence[OverloadDetector], counts: SampleCounts) -> str | None:
+    now_s = monotonic()
+    return next((reason for each in detectors if (reason := each(now_s, counts)) is not None), None)
 
 
 def read_times(out: Path) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
@@ -174,16 +180,17 @@ def read_times(out: Path) -> tuple[NDArray[np.float64], dict[str, NDArray[np.flo
 
     Returns:
         (n,) seconds from the first issue, and by a limit's name (n,) seconds: the latency, the time to the
-        first token (to the end where there was none), the time per output token after the first.
+        first token (to the end where there was none), the time per output token after the first, as LoadGen
+        computes it: to the end of the answer.
     """
-    columns = ["planned_ns", "first_ns", "last_ns", "end_ns", "tokens"]
+    columns = ["planned_ns", "first_ns", "end_ns", "tokens"]
     frame = pd.read_parquet(out / REQUESTS_TABLE, columns=columns).sort_values("planned_ns")
-    planned_ns, first_ns, last_ns, end_ns, tokens = (frame[name].to_numpy() for name in columns)
+    planned_ns, first_ns, end_ns, tokens = (frame[name].to_numpy() for name in columns)
     first_ns = np.where(first_ns > 0, first_ns, end_ns)
     measured_ns = {
         "latency": end_ns - planned_ns,
         "ttft": first_ns - planned_ns,
-        "tpot": np.maximum(last_ns - first_ns, 0) / np.maximum(tokens - 1, 1),
+        "tpot": (end_ns - first_ns) / np.maximum(tokens - 1, 1),
     }
     issued_s = (planned_ns - planned_ns[:1].sum()) / 1e9
     return issued_s, {name: values / 1e9 for name, values in measured_ns.items()}

@@ -11,7 +11,6 @@ from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model
-from weighbridge.records.earlier_releases import ONLY_BENCHMARK
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
 from weighbridge.records.verdict import VERDICT, ScenarioFigures, Verdict
@@ -118,7 +117,7 @@ class Summary(Model):
         default=1, description="Raised when a key changes its meaning or is removed, not when one is added."
     )
     round: str = Field(description="Name of the round whose rules apply.")
-    benchmark: str = Field(default=ONLY_BENCHMARK, description="Name of the benchmark.")
+    benchmark: str = Field(description="Name of the benchmark.")
     category: str | None = Field(
         default=None, description="Such as datacenter or edge; null: the round has no categories."
     )

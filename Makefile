@@ -46,6 +46,13 @@ rehearsal: $(VENV)/.workflow ## Rehearse the whole benchmark at full scale, with
 	@weighbridge compare runs/rehearsal
 	@echo "With figures: runs/rehearsal/results/report.html"
 
+.PHONY: llama-rehearsal
+llama-rehearsal: $(VENV)/.workflow ## Rehearse llama3.1-8b likewise, datacenter and edge (half an hour).
+	snakemake --profile profiles/llama-rehearsal submission
+	snakemake --profile profiles/llama-rehearsal --config category=edge --directory runs/llama-rehearsal-edge submission
+	@weighbridge compare runs/llama-rehearsal
+	@weighbridge compare runs/llama-rehearsal-edge
+
 .PHONY: test
 test: setup $(VENV)/.dev ## Run all tests, or those that PYTEST_ARGS names.
 	tests/all $(PYTEST_ARGS)

@@ -25,6 +25,7 @@ include: "workflow/rules/lives.smk"
 include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/peak.smk"
 include: "workflow/rules/accuracy.smk"
+include: "workflow/rules/compliance.smk"
 include: "workflow/rules/gates.smk"
 include: "workflow/rules/submission.smk"
 include: "workflow/rules/check.smk"
@@ -35,7 +36,7 @@ include: "workflow/rules/report.smk"
 
 # The targets that a user names; the first is what a bare `snakemake` makes.
 rule submission:
-    """The whole way: four runs, their verdicts, the checked submission tree and its summary."""
+    """The whole way: all runs, their verdicts, the checked submission tree and its summary."""
     input:
         RUN_FILES,
         "results/submission",

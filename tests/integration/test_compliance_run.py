@@ -50,7 +50,7 @@ def test_the_run_has_as_many_samples_as_its_audit_config_says_and_logs_their_ans
     compliance = ComplianceRun.of(round_, scenario, "TEST06", None)
     rules, out = round_.scenario(scenario), tmp_path / "TEST06"
     issuer = LoadGenIssuer(round_, rules, Mode.PERFORMANCE, 200, compliance=compliance)
-    assert (issuer.plan.label, issuer.plan.run, issuer.plan.expected) == (
+    assert (issuer.plan.label, issuer.plan.kind, issuer.plan.expected) == (
         f"{scenario} TEST06",
         "TEST06",
         100,

@@ -1,6 +1,6 @@
-"""The verdict on a scenario: does its pair of runs count?
+"""The verdict on a scenario: do its runs count?
 
-In:  both runs of a scenario, its score, and what the runs were made from: proofs and the store's manifest
+In:  the runs of a scenario, its score, and what the runs were made from: proofs and the store's manifest
 Out: results/{scenario}/verdict.json; a failed gate is a result too, and its verdict is kept
 """
 
@@ -11,6 +11,7 @@ rule gate:
         performance="results/{scenario}/performance/run.json",
         accuracy="results/{scenario}/accuracy/run.json",
         score="results/{scenario}/accuracy.json",
+        compliance=lambda wildcards: compliance_files(wildcards.scenario),
         # Small files, compared by content: they change when the runs do.
         artifacts=expand("resources/{kind}.json", kind=["model", "dataset"]),
         store="resources/requests/manifest.json",
@@ -26,6 +27,10 @@ rule gate:
         settings=fingerprint("judgement", compared={"round": ROUND}),
         performance=lambda wildcards, input: Path(input.performance).parent,
         accuracy=lambda wildcards, input: Path(input.accuracy).parent,
+        compliance=lambda wildcards, output: [
+            f"--compliance=results/{wildcards.scenario}/{run}"
+            for run in COMPLIANCE_RUNS[wildcards.scenario]
+        ],
         artifacts=lambda wildcards, input: [
             f"--artifact={proof}" for proof in input.artifacts
         ],
@@ -39,6 +44,7 @@ rule gate:
             --performance {params.performance:q} \
             --accuracy {params.accuracy:q} \
             --score {input.score:q} \
+            {params.compliance:q} \
             {params.artifacts:q} \
             --store {input.store:q} \
             {params.prompt:q} \

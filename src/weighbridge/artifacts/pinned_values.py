@@ -29,15 +29,27 @@ def differing_values(proof: Proof, pin: ArtifactPin) -> tuple[str, ...]:
     return tuple(text for name, wanted in pin.files.items() for text in _differing(proof, name, wanted))
 
 
-def _differing(proof: Proof, name: str, wanted: Mapping[str, object]) -> Iterator[str]:
+def proven_json(proof: Proof, name: str) -> Any:
+    """Return the content of a proven artifact's JSON file; None if it has no such file.
+
+    Raises:
+        InputError: the file is not in the artifact's folder, cannot be read, or was changed since the proof.
+    """
     entry = next((entry for entry in proof.files if entry.path == name), None)
     if entry is None:
-        yield f"{name} is missing"
-        return
+        return None
     path = proof.folder / name
     data = read_data(path)
     if sha256_of(path) != entry.sha256:
         raise InputError(f"{path}: changed since its proof was written; fetch or verify the artifact again.")
+    return data
+
+
+def _differing(proof: Proof, name: str, wanted: Mapping[str, object]) -> Iterator[str]:
+    if all(entry.path != name for entry in proof.files):
+        yield f"{name} is missing"
+        return
+    data = proven_json(proof, name)
     for key, value in wanted.items():
         found = _value(data, key)
         if found != value:

@@ -1,16 +1,24 @@
-"""Commands that read finished runs: evaluate, gate, summary, compare."""
+"""Commands that read finished runs: evaluate, verify-compliance, gate, summary, compare."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import Artifacts, PromptFile, RoundFile, StoreManifestFile, TokenizerProof
+from weighbridge.cli.options import (
+    Artifacts,
+    ModelProof,
+    PromptFile,
+    RoundFile,
+    StoreManifestFile,
+    TokenizerProof,
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(evaluate)
+    app.command()(verify_compliance)
     app.command()(gate)
     app.command()(summary)
     app.command()(compare)
@@ -42,14 +50,55 @@ def evaluate(
     )
 
 
+def verify_compliance(
+    round_file: RoundFile,
+    scenario: Annotated[str, typer.Option(help="Scenario of the run, such as offline.")],
+    logs: Annotated[Path, typer.Option(help="Folder of the compliance run, named as the run.")],
+    model: ModelProof,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="Proof file of the official reference, whose script is run; default: our checks."),
+    ] = None,
+) -> None:
+    """Verify a compliance run as the official script does.
+
+    Writes verify_accuracy.txt into the run's folder, with the script's findings. `gate` makes stricter
+    checks of its own.
+    """
+    from weighbridge.artifacts.proof import Proof
+    from weighbridge.benchmarks.rounds import load_round
+    from weighbridge.core.errors import InputError
+    from weighbridge.submission.compliance_script import write_verification
+
+    rules = load_round(round_file).scenario(scenario)
+    name = logs.resolve().name
+    if name not in rules.compliance_runs:
+        known = ", ".join(rules.compliance_runs) or "none"
+        raise InputError(
+            f"{logs}: {scenario} has no compliance run {name}; its compliance runs are: {known}."
+        )
+    text = write_verification(
+        logs,
+        rules,
+        rules.compliance_runs[name],
+        model=Proof.read(model),
+        reference=Proof.read(reference) if reference else None,
+    )
+    typer.echo(text, nl=False)
+
+
 def gate(
     round_file: RoundFile,
     scenario: Annotated[str | None, typer.Option(help="Scenario of both runs, such as offline.")] = None,
     performance: Annotated[Path | None, typer.Option(help="Folder of the performance run.")] = None,
     accuracy: Annotated[Path | None, typer.Option(help="Folder of the accuracy run.")] = None,
+    compliance: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a compliance run, named as the run, such as TEST06; may be repeated."),
+    ] = None,
     logs: Annotated[
         Path | None,
-        typer.Option(help="Instead of these three: a folder with LoadGen logs of any origin in it or below."),
+        typer.Option(help="Instead of these: a folder with LoadGen logs of any origin in it or below."),
     ] = None,
     details: Annotated[
         bool, typer.Option("--details", help="With --logs: the checks of all systems, not only INVALID ones.")
@@ -80,10 +129,10 @@ def gate(
     round_ = load_round(round_file)
     inputs = Inputs.read(artifact or (), store, prompt)
     if logs is not None:
-        if any(each is not None for each in (scenario, performance, accuracy, score, output)):
+        if any(each for each in (scenario, performance, accuracy, compliance, score, output)):
             raise InputError(
                 "--logs finds scenarios, runs and scores by itself and writes no file; pass it without "
-                "--scenario, --performance, --accuracy, --score and --output."
+                "--scenario, --performance, --accuracy, --compliance, --score and --output."
             )
         from rich.console import Console
 
@@ -118,6 +167,7 @@ def gate(
         round_=round_,
         scenario=round_.scenario(scenario),
         inputs=inputs,
+        compliance={folder.name: folder for folder in compliance or ()},
     )
     write_verdict(verdict, output)
 

@@ -212,7 +212,7 @@ def run(
     with locked(out, "weighbridge run"), replacing(replaced, f"{scenario}-{out.name}", out, stale=stale):
         if after is not None:
             # Not sooner: Snakemake has deleted the earlier run, and what was made of it must go too.
-            refuse_after_missed(after, setup.round_, rules, setup.settings_sha256, issuer.plan.run)
+            refuse_after_missed(after, setup.round_, rules, setup.settings_sha256, issuer.plan.kind)
         execute(setup, issuer, out, reporting, probe, lives)
 
 

@@ -41,8 +41,8 @@ class IssuePlan:
     compliance_test: str | None = None
 
     @property
-    def run(self) -> str:
-        """Name of the run in its scenario: its mode, or the compliance test."""
+    def kind(self) -> str:
+        """What the run is: its mode, or its compliance test."""
         return self.compliance_test or str(self.mode)
 
 

@@ -2,6 +2,7 @@
 
 from weighbridge.config.compliance_rules import ComplianceRules
 from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Limits
 from weighbridge.core.errors import InputError
 
 
@@ -20,11 +21,17 @@ def compliance_rules(round_: Round, test: str) -> ComplianceRules:
 def audited(round_: Round, test: str) -> Round:
     """Return the round with what a test's audit.config changes: fewer samples, drawn at random.
 
+    Its latencies are no result, and too few to be judged, so that no limit holds for them.
+
     Raises:
         InputError: the round has no rules for the test.
     """
     audit = compliance_rules(round_, test).audit
-    counts = {"min_query_count": audit.min_query_count, "min_duration_s": audit.min_duration / 1000}
-    scenarios = {name: rules.model_copy(update=counts) for name, rules in round_.scenarios.items()}
+    changes = {
+        "min_query_count": audit.min_query_count,
+        "min_duration_s": audit.min_duration / 1000,
+        "limits": Limits(),
+    }
+    scenarios = {name: rules.model_copy(update=changes) for name, rules in round_.scenarios.items()}
     loadgen = round_.loadgen_rules.model_copy(update={"whole_passes": False})
     return round_.model_copy(update={"loadgen": loadgen, "scenarios": scenarios})

@@ -42,6 +42,7 @@ VERSIONS = {
     "measurement": 1,  # what the session, the client and LoadGen measure. Costs users GPU hours
     "search": 1,  # the order of probes and what counts as passed. Costs users GPU hours
     "scoring": 2,  # scores of answers
+    "compliance": 1,  # what is written of a compliance run
     "judgement": 4,  # gates and verdicts
     "tree": 3,  # the files of a submission, and what its checks find
     "attestation": 1,  # what is attested of a tree

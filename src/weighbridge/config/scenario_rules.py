@@ -68,6 +68,11 @@ class RunRules(Model):
         default=None, description="Name of the compliance test, such as TEST06; null: not a compliance run."
     )
 
+    @property
+    def kind(self) -> str:
+        """What the run is: its mode, or its compliance test."""
+        return self.compliance_test or str(self.mode)
+
 
 class ScenarioRules(Model):
     """Rules of one scenario: its names, how queries are issued, run lengths and limits."""

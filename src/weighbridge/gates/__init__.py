@@ -3,14 +3,14 @@
 from weighbridge.gates.closed_checks import Inputs
 from weighbridge.gates.foreign_logs import judge_logs
 from weighbridge.gates.judge import judge
-from weighbridge.gates.record_checks import EVIDENCE_OF
+from weighbridge.gates.record_checks import evidence_of
 from weighbridge.gates.score_checks import NEEDS_ANSWERS
 from weighbridge.gates.verdict_table import render_systems, render_verdict
 
 __all__ = [
-    "EVIDENCE_OF",
     "NEEDS_ANSWERS",
     "Inputs",
+    "evidence_of",
     "judge",
     "judge_logs",
     "render_systems",

@@ -1,11 +1,11 @@
 """Judge LoadGen logs from any source; scenario and mode are read from each detail log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs
@@ -65,7 +65,16 @@ def _judged(runs: Runs, round_: Round, inputs: Inputs) -> Iterator[Verdict]:
             round_=round_,
             scenario=round_.scenarios[scenario],
             inputs=inputs,
+            compliance=_compliance(of, round_.scenarios[scenario]),
         )
+
+
+def _compliance(of: Mapping[Mode, Path], scenario: ScenarioRules) -> dict[str, Path]:
+    """Return the compliance runs that lie beside a scenario's ordinary ones, by their names."""
+    beside = {path for run in of.values() for path in (run.parent, run.parent.parent)}
+    return {
+        name: path / name for name in scenario.compliance_runs for path in beside if (path / name).is_dir()
+    }
 
 
 def find_runs(folder: Path, round_: Round) -> FoundLogs:
@@ -96,7 +105,7 @@ def find_runs(folder: Path, round_: Round) -> FoundLogs:
     if not systems:
         left = f" ({'; '.join(skipped)})" if skipped else ""
         raise InputError(
-            f"{folder}: no {DETAIL} of {round_.benchmark} in it or below{left}; pass the folder of LoadGen's "
+            f"{folder}: no {DETAIL} of {round_.folder} in it or below{left}; pass the folder of LoadGen's "
             "logs."
         )
     return FoundLogs(dict(sorted(systems.items())), skipped)
@@ -106,17 +115,17 @@ def _sorted_out(folder: Path, round_: Round) -> tuple[list[Path], list[tuple[Pat
     """Return logs outside of trees, logs in trees with the name of their system, and what else there is."""
     # Original run folders first: they hold run.json, which copies in a submission tree lack.
     logs = sorted(
-        (path for path in folder.rglob(DETAIL) if not _set_apart(path, folder)),
+        (path for path in folder.rglob(DETAIL) if not _set_apart(path, folder, round_)),
         key=lambda path: (not _recorded(path), path),
     )
     places = {log: place for log in logs if (place := LogPlace.of(log, folder))}
-    if not are_of_a_tree(places.values(), round_.benchmark):
+    if not are_of_a_tree(places.values(), round_.folder):
         places = {}
     # A submitter's code may come with logs too.
     submitters = {place.submitter for place in places.values()}
     beside = [log for log in logs if log not in places and not submitters.isdisjoint(log.resolve().parents)]
-    ours = {log: place for log, place in places.items() if place.benchmark == round_.benchmark}
-    others = sorted({place.benchmark for place in places.values()} - {round_.benchmark})
+    ours = {log: place for log, place in places.items() if place.benchmark == round_.folder}
+    others = sorted({place.benchmark for place in places.values()} - {round_.folder})
     further = sum(not place.ordinary for place in ours.values())
     skipped = (
         *([f"not judged: logs of other benchmarks, {', '.join(others)}"] if others else []),
@@ -130,9 +139,13 @@ def _sorted_out(folder: Path, round_: Round) -> tuple[list[Path], list[tuple[Pat
     )
 
 
-def _set_apart(log: Path, folder: Path) -> bool:
-    """Return whether a log is no scenario's run: of a replaced one, or of a probe in a folder below."""
-    if REPLACED_FOLDER in log.relative_to(folder).parts:
+def _set_apart(log: Path, folder: Path, round_: Round) -> bool:
+    """Return whether a log is no ordinary run: of a replaced one, a compliance test, or a probe below.
+
+    Compliance runs are judged beside the ordinary ones.
+    """
+    tests = {name for rules in round_.scenarios.values() for name in rules.compliance_runs}
+    if not {REPLACED_FOLDER, *tests}.isdisjoint(log.relative_to(folder).parts):
         return True
     return log.parent != folder and log.with_name(PROBE).is_file()
 

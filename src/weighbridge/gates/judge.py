@@ -1,4 +1,4 @@
-"""Judge one scenario: run all checks over its two runs and collect the measured figures."""
+"""Judge one scenario: run all checks over its runs and collect the measured figures."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -8,6 +8,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyMetric, Mode, PerformanceMetric, ScenarioRules
 from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores, readings
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs, closed_checks
+from weighbridge.gates.compliance_checks import compliance_checks
 from weighbridge.gates.evidence_checks import evidence_checks
 from weighbridge.gates.log_checks import common_checks, loadgen_version
 from weighbridge.gates.performance_checks import performance_checks, suggested_target_qps
@@ -34,6 +35,7 @@ def judge(
     round_: Round,
     scenario: ScenarioRules,
     inputs: Inputs = NO_INPUTS,
+    compliance: Mapping[str, Path] | None = None,
 ) -> Verdict:
     """Judge one scenario and return its verdict.
 
@@ -47,6 +49,8 @@ def judge(
         scenario: The scenario of that round that both runs are expected to belong to.
         inputs: What the runs were made from. What is missing leaves the checks of the closed division that
             need it unknown.
+        compliance: The folders of compliance runs, likewise, by the runs' names; those that are missing are
+            unknown.
 
     Raises:
         InputError: a detail log, run.json or accuracy.txt is missing or damaged.
@@ -56,17 +60,26 @@ def judge(
     value = scores.get(round_.main_metric)
     speed_log = None if performance is None else read_detail(performance / DETAIL)
     records = _record(performance), _record(accuracy)
+    compliance = compliance or {}
+    further = [_record(folder) for folder in compliance.values()]
     checks = (
         *_performance(performance, speed_log, round_, scenario),
         *_accuracy(accuracy, evaluation, scores, round_, scenario),
         *record_checks(performance, accuracy, *records, round_, scenario),
         *evidence_checks(performance, accuracy, *records, evaluation, round_, scenario, inputs),
-        *closed_checks([record for record in records if record], inputs, round_),
+        *closed_checks([record for record in (*records, *further) if record], inputs, round_),
         *(
             check
             for folder, record, mode in zip((performance, accuracy), records, Mode, strict=True)
             if folder and record
             for check in server_checks(folder, record, mode, round_)
+        ),
+        *(
+            check
+            for run in scenario.compliance_runs
+            for check in compliance_checks(
+                run, compliance.get(run), records[0], accuracy, round_, scenario, inputs
+            )
         ),
     )
     ttft, tpot = _token_latencies(performance, speed_log, scenario)

@@ -6,10 +6,11 @@ from pathlib import Path
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.config.scenario_rules import Mode, RunRules, ScenarioRules
 from weighbridge.core.files import sha256_of
 from weighbridge.records.notice import mark_in
 from weighbridge.records.run_record import (
+    AUDIT_CONFIG,
     ECC_MODE,
     ERRORS_FILE,
     REQUESTS_TABLE,
@@ -18,11 +19,6 @@ from weighbridge.records.run_record import (
 )
 from weighbridge.records.verdict import Check, Gate
 
-EVIDENCE_OF: dict[Mode, tuple[str, ...]] = {
-    Mode.PERFORMANCE: (REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS),
-    Mode.ACCURACY: (REQUESTS_TABLE, ERRORS_FILE),
-}
-"""What counts single requests again needs of a run. Only a performance run keeps a share of its answers."""
 _NOT_RECORDED = "No run.json, so this cannot be checked; repeat the run with `weighbridge run`."
 _EQUAL = "equal in both runs"
 _RESETS = (
@@ -30,6 +26,16 @@ _RESETS = (
     "time-out of a load balancer, proxy or server that closes kept-alive connections without announcing it. "
     "Raise that time-out above the longest pause between requests, or connect to the server directly."
 )
+
+
+def evidence_of(run: RunRules) -> tuple[str, ...]:
+    """Return the files that are needed to count a run's requests again.
+
+    A compliance run logs its answers, as an accuracy run does; a performance run keeps a share of them.
+    """
+    if run.compliance_test is not None:
+        return REQUESTS_TABLE, ERRORS_FILE, AUDIT_CONFIG
+    return (REQUESTS_TABLE, ERRORS_FILE, *((SAMPLED_ANSWERS,) if run.mode is Mode.PERFORMANCE else ()))
 
 
 def record_checks(
@@ -42,22 +48,23 @@ def record_checks(
 ) -> list[Check]:
     """Check what only run.json records; without it these checks are unknown, never passed."""
     return [
-        *_one_run(performance_folder, performance, Mode.PERFORMANCE, round_, scenario),
-        *_one_run(accuracy_folder, accuracy, Mode.ACCURACY, round_, scenario),
-        *_same_system(performance, accuracy, round_),
+        *one_run_checks(performance_folder, performance, Mode.PERFORMANCE, round_, scenario),
+        *one_run_checks(accuracy_folder, accuracy, Mode.ACCURACY, round_, scenario),
+        *same_system_checks(performance, accuracy, round_),
     ]
 
 
-def _one_run(
-    folder: Path | None, record: RunRecord | None, mode: Mode, round_: Round, scenario: ScenarioRules
+def one_run_checks(
+    folder: Path | None, record: RunRecord | None, run: str, round_: Round, scenario: ScenarioRules
 ) -> list[Check]:
-    gate = Gate(mode)
-    expected = f"{round_.name}, {scenario.name}, {mode}"
+    """Check what run.json says of one of a scenario's runs, `run` by its name."""
+    gate = Gate(run)
+    expected = f"{round_.name}, {scenario.name}, {scenario.runs[run].kind}"
     if record is None or folder is None:
         gate.unknown("recorded as", expected, _NOT_RECORDED)
         gate.unknown("failed requests", "0", _NOT_RECORDED)
         return gate.checks
-    recorded = f"{record.round}, {record.scenario}, {record.mode}"
+    recorded = f"{record.round}, {record.scenario}, {record.kind}"
     gate.equals("recorded as", recorded, expected, f"Use the logs of {expected}.")
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(record.load.failed.items()) if count)
     remedy = f"Failed: {kinds}. See errors.jsonl and server.log in the run folder; fix the cause and repeat."
@@ -65,7 +72,7 @@ def _one_run(
         remedy += _RESETS
     gate.equals("failed requests", record.load.failures, 0, remedy)
     gate.equals("ended early", record.load.aborted, None, "Fix the cause and repeat the run.")
-    _logs_unchanged(gate, folder, record, EVIDENCE_OF[mode] if round_.held_to_rules else ())
+    _logs_unchanged(gate, folder, record, evidence_of(scenario.runs[run]) if round_.held_to_rules else ())
     _no_prefix_caching(gate, record, round_)
     _proven(gate, record, round_)
     if round_.submittable and mark_in(record.server.version or ""):
@@ -143,7 +150,10 @@ def _proven(gate: Gate, record: RunRecord, round_: Round) -> None:
         )
 
 
-def _same_system(performance: RunRecord | None, accuracy: RunRecord | None, round_: Round) -> list[Check]:
+def same_system_checks(
+    performance: RunRecord | None, accuracy: RunRecord | None, round_: Round
+) -> list[Check]:
+    """Check that two runs, the performance run and another, measured the same system."""
     gate = Gate(None)
     if performance is None or accuracy is None:
         for name in _IDENTITY:

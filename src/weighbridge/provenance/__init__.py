@@ -27,13 +27,20 @@ def write_crate(results: Path, artifacts: Sequence[Proof], submitter: str) -> No
         InputError: the folder holds no run, or a file is damaged.
     """
     runs = {
-        (folder.name, mode): RunRecord.read(path)
+        (folder.name, path.parent.name): record
         for folder in sorted(results.iterdir() if results.is_dir() else ())
-        for mode in Mode
-        if (path := folder / mode / RUN_RECORD).is_file()
+        for path in _in_order(folder)
+        # Probes are runs too, of which no result is made.
+        if (record := RunRecord.read(path)).compliance_test or path.parent.name in [*Mode]
     }
     if not runs:
         raise InputError(f"{results}: holds no run; run `snakemake verdicts` first.")
     graph = CrateGraph(results)
     describe(graph, results, runs, artifacts, submitter)
     write_atomic(results / CRATE, json.dumps(graph.metadata(), indent=2, ensure_ascii=False) + "\n")
+
+
+def _in_order(scenario: Path) -> list[Path]:
+    """Return the records of a scenario's runs, that of its performance run first."""
+    found = sorted(scenario.glob(f"*/{RUN_RECORD}"))
+    return sorted(found, key=lambda path: [*Mode, path.parent.name].index(path.parent.name))

@@ -11,6 +11,7 @@ from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.scenario_rules import Mode
+from weighbridge.gates.token_consistency import VERIFICATION
 from weighbridge.provenance.crate_software import (
     host_entity,
     loadgen_entity,
@@ -22,6 +23,7 @@ from weighbridge.provenance.graph import CrateGraph
 from weighbridge.records.notice import Standing, reason_of
 from weighbridge.records.run_record import (
     ANSWERS,
+    AUDIT_CONFIG,
     DETAIL,
     ERRORS_FILE,
     REQUESTS_TABLE,
@@ -37,7 +39,7 @@ from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
 from weighbridge.records.search_record import PEAK
 from weighbridge.records.verdict import VERDICT, Verdict
 
-Runs = Mapping[tuple[str, Mode], RunRecord]
+Runs = Mapping[tuple[str, str], RunRecord]
 
 _RUN_FILES = {
     RUN_RECORD: "Record of the run: pins, versions, commands, host, counts, times.",
@@ -45,6 +47,8 @@ _RUN_FILES = {
     DETAIL: "LoadGen's detail log.",
     ANSWERS: "LoadGen's accuracy log; it holds all answers of an accuracy run.",
     USER_CONF: "LoadGen's settings beyond those of its benchmark.",
+    AUDIT_CONFIG: "What LoadGen applied over them in the run of a compliance test.",
+    VERIFICATION: "What the official script of the compliance test found.",
     REQUESTS_TABLE: "Every request with its times.",
     TELEMETRY_FILE: "Telemetry of servers, GPUs, processes and host, once a second.",
     ERRORS_FILE: "Every failed request.",
@@ -90,7 +94,7 @@ def describe(
     Args:
         graph: The graph; its folder is `results`.
         results: The run directory's results/.
-        runs: Its runs, at least one, by scenario and mode.
+        runs: Its runs, at least one, by scenario and name.
         artifacts: Proofs of the inputs.
         submitter: Who made the runs.
 
@@ -99,11 +103,12 @@ def describe(
     """
     agent = graph.thing("#submitter", "Organization", name=submitter)
     inputs = _inputs(graph, next(iter(runs.values())), artifacts)
-    for (scenario, mode), record in runs.items():
-        _run(graph, scenario, mode, record, inputs, agent)
+    for (scenario, name), record in runs.items():
+        _run(graph, scenario, name, record, inputs, agent)
     for scenario in dict.fromkeys(scenario for scenario, _ in runs):
         made_by = weighbridge_entity(graph, runs.get((scenario, Mode.ACCURACY)) or next(iter(runs.values())))
-        _judgement(graph, results / scenario, scenario, made_by, inputs, agent)
+        names = [name for of, name in runs if of == scenario]
+        _judgement(graph, results / scenario, names, made_by, inputs, agent)
     _whole(graph, results, runs, inputs, agent)
 
 
@@ -195,18 +200,18 @@ def _artifact(graph: CrateGraph, proof: Proof) -> Entity:
 
 
 def _run(
-    graph: CrateGraph, scenario: str, mode: Mode, record: RunRecord, inputs: CrateInputs, agent: Entity
+    graph: CrateGraph, scenario: str, name: str, record: RunRecord, inputs: CrateInputs, agent: Entity
 ) -> None:
     load = record.load
     status = {"actionStatus": "http://schema.org/CompletedActionStatus"}
     if load.aborted:
         status = {"actionStatus": "http://schema.org/FailedActionStatus", "error": load.aborted}
     graph.action(
-        f"#run-{scenario}-{mode}",
-        f"{_title(graph, scenario)} {mode} run",
+        f"#run-{scenario}-{name}",
+        f"{_title(graph, scenario)} {name} run",
         [weighbridge_entity(graph, record), loadgen_entity(graph, record), server_entity(graph, record)],
         [*inputs.some(ArtifactKind.MODEL), inputs.store],
-        graph.files(f"{scenario}/{mode}", _RUN_FILES, record.logs),
+        graph.files(f"{scenario}/{name}", _RUN_FILES, record.logs),
         description=f"{load.completed} of {load.issued} samples answered, {load.achieved_qps:.6g} a second.",
         agent=agent,
         startTime=load.started,
@@ -217,10 +222,11 @@ def _run(
 
 
 def _judgement(
-    graph: CrateGraph, folder: Path, scenario: str, made_by: Entity, inputs: CrateInputs, agent: Entity
+    graph: CrateGraph, folder: Path, names: list[str], made_by: Entity, inputs: CrateInputs, agent: Entity
 ) -> None:
-    """Add those of a scenario's score, verdict and peak search that exist."""
-    runs = {mode: graph.files(f"{scenario}/{mode}", _RUN_FILES) for mode in Mode}
+    """Add those of a scenario's score, verdict and peak search that exist; `names` are those of its runs."""
+    scenario = folder.name
+    runs = {name: graph.files(f"{scenario}/{name}", _RUN_FILES) for name in (*Mode, *names)}
     scores = graph.files(
         scenario,
         {ACCURACY_JSON: "Score with all details.", ACCURACY_TEXT: "Score for the official checker."},
@@ -242,9 +248,10 @@ def _judgement(
             f"#verdict-{scenario}",
             f"Verdict on {verdict.title}",
             [made_by],
-            [*runs[Mode.PERFORMANCE], *runs[Mode.ACCURACY], *scores],
+            [*(file for files_ in runs.values() for file in files_), *scores],
             [*files, *_figures(graph, verdict)],
-            description=f"{len(verdict.checks)} checks of both runs: {verdict.outcome}.",
+            description=f"{len(verdict.checks)} checks of {'both' if len(runs) == 2 else 'all'} runs: "
+            f"{verdict.outcome}.",
             agent=agent,
         )
     graph.files(scenario, {PEAK: "The search for the highest rate that passes, probe by probe."})

@@ -11,7 +11,8 @@ from weighbridge.artifacts.proof import Proof
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
-from weighbridge.gates import EVIDENCE_OF, Inputs, judge
+from weighbridge.gates import Inputs, evidence_of, judge
+from weighbridge.gates.token_consistency import VERIFICATION
 from weighbridge.provenance.tree_runs import TreeRuns
 from weighbridge.records.run_record import (
     ANSWERS,
@@ -24,7 +25,7 @@ from weighbridge.records.score import ACCURACY_TEXT, Evaluation
 from weighbridge.records.verdict import Check, Gate, Verdict
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.evidence import EVIDENCE, SCORE
-from weighbridge.submission.tree import RUN_FOLDERS
+from weighbridge.submission.tree import RUN_FOLDERS, run_logs
 from weighbridge.submission.tree_records import read_inputs
 
 _CHANGED = "Compare the tree with its source; nothing that follows from this file is proven."
@@ -45,11 +46,12 @@ class Originals:
 
 def evidence_checks_of(runs: TreeRuns) -> Iterator[Check]:
     """Check that a tree has the evidence of each run of a scenario, and that the run's record names it."""
-    for mode, record in runs.records.items():
-        gate = Gate(mode)
-        folder = runs.scenario.records / mode
+    for run, record in runs.records.items():
+        gate = Gate(run)
+        folder = runs.scenario.records / run
+        needed = evidence_of(runs.scenario.rules.runs[run])
         missing, changed = [], []
-        for name in EVIDENCE_OF[mode]:
+        for name in needed:
             path, recorded = folder / name, record.logs.get(name)
             if recorded is None:
                 missing.append(f"{name} recorded by no hash")
@@ -60,7 +62,7 @@ def evidence_checks_of(runs: TreeRuns) -> Iterator[Check]:
         gate.holds(
             "evidence",
             "; ".join([*changed, *missing]) or "as recorded",
-            ", ".join(EVIDENCE_OF[mode]),
+            ", ".join(needed),
             False if changed else None if missing else True,
             _CHANGED if changed else _MISSING,
         )
@@ -80,9 +82,9 @@ def judged_again(runs: TreeRuns, originals: Originals | None) -> Verdict:
     scenario = runs.scenario
     inputs = read_inputs(scenario.system_records)
     with tempfile.TemporaryDirectory() as scratch:
-        folders = {mode: Path(scratch) / mode for mode in Mode}
-        for mode, folder in folders.items():
-            _rebuild(runs, mode, folder, originals)
+        folders = {run: Path(scratch) / run for run in runs.records}
+        for run, folder in folders.items():
+            _rebuild(runs, run, folder, originals)
         score = scenario.records / SCORE
         return judge(
             performance=folders[Mode.PERFORMANCE],
@@ -91,6 +93,7 @@ def judged_again(runs: TreeRuns, originals: Originals | None) -> Verdict:
             round_=scenario.round_,
             scenario=scenario.rules,
             inputs=_with_dataset(inputs, originals),
+            compliance={run: folders[run] for run in scenario.rules.compliance_runs if run in folders},
         )
 
 
@@ -126,20 +129,23 @@ def _with_dataset(inputs: Inputs, originals: Originals | None) -> Inputs:
     return replace(inputs, dataset=dataset, prompt=originals.prompt)
 
 
-def _rebuild(runs: TreeRuns, mode: Mode, into: Path, originals: Originals | None) -> None:
+def _rebuild(runs: TreeRuns, run: str, into: Path, originals: Originals | None) -> None:
     """Write a run's folder as the run left it, as far as the tree has its files."""
     into.mkdir()
-    results = runs.scenario.path.folder
-    logs = results / RUN_FOLDERS[mode]
-    evidence = runs.scenario.records / mode
-    carried = [logs / DETAIL, logs / SUMMARY, results / USER_CONF, *(evidence / name for name in EVIDENCE)]
-    carried += [logs / ACCURACY_TEXT]
-    if originals is not None and mode is Mode.ACCURACY:
-        carried.append(_original(runs.scenario, originals))
+    results, rules = runs.scenario.path.folder, runs.scenario.rules.runs[run]
+    logs = run_logs(results, rules)
+    evidence = runs.scenario.records / run
+    carried = [logs[DETAIL], logs[SUMMARY], results / USER_CONF, *(evidence / name for name in EVIDENCE)]
+    if rules.compliance_test is not None:
+        carried += [logs[ANSWERS], results / rules.compliance_test / VERIFICATION]
+    elif rules.mode is Mode.ACCURACY:
+        carried.append(logs[ANSWERS].with_name(ACCURACY_TEXT))
+        if originals is not None:
+            carried.append(_original(runs.scenario, originals))
     for path in carried:
         if path.is_file():
             shutil.copyfile(path, into / path.name)
-    record = runs.records[mode].model_dump(mode="json", exclude_unset=True)
+    record = runs.records[run].model_dump(mode="json", exclude_unset=True)
     record["logs"] = {name: sha256 for name, sha256 in record["logs"].items() if _is_there(into, name)}
     (into / RUN_RECORD).write_text(json.dumps(record))
 

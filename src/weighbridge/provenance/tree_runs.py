@@ -14,10 +14,10 @@ from weighbridge.submission.checker.tree_paths import rules_of, scenario_paths
 
 @dataclass(frozen=True)
 class TreeRuns:
-    """One scenario of a tree, its run records by mode, and its verdict."""
+    """One scenario of a tree, its run records by the runs' names, and its verdict."""
 
     scenario: RecordedScenario
-    records: Mapping[Mode, RunRecord]
+    records: Mapping[str, RunRecord]
     verdict: Verdict
 
     @classmethod
@@ -27,9 +27,11 @@ class TreeRuns:
         Raises:
             InputError: one is missing or damaged.
         """
+        paths = {run: scenario.records / f"{run}.json" for run in scenario.rules.runs}
         return cls(
             scenario,
-            {mode: RunRecord.read(scenario.records / f"{mode}.json") for mode in Mode},
+            # What the tree lacks of compliance runs, the verdict tells.
+            {run: RunRecord.read(path) for run, path in paths.items() if run in [*Mode] or path.is_file()},
             Verdict.read(scenario.records / VERDICT),
         )
 
@@ -43,5 +45,5 @@ def scenarios_of(tree: Path, round_: Round) -> Iterator[RecordedScenario]:
     """Yield the scenarios of the round's benchmark that a tree has, with records of their runs or without."""
     for path in scenario_paths(tree):
         rules = rules_of(path.scenario, round_)
-        if rules is not None and path.benchmark == round_.benchmark:
+        if rules is not None and path.benchmark == round_.folder:
             yield RecordedScenario(tree, path, rules, round_)

@@ -226,3 +226,8 @@ class RunRecord(Model):
     telemetry: TelemetryBrief | None = Field(
         default=None, description="Null: none was recorded, or it could not be written."
     )
+
+    @property
+    def kind(self) -> str:
+        """What the run is: its mode, or its compliance test."""
+        return self.compliance_test or str(self.mode)

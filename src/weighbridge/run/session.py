@@ -263,7 +263,7 @@ def _log_report(plan: IssuePlan, report: LoadReport) -> None:
     log.info(
         "%s %s: %d of %d samples answered at %.2f a second",
         plan.scenario,
-        plan.run,
+        plan.kind,
         report.completed,
         report.issued,
         report.achieved_qps,

@@ -2,12 +2,9 @@
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from weighbridge.artifacts.manifest import Manifest, write_lock
 from weighbridge.benchmarks.registry import load_benchmark
@@ -22,8 +19,10 @@ from weighbridge.records.notice import DEMONSTRATION_FILE
 from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, USER_CONF, RunRecord
 from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
 from weighbridge.records.verdict import VERDICT, Verdict
+from weighbridge.submission.compliance_files import add_compliance
 from weighbridge.submission.evidence import SCORE, copy_evidence
 from weighbridge.submission.measurements import measurements, require_declaration
+from weighbridge.submission.rendering import render
 from weighbridge.submission.sources import copy_benchmark, copy_sources
 from weighbridge.submission.system_description import describe_system
 from weighbridge.submission.tree import (
@@ -44,35 +43,17 @@ from weighbridge.submission.tree_records import (
     write_scenario,
 )
 
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    undefined=StrictUndefined,  # a missing value is an error, not an empty text
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-    autoescape=False,  # noqa: S701 - Markdown, not HTML
-)
-
-
-def _cell(value: object) -> str:
-    """Return a value as the text of a Markdown table's cell, which a bar or a line break would end."""
-    return " ".join(str(value).replace("|", "\\|").split())
-
-
-_TEMPLATES.filters["cell"] = _cell
-
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """One scenario of a run directory: its folder, verdict and run records, as they are published."""
+    """One scenario of a run directory: its folder, verdict and run records by name, as they are published."""
 
     scenario: ScenarioRules
     folder: Path
     verdict: Verdict
-    performance: RunRecord
-    accuracy: RunRecord
+    records: Mapping[str, RunRecord]
 
     @classmethod
     def read(cls, results: Path, scenario: ScenarioRules) -> "_Judged":
@@ -81,9 +62,23 @@ class _Judged:
             scenario=scenario,
             folder=folder,
             verdict=Verdict.read(folder / VERDICT),
-            performance=_published(folder / Mode.PERFORMANCE),
-            accuracy=_published(folder / Mode.ACCURACY),
+            records={
+                name: _published(folder / name)
+                for name, run in scenario.runs.items()
+                # The open division needs no compliance runs; in the closed one, the verdict tells.
+                if run.compliance_test is None or (folder / name / RUN_RECORD).is_file()
+            },
         )
+
+    @property
+    def performance(self) -> RunRecord:
+        """The record of the performance run."""
+        return self.records[Mode.PERFORMANCE]
+
+    @property
+    def compliance(self) -> list[str]:
+        """Names of the compliance runs."""
+        return [name for name in self.scenario.compliance_runs if name in self.records]
 
 
 def _published(folder: Path) -> RunRecord:
@@ -135,7 +130,7 @@ def assemble(
     for each in judged:
         _require_verdict(each, round_, settings)
     if round_.submittable:
-        runs = [run for each in judged for run in (each.performance, each.accuracy)]
+        runs = [run for each in judged for run in each.records.values()]
         require_declaration(round_, settings, inputs, runs)
     with replaced_folder(originals) as kept, replaced_folder(destination) as root:
         layout = TreeLayout(root, settings, round_)
@@ -220,14 +215,15 @@ def _add_scenario(
     text = (judged.folder / ACCURACY_TEXT).read_text()
     (answers / ACCURACY_TEXT).write_text(with_hash(text, log))
     _write_json(target / "measurements.json", statement)
-    readme = _render(
+    readme = render(
         "scenario.md.j2",
         round=layout.round_,
         scenario=judged.scenario,
         system=layout.settings.system,
         verdict=judged.verdict,
         performance=judged.performance,
-        accuracy=judged.accuracy,
+        accuracy=judged.records[Mode.ACCURACY],
+        compliance=judged.compliance,
         division=layout.settings.division,
         deviations=_deviations(judged),
         weights=statement,
@@ -236,10 +232,12 @@ def _add_scenario(
     )
     (target / "README.md").write_text(readme)
     records = layout.records / judged.scenario.folder
-    write_scenario(records, judged.performance, judged.accuracy, judged.verdict)
+    write_scenario(records, judged.records, judged.verdict)
     copy_file(judged.folder / ACCURACY_JSON, records / SCORE)
-    for mode in Mode:
-        for sentence in copy_evidence(judged.folder / mode, records / mode):
+    for name in judged.compliance:
+        add_compliance(judged.folder / name, judged.scenario.runs[name], target)
+    for name in judged.records:
+        for sentence in copy_evidence(judged.folder / name, records / name):
             _log.warning("%s", sentence)
 
 
@@ -260,7 +258,7 @@ def _add_texts(
 ) -> None:
     """Add the code that ran, the calibration note and, for a demonstration, the file that marks it."""
     round_, settings = layout.round_, layout.settings
-    readme = _render(
+    readme = render(
         "source.md.j2",
         round=round_,
         record=judged[0].performance,
@@ -275,20 +273,11 @@ def _add_texts(
         copy_file(settings.calibration, layout.calibration)
     else:
         layout.calibration.parent.mkdir(parents=True)
-        layout.calibration.write_text(_render("calibration.md.j2", round=round_, measurements=statement))
+        layout.calibration.write_text(render("calibration.md.j2", round=round_, measurements=statement))
     if settings.division == "open":
-        _write_json(layout.submitter / "model_mapping.json", {round_.benchmark: round_.benchmark})
+        _write_json(layout.submitter / "model_mapping.json", {round_.folder: round_.folder})
     if not round_.submittable:
-        (layout.submitter / DEMONSTRATION_FILE).write_text(_render("demonstration.md.j2", round=round_))
-
-
-def _render(template: str, **values: Any) -> str:
-    """Render a file of templates/.
-
-    Raises:
-        jinja2.UndefinedError: the template uses a value that is not passed.
-    """
-    return _TEMPLATES.get_template(template).render(**values)
+        (layout.submitter / DEMONSTRATION_FILE).write_text(render("demonstration.md.j2", round=round_))
 
 
 def _write_json(path: Path, values: object) -> None:

@@ -4,6 +4,7 @@
     <Scenario>/performance/errors.jsonl            its failed requests: empty, or not in the tree
     <Scenario>/performance/sampled_answers.jsonl   a random share of its answers, with their text
     <Scenario>/accuracy/...                        the same of the accuracy run, as far as there is any
+    <Scenario>/TEST06/...                          the same of a compliance run, and its audit.config
     <Scenario>/score.json                          accuracy.json of the accuracy run
 
 The files are copied byte for byte, so that the hashes in the run's record hold for them.
@@ -12,10 +13,10 @@ The files are copied byte for byte, so that the hashes in the run's record hold 
 from collections.abc import Iterator
 from pathlib import Path
 
-from weighbridge.records.run_record import ERRORS_FILE, REQUESTS_TABLE, SAMPLED_ANSWERS
+from weighbridge.records.run_record import AUDIT_CONFIG, ERRORS_FILE, REQUESTS_TABLE, SAMPLED_ANSWERS
 from weighbridge.submission.tree import LARGEST_FILE_BYTES, copy_file
 
-EVIDENCE = (REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS)
+EVIDENCE = (REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS, AUDIT_CONFIG)
 SCORE = "score.json"
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from weighbridge.artifacts.manifest import FileEntry, Manifest
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.config.scenario_rules import Mode, RunRules, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import open_regular, sha256_of, write_atomic
 from weighbridge.loadgen.logs import TRUNCATION_MARK
+from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY
 
 RECORDS = "records"
 # Folders of LoadGen's logs in a scenario's folder.
@@ -45,7 +46,7 @@ class TreeLayout:
     @property
     def sources(self) -> Path:
         """Return the folder of the code that ran; it is called src, not code, from v6.0 on."""
-        return self.submitter / "src" / self.round_.benchmark
+        return self.submitter / "src" / self.round_.folder
 
     @property
     def records(self) -> Path:
@@ -60,7 +61,20 @@ class TreeLayout:
     def scenario(self, scenario: ScenarioRules) -> Path:
         """Return the folder of a scenario's results; the checker of v6.1 requires its capitalised name."""
         results = self.submitter / "results" / self.settings.system
-        return results / self.round_.benchmark / scenario.folder
+        return results / self.round_.folder / scenario.folder
+
+
+def run_logs(scenario: Path, run: RunRules) -> dict[str, Path]:
+    """Return the path of each of LoadGen's logs of a run in a scenario's folder of a tree, by its file name.
+
+    A compliance test has a folder of its own, which the official checker knows: its accuracy log lies in
+    `accuracy`, whole, and its other logs where those of older tests lie.
+    """
+    folder = scenario / (run.compliance_test or "")
+    modes = dict.fromkeys((DETAIL, SUMMARY, ANSWERS), run.mode)
+    if run.compliance_test is not None:
+        modes[ANSWERS] = Mode.ACCURACY
+    return {name: folder / RUN_FOLDERS[mode] / name for name, mode in modes.items()}
 
 
 @contextmanager

@@ -4,24 +4,25 @@ It lies in src/<benchmark>/records/<system>/, because the official checkers acce
 
     requests.json                          manifest of the request store
     model.json, dataset.json               proofs of the artifacts, without their folders
-    model/..., dataset/...                 the JSON files of an artifact that the rules compare
+    model/..., dataset/...                 the JSON files of an artifact that the gates read
     <Scenario>/performance.json            run.json of the performance run
     <Scenario>/accuracy.json               run.json of the accuracy run
+    <Scenario>/TEST06.json                 run.json of a compliance run, by its name
     <Scenario>/verdict.json
     <Scenario>/score.json, <Scenario>/performance/..., <Scenario>/accuracy/...   evidence.py
 """
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from weighbridge.artifacts.eos_ids import EOS_FILES
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.closed_rules import ArtifactPin
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model, read_data
 from weighbridge.gates.closed_checks import Inputs
@@ -92,10 +93,10 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     return [_mapped(inner, change) for inner in value] if isinstance(value, list) else value
 
 
-def write_scenario(folder: Path, performance: RunRecord, accuracy: RunRecord, verdict: Verdict) -> None:
-    """Write the records of one scenario; run records as `published` returned them."""
-    for mode, record in ((Mode.PERFORMANCE, performance), (Mode.ACCURACY, accuracy)):
-        _write(folder / f"{mode}.json", record)
+def write_scenario(folder: Path, records: Mapping[str, RunRecord], verdict: Verdict) -> None:
+    """Write the records of one scenario; run records, by the runs' names, as `published` returned them."""
+    for run, record in records.items():
+        _write(folder / f"{run}.json", record)
     _write(folder / VERDICT, without_places(verdict))
 
 
@@ -103,7 +104,7 @@ def write_inputs(folder: Path, inputs: Inputs, round_: Round) -> None:
     """Write what the runs of all scenarios were made from; what is not known is left out.
 
     Raises:
-        InputError: a JSON file of an artifact that the rules compare cannot be read.
+        InputError: a JSON file of an artifact that the gates read cannot be read.
     """
     if inputs.store is not None:
         _write(folder / REQUESTS, without_places(inputs.store))
@@ -112,10 +113,17 @@ def write_inputs(folder: Path, inputs: Inputs, round_: Round) -> None:
             continue
         values = proof.model_dump(mode="json", exclude={"folder"})
         write_atomic(folder / f"{kind}.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
-        pin = pins_of(round_)[kind]
-        for name in sorted(pin.files) if pin else ():
+        for name in _files_read(kind, round_):
             if (proof.folder / name).is_file():
                 copy_file(proof.folder / name, folder / kind / name)
+
+
+def _files_read(kind: ArtifactKind, round_: Round) -> list[str]:
+    """Return the JSON files of an artifact that the gates read."""
+    pin = pins_of(round_).get(kind)
+    names = set(pin.files) if pin else set()
+    tested = any(rules.compliance_runs for rules in round_.scenarios.values())
+    return sorted(names | set(EOS_FILES) if tested and kind is ArtifactKind.MODEL else names)
 
 
 def read_inputs(folder: Path) -> Inputs:

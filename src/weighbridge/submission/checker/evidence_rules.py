@@ -14,31 +14,31 @@ from weighbridge.submission.evidence import EVIDENCE, SCORE
 from weighbridge.submission.tree import RUN_FOLDERS
 
 
-def evidence_complaints(scenario: RecordedScenario, records: Mapping[Mode, RunRecord]) -> Iterator[Complaint]:
+def evidence_complaints(scenario: RecordedScenario, records: Mapping[str, RunRecord]) -> Iterator[Complaint]:
     """Check a scenario's evidence; what runs of earlier releases did not record is not asked of them."""
-    for mode, record in records.items():
-        yield from _of_run(scenario, mode, record)
+    for run, record in records.items():
+        yield from _of_run(scenario, run, record)
     yield from _score(scenario, records.get(Mode.ACCURACY))
 
 
-def _of_run(scenario: RecordedScenario, mode: Mode, record: RunRecord) -> Iterator[Complaint]:
+def _of_run(scenario: RecordedScenario, run: str, record: RunRecord) -> Iterator[Complaint]:
     for name in EVIDENCE:
-        path = scenario.records / mode / name
+        path = scenario.records / run / name
         recorded = record.logs.get(name)
         if path.is_file():
             if recorded is not None and sha256_of(path) != recorded:
                 yield scenario.tell(
                     path,
-                    f"is not the file that {mode}.json of the records names by its hash",
+                    f"is not the file that {run}.json of the records names by its hash",
                     "Put back the file of the recorded run, or assemble again.",
                 )
             elif recorded is None and scenario.round_.submittable:
                 yield scenario.tell(
-                    path, f"is named by no hash in {mode}.json of the records", level="warning"
+                    path, f"is named by no hash in {run}.json of the records", level="warning"
                 )
         elif recorded is not None and scenario.round_.submittable:
             yield scenario.tell(
-                scenario.records / f"{mode}.json",
+                scenario.records / f"{run}.json",
                 f"names {name}, which is not in the tree: its requests cannot be counted again",
                 level="warning",
             )

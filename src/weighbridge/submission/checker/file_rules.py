@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, USER_CONF
 from weighbridge.records.score import ACCURACY_TEXT
@@ -36,8 +36,9 @@ _POWER = ("power", "ranging")
 _OTHER_RUN = re.compile(r"run_[0-9]+")
 
 
-def file_complaints(tree: Path, scenario: ScenarioPath) -> Iterator[Complaint]:
-    """Check the files of one scenario's folder."""
+def file_complaints(tree: Path, scenario: ScenarioPath, rules: ScenarioRules | None) -> Iterator[Complaint]:
+    """Check the files of one scenario's folder; `rules` are the scenario's, None: the round has none."""
+    tests = rules.compliance_runs.values() if rules is not None else ()
     for inner, names in _MUST_HAVE.items():
         for name in names:
             yield from _required(tree, scenario.folder / inner / name)
@@ -49,7 +50,7 @@ def file_complaints(tree: Path, scenario: ScenarioPath) -> Iterator[Complaint]:
         if path.name != _RUN.name:
             yield _beside_the_run(tree, path)
     for path in _entries(scenario.folder):
-        if path.name not in (*_MUST_HAVE[Path()], *_BESIDE):
+        if path.name not in (*_MUST_HAVE[Path()], *_BESIDE, *tests):
             said = "is nothing that the rules name here; the official checkers pass over it"
             yield complaint_at(tree, path, said, "Remove it, or keep it in src/.", "warning")
 

@@ -12,14 +12,14 @@ from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.gates.closed_checks import Inputs, closed_checks
-from weighbridge.gates.record_checks import record_checks
+from weighbridge.gates.record_checks import one_run_checks, record_checks, same_system_checks
 from weighbridge.gates.server_checks import quantised_by, server_checks
 from weighbridge.records.check_record import Complaint
-from weighbridge.records.run_record import RunRecord
+from weighbridge.records.run_record import DETAIL, RunRecord
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.checker.tree_paths import AGAIN
 from weighbridge.submission.measurements import examples_of
-from weighbridge.submission.tree import RUN_FOLDERS
+from weighbridge.submission.tree import RUN_FOLDERS, run_logs
 from weighbridge.submission.tree_records import REQUESTS, are_complete, proofs_of
 
 # Checks of the gate that record_rules and mark_rules make: the tree has not all logs, and not whole ones.
@@ -27,13 +27,13 @@ _TOLD_ELSEWHERE = ("recorded as", "logs as LoadGen left them", "server")
 
 
 def input_complaints(
-    scenario: RecordedScenario, records: dict[Mode, RunRecord], inputs: Inputs
+    scenario: RecordedScenario, records: dict[str, RunRecord], inputs: Inputs
 ) -> Iterator[Complaint]:
     """Check the run records that can be read against the inputs that the tree carries."""
-    for mode, record in records.items():
-        yield from _same_inputs(scenario, scenario.records / f"{mode}.json", record, inputs)
+    for run, record in records.items():
+        yield from _same_inputs(scenario, scenario.records / f"{run}.json", record, inputs)
     yield from _unchanged(scenario, inputs)
-    if len(records) == len(Mode):
+    if records.keys() >= {*Mode}:
         yield from _closed(scenario, records, inputs)
     if scenario.round_.submittable:
         yield from _weights(scenario, inputs, records)
@@ -86,10 +86,8 @@ def _digest(proof: Proof) -> str | None:
         return None
 
 
-def _closed(
-    scenario: RecordedScenario, records: dict[Mode, RunRecord], inputs: Inputs
-) -> Iterator[Complaint]:
-    """Check again, from the tree alone, what the closed division fixes, and what both runs must share."""
+def _closed(scenario: RecordedScenario, records: dict[str, RunRecord], inputs: Inputs) -> Iterator[Complaint]:
+    """Check again, from the tree alone, what the closed division fixes, and what all runs must share."""
     performance, accuracy = (records[mode] for mode in Mode)
     both = record_checks(
         scenario.path.folder / RUN_FOLDERS[Mode.PERFORMANCE],
@@ -99,10 +97,16 @@ def _closed(
         scenario.round_,
         scenario.rules,
     )
+    for name in scenario.rules.compliance_runs:
+        if name in records:
+            logs = run_logs(scenario.path.folder, scenario.rules.runs[name])[DETAIL].parent
+            both += one_run_checks(logs, records[name], name, scenario.round_, scenario.rules)
+            alike = same_system_checks(performance, records[name], scenario.round_)
+            both += [check.model_copy(update={"run": name}) for check in alike]
     checks = [check for check in both if check.name not in _TOLD_ELSEWHERE]
-    checks += closed_checks([performance, accuracy], inputs, scenario.round_)
-    for mode, record in records.items():
-        checks += server_checks(scenario.records, record, mode, scenario.round_)
+    checks += closed_checks(list(records.values()), inputs, scenario.round_)
+    for run, record in records.items():
+        checks += server_checks(scenario.records, record, scenario.rules.runs[run].mode, scenario.round_)
     for check in checks:
         if check.passed:
             continue
@@ -116,7 +120,7 @@ def _closed(
 
 
 def _weights(
-    scenario: RecordedScenario, inputs: Inputs, records: dict[Mode, RunRecord]
+    scenario: RecordedScenario, inputs: Inputs, records: dict[str, RunRecord]
 ) -> Iterator[Complaint]:
     """Check that measurements.json says of the weights what the model's proof shows."""
     path = scenario.path.folder / "measurements.json"

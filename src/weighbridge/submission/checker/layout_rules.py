@@ -107,8 +107,8 @@ def _systems(tree: Path, submitter: Path) -> Iterator[Complaint]:
 
 def _benchmark(tree: Path, folder: Path, round_: Round) -> Iterator[Complaint]:
     closed = folder.relative_to(tree).parts[0] == "closed"
-    if closed and folder.name != round_.benchmark:
-        remedy = f"Rename it to {round_.benchmark}, or pass a tree without results of other benchmarks."
+    if closed and folder.name != round_.folder:
+        remedy = f"Rename it to {round_.folder}, or pass a tree without results of other benchmarks."
         yield complaint_at(tree, folder, "is not the round's benchmark, and is not checked", remedy)
         return
     found: dict[str, str] = {}
@@ -131,8 +131,9 @@ def _scenario(tree: Path, scenario: ScenarioPath, round_: Round) -> Iterator[Com
     if is_of_endpoints(scenario, round_):
         yield from endpoints_complaints(tree, scenario)
         return
-    if canonical_folder(scenario.scenario, round_) and rules_of(scenario.scenario, round_) is None:
+    rules = rules_of(scenario.scenario, round_)
+    if canonical_folder(scenario.scenario, round_) and rules is None:
         said = "holds LoadGen's logs, which prove no result of this scenario"
         remedy = "Measure it with the client that the round names for it."
         yield complaint_at(tree, scenario.folder, said, remedy)
-    yield from file_complaints(tree, scenario)
+    yield from file_complaints(tree, scenario, rules)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.scenario_rules import Mode, RunRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.gates.accuracy_checks import score_in_text
@@ -20,7 +20,7 @@ from weighbridge.submission.checker.evidence_rules import evidence_complaints
 from weighbridge.submission.checker.input_rules import input_complaints
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.checker.tree_paths import AGAIN, complaint_at, rules_of, scenario_paths
-from weighbridge.submission.tree import RECORDS, RUN_FOLDERS
+from weighbridge.submission.tree import RECORDS, RUN_FOLDERS, run_logs
 from weighbridge.submission.tree_records import read_inputs
 from weighbridge.system.identity import UNREADABLE, code_sha256_of
 
@@ -33,7 +33,7 @@ def record_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
     without: set[Path] = set()
     for path in scenario_paths(tree):
         rules = rules_of(path.scenario, round_)
-        if rules is None or path.benchmark != round_.benchmark:
+        if rules is None or path.benchmark != round_.folder:
             continue
         scenario = RecordedScenario(tree, path, rules, round_)
         if scenario.records.is_dir():
@@ -44,7 +44,7 @@ def record_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
         yield complaint_at(
             tree,
             submitter,
-            f"has no records in src/{round_.benchmark}/{RECORDS}: settings of the closed division are not "
+            f"has no records in src/{round_.folder}/{RECORDS}: settings of the closed division are not "
             f"proven",
             "Assemble the tree with Weighbridge, or compare the settings with the rules yourself.",
             "warning",
@@ -52,16 +52,18 @@ def record_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
 
 
 def _of_scenario(scenario: RecordedScenario) -> Iterator[Complaint]:
-    records: dict[Mode, RunRecord] = {}
-    for mode in Mode:
-        path = scenario.records / f"{mode}.json"
+    records: dict[str, RunRecord] = {}
+    for run, rules in scenario.rules.runs.items():
+        path = scenario.records / f"{run}.json"
+        if rules.compliance_test and scenario.path.division == "open" and not path.exists():
+            continue  # which needs no compliance runs
         try:
-            records[mode] = RunRecord.read(path)
+            records[run] = RunRecord.read(path)
         except InputError as error:
             yield scenario.tell(path, _told(error, path))
         else:
-            yield from _whose(scenario, path, mode, records[mode])
-            yield from _logs(scenario, path, mode, records[mode])
+            yield from _whose(scenario, path, rules, records[run])
+            yield from _logs(scenario, path, rules, records[run])
     yield from evidence_complaints(scenario, records)
     yield from _verdict(scenario)
     try:
@@ -78,28 +80,29 @@ def _told(error: InputError, path: Path) -> str:
     return str(error).replace(f"{path}: ", "").replace(f"{path.parent}/", "").rstrip(".")
 
 
-def _whose(scenario: RecordedScenario, path: Path, mode: Mode, record: RunRecord) -> Iterator[Complaint]:
-    """Check that a record is of this round, scenario and mode."""
-    recorded = f"{record.round}, {record.scenario}, {record.mode}"
-    expected = f"{scenario.round_.name}, {scenario.rules.name}, {mode}"
+def _whose(scenario: RecordedScenario, path: Path, run: RunRules, record: RunRecord) -> Iterator[Complaint]:
+    """Check that a record is of this round, scenario and run."""
+    recorded = f"{record.round}, {record.scenario}, {record.kind}"
+    expected = f"{scenario.round_.name}, {scenario.rules.name}, {run.kind}"
     if recorded != expected:
         yield scenario.tell(path, f"is of a run of {recorded}, not {expected}")
     elif record.submittable and not scenario.round_.submittable:  # the opposite is told by mark_rules
         yield scenario.tell(path, f"is of a submittable round, unlike {scenario.round_.name}")
 
 
-def _logs(scenario: RecordedScenario, path: Path, mode: Mode, record: RunRecord) -> Iterator[Complaint]:
+def _logs(scenario: RecordedScenario, path: Path, run: RunRules, record: RunRecord) -> Iterator[Complaint]:
     """Check that the tree's logs are the recorded ones; the accuracy log by the hash in accuracy.txt."""
-    folder = scenario.path.folder / RUN_FOLDERS[mode]
-    for name in (DETAIL, SUMMARY):
-        if (folder / name).is_file() and sha256_of(folder / name) != record.logs.get(name):
+    logs = run_logs(scenario.path.folder, run)
+    whole = (DETAIL, SUMMARY, *((ANSWERS,) if run.compliance_test else ()))
+    for name in whole:
+        if logs[name].is_file() and sha256_of(logs[name]) != record.logs.get(name):
             yield scenario.tell(
-                folder / name,
+                logs[name],
                 f"is not the log that {path.name} of the records names by its hash",
                 "Put back the log of the recorded run, or assemble again.",
             )
-    text = folder / ACCURACY_TEXT
-    if mode is Mode.ACCURACY and text.is_file():
+    text = logs[ANSWERS].with_name(ACCURACY_TEXT)
+    if run.mode is Mode.ACCURACY and text.is_file():
         lines = text.read_text(errors="replace").split("\n")
         if record.logs.get(ANSWERS) not in hashes_in(lines):
             yield scenario.tell(
@@ -149,7 +152,7 @@ def _differing(scenario: RecordedScenario, verdict: Verdict) -> list[str]:
     return [name for name, value in found.items() if value is not None and stated[name] != value]
 
 
-def _code(scenario: RecordedScenario, records: dict[Mode, RunRecord]) -> Iterator[Complaint]:
+def _code(scenario: RecordedScenario, records: dict[str, RunRecord]) -> Iterator[Complaint]:
     """Check that the tree holds the code that measured; a demonstration's may have been edited since."""
     package = scenario.sources / "src" / "weighbridge"
     if not scenario.round_.submittable:
@@ -158,11 +161,11 @@ def _code(scenario: RecordedScenario, records: dict[Mode, RunRecord]) -> Iterato
         found = code_sha256_of(package)
     except UNREADABLE:
         found = None
-    for mode, record in records.items():
+    for run, record in records.items():
         if found != record.code_sha256:
             yield scenario.tell(
                 scenario.sources,
-                f"does not hold the code of the {mode} run of {scenario.rules.name}: it was edited after "
+                f"does not hold the code of the {run} run of {scenario.rules.name}: it was edited after "
                 f"the run, or left out",
                 f"Check out revision {record.git_revision or 'that ran'}, and assemble again.",
                 "warning",

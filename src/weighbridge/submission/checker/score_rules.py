@@ -10,7 +10,7 @@ from weighbridge.core.files import sha256_of
 from weighbridge.records.check_record import Complaint, Level
 from weighbridge.records.run_record import ANSWERS
 from weighbridge.records.score import ACCURACY_TEXT, hashes_in, scores_in
-from weighbridge.submission.checker.tree_paths import AGAIN, ScenarioPath, complaint_at
+from weighbridge.submission.checker.tree_paths import AGAIN, ScenarioPath, complaint_at, scenario_paths
 from weighbridge.submission.tree import RUN_FOLDERS, truncated
 
 _LARGEST_LOG_BYTES = 10 * 1024
@@ -98,7 +98,9 @@ def check_originals(tree: Path, originals: Path) -> tuple[dict[str, bool], list[
     proven: dict[str, bool] = {}
     complaints = []
     kept = {path.relative_to(originals) for path in originals.rglob(ANSWERS)}
-    in_tree = {path.relative_to(tree) for path in tree.rglob(f"accuracy/{ANSWERS}")}
+    # Those of compliance runs lie elsewhere, and whole.
+    logs = (each.folder / RUN_FOLDERS[Mode.ACCURACY] / ANSWERS for each in scenario_paths(tree))
+    in_tree = {path.relative_to(tree) for path in logs if path.exists()}
     for inside in sorted(kept | in_tree):
         fault = _original_fault(tree / inside, originals / inside)
         proven[inside.as_posix()] = fault is None

@@ -70,9 +70,9 @@ def _measurements(tree: Path, path: Path, round_: Round) -> Iterator[Complaint]:
 
 def _mapping(tree: Path, path: Path, benchmark: str, round_: Round) -> Iterator[Complaint]:
     values = _read(path) if path.is_file() else None
-    if values is None or values.get(benchmark) != round_.benchmark:
-        said = f"does not map '{benchmark}' to {round_.benchmark}"
-        yield complaint_at(tree, path, said, f'Write {{"{benchmark}": "{round_.benchmark}"}}.')
+    if values is None or values.get(benchmark) != round_.folder:
+        said = f"does not map '{benchmark}' to {round_.folder}"
+        yield complaint_at(tree, path, said, f'Write {{"{benchmark}": "{round_.folder}"}}.')
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -52,7 +52,7 @@ Lives = Annotated[
 PromptFile = Annotated[Path | None, typer.Option("--prompt", help="Prompt file, if the benchmark has one.")]
 TokenizerProof = Annotated[
     Path | None,
-    typer.Option("--model", help="Proof file of the model, from 'fetch', if answers are token ids."),
+    typer.Option("--model", help="Proof file of the model, from 'fetch', if prompts or answers are ids."),
 ]
 ModelProof = Annotated[Path, typer.Option("--model", help="Proof file of the model, from 'fetch'.")]
 Store = Annotated[Path, typer.Option("--store", help="Folder of the request store, from 'build-requests'.")]

@@ -1,7 +1,7 @@
 """Commands of the request store: build-requests, count-tokens."""
 
 import logging
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import typer
@@ -54,6 +54,16 @@ def build_requests(
     if prompt is not None:
         load_benchmark(round_.benchmark).check_prompt(prompt, round_.prompt)
     proof = Proof.read(dataset)
+    for entry in proof.files if round_.held_to_rules else ():
+        known = round_.dataset_files.get(PurePosixPath(entry.path).name, entry.sha256)
+        if known != entry.sha256:
+            log.warning(
+                "%s: has sha256 %s, but others have published %s (round %s); is it the whole, official file?",
+                proof.folder / entry.path,
+                entry.sha256,
+                known,
+                round_.name,
+            )
     build_store(
         dataset=proof.folder,
         proven={entry.path: entry.sha256 for entry in proof.files},

@@ -134,6 +134,11 @@ class Round(Model):
     splits: tuple[FolderName, ...] = Field(
         min_length=1, description="Dataset splits, in the order that numbers the samples."
     )
+    dataset_files: dict[FolderName, Sha256] = Field(
+        default={},
+        description="sha256 of files of the dataset by name, as others have published them; a file that "
+        "differs is told and used.",
+    )
     prompt: dict[str, Sha256] = Field(
         default={}, description="sha256 of each fixed text of the prompt (UTF-8), by name."
     )

@@ -58,15 +58,13 @@ class NewsSummaries(TokenAnswers):
         rows = samples.rows([ARTICLE, TOKENS], range(_COMPARED))
         different = []
         for sample, row in rows.items():
-            prompt, article = self._checked(row[TOKENS]), row[ARTICLE]
-            if prompt == self.tokenizer.prompt(self._instruction.around(article)):
-                continue
-            if article.strip() not in self.tokenizer.decode([np.array(prompt, dtype=np.int32)])[0]:
+            try:
+                if not self._is_as_made(self._checked(row[TOKENS]), row[ARTICLE], self._instruction):
+                    different.append(sample)
+            except InputError as error:
                 raise InputError(
-                    f"{samples.dataset}: the ids of sample {sample} (tok_input) are not those of its article "
-                    f"under the tokenizer of {self.tokenizer.folder}; use the model that it was made for."
-                )
-            different.append(sample)
+                    f"{samples.dataset}: sample {sample}: {error}; use another dataset."
+                ) from None
         if not different:
             return ()
         return (
@@ -74,6 +72,19 @@ class NewsSummaries(TokenAnswers):
             f"{different[0]}, are not what the round's instruction and the model's tokenizer make of their "
             "articles; the dataset's are sent.",
         )
+
+    def _is_as_made(self, prompt: list[int], article: str, instruction: Instruction) -> bool:
+        """Return whether ids are those that this task would make of the article."""
+        if prompt == self.tokenizer.prompt(instruction.around(article)):
+            return True
+        [decoded] = self.tokenizer.decode([np.array(prompt, dtype=np.int32)])
+        # Without blanks, of which decoding may remove some.
+        if "".join(article.split()) not in "".join(decoded.split()):
+            raise InputError(
+                "its tok_input is not of its article under the tokenizer of "
+                f"{self.tokenizer.folder}, which then could not read the answers"
+            )
+        return False
 
     def _checked(self, ids: Sequence[int]) -> list[int]:
         """Return a prompt's ids, which must be the model's and begin as its prompts do."""

@@ -6,12 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from request_files import request_log, tokens_of
 from token_runs.recorded import SAMPLES, recorded, recorded_log, token_round, write_recorded
 
 from weighbridge.client.frames import RequestOutcome
+from weighbridge.client.request_log import write_parquet
 from weighbridge.config.request_settings import RequestSettings, Sampling
 from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode
+from weighbridge.core.openai_api import AnswerKind
 from weighbridge.gates import judge
+from weighbridge.gates.answer_token_checks import answer_token_checks
+from weighbridge.gates.request_rows import RequestRows
 from weighbridge.records.verdict import Verdict
 
 ROUND = token_round()
@@ -377,3 +383,65 @@ def test_a_round_without_token_latencies_has_none_of_these_checks(judged: Judged
             "fewest tokens of an answer",
         }
     )
+
+
+# The accuracy log: LoadGen's count of each answer's tokens, the client's, and the length of its data.
+
+
+def accuracy_run(folder: Path, entries: list[tuple[int, int, int]]) -> RequestRows:
+    """Write an accuracy log of (sample, tokens in its data, tokens counted), and requests of a good run."""
+    lines = (
+        f'{{ "qsl_idx" : {sample}, "data" : "{held * "0A000000"}", "token_count" : {count} }}'
+        for sample, held, count in entries
+    )
+    folder.mkdir()
+    (folder / "mlperf_log_accuracy.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
+    write_parquet(request_log(SAMPLES, Mode.ACCURACY), folder / "requests.parquet")
+    rows = RequestRows.read(folder)
+    assert rows is not None
+    return rows
+
+
+COUNTED, AS_LONG = "tokens of answers as received", "tokens of answers as long as their data"
+GOOD = [(sample, tokens_of(sample), tokens_of(sample)) for sample in range(SAMPLES)]
+
+
+@pytest.mark.parametrize(
+    ("change", "failed"),
+    [
+        ({}, {}),
+        ({0: (0, 20, 21)}, {COUNTED: "2 differ", AS_LONG: "1 differ"}),
+        ({0: (0, 19, 20)}, {AS_LONG: "1 differ"}),
+        ({0: (0, 21, 21)}, {COUNTED: "2 differ"}),
+        ({0: (1, 20, 20)}, {COUNTED: "2 differ"}),
+    ],
+)
+def test_tokens_of_logged_answers_are_those_received(
+    tmp_path: Path, change: dict[int, tuple[int, int, int]], failed: dict[str, str]
+) -> None:
+    entries = [change.get(sample, entry) for sample, entry in enumerate(GOOD)]
+    rows = accuracy_run(tmp_path / "run", entries)
+    found = answer_token_checks(tmp_path / "run", rows, AnswerKind.TOKENS, ROUND)
+    assert {check.name for check in found} == {COUNTED, AS_LONG}
+    assert {check.name: check.value for check in found if not check.passed} == failed
+
+
+def test_answers_that_are_texts_have_any_length(tmp_path: Path) -> None:
+    rows = accuracy_run(tmp_path / "run", [(sample, 7, count) for sample, _, count in GOOD])
+    [check] = answer_token_checks(tmp_path / "run", rows, AnswerKind.TEXT, ROUND)
+    assert (check.name, check.passed) == (COUNTED, True)
+
+
+def test_an_accuracy_log_that_cannot_be_read_fails_and_a_truncated_one_is_told_elsewhere(
+    tmp_path: Path,
+) -> None:
+    rows, path = accuracy_run(tmp_path / "run", GOOD), tmp_path / "run" / "mlperf_log_accuracy.json"
+    path.write_text("[{")
+    [check] = answer_token_checks(tmp_path / "run", rows, AnswerKind.TOKENS, ROUND)
+    assert (check.value, check.passed) == ("not readable", False)
+    path.write_text("[{\n\n...\n\n}]")
+    assert answer_token_checks(tmp_path / "run", rows, AnswerKind.TOKENS, ROUND) == []
+    loadgen = ROUND.loadgen_rules.model_copy(update={"token_latencies": False})
+    other = ROUND.model_copy(update={"loadgen": loadgen})
+    path.write_text("[{")
+    assert answer_token_checks(tmp_path / "run", rows, AnswerKind.TOKENS, other) == []

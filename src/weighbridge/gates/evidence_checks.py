@@ -7,6 +7,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.gates.alike_checks import alike_checks
 from weighbridge.gates.answer_checks import answer_checks, identity_checks
+from weighbridge.gates.answer_token_checks import answer_token_checks
 from weighbridge.gates.client_checks import client_checks
 from weighbridge.gates.closed_checks import Inputs
 from weighbridge.gates.conservation_checks import conservation_checks
@@ -63,6 +64,9 @@ def evidence_checks(
         yield from conservation_checks(folder, log, record, rows, mode, round_, scenario)
         if mode is Mode.PERFORMANCE:
             yield from client_checks(log, record.load, rows, round_, scenario)
+        else:
+            kind = None if isinstance(truth, str) else truth.task.answers
+            yield from answer_token_checks(folder, rows, kind, round_)
         if rows is not None:
             tables[mode] = rows
             yield from answer_checks(record, rows, mode, round_)

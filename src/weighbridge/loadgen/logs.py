@@ -195,6 +195,7 @@ def _end_of(path: Path) -> bytes:
 class _Answer(msgspec.Struct):
     qsl_idx: int
     data: str
+    token_count: int | None = None
 
 
 def read_answers(path: Path, samples: int) -> dict[int, bytes]:
@@ -236,6 +237,15 @@ def read_answer_sizes(path: Path) -> list[tuple[int, int]]:
         InputError: the log is missing, truncated or damaged.
     """
     return [(record.qsl_idx, len(record.data) // 2) for record in _records(path)]
+
+
+def read_answer_tokens(path: Path) -> list[tuple[int, int, int | None]]:
+    """Read the same with LoadGen's count of the answer's tokens; None where it counted none.
+
+    Raises:
+        InputError: the log is missing, truncated or damaged.
+    """
+    return [(record.qsl_idx, len(record.data) // 2, record.token_count) for record in _records(path)]
 
 
 def _records(path: Path) -> list[_Answer]:

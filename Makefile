@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the commands.
-	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9.-]+):.*## /\1\t/' | expand -t 18
+	@grep -hE '^[a-z0-9.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9.-]+):.*## /\1\t/' | expand -t 22
 
 .PHONY: submission
 submission: setup ## Run the main job on the embedded demo: a checked submission tree, and its table.
@@ -52,6 +52,17 @@ llama-rehearsal: $(VENV)/.workflow ## Rehearse llama3.1-8b likewise, datacenter 
 	snakemake --profile profiles/llama-rehearsal --config category=edge --directory runs/llama-rehearsal-edge submission
 	@weighbridge compare runs/llama-rehearsal
 	@weighbridge compare runs/llama-rehearsal-edge
+
+LLAMA_DEMO := src/weighbridge/benchmarks/llama3_1_8b/demo
+
+.PHONY: llama-demo
+llama-demo: setup ## Run the demo of llama3.1-8b, datacenter and edge: two checked trees, and their tables (12 minutes).
+	snakemake --profile profiles/llama-demo submission
+	snakemake --profile profiles/llama-demo-edge submission
+	@cd runs/llama-demo && weighbridge summary
+	@cd runs/llama-demo-edge && weighbridge summary
+	@echo "The trees are runs/llama-demo/results/submission and runs/llama-demo-edge/results/submission."
+	@echo "With figures: runs/llama-demo/results/report.html and runs/llama-demo-edge/results/report.html"
 
 .PHONY: test
 test: setup $(VENV)/.dev ## Run all tests, or those that PYTEST_ARGS names.
@@ -122,6 +133,14 @@ system: ## Install the system library that vLLM for CPUs needs.
 .PHONY: demo-artifacts
 demo-artifacts: setup ## Remake the demo's catalogue and train its checkpoint again (about 20 minutes).
 	demo/remake
+
+.PHONY: llama-demo-artifacts
+llama-demo-artifacts: setup ## Train the checkpoint of llama3.1-8b's demo again, and remake its dataset (about 15 minutes).
+	$(LLAMA_DEMO)/remake
+
+.PHONY: llama-demo-faults
+llama-demo-faults: setup ## Run llama3.1-8b's demo with one mistake at a time, each of which must fail its gates (minutes).
+	python tests/end_to_end/llama_demo_faults.py
 
 .PHONY: kept-results
 kept-results: $(VENV)/.workflow $(VENV)/.dev ## Make the tests' kept example of finished results again, after a version was raised.

@@ -1,40 +1,23 @@
 """What `make submission` promises: the demo on the real vLLM, from its artifacts to the tree (minutes)."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-
-ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
+from demo_run import BIN, left_running, need_vllm, snakemake
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1800)]
 
 
-def snakemake(directory: Path, *targets: str) -> str:
-    command = [BIN / "snakemake", "--profile", "profiles/demo", "--directory", directory, "--", *targets]
-    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    if not (ROOT / ".venv-server" / "bin" / "vllm").exists():
-        pytest.skip("vLLM for CPUs is not installed; make setup does it")
+    need_vllm()
     directory = tmp_path_factory.mktemp("demo")
-    snakemake(directory, "submission")
+    snakemake("demo", directory, "submission")
     yield directory
-    left = [
-        p.pid for p in psutil.process_iter(["cmdline"]) if str(directory) in " ".join(p.info["cmdline"] or [])
-    ]
-    assert left == []
+    assert left_running(directory) == []
 
 
 def test_both_scenarios_are_valid(finished: Path) -> None:
@@ -92,4 +75,4 @@ def test_the_table_is_printed(finished: Path) -> None:
 
 
 def test_a_second_run_does_nothing(finished: Path) -> None:
-    assert "Nothing to be done" in snakemake(finished, "submission")
+    assert "Nothing to be done" in snakemake("demo", finished, "submission")

@@ -50,6 +50,7 @@ def record_golden(config: Path, root: Path) -> Golden:
             dataset=paths["dataset"],
             splits=round_.splits,
             prompt=root / data["artifacts"]["prompt"],
+            model=paths["model"],
             benchmark=round_.benchmark,
             model_name=server.model_name,
             settings=requests_of_round(RequestSettings(), round_),

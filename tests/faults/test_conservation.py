@@ -28,7 +28,7 @@ from weighbridge.client.worker import Worker
 from weighbridge.client.written_file import WrittenFile
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.openai_api import Api
-from weighbridge.loadgen import sut
+from weighbridge.loadgen import completions as telling
 from weighbridge.loadgen.sut import SystemUnderTest
 from weighbridge.records.store_manifest import StoreOrigin
 from weighbridge.requests.store import RequestStore, write_store
@@ -162,8 +162,8 @@ def completions() -> Iterator[list[tuple[int, bytes]]]:
         return number, ctypes.string_at(address, size) if size else b""
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sut, "QuerySampleResponse", response)
-        patch.setattr(sut, "QuerySamplesComplete", told.extend)
+        patch.setattr(telling, "QuerySampleResponse", response)
+        patch.setattr(telling, "QuerySamplesComplete", told.extend)
         yield told
 
 

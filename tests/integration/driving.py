@@ -14,9 +14,15 @@ from weighbridge.client.issuer import Target
 from weighbridge.client.process_group import Observe
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.scenario_rules import (
+    LatencyLimit,
+    LatencyMetric,
+    Limits,
+    LoadGenScenario,
+    Mode,
+)
 from weighbridge.config.settings import ClientSettings
-from weighbridge.core.openai_api import Api
+from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.records.run_record import LoadReport
 from weighbridge.records.store_manifest import StoreOrigin
@@ -36,8 +42,19 @@ def beside(work: Callable[[threading.Event], object]) -> Iterator[None]:
         thread.join()
 
 
+STREAM = ',"stream":true,"stream_options":{"include_usage":true}}'
+"""The end of a streamed request of a small store."""
+
+
 def small_store(
-    out: Path, samples: int, *, stream: bool = False, padding: int = 0, api: Api = Api.CHAT
+    out: Path,
+    samples: int,
+    *,
+    stream: bool = False,
+    padding: int = 0,
+    api: Api = Api.CHAT,
+    answers: AnswerKind = AnswerKind.TEXT,
+    streamed: tuple[str, str] | None = None,
 ) -> Path:
     """Write a store whose requests say 'sample N', which the scripted endpoint reads.
 
@@ -45,7 +62,7 @@ def small_store(
     """
     settings = RequestSettings(stream=stream)
     prefix = f'{{"model":"tiny","{api.prompt_field}":'
-    suffix = ',"stream":true,"stream_options":{"include_usage":true}}' if stream else "}"
+    suffix = STREAM if stream else "}"
 
     def body(number: int) -> bytes:
         text = f"sample {number} " + "x" * padding
@@ -53,21 +70,40 @@ def small_store(
         return f"{prefix}{json.dumps(prompt, separators=(',', ':'))}{suffix}".encode()
 
     origin = StoreOrigin(
-        benchmark="b", api=api, model_name="tiny", settings=settings, prefix=prefix, suffix=suffix
+        benchmark="b",
+        api=api,
+        answers=answers,
+        model_name="tiny",
+        settings=settings,
+        prefix=prefix,
+        suffix=suffix,
+        streamed=streamed,
     )
     write_store(out, map(body, range(samples)), lambda: origin)
     return out
 
 
 def small_round(samples: int, *, duration_s: float = 0.1, token_latencies: bool = False) -> Round:
-    """Return the demo round with fewer samples and shorter runs."""
+    """Return the demo round with fewer samples and shorter runs, and a scenario SingleStream."""
     demo = load_round("demo")
     rules = {"min_duration_s": duration_s, "min_query_count": samples}
+    scenarios = {name: found.model_copy(update=rules) for name, found in demo.scenarios.items()}
+    scenarios["singlestream"] = scenarios["offline"].model_copy(
+        update={
+            "name": "singlestream",
+            "folder": "SingleStream",
+            "loadgen_scenario": LoadGenScenario.SINGLE_STREAM,
+            "metric": LatencyMetric(latency_percentile=0.9),
+        }
+    )
+    if token_latencies:
+        limits = Limits(ttft=LatencyLimit(limit_s=2), tpot=LatencyLimit(limit_s=0.1))
+        scenarios["server"] = scenarios["server"].model_copy(update={"limits": limits})
     return demo.model_copy(
         update={
             "samples": samples,
             "loadgen": demo.loadgen_rules.model_copy(update={"token_latencies": token_latencies}),
-            "scenarios": {name: found.model_copy(update=rules) for name, found in demo.scenarios.items()},
+            "scenarios": scenarios,
         }
     )
 
@@ -91,6 +127,19 @@ class Run:
         return [json.loads(line) for line in (self.out / "errors.jsonl").read_text().splitlines()]
 
     @property
+    def logged(self) -> dict[str, object]:
+        """LoadGen's detail log: the last value of each key."""
+        lines = (self.out / "mlperf_log_detail.txt").read_text().splitlines()
+        entries = [json.loads(line.removeprefix(":::MLLOG ")) for line in lines]
+        return {entry["key"]: entry["value"] for entry in entries}
+
+    @property
+    def log_errors(self) -> list[str]:
+        """Errors that LoadGen logged."""
+        lines = (self.out / "mlperf_log_detail.txt").read_text().splitlines()
+        return [line for line in lines if '"is_error": true' in line]
+
+    @property
     def summary(self) -> str:
         return (self.out / "mlperf_log_summary.txt").read_text()
 
@@ -108,16 +157,20 @@ def run_against(
     token_latencies: bool = False,
     padding: int = 0,
     api: Api = Api.CHAT,
+    answers: AnswerKind = AnswerKind.TEXT,
+    streamed: tuple[str, str] | None = None,
     observe: Observe | None = None,
     **client: object,
 ) -> Run:
-    """Run LoadGen once against the endpoints."""
+    """Run LoadGen once against the endpoints, in a scenario of the demo round or in 'singlestream'."""
     round_ = small_round(samples, duration_s=duration_s, token_latencies=token_latencies)
     issuer = LoadGenIssuer(round_, round_.scenarios[scenario], mode, target_qps)
-    store = small_store(folder / "store", samples, stream=stream, padding=padding, api=api)
+    store = small_store(
+        folder / "store", samples, stream=stream, padding=padding, api=api, answers=answers, streamed=streamed
+    )
     target = Target(
         tuple(e.url if isinstance(e, Endpoint) else e for e in endpoints),
-        RequestStore.open(store),
+        RequestStore.open(store, streamed=round_.streams(round_.scenarios[scenario])),
         ClientSettings.parse({"connections": 32, **client}, "test"),
     )
     return Run(issuer.issue(target, folder / "run", observe), folder / "run")

@@ -43,9 +43,13 @@ def http(body: bytes, status: int = 200, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def _choice(api: Api, key: str, content: object, finish: object) -> dict[str, object]:
-    choice: dict[str, object] = {"index": 0, "finish_reason": finish}
-    return choice | ({key: {"content": content}} if api is Api.CHAT else {"text": content})
+def _choice(
+    api: Api, key: str, content: object, finish: object, ids: object = None, prompt_ids: object = None
+) -> dict[str, object]:
+    """Make a choice in the order of vLLM."""
+    choice: dict[str, object] = {"index": 0}
+    choice |= {key: {"content": content}} if api is Api.CHAT else {"text": content}
+    return choice | {"finish_reason": finish, "prompt_token_ids": prompt_ids, "token_ids": ids}
 
 
 def _content(api: Api, request_id: str, model: object, **more: object) -> dict[str, object]:
@@ -66,9 +70,10 @@ def completion(
     model: object = MODEL,
     prompt_tokens: object = 7,
     finish: object = "stop",
+    ids: object = None,
 ) -> bytes:
-    """Return the body of an answer; without tokens it has no usage."""
-    body = _content(api, request_id, model, choices=[_choice(api, "message", content, finish)])
+    """Return the body of an answer; without tokens it has no usage. `ids` are its token ids."""
+    body = _content(api, request_id, model, choices=[_choice(api, "message", content, finish, ids)])
     if tokens is not None:
         body["usage"] = _usage(tokens, prompt_tokens)
     return json.dumps(body, ensure_ascii=False).encode()
@@ -94,10 +99,14 @@ def events(
     model: object = MODEL,
     prompt_tokens: object = 7,
     finish: object = "stop",
+    ids: Sequence[object] | None = None,
 ) -> bytes:
-    """Return the events of a streamed answer."""
-    choices = [_choice(api, "delta", piece, None) for piece in pieces]
+    """Return the events of a streamed answer; `ids` are the token ids of each."""
+    parts = zip(pieces, ids or [None] * len(pieces), strict=True)
+    choices = [_choice(api, "delta", piece, None, of_piece) for piece, of_piece in parts]
     choices[-1]["finish_reason"] = finish
+    if ids is not None:
+        choices[0]["prompt_token_ids"] = list(range(300))
     chunks = [_content(api, request_id, model, choices=[choice]) for choice in choices]
     if tokens is not None:
         chunks.append(_content(api, request_id, model, choices=[], usage=_usage(tokens, prompt_tokens)))
@@ -112,6 +121,7 @@ class Endpoint:
         url: Base URL.
         seen: Sample numbers in the order of arrival.
         heads: Heads of the requests, likewise.
+        bodies: Their bodies, likewise.
         connections: Connections accepted so far.
     """
 
@@ -128,6 +138,7 @@ class Endpoint:
         self._writers: set[asyncio.StreamWriter] = set()
         self.seen: list[int] = []
         self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
         self.connections = 0
 
     def __enter__(self) -> Self:
@@ -197,6 +208,7 @@ class Endpoint:
             sample = int(_SAMPLE.search(body)[1])
             self.seen.append(sample)
             self.heads.append(head)
+            self.bodies.append(body)
             found = _REQUEST_ID.search(head)
             request_id = (found[1] if found else b"").ljust(len(ECHO), b".")
             for step in self._script(sample):

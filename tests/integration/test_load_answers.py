@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from driving import Run, run_against
+from answer_kinds import KIND_NAMES, KINDS, Kind
+from driving import STREAM, Run, run_against, small_round
 from endpoint import End, Endpoint, Step, answer, chunked, completion, events, http
 
+from weighbridge.client.issuer import Target
 from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.settings import ClientSettings
+from weighbridge.core.errors import InputError
 from weighbridge.core.openai_api import Api
+from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
+from weighbridge.requests.store import RequestStore
 
 TEXTS = [
     "plain",
@@ -29,20 +35,47 @@ def failed_by(run: Run) -> dict[int, object]:
     return {int(str(error["sample"])): error["kind"] for error in run.errors}
 
 
+CHAT, COMPLETIONS, CHAT_IDS, IDS = KINDS
+
+
+def ids_of(sample: int) -> list[int]:
+    return [sample, 1 << 16, (1 << 31) - 1, *range(10 * sample)]
+
+
+def packed(*ids: int) -> bytes:
+    return b"".join(each.to_bytes(4, "little") for each in ids)
+
+
 @pytest.mark.parametrize(
-    ("scenario", "workers", "api"),
+    ("scenario", "workers", "kind"),
     [
-        ("offline", 1, Api.CHAT),
-        ("offline", 3, Api.COMPLETIONS),
-        ("server", 1, Api.COMPLETIONS),
-        ("server", 3, Api.CHAT),
+        ("offline", 1, CHAT),
+        ("offline", 3, COMPLETIONS),
+        ("server", 1, COMPLETIONS),
+        ("server", 3, CHAT),
+        ("offline", 2, IDS),
+        ("server", 1, IDS),
+        ("server", 1, CHAT_IDS),
     ],
 )
-def test_every_text_arrives_byte_by_byte(scenario: str, workers: int, api: Api, tmp_path: Path) -> None:
-    with Endpoint(lambda sample: answer(TEXTS[sample % 8], api=api)) as endpoint:
-        run = run_against([endpoint], tmp_path, 40, scenario=scenario, workers=workers, api=api)
+def test_every_answer_arrives_byte_by_byte(scenario: str, workers: int, kind: Kind, tmp_path: Path) -> None:
+    api = kind.api
+
+    def script(sample: int) -> Sequence[Step]:
+        ids = ids_of(sample)
+        return answer(TEXTS[sample % 8], len(ids) if kind.of_tokens else 3, api, ids=ids)
+
+    with Endpoint(script) as endpoint:
+        run = run_against(
+            [endpoint], tmp_path, 40, scenario=scenario, workers=workers, api=api, answers=kind.answers
+        )
     assert all(head.startswith(f"POST {api.path} HTTP/1.1\r\n".encode()) for head in endpoint.heads)
-    assert run.answers == {sample: TEXTS[sample % 8].encode() for sample in range(40)}
+    expected = (
+        {sample: packed(*ids_of(sample)) for sample in range(40)}
+        if kind.of_tokens
+        else {sample: TEXTS[sample % 8].encode() for sample in range(40)}
+    )
+    assert run.answers == expected
     assert run.report.completed == run.report.issued == 40
     assert run.report.failures == 0
     assert run.report.aborted is None
@@ -92,24 +125,46 @@ def test_an_answer_may_be_cut_anywhere(tmp_path: Path) -> None:
     assert set(run.answers.values()) == {"ü🥾".encode()}
 
 
-def test_a_stream_may_be_cut_at_every_byte(tmp_path: Path) -> None:
-    stream = events("ü", "", "🥾\n", "data: x", request_id="of-the-server")
+@pytest.mark.parametrize("kind", [CHAT, IDS], ids=str)
+def test_a_stream_may_be_cut_at_every_byte(kind: Kind, tmp_path: Path) -> None:
+    texts, ids = ("ü", "", "🥾\n", "data: x"), [[1, 1 << 30], [77], [], [3]]
+    tokens = sum(map(len, ids))
+    stream = events(*texts, api=kind.api, tokens=tokens, request_id="of-the-server", ids=ids)
+    stream = stream.replace(json.dumps(list(range(300))).encode(), b"[1, 2]")  # there is enough to cut
     pieces = lambda at: chunked(*(piece for piece in (stream[:at], stream[at:]) if piece))  # noqa: E731
     with Endpoint(lambda at: [pieces(at)[: at + 60], 0.002, pieces(at)[at + 60 :]]) as endpoint:
-        run = run_against([endpoint], tmp_path, len(stream), stream=True, connections=64)
+        run = run_against(
+            [endpoint],
+            tmp_path,
+            len(stream),
+            stream=True,
+            connections=64,
+            api=kind.api,
+            answers=kind.answers,
+        )
     assert run.report.failed == {}
-    assert set(run.answers.values()) == {"ü🥾\ndata: x".encode()}
+    expected = packed(1, 1 << 30, 77, 3) if kind.of_tokens else "ü🥾\ndata: x".encode()
+    assert set(run.answers.values()) == {expected}
+    table = pq.read_table(run.out / "requests.parquet").to_pandas()
+    assert set(table["tokens"]) == {tokens}
+    assert (table["first_ns"] <= table["end_ns"]).all()
 
 
-@pytest.mark.parametrize("api", Api)
-def test_first_tokens_reach_loadgen(api: Api, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=KIND_NAMES)
+def test_first_tokens_reach_loadgen(kind: Kind, tmp_path: Path) -> None:
+    api = kind.api
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    first, rest = events("one ", tokens=None, done=False, api=api), events("two", tokens=7, api=api)
+    # Of token ids, an event with a text and no ids is not the first token.
+    before = events("x", tokens=None, done=False, api=api, ids=[None]) if kind.of_tokens else b": ping\n\n"
+    first = events("one ", tokens=None, done=False, api=api, ids=[[5, 6]])
+    rest = events("", "two", tokens=4 if kind.of_tokens else 7, api=api, ids=[[7], [8]])
 
     def chunk(data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data)
 
-    with Endpoint(lambda _: [head, chunk(first), 0.1, chunk(rest), b"0\r\n\r\n"]) as endpoint:
+    with Endpoint(
+        lambda _: [head, chunk(before), 0.1, chunk(first), 0.1, chunk(rest), b"0\r\n\r\n"]
+    ) as endpoint:
         run = run_against(
             [endpoint],
             tmp_path,
@@ -119,12 +174,83 @@ def test_first_tokens_reach_loadgen(api: Api, tmp_path: Path) -> None:
             mode=Mode.PERFORMANCE,
             token_latencies=True,
             api=api,
+            answers=kind.answers,
         )
     assert run.report.failed == {}
-    detail = (run.out / "mlperf_log_detail.txt").read_text()
-    entries = [json.loads(line.removeprefix(":::MLLOG ")) for line in detail.splitlines()]
-    values = {entry["key"]: entry["value"] for entry in entries}
-    assert values["result_first_token_mean_latency_ns"] < 0.08e9 < 0.1e9 < values["result_mean_latency_ns"]
+    assert run.log_errors == []
+    table = pq.read_table(run.out / "requests.parquet").to_pandas()
+    assert ((table["first_ns"] - table["sent_ns"]) / 1e9).min() > 0.09
+    first_s = run.logged["result_first_token_mean_latency_ns"] / 1e9
+    assert 0.09 < first_s < run.logged["result_mean_latency_ns"] / 1e9
+    kept = [json.loads(line) for line in (run.out / "sampled_answers.jsonl").read_text().splitlines()]
+    assert len(kept) == 20
+    expected = {"tokens": [5, 6, 7, 8]} if kind.of_tokens else {"text": "one two"}
+    assert all(line == {"sample": line["sample"], **expected} for line in kept)
+
+
+@pytest.mark.parametrize("scenario", ["server", "singlestream"])
+@pytest.mark.parametrize("kind", [CHAT, IDS], ids=str)
+def test_an_accuracy_log_has_first_tokens_beside_answers(kind: Kind, scenario: str, tmp_path: Path) -> None:
+    ids = [[11], [12, 13], [2]]
+    stream = chunked(events("a", "b", "", tokens=4, api=kind.api, ids=ids))
+    with Endpoint(lambda _: [stream]) as endpoint:
+        run = run_against(
+            [endpoint],
+            tmp_path,
+            10,
+            stream=True,
+            scenario=scenario,
+            token_latencies=True,
+            api=kind.api,
+            answers=kind.answers,
+        )
+    assert run.log_errors == []
+    entries = json.loads((run.out / "mlperf_log_accuracy.json").read_text())
+    assert len(entries) == 10
+    for entry in entries:
+        data, first = bytes.fromhex(entry["data"]), bytes.fromhex(entry["token_data"])
+        assert entry["token_count"] == 4
+        assert data == (packed(11, 12, 13, 2) if kind.of_tokens else b"ab")
+        assert first
+        assert data.startswith(first)
+
+
+@pytest.mark.parametrize("scenario", ["offline", "server", "singlestream"])
+def test_one_store_is_sent_streamed_or_not_as_the_scenario_needs(scenario: str, tmp_path: Path) -> None:
+    def script(_sample: int) -> Sequence[Step]:
+        if b'"stream"' in endpoint.bodies[-1]:
+            return [chunked(events("a", "b", tokens=3, api=IDS.api, ids=[[1, 2], [3]]))]
+        return answer("ab", 3, IDS.api, ids=[1, 2, 3])
+
+    around = '{"model":"tiny","n":1,"prompt":', ',"x":"y"' + STREAM
+    with Endpoint(script) as endpoint:
+        run = run_against(
+            [endpoint],
+            tmp_path,
+            12,
+            scenario=scenario,
+            mode=Mode.PERFORMANCE,
+            token_latencies=True,
+            api=IDS.api,
+            answers=IDS.answers,
+            streamed=around,
+            target_qps=2000 if scenario == "singlestream" else 200,  # LoadGen plans as many as it expects
+        )
+    assert (run.report.failed, run.log_errors) == ({}, [])
+    before, after = ('{"model":"tiny","prompt":', "}") if scenario == "offline" else around
+    expected = {f'{before}"sample {number} "{after}'.encode() for number in range(12)}
+    assert set(endpoint.bodies) == expected
+    assert run.report.sent_bytes == sum(map(len, endpoint.bodies))
+
+
+def test_a_store_that_cannot_be_streamed_is_refused_where_tokens_are_timed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="says nothing of streamed requests"):
+        run_against(["http://127.0.0.1:9"], tmp_path, 5, scenario="server", token_latencies=True)
+    round_ = small_round(5, token_latencies=True)
+    issuer = LoadGenIssuer(round_, round_.scenarios["server"], Mode.ACCURACY, 10)
+    target = Target(("http://127.0.0.1:9",), RequestStore.open(tmp_path / "store"), ClientSettings())
+    with pytest.raises(InputError, match="opened for answers that are not streamed"):
+        issuer.issue(target, tmp_path / "run")
 
 
 def bad_answers(api: Api) -> dict[str, tuple[Sequence[Step], str]]:

@@ -273,12 +273,14 @@ def test_a_scenario_that_is_not_required_needs_no_settings_but_one_of_its_group_
         check_against_round(only("server"), round_)
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_token_times_are_measured_whether_or_not_all_requests_are_streamed(
-    summaries: str, stream: bool
-) -> None:
+def test_token_times_need_streamed_requests_but_in_offline(summaries: str) -> None:
     round_ = load_round(summaries, "edge")
-    check_against_round(_settings(round_, stream=stream), round_)
+    check_against_round(_settings(round_), round_)
+    assert {name: round_.streams(rules) for name, rules in round_.scenarios.items()} == {
+        name: not rules.offline for name, rules in round_.scenarios.items()
+    }
+    demo = load_round("demo")
+    assert not any(map(demo.streams, demo.scenarios.values()))
 
 
 def test_other_evidence_than_loadgens_needs_no_loadgen_and_is_not_run_by_it(

@@ -37,6 +37,7 @@ class Notes:
     """Stands for the worker: keeps what its connection reports."""
 
     stream = False
+    before = after = b""
     reader = AnswerReader(Api.CHAT, "m", "0" * 16)
 
     def __init__(self) -> None:
@@ -188,12 +189,14 @@ class Narrow:
     def sendmsg(self, parts: tuple[bytes, ...]) -> int:
         return self._link.send(b"".join(parts)[: self._most])
 
-    def send(self, data: bytes) -> int:
-        return self._link.send(data[: self._most])
 
-
-@pytest.mark.parametrize("most", [1, 7, 20])
-def test_a_request_arrives_whole_however_little_the_socket_takes(most: int) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"), [(b"", b""), (b"{prefix", b"suffix}"), (b"p", b""), (b"", b"s")]
+)
+@pytest.mark.parametrize("most", [1, 7, 20, 1000])
+def test_a_request_arrives_whole_however_little_the_socket_takes(
+    most: int, before: bytes, after: bytes
+) -> None:
     with exchange() as (notes, connection, server):
         server.send(response())
         arrive(connection)
@@ -201,14 +204,20 @@ def test_a_request_arrives_whole_however_little_the_socket_takes(most: int) -> N
         link = connection.socket
         connection.socket = cast("socket.socket", Narrow(link, most))
         request = Request(0xBEEF, 0, 0, 0, 4, connection.endpoint)
+        notes.before, notes.after = before, after
         connection.send(request)
         while not request.sent_ns:
             connection.on_event(readable=False)
         connection.socket = link
+        body = before + b"body" + after
+        expected = connection.endpoint.request_head + b"48879z\r\nContent-Length: %d\r\n\r\n%b" % (
+            len(body),
+            body,
+        )
         sent = b""
-        while not sent.endswith(b"body"):
+        while len(sent) < len(expected):
             sent += server.recv(1 << 16)
-        assert sent == connection.endpoint.request_head + b"48879z\r\nContent-Length: 4\r\n\r\nbody"
+        assert sent == expected
 
 
 class ManyZeros:

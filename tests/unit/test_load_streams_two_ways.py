@@ -70,6 +70,7 @@ class Notes:
     """Stands for the worker: keeps what its connection reports."""
 
     stream, bodies = True, NoBodies()
+    before = after = b""
 
     def __init__(self, reader: AnswerReader) -> None:
         self.reader = reader
@@ -275,7 +276,7 @@ def both(reads: list[bytes], kind: Kind) -> None:
     slow_reader = SlowReader(kind.api, "m", NONCE, kind.answers)
     found, _ = received(reads, slow_reader)
     if kind.of_tokens:
-        tokens = len(slow_reader.last._tokens)  # type: ignore[union-attr]
+        tokens = len(slow_reader.last._tokens)
         sizes, whole = map(len, reads), b"".join(reads)
         whole, at = whole.replace(b"555555555", b"%9d" % tokens), 0
         reads = [whole[at : (at := at + size)] for size in sizes]
@@ -382,7 +383,7 @@ def test_the_usual_form_passes_by_the_parser(kind: Kind, together: int, newline:
     ((answer, status, size, again, first, _),), parsed = received(reads, reader)
     expected, begun = "".join(words).encode(), "The"
     if kind.of_tokens:
-        expected, begun = packed(range(120)), packed([0])  # type: ignore[assignment]
+        expected, begun = packed(range(120)), packed([0])
     assert (answer.outcome, answer.text) == (RequestOutcome.OK, expected)
     assert (status, size, again, first) == (200, sum(map(len, reads)), True, begun)
     # The second event is the first of its form where the first one has the prompt's ids.

@@ -24,7 +24,7 @@ def test_samples_are_numbered_in_the_order_of_their_issue() -> None:
     assert samples.add([11, 12, 13], [1, 2, 3], 200) == 1
     assert samples.add_one(14, 4, 300) == 4
     assert len(samples) == 5
-    assert samples.response_id(0) == 1 << 63
+    assert samples.begin(0) == 1 << 63
     assert samples.take([(3, 0), (1, 0)]) == [13, 11]
     assert len(samples) == 3
     assert samples.take_rest(2) == [OpenSample(1 << 63, 0, 7, 100), OpenSample(12, 2, 2, 200)]
@@ -44,13 +44,25 @@ def test_nothing_is_taken_with_a_number_that_is_not_open(numbers: list[int]) -> 
     assert [sample.number for sample in samples.take_rest(9)] == [0, 1]
 
 
-@pytest.mark.parametrize("number", [0, 1, 1 << 40])
-def test_what_is_not_open_has_no_id(number: int) -> None:
+@pytest.mark.parametrize("number", [0, 1, 2, 1 << 40])
+def test_what_is_not_open_or_has_begun_cannot_begin(number: int) -> None:
     samples = OpenSamples()
-    samples.add_one(9, 0, 0)
+    samples.add([9, 8], [0, 1], 0)
     samples.take([(0,)])
+    assert samples.begin(1) == 8
     with pytest.raises(UnknownSampleError, match=str(number)):
-        samples.response_id(number)
+        samples.begin(number)
+
+
+def test_it_is_known_of_each_sample_whether_it_has_begun() -> None:
+    samples = OpenSamples()
+    samples.add([9, 8, 7, 6], [0, 1, 2, 3], 0)
+    samples.begin(2)
+    assert samples.take([(2,)]) == [7]
+    samples.add_one(5, 4, 0)
+    samples.begin(4)
+    assert [samples.has_begun(number) for number in range(6)] == [False, False, True, False, True, False]
+    assert [each.number for each in samples.take_rest(9)] == [0, 1, 3, 4]
 
 
 @pytest.mark.usefixtures("eager_threads")

@@ -79,7 +79,7 @@ def test_a_full_device_is_noticed_at_the_latest_when_it_is_flushed(tmp_path: Pat
 
 def kept(path: Path, share: float, answers: int, most_bytes: int = 1 << 20) -> list[int]:
     file = WrittenFile(str(path))
-    sample = AnswerSample(file, share, most_bytes)
+    sample = AnswerSample(file, share, most_bytes=most_bytes)
     for number in range(answers):
         if number == sample.next:
             sample.advance()

@@ -198,6 +198,7 @@ def run(
     if rate is None:
         rate, setup = _share_of(offline, job, setup)
     rules = setup.round_.scenario(scenario)
+    setup = replace(setup, streamed=setup.round_.streams(rules))
     switches = job.user_conf.switches
     compliance = compliance_test and ComplianceRun.of(
         setup.round_, scenario, compliance_test, reference and Proof.read(reference).folder

@@ -65,6 +65,7 @@ def search_qps(
     name = setup.round_.scenario_with_rate(scenario).name
     setup = replace(setup, round_=job.user_conf.over(setup.round_, name))
     rules, switches = setup.round_.scenario(name), job.user_conf.switches
+    setup = replace(setup, streamed=setup.round_.streams(rules))
     with (
         locked(output.with_suffix(""), "weighbridge search-qps"),
         replacing(replaced, f"{name}-peak", output),

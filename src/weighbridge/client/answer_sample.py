@@ -9,6 +9,7 @@ from secrets import SystemRandom
 import msgspec
 
 from weighbridge.client.written_file import WrittenFile
+from weighbridge.core.openai_api import AnswerKind
 
 WANTED = 1000
 """Answers that a run is expected to keep; all, where it has no more."""
@@ -28,9 +29,15 @@ class AnswerSample:
         next: Position of the next answer to keep: 0 is a run's first.
     """
 
-    def __init__(self, file: WrittenFile | None, share: float, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(
+        self,
+        file: WrittenFile | None,
+        share: float,
+        answers: AnswerKind = AnswerKind.TEXT,
+        most_bytes: int = _MOST_BYTES,
+    ) -> None:
         """Keep a share of the answers in a file, until it holds `most_bytes`; without a file, none."""
-        self._file, self._left = file, most_bytes
+        self._file, self._left, self._answers = file, most_bytes, answers
         self._draw = SystemRandom().random
         self._log_missed = -math.inf if share >= 1 else math.log1p(-share)
         self.next = _NEVER if file is None else self._gap() - 1
@@ -43,13 +50,17 @@ class AnswerSample:
         """Draw the next position."""
         self.next += self._gap()
 
-    def keep(self, sample: int, text: bytes) -> None:
+    def keep(self, sample: int, answer: bytes) -> None:
         """Write an answer.
 
         Raises:
             OSError: the disk is full.
         """
-        line = msgspec.json.encode({"sample": sample, "text": text.decode()}) + b"\n"
+        if self._answers is AnswerKind.TOKENS:
+            kept: dict[str, object] = {"tokens": memoryview(answer).cast("i").tolist()}
+        else:
+            kept = {"text": answer.decode()}
+        line = msgspec.json.encode({"sample": sample, **kept}) + b"\n"
         self._left -= len(line)
         if self._file is None or self._left < 0:
             self.next = _NEVER

@@ -52,7 +52,7 @@ class Connection:
         arrived = select.poll()
         arrived.register(self.fd, select.POLLIN)
         self._arrived = arrived.poll
-        self._head_left = b""
+        self._head_left = self._tail_left = b""
         self._at = self._left = 0  # of the body in the store's file
         self._blocked = False
         self._response = Response()
@@ -75,14 +75,17 @@ class Connection:
     def send(self, request: Request) -> None:
         """Send a request on this open, idle connection."""
         self.request = request
-        self._head_left = b"%b%dz\r\nContent-Length: %d\r\n\r\n" % (
+        owner = self.owner
+        before, after = owner.before, owner.after
+        self._head_left = b"%b%dz\r\nContent-Length: %d\r\n\r\n%b" % (
             self.endpoint.request_head,
             request.id,
-            request.size,
+            len(before) + request.size + len(after),
+            before,
         )
-        if self.owner.stream:
-            self._response.stream = self.owner.reader.stream(request.id)
-        self._at, self._left = request.at, request.size
+        if owner.stream:
+            self._response.stream = owner.reader.stream(request.id)
+        self._at, self._left, self._tail_left = request.at, request.size, after
         self._write()
 
     def _write(self) -> None:
@@ -95,7 +98,7 @@ class Connection:
             # The server may have answered before it closed (413, 503): that explains more than the error.
             self._read(error)
             return
-        if self._left:
+        if self._unsent:
             if not self._blocked:
                 self._blocked = True
                 self.owner.want_write(self, True)
@@ -105,6 +108,11 @@ class Connection:
             self.owner.want_write(self, False)
         if self.request is not None:
             self.request.sent_ns = monotonic_ns()
+
+    @property
+    def _unsent(self) -> bool:
+        """Whether a part of the request's body has not left yet."""
+        return bool(self._left or self._tail_left)
 
     def _transmit(self) -> None:
         """Write once; what a full socket did not take waits for its next event.
@@ -117,20 +125,19 @@ class Connection:
         # Out of the store's map: cheaper than sendfile, which takes the file page by page.
         body = self.owner.bodies.slice(self._at, self._at + self._left)
         try:
-            if self._head_left:
-                written = self.socket.sendmsg((self._head_left, body)) - len(self._head_left)
-                if written < 0:
-                    self._head_left = self._head_left[written:]
-                    return
-                self._head_left = b""
-            else:
-                written = self.socket.send(body)
+            written = self.socket.sendmsg((self._head_left, body, self._tail_left)) - len(self._head_left)
         except OSError as error:
             if error.errno == errno.EFAULT:
                 raise bodies_cut_off() from None
             raise
-        self._at += written
-        self._left -= written
+        if written < 0:
+            self._head_left = self._head_left[written:]
+            return
+        self._head_left = b""
+        of_body = min(written, self._left)
+        self._at += of_body
+        self._left -= of_body
+        self._tail_left = self._tail_left[written - of_body :]
 
     def on_event(self, readable: bool) -> None:
         """Continue as far as the socket allows; `readable` also stands for errors and hang-ups."""
@@ -219,7 +226,7 @@ class Connection:
             self._first = False
             response.remember_head(data)
             self.reuse_ns = reuse_within_ns(response.head)
-        self._finish(now, response.keep_alive and not self._left and broken is None)
+        self._finish(now, response.keep_alive and not self._unsent and broken is None)
 
     def _note_content(self, now: int) -> None:
         """Note when a stream's content arrived, if any did; the first is told at once."""

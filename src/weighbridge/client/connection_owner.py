@@ -13,7 +13,10 @@ C = TypeVar("C", contravariant=True)  # a connection; what it can do is of no ma
 
 
 class Request(msgspec.Struct, gc=False, eq=False):
-    """A request in flight: the driver's id, the sample's index, the body's place, times (monotonic ns)."""
+    """A request in flight: the driver's id, the sample's index, the body's place, times (monotonic ns).
+
+    The place is that of the stored bytes that are sent, between the owner's `before` and `after`.
+    """
 
     id: int
     index: int
@@ -32,6 +35,8 @@ class Owner(Protocol[C]):
     stream: bool
     reader: AnswerReader
     bodies: Bodies
+    before: bytes
+    after: bytes
 
     def want_write(self, connection: C, wanted: bool) -> None:
         """Start or stop reporting that the socket can be written to."""

@@ -40,6 +40,8 @@ class WorkerJob(msgspec.Struct, frozen=True):
         nonce: What the ids of the run's requests start with, and no other run's.
         first_tokens: Whether the driver counts first tokens.
         answers: What of an answer is sent to the driver.
+        before, after: What is sent before and after each stored body, or the part of it.
+        cut_start, cut_end: How many bytes of a stored body are left out at its start and at its end.
         early_connections: How many to open when the driver says so, before the clock.
         parent: Process id of the process that starts it, with which it ends.
     """
@@ -58,6 +60,10 @@ class WorkerJob(msgspec.Struct, frozen=True):
     first_tokens: bool = False
     early_connections: int = 0
     answers: AnswerKind = AnswerKind.TEXT
+    before: str = ""
+    after: str = ""
+    cut_start: int = 0
+    cut_end: int = 0
     control_fd: int = -1
     parent: int = -1
 

@@ -79,7 +79,7 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
     Raises:
         SetupError: the driver refuses its settings, or the disk or the machine fails it.
     """
-    client, manifest = target.client, target.requests.manifest
+    client, manifest, form = target.client, target.requests.manifest, target.requests.form
     nonce = secrets.token_hex(8)  # the ids of no two runs' requests are alike
     group = ProcessGroup(
         driver,
@@ -95,8 +95,12 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
                 connections=_connections(client),
                 connect_timeout_s=client.connect_timeout_s,
                 request_timeout_s=client.request_timeout_s,
-                stream=manifest.settings.stream,
+                stream=form.stream,
                 answers=manifest.answers,
+                before=form.before.decode(),
+                after=form.after.decode(),
+                cut_start=form.cut_start,
+                cut_end=form.cut_end,
                 first_tokens=driver.job.first_tokens,
                 early_connections=min(_connections(client), -(-driver.job.in_flight // client.workers)),
             )
@@ -141,7 +145,7 @@ def load_report(group: ProcessGroup, requests: RequestStore, out: Path, *, targe
         client=client_record(group, records),
         peak_rss_bytes=group.cost.peak_rss_bytes,
         in_flight=request_log.in_flight(records),
-        sent_bytes=int(requests.sizes()[records["sample"][records["sent_ns"] > 0]].sum()),
+        sent_bytes=int(requests.sent_sizes()[records["sample"][records["sent_ns"] > 0]].sum()),
         received_bytes=int(records["received_bytes"].sum(dtype="int64")),
         started=group.started.isoformat(timespec="milliseconds"),
         ended=group.ended.isoformat(timespec="milliseconds"),

@@ -43,6 +43,9 @@ class TlsConnection(Connection):
                 written = self.socket.send(self.owner.bodies.slice(self._at, end))
                 self._at += written
                 self._left -= written
+            if self._tail_left:
+                self.socket.sendall(self._tail_left)
+                self._tail_left = b""
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError) as error:
             raise BlockingIOError from error
 

@@ -54,6 +54,7 @@ class Worker:
         self.reader = AnswerReader(job.api, job.model, job.nonce, job.answers)
         self._job = job
         self.bodies = Bodies(Path(job.store))
+        self.before, self.after = job.before.encode(), job.after.encode()
         self._mapped_bytes = 0  # of bodies sent since their pages were last forgotten
         self._offsets = self.bodies.offsets
         self._endpoints: EndpointChoice[Connection] = EndpointChoice(
@@ -131,9 +132,10 @@ class Worker:
             if endpoint is None:
                 break  # if all refuse: within two seconds one is back, or the run ends
             number, index, planned_ns = self._numbers.take()
-            at, end = self._offsets[index], self._offsets[index + 1]
-            self._mapped_bytes += end - at
-            self._start(Request(number, index, planned_ns, at, end - at, endpoint))
+            at = self._offsets[index] + self._job.cut_start
+            size = self._offsets[index + 1] - self._job.cut_end - at
+            self._mapped_bytes += size
+            self._start(Request(number, index, planned_ns, at, size, endpoint))
         if self._mapped_bytes > _MOST_MAPPED_BYTES:
             self._mapped_bytes = 0
             self.bodies.forget()

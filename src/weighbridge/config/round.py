@@ -44,7 +44,8 @@ class LoadGenRules(Model):
     )
     seeds: Seeds
     token_latencies: bool = Field(
-        default=False, description="True: LoadGen measures token latencies, which needs streamed requests."
+        default=False,
+        description="True: LoadGen measures token latencies; all scenarios but Offline are then streamed.",
     )
     whole_passes: bool = Field(
         default=True, description="True: LoadGen issues every sample equally often; false only in probes."
@@ -253,6 +254,10 @@ class Round(Model):
         if self.one_of and has.isdisjoint(folder.casefold() for folder in self.one_of):
             missing.append(f"one of {' and '.join(self.one_of)}")
         return tuple(missing)
+
+    def streams(self, scenario: ScenarioRules) -> bool:
+        """Return whether runs of a scenario need streamed answers: LoadGen asks for their first tokens."""
+        return self.loadgen is not None and self.loadgen.token_latencies and not scenario.offline
 
     def scenario_with_rate(self, name: str | None) -> ScenarioRules:
         """Return the rules of the named scenario, or of the only one whose queries have due times.

@@ -112,6 +112,11 @@ class LoadGenIssuer:
             SetupError: LoadGen does not take the settings, or the disk did not take its logs.
         """
         check_load(target.requests, target.client, self._round.samples)
+        if self._round.streams(self._scenario) and not target.requests.form.stream:
+            raise InputError(
+                f"{target.requests.path}: opened for answers that are not streamed, but LoadGen measures the "
+                f"token latencies of {self._scenario.name}; open it for streamed ones."
+            )
         # This LoadGen would not follow it, but whoever starts another in these folders would.
         for folder in (Path.cwd(), *(() if self._compliance else (out,))):
             if (folder / AUDIT_CONFIG).exists():
@@ -145,10 +150,11 @@ class LoadGenIssuer:
             records=str(folder / REQUESTS_BINARY),
             errors=str(folder / ERRORS_FILE),
             endpoints=list(target.endpoints),
-            first_tokens=self._counts_first_tokens(),
+            first_tokens=self._round.streams(self._scenario),
             in_flight=self._in_flight(),
             api_key_env=target.client.api_key_env,
             audit=str(folder / AUDIT_CONFIG) if self._compliance else "",
+            answers=target.requests.manifest.answers,
             sampled="" if self._logs_answers else str(folder / SAMPLED_ANSWERS),
             sampled_share=share_of(self.plan.expected),
         )
@@ -166,10 +172,6 @@ class LoadGenIssuer:
         if self._scenario.has_schedule:
             return math.ceil(self._target_qps * _LEAST_LATENCY_S)
         return 1
-
-    def _counts_first_tokens(self) -> bool:
-        asked = (self._switches or {}).get("use_token_latencies")
-        return self._round.loadgen_rules.token_latencies if asked is None else asked != 0
 
 
 def _check_logs(out: Path, mode: Mode) -> None:

@@ -5,6 +5,7 @@ would cost it 13 MB and 0.1 s.
 """
 
 from weighbridge.client.frames import DriverJob
+from weighbridge.core.openai_api import AnswerKind
 
 
 class LoadGenJob(DriverJob, frozen=True, kw_only=True):
@@ -13,6 +14,7 @@ class LoadGenJob(DriverJob, frozen=True, kw_only=True):
     Attributes:
         api_key_env: Name of the variable with the key that the workers send, which no file may hold.
         audit: Path of the audit.config that LoadGen is to follow; "": none, wherever one lies.
+        answers: What of an answer the workers return.
         sampled: File for a share of the answers; "": none are kept.
         sampled_share: The probability with which an answer is kept.
     """
@@ -26,5 +28,6 @@ class LoadGenJob(DriverJob, frozen=True, kw_only=True):
     user_conf: str
     api_key_env: str | None = None
     audit: str = ""
+    answers: AnswerKind = AnswerKind.TEXT
     sampled: str = ""
     sampled_share: float = 1.0

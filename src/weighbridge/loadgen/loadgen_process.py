@@ -27,6 +27,7 @@ _READ_BYTES = 8 << 20
 # The collecting thread may hold the interpreter this long while LoadGen's thread waits to issue.
 _SWITCH_INTERVAL_S = 0.0001
 _PR_SET_TIMERSLACK = 29
+_OFFLINE = "Offline"  # where LoadGen counts tokens, but wants no first ones
 
 
 class RefusedError(Exception):
@@ -59,7 +60,7 @@ def make_settings(job: LoadGenJob) -> lg.TestSettings:
         raise RefusedError(
             f"LoadGen does not know the benchmark '{job.model}'; correct the round's loadgen.model"
         )
-    if settings.use_token_latencies and not job.first_tokens:
+    if settings.use_token_latencies and not (job.first_tokens or job.scenario == _OFFLINE):
         raise RefusedError(
             f"LoadGen counts the first tokens of the benchmark '{job.model}'; set the round's "
             "loadgen.token_latencies"
@@ -91,6 +92,11 @@ def effective(settings: lg.TestSettings) -> dict[str, float | int | str | bool]:
             "use_token_latencies",
         )
     }
+    if settings.use_token_latencies and settings.scenario == lg.TestScenario.Server:
+        shown |= {
+            "server_ttft_latency_ns": settings.ttft_latency,
+            "server_tpot_latency_ns": settings.tpot_latency,
+        }
     return shown | {"scenario": settings.scenario.name, "mode": settings.mode.name}
 
 
@@ -101,7 +107,7 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
     tell(control, event="settings", version=version("mlcommons-loadgen"), settings=effective(settings))
     workers = [_socket(fd) for fd in job.worker_fds]
     files = {path: WrittenFile(path) for path in (job.records, job.errors, job.sampled) if path}
-    sample = AnswerSample(files.get(job.sampled), job.sampled_share)
+    sample = AnswerSample(files.get(job.sampled), job.sampled_share, job.answers)
     sut = SystemUnderTest(
         workers,
         job.endpoints,
@@ -109,6 +115,8 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
         files[job.errors],
         sample,
         os.environ.get(job.api_key_env or ""),
+        token_latencies=settings.use_token_latencies,
+        wants_first_tokens=job.first_tokens,
     )
     try:
         sut.await_workers()

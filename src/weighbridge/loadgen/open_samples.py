@@ -32,6 +32,8 @@ class OpenSamples:
         self._ids, self._samples, self._planned_ns = array("Q"), array("I"), array("q")
         # Written last when samples are added: whoever finds one here finds all of it.
         self._states = bytearray()
+        # Whether each has begun to answer; as long as needed, where nobody asks it stays empty.
+        self._begun = bytearray()
         self._taking = Lock()
         self._taken = self._rest_from = 0
 
@@ -57,15 +59,22 @@ class OpenSamples:
         self._states += bytes([_OPEN]) * count
         return first
 
-    def response_id(self, number: int) -> int:
-        """Return LoadGen's id of an open sample.
+    def begin(self, number: int) -> int:
+        """Note that an open sample has begun to answer; return LoadGen's id of it.
 
         Raises:
-            UnknownSampleError: it is not open.
+            UnknownSampleError: it is not open, or had begun.
         """
-        if not (number < len(self._states) and self._states[number]):
+        if not (number < len(self._states) and self._states[number]) or self.has_begun(number):
             raise UnknownSampleError(number)
+        if number >= len(self._begun):
+            self._begun.extend(bytes(len(self._states) - len(self._begun)))
+        self._begun[number] = 1
         return self._ids[number]
+
+    def has_begun(self, number: int) -> bool:
+        """Return whether a sample has begun to answer, be it open or not."""
+        return number < len(self._begun) and self._begun[number] == 1
 
     def take(self, rows: Sequence[tuple[int, ...]]) -> list[int]:
         """Take samples that are to be completed; return LoadGen's ids of them.

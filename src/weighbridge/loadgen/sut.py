@@ -16,13 +16,12 @@ from contextlib import suppress
 from itertools import repeat
 from time import monotonic, monotonic_ns, sleep
 
-from mlperf_loadgen import FirstTokenComplete, QuerySampleResponse, QuerySamplesComplete
-
 from weighbridge.client.answer_sample import AnswerSample
 from weighbridge.client.frames import BEGUN, FIRST, ISSUE, OPEN_EARLY, RECORD, Message, Record, RequestOutcome
 from weighbridge.client.worker_link import WorkerLink
 from weighbridge.client.written_file import WrittenFile
 from weighbridge.core.secrets import mask
+from weighbridge.loadgen.completions import Completions
 from weighbridge.loadgen.open_samples import OpenSamples, UnknownSampleError
 
 _BATCH = 512  # numbers in one write: the first requests of an offline run leave while the rest are packed
@@ -64,6 +63,9 @@ class SystemUnderTest:
         errors: WrittenFile,
         sample: AnswerSample,
         key: str | None = None,
+        *,
+        token_latencies: bool = False,
+        wants_first_tokens: bool = False,
     ) -> None:
         """Use workers that are connected.
 
@@ -74,12 +76,15 @@ class SystemUnderTest:
             errors: Where failures go, one JSON object a line.
             sample: Keeps a share of the answers.
             key: What the workers send as their key; a server may repeat it in an error.
+            token_latencies: Whether LoadGen counts the tokens of each sample.
+            wants_first_tokens: Whether it waits for first tokens, which the workers then send.
         """
         self.issued = self.completed = self.first_tokens = 0
         self.failed: Counter[RequestOutcome] = Counter()
         self.aborted: str | None = None
         self.links = [WorkerLink(number, link) for number, link in enumerate(sockets)]
         self._open = OpenSamples()
+        self._tell = Completions(self._open, token_latencies=token_latencies, first_tokens=wants_first_tokens)
         self._endpoints = [mask(url) for url in endpoints]
         self._records = records
         self._errors = errors
@@ -126,7 +131,7 @@ class SystemUnderTest:
             indices: The samples' numbers in the store.
         """
         if self.aborted is not None:
-            QuerySamplesComplete([QuerySampleResponse(number, 0, 0, 0) for number in ids])
+            self._tell.refuse(ids)
             return
         planned = monotonic_ns()
         self.issued += len(ids)
@@ -169,16 +174,12 @@ class SystemUnderTest:
 
     def _begin(self, link: WorkerLink, records: int, payloads: int) -> None:
         """Report first tokens to LoadGen."""
-        responses, address = [], link.address + payloads
         try:
-            for number, size in FIRST.iter_unpack(link.view[records:payloads]):
-                responses.append(QuerySampleResponse(self._open.response_id(number), address, size, 1))
-                address += size
+            self.first_tokens += self._tell.begin(
+                FIRST.iter_unpack(link.view[records:payloads]), link.address + payloads
+            )
         except UnknownSampleError as error:
             self._abort_unknown(error)
-            return
-        FirstTokenComplete(responses)
-        self.first_tokens += len(responses)
 
     def _complete(self, link: WorkerLink, records: int, payloads: int, end: int) -> None:
         """Complete towards LoadGen, which copies what it keeps: the memory is free again afterwards.
@@ -193,17 +194,7 @@ class SystemUnderTest:
         except UnknownSampleError as error:
             self._abort_unknown(error)
             return
-        responses: list[QuerySampleResponse] = []
-        failed, address = False, link.address + payloads
-        for fields in rows:
-            size = fields[2]
-            if fields[6]:
-                failed = True
-                responses.append(QuerySampleResponse(response_ids[len(responses)], 0, 0, 0))
-            else:
-                responses.append(QuerySampleResponse(response_ids[len(responses)], address, size, fields[4]))
-            address += size
-        QuerySamplesComplete(responses)
+        failed = self._tell.complete(rows, response_ids, link.address + payloads)
         self._records.write(packed)
         before = self.completed
         self.completed = before + len(rows)
@@ -211,6 +202,8 @@ class SystemUnderTest:
             self._note_failures(rows, link.view[payloads:end])
         if self.completed > self._sample.next:
             self._keep_some(before, rows, link.view[payloads:end])
+        if self._tell.without_first_token is not None:
+            self.abort(f"a worker returned sample {self._tell.without_first_token} without a first token")
 
     def _abort_unknown(self, error: UnknownSampleError) -> None:
         self.abort(f"a worker returned the sample {error}, which was not open")
@@ -273,8 +266,7 @@ class SystemUnderTest:
     def _complete_open(self) -> None:
         """Complete all open samples as failed; safe to call from both threads at once."""
         now = monotonic_ns()
-        while rest := self._open.take_rest(_ABORTED_AT_ONCE):
-            QuerySamplesComplete([QuerySampleResponse(sample.response_id, 0, 0, 0) for sample in rest])
+        while rest := self._tell.fail_open(_ABORTED_AT_ONCE):
             self.completed += len(rest)
             self.failed[RequestOutcome.ABORTED] += len(rest)
             outcome = RequestOutcome.ABORTED

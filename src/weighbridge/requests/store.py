@@ -32,6 +32,7 @@ from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.records.store_manifest import MANIFEST_FILE, StoreManifest, StoreOrigin
 from weighbridge.requests.bodies import BODIES_FILE, INDEX_FILE, Bodies
 from weighbridge.requests.encoding import ROWS_PER_CHUNK, Encoder, bodies_of, chunks_of, encode, envelope
+from weighbridge.requests.sent_form import SentForm
 
 log = logging.getLogger(__name__)
 
@@ -42,19 +43,26 @@ Progress = Callable[[int, int], None]
 
 
 class RequestStore:
-    """A request store, open for reading."""
+    """A request store, open for reading.
 
-    def __init__(self, path: Path, manifest: StoreManifest, bodies: Bodies) -> None:
+    Attributes:
+        path: Its folder.
+        manifest: What its bodies were built from.
+        form: How they are sent.
+    """
+
+    def __init__(self, path: Path, manifest: StoreManifest, bodies: Bodies, form: SentForm) -> None:
         self.path = path
         self.manifest = manifest
+        self.form = form
         self._bodies = bodies
 
     @classmethod
-    def open(cls, path: Path) -> "RequestStore":
-        """Open and memory-map a store.
+    def open(cls, path: Path, *, streamed: bool = False) -> "RequestStore":
+        """Open and memory-map a store, for a run that needs streamed answers or any other use.
 
         Raises:
-            InputError: the store is missing, incomplete, or does not match its manifest.
+            InputError: the store is missing, incomplete, does not match its manifest, or cannot be streamed.
         """
         if not (path / MANIFEST_FILE).is_file():
             raise InputError(f"{path}: no request store; build it with 'weighbridge build-requests'.")
@@ -67,18 +75,26 @@ class RequestStore:
                 f"{path}: contains {len(bodies)} bodies of {bodies.total_bytes} bytes, but its manifest "
                 f"names {manifest.count} of {manifest.bodies_bytes}; build the requests again."
             )
-        return cls(path, manifest, bodies)
+        return cls(path, manifest, bodies, SentForm.of(manifest, path, streamed=streamed))
 
     def __len__(self) -> int:
         return self.manifest.count
 
     def body(self, index: int) -> memoryview:
-        """Return one sample's body, without copying it."""
+        """Return one sample's body as it is stored, without copying it."""
         return self._bodies[index]
 
     def sizes(self) -> NDArray[np.int64]:
-        """Return the size of each body in bytes, shape (n,)."""
+        """Return the size of each stored body in bytes, shape (n,)."""
         return np.diff(np.asarray(self._bodies.offsets))
+
+    def sent(self, index: int) -> bytes:
+        """Return one sample's body as it is sent."""
+        return self.form.body(self._bodies[index])
+
+    def sent_sizes(self) -> NDArray[np.int64]:
+        """Return the size of each body as it is sent, in bytes, shape (n,)."""
+        return self.sizes() + self.form.longer
 
 
 def build_store(

@@ -92,4 +92,4 @@ def prepare_server(
 def spread(requests: RequestStore, count: int) -> Sequence[bytes]:
     """Return requests spread evenly over the whole store, so that the warm-up covers all lengths."""
     step = max(1, len(requests) // max(1, count))
-    return [bytes(requests.body(index)) for index in range(0, len(requests), step)[:count]]
+    return [requests.sent(index) for index in range(0, len(requests), step)[:count]]

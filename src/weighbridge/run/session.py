@@ -55,6 +55,7 @@ class Setup:
         must_not_change: Parts of the task that no argument or variable of the server may change.
         settings_sha256: Of the settings that the runs of a scenario share; None: not known.
         target_from: What the target rate is a share of, in words; None: it was given.
+        streamed: Whether what is measured needs streamed answers.
     """
 
     round_: Round
@@ -65,6 +66,7 @@ class Setup:
     must_not_change: tuple[TaskPart, ...] = ()
     settings_sha256: str | None = None
     target_from: str | None = None
+    streamed: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class Session:
         self, issuer: Issuer, report: LoadReport, telemetry: TelemetryBrief | None, out: Path
     ) -> RunRecord:
         round_ = self.setup.round_
-        manifest = self.requests.manifest
+        manifest, form = self.requests.manifest, self.requests.form
         return RunRecord(
             round=round_.name,
             benchmark=round_.benchmark,
@@ -181,8 +183,8 @@ class Session:
             sent_sha256=self.store_check.sent_sha256(),
             settings_sha256=self.setup.settings_sha256,
             target_from=self.setup.target_from,
-            requests=manifest.settings,
-            envelope=(manifest.prefix, manifest.suffix),
+            requests=manifest.settings.model_copy(update={"stream": form.stream}),
+            envelope=form.envelope,
             host=this_host(),
             # Servers that the user runs may be anywhere; only the user can describe their machines.
             system={} if self.setup.server.endpoints else detect(),
@@ -225,7 +227,7 @@ def session(
     """
     # Now, and not when the record is written: sources may be edited during a run of hours.
     code, revision = code_sha256(), git_revision()
-    requests = RequestStore.open(setup.store)
+    requests = RequestStore.open(setup.store, streamed=setup.streamed)
     check_load(requests, setup.client, setup.round_.samples)
     if not setup.server.endpoints:
         check_accelerators(setup.server.gpus)

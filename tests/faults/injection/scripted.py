@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from injection.actions import HANG_S, Action, Answer, End, Fate
-from weighbridge.simulate.responses import ServerCounters
+from weighbridge.simulate.server_counters import ServerCounters
 
 _RST = struct.pack("ii", 1, 0)  # linger on, for no time: closing sends RST
 Decide = Callable[[int, Answer], Action]

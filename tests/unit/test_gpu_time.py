@@ -21,6 +21,7 @@ from weighbridge.report.time_tables import render_plan, render_spent
 
 V6 = load_round("v6.0")
 OFFLINE, SERVER = V6.scenarios["offline"], V6.scenarios["server"]
+PERFORMANCE = OFFLINE.runs["performance"]
 
 
 def shown(content: Any) -> str:
@@ -31,15 +32,15 @@ def shown(content: Any) -> str:
 
 def test_a_run_takes_its_samples_at_its_rate() -> None:
     # 18/s for 600 s and a tenth more is below one pass of 48,289.
-    assert expected_run(V6, OFFLINE, Mode.PERFORMANCE, 18) == ExpectedTime.exactly(48289 / 18)
-    assert expected_run(V6, OFFLINE, Mode.PERFORMANCE, 80) == ExpectedTime.exactly(2 * 48289 / 80)
+    assert expected_run(V6, OFFLINE, PERFORMANCE, 18) == ExpectedTime.exactly(48289 / 18)
+    assert expected_run(V6, OFFLINE, PERFORMANCE, 80) == ExpectedTime.exactly(2 * 48289 / 80)
     # LoadGen's random gaps make a run a little shorter or longer than queries / rate.
-    server = expected_run(V6, SERVER, Mode.PERFORMANCE, 11, probe_s=60)
+    server = expected_run(V6, SERVER, PERFORMANCE, 11, probe_s=60)
     assert server.least_s == server.most_s == pytest.approx(60 + 48289 / 11, rel=0.01)
 
 
 def test_a_search_is_a_range_of_its_budgets() -> None:
-    full_s = expected_run(V6, SERVER, Mode.PERFORMANCE, 14.4).least_s
+    full_s = expected_run(V6, SERVER, PERFORMANCE, 14.4).least_s
     found = expected_search(V6, SERVER, SearchSettings(), 14.4)
     # ln 1.25 / ln 1.02 = 11.3, which takes 4 halvings: 2 + 4 probes and one confirmation at least.
     assert found.least_s == pytest.approx(6 * 300 + full_s)

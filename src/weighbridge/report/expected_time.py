@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.config.scenario_rules import Mode, RunRules, ScenarioRules
 from weighbridge.config.settings import SearchSettings
 from weighbridge.core.formatting import duration
-from weighbridge.loadgen.work_size import work_size
+from weighbridge.loadgen.work_size import work_of_run, work_size
 from weighbridge.search.next_step import BRACKET_STEP
 
 
@@ -38,13 +38,13 @@ class ExpectedTime:
 
 
 def expected_run(
-    round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: float, probe_s: float = 0.0
+    round_: Round, scenario: ScenarioRules, run: RunRules, target_qps: float, probe_s: float = 0.0
 ) -> ExpectedTime:
     """Return how long a run lasts at its target rate, with the probe before it.
 
     Offline and SingleStream take longer on a system that does not reach the rate.
     """
-    return ExpectedTime.exactly(probe_s + work_size(round_, scenario, mode, target_qps).scheduled_s)
+    return ExpectedTime.exactly(probe_s + work_of_run(round_, scenario, run, target_qps).scheduled_s)
 
 
 def expected_search(

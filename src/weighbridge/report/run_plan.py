@@ -12,7 +12,7 @@ from weighbridge.config.settings import portable_settings
 from weighbridge.config.target_rate import offline_share
 from weighbridge.core.formatting import duration
 from weighbridge.loadgen.own_user_conf import AskedScenario, asked_scenario
-from weighbridge.loadgen.work_size import work_size
+from weighbridge.loadgen.work_size import work_of_run
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
 from weighbridge.report.expected_time import ExpectedTime, expected_run, expected_search
@@ -93,7 +93,7 @@ class _Planner:
         self._results = jobs.directory / "results"
 
     def plan(self) -> RunPlan:
-        runs = [*self._performance(), *self._accuracy()]
+        runs = [*self._performance(), *self._compliance(), *self._accuracy()]
         server = self._settings.server
         uses = [row for row in runs if row.state == "to do"]
         rows = [*self._fetches(), *(self._start(len(uses)) if uses and not server.endpoints else ()), *runs]
@@ -119,31 +119,38 @@ class _Planner:
 
     def _performance(self) -> Iterator[PlanRow]:
         """Yield the runs in the workflow's order: Offline first, then searches and rates."""
-        for name in sorted(self._planned, key=lambda name: not self._planned[name].offline):
+        for name in self._offline_first():
             if self._asked[name].target_qps == "auto" or name in self._jobs.searched:
                 yield from self._search(name)
             if self._asked[name].target_qps != "auto":
-                yield from self._runs_of(name, Mode.PERFORMANCE)
+                yield from self._run(name, Mode.PERFORMANCE)
+
+    def _compliance(self) -> Iterator[PlanRow]:
+        for name in self._offline_first():
+            for run in self._planned[name].compliance_runs:
+                yield from self._run(name, run)
 
     def _accuracy(self) -> Iterator[PlanRow]:
-        for name in sorted(self._planned, key=lambda name: not self._planned[name].offline):
-            yield from self._runs_of(name, Mode.ACCURACY)
+        for name in self._offline_first():
+            yield from self._run(name, Mode.ACCURACY)
 
-    def _runs_of(self, scenario: str, mode: Mode) -> Iterator[PlanRow]:
+    def _offline_first(self) -> list[str]:
+        return sorted(self._planned, key=lambda name: not self._planned[name].offline)
+
+    def _run(self, scenario: str, name: str) -> Iterator[PlanRow]:
         round_ = self._rules(scenario)
         rules, rate = round_.scenarios[scenario], self._rate(scenario)
-        for run in (run for run, of in rules.runs.items() if of.mode is mode):
-            if (scenario, run) not in self._jobs.runs:
-                yield from self._done(scenario, run)
-                continue
-            probe_s = probe_length_s(round_, rules, mode, rate, self._settings.scenarios[scenario].probe_s)
-            size = work_size(round_, rules, mode, rate)
-            about = "" if isinstance(self._asked[scenario].target_qps, float) else "about "
-            probe = f", probe {duration(probe_s)}" if probe_s else ""
-            work = f"{size.samples:,} samples at {about}{rate:.4g}/s{probe}"
-            yield PlanRow(
-                f"{scenario} {run}", "to do", work, expected_run(round_, rules, mode, rate, probe_s)
-            )
+        if (scenario, name) not in self._jobs.runs:
+            yield from self._done(scenario, name)
+            return
+        run, asked_s = rules.runs[name], self._settings.scenarios[scenario].probe_s
+        # A compliance test measures no rate that a probe could refuse.
+        probe_s = 0.0 if run.compliance_test else probe_length_s(round_, rules, run.mode, rate, asked_s)
+        size = work_of_run(round_, rules, run, rate)
+        about = "" if isinstance(self._asked[scenario].target_qps, float) else "about "
+        probe = f", probe {duration(probe_s)}" if probe_s else ""
+        work = f"{size.samples:,} samples at {about}{rate:.4g}/s{probe}"
+        yield PlanRow(f"{scenario} {name}", "to do", work, expected_run(round_, rules, run, rate, probe_s))
 
     def _done(self, scenario: str, run: str) -> Iterator[PlanRow]:
         path = self._results / scenario / run / RUN_RECORD

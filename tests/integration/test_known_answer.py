@@ -10,7 +10,7 @@ from endpoint import Endpoint, http
 from weighbridge.core.errors import SetupError
 from weighbridge.core.openai_api import Api
 from weighbridge.run.golden_recorder import record_golden
-from weighbridge.serving.probing import Golden, warm_up
+from weighbridge.serving.probing import Golden, check_token_ids, warm_up
 
 SERVER = Path(__file__).parent / "model_server.py"
 
@@ -45,3 +45,31 @@ def test_a_server_that_uses_other_token_ids_than_those_sent_is_refused(
             return
         with pytest.raises(SetupError, match=r"answers another prompt.* where 4 were sent"):
             warm_up(endpoint.url, Api.COMPLETIONS, [body], None, timeout_s=5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({}, None),
+        ({"token_ids": None}, "returns no token_ids though the request has return_token_ids"),
+        ({"token_ids": []}, "returns no token_ids .* vLLM 0.10.2 or newer, or an SGLang that knows"),
+        ({"prompt_token_ids": None}, "returns no prompt_token_ids though"),
+        ({"token_ids": None, "prompt_token_ids": None}, "no token_ids and no prompt_token_ids"),
+        ({"prompt_token_ids": [1, 2, 3]}, "answers another prompt"),
+        ({"token_ids": [4, 5, 6]}, "token_ids that are not the 2 tokens of its usage"),
+    ],
+)
+def test_a_server_must_answer_with_token_ids_where_they_are_the_answers(
+    changes: dict[str, object], refused: str | None
+) -> None:
+    choice = {"index": 0, "text": "a boot", "token_ids": [4, 5], "prompt_token_ids": [7, 1, 2, 3]}
+    usage = {"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6}
+    answer = {"id": "1", "model": "tiny", "choices": [choice | changes], "usage": usage}
+    body = b'{"model":"tiny","prompt":[7,1,2,3],"user":"sample 1","stream":true,"return_token_ids":true}'
+    with Endpoint(lambda _: [http(json.dumps(answer).encode())]) as endpoint:
+        if refused is None:
+            check_token_ids(endpoint.url, Api.COMPLETIONS, body, None, timeout_s=5)
+        else:
+            with pytest.raises(SetupError, match=refused):
+                check_token_ids(endpoint.url, Api.COMPLETIONS, body, None, timeout_s=5)
+    assert json.loads(endpoint.bodies[0]) == json.loads(body) | {"stream": False}

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
+from weighbridge.core.openai_api import AnswerKind
 from weighbridge.core.secrets import MaskingFormatter
 from weighbridge.records.run_record import ServerRecord
 from weighbridge.requests.store import RequestStore
 from weighbridge.serving.installed_adapters import adapter_of
-from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
+from weighbridge.serving.probing import Golden, at_once, check_golden, check_token_ids, warm_up
 from weighbridge.serving.running_server import RunningServer
 from weighbridge.serving.server_environment import inherited_variables, without_secrets
 from weighbridge.serving.server_report import reported_by
@@ -54,6 +55,8 @@ def prepare_server(
     bodies, api = spread(requests, settings.warmup_requests), requests.manifest.api
 
     def prepare(endpoint: str) -> None:
+        if requests.manifest.answers is AnswerKind.TOKENS:
+            check_token_ids(endpoint, api, bytes(requests.body(0)), api_key, client.request_timeout_s)
         if settings.golden is not None:
             body = bytes(requests.body(Golden.read(settings.golden).sample))
             check_golden(endpoint, settings.golden, api, body, api_key, client.request_timeout_s)

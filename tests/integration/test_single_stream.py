@@ -12,6 +12,7 @@ from simulating import simulated
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.issuer import Target
 from weighbridge.client.process_group import SampleCounts
+from weighbridge.config.derived_round import limited
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings
@@ -113,3 +114,18 @@ def test_too_low_an_expected_rate_is_invalid_and_is_said_to_be(tmp_path: Path) -
     ]
     assert "duration" in [check.name for check in missed]
     assert all(check.remedy for check in missed)
+
+
+def test_a_limited_round_issues_its_first_samples_once(tmp_path: Path) -> None:
+    round_ = limited(single_stream_round(tmp_path, whole_passes=True), 5)
+    store = RequestStore.open(small_store(tmp_path / "store", 5, api=Api.CHAT))
+    issuer = LoadGenIssuer(round_, round_.scenarios["single-stream"], Mode.PERFORMANCE, 30)
+    with simulated(Behaviour(servers=8, mean_s=ANSWER_S)) as url:
+        report = issuer.issue(Target((url,), store, ClientSettings(connections=4)), tmp_path / "run", print)
+    assert report.issued == issuer.plan.expected == 5
+    assert report.failed == {}
+    checks = performance_checks(
+        read_detail(tmp_path / "run" / DETAIL), round_, round_.scenarios["single-stream"]
+    )
+    assert [check.name for check in checks if not check.passed] == ["LoadGen's result"]
+    assert next(check for check in checks if not check.passed).asked is False

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from loadgen_files import small_round
 
-from weighbridge.config.round import MetricRules
+from weighbridge.config.metric_rules import MetricRules
 from weighbridge.core.errors import InputError
 from weighbridge.evaluation.evaluate import evaluate
 from weighbridge.records.score import Evaluation

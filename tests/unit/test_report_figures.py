@@ -13,7 +13,7 @@ from PIL import Image
 from probes import peak, probe
 from report_files import error_analysis
 
-from weighbridge.config.round import MetricRules
+from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.scenario_rules import LatencyLimit
 from weighbridge.evaluation.error_analysis import Level
 from weighbridge.report.figures import accuracy_figures, request_figures, system_figures

@@ -12,7 +12,8 @@ from markupsafe import Markup
 from probes import peak, probe
 from report_files import error_analysis, write_requests, write_telemetry
 
-from weighbridge.config.round import MetricRules, Round
+from weighbridge.config.metric_rules import MetricRules
+from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyLimit, Limits, Mode
 from weighbridge.core.errors import InputError
 from weighbridge.evaluation.error_analysis import ErrorAnalysis

@@ -19,7 +19,8 @@ SETTINGS = tuple(
 )
 RULES = {
     "src/weighbridge/config/scenario_rules.py": ("ScenarioRules", "LatencyLimit", "RunRules"),
-    "src/weighbridge/config/round.py": ("LoadGenRules", "MetricRules", "Round"),
+    "src/weighbridge/config/metric_rules.py": ("MetricRules",),
+    "src/weighbridge/config/round.py": ("LoadGenRules", "Round"),
     "src/weighbridge/config/closed_rules.py": ("ClosedRules", "ArtifactPin"),
 }
 DEMO_ROUND = "src/weighbridge/benchmarks/qwen3_vl/rounds/demo.yaml"

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 
+from weighbridge.config.derived_round import RoundChanges
 from weighbridge.config.fingerprint import ROOT_VARIABLE
 from weighbridge.config.round_settings import (
     check_against_round,
@@ -52,10 +53,9 @@ try:
         if path.is_file():
             read_data(path)
     SETTINGS = portable_settings(config, ROOT)
-    ROUND = load_round(SETTINGS.round, SETTINGS.category)
+    ROUND = load_round(SETTINGS.round_reference, SETTINGS.category)
     check_against_round(SETTINGS, ROUND)
     check_statements(SETTINGS, ROOT)
-    check_results_folder(Path("results"), ROUND)
     check_requests(ROUND.benchmark, SETTINGS.requests)
     # Target rates, and what users' own user.conf files say of the scenarios.
     ASKED = {
@@ -65,6 +65,7 @@ try:
     }
     # However it is written, it is the same server, and so the same fingerprint.
     SETTINGS = SETTINGS.model_copy(update={"server": spelled_out(SETTINGS.server)})
+    REPLACED_RUNS = check_results_folder(Path("results"), ROUND)
     check_arguments(SETTINGS.server, ROUND.server_must_not, os.environ)
     OPEN_ONLY = check_division(SETTINGS, ROUND, os.environ)
     SIGNING_KEY_FILE = SETTINGS.submission.signing_key_file and (
@@ -98,10 +99,11 @@ def pinned(package, environment):
 
 # What the closed division forbids is refused above, and by each command again before it starts.
 DIVISION = SETTINGS.submission.division
-# What commands are given: a file, whose round may have categories.
+# What commands are given: a file, whose round may have categories, and what the settings change of it.
 ROUND_FILE = str(round_file(SETTINGS.round))
 if ROUND.category:
     ROUND_FILE += f"@{ROUND.category}"
+ROUND_FILE += RoundChanges.split(SETTINGS.round_reference)[1].suffix
 # LoadGen's seeds are compiled in, so a round may need another LoadGen than the environment of this process has.
 CLIENT_ENVIRONMENT = f"../../envs/client-{ROUND.client}.yaml"
 CLIENT = "weighbridge"
@@ -126,7 +128,7 @@ if workflow.deployment_settings.deployment_method:
 if ROUND.not_submittable_because:
     logger.warning(f"round {ROUND.name}: {reason_of(ROUND)}")
 UNPROVEN = unproven_servers(SETTINGS.server, ROUND, DIVISION)
-for sentence in filter(None, (*OPEN_ONLY, UNPROVEN, *LONGER)):
+for sentence in filter(None, (*OPEN_ONLY, UNPROVEN, *LONGER, REPLACED_RUNS)):
     logger.warning(sentence)
 # The rate of these is searched for, and the run that confirms it becomes the performance run.
 SEARCHED = [

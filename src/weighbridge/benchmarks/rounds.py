@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from weighbridge.benchmarks.registry import benchmarks
+from weighbridge.config.derived_round import RoundChanges
 from weighbridge.config.round import LoadGenRules, Round
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.core.errors import InputError
@@ -33,16 +34,18 @@ def load_round(reference: str, category: str | None = None) -> Round:
     with the differences of that category.
 
     Args:
-        reference: NAME, BENCHMARK/NAME, or the path of a YAML file; each may end in @CATEGORY.
+        reference: NAME, BENCHMARK/NAME, or the path of a YAML file; each may end in @CATEGORY, and have
+            +limit=N or +accuracy=strict.
         category: Such as datacenter or edge; required if the round has categories.
 
     Raises:
         InputError: the round does not exist (the message lists all), or its file has a wrong value.
     """
     try:
-        named = _without_category(reference)
-        chosen = reference[len(named) + 1 :] or None
-        return _as_released(_read_round(round_file(named), category or chosen))
+        plain, changes = RoundChanges.split(reference)
+        named = _without_category(plain)
+        chosen = plain[len(named) + 1 :] or None
+        return changes.of(_as_released(_read_round(round_file(named), category or chosen)))
     except (OSError, ValueError) as error:  # a name that no file can have
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"round {reference[:_SHOWN]!r}: no file can have this name ({reason}).") from None
@@ -100,12 +103,12 @@ def _check_measured(rules: ScenarioRules, loadgen: LoadGenRules, place: str) -> 
 
 
 def round_file(reference: str) -> Path:
-    """Return the path of a round's file; a reference may end in @CATEGORY.
+    """Return the path of a round's file; a reference may have changes, and end in @CATEGORY.
 
     Raises:
         InputError: the round does not exist (the message lists all), or several benchmarks have it.
     """
-    reference = _without_category(reference)
+    reference = _without_category(RoundChanges.split(reference)[0])
     if reference.endswith((".yaml", ".yml")):
         return Path(reference)
     rounds = dict(_known_rounds())

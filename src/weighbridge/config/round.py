@@ -4,7 +4,6 @@ A round is a YAML file in the `rounds` folder of its benchmark; `weighbridge.ben
 reads it. The model is generic: scenarios, limits, runs and metrics are names and numbers.
 """
 
-import math
 from collections.abc import Collection
 from typing import Annotated, Any, Literal, Self
 
@@ -12,6 +11,7 @@ from pydantic import Field, model_validator
 
 from weighbridge.config.closed_rules import ClosedRules, ServerFeature
 from weighbridge.config.compliance_rules import ComplianceRules
+from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.request_settings import Sampling
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.core.errors import InputError
@@ -50,36 +50,16 @@ class LoadGenRules(Model):
     whole_passes: bool = Field(
         default=True, description="True: LoadGen issues every sample equally often; false only in probes."
     )
-
-
-class MetricRules(Model):
-    """Bounds of one metric, and other published readings of the same rule."""
-
-    floor: float | None = Field(default=None, description="Lowest score that passes: the strictest reading.")
-    largest: float | None = Field(
-        default=None, description="Highest possible score, such as 1 of a share; above it, it is an error."
+    early_stopping: bool = Field(
+        default=True,
+        description="False: runs are too short for LoadGen's early stopping, which is not asked.",
     )
-    ceiling: float | None = Field(default=None, description="Highest score that passes.")
-    readings: dict[str, float] = Field(default={}, description="Published readings of the floor, by name.")
-    reference_mean: float | None = Field(
-        default=None, description="Mean score of the reference implementation."
-    )
-    reference_sd: float | None = Field(
-        default=None, ge=0, description="Standard deviation of that score over runs."
-    )
-
-    @model_validator(mode="after")
-    def _can_be_passed(self) -> Self:
-        highest = min(bound for bound in (self.ceiling, self.largest, math.inf) if bound is not None)
-        if self.floor is not None and self.floor > highest:
-            raise ValueError(f"the floor {self.floor:g} is above {highest:g}, so that no score can pass")
-        return self
 
 
 class Round(Model):
     """All constants of a round. A demonstration round keeps the limits and reduces counts and durations."""
 
-    name: FolderName
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(\+limit=[0-9]+)?$", max_length=128)
     benchmark: FolderName = Field(
         description="Name of the benchmark's plug-in, and of its folder in a submission tree."
     )
@@ -125,8 +105,16 @@ class Round(Model):
         default=Sampling(),
         description="Sampling parameters of every request, where the settings set no others.",
     )
-    samples: int = Field(
-        gt=0, lt=2**32, description="Number of samples in the dataset; every run covers all of them."
+    samples: int = Field(gt=0, lt=2**32, description="Number of samples; every run covers all of them.")
+    dataset_samples: int | None = Field(
+        default=None,
+        gt=0,
+        lt=2**32,
+        description="Number in the dataset, if only the first `samples` are used.",
+    )
+    accuracy: Literal["strict"] | None = Field(
+        default=None,
+        description="'strict': floors are 99.9 % of the reference's mean, which is not MLPerf's.",
     )
     system_types: tuple[str, ...] = Field(
         min_length=1,
@@ -205,6 +193,19 @@ class Round(Model):
                     f"scenario '{name}' has the folder '{rules.folder}' of another scenario; give it its own"
                 )
         return self
+
+    @property
+    def of_dataset(self) -> int:
+        """Number of samples in the dataset, of which only the first may be used."""
+        return self.dataset_samples or self.samples
+
+    @property
+    def reference(self) -> str:
+        """What finds the round again, such as BENCHMARK/NAME@CATEGORY."""
+        category = f"@{self.category}" if self.category else ""
+        return f"{self.benchmark}/{self.name}{category}" + (
+            f"+accuracy={self.accuracy}" if self.accuracy else ""
+        )
 
     @property
     def folder(self) -> str:

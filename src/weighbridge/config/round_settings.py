@@ -94,6 +94,11 @@ def _check_rates(settings: Settings, round_: Round) -> None:
                 f"{place} only the issue rate of a Server scenario can be "
                 f"{'searched for' if stated == AUTO else 'a share of the Offline rate'}; set a number."
             )
+        if stated == AUTO and not round_.loadgen_rules.early_stopping:
+            raise InputError(
+                f"{place} with limit: {settings.limit} a run is too short to find a rate; set a number, or "
+                "'offline*0.8'."
+            )
         if not any(each.offline for each in planned.values()):
             raise InputError(
                 f"{place} no Offline scenario is measured in round {round_.name}, whose rate it starts from; "

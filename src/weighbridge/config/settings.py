@@ -187,6 +187,18 @@ class Settings(Model):
     category: str | None = Field(
         default=None, description="Such as datacenter or edge, if the round has categories."
     )
+    limit: int | None = Field(
+        default=None,
+        gt=0,
+        lt=2**32,
+        description="Measure only this many of the first samples, in minutes, to see that everything works; "
+        "never submittable, and without a verdict on the score.",
+    )
+    accuracy: Literal["mlperf", "strict"] = Field(
+        default="mlperf",
+        description="'strict': scores must reach 99.9 % of the reference's mean instead of 99 %, more than "
+        "MLPerf demands.",
+    )
     fetch_on: Literal["job", "submit-host"] = Field(
         default="job", description="On a cluster: fetch in a job, or on the host that runs Snakemake."
     )
@@ -197,6 +209,12 @@ class Settings(Model):
     scenarios: dict[str, ScenarioSettings] = Field(description="Settings by name of the round's scenario.")
     search: SearchSettings = SearchSettings()
     submission: SubmissionSettings
+
+    @property
+    def round_reference(self) -> str:
+        """The round with what the settings change of it, without its category."""
+        limit = "" if self.limit is None else f"+limit={self.limit}"
+        return f"{self.round}{limit}" + ("+accuracy=strict" if self.accuracy == "strict" else "")
 
 
 def portable_settings(config: object, root: Path) -> Settings:

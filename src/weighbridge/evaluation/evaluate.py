@@ -86,12 +86,12 @@ def read_truth(
     """
     task = load_benchmark(round_.benchmark).task(prompt, model)
     truth = task.truth(dataset, round_.splits)
-    if len(truth) != round_.samples:
+    if len(truth) != round_.of_dataset:
         raise InputError(
-            f"{dataset} has {len(truth)} samples, but round {round_.name} has {round_.samples}; "
+            f"{dataset} has {len(truth)} samples, but round {round_.name} has {round_.of_dataset}; "
             f"use the round's dataset."
         )
-    return task, truth
+    return task, truth.head(round_.samples)
 
 
 def evaluate(

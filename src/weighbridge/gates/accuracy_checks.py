@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from weighbridge.config.round import MetricRules, Round
+from weighbridge.config.metric_rules import MetricRules
+from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.logs import DetailLog
@@ -39,17 +40,15 @@ def _check_bounds(
     gate: Gate, name: str, value: float | None, rules: MetricRules, rescore: str, remedy: str
 ) -> None:
     if value is None:
-        bounds = [
-            f"{sign} {bound}"
-            for sign, bound in ((">=", rules.floor), ("<=", rules.ceiling))
-            if bound is not None
-        ]
-        gate.unknown(name, ", ".join(bounds) or "known", rescore)
+        gate.unknown(name, rules.bounds or "known", rescore)
         return
     if rules.largest is not None:
         gate.at_most(f"{name} in its range", value, rules.largest, "", rescore)
+    if not rules.asked:
+        gate.not_asked(name, value, rules.note or "the round has no bounds")
+        return
     if rules.floor is not None:
-        gate.at_least(name, value, rules.floor, "", remedy)
+        gate.at_least(name, value, rules.floor, f"({rules.note})" if rules.note else "", remedy)
     if rules.ceiling is not None:
         gate.at_most(name if rules.floor is None else f"{name} ceiling", value, rules.ceiling, "", remedy)
     if rules.floor is None and rules.ceiling is None:

@@ -22,6 +22,7 @@ from weighbridge.loadgen.work_size import (
 )
 from weighbridge.records.verdict import Check, Gate
 
+_TOO_SHORT = "early stopping, which is a part of it, needs more samples"
 _OWN_SETTINGS = "Repeat with the user.conf that Weighbridge writes for the round."
 # Steps for a manual search: 5 % changes a loaded system's tail latency much, and its rate little.
 _STEP_DOWN, _STEP_UP = 0.95, 1.05
@@ -34,7 +35,7 @@ def performance_checks(log: DetailLog, round_: Round, scenario: ScenarioRules) -
     """Check validity, duration, counts and, where the scenario limits it, latency."""
     gate = Gate(Mode.PERFORMANCE)
     numbers = Performance.of(log, scenario)
-    _loadgen_result(gate, log, scenario)
+    _loadgen_result(gate, log, round_, scenario)
     completed = samples_per_s(log, scenario)
     _result_agrees(gate, numbers, completed, scenario)
     _duration(gate, log, numbers, completed, round_, scenario)
@@ -43,24 +44,28 @@ def performance_checks(log: DetailLog, round_: Round, scenario: ScenarioRules) -
     slower = _slower(numbers, completed, scenario)
     if (limit := scenario.limits.latency) is not None:
         _latency(gate, log, limit, slower)
-        _early_stopping(gate, numbers, limit, slower)
+        if round_.loadgen_rules.early_stopping:
+            _early_stopping(gate, numbers, limit, slower)
     token_checks(gate, log, numbers.queries, round_, scenario, _OWN_SETTINGS, slower)
-    if isinstance(scenario.metric, LatencyMetric):
+    if isinstance(scenario.metric, LatencyMetric) and round_.loadgen_rules.early_stopping:
         _enough_queries(gate, numbers, scenario.metric)
     return gate.checks
 
 
-def _loadgen_result(gate: Gate, log: DetailLog, scenario: ScenarioRules) -> None:
+def _loadgen_result(gate: Gate, log: DetailLog, round_: Round, scenario: ScenarioRules) -> None:
     validity = log.text("result_validity")
     reason = log.text("result_invalid_reason") or (
         "no reason; the run did not end." if validity is None else "no reason; see the checks below."
     )
-    gate.equals("LoadGen's result", validity, "VALID", f"LoadGen reports: {' '.join(reason.split())}")
     flags = ["result_min_duration_met", "result_min_queries_met"]
     if scenario.limits.by_name:
-        flags += ["result_perf_constraints_met", "early_stopping_met"]
-    elif isinstance(scenario.metric, LatencyMetric):
-        flags.append("early_stopping_met")
+        flags.append("result_perf_constraints_met")
+    if round_.loadgen_rules.early_stopping:
+        gate.equals("LoadGen's result", validity, "VALID", f"LoadGen reports: {' '.join(reason.split())}")
+        if scenario.limits.by_name or isinstance(scenario.metric, LatencyMetric):
+            flags.append("early_stopping_met")
+    else:
+        gate.not_asked("LoadGen's result", validity, _TOO_SHORT)
     for flag in flags:
         gate.equals(flag, log.flag(flag), True, "The checks below show the measured value.")
 
@@ -195,7 +200,7 @@ def suggested_target_qps(
     if scenario.offline:
         as_needed = issues_as_needed(round_, scenario, target, completed)
         return None if as_needed else offline_target_qps(round_, scenario, completed)
-    if not scenario.searchable or not numbers.queries:
+    if not scenario.searchable or not numbers.queries or not round_.loadgen_rules.early_stopping:
         return None
     limit, share = scenario.limits.latency, largest_share(log, scenario)
     missed = limits_missed(log, scenario)

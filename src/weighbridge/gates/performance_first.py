@@ -35,7 +35,7 @@ def refuse_after_missed(
     if record.settings_sha256 != settings_sha256:
         return
     checks = performance_checks(read_detail(performance / DETAIL), round_, scenario)
-    missed = [check for check in checks if not check.passed]
+    missed = [check for check in checks if check.asked and not check.passed]
     said = [check.wording for check in missed]
     # The last has numbers: latencies come after what LoadGen says of them.
     remedy = missed[-1].remedy if missed else None

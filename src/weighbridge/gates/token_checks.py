@@ -38,7 +38,8 @@ def token_checks(
         limit = latency.limit_of(scenario)
         if limit is not None:
             _limit(gate, log, latency, limit, own_settings, slower)
-            _early_stopping(gate, log, latency, limit, slower)
+            if round_.loadgen_rules.early_stopping:
+                _early_stopping(gate, log, latency, limit, slower)
     limits = list(scenario.limits.by_name.values())
     if limits and scenario.limits.latency is None:
         # LoadGen has one percentile for all limits, and is told that of the first.

@@ -11,9 +11,13 @@ from weighbridge.core.formatting import metric_label, number_or_dash, value_text
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.gates.foreign_logs import JudgedLogs
 from weighbridge.records.notice import heading_of, reason_of
-from weighbridge.records.verdict import LatencyFigures, Verdict, by_remedy
+from weighbridge.records.verdict import Check, LatencyFigures, Verdict, by_remedy
 
 _MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("unknown")}
+
+
+def _mark(check: Check) -> Text:
+    return _MARK[check.passed] if check.asked else Text("not asked", style="dim")
 
 
 def render_systems(judged: JudgedLogs) -> Group:
@@ -68,9 +72,7 @@ def render_verdict(verdict: Verdict) -> Group:
     table.add_column("Limit", overflow="fold")
     table.add_column("", no_wrap=True)
     for check in verdict.checks:
-        table.add_row(
-            check.run or "both", check.name, value_text(check.value), check.limit, _MARK[check.passed]
-        )
+        table.add_row(check.run or "both", check.name, value_text(check.value), check.limit, _mark(check))
     outcome = Text.assemble(
         f"{verdict.title}: ",
         (verdict.outcome, OUTCOME_STYLES[verdict.outcome]),
@@ -141,12 +143,14 @@ def _missing(verdict: Verdict) -> str:
 
 
 def _counts(verdict: Verdict) -> Iterator[str]:
-    passed = len(verdict.checks) - len(verdict.failed) - len(verdict.unknown)
+    passed = len(verdict.checks) - len(verdict.failed) - len(verdict.unknown) - len(verdict.not_asked)
     yield f", {passed} of {len(verdict.checks)} checks passed"
     if verdict.failed:
         yield f", {len(verdict.failed)} failed"
     if verdict.unknown:
         yield f", {len(verdict.unknown)} unknown (evidence missing)"
+    if verdict.not_asked:
+        yield f", {len(verdict.not_asked)} not asked"
 
 
 def _remedies(verdict: Verdict) -> Iterator[str]:

@@ -12,7 +12,7 @@ from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
-from weighbridge.provenance.materials import materials_of, name_of
+from weighbridge.provenance.materials import materials_of
 from weighbridge.provenance.signing import sealed
 from weighbridge.provenance.statement import (
     BUILD_TYPE,
@@ -83,8 +83,8 @@ def statement_of(tree: Path, round_: Round, reference: Proof | None = None) -> S
     runs = [TreeRuns.read(scenario) for scenario in recorded]
     if not runs:
         raise InputError(
-            f"the tree holds no records of runs of round {name_of(round_)}, so nothing says what it was made "
-            "from; assemble it with Weighbridge, from the runs."
+            f"the tree holds no records of runs of round {round_.reference}, so nothing says what it was "
+            "made from; assemble it with Weighbridge, from the runs."
         )
     try:
         return _statement(tree, runs, round_, reference)
@@ -109,7 +109,7 @@ def _statement(tree: Path, runs: Sequence[TreeRuns], round_: Round, reference: P
             build_definition=BuildDefinition(
                 build_type=BUILD_TYPE,
                 external_parameters={
-                    "round": name_of(round_),
+                    "round": round_.reference,
                     "division": first.division,
                     "submitter": first.submitter,
                     "system": runs[0].system,

@@ -18,7 +18,10 @@ from weighbridge.submission.checker.tree_paths import DIVISIONS
 from weighbridge.submission.tree import manifest_of
 
 # BENCHMARK/ROUND@CATEGORY, and no path of a file.
-_ROUND_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9](?:[\w.-]*[\w-])?(?<!\.yaml)(?<!\.yml)(?:@[\w-]+)?")
+_ROUND_NAME = re.compile(
+    r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9](?:[\w.-]*[\w-])?(?<!\.yaml)(?<!\.yml)"
+    r"(?:\+limit=\d+)?(?:@[\w-]+)?(?:\+accuracy=strict)?"
+)
 _SHOWN = 3  # of the files or complaints of one kind
 _SHOWN_DIGITS = 16  # of a hash
 _REFERENCE = "reference"

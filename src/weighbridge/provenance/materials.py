@@ -45,17 +45,14 @@ def materials_of(runs: Sequence[TreeRuns], round_: Round, reference: Proof | Non
         *_merged((name, each) for name, scenario in systems.items() for each in _inputs(scenario)),
         *([_artifact(reference)] if reference is not None else []),
         Resource(
-            name="round", uri=f"urn:weighbridge:round:{name_of(round_)}", digest={ROUND: round_digest(round_)}
+            name="round",
+            uri=f"urn:weighbridge:round:{round_.reference}",
+            digest={ROUND: round_digest(round_)},
         ),
         *_merged((name, each) for name, scenario in systems.items() for each in _locks(scenario)),
         *_merged((name, make(record)) for make in _OF_A_RUN for name, record in records.items()),
         *_merged((name, _prompt(record)) for name, record in records.items() if _PROMPT in record.pins),
     )
-
-
-def name_of(round_: Round) -> str:
-    """Return a round's name as `--round` takes it."""
-    return f"{round_.benchmark}/{round_.name}" + (f"@{round_.category}" if round_.category else "")
 
 
 def _merged(named: Iterable[tuple[str, Resource]]) -> Iterator[Resource]:

@@ -25,7 +25,8 @@ class Check(Model):
     name: str
     value: Value
     limit: str = Field(description="The required value, as text.")
-    passed: bool | None = Field(description="Null: unknown, because the evidence is missing.")
+    passed: bool | None = Field(description="Null: unknown, because the evidence is missing, or not asked.")
+    asked: bool = Field(default=True, description="False: the round asks no verdict; 'limit' says why.")
     remedy: str | None = Field(description="What to do next; null if the check passed.")
 
     @property
@@ -150,7 +151,12 @@ class Verdict(ScenarioFigures):
     @property
     def unknown(self) -> tuple[Check, ...]:
         """The checks whose evidence is missing."""
-        return tuple(check for check in self.checks if check.passed is None)
+        return tuple(check for check in self.checks if check.asked and check.passed is None)
+
+    @property
+    def not_asked(self) -> tuple[Check, ...]:
+        """The checks on which the round asks no verdict."""
+        return tuple(check for check in self.checks if not check.asked)
 
 
 def write_verdict(verdict: Verdict, path: Path) -> None:
@@ -162,7 +168,7 @@ def outcome_of(checks: Sequence[Check]) -> Outcome:
     """Return INVALID if any check failed, else UNPROVEN if any is unknown, else VALID."""
     if any(check.passed is False for check in checks):
         return "INVALID"
-    return "UNPROVEN" if any(check.passed is None for check in checks) else "VALID"
+    return "UNPROVEN" if any(check.asked and check.passed is None for check in checks) else "VALID"
 
 
 def by_remedy(checks: Iterable[Check]) -> dict[str | None, list[Check]]:
@@ -185,6 +191,13 @@ class Gate:
         needed = None if passed else remedy
         self.checks.append(
             Check(run=self._run, name=name, value=value, limit=limit, passed=passed, remedy=needed)
+        )
+
+    def not_asked(self, name: str, value: Value, why: str) -> None:
+        """Add a value on which the round asks no verdict, and why."""
+        limit = f"not asked: {why}"
+        self.checks.append(
+            Check(run=self._run, name=name, value=value, limit=limit, passed=None, asked=False, remedy=None)
         )
 
     def unknown(self, name: str, limit: str, remedy: str) -> None:

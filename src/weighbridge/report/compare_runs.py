@@ -11,7 +11,8 @@ from rich.text import Text
 
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.config.round import MetricRules, Round
+from weighbridge.config.metric_rules import MetricRules
+from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.formatting import number_or_dash
 from weighbridge.core.models import Model

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from weighbridge import __version__
-from weighbridge.config.round import MetricRules
+from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core import formatting
 from weighbridge.evaluation.error_analysis import ErrorAnalysis

@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,12 @@ def chunks_of(samples: DatasetSamples, columns: Iterable[str], parts: Path) -> I
                 stop = min(start + ROWS_PER_CHUNK, rows)
                 yield Chunk(file, named, held, group, start, stop, sample, parts / str(sample))
                 sample += stop - start
+
+
+def first_of(chunks: Iterable[Chunk], samples: int) -> list[Chunk]:
+    """Return the chunks of the first samples, the last one cut where they end."""
+    kept = (chunk for chunk in chunks if chunk.sample < samples)
+    return [replace(chunk, stop=min(chunk.stop, chunk.start + samples - chunk.sample)) for chunk in kept]
 
 
 @dataclass(frozen=True)

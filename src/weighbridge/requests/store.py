@@ -31,7 +31,15 @@ from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.records.store_manifest import MANIFEST_FILE, StoreManifest, StoreOrigin
 from weighbridge.requests.bodies import BODIES_FILE, INDEX_FILE, Bodies
-from weighbridge.requests.encoding import ROWS_PER_CHUNK, Encoder, bodies_of, chunks_of, encode, envelope
+from weighbridge.requests.encoding import (
+    ROWS_PER_CHUNK,
+    Encoder,
+    bodies_of,
+    chunks_of,
+    encode,
+    envelope,
+    first_of,
+)
 from weighbridge.requests.sent_form import SentForm
 
 log = logging.getLogger(__name__)
@@ -108,6 +116,7 @@ def build_store(
     model_name: str,
     settings: RequestSettings,
     expected_samples: int,
+    first: int | None = None,
     out: Path,
     processes: int,
     proven: Mapping[str, str] | None = None,
@@ -124,7 +133,8 @@ def build_store(
         benchmark: Name of the benchmark.
         model_name: Name under which the model is served.
         settings: Streaming, image encoding and sampling parameters.
-        expected_samples: Number of samples that the round requires.
+        expected_samples: Number of samples that the round requires of the dataset.
+        first: Encode only this many of the first samples; None: all.
         out: The store's folder; an existing store is replaced.
         processes: Number of encoding processes.
         proven: sha256 of the dataset's files, from its proof; None: not compared.
@@ -159,6 +169,7 @@ def build_store(
                 f"{dataset}: {samples} samples in the splits {', '.join(splits)}, but the round has "
                 f"{expected_samples}; fetch the dataset again or choose another round."
             )
+        chunks, samples = first_of(chunks, first or samples), first or samples
         hashes = [pool.submit(sha256_of, file) for file in files]
 
         def origin() -> StoreOrigin:

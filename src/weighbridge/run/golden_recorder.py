@@ -54,7 +54,8 @@ def record_golden(config: Path, root: Path) -> Golden:
             benchmark=round_.benchmark,
             model_name=server.model_name,
             settings=requests_of_round(RequestSettings(), round_),
-            expected_samples=round_.samples,
+            expected_samples=round_.of_dataset,
+            first=round_.samples,
             out=Path(work) / "requests",
             processes=os.cpu_count() or 1,
         )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from weighbridge.config.derived_round import RoundChanges
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.records.earlier_releases import ONLY_BENCHMARK
@@ -15,28 +16,54 @@ class _Measured(msgspec.Struct):
 
     benchmark: str = ONLY_BENCHMARK
     category: str | None = None
+    round: str = ""
+
+    @property
+    def limit(self) -> int | None:
+        """The number of first samples that were measured; None: all."""
+        return RoundChanges.split(self.round)[1].limit
+
+    @property
+    def kind(self) -> tuple[str, str | None, int | None]:
+        """What runs in one folder have in common."""
+        return self.benchmark, self.category, self.limit
 
     def __str__(self) -> str:
-        return f"{self.benchmark}, {self.category}" if self.category else self.benchmark
+        limit = f"limit {self.limit}" if self.limit else None
+        return ", ".join(filter(None, (self.benchmark, self.category, limit)))
 
 
-def check_results_folder(results: Path, round_: Round) -> None:
-    """Check that the runs in a results folder are of the round's benchmark and category.
+def check_results_folder(results: Path, round_: Round) -> str | None:
+    """Check that the runs in a results folder are of the round's benchmark, category and samples.
 
-    Other rounds of both may follow each other; a record that cannot be read is for its readers to refuse.
+    Other rounds of the same may follow each other, and all samples the first ones; a record that cannot be
+    read is for its readers to refuse.
+
+    Returns:
+        That runs of the first samples are going to be replaced, as a sentence; None: there are none.
 
     Raises:
-        InputError: a run is of another benchmark or category; the message names it.
+        InputError: a run is of another benchmark or category, or of more samples; the message names it.
     """
-    asked = _Measured(round_.benchmark, round_.category)
+    asked = _Measured(round_.benchmark, round_.category, round_.name)
     for path in sorted(results.glob(f"*/*/{RUN_RECORD}")):
         try:
             found = msgspec.json.decode(path.read_bytes(), type=_Measured)
-        except (OSError, msgspec.DecodeError):
+            kind = found.kind
+        except (OSError, msgspec.DecodeError, InputError):
             continue
-        if found != asked:
-            raise InputError(
-                f"{path}: a run of {found}, but the settings ask for {asked}, which needs a run directory of "
-                "its own; choose one with --directory, such as --directory runs/"
-                f"{round_.category or round_.benchmark}."
-            )
+        if kind == asked.kind:
+            continue
+        stated = f"{path}: a run of {found}, but the settings ask for {asked}"
+        if found.limit is not None:
+            return f"{stated}; it is made again."
+        raise InputError(
+            f"{stated}, which needs a run directory of its own; choose one with --directory, such as "
+            f"--directory runs/{_folder(asked)}."
+        )
+    return None
+
+
+def _folder(asked: _Measured) -> str:
+    name = asked.category or asked.benchmark
+    return f"{name}-{asked.limit}" if asked.limit else name

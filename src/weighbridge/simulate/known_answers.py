@@ -112,7 +112,8 @@ def answers_from_dataset(
     """
     requests = RequestStore.open(store)
     task = load_benchmark(round_.benchmark).task(prompt, model)
-    pairs = task.sample_answers(task.truth(dataset, round_.splits))
+    # A store may hold only the first samples.
+    pairs = task.sample_answers(task.truth(dataset, round_.splits).head(len(requests)))
     texts = [text for pair in pairs for text in pair]
     ids: list[bytes] | list[None] = [None] * len(texts)
     if task.answers is AnswerKind.TOKENS:

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from weighbridge.config.round import MetricRules
+from weighbridge.config.metric_rules import MetricRules
 from weighbridge.evaluation.error_analysis import Level
 from weighbridge.report.figures.style import ACCENT, BAD, CARD, INK, LINE, MUTED, legend, new_figure
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from weighbridge.config.round import MetricRules, Round
+from weighbridge.config.metric_rules import MetricRules
+from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import sha256_of
 from weighbridge.records.check_record import Complaint, Level

@@ -15,7 +15,6 @@ from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.records.store_manifest import StoreOrigin
 from weighbridge.requests.store import RequestStore, write_store
 from weighbridge.simulate.behaviour import Behaviour, body_hash
-from weighbridge.simulate.known_answers import sent_body
 
 EOS_ID = 2
 """The last id of every answer of `token_answers`."""
@@ -97,14 +96,16 @@ def token_answers(store: Path, lengths: Sequence[int]) -> Known:
     Sample n has lengths[n % len(lengths)] tokens; its right ids are `ids_of(n, length)`, and the wrong ones
     are the same from 1,000,000 on.
     """
-    requests, known = RequestStore.open(store), {}
-    for sample in range(len(requests)):
+    forms = [RequestStore.open(store)]
+    if forms[0].manifest.streamed is not None:
+        forms.append(RequestStore.open(store, streamed=True))
+    known = {}
+    for sample in range(len(forms[0])):
         length = lengths[sample % len(lengths)]
         text = f"answer to {sample} " + "ü" * length
         right, wrong = (_hex(ids_of(sample, length, start)) for start in (1000, 1_000_000))
-        for streamed in (False, True):
-            key = body_hash(sent_body(requests, sample, streamed=streamed))
-            known[key] = (sample, (text, right), (f"no {text}", wrong))
+        for requests in forms:
+            known[body_hash(requests.sent(sample))] = (sample, (text, right), (f"no {text}", wrong))
     return known
 
 

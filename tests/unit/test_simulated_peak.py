@@ -16,7 +16,6 @@ from weighbridge.loadgen.work_size import server_schedule_s
 from weighbridge.records.store_manifest import StoreOrigin
 from weighbridge.requests.store import RequestStore, write_store
 from weighbridge.simulate.behaviour import Behaviour, OutcomeDraws, body_hash, predict
-from weighbridge.simulate.known_answers import sent_body
 from weighbridge.simulate.oracle import latencies, peak_qps
 
 SAMPLES, REQUESTS = 50, 1500
@@ -70,9 +69,9 @@ def written_run(folder: Path, *, streamed: bool = True, late_s: float = 0.0) -> 
 
 def slow(store: Path, rows: pd.DataFrame, rate: float, seed: int, limits: dict[str, float]) -> dict[str, int]:
     """Count the requests over each limit at a rate, from the definitions."""
-    requests, outcome = RequestStore.open(store), OutcomeDraws(BEHAVIOUR)
+    requests, outcome = RequestStore.open(store, streamed=True), OutcomeDraws(BEHAVIOUR)
     times = [
-        outcome.service(body_hash(sent_body(requests, sample, streamed=True)), tokens)
+        outcome.service(body_hash(requests.sent(sample)), tokens)
         for sample, tokens in zip(rows["sample"], rows["tokens"], strict=True)
     ]
     first_s, total_s = np.array(times).T

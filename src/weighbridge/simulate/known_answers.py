@@ -119,19 +119,9 @@ def answers_from_dataset(
     if task.answers is AnswerKind.TOKENS:
         ids = task.encoded(texts)
     made = [SimulatedAnswer(text, found) for text, found in zip(texts, ids, strict=True)]
-    bodies = {}
-    for sample in range(len(pairs)):
-        known = KnownBody(sample, made[2 * sample], made[2 * sample + 1])
-        for streamed in (False, True) if requests.manifest.streamed else (False,):
-            bodies[body_hash(sent_body(requests, sample, streamed=streamed))] = known
+    known = [KnownBody(sample, *made[2 * sample : 2 * sample + 2]) for sample in range(len(pairs))]
+    bodies = {body_hash(requests.body(each.sample)): each for each in known}
+    if requests.manifest.streamed is not None:
+        streamed = RequestStore.open(store, streamed=True)
+        bodies |= {body_hash(streamed.sent(each.sample)): each for each in known}
     return KnownAnswers(requests.manifest.model_name, bodies, requests.manifest.api)
-
-
-def sent_body(requests: RequestStore, sample: int, *, streamed: bool) -> bytes | memoryview:
-    """Return a sample's body as a run sends it: as stored, or with the envelope of streamed requests."""
-    body, manifest = requests.body(sample), requests.manifest
-    if not streamed or manifest.streamed is None:
-        return body
-    prefix, suffix = (part.encode() for part in manifest.streamed)
-    prompt = body[len(manifest.prefix.encode()) : len(body) - len(manifest.suffix.encode())]
-    return prefix + prompt + suffix

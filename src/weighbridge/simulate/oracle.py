@@ -17,7 +17,6 @@ from weighbridge.loadgen.work_size import server_schedule_s
 from weighbridge.records.run_record import REQUESTS_TABLE
 from weighbridge.requests.store import RequestStore
 from weighbridge.simulate.behaviour import Behaviour, predict, service_times
-from weighbridge.simulate.known_answers import sent_body
 
 _EXACT = 1e-4  # relative width at which the bisection ends
 _COLUMNS = ["sample", "tokens", "planned_ns", "first_ns", "last_ns", "end_ns"]
@@ -61,8 +60,8 @@ class _Served:
             raise InputError(f"{path}: no such file; pass the folder of a run.")
         sent = pd.read_parquet(path, columns=_COLUMNS).sort_values("planned_ns")
         streamed = bool((sent["first_ns"] < sent["last_ns"]).any())
-        requests, once = RequestStore.open(store), sent.drop_duplicates("sample")
-        bodies = (sent_body(requests, sample, streamed=streamed) for sample in once["sample"])
+        requests, once = RequestStore.open(store, streamed=streamed), sent.drop_duplicates("sample")
+        bodies = (requests.sent(sample) for sample in once["sample"])
         times = service_times(bodies, behaviour, once["tokens"])
         places = pd.Series(np.arange(len(once)), index=once["sample"])[sent["sample"]].to_numpy()
         return cls(sent, times[places, 0], times[places, 1], streamed)

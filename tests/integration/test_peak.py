@@ -75,9 +75,14 @@ class System:
         execute(self.setup, issuer, self.folder / "offline")
 
     def search(
-        self, name: str = "peak", user_conf: dict[str, object] | None = None, **search: object
+        self,
+        name: str = "peak",
+        user_conf: dict[str, object] | None = None,
+        scenario: str = "server",
+        **search: object,
     ) -> subprocess.Popen[str]:
         options = {
+            "scenario": scenario,
             "settings": json.dumps({"user_conf": user_conf or {}}),
             "round": self.round_file,
             "server": self.server.model_dump_json(),

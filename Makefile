@@ -16,7 +16,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
     && { echo $$name; break; }; done)
 VENV := .venv
 SERVER_VENV := .venv-server
-V61_VENV := .venv-v6.1
+# Load clients of rounds that have another LoadGen than the workflow's environment.
+OTHER_CLIENTS := v5.1 v6.1
 UV := $(VENV)/bin/uv
 INSTALL := $(UV) pip install --quiet --require-hashes --no-deps --compile-bytecode
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -123,8 +124,11 @@ lint: $(VENV)/.workflow $(VENV)/.dev ## Check format, style, types and the workf
 .PHONY: setup
 setup: $(VENV)/.workflow $(SERVER_VENV)/.server system ## Make both environments.
 
+.PHONY: setup-v5.1
+setup-v5.1: .venv-v5.1/.client ## Make the client's environment of round v5.1, which has another LoadGen.
+
 .PHONY: setup-v6.1
-setup-v6.1: $(V61_VENV)/.client ## Make the client's environment of round v6.1, which has another LoadGen.
+setup-v6.1: .venv-v6.1/.client ## Make the client's environment of round v6.1, which has another LoadGen.
 
 .PHONY: system
 system: ## Install the system library that vLLM for CPUs needs.
@@ -153,7 +157,9 @@ lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hash
 	    ../$(COMPILE) workflow.in -o workflow.lock && \
 	    ../$(COMPILE) dev.in -o dev.lock && \
 	    grep '==' workflow.lock | grep -v '^mlcommons-loadgen' | tr -d '\\' > /tmp/weighbridge-pins.$$$$ && \
-	    ../$(COMPILE) -c /tmp/weighbridge-pins.$$$$ client-v6.1.in -o client-v6.1.lock && \
+	    for round in $(OTHER_CLIENTS); do \
+	        ../$(COMPILE) -c /tmp/weighbridge-pins.$$$$ client-$$round.in -o client-$$round.lock; \
+	    done && \
 	    rm /tmp/weighbridge-pins.$$$$ && \
 	    ../$(COMPILE) --exclude-newer $(SERVER_ERA) --override server-overrides.in server.in -o server.lock && \
 	    ../$(COMPILE) --exclude-newer $(SERVER_ERA) server-cuda.in -o server-cuda.lock
@@ -175,7 +181,7 @@ diagram: $(VENV)/.workflow ## Draw the package's rooms and their imports into do
 
 .PHONY: clean
 clean: ## Remove the environments; results and downloads stay.
-	rm -rf $(VENV) $(SERVER_VENV) $(V61_VENV)
+	rm -rf $(VENV) $(SERVER_VENV) $(OTHER_CLIENTS:%=.venv-%)
 
 $(VENV)/.uv: requirements/bootstrap.lock
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11, 3.12 or 3.13 here; install one, or give PYTHON=/path/to/python" >&2; exit 3; }
@@ -200,9 +206,9 @@ $(SERVER_VENV)/.server: $(VENV)/.uv requirements/server.lock
 	@$(INSTALL) --python $(SERVER_VENV) -r requirements/server.lock
 	@touch $@
 
-$(V61_VENV)/.client: $(VENV)/.uv requirements/client-v6.1.lock pyproject.toml
-	@echo "make: installing the load client of round v6.1 into $(V61_VENV) (0.4 GB)"
-	@$(UV) venv --quiet --clear --python $(VENV)/bin/python $(V61_VENV)
-	@$(INSTALL) --python $(V61_VENV) -r requirements/client-v6.1.lock
-	@$(UV) pip install --quiet --python $(V61_VENV) --no-deps --no-build-isolation --editable .
+$(OTHER_CLIENTS:%=.venv-%/.client): .venv-%/.client: $(VENV)/.uv requirements/client-%.lock pyproject.toml
+	@echo "make: installing the load client of round $* into $(@D) (0.4 GB)"
+	@$(UV) venv --quiet --clear --python $(VENV)/bin/python $(@D)
+	@$(INSTALL) --python $(@D) -r requirements/client-$*.lock
+	@$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
 	@touch $@

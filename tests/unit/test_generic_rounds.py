@@ -335,7 +335,7 @@ def test_the_pinned_hashes_are_those_of_the_rounds() -> None:
     assert released_text() == pinned, "run `make rounds`, and say in CHANGELOG.md which constant changed"
     assert set(json.loads(pinned)) == {
         *("qwen3-vl-235b-a22b/v6.0", "qwen3-vl-235b-a22b/v6.1"),
-        *(f"llama3.1-8b/{name}@{of}" for name in ("v6.0", "v6.1") for of in ("datacenter", "edge")),
+        *(f"llama3.1-8b/{name}@{of}" for name in ("v5.1", "v6.0", "v6.1") for of in ("datacenter", "edge")),
     }
     assert load_round("v6.0").submittable
     assert load_round("v6.0").not_submittable_because is None

@@ -52,6 +52,12 @@ def test_another_category_needs_a_run_directory_of_its_own(root: Path, tmp_path:
     )
 
 
+def test_a_round_that_is_over_can_be_measured(root: Path, tmp_path: Path) -> None:
+    answer = plan(root, tmp_path, round="v5.1")
+    assert answer.code == 0, answer.text
+    assert "Not submittable: round v5.1 takes no submissions any more" in answer.text
+
+
 def test_a_round_that_does_not_exist_names_those_that_do(root: Path, tmp_path: Path) -> None:
     answer = plan(root, tmp_path, round="v5.0")
     assert answer.code == 2

@@ -91,6 +91,7 @@ def effective(settings: lg.TestSettings) -> dict[str, float | int | str | bool]:
             "single_stream_target_latency_percentile",
             "use_token_latencies",
         )
+        if hasattr(settings, name)  # earlier releases of LoadGen do not show all of theirs
     }
     if settings.use_token_latencies and settings.scenario == lg.TestScenario.Server:
         shown |= {

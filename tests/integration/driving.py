@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from endpoint import Endpoint
+from endpoint import Endpoint, Step, answer, chunked, events
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.issuer import Target
@@ -108,6 +109,31 @@ def small_round(samples: int, *, duration_s: float = 0.1, token_latencies: bool 
     )
 
 
+class Case(NamedTuple):
+    """A scenario, and whether LoadGen measures its token latencies, of answers that are token ids."""
+
+    scenario: str
+    of_tokens: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return how `run_against` runs it."""
+        if not self.of_tokens:
+            return {"scenario": self.scenario}
+        kinds = {"api": Api.COMPLETIONS, "answers": AnswerKind.TOKENS}
+        return {"scenario": self.scenario, "token_latencies": True, "stream": True, **kinds}
+
+    def answer(self) -> list[Step]:
+        """Return a valid answer."""
+        if not self.of_tokens:
+            return answer("x")
+        return [chunked(events("a", "b", tokens=3, api=Api.COMPLETIONS, ids=[[1], [2, 3]]))]
+
+
+CASES = [Case("offline"), Case("server"), Case("server", True), Case("singlestream", True)]
+CASE_NAMES = ["offline", "server", "server tokens", "singlestream tokens"]
+
+
 class Run:
     """One finished run: its report and its files."""
 
@@ -138,6 +164,11 @@ class Run:
         """Errors that LoadGen logged."""
         lines = (self.out / "mlperf_log_detail.txt").read_text().splitlines()
         return [line for line in lines if '"is_error": true' in line]
+
+    @property
+    def token_errors(self) -> list[str]:
+        """Errors that LoadGen logged of tokens: a sample without a first one, or with too few."""
+        return [line for line in self.log_errors if "token" in line]
 
     @property
     def summary(self) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from driving import Run, beside, run_against, small_round, small_store
-from endpoint import End, Endpoint, Step, answer, http
+from driving import CASE_NAMES, CASES, Case, Run, beside, run_against, small_round, small_store
+from endpoint import End, Endpoint, Step, answer, chunked, events, http
 from measuring import run_command
 from simulating import simulated
 
@@ -29,11 +29,14 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError, SetupError
+from weighbridge.core.openai_api import Api
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.requests.store import RequestStore
 from weighbridge.simulate.behaviour import Behaviour
 
 SCENARIOS = ["offline", "server"]
+LONG_S = {"offline": 0.2, "server": 0.2, "singlestream": 0.02}
+"""Of an answer, so that some are always open."""
 EARLY_S = 30  # of runs that would take a minute or more; seconds, where no other work takes the cores
 
 
@@ -67,15 +70,16 @@ def once(condition: Callable[[], bool], then: Callable[[], object]) -> Iterator[
 
 
 def long_run(
-    endpoints: Sequence[Endpoint | str], folder: Path, scenario: str, **more: object
+    endpoints: Sequence[Endpoint | str], folder: Path, case: str | Case, **more: object
 ) -> tuple[Run, float]:
     """Start a run that would take minutes; returns it with the seconds it took."""
     started = time.monotonic()
+    options = case.options if isinstance(case, Case) else {"scenario": case}
     run = run_against(
         endpoints,
         folder,
         300,
-        scenario=scenario,
+        **options,
         mode=Mode.PERFORMANCE,
         target_qps=100,
         duration_s=60,
@@ -89,42 +93,43 @@ def assert_ended_early(run: Run, took_s: float, reason: str) -> None:
     assert reason in run.report.aborted
     assert took_s < EARLY_S
     assert run.report.completed + run.report.failures == run.report.issued
-    assert run.report.failed["aborted"] > 0
+    assert run.report.failures > 0
     assert run.errors[-1]["kind"] == "aborted"
+    assert run.token_errors == []
     assert (run.out / "mlperf_log_detail.txt").stat().st_size > 0
     assert (run.out / "requests.parquet").is_file()
     assert client_processes() == []
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_killed_worker_ends_the_run(scenario: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", CASES, ids=CASE_NAMES)
+def test_a_killed_worker_ends_the_run(case: Case, tmp_path: Path) -> None:
     with (
-        Endpoint(lambda _: [0.2, *answer("x")]) as endpoint,
+        Endpoint(lambda _: [LONG_S[case.scenario], *case.answer()]) as endpoint,
         once(lambda: len(endpoint.seen) > 40, lambda: process_of("client.worker").kill()),
     ):
-        run, took_s = long_run([endpoint], tmp_path, scenario, workers=2)
+        run, took_s = long_run([endpoint], tmp_path, case, workers=2)
     assert_ended_early(run, took_s, "worker")
     assert "was killed by SIGKILL" in str(run.report.aborted)
     assert run.report.completed > 0
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_killed_loadgen_ends_the_run(scenario: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", CASES, ids=CASE_NAMES)
+def test_a_killed_loadgen_ends_the_run(case: Case, tmp_path: Path) -> None:
     with (
-        Endpoint(lambda _: [0.2, *answer("x")]) as endpoint,
+        Endpoint(lambda _: [LONG_S[case.scenario], *case.answer()]) as endpoint,
         once(lambda: len(endpoint.seen) > 40, lambda: process_of("loadgen.loadgen_process").kill()),
     ):
-        run, took_s = long_run([endpoint], tmp_path, scenario)
+        run, took_s = long_run([endpoint], tmp_path, case)
     assert run.report.aborted == "LoadGen's process was killed by SIGKILL"
     assert took_s < EARLY_S
     assert client_processes() == []
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_an_endpoint_that_dies_ends_the_run(scenario: str, tmp_path: Path) -> None:
-    with Endpoint(lambda _: [0.2, *answer("x")]) as endpoint:
+@pytest.mark.parametrize("case", CASES, ids=CASE_NAMES)
+def test_an_endpoint_that_dies_ends_the_run(case: Case, tmp_path: Path) -> None:
+    with Endpoint(lambda _: [LONG_S[case.scenario], *case.answer()]) as endpoint:
         with once(lambda: len(endpoint.seen) > 40, endpoint.die):
-            run, took_s = long_run([endpoint], tmp_path, scenario)
+            run, took_s = long_run([endpoint], tmp_path, case)
         assert_ended_early(run, took_s, f"endpoint {endpoint.url} cannot be reached")
     assert run.report.failed["reset"] > 0
 
@@ -144,22 +149,32 @@ def test_an_endpoint_that_was_never_there_ends_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scenario", "number"),
+    ("case", "number"),
     [
-        ("offline", signal.SIGINT),
-        ("server", signal.SIGINT),
-        ("server", signal.SIGTERM),
-        ("offline", signal.SIGHUP),
-        ("offline", signal.SIGQUIT),
+        (CASES[0], signal.SIGINT),
+        (CASES[1], signal.SIGINT),
+        (CASES[1], signal.SIGTERM),
+        (CASES[0], signal.SIGHUP),
+        (CASES[0], signal.SIGQUIT),
+        (CASES[2], signal.SIGINT),
+        (CASES[3], signal.SIGINT),
+        (CASES[3], signal.SIGTERM),
     ],
 )
-def test_a_signal_ends_the_run(scenario: str, number: signal.Signals, tmp_path: Path) -> None:
-    before = signal.getsignal(number)
+def test_a_signal_ends_the_run(case: Case, number: signal.Signals, tmp_path: Path) -> None:
+    before, begun = signal.getsignal(number), chunked(events("a", api=Api.COMPLETIONS, ids=[[1]]))[:-60]
+
+    def script(_sample: int) -> list[Step]:
+        # Some have begun to answer, and none ends.
+        if case.of_tokens and len(endpoint.seen) <= 20:
+            return case.answer() if case.scenario == "singlestream" else [begun, End.HANG]
+        return [End.HANG]
+
     with (
-        Endpoint(lambda _: [End.HANG]) as endpoint,
+        Endpoint(script) as endpoint,
         once(lambda: len(endpoint.seen) > 20, lambda: os.kill(os.getpid(), number)),
     ):
-        run, took_s = long_run([endpoint], tmp_path, scenario)
+        run, took_s = long_run([endpoint], tmp_path, case)
     assert_ended_early(run, took_s, f"interrupted by {number.name}")
     assert signal.getsignal(number) is before
 
@@ -289,6 +304,41 @@ def test_evidence_that_is_lost_during_a_run_voids_it(
     assert run.report.aborted is not None
     assert f"the evidence of the run was altered while it was written: {name}" in run.report.aborted
     assert run.report.issued >= 200
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("case", [*CASES[2:], Case("offline", True)], ids=str)
+def test_failed_requests_do_not_trouble_a_loadgen_that_counts_tokens(
+    case: Case, mode: Mode, tmp_path: Path
+) -> None:
+    """Without a first token and two tokens each, it logs errors, and crashes at the end of SingleStream."""
+    began = chunked(events("a", api=Api.COMPLETIONS, ids=[[1]]))
+    ways: list[list[Step]] = [
+        case.answer(),
+        [http(b"busy", 429)],
+        [End.RESET],
+        [began[:-60], End.RESET],
+        [chunked(events("a", tokens=1, api=Api.COMPLETIONS))],
+        [chunked(events("a", tokens=5, api=Api.COMPLETIONS, ids=[[1]]))],
+    ]
+    kinds = ["http_status", "reset", "no_token_ids", "other_token_count"]
+    with Endpoint(lambda n: ways[n % 6]) as endpoint:
+        run = run_against(
+            [endpoint],
+            tmp_path,
+            60,
+            mode=mode,
+            target_qps=2000 if case.scenario == "singlestream" else 200,
+            **case.options,
+        )
+    assert run.report.aborted is None
+    assert (run.log_errors, [kind for kind, count in run.report.failed.items() if count]) == ([], kinds)
+    assert run.report.completed == run.report.issued // 6
+    assert run.report.failures == run.report.issued // 6 * 5
+    if mode is Mode.ACCURACY:
+        entries = json.loads((run.out / "mlperf_log_accuracy.json").read_text())
+        counts = {entry["qsl_idx"] % 6: entry["token_count"] for entry in entries}
+        assert counts == {0: 3, **dict.fromkeys(range(1, 6), 2)}
 
 
 def test_the_files_of_a_run_hold_all_that_the_driver_counted(tmp_path: Path) -> None:
@@ -446,15 +496,15 @@ def test_a_stopped_process_is_told_and_ends_the_run(
     assert client_processes() == []
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("case", CASES, ids=CASE_NAMES)
 def test_a_server_that_no_longer_answers_ends_the_run(
-    scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(liveness, "TOLD_AFTER_S", 2.0)  # twice the time between two signs of a worker
     seen: list[SampleCounts] = []
 
-    with Endpoint(lambda n: answer("x") if n % 3 else [End.HANG]) as endpoint:
-        run, took_s = long_run([endpoint], tmp_path, scenario, observe=seen.append, stall_limit_s=4)
+    with Endpoint(lambda n: case.answer() if n % 3 else [End.HANG]) as endpoint:
+        run, took_s = long_run([endpoint], tmp_path, case, observe=seen.append, stall_limit_s=4)
     assert took_s < EARLY_S
     assert run.report.aborted is not None
     assert re.fullmatch(r"no answer to any of \d+ open requests for [45] s", run.report.aborted)

@@ -48,7 +48,7 @@ def error_analysis(text: str = "text", image: bytes | None = None) -> ErrorAnaly
     """Return an error analysis whose every text is `text`."""
     return ErrorAnalysis(
         levels=(Level("f1", 0.79, 0.78, 0.80, 600), Level("category level 1", 0.9, 0.88, 0.92, 600)),
-        groups=(Group(text, 0.4, 30, 0.01, (Example(17, text, text, text, image),)),),
+        groups=(Group(text, 0.4, 30, 0.01, (Example(17, text, text, text, image, text, 0.4),)),),
         unparsable=(Unparsable(18, text), Unparsable(19, "")),
         unparsable_total=41,
     )

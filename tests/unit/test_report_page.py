@@ -399,7 +399,7 @@ def test_the_same_results_make_the_same_page_with_and_without_files(results: Pat
 
 
 def test_without_dataset_the_error_analysis_is_missing(results: Path) -> None:
-    assert "pass --dataset, and --prompt" in written(results).words
+    assert "pass --dataset, --prompt where" in written(results).words
 
 
 def test_a_truncated_accuracy_log_is_reported_and_the_rest_shown(

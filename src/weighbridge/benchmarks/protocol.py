@@ -30,17 +30,19 @@ class Measure:
         name: Name of the metric, or of a part of it.
         gained: Points gained by each sample, shape (n,).
         possible: Points possible for each sample, shape (n,); 0 if a sample does not count in the metric.
+        scale: What the ratio is multiplied by, such as 100 where the metric is stated in percent.
     """
 
     name: str
     gained: NDArray[np.float64]
     possible: NDArray[np.float64]
+    scale: float = 1.0
 
     @property
     def value(self) -> float:
         """The metric over all samples; 0 if no points are possible."""
         possible = float(self.possible.sum())
-        return float(self.gained.sum()) / possible if possible else 0.0
+        return self.scale * float(self.gained.sum()) / possible if possible else 0.0
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,13 @@ class Description:
         title: Short name of the sample.
         truth: The right answer, in the format of an answer.
         image: Bytes of an image file; None if the sample has no image.
+        text: A long text that the sample is about, such as an article; None if it has none.
     """
 
     title: str
     truth: str
     image: bytes | None = None
+    text: str | None = None
 
 
 class Task(Protocol):

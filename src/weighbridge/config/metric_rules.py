@@ -1,11 +1,13 @@
 """Rules of a metric that gates: its bounds, and what is said of them."""
 
 import math
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from weighbridge.core.models import Model
+
+ScoreNotation = Literal["json", "python"]
 
 
 class MetricRules(Model):
@@ -17,6 +19,10 @@ class MetricRules(Model):
     )
     ceiling: float | None = Field(default=None, description="Highest score that passes.")
     readings: dict[str, float] = Field(default={}, description="Published readings of the floor, by name.")
+    notation: ScoreNotation = Field(
+        default="json",
+        description="How accuracy.txt states it for the official checker: in JSON, or as Python prints it.",
+    )
     reference_mean: float | None = Field(
         default=None, description="Mean score of the reference implementation."
     )

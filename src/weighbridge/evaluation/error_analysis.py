@@ -17,7 +17,8 @@ from weighbridge.evaluation.intervals import ratio_interval
 _GROUPS = 6
 _EXAMPLES = 3
 _UNPARSABLE = 20
-_TEXT_LIMIT = 2000  # characters; an answer that repeats itself can be as long as the token limit
+# Characters: an answer that repeats itself can be as long as the token limit, and an article much longer.
+_ANSWER_LIMIT, _TEXT_LIMIT = 2000, 20_000
 _IMAGE_PIXELS = 160  # longer side of a thumbnail
 
 
@@ -27,7 +28,7 @@ class Level:
 
     Attributes:
         name: Name of the metric or level.
-        value: Its value over all samples, 0 to 1.
+        value: Its value over all samples, as the metric is stated: a share, or in percent.
         low: Lower bound of the 95 % confidence interval.
         high: Upper bound.
         samples: Number of samples that contribute to it.
@@ -50,6 +51,8 @@ class Example:
         truth: The correct answer, in the format of an answer.
         answer: The model's answer, shortened to 2,000 characters.
         image: A small JPEG; None if the sample has no image that can be decoded.
+        text: The long text that the sample is about, shortened to 20,000 characters; None if it has none.
+        value: The main metric of this sample alone.
     """
 
     sample: int
@@ -57,6 +60,8 @@ class Example:
     truth: str
     answer: str
     image: bytes | None
+    text: str | None
+    value: float
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Group:
 
     Attributes:
         name: The task's name of the group.
-        value: The main metric over this group alone, 0 to 1.
+        value: The main metric over this group alone.
         samples: Number of samples.
         lost: How much the main metric over all samples would rise if every answer of the group were right.
         examples: The samples that lost most, those with parsable answers first.
@@ -139,13 +144,14 @@ def analyse_errors(
 
 def _level(measure: Measure) -> Level:
     low, high = ratio_interval(measure.gained, measure.possible)
-    return Level(measure.name, measure.value, low, high, int(np.count_nonzero(measure.possible)))
+    scale, samples = measure.scale, int(np.count_nonzero(measure.possible))
+    return Level(measure.name, measure.value, scale * low, scale * high, samples)
 
 
 def _worst_groups(
     run: Answered, scored: PerSample, dataset: Path, splits: Sequence[str]
 ) -> tuple[Group, ...]:
-    """Return the groups that lost most of the main metric; the losses of all groups add up to 1 - metric."""
+    """Return the groups that lost most of the main metric; all losses add up to what it lacks."""
     main = scored.measures[0]
     names, group_of = np.unique(scored.groups.astype(str), return_inverse=True)
     gained, possible = (np.bincount(group_of, weights) for weights in (main.gained, main.possible))
@@ -156,13 +162,14 @@ def _worst_groups(
         group for group in np.argsort(-lost, kind="stable") if lost[group] > 0 and values[group] <= whole
     ][:_GROUPS]
     chosen = {group: _worst_samples(scored, group_of == group) for group in worst}
-    examples = _examples(run, dataset, splits, [sample for samples in chosen.values() for sample in samples])
+    shown = [sample for samples in chosen.values() for sample in samples]
+    examples = _examples(run, main, dataset, splits, shown)
     return tuple(
         Group(
             name=str(names[group]),
-            value=float(values[group]),
+            value=main.scale * float(values[group]),
             samples=int((group_of == group).sum()),
-            lost=float(lost[group]),
+            lost=main.scale * float(lost[group]),
             examples=tuple(examples[sample] for sample in samples),
         )
         for group, samples in chosen.items()
@@ -179,11 +186,12 @@ def _worst_samples(scored: PerSample, inside: NDArray[np.bool_]) -> list[int]:
 
 
 def _examples(
-    run: Answered, dataset: Path, splits: Sequence[str], samples: Sequence[int]
+    run: Answered, main: Measure, dataset: Path, splits: Sequence[str], samples: Sequence[int]
 ) -> dict[int, Example]:
     task = run.task
     examples = {}
     rows = task.samples(dataset, splits).rows(task.described_by, samples)
+    values = main.scale * np.divide(main.gained, main.possible, out=0 * main.gained, where=main.possible > 0)
     for sample, row in rows.items():
         description = task.describe(row)
         examples[sample] = Example(
@@ -192,12 +200,14 @@ def _examples(
             truth=description.truth,
             answer=_shortened(run.answers[sample]),
             image=None if description.image is None else _thumbnail(description.image),
+            text=None if description.text is None else _shortened(description.text, _TEXT_LIMIT),
+            value=float(values[sample]),
         )
     return examples
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _TEXT_LIMIT else f"{text[: _TEXT_LIMIT - 1]}…"
+def _shortened(text: str, limit: int = _ANSWER_LIMIT) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _thumbnail(image: bytes) -> bytes | None:

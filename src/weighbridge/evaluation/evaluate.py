@@ -14,7 +14,14 @@ from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.loadgen.logs import read_answers
 from weighbridge.records.notice import mark_of
 from weighbridge.records.run_record import ANSWERS
-from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
+from weighbridge.records.score import (
+    ACCURACY_JSON,
+    ACCURACY_TEXT,
+    Evaluation,
+    MetricResult,
+    Score,
+    scores_in,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -143,8 +150,23 @@ def score_log(task: Task, truth: DataFrame, log: Path, round_: Round) -> Evaluat
         value=score.metrics[round_.main_metric],
         empty=sum(not text.strip() for text in texts.values()),
         score=score,
+        metrics=_results(score, task.accuracy_line(score), round_),
         log_sha256=sha256_of(log),
     )
+
+
+def _results(score: Score, line: str, round_: Round) -> dict[str, MetricResult]:
+    """Return each gated metric beside the round's rules for it."""
+    return {
+        name: MetricResult(
+            value=score.metrics[name],
+            printed=next(iter(scores_in([line], name, rules.notation)), None),
+            baseline=rules.reference_mean,
+            threshold=rules.floor,
+            ceiling=rules.ceiling,
+        )
+        for name, rules in round_.metrics.items()
+    }
 
 
 def _accuracy_text(line: str, round_: Round) -> str:

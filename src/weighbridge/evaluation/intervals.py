@@ -17,10 +17,11 @@ def ratio_interval(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> t
 
     Args:
         parts: Each sample's part, shape (n,).
-        wholes: Each sample's whole, shape (n,); at least its part.
+        wholes: Each sample's whole, shape (n,).
 
     Returns:
-        Lower and upper bound, clipped to [0, 1]; (0, 1) where no whole is above 0.
+        Lower and upper bound, not below 0, and not above 1 where no part exceeds its whole; (0, 1) where no
+        whole is above 0.
     """
     whole, samples = float(wholes.sum()), len(wholes)
     if whole <= 0:
@@ -28,4 +29,5 @@ def ratio_interval(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> t
     ratio = float(parts.sum()) / whole
     squares = float(np.square(parts - ratio * wholes).sum())
     margin = _NORMAL_95 * math.sqrt(squares * samples / max(1, samples - 1)) / whole
-    return max(0.0, ratio - margin), min(1.0, ratio + margin)
+    highest = 1.0 if bool((parts <= wholes).all()) else math.inf
+    return max(0.0, ratio - margin), min(highest, ratio + margin)

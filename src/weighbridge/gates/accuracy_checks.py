@@ -32,7 +32,12 @@ def accuracy_checks(
     else:
         gate.equals("each sample answered once", evaluation.score.samples, round_.samples, rescore)
     for name, rules in round_.metrics.items():
-        _check_bounds(gate, name, scores.get(name), rules, rescore, _score_remedy(evaluation))
+        remedy = _score_remedy(evaluation)
+        _check_bounds(gate, name, scores.get(name), rules, rescore, remedy)
+        # The official checker reads this one, which may be rounded below a floor.
+        printed = None if evaluation is None else evaluation.printed(name, scores.get(name))
+        if printed is not None and printed != scores.get(name):
+            _check_bounds(gate, f"{name} as printed", printed, rules, rescore, remedy)
     return gate.checks
 
 
@@ -75,11 +80,11 @@ def known_scores(folder: Path | None, evaluation: Evaluation | None, round_: Rou
             for name in round_.metrics
             if name in evaluation.score.metrics
         }
-    found = {name: score_in_text(folder, name) for name in round_.metrics}
+    found = {name: score_in_text(folder, name, rules) for name, rules in round_.metrics.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def score_in_text(folder: Path | None, metric: str) -> float | None:
+def score_in_text(folder: Path | None, metric: str, rules: MetricRules) -> float | None:
     """Read a metric's score from accuracy.txt in the run's folder or its parent; None if there is none.
 
     Raises:
@@ -91,7 +96,9 @@ def score_in_text(folder: Path | None, metric: str) -> float | None:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         return None
-    found = list(dict.fromkeys(scores_in(path.read_text(errors="replace").split("\n"), metric)))
+    found = list(
+        dict.fromkeys(scores_in(path.read_text(errors="replace").split("\n"), metric, rules.notation))
+    )
     if not found:
         return None
     try:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pandas import DataFrame
 
+from weighbridge.benchmarks.llama3_1_8b import scoring as summary_scoring
 from weighbridge.benchmarks.llama3_1_8b.dataset import ARTICLE, SUMMARY, TOKENS, find_samples
 from weighbridge.benchmarks.llama3_1_8b.prompt import Instruction
 from weighbridge.benchmarks.protocol import Description, PerSample
@@ -142,24 +143,30 @@ class NewsSummaries(TokenAnswers):
             if missing.any():
                 row = int(missing.to_numpy().argmax())
                 raise InputError(f"{dataset}: sample {row} has no {column}; use the round's dataset.")
-        return DataFrame({SUMMARY: frame[SUMMARY], "article_characters": frame[ARTICLE].str.len()})
+        return DataFrame(
+            {
+                summary_scoring.REFERENCE: frame[SUMMARY],
+                summary_scoring.ARTICLE_CHARACTERS: frame[ARTICLE].str.len(),
+            }
+        )
 
     def describe(self, row: Mapping[str, Any]) -> Description:
-        """Return the beginning of the article as title, and its summary."""
-        return Description(title=str(row[ARTICLE]).strip()[:_TITLE_CHARACTERS], truth=str(row[SUMMARY]))
+        """Return the beginning of the article as title, its summary, and all of it."""
+        article = str(row[ARTICLE]).strip()
+        return Description(title=article[:_TITLE_CHARACTERS], truth=str(row[SUMMARY]), text=article)
 
     def sample_answers(self, truth: DataFrame) -> list[tuple[str, str]]:
         """Return the reference's summary and a useless one, for simulated servers."""
         return [(text, _NO_SUMMARY) for text in truth[SUMMARY]]
 
     def score(self, truth: DataFrame, answers: Sequence[str], order: Sequence[int]) -> Score:
-        """Return the scores, computed as in the reference."""
-        raise NotImplementedError
+        """Return the scores, as in the reference: four ROUGE, and the characters of all summaries."""
+        return summary_scoring.score(truth, answers, order)
 
     def per_sample(self, truth: DataFrame, answers: Sequence[str]) -> PerSample:
-        """Return the scores of the single samples."""
-        raise NotImplementedError
+        """Return the scores of the single samples, grouped by the length of their articles."""
+        return summary_scoring.per_sample(truth, answers)
 
     def accuracy_line(self, score: Score) -> str:
         """Return the scores as the reference prints them."""
-        raise NotImplementedError
+        return summary_scoring.accuracy_line(score)

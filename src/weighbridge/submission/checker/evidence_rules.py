@@ -51,8 +51,8 @@ def _score(scenario: RecordedScenario, record: RunRecord | None) -> Iterator[Com
     try:
         evaluation = Evaluation.read(path)
         stated = {
-            name: score_in_text(scenario.path.folder / RUN_FOLDERS[Mode.ACCURACY], name)
-            for name in scenario.round_.metrics
+            name: score_in_text(scenario.path.folder / RUN_FOLDERS[Mode.ACCURACY], name, rules)
+            for name, rules in scenario.round_.metrics.items()
         }
     except InputError as error:
         yield scenario.tell(path, str(error).replace(f"{path}: ", "").rstrip("."))
@@ -60,7 +60,11 @@ def _score(scenario: RecordedScenario, record: RunRecord | None) -> Iterator[Com
     if evaluation.round != scenario.round_.name:
         yield scenario.tell(path, f"scores a run of {evaluation.round}, not {scenario.round_.name}")
     scored = {**evaluation.score.metrics, evaluation.metric: evaluation.value}
-    differing = [name for name, value in stated.items() if value is not None and scored.get(name) != value]
+    differing = [
+        name
+        for name, value in stated.items()
+        if value is not None and evaluation.printed(name, scored.get(name)) != value
+    ]
     if differing:
         yield scenario.tell(path, f"has other scores than accuracy.txt: {', '.join(differing)}")
     if record is not None and record.logs.get(ANSWERS) != evaluation.log_sha256:

@@ -14,12 +14,13 @@ from weighbridge.gates.performance_figures import Performance
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, RunRecord
-from weighbridge.records.score import ACCURACY_TEXT, hashes_in
+from weighbridge.records.score import ACCURACY_TEXT, Evaluation, hashes_in
 from weighbridge.records.verdict import VERDICT, Verdict, outcome_of
 from weighbridge.submission.checker.evidence_rules import evidence_complaints
 from weighbridge.submission.checker.input_rules import input_complaints
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.checker.tree_paths import AGAIN, complaint_at, rules_of, scenario_paths
+from weighbridge.submission.evidence import SCORE
 from weighbridge.submission.tree import RECORDS, RUN_FOLDERS, run_logs
 from weighbridge.submission.tree_records import read_inputs
 from weighbridge.system.identity import UNREADABLE, code_sha256_of
@@ -147,8 +148,12 @@ def _differing(scenario: RecordedScenario, verdict: Verdict) -> list[str]:
         found |= asdict(Performance.of(log, scenario.rules))
         stated |= {name: getattr(verdict, name) for name in found}
     with contextlib.suppress(InputError):  # told by score_rules
-        found |= {name: score_in_text(folders[Mode.ACCURACY], name) for name in scenario.round_.metrics}
+        metrics = scenario.round_.metrics.items()
+        found |= {name: score_in_text(folders[Mode.ACCURACY], name, rules) for name, rules in metrics}
         stated |= {name: verdict.metrics.get(name) for name in scenario.round_.metrics}
+    with contextlib.suppress(InputError):  # told by evidence_rules; earlier releases put none into a tree
+        evaluation = Evaluation.read(scenario.records / SCORE)
+        stated |= {name: evaluation.printed(name, stated.get(name)) for name in scenario.round_.metrics}
     return [name for name, value in found.items() if value is not None and stated[name] != value]
 
 

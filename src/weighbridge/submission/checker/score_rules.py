@@ -59,9 +59,10 @@ def _values(
     tree: Path, path: Path, lines: list[str], scenario: ScenarioPath, round_: Round
 ) -> Iterator[Complaint]:
     for metric, rules in round_.metrics.items():
-        found = scores_in(lines, metric)
+        found = scores_in(lines, metric, rules.notation)
         if not found:
-            yield complaint_at(tree, path, f'has no line {{"{metric}": ...}}', _SCORE_AGAIN)
+            quote = '"' if rules.notation == "json" else "'"
+            yield complaint_at(tree, path, f"has no line {{{quote}{metric}{quote}: ...}}", _SCORE_AGAIN)
         if len(set(found)) > 1:
             said = f"'{metric}' is {' and '.join(dict.fromkeys(found))}"
             yield complaint_at(tree, path, said, _SCORE_AGAIN)

@@ -52,9 +52,12 @@ class NewsSummaries(TokenAnswers):
         even the article's under this tokenizer: then it could not decode the answers either.
 
         Raises:
-            InputError: the ids were made by another tokenizer.
+            InputError: the ids were made by another tokenizer, or there is none to make them with.
         """
-        if TOKENS in samples.lacks or self.model is None or self._instruction is None:
+        if TOKENS in samples.lacks:
+            self._made_of("")  # what is missing for it is no fault of a sample
+            return ()
+        if self.model is None or self._instruction is None:
             return ()
         rows = samples.rows([ARTICLE, TOKENS], range(_COMPARED))
         different = []
@@ -127,9 +130,19 @@ class NewsSummaries(TokenAnswers):
         """
         if TOKENS in row:
             return self._checked(row[TOKENS])
+        return self._made_of(row[ARTICLE])
+
+    def _made_of(self, article: str) -> list[int]:
+        """Return the ids of the prompt for an article.
+
+        Raises:
+            InputError: there is no instruction or tokenizer.
+        """
         if self._instruction is None:
-            raise InputError("prompts of articles need an instruction; set artifacts.reference or prompt")
-        return self.tokenizer.prompt(self._instruction.around(row[ARTICLE]))
+            raise InputError(
+                "prompts of articles need an instruction; set artifacts.reference or artifacts.prompt."
+            )
+        return self.tokenizer.prompt(self._instruction.around(article))
 
     def truth(self, dataset: Path, splits: Sequence[str]) -> DataFrame:
         """Read the summary of every article (`summary`) and the article's length (`article_characters`).

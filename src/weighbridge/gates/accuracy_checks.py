@@ -25,6 +25,9 @@ def accuracy_checks(
     """
     gate = Gate(Mode.ACCURACY)
     issued = log.integer("effective_accuracy_sample_count")
+    queries, per_query = log.count("generated_query_count"), log.count("generated_samples_per_query")
+    if issued is None and queries is not None and per_query is not None:
+        issued = queries * per_query  # LoadGen 6.0.5 does not log the setting
     gate.equals("samples asked", issued, round_.samples, "Repeat with the whole dataset of the round.")
     rescore = "Score the untruncated log with `weighbridge evaluate`; it refuses an incomplete one."
     if evaluation is None:

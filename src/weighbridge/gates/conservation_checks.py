@@ -69,7 +69,7 @@ def conservation_checks(
         if mode is Mode.PERFORMANCE:
             _as_timed(gate, log, rows, scenario)
             if round_.loadgen_rules.token_latencies:
-                token_record_checks(gate, log, rows, scenario)
+                token_record_checks(gate, log, rows, round_, scenario)
     elif round_.held_to_rules:
         gate.unknown(
             "requests recorded", f"{load.issued} rows", f"{folder / REQUESTS_TABLE} is missing; restore it."

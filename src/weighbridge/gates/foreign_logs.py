@@ -11,7 +11,8 @@ from weighbridge.core.files import sha256_of
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs
 from weighbridge.gates.judge import judge
 from weighbridge.gates.log_places import LogPlace, are_of_a_tree
-from weighbridge.loadgen.logs import read_detail
+from weighbridge.gates.token_figures import TOKEN_LATENCIES
+from weighbridge.loadgen.logs import DetailLog, read_detail
 from weighbridge.records.run_record import DETAIL, REPLACED_FOLDER, RUN_RECORD
 from weighbridge.records.score import ACCURACY_JSON, Evaluation
 from weighbridge.records.search_record import PROBE
@@ -119,13 +120,15 @@ def _sorted_out(folder: Path, round_: Round) -> tuple[list[Path], list[tuple[Pat
         key=lambda path: (not _recorded(path), path),
     )
     places = {log: place for log in logs if (place := LogPlace.of(log, folder))}
-    if not are_of_a_tree(places.values(), round_.folder):
+    # The official checker knows a benchmark by LoadGen's name for it too, as several submitters do.
+    known = {round_.folder, *(str(rules.loadgen_model) for rules in round_.scenarios.values())}
+    if not are_of_a_tree(places.values(), known):
         places = {}
     # A submitter's code may come with logs too.
     submitters = {place.submitter for place in places.values()}
     beside = [log for log in logs if log not in places and not submitters.isdisjoint(log.resolve().parents)]
-    ours = {log: place for log, place in places.items() if place.benchmark == round_.folder}
-    others = sorted({place.benchmark for place in places.values()} - {round_.folder})
+    ours = {log: place for log, place in places.items() if place.benchmark in known}
+    others = sorted({place.benchmark for place in places.values()} - known)
     further = sum(not place.ordinary for place in ours.values())
     skipped = (
         *([f"not judged: logs of other benchmarks, {', '.join(others)}"] if others else []),
@@ -159,7 +162,7 @@ def _add(runs: Runs, path: Path, folder: Path, round_: Round) -> None:
     log = read_detail(path)
     issued, test_mode = log.text("effective_scenario"), log.text("effective_test_mode")
     mode = _MODES.get(test_mode or "")
-    scenario = _scenario_of(path, issued, round_)
+    scenario = _scenario_of(path, log, round_)
     if mode is None or scenario is None:
         known = ", ".join(rules.folder for rules in round_.scenarios.values())
         raise InputError(
@@ -181,13 +184,26 @@ def _same(run: Path | None, log: Path) -> bool:
     return run is not None and sha256_of(run / DETAIL) == sha256_of(log)
 
 
-def _scenario_of(log: Path, issued: str | None, round_: Round) -> str | None:
-    """Return the name of the round's scenario that a log belongs to, or None if no scenario matches."""
+def _scenario_of(path: Path, log: DetailLog, round_: Round) -> str | None:
+    """Return the name of the round's scenario that a log belongs to, or None if no scenario matches.
+
+    Where no folder names one of several that LoadGen calls alike, the limits that it was told do.
+    """
+    issued = log.text("effective_scenario")
     alike = [rules for rules in round_.scenarios.values() if rules.loadgen_scenario == issued]
     named = {name: rules for rules in alike for name in (rules.name, rules.folder)}
-    nearest = next((named[part] for part in reversed(log.parts) if part in named), None)
-    chosen = nearest or next(iter(alike), None)
+    nearest = next((named[part] for part in reversed(path.parts) if part in named), None)
+    limited = next((rules for rules in alike if _was_told(log, rules)), None)
+    chosen = nearest or limited or next(iter(alike), None)
     return chosen.name if chosen else None
+
+
+def _was_told(log: DetailLog, rules: ScenarioRules) -> bool:
+    """Return whether LoadGen was told all token limits of a scenario, which has one."""
+    limits = [(latency, limit) for latency in TOKEN_LATENCIES if (limit := latency.limit_of(rules))]
+    return bool(limits) and all(
+        log.number(latency.setting_key) == round(limit.limit_s * 1e9) for latency, limit in limits
+    )
 
 
 def _recorded(log: Path) -> bool:

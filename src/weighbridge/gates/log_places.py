@@ -1,6 +1,6 @@
 """Where logs lie in a submission tree: the names in their paths."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -53,6 +53,6 @@ class LogPlace:
         )
 
 
-def are_of_a_tree(places: Iterable[LogPlace], benchmark: str) -> bool:
+def are_of_a_tree(places: Iterable[LogPlace], benchmarks: Collection[str]) -> bool:
     """Return whether the names in paths can be trusted: not if they only look like a tree's by chance."""
-    return any(place.inside or place.benchmark == benchmark for place in places)
+    return any(place.inside or place.benchmark in benchmarks for place in places)

@@ -112,12 +112,21 @@ def _early_stopping(
     gate.holds(f"early stopping of {latency.title}", said, _PASSED, said == _PASSED, remedy)
 
 
+def most_tokens(round_: Round) -> int | None:
+    """Return the most tokens that the closed division allows an answer; None: it limits none."""
+    closed = round_.closed.requests
+    return None if closed is None else closed.sampling.max_tokens or round_.max_tokens
+
+
 def _tokens(gate: Gate, log: DetailLog, queries: int | None, round_: Round, scenario: ScenarioRules) -> None:
-    """Check that the mean answer has as many tokens as an answer can have."""
+    """Check that the mean answer has as many tokens as an answer can have.
+
+    Published systems count the token that ends an answer beside those that are limited.
+    """
     counted = tokens_counted(log, scenario, queries)
     mean = None if counted is None or not queries else counted / queries
-    closed = round_.closed.requests
-    most = None if closed is None else closed.sampling.max_tokens or round_.max_tokens
+    limited = most_tokens(round_)
+    most = None if limited is None else limited + 1
     limit = f"{FEWEST_TOKENS} to {most}" if most else f">= {FEWEST_TOKENS}"
     least, largest = FEWEST_TOKENS * (1 - _DIGITS), (most or math.inf) * (1 + _DIGITS)
     possible = mean is not None and least <= mean <= largest

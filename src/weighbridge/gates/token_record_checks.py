@@ -6,9 +6,11 @@ the client has read them, and a client that tells it late or of other numbers of
 
 import numpy as np
 
+from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyLimit, ScenarioRules
 from weighbridge.gates.performance_figures import Performance
 from weighbridge.gates.request_rows import RequestRows
+from weighbridge.gates.token_checks import most_tokens
 from weighbridge.gates.token_figures import (
     FEWEST_TOKENS,
     TOKEN_LATENCIES,
@@ -32,7 +34,9 @@ _COUNT_DIGITS = 1e-4  # LoadGen logs rates with six digits, of which two are div
 _CONTRADICT = "The client's records contradict LoadGen's log: one of them was altered; repeat the run."
 
 
-def token_record_checks(gate: Gate, log: DetailLog, rows: RequestRows, scenario: ScenarioRules) -> None:
+def token_record_checks(
+    gate: Gate, log: DetailLog, rows: RequestRows, round_: Round, scenario: ScenarioRules
+) -> None:
     """Check counts and latencies of tokens of a performance run; `gate` receives the checks."""
     done = rows.completed
     if not done.any():
@@ -45,6 +49,9 @@ def token_record_checks(gate: Gate, log: DetailLog, rows: RequestRows, scenario:
         "",
         "LoadGen counts no token of such an answer; send min_tokens with every request, and repeat the run.",
     )
+    if (most := most_tokens(round_)) is not None:
+        remedy = "The closed division limits answers; send its max_tokens, and repeat the run."
+        gate.at_most("most tokens of an answer", int(rows.tokens[done].max()), most, "", remedy)
     _counted(gate, log, rows, scenario)
     if scenario.offline:  # answers come whole
         return

@@ -50,6 +50,6 @@ rule verify_compliance:
             --round {params.round:q} \
             --scenario {wildcards.scenario:q} \
             --logs {params.logs:q} \
-            --model {input.model:q} \
-            {params.reference:q}
+            {params.reference:q} \
+            --model {input.model:q}
         """

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,7 +16,6 @@ from weighbridge.client.issuer import Target
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
-from weighbridge.core.openai_api import Api
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.requests.store import RequestStore
 
@@ -253,11 +253,41 @@ def test_a_store_that_cannot_be_streamed_is_refused_where_tokens_are_timed(tmp_p
         issuer.issue(target, tmp_path / "run")
 
 
-def bad_answers(api: Api) -> dict[str, tuple[Sequence[Step], str]]:
+def forms_of(kind: Kind) -> tuple[Callable[..., bytes], Callable[..., list[Step]]]:
+    """Return what makes whole answers, bodies and responses, of three tokens."""
+    more = {"api": kind.api, "ids": [1, 2, 3] if kind.of_tokens else None}
+    return partial(completion, **more), partial(answer, **more)
+
+
+def stream_events(kind: Kind, *pieces: str, ids: Sequence[object] | None = None, **more: object) -> bytes:
+    """Make the events of a stream of three tokens, all in the first one unless it is said."""
+    if kind.of_tokens and ids is None:
+        ids = [[1, 2, 3], *([] for _ in pieces[1:])]
+    return events(*pieces, api=kind.api, ids=ids, **more)
+
+
+def bad_answers(kind: Kind) -> dict[str, tuple[Sequence[Step], str]]:
     """Make answers that are failures, each with the outcome that it must be counted as."""
-    good = completion("x", api=api)
+    completion, answer = forms_of(kind)
+    good = completion("x")
     nested = good[:-1] + b', "x": ' + b"[" * 9999 + b"]" * 9999 + b"}"
-    return {
+    if kind.of_tokens:
+        of_kind = {
+            "no ids": (answer("x", ids=None), "no_token_ids"),
+            "empty": (answer("x", ids=[]), "no_token_ids"),
+            "one id too many": (answer("x", ids=[1, 2, 3, 4]), "other_token_count"),
+            "one too few": (answer("x", ids=[1, 2]), "other_token_count"),
+            "an id of 32 bits": (answer("x", ids=[1, 2, 1 << 31]), "malformed"),
+            "an id below 0": (answer("x", ids=[1, 2, -1]), "malformed"),
+            "a text for ids": (answer("x", ids="123"), "malformed"),
+        }
+    else:
+        of_kind = {
+            "null": (answer(None), "null_content"),
+            "empty": (answer(""), "empty"),
+            "blank": (answer(" \n\t\u3000"), "blank"),
+        }
+    return of_kind | {
         "429": ([http(b'{"error": "slow down"}', 429)], "http_status"),
         "500": ([http(b"", 500)], "http_status"),
         "503 and gone": ([http(b"overloaded", 503), End.CLOSE], "http_status"),
@@ -266,20 +296,17 @@ def bad_answers(api: Api) -> dict[str, tuple[Sequence[Step], str]]:
         "no choices": ([http(b'{"choices": []}')], "malformed"),
         "no UTF-8": ([http(good.replace(b'"x"', b'"\xff"'))], "malformed"),
         "half a surrogate": ([http(good.replace(b'"x"', rb'"\ud800"'))], "malformed"),
-        "a number for a text": ([http(completion(3, api=api))], "malformed"),
+        "a number for a text": ([http(completion(3))], "malformed"),
         "no HTTP": ([b"220 smtp ready\r\n", End.CLOSE], "malformed"),
-        "null": (answer(None, api=api), "null_content"),
-        "empty": (answer("", api=api), "empty"),
-        "blank": (answer(" \n\t\u3000", api=api), "blank"),
-        "no usage": (answer("x", None, api), "missing_usage"),
-        "no tokens": (answer("x", 0, api), "impossible_usage"),
-        "fewer than none": (answer("x", -5, api), "impossible_usage"),
-        "33 bits of tokens": (answer("x", 1 << 32, api), "impossible_usage"),
-        "31 bits of tokens": (answer("x", 1 << 31, api), "impossible_usage"),
-        "a huge prompt": (answer("x", 3, api, prompt_tokens=10**40), "impossible_usage"),
-        "half a token": (answer("x", 0.5, api), "malformed"),
-        "another model": (answer("x", api=api, model="tiny-2"), "other_model"),
-        "no model": (answer("x", api=api, model=None), "other_model"),
+        "no usage": (answer("x", None), "missing_usage"),
+        "no tokens": (answer("x", 0), "impossible_usage"),
+        "fewer than none": (answer("x", -5), "impossible_usage"),
+        "33 bits of tokens": (answer("x", 1 << 32), "impossible_usage"),
+        "31 bits of tokens": (answer("x", 1 << 31), "impossible_usage"),
+        "a huge prompt": (answer("x", 3, prompt_tokens=10**40), "impossible_usage"),
+        "half a token": (answer("x", 0.5), "malformed"),
+        "another model": (answer("x", model="tiny-2"), "other_model"),
+        "no model": (answer("x", model=None), "other_model"),
         "nested without end": ([http(nested)], "malformed"),
         "two answers at once": ([2 * http(good)], "malformed"),
         "a status of five digits": ([http(good, 20000)], "malformed"),
@@ -293,63 +320,85 @@ def bad_answers(api: Api) -> dict[str, tuple[Sequence[Step], str]]:
     }
 
 
-@pytest.mark.parametrize(("scenario", "api"), [("offline", Api.CHAT), ("server", Api.COMPLETIONS)])
+@pytest.mark.parametrize(("scenario", "kind"), [("offline", CHAT), ("server", COMPLETIONS), ("offline", IDS)])
 def test_every_failure_is_counted_by_kind_and_never_sent_again(
-    scenario: str, api: Api, tmp_path: Path
+    scenario: str, kind: Kind, tmp_path: Path
 ) -> None:
-    scripts = list(bad_answers(api).values())
+    scripts = list(bad_answers(kind).values())
+    _, answer = forms_of(kind)
     samples = 2 * len(scripts)
 
     def script(sample: int) -> Sequence[Step]:
-        return scripts[sample // 2][0] if sample % 2 else answer(f"good {sample}", api=api)
+        return scripts[sample // 2][0] if sample % 2 else answer(f"good {sample}")
 
     with Endpoint(script) as endpoint:
-        run = run_against([endpoint], tmp_path, samples, scenario=scenario, api=api, request_timeout_s=2)
+        run = run_against(
+            [endpoint],
+            tmp_path,
+            samples,
+            scenario=scenario,
+            api=kind.api,
+            answers=kind.answers,
+            request_timeout_s=2,
+        )
     assert failed_by(run) == {2 * number + 1: kind for number, (_, kind) in enumerate(scripts)}
     expected = [kind for _, kind in scripts]
     assert run.report.failed == {kind: expected.count(kind) for kind in expected}
     assert run.report.completed == samples // 2
     assert sorted(endpoint.seen) == list(range(samples))
+    good = packed(1, 2, 3) if kind.of_tokens else None
     assert run.answers == {
-        sample: b"" if sample % 2 else f"good {sample}".encode() for sample in range(samples)
+        sample: b"" if sample % 2 else good or f"good {sample}".encode() for sample in range(samples)
     }
 
 
-def bad_streams(api: Api) -> dict[str, tuple[Sequence[Step], str]]:
+def bad_streams(kind: Kind) -> dict[str, tuple[Sequence[Step], str]]:
     """Make streams that are failures, each with the outcome that it must be counted as."""
-    return {
-        "no end": ([chunked(events("x", done=False, api=api))], "malformed"),
-        "no JSON": ([chunked(b"data: {\n\n" + events("x", api=api))], "malformed"),
+    events, whole = partial(stream_events, kind), forms_of(kind)[0]
+    if kind.of_tokens:
+        of_kind = {
+            "no ids": ([chunked(events("x", ids=[None]))], "no_token_ids"),
+            "one id too few": ([chunked(events("x", "y", ids=[[1], [2]]))], "other_token_count"),
+            "an id of 32 bits": ([chunked(events("x", ids=[[1, 2, 1 << 31]]))], "malformed"),
+            "an id below 0": ([chunked(events("x", ids=[[1, 2, -1]]))], "malformed"),
+            "a text for an id": ([chunked(events("x", "y", ids=[[1, 2], ["3"]]))], "malformed"),
+        }
+    else:
+        of_kind = {
+            "no text": ([chunked(events(""))], "empty"),
+            "blank": ([chunked(events(" ", "\n"))], "blank"),
+        }
+    return of_kind | {
+        "no end": ([chunked(events("x", done=False))], "malformed"),
+        "no JSON": ([chunked(b"data: {\n\n" + events("x"))], "malformed"),
         "an error event": (
             [chunked(b'data: {"error": {"message": "out of memory"}}\n\ndata: [DONE]\n\n')],
             "malformed",
         ),
-        "no stream": ([http(completion("x", api=api))], "malformed"),
-        "no text": ([chunked(events("", api=api))], "empty"),
-        "blank": ([chunked(events(" ", "\n", api=api))], "blank"),
-        "another model": ([chunked(events("x", api=api, model="tiny-2"))], "other_model"),
+        "no stream": ([http(whole("x"))], "malformed"),
+        "another model": ([chunked(events("x", model="tiny-2"))], "other_model"),
         "a model that changes": (
-            [chunked(events("x", done=False, api=api) + events("y", api=api, model="tiny-2"))],
+            [chunked(events("x", done=False) + events("y", model="tiny-2"))],
             "other_model",
         ),
         "an id that changes": (
-            [chunked(events("x", done=False, api=api) + events("y", api=api, request_id="of-another"))],
+            [chunked(events("x", done=False) + events("y", request_id="of-another"))],
             "other_request",
         ),
-        "two streams": ([chunked(2 * events("x", api=api))], "malformed"),
-        "two streams at once": ([2 * chunked(events("x", api=api))], "malformed"),
-        "33 bits of tokens": ([chunked(events("x", tokens=1 << 32, api=api))], "impossible_usage"),
-        "no usage": ([chunked(events("x", tokens=None, api=api))], "missing_usage"),
-        "cut": ([chunked(events("x", api=api))[:60], End.CLOSE], "reset"),
+        "two streams": ([chunked(2 * events("x"))], "malformed"),
+        "two streams at once": ([2 * chunked(events("x"))], "malformed"),
+        "33 bits of tokens": ([chunked(events("x", tokens=1 << 32))], "impossible_usage"),
+        "no usage": ([chunked(events("x", tokens=None))], "missing_usage"),
+        "cut": ([chunked(events("x"))[:60], End.CLOSE], "reset"),
         "500": ([http(b"{}", 500)], "http_status"),
     }
 
 
-@pytest.mark.parametrize("api", Api)
-def test_every_failure_of_a_stream_is_counted_by_kind(api: Api, tmp_path: Path) -> None:
-    scripts = list(bad_streams(api).values())
+@pytest.mark.parametrize("kind", KINDS, ids=KIND_NAMES)
+def test_every_failure_of_a_stream_is_counted_by_kind(kind: Kind, tmp_path: Path) -> None:
+    scripts = list(bad_streams(kind).values())
     with Endpoint(lambda sample: scripts[sample][0]) as endpoint:
-        run = run_against([endpoint], tmp_path, len(scripts), stream=True, api=api)
+        run = run_against([endpoint], tmp_path, len(scripts), stream=True, api=kind.api, answers=kind.answers)
     assert failed_by(run) == {number: kind for number, (_, kind) in enumerate(scripts)}
 
 
@@ -394,25 +443,26 @@ def test_a_tenth_that_always_fails_is_seen_though_loadgen_says_valid(tmp_path: P
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("api", Api)
-def test_the_table_has_what_each_answer_says_of_itself(api: Api, stream: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=KIND_NAMES)
+def test_the_table_has_what_each_answer_says_of_itself(kind: Kind, stream: bool, tmp_path: Path) -> None:
     finishes = ["stop", "length", "content_filter", None]
 
     def script(sample: int) -> Sequence[Step]:
-        says = {"api": api, "finish": finishes[sample % 4], "prompt_tokens": 10 * sample}
+        says = {"finish": finishes[sample % 4], "prompt_tokens": 10 * sample}
         if sample % 2:
             says["request_id"] = "of-the-server"
         if stream:
-            return [chunked(events("a", "b", **says))]
-        return answer("ab", **says)
+            return [chunked(stream_events(kind, "a", "b", **says))]
+        return forms_of(kind)[1]("ab", **says)
 
     with Endpoint(script) as endpoint:
-        run = run_against([endpoint], tmp_path, 12, stream=stream, api=api)
+        run = run_against([endpoint], tmp_path, 12, stream=stream, api=kind.api, answers=kind.answers)
     assert run.report.failed == {}
     table = pq.read_table(run.out / "requests.parquet").to_pandas().sort_values("sample")
     assert table["prompt_tokens"].tolist() == [10 * sample for sample in range(12)]
     assert table["finish"].tolist() == ["stop", "length", "other", "not_told"] * 3
     assert table["id_echoed"].tolist() == [1, 0] * 6
+    assert set(table["tokens"]) == {3}
 
 
 def test_every_request_has_an_id_of_its_own_and_no_run_has_those_of_another(tmp_path: Path) -> None:
@@ -425,7 +475,10 @@ def test_every_request_has_an_id_of_its_own_and_no_run_has_those_of_another(tmp_
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_answers_that_a_proxy_shifts_by_one_request_are_failures(stream: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [CHAT, IDS], ids=str)
+def test_answers_that_a_proxy_shifts_by_one_request_are_failures(
+    kind: Kind, stream: bool, tmp_path: Path
+) -> None:
     # It sent one answer twice; since then each request gets the answer to the one before it.
     seen: list[bytes] = []
 
@@ -433,11 +486,13 @@ def test_answers_that_a_proxy_shifts_by_one_request_are_failures(stream: bool, t
         seen.append(re.search(rb"X-Request-Id: (\w+)", proxy.heads[-1])[1].ljust(40, b"."))
         echoed = seen[-2 if len(seen) > 1 else -1].decode()
         if stream:
-            return [chunked(events("an answer", request_id=echoed))]
-        return answer("an answer", request_id=echoed)
+            return [chunked(stream_events(kind, "an answer", request_id=echoed))]
+        return forms_of(kind)[1]("an answer", request_id=echoed)
 
     with Endpoint(shifted) as proxy:
-        run = run_against([proxy], tmp_path, 30, stream=stream, connections=1)
+        run = run_against(
+            [proxy], tmp_path, 30, stream=stream, connections=1, api=kind.api, answers=kind.answers
+        )
     assert run.report.failed == {"other_request": 29}
     assert all("is that of another request" in str(error["evidence"]) for error in run.errors)
 

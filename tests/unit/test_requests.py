@@ -24,6 +24,7 @@ from weighbridge.benchmarks.qwen3_vl.task import ProductCatalogue, Prompt
 from weighbridge.config.request_settings import RequestSettings, Sampling
 from weighbridge.core.errors import InputError
 from weighbridge.core.images import image_url
+from weighbridge.core.openai_api import AnswerKind
 from weighbridge.records.store_manifest import StoreManifest, StoreOrigin
 from weighbridge.requests.encoding import envelope
 from weighbridge.requests.store import RequestStore, build_store, write_store
@@ -439,3 +440,24 @@ def test_the_messages_stand_between_prefix_and_suffix(dataset: Path, tmp_path: P
     assert body.endswith(manifest.suffix)
     messages = json.loads(body[len(manifest.prefix) : -len(manifest.suffix)])
     assert [message["role"] for message in messages] == ["system", "user"]
+
+
+def test_a_manifest_has_later_fields_only_where_they_are_set() -> None:
+    # The keys of release 0.1.0: runs are compared with the file's content, and a store may be built anew.
+    keys = {"dataset", "prompt_sha256", "benchmark", "api", "model_name", "settings", "pillow", "prefix"}
+    keys |= {"suffix", "format", "count", "bodies_bytes", "bodies_sha256"}
+    sampling = {"temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens"}
+    manifest = StoreManifest(
+        benchmark="b", model_name="m", prefix="", suffix="", count=1, bodies_bytes=1, bodies_sha256=""
+    )
+    written = json.loads(manifest.text())
+    assert {*written} == keys
+    assert {*written["settings"]["sampling"]} == sampling
+    settings = RequestSettings(sampling=Sampling(top_k=1, seed=0))
+    later = manifest.model_copy(
+        update={"settings": settings, "streamed": ("", ""), "answers": AnswerKind.TOKENS}
+    )
+    written = json.loads(later.text())
+    assert {*written} == keys | {"streamed", "answers"}
+    assert {*written["settings"]["sampling"]} == sampling | {"top_k", "seed"}
+    assert StoreManifest.parse_json(later.text(), "manifest") == later

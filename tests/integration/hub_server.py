@@ -3,9 +3,12 @@
 It speaks as much of the hub's protocol as a download needs: the paginated tree of a commit with LFS hashes
 and blob ids, and `resolve`, which answers small files itself and redirects large ones to a second server,
 the CDN.
+
+Or it is MLCommons' storage: a .uri file that names a folder, a list of files with their md5, and the files.
 """
 
 import hashlib
+import itertools
 import json
 import threading
 import time
@@ -18,6 +21,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPO = "someone/something"
+URI = "some-dataset.uri"
+FOLDER = "some/folder"
 LFS_FROM_BYTES = 1000
 TREE = "(the tree)"
 
@@ -52,9 +57,17 @@ class Hub:
     """The hub's files, what is to go wrong with them, and what was asked for."""
 
     def __init__(
-        self, files: dict[str, bytes], *, page_size: int = 100, needs_token: str | None = None
+        self,
+        files: dict[str, bytes],
+        *,
+        page_size: int = 100,
+        needs_token: str | None = None,
+        storage: bool = False,
     ) -> None:
         self.files = files
+        self.storage = storage
+        self.names_folder = f"https://inference.mlcommons-storage.org/{FOLDER}"
+        self.asked_before: list[str] = []
         self.page_size = page_size
         self.needs_token = needs_token
         self.pretended_sizes: dict[str, int] = {}
@@ -96,6 +109,21 @@ class Hub:
         """How often a file was asked for."""
         return sum(seen.path == path and seen.server == server for seen in self.seen)
 
+    @property
+    def sender(self) -> str:
+        """The server that sends large files."""
+        return "hub" if self.storage else "cdn"
+
+    def md5_list(self) -> bytes:
+        """The list of files, in the forms of md5sum."""
+        lines = [
+            f"{hashlib.md5(content, usedforsecurity=False).hexdigest()} {form}{path}"
+            for form, (path, content) in zip(
+                itertools.cycle((" ", "*", " ./")), sorted(self.files.items()), strict=False
+            )
+        ]
+        return ("\n".join(lines) + "\n").encode()
+
     def tree(self) -> list[dict[str, object]]:
         entries: list[dict[str, object]] = []
         for path, content in sorted(self.files.items()):
@@ -134,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         raise NotImplementedError
 
     def note(self, path: str) -> None:
-        token = self.headers.get("Authorization")
+        token = self.headers.get("Authorization") or self.headers.get("cf-access-token")
         self.hub.seen.append(Seen(self.server_name, path, self.headers.get("Range"), token))
 
     def refuse(self, status: int, headers: dict[str, str]) -> None:
@@ -188,6 +216,12 @@ class _Handler(BaseHTTPRequestHandler):
         if end < len(body):
             self.close_connection = True
 
+    def send_page(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
 
 class _HubHandler(_Handler):
     server_name = "hub"
@@ -233,12 +267,6 @@ class _HubHandler(_Handler):
         self.end_headers()
         self.wfile.write(body)
 
-    def send_page(self, body: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
     def redirect(self, name: str, fault: Fault) -> None:
         content = self.hub.files[name]
         self.send_response(302)
@@ -247,6 +275,45 @@ class _HubHandler(_Handler):
         self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
         self.send_header("X-Linked-Size", str(len(content)))
         self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+class _StorageHandler(_Handler):
+    """MLCommons' storage; what comes before the files is noted apart."""
+
+    server_name = "hub"
+
+    def answer(self) -> None:
+        path = unquote(urlsplit(self.path).path).removeprefix("/")
+        name = path.removeprefix(f"{FOLDER}/")
+        if path == f"metadata/{URI}" or self.command == "HEAD":
+            self.hub.asked_before.append(f"{self.command} {path}")
+            fault = Fault() if self.command == "HEAD" else self.hub.fault(URI)
+        else:
+            name = TREE if path == f"metadata/{URI.removesuffix('.uri')}.md5" else name
+            self.note(name)
+            fault = self.hub.fault(name)
+        if self.hub.needs_token and self.headers.get("cf-access-token") != self.hub.needs_token:
+            login = "https://mlcommons.cloudflareaccess.com/cdn-cgi/access/login"
+            self.refuse(302, {"Location": login})
+        elif fault.status is not None:
+            self.refuse(fault.status, fault.headers)
+        elif fault.says is not None:
+            self.send_page(fault.says)
+        elif path == f"metadata/{URI}":
+            self.send_page(self.hub.names_folder.encode() + b"\n")
+        elif name == TREE:
+            self.send_page(self.hub.md5_list())
+        elif name not in self.hub.files:
+            self.refuse(404, {})
+        elif self.command == "HEAD":
+            self.send_size(self.hub.pretended_sizes.get(name, len(self.hub.files[name])))
+        else:
+            self.send_file(name, fault)
+
+    def send_size(self, size: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(size))
         self.end_headers()
 
 
@@ -267,10 +334,10 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
-    """Serve a hub and its CDN on two free ports of 127.0.0.1."""
+    """Serve a hub, or a storage, and its CDN on two free ports of 127.0.0.1."""
     servers = [
         _Server(("127.0.0.1", 0), type("Handler", (handler,), {"hub": hub}))
-        for handler in (_HubHandler, _CdnHandler)
+        for handler in (_StorageHandler if hub.storage else _HubHandler, _CdnHandler)
     ]
     hub.url, hub.cdn_url = (f"http://127.0.0.1:{server.server_port}" for server in servers)
     threads = [threading.Thread(target=server.serve_forever, args=(0.05,)) for server in servers]

@@ -1,4 +1,4 @@
-"""Fetching from a hub: resumed, verified and repaired, through the real client and real HTTP."""
+"""Fetching from a hub and from MLCommons' storage: resumed, verified and repaired, over real HTTP."""
 
 import hashlib
 import logging
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_server import COMMIT, REPO, TREE, Fault, Hub, serving
+from hub_server import COMMIT, REPO, TREE, URI, Fault, Hub, serving
 from huggingface_hub import constants, snapshot_download
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,8 +26,10 @@ from weighbridge.artifacts.resolve import resolve
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import SetupError
 
-ARTIFACT = Artifact(repo=REPO, revision=COMMIT)
+HUB = Artifact(repo=REPO, revision=COMMIT)
+STORAGE = Artifact(source="mlcommons", uri=URI)
 TOKENS = ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN")
+hub_alone = pytest.mark.parametrize("hub", ["hub"], indirect=True)
 CLI = [sys.executable, "-c", "from weighbridge.cli import main; main()"]
 
 
@@ -42,12 +44,13 @@ def made_files() -> dict[str, bytes]:
     }
 
 
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    with serving(Hub(made_files())) as hub:
+@pytest.fixture(params=["hub", "storage"])
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Hub]:
+    with serving(Hub(made_files(), storage=request.param == "storage")) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("MLCOMMONS_ENDPOINT", hub.url)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        for name in TOKENS:
+        for name in (*TOKENS, "MLCOMMONS_ACCESS_TOKEN"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(download, "_PAUSES_S", (0.01,) * 6)
         yield hub
@@ -62,7 +65,11 @@ def lock_of(hub: Hub) -> Manifest:
     )
 
 
-def fetch(tmp_path: Path, artifact: Artifact = ARTIFACT, kind: ArtifactKind = ArtifactKind.MODEL) -> Proof:
+def pin_of(hub: Hub) -> Artifact:
+    return STORAGE if hub.storage else HUB
+
+
+def fetch(tmp_path: Path, artifact: Artifact, kind: ArtifactKind = ArtifactKind.MODEL) -> Proof:
     return resolve(artifact, kind, tmp_path / "model", tmp_path / "model.json")
 
 
@@ -74,9 +81,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def command(tmp_path: Path) -> list[str]:
+def command(tmp_path: Path, hub: Hub) -> list[str]:
     paths = ["--into", str(tmp_path / "model"), "--proof", str(tmp_path / "model.json")]
-    return [*CLI, "fetch", "--kind", "model", "--artifact", ARTIFACT.model_dump_json(), *paths]
+    return [*CLI, "fetch", "--kind", "model", "--artifact", pin_of(hub).model_dump_json(), *paths]
 
 
 def part_of(tmp_path: Path, name: str) -> Path:
@@ -85,28 +92,33 @@ def part_of(tmp_path: Path, name: str) -> Path:
 
 
 def test_all_files_arrive_and_are_proven(tmp_path: Path, hub: Hub) -> None:
-    proof = fetch(tmp_path)
+    proof = fetch(tmp_path, pin_of(hub))
     assert contents(tmp_path / "model") == hub.files
     assert proof.manifest_digest == lock_of(hub).digest
-    assert (proof.repo, proof.revision, proof.folder) == (REPO, COMMIT, tmp_path / "model")
+    pin = pin_of(hub)
+    stated = (proof.repo, proof.revision, proof.uri, proof.folder)
+    assert stated == (pin.repo, pin.revision, pin.uri, tmp_path / "model")
     assert Proof.read(tmp_path / "model.json") == proof
 
 
 def test_a_second_fetch_asks_for_no_file(tmp_path: Path, hub: Hub) -> None:
-    first = fetch(tmp_path)
+    first = fetch(tmp_path, pin_of(hub))
     hub.seen.clear()
-    assert fetch(tmp_path) == first
+    assert fetch(tmp_path, pin_of(hub)) == first
     assert [seen.path for seen in hub.seen] == [TREE]
 
 
+@hub_alone
 def test_a_dataset_is_asked_for_as_one(tmp_path: Path, hub: Hub) -> None:
     hub.files = {"data/train-00000-of-00001.parquet": b"x" * 2000}
-    assert [entry.path for entry in fetch(tmp_path, kind=ArtifactKind.DATASET).files] == list(hub.files)
+    assert [entry.path for entry in fetch(tmp_path, pin_of(hub), kind=ArtifactKind.DATASET).files] == list(
+        hub.files
+    )
 
 
 def test_a_fulfilled_lock_needs_no_hub(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     write_lock(tmp_path / "lock.json", lock_of(hub))
-    locked = ARTIFACT.model_copy(update={"manifest": tmp_path / "lock.json"})
+    locked = pin_of(hub).model_copy(update={"manifest": tmp_path / "lock.json"})
     first = fetch(tmp_path, locked)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     hub.seen.clear()
@@ -136,7 +148,7 @@ def test_a_hub_that_differs_from_the_lock_is_found_before_downloading(
     ]
     write_lock(tmp_path / "lock.json", Manifest(files=tuple(changed)))
     with pytest.raises(SetupError, match=says):
-        fetch(tmp_path, ARTIFACT.model_copy(update={"manifest": tmp_path / "lock.json"}))
+        fetch(tmp_path, pin_of(hub).model_copy(update={"manifest": tmp_path / "lock.json"}))
     assert {seen.path for seen in hub.seen} == {TREE}
 
 
@@ -144,13 +156,13 @@ def test_a_small_file_is_proven_by_the_lock_where_the_hub_lists_no_sha256(tmp_pa
     write_lock(tmp_path / "lock.json", lock_of(hub))
     hub.always["config.json"] = Fault(flip=True)
     with pytest.raises(SetupError, match=r"config\.json: expected sha256 .* found"):
-        fetch(tmp_path, ARTIFACT.model_copy(update={"manifest": tmp_path / "lock.json"}))
+        fetch(tmp_path, pin_of(hub).model_copy(update={"manifest": tmp_path / "lock.json"}))
 
 
 @pytest.mark.parametrize("name", ["model-1.safetensors", "config.json"], ids=["LFS", "blob"])
 def test_a_flipped_byte_is_fetched_again_and_nothing_else_is(tmp_path: Path, hub: Hub, name: str) -> None:
     hub.next[name].append(Fault(flip=True))
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     assert contents(tmp_path / "model") == hub.files
     assert {path: hub.count(path) for path in hub.files if hub.count(path) != 1} == {name: 2, "README.md": 0}
 
@@ -163,10 +175,11 @@ def test_content_wrong_twice_is_an_error_and_the_rest_is_kept(
     tmp_path: Path, hub: Hub, name: str, expected: str
 ) -> None:
     hub.always[name] = Fault(flip=True)
+    expected = "md5 [0-9a-f]{32}" if hub.storage else expected
     with pytest.raises(
         SetupError, match=f"wrong content after 2 fetches: {name}: expected {expected}, found"
     ):
-        fetch(tmp_path)
+        fetch(tmp_path, pin_of(hub))
     assert hub.count(name) == 2
     assert not (tmp_path / "model.json").exists()
     good = {path: content for path, content in hub.files.items() if path != name}
@@ -175,31 +188,32 @@ def test_content_wrong_twice_is_an_error_and_the_rest_is_kept(
 
 def test_a_file_cut_short_by_the_hub_is_fetched_whole(tmp_path: Path, hub: Hub) -> None:
     hub.next["model-1.safetensors"].append(Fault(shorten_to=1_000_000))
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     assert contents(tmp_path / "model") == hub.files
 
 
 def test_a_file_that_stays_short_is_an_error(tmp_path: Path, hub: Hub) -> None:
     hub.always["model-1.safetensors"] = Fault(shorten_to=1_000_000)
     with pytest.raises(
-        SetupError, match=r"model-1\.safetensors: expected 3000000 bytes, the hub sends 1000000"
+        SetupError,
+        match=r"model-1\.safetensors: expected 3000000 bytes, (the hub|MLCommons' storage) sends 1000000",
     ):
-        fetch(tmp_path)
+        fetch(tmp_path, pin_of(hub))
 
 
 def test_a_cut_connection_is_continued_where_it_ended(tmp_path: Path, hub: Hub) -> None:
     name = "model-1.safetensors"
     hub.next[name] += [Fault(cut_after=1_000_000), Fault(cut_after=500_000)]
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     assert contents(tmp_path / "model") == hub.files
-    ranges = [seen.range for seen in hub.seen if seen.path == name and seen.server == "cdn"]
+    ranges = [seen.range for seen in hub.seen if seen.path == name and seen.server == hub.sender]
     assert ranges == [None, "bytes=1000000-", "bytes=1500000-"]
     assert hub.bytes_sent[name] == 3_000_000
 
 
 def test_a_hub_that_ignores_ranges_sends_the_whole_again(tmp_path: Path, hub: Hub) -> None:
     hub.next["model-1.safetensors"] += [Fault(cut_after=1_000_000), Fault(ignore_range=True)]
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     assert contents(tmp_path / "model") == hub.files
 
 
@@ -208,7 +222,7 @@ def test_a_silent_connection_is_given_up_and_continued(
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
     hub.next["model-1.safetensors"].append(Fault(stall_after=65_536, stall_s=1.5))
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     assert contents(tmp_path / "model") == hub.files
     assert hub.count("model-1.safetensors") == 2
 
@@ -217,12 +231,12 @@ def test_a_trickle_is_waited_for(tmp_path: Path, hub: Hub, monkeypatch: pytest.M
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
     name = "model-2.safetensors"
     hub.next[name].append(Fault(trickle_bytes=15_000))
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     assert contents(tmp_path / "model") == hub.files
     assert hub.count(name) == 1
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.one_of(
@@ -242,7 +256,7 @@ def test_any_row_of_failures_ends_in_the_right_bytes_or_in_an_error(
     hub.next["model-1.safetensors"].clear()
     hub.next["model-1.safetensors"].extend(faults)
     try:
-        fetch(tmp_path)
+        fetch(tmp_path, pin_of(hub))
     except SetupError:
         assert sum(fault.flip for fault in faults) >= 2
         assert not (tmp_path / "model.json").exists()
@@ -255,17 +269,18 @@ def test_the_wait_that_the_hub_asks_for_is_kept(
 ) -> None:
     hub.next["config.json"].append(Fault(status=429, headers={"Retry-After": "1"}))
     with caplog.at_level(logging.WARNING):
-        fetch(tmp_path)
-    assert "config.json: the hub answers 429; trying again in 1 s" in caplog.text
+        fetch(tmp_path, pin_of(hub))
+    source = "MLCommons' storage" if hub.storage else "the hub"
+    assert f"config.json: {source} answers 429; trying again in 1 s" in caplog.text
 
 
 def test_three_hundred_files_come_in_parallel_and_over_pages(tmp_path: Path, hub: Hub) -> None:
     hub.files = {f"data/{number:03}.parquet": b"%d" % number * 200 for number in range(300)}
     for name in hub.files:
         hub.next[name].append(Fault(trickle_bytes=100))
-    fetch(tmp_path, kind=ArtifactKind.DATASET)
+    fetch(tmp_path, pin_of(hub), kind=ArtifactKind.DATASET)
     assert contents(tmp_path / "model") == hub.files
-    assert hub.count(TREE) == 4
+    assert hub.count(TREE) == (1 if hub.storage else 4)
     assert hub.most_at_once >= 8
 
 
@@ -280,19 +295,19 @@ def test_three_hundred_files_come_in_parallel_and_over_pages(tmp_path: Path, hub
     ids=["missing", "short", "changed", "longer"],
 )
 def test_later_damage_is_repaired_by_fetching_that_file_again(tmp_path: Path, hub: Hub, damage) -> None:
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     damage(tmp_path / "model" / "model-2.safetensors")
     hub.seen.clear()
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     assert contents(tmp_path / "model") == hub.files
     assert {seen.path for seen in hub.seen} == {TREE, "model-2.safetensors"}
 
 
 def test_a_file_that_does_not_belong_is_set_aside_and_not_lost(tmp_path: Path, hub: Hub) -> None:
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     (tmp_path / "model" / "notes").mkdir()
     (tmp_path / "model" / "notes" / "mine.txt").write_text("keep")
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     assert contents(tmp_path / "model") == hub.files
     assert (tmp_path / "model/.cache/weighbridge/set-aside/notes/mine.txt").read_text() == "keep"
 
@@ -300,7 +315,7 @@ def test_a_file_that_does_not_belong_is_set_aside_and_not_lost(tmp_path: Path, h
 def test_too_small_a_disk_is_found_before_downloading(tmp_path: Path, hub: Hub) -> None:
     hub.pretended_sizes["model-1.safetensors"] = 10**15
     with pytest.raises(SetupError, match=r"needs 1000\.0 TB more and .* are free"):
-        fetch(tmp_path)
+        fetch(tmp_path, pin_of(hub))
     assert {seen.path for seen in hub.seen} == {TREE}
 
 
@@ -310,17 +325,19 @@ def test_a_full_disk_keeps_the_part_and_the_next_run_continues(tmp_path: Path, h
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    done = subprocess.run(command(tmp_path), preexec_fn=limited, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command(tmp_path, hub), preexec_fn=limited, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 3
     assert "no room to write" in done.stderr.splitlines()[-1]
     assert "GB free" in done.stderr.splitlines()[-1]
     assert part_of(tmp_path, "model-1.safetensors").stat().st_size == limit
     assert not (tmp_path / "model.json").exists()
 
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     assert contents(tmp_path / "model") == hub.files
     assert [
-        seen.range for seen in hub.seen if seen.server == "cdn" and seen.path == "model-1.safetensors"
+        seen.range for seen in hub.seen if seen.server == hub.sender and seen.path == "model-1.safetensors"
     ] == [
         None,
         f"bytes={limit}-",
@@ -331,7 +348,7 @@ def test_a_full_disk_keeps_the_part_and_the_next_run_continues(tmp_path: Path, h
 def test_an_interrupted_fetch_continues_where_it_was(tmp_path: Path, hub: Hub, kind: signal.Signals) -> None:
     name = "model-1.safetensors"
     hub.next[name].append(Fault(trickle_bytes=10_000))
-    with subprocess.Popen(command(tmp_path), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command(tmp_path, hub), stderr=subprocess.PIPE, text=True) as process:
         wait_until(lambda: hub.bytes_sent[name] > 1_200_000)
         process.send_signal(kind)
         process.communicate(timeout=20)
@@ -341,9 +358,9 @@ def test_an_interrupted_fetch_continues_where_it_was(tmp_path: Path, hub: Hub, k
     assert not (tmp_path / "model.json").exists()
     others = set(contents(tmp_path / "model"))
     hub.seen.clear()
-    fetch(tmp_path)
+    fetch(tmp_path, pin_of(hub))
     assert contents(tmp_path / "model") == hub.files
-    assert [seen.range for seen in hub.seen if seen.server == "cdn" and seen.path == name] == [
+    assert [seen.range for seen in hub.seen if seen.server == hub.sender and seen.path == name] == [
         f"bytes={had}-"
     ]
     assert not others & {seen.path for seen in hub.seen}
@@ -352,12 +369,13 @@ def test_an_interrupted_fetch_continues_where_it_was(tmp_path: Path, hub: Hub, k
 def test_two_fetches_into_one_folder_share_the_work(tmp_path: Path, hub: Hub) -> None:
     for name in hub.files:
         hub.next[name].append(Fault(trickle_bytes=50_000))
-    processes = [subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL) for _ in range(2)]
+    processes = [subprocess.Popen(command(tmp_path, hub), stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait(timeout=60) for process in processes] == [0, 0]
     assert contents(tmp_path / "model") == hub.files
     assert {path: hub.count(path) for path in hub.files if hub.count(path) != 1} == {"README.md": 0}
 
 
+@hub_alone
 @pytest.mark.parametrize("set_too", [("HF_TOKEN",), ("HUGGINGFACE_HUB_TOKEN",), TOKENS])
 def test_the_token_goes_to_the_hub_and_to_nobody_else(
     tmp_path: Path,
@@ -371,23 +389,48 @@ def test_the_token_goes_to_the_hub_and_to_nobody_else(
     hub.needs_token = "hf_secret"
     hub.next["model-1.safetensors"].append(Fault(cut_after=10))
     with caplog.at_level(logging.DEBUG, logger="weighbridge"):
-        fetch(tmp_path)
+        fetch(tmp_path, pin_of(hub))
     assert {seen.token for seen in hub.seen if seen.server == "hub"} == {"Bearer hf_secret"}
-    assert {seen.token for seen in hub.seen if seen.server == "cdn"} == {None}
+    assert {seen.token for seen in hub.seen if seen.server == hub.sender} == {None}
     assert "hf_secret" not in caplog.text
     assert not any(b"hf_secret" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
+@pytest.mark.parametrize("hub", ["storage"], indirect=True)
+def test_the_token_of_the_storage_is_sent_there_and_kept_nowhere(
+    tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MLCOMMONS_ACCESS_TOKEN", "secret-of-access")
+    hub.needs_token = "secret-of-access"
+    hub.next["model-1.safetensors"].append(Fault(cut_after=10))
+    with caplog.at_level(logging.DEBUG, logger="weighbridge"):
+        fetch(tmp_path, STORAGE)
+    assert {seen.token for seen in hub.seen} == {"secret-of-access"}
+    assert "secret-of-access" not in caplog.text
+    written = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert not any(b"secret-of-access" in file.read_bytes() for file in written)
+
+
+@pytest.mark.parametrize("hub", ["storage"], indirect=True)
+def test_a_uri_may_name_its_only_file(tmp_path: Path, hub: Hub) -> None:
+    hub.files = {"list.json": b"[" + b" " * 5000 + b"]"}
+    hub.names_folder += "/list.json"
+    proof = fetch(tmp_path, STORAGE, ArtifactKind.DATASET)
+    assert contents(tmp_path / "model") == hub.files
+    assert [entry.path for entry in proof.files] == ["list.json"]
+
+
+@hub_alone
 def test_a_token_in_a_file_is_not_used(tmp_path: Path, hub: Hub) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "token").write_text("hf_forgotten")
     environment = os.environ | {"HF_HOME": str(tmp_path / "home")}
-    subprocess.run(command(tmp_path), env=environment, check=True, capture_output=True)
+    subprocess.run(command(tmp_path, hub), env=environment, check=True, capture_output=True)
     assert {seen.token for seen in hub.seen} == {None}
 
 
 def test_progress_is_lines_in_a_log(tmp_path: Path, hub: Hub) -> None:
-    done = subprocess.run(command(tmp_path), check=True, capture_output=True, text=True)
+    done = subprocess.run(command(tmp_path, hub), check=True, capture_output=True, text=True)
     assert "fetching model: 4.5 MB of 4.5 MB" in done.stderr
     assert "\r" not in done.stderr
     assert "\x1b" not in done.stderr
@@ -397,7 +440,7 @@ def test_progress_is_lines_in_a_log(tmp_path: Path, hub: Hub) -> None:
 def test_progress_is_a_bar_on_a_terminal(tmp_path: Path, hub: Hub) -> None:
     hub.next["model-1.safetensors"].append(Fault(trickle_bytes=100_000))
     ours, theirs = os.openpty()
-    with subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL, stderr=theirs) as process:
+    with subprocess.Popen(command(tmp_path, hub), stdout=subprocess.DEVNULL, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         try:
@@ -420,6 +463,7 @@ def wait_until(condition, timeout_s: float = 20.0) -> None:
         time.sleep(0.01)
 
 
+@hub_alone
 def test_the_hub_of_these_tests_is_one_to_the_clients_own_download(tmp_path: Path, hub: Hub) -> None:
     snapshot_download(REPO, revision=COMMIT, endpoint=hub.url, local_dir=tmp_path / "snapshot", token=False)
     assert contents(tmp_path / "snapshot") == hub.files

@@ -1,17 +1,21 @@
 """Download a repository's files, prove each of them, and download wrong ones again."""
 
-import hashlib
 import logging
+import os
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
 
 from weighbridge.artifacts.download import download
 from weighbridge.artifacts.folder import ArtifactKind, make_folder, set_aside, state_folder
-from weighbridge.artifacts.hub import RemoteFile, Repository
+from weighbridge.artifacts.hub import Repository
 from weighbridge.artifacts.manifest import FileEntry, Manifest
+from weighbridge.artifacts.mlcommons import Storage
+from weighbridge.artifacts.remote import Remote, RemoteFile
 from weighbridge.artifacts.verify import Difference, describe, differences, first_of
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import SetupError
@@ -22,13 +26,13 @@ _FETCHES = 2
 
 
 def fetch(artifact: Artifact, kind: ArtifactKind, folder: Path, lock: Manifest | None) -> Manifest:
-    """Make a folder hold exactly a repository's files at its commit.
+    """Make a folder hold exactly an artifact's files, from the hub at a commit or from MLCommons' storage.
 
     Keeps files that are right, downloads wrong and missing ones, and sets files that do not belong aside in
-    the folder's .cache. Where the folder already fulfils the lock, the hub is not contacted.
+    the folder's .cache. Where the folder already fulfils the lock, no source is contacted.
 
     Raises:
-        SetupError: the hub or the disk fails; the hub's files are not those of the lock; or a file's content
+        SetupError: the source or the disk fails; its files are not those of the lock; or a file's content
             is wrong after two downloads.
     """
     make_folder(state_folder(folder))
@@ -37,73 +41,73 @@ def fetch(artifact: Artifact, kind: ArtifactKind, folder: Path, lock: Manifest |
             set_aside(folder, lock.by_path().keys())
             if not differences(folder, lock):
                 return lock
-        repository = Repository(artifact, kind)
-        remote = repository.files()
+        remote: Remote = (Storage if artifact.source == "mlcommons" else Repository)(artifact, kind)
+        files = remote.files()
         if lock is not None:
-            remote = _locked(remote, lock, repository)
-        set_aside(folder, {file.path for file in remote})
-        return _fetch_until_right(repository, remote, folder)
+            files = _locked(files, lock, remote)
+        set_aside(folder, {file.path for file in files})
+        return _fetch_until_right(remote, files, folder)
 
 
-def _fetch_until_right(repository: Repository, remote: Sequence[RemoteFile], folder: Path) -> Manifest:
+def _fetch_until_right(remote: Remote, files: Sequence[RemoteFile], folder: Path) -> Manifest:
     fetched: Counter[str] = Counter()
     wrong: set[str] = set()
     while True:
-        wanted = [file for file in remote if file.path in wrong or not _has_size(folder, file)]
-        download(repository, wanted, folder)
+        wanted = [file for file in files if file.path in wrong or not _has_size(folder, file)]
+        download(remote, wanted, folder)
         fetched.update(file.path for file in wanted)
         manifest = describe(folder)
-        found = _different_content(folder, manifest, remote)
+        found = _different_content(folder, manifest, files)
         if not found:
             return manifest
         wrong = {difference.path for difference in found}
         if any(fetched[path] >= _FETCHES for path in wrong):
             raise SetupError(
-                f"{folder}: wrong content after {_FETCHES} fetches: {first_of(found)}; the hub, a proxy "
-                "or the disk is at fault, try another HF_ENDPOINT or disk."
+                f"{folder}: wrong content after {_FETCHES} fetches: {first_of(found)}; "
+                f"{remote.title}, a proxy or the disk is at fault, try {remote.other_source} or disk."
             )
         for difference in found:
             logger.warning("%s: fetching again", difference)
 
 
-def _locked(remote: Sequence[RemoteFile], lock: Manifest, repository: Repository) -> list[RemoteFile]:
-    """Check that the hub lists the lock's files, before any download; return them with its hashes."""
+def _locked(files: Sequence[RemoteFile], lock: Manifest, remote: Remote) -> list[RemoteFile]:
+    """Check that the source lists the lock's files, before any download; return them with its hashes."""
     locked = lock.by_path()
-    listed = {file.path: file for file in remote}
+    listed = {file.path: file for file in files}
     for path in sorted(locked.keys() | listed.keys()):
         expected, found = _entry_text(locked.get(path)), _entry_text(listed.get(path), locked.get(path))
         if expected != found:
             raise SetupError(
-                f"{repository.page} at {repository.revision} is not as locked: "
-                f"{Difference(path, expected, found)}; correct the revision or write a new lock."
+                f"{remote.place} is not as locked: "
+                f"{Difference(path, expected, found)}; correct {remote.pin} or write a new lock."
             )
-    return [RemoteFile(file.path, file.size, locked[file.path].sha256, file.blob_id) for file in remote]
+    return [replace(file, sha256=locked[file.path].sha256) for file in files]
 
 
 def _entry_text(file: FileEntry | RemoteFile | None, other: FileEntry | None = None) -> str:
-    """Return size and sha256 as text; where the hub lists no sha256, use the other side's."""
+    """Return size and sha256 as text; where the source lists no sha256, use the other side's."""
     if file is None:
         return "no such file"
     sha256 = file.sha256 or (other.sha256 if other else "unknown")
     return f"{file.size} bytes of sha256 {sha256}"
 
 
-def _different_content(folder: Path, manifest: Manifest, remote: Sequence[RemoteFile]) -> list[Difference]:
+def _different_content(folder: Path, manifest: Manifest, files: Sequence[RemoteFile]) -> list[Difference]:
     here = manifest.by_path()
-    found = []
-    for file in remote:
-        if file.sha256 is not None:
-            if here[file.path].sha256 != file.sha256:
-                found.append(Difference(file.path, f"sha256 {file.sha256}", here[file.path].sha256))
-        elif (blob_id := _blob_id(folder / file.path)) != file.blob_id:
-            found.append(Difference(file.path, f"git blob {file.blob_id}", blob_id))
+    found = [
+        Difference(file.path, f"sha256 {file.sha256}", here[file.path].sha256)
+        for file in files
+        if file.sha256 is not None and here[file.path].sha256 != file.sha256
+    ]
+    others = [file for file in files if file.sha256 is None]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing lets other threads run
+        ids = pool.map(lambda file: file.id_of(folder / file.path), others)
+        found += [
+            Difference(file.path, f"{file.id_kind} {file.content_id}", content_id)
+            for file, content_id in zip(others, ids, strict=True)
+            if content_id != file.content_id
+        ]
     return found
-
-
-def _blob_id(file: Path) -> str:
-    """Compute the id that git gives a small file."""
-    content = file.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _has_size(folder: Path, file: RemoteFile) -> bool:

@@ -5,10 +5,9 @@ All are read from the environment only, so that no token is left in a file or sh
 """
 
 import os
-from dataclasses import dataclass
 
 import httpx2
-from huggingface_hub import HfApi, constants, get_session, hf_hub_url
+from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -21,36 +20,27 @@ from huggingface_hub.hf_api import RepoFile
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import is_bookkeeping
+from weighbridge.artifacts.proxy import check_proxy
+from weighbridge.artifacts.remote import AGAIN, FAILURES, RemoteFile
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import stays_inside
-from weighbridge.core.secrets import mask
-
-FAILURES = (httpx2.HTTPError, OSError)
-"""What the client raises when the network, the hub or the disk fails."""
 
 _TOKENS = ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN")
-_PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
-_AGAIN = "run the same command again later, what is already here is kept"
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file as the hub lists it: large files with their sha256, small ones with git's blob id only."""
-
-    path: str
-    size: int
-    sha256: str | None
-    blob_id: str
 
 
 class Repository:
     """One repository at one commit."""
 
+    title = "the hub"
+    pin = "the revision"
+    other_source = "another HF_ENDPOINT"
+    follow_redirects = True
+
     def __init__(self, artifact: Artifact, kind: ArtifactKind) -> None:
         assert artifact.repo is not None
         assert artifact.revision is not None
-        self.repo = artifact.repo
+        self.name = artifact.repo
         self.revision = artifact.revision
         self.kind = kind
         self._endpoint = (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
@@ -61,7 +51,12 @@ class Repository:
     @property
     def page(self) -> str:
         """The page where a person sees the repository and accepts its conditions."""
-        return f"{self._endpoint}/{'datasets/' if self.kind is ArtifactKind.DATASET else ''}{self.repo}"
+        return f"{self._endpoint}/{'datasets/' if self.kind is ArtifactKind.DATASET else ''}{self.name}"
+
+    @property
+    def place(self) -> str:
+        """The page and the commit."""
+        return f"{self.page} at {self.revision}"
 
     @property
     def headers(self) -> dict[str, str]:
@@ -72,7 +67,7 @@ class Repository:
     def url(self, path: str) -> str:
         """The address of a file at the commit."""
         return hf_hub_url(
-            self.repo, path, repo_type=str(self.kind), revision=self.revision, endpoint=self._endpoint
+            self.name, path, repo_type=str(self.kind), revision=self.revision, endpoint=self._endpoint
         )
 
     def files(self) -> list[RemoteFile]:
@@ -83,37 +78,37 @@ class Repository:
             SetupError: the proxy cannot be used; the hub cannot be reached, does not know the commit, or
                 refuses access.
         """
-        _check_proxy()
+        check_proxy()
         api = HfApi(endpoint=self._endpoint, token=self._token)
         try:
             tree = list(
                 api.list_repo_tree(
-                    self.repo, recursive=True, revision=self.revision, repo_type=str(self.kind)
+                    self.name, recursive=True, revision=self.revision, repo_type=str(self.kind)
                 )
             )
         except FAILURES as error:
             raise self.explain(error) from error
         except HFValidationError:
             raise InputError(
-                f"artifacts.{self.kind}.repo is '{self.repo}'; write it as owner/name."
+                f"artifacts.{self.kind}.repo is '{self.name}'; write it as owner/name."
             ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise SetupError(
-                f"{self.kind} {self.repo}: {self._endpoint} does not answer as a hub does; check HF_ENDPOINT "
+                f"{self.kind} {self.name}: {self._endpoint} does not answer as a hub does; check HF_ENDPOINT "
                 "and whether a proxy answers in its place."
             ) from error
         for file in tree:
             if not stays_inside(file.path):
                 raise SetupError(f"{self.page} lists '{file.path}', outside of its folder; do not use it.")
         return [
-            RemoteFile(file.path, file.size, file.lfs.sha256 if file.lfs else None, file.blob_id)
+            RemoteFile(file.path, file.size, file.lfs.sha256 if file.lfs else None, file.blob_id, "git blob")
             for file in tree
             if isinstance(file, RepoFile) and not is_bookkeeping(file.path)
         ]
 
     def explain(self, error: Exception) -> SetupError:
         """Return a failure as an error whose message says what failed, where, and what to do next."""
-        what = f"{self.kind} {self.repo}"
+        what = f"{self.kind} {self.name}"
         if isinstance(error, OfflineModeIsEnabled):
             return SetupError(
                 f"{what}: HF_HUB_OFFLINE forbids to fetch it; unset it, or give the path of a copy."
@@ -123,9 +118,9 @@ class Repository:
         if isinstance(error, httpx2.HTTPError):
             return SetupError(
                 f"{what}: no answer from {self._endpoint} ({str(error) or type(error).__name__}); check the "
-                f"network, proxy and HF_ENDPOINT, then {_AGAIN}."
+                f"network, proxy and HF_ENDPOINT, then {AGAIN}."
             )
-        return SetupError(f"{what}: {error}; {_AGAIN}.")
+        return SetupError(f"{what}: {error}; {AGAIN}.")
 
     def _refusal(self, error: HfHubHTTPError) -> str:
         status = error.response.status_code
@@ -150,24 +145,7 @@ class Repository:
         if status == 404:
             return f"{error.response.url} does not exist; check HF_ENDPOINT ({self._endpoint})."
         if status == 429:
-            return f"{self._endpoint} limits the rate of requests (429); {_AGAIN}, HF_TOKEN raises the limit."
+            return f"{self._endpoint} limits the rate of requests (429); {AGAIN}, HF_TOKEN raises the limit."
         if status >= 500:
-            return f"{self._endpoint} fails ({status}); {_AGAIN}."
+            return f"{self._endpoint} fails ({status}); {AGAIN}."
         return f"{self._endpoint} answers {status} to {error.response.url.path}; check HF_ENDPOINT."
-
-
-def _check_proxy() -> None:
-    """Check that the proxy that the environment names for the hub can be used at all.
-
-    Raises:
-        SetupError: its address is none, or its kind needs a package that is missing, as SOCKS does.
-    """
-    try:
-        get_session()  # reads the variables, and makes the client
-    except (ImportError, ValueError, httpx2.InvalidURL) as error:
-        names = [name for known in _PROXIES for name in (known, known.lower()) if os.environ.get(name)]
-        socks = "; install it (pip install socksio)" if isinstance(error, ImportError) else ""
-        raise SetupError(
-            f"the proxy in {' and '.join(names) or 'the environment'} cannot be used "
-            f"({mask(str(error)).rstrip('.')}){socks}; correct the variable, or unset it."
-        ) from error

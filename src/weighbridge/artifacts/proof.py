@@ -27,6 +27,7 @@ class Proof(Model):
     folder: Path = Field(description="Absolute.")
     repo: str | None = Field(description="Where it was fetched from; null where it was not.")
     revision: str | None
+    uri: str | None = Field(default=None, description="The .uri file of MLCommons' storage that names it.")
     manifest_digest: Sha256 = Field(description="One hash for the whole artifact.")
     files: tuple[FileEntry, ...]
 
@@ -53,7 +54,8 @@ class Proof(Model):
         Raises:
             OSError: the file cannot be written.
         """
-        data = self.model_dump(mode="json")
+        # Proofs from before there was a uri are still equal to those that are written now.
+        data = self.model_dump(mode="json", exclude={"uri"} if self.uri is None else set())
         # The file's own folder first: a run directory moves with what was fetched into it.
         for name, start in ((_AT_PROOF, path.resolve().parent), (_AT_PROJECT, project_root().resolve())):
             if self.folder.is_relative_to(start):

@@ -54,6 +54,7 @@ def resolve(
         folder=folder,
         repo=artifact.repo,
         revision=artifact.revision,
+        uri=artifact.uri,
         manifest_digest=manifest.digest,
         files=manifest.files,
     )

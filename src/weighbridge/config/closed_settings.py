@@ -109,8 +109,9 @@ def _of_dataset(dataset: Artifact, round_: Round) -> Iterator[Deviation]:
         return
     remedy, found = "use that", _other_origin("dataset", dataset, pin)
     if found is None and dataset.repo is None:
-        found = f"artifacts.dataset.path is {dataset.path}, without repo and revision"
-        remedy = "for a copy of that, set its repo and revision beside the path"
+        key, value = ("uri", dataset.uri) if dataset.uri else ("path", dataset.path)
+        found = f"artifacts.dataset.{key} is {value}, without repo and revision"
+        remedy = f"for a copy of that, set its repo and revision beside the {key}"
     if found:
         yield Deviation(found, _named(pin), round_.closed.sources.get("dataset", ""), remedy)
 
@@ -142,8 +143,10 @@ def _of_model(model: Artifact, submission: SubmissionSettings, round_: Round) ->
         if found is None and model.repo is not None and unchanged:
             return  # stated to be a copy of the pin; the gate compares its files
         found = f"artifacts.model.path is {model.path}"
+    if found is None and model.repo is None:
+        found = f"artifacts.model.uri is {model.uri}, without the repo and revision of which it is a copy"
     if found is None:
-        return
+        return  # from the hub, or MLCommons' own copy of it: the gate compares its files
     missing = [*undeclared(submission)]
     if not submission.measurements.get("starting_weights_filename"):
         missing.append("submission.measurements.starting_weights_filename")

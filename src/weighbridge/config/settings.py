@@ -19,9 +19,22 @@ PLAN_VARIABLE = "WEIGHBRIDGE_PLAN"
 """Names the file that the workflow writes its settings into for `weighbridge plan`."""
 
 
-class Artifact(Model):
-    """One pinned input: a repository and revision, or a local folder."""
+_URI = re.compile(
+    r"(https://[a-z0-9.-]+\.mlcommons-storage\.org/([\w.-]+/)*)?[A-Za-z0-9][\w.-]*\.ur[il]", re.ASCII
+)
 
+
+class Artifact(Model):
+    """One pinned input: a repository and revision, a .uri file of MLCommons' storage, or a local folder."""
+
+    source: Literal["hub", "mlcommons"] = Field(
+        default="hub", description="Where it is fetched from: the hub, or MLCommons' own storage."
+    )
+    uri: str | None = Field(
+        default=None,
+        description="With 'source: mlcommons': name of its .uri file at inference.mlcommons-storage.org, or "
+        "the file's whole address. 'repo' and 'revision' beside it say of what it is a copy.",
+    )
     repo: str | None = Field(default=None, description="Repository on the hub, as owner/name.")
     revision: str | None = Field(default=None, description="Full commit hash; branches and tags are refused.")
     path: ProjectPath | None = Field(default=None, description="Local folder that contains the artifact.")
@@ -44,12 +57,26 @@ class Artifact(Model):
             )
         return value
 
+    @field_validator("uri")
+    @classmethod
+    def _is_of_the_storage(cls, value: str | None) -> str | None:
+        if value is not None and not _URI.fullmatch(value):
+            raise ValueError(
+                "a uri is NAME.uri, or https://HOST.mlcommons-storage.org/metadata/NAME.uri of another host"
+            )
+        return value
+
     @model_validator(mode="after")
     def _has_an_origin(self) -> "Artifact":
+        stored = self.source == "mlcommons"
+        if stored != (self.uri is not None):
+            raise ValueError("'source: mlcommons' and 'uri', the name of a .uri file there, belong together")
         if self.synthetic is not None:
-            if self.repo or self.revision or self.path or self.manifest:
-                raise ValueError("'synthetic' excludes repo, revision, path and manifest; set them to null")
-        elif self.path is None and (self.repo is None or self.revision is None):
+            if self.repo or self.revision or self.path or self.manifest or self.uri:
+                raise ValueError(
+                    "'synthetic' excludes repo, revision, path, manifest, source and uri; set them to null"
+                )
+        elif self.path is None and not stored and (self.repo is None or self.revision is None):
             raise ValueError("set 'repo' and 'revision', or the 'path' of a folder that contains it")
         return self
 
@@ -65,6 +92,13 @@ class Artifacts(Model):
     prompt: ProjectPath | None = Field(
         default=None, description="JSON file with the prompt's texts; default: the reference's prompt."
     )
+
+    @field_validator("reference")
+    @classmethod
+    def _is_fetched_with_git(cls, value: Artifact | None) -> Artifact | None:
+        if value is not None and value.uri is not None:
+            raise ValueError("the reference is fetched with git; set its 'repo' and 'revision'")
+        return value
 
 
 class ClientSettings(Model):

@@ -185,7 +185,8 @@ def _artifact(graph: CrateGraph, proof: Proof) -> Entity:
     manifest = Manifest(files=proof.files)
     facts = {
         "name": f"{proof.kind} {proof.repo}" if proof.repo else str(proof.kind),
-        "description": f"{len(proof.files)} files, {manifest.total_bytes} bytes, proven by their sha256.",
+        "description": f"{len(proof.files)} files, {manifest.total_bytes} bytes, proven by their sha256."
+        + (f" From MLCommons' storage: {proof.uri}." if proof.uri else ""),
         "identifier": graph.thing(
             f"#{proof.kind}-manifest",
             "PropertyValue",

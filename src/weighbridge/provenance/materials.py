@@ -82,7 +82,7 @@ def _artifact(proof: Proof) -> Resource:
     digest = {MANIFEST: proof.manifest_digest}
     if proof.revision and _COMMIT.fullmatch(proof.revision):
         digest[GIT_COMMIT] = proof.revision
-    known = {"repository": proof.repo, "revision": proof.revision}
+    known = {"repository": proof.repo, "revision": proof.revision, "mlcommons": proof.uri}
     return Resource(
         name=str(proof.kind),
         uri=f"{_HUBS[proof.kind]}{proof.repo}" if proof.repo else None,

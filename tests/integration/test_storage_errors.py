@@ -141,7 +141,7 @@ def test_what_is_asked_is_the_list_and_each_files_size(tmp_path: Path, storage: 
     ],
 )
 def test_settings_that_name_no_file_of_the_storage_are_refused(values: dict[str, object]) -> None:
-    with pytest.raises(InputError, match="uri|synthetic"):
+    with pytest.raises(InputError, match=r"uri|synthetic"):
         Artifact.parse(values, "artifacts.dataset")
 
 

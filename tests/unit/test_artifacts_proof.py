@@ -113,7 +113,7 @@ def test_a_given_folder_needs_a_lock(tmp_path: Path) -> None:
     [
         (ArtifactKind.MODEL, ["config.json"], r"without weights \(\*\.safetensors\)"),
         (ArtifactKind.MODEL, ["model.safetensors", "sub/config.txt"], r"without config\.json"),
-        (ArtifactKind.DATASET, ["data/train.csv"], r"without Parquet files"),
+        (ArtifactKind.DATASET, ["data/train.csv"], r"without Parquet or JSON files"),
         (ArtifactKind.REFERENCE, ["README.md"], r"without Python sources"),
     ],
 )

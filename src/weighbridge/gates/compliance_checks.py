@@ -108,22 +108,33 @@ def _eos_ids(inputs: Inputs) -> tuple[int, ...] | str:
 
 
 def _followed(run: str, folder: Path, followed: Round, rules: ScenarioRules, test: str) -> list[Check]:
-    """Check LoadGen's log as in every run, and that the settings of the test applied."""
+    """Check the logs of the run, and its audit.config."""
     gate, wanted = Gate(run), "as the test sets them"
     if not (folder / DETAIL).is_file():
         remedy = f"LoadGen's log of the run is missing; add {folder / DETAIL}."
         gate.unknown("audit settings", wanted, remedy)
         return gate.checks
     log = read_detail(folder / DETAIL)
-    _settings(gate, log, followed, test)
     if (path := folder / AUDIT_CONFIG).is_file():
         same = followed.compliance_tests[test].audit.matches(path.read_text(errors="replace"))
         value = "the test's settings" if same else "other settings"
         gate.holds(AUDIT_CONFIG, value, "the test's settings", same, "Repeat the run.")
-    return [*common_checks(folder, log, Mode.PERFORMANCE, followed, rules), *gate.checks]
+    return [*audit_log_checks(folder, log, followed, rules, test), *gate.checks]
 
 
-def _settings(gate: Gate, log: DetailLog, followed: Round, test: str) -> None:
+def audit_log_checks(
+    folder: Path, log: DetailLog, followed: Round, rules: ScenarioRules, test: str
+) -> list[Check]:
+    """Check LoadGen's log of a compliance run as in every run, and that the settings of the test applied.
+
+    Args:
+        folder: The log's folder.
+        log: The log.
+        followed: The round as the test changes it.
+        rules: Its scenario.
+        test: Name of the test.
+    """
+    gate = Gate(test)
     audit = followed.compliance_tests[test].audit.model_dump()
     differing = [key for key, logged in _LOGGED.items() if log.get(logged) != audit[key]]
     gate.holds(
@@ -133,6 +144,7 @@ def _settings(gate: Gate, log: DetailLog, followed: Round, test: str) -> None:
         not differing,
         f"LoadGen did not follow the {AUDIT_CONFIG} of {test}; repeat the run.",
     )
+    return [*common_checks(folder, log, Mode.PERFORMANCE, followed, rules), *gate.checks]
 
 
 def _same_settings(performance: RunRecord | None, record: RunRecord | None) -> list[Check]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from weighbridge.artifacts.eos_ids import eos_ids_of
 from weighbridge.config.audited_round import audited, compliance_rules
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode, RunRules, ScenarioRules
+from weighbridge.config.scenario_rules import RunRules, ScenarioRules
 from weighbridge.core.errors import InputError
-from weighbridge.gates.log_checks import common_checks
+from weighbridge.gates.compliance_checks import audit_log_checks
 from weighbridge.gates.token_consistency import VERIFICATION, token_checks, verification_faults
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.check_record import Complaint
@@ -70,8 +70,8 @@ def _logged(
         followed = audited(round_, test)
         try:
             log = read_detail(logs[DETAIL])
-            of_log = common_checks(
-                logs[DETAIL].parent, log, Mode.PERFORMANCE, followed, followed.scenario(scenario.name)
+            of_log = audit_log_checks(
+                logs[DETAIL].parent, log, followed, followed.scenario(scenario.name), test
             )
         except InputError as error:
             said = str(error).removeprefix(f"{logs[DETAIL]}: ")

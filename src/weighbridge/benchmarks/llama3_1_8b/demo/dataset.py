@@ -22,9 +22,8 @@ FILES = {"cnn_eval": 336, "sample_cnn_eval_5000": 200}
 
 
 def main() -> None:
-    """Write one file for each category; the smaller one has articles of its own."""
+    """Write one file for each category; the smaller one has the first articles of the larger one."""
     tokenizer = AutoTokenizer.from_pretrained(DEMO / "model")
-    articles = write_articles(SEED, held_out=True)
     (DEMO / "dataset").mkdir(exist_ok=True)
     for name, count in FILES.items():
         samples = [
@@ -33,7 +32,7 @@ def main() -> None:
                 "tok_input": prompt_ids(article, tokenizer),
                 "output": article.highlights,
             }
-            for article in islice(articles, count)
+            for article in islice(write_articles(SEED, held_out=True), count)
         ]
         path = DEMO / "dataset" / f"{name}.json"
         path.write_text(json.dumps(samples, indent=4, ensure_ascii=False), encoding="utf-8")

@@ -1,6 +1,9 @@
-"""Judge and check the published results of a round, and compare them with published.yaml.
+"""Judge and check the published results of a round, and compare them with what was published.
 
-    python bench/published.py REPOSITORY [--reference DIR] [--round v6.0] [--keep DIR]
+    python bench/published.py REPOSITORY [--reference DIR] [--round v6.0] [--division open] [--keep DIR]
+
+The published figures are those of summary_results.json in the repository: every rate, and every score. Where
+there is none, they are those of the benchmark's published.yaml.
 
 REPOSITORY is a git directory, or a checkout, of a published round such as mlcommons/inference_results_v6.0.
 Of each submitter only the parts of the round's benchmark are taken: system descriptions, results, the
@@ -12,15 +15,15 @@ of the systems.
 """
 
 import argparse
-import re
-import subprocess
+import math
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from published_results import SUMMARY, Figures, Repository, figures_in, parts_of
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -38,97 +41,10 @@ from weighbridge.records.verdict import Verdict
 from weighbridge.report.compare_runs import Published, PublishedResult
 from weighbridge.submission.checker import check_submission
 
-_CALIBRATION = ("calibration.md", "documentation/calibration.md")
 _OLD = "submission_checker_old"
 _REFUSED = 4
-
-
-class Repository:
-    """The files of a published round, in a git directory, a checkout or a plain folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._objects = dict(_tree_of_git(folder)) if _is_git(folder) else None
-        self.paths = sorted(self._objects) if self._objects is not None else _files_in(folder)
-
-    def extract(self, paths: Iterable[str], into: Path) -> None:
-        """Write files into a folder, under their paths.
-
-        Raises:
-            InputError: the repository does not contain the content of one.
-        """
-        wanted = list(paths)
-        contents = self._from_git(wanted) if self._objects is not None else self._from_folder(wanted)
-        for path, content in contents:
-            place = into / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(content)
-
-    def _from_folder(self, paths: list[str]) -> Iterator[tuple[str, bytes]]:
-        for path in paths:
-            yield path, (self._folder / path).read_bytes()
-
-    def _from_git(self, paths: list[str]) -> Iterator[tuple[str, bytes]]:
-        assert self._objects is not None
-        names = "".join(f"{self._objects[path]}\n" for path in paths)
-        output = _git(self._folder, "cat-file", "--batch", given=names.encode())
-        at = 0
-        for path in paths:
-            end = output.index(b"\n", at)
-            header = output[at:end].split()
-            if header[1] == b"missing":
-                raise InputError(f"{self._folder}: has no content of {path}; fetch the whole repository.")
-            size = int(header[2])
-            yield path, output[end + 1 : end + 1 + size]
-            at = end + size + 2
-
-
-def _is_git(folder: Path) -> bool:
-    return (folder / ".git").exists() or (folder / "HEAD").is_file()
-
-
-def _git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
-    # Of whoever owns it: only objects are read, and no command of the repository's settings runs.
-    command = ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments]
-    done = subprocess.run(command, input=given, capture_output=True, check=False)
-    if done.returncode:
-        raise InputError(
-            f"{folder}: git {arguments[0]} fails: {done.stderr.decode(errors='replace').strip()}"
-        )
-    return done.stdout
-
-
-def _tree_of_git(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield path and object of every file of the newest commit."""
-    for entry in _git(folder, "ls-tree", "-r", "-z", "HEAD").decode(errors="surrogateescape").split("\0"):
-        described, _, path = entry.partition("\t")
-        if path and described.split()[1] == "blob":
-            yield path, described.split()[2]
-
-
-def _files_in(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def parts_of(paths: Iterable[str], benchmark: str) -> list[str]:
-    """Return the files that make up the results of one benchmark in the closed division.
-
-    Raises:
-        InputError: there are none.
-    """
-    closed = [path for path in paths if path.startswith("closed/")]
-    results = re.compile(rf"closed/([^/]+)/results/([^/]+)/{re.escape(benchmark)}/.+")
-    found = {match: path for path in closed if (match := results.fullmatch(path))}
-    systems = {(match[1], match[2]) for match in found}
-    if not systems:
-        raise InputError(f"no results of {benchmark} in closed/; pass the repository of a published round.")
-    chosen = [*found.values(), *(f"closed/{who}/systems/{system}.json" for who, system in systems)]
-    for submitter in sorted({submitter for submitter, _ in systems}):
-        root = f"closed/{submitter}/"
-        chosen += [root + name for name in _CALIBRATION]
-        code = [path for path in closed if path.startswith(f"{root}src/")]
-        chosen += [path for path in code if benchmark in PurePosixPath(path).parts][:1] or code[:1]
-    return sorted(set(chosen) & set(closed))
+# A published score has five decimals or more, or is a whole number.
+_PUBLISHED_DIGITS = 0.5e-5
 
 
 @dataclass(frozen=True)
@@ -138,47 +54,54 @@ class Row:
     Attributes:
         system: SUBMITTER/SYSTEM, as in the paths.
         verdict: What the gates say.
-        published_rate: As published; None: not found.
-        published_score: As published; None where published.yaml has none.
+        published: The published figures; None: not found.
         errors: Complaints of that level about its files.
         warnings: Likewise.
     """
 
     system: str
     verdict: Verdict
-    published_rate: float | None
-    published_score: float | None
+    published: Figures | None
     errors: int
     warnings: int
 
     @property
     def agrees(self) -> bool:
-        """Return whether rate and score are the published ones, in the published digits."""
-        rate, score = self.verdict.rate, self.verdict.accuracy
-        if rate is None or score is None or self.published_rate is None:
+        """Return whether rate and scores are the published ones, in the published digits."""
+        rate, scores, published = self.verdict.rate, self.verdict.metrics, self.published
+        if rate is None or self.verdict.accuracy is None or published is None:
             return False
-        same_rate = f"{rate:.6g}" == f"{self.published_rate:.6g}"
-        return same_rate and self.published_score in (None, round(score, 5))
+        same = f"{rate:.6g}" == f"{published.rate:.6g}"
+        return same and all(
+            abs(scores.get(name, math.inf) - value) < _PUBLISHED_DIGITS
+            for name, value in published.scores.items()
+        )
 
 
-def rows_of(tree: Path, round_: Round, published: Published, report: CheckReport) -> list[Row]:
+FiguresOf = Callable[[str, tuple[Verdict, ...], Verdict], Figures | None]
+
+
+def figures_of(published: Published) -> FiguresOf:
+    """Return what finds the figures of a verdict in published.yaml."""
+
+    def found(system: str, verdicts: tuple[Verdict, ...], verdict: Verdict) -> Figures | None:
+        result = _published_of(system, verdicts, published)
+        told = result.scenarios.get(verdict.scenario) if result else None
+        if told is None:
+            return None
+        return Figures(told.rate, {} if told.score is None else {verdict.metric: told.score})
+
+    return found
+
+
+def rows_of(tree: Path, round_: Round, published: FiguresOf, report: CheckReport) -> list[Row]:
     """Judge every system of a tree, and put each verdict beside its published figures and complaints."""
     rows = []
     for system, verdicts in judge_logs(tree, round_).systems.items():
-        figures = _published_of(system, verdicts, published)
         for verdict in verdicts:
-            told = figures.scenarios.get(verdict.scenario) if figures else None
             levels = _levels_of(system, verdict, round_, report)
-            rows.append(
-                Row(
-                    system=system,
-                    verdict=verdict,
-                    published_rate=told.rate if told else None,
-                    published_score=told.score if told else None,
-                    errors=levels["error"],
-                    warnings=levels["warning"],
-                )
-            )
+            figures = published(system, verdicts, verdict)
+            rows.append(Row(system, verdict, figures, levels["error"], levels["warning"]))
     return rows
 
 
@@ -195,20 +118,29 @@ def _published_of(system: str, verdicts: tuple[Verdict, ...], published: Publish
 
 
 def _levels_of(system: str, verdict: Verdict, round_: Round, report: CheckReport) -> Mapping[str, int]:
-    submitter, _, name = system.partition("/")
-    place = f"closed/{submitter}/results/{name}/{round_.benchmark}/{verdict.title}"
+    *division, submitter, name = system.split("/")
+    above = f"{'/'.join(division) or 'closed'}/{submitter}/results/{name}"
+    places = [f"{above}/{folder}/{verdict.title}/".casefold() for folder in round_.tree_names]
     return Counter(
-        each.level
-        for each in report.complaints
-        if f"{each.file}/".casefold().startswith(f"{place}/".casefold())
+        each.level for each in report.complaints if f"{each.file}/".casefold().startswith(tuple(places))
     )
 
 
-def table_of(rows: list[Row]) -> Table:
+def table_of(rows: list[Row], metric: str) -> Table:
     """Return the table of all results."""
     table = Table(title="Published results", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("System", overflow="fold")
-    for name in ("Scenario", "Verdict", "Rate", "published", "p99", "F1", "published", "Errors", "Warnings"):
+    for name in (
+        "Scenario",
+        "Verdict",
+        "Rate",
+        "published",
+        "p99",
+        metric,
+        "published",
+        "Errors",
+        "Warnings",
+    ):
         table.add_column(name, justify="left" if name in ("Scenario", "Verdict") else "right")
     for row in rows:
         verdict = row.verdict
@@ -218,10 +150,10 @@ def table_of(rows: list[Row]) -> Table:
             verdict.title,
             verdict.outcome,
             number_or_dash(verdict.rate, ".6g"),
-            number_or_dash(row.published_rate, ".6g"),
+            number_or_dash(row.published.rate if row.published else None, ".6g"),
             number_or_dash(late, ".3f"),
             number_or_dash(verdict.accuracy, ".6f"),
-            number_or_dash(row.published_score, ".5f"),
+            number_or_dash(row.published.scores.get(metric) if row.published else None, ".5f"),
             str(row.errors),
             str(row.warnings),
         )
@@ -234,6 +166,7 @@ def main() -> int:
     parser.add_argument("repository", type=Path)
     parser.add_argument("--reference", type=Path, help="a checkout of mlcommons/inference")
     parser.add_argument("--round", default="v6.0")
+    parser.add_argument("--division", choices=["closed", "open"], default="closed")
     parser.add_argument("--keep", type=Path, help="folder to extract into; default: a temporary one")
     chosen = parser.parse_args()
     try:
@@ -250,16 +183,19 @@ def _run(chosen: argparse.Namespace) -> int:
         WeighbridgeError: the repository or the reference is not what it must be.
     """
     round_ = load_round(chosen.round)
-    published = Published.read(load_benchmark(round_.benchmark).folder / "published.yaml")
     with tempfile.TemporaryDirectory() as scratch:
         tree = chosen.keep or Path(scratch) / "published"
         repository = Repository(chosen.repository)
-        repository.extract(parts_of(repository.paths, round_.benchmark), tree)
+        repository.extract(parts_of(repository.paths, round_.tree_names, chosen.division), tree)
+        published = _published_in(repository, round_, Path(scratch))
         report = check_submission(tree, round_, reference=_proof(chosen.reference))
         rows = rows_of(tree, round_, published, report)
     # As wide as it is, also where the output is a file.
     console = Console(width=max(Console().width, 150))
-    console.print(table_of(rows))
+    console.print(table_of(rows, round_.main_metric))
+    failed = Counter(f"{check.name} ({check.run or 'both'})" for row in rows for check in row.verdict.failed)
+    for name, count in failed.most_common():
+        console.print(f"failed in {count} results: {name}", highlight=False, soft_wrap=True)
     console.print(render_report(report), soft_wrap=True)
     agreeing = sum(row.agrees for row in rows)
     valid = sum(row.verdict.outcome != "INVALID" for row in rows)
@@ -271,6 +207,19 @@ def _run(chosen: argparse.Namespace) -> int:
         summary += f" Of {_OLD}: {uncounted} of these errors, not counted."
     console.print(summary, highlight=False, soft_wrap=True)
     return 0 if agreeing == valid == len(rows) and not errors_of(report) else _REFUSED
+
+
+def _published_in(repository: Repository, round_: Round, scratch: Path) -> FiguresOf:
+    """Return what finds the figures of a verdict: in the repository's own summary, else in published.yaml.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    if SUMMARY not in repository.paths:
+        return figures_of(Published.read(load_benchmark(round_.benchmark).folder / "published.yaml"))
+    repository.extract([SUMMARY], scratch)
+    figures = figures_in((scratch / SUMMARY).read_bytes(), round_)
+    return lambda system, _, verdict: figures.get(("/".join(system.split("/")[-2:]), verdict.title))
 
 
 def errors_of(report: CheckReport) -> list[Complaint]:

@@ -8,11 +8,13 @@ from loadgen_files import small_round, write_results
 from rich.console import Console
 
 from weighbridge.benchmarks.registry import load_benchmark
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.core.errors import InputError
 from weighbridge.report.compare_runs import (
     Comparison,
     Published,
     compare,
+    published_lines,
     render_comparison,
 )
 
@@ -56,3 +58,13 @@ def test_the_published_file_holds_all_16_results() -> None:
     published = Published.read(load_benchmark(ROUND.benchmark).folder / "published.yaml")
     assert len(published.results) == 8
     assert len({result.submitter for result in published.results}) == 5
+
+
+@pytest.mark.parametrize(
+    ("category", "scenarios"),
+    [("datacenter", {"offline", "server", "interactive"}), ("edge", {"offline", "singlestream"})],
+)
+def test_published_results_are_those_of_the_category(category: str, scenarios: set[str]) -> None:
+    lines = published_lines(load_round(f"llama3.1-8b/v6.0@{category}"))
+    assert {line.scenario for line in lines} == scenarios
+    assert all(("Jetson" in line.system) == (category == "edge") for line in lines)

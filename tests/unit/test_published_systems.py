@@ -1,16 +1,19 @@
 """The command that judges the published systems: what it takes from a repository, and what it compares."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from loadgen_files import small_round, write_published
 
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.core.errors import InputError
 from weighbridge.records.check_record import CheckReport, Complaint
 from weighbridge.report.compare_runs import Published
@@ -23,6 +26,7 @@ REPOSITORY = os.environ.get("WEIGHBRIDGE_PUBLISHED_RESULTS")
 
 
 def _program() -> ModuleType:
+    sys.path.append(str(ROOT / "bench"))  # as for a program that is started there
     spec = importlib.util.spec_from_file_location("published_program", ROOT / "bench" / "published.py")
     assert spec is not None
     assert spec.loader is not None
@@ -88,7 +92,7 @@ def repository(folder: Path, tmp_path: Path) -> Path:
 
 
 def test_of_each_submitter_only_the_parts_of_the_benchmark_are_taken(folder: Path) -> None:
-    parts = PROGRAM.parts_of(PROGRAM.Repository(folder).paths, BENCHMARK)
+    parts = PROGRAM.parts_of(PROGRAM.Repository(folder).paths, {BENCHMARK})
     acme = [path.removeprefix("closed/ACME/") for path in parts if path.startswith("closed/ACME/")]
     results = f"results/box/{BENCHMARK}/"
     assert [path for path in acme if not path.startswith(results)] == [
@@ -99,7 +103,7 @@ def test_of_each_submitter_only_the_parts_of_the_benchmark_are_taken(folder: Pat
     assert f"{results}Server/performance/run_1/mlperf_log_detail.txt" in acme
     assert len(parts) == 2 * len(acme)
     with pytest.raises(InputError, match="no results of whisper-99 in closed"):
-        PROGRAM.parts_of(PROGRAM.Repository(folder).paths, "whisper-99")
+        PROGRAM.parts_of(PROGRAM.Repository(folder).paths, {"whisper-99"})
 
 
 def test_a_git_directory_a_checkout_and_a_folder_give_the_same_files(
@@ -109,7 +113,7 @@ def test_a_git_directory_a_checkout_and_a_folder_give_the_same_files(
     trees = []
     for number, source in enumerate((folder, repository, tmp_path / "checkout")):
         opened = PROGRAM.Repository(source)
-        opened.extract(PROGRAM.parts_of(opened.paths, BENCHMARK), tmp_path / str(number))
+        opened.extract(PROGRAM.parts_of(opened.paths, {BENCHMARK}), tmp_path / str(number))
         files = (path for path in (tmp_path / str(number)).rglob("*") if path.is_file())
         trees.append({str(path.relative_to(tmp_path / str(number))): path.read_bytes() for path in files})
     assert trees[0] == trees[1] == trees[2]
@@ -134,19 +138,63 @@ def test_each_result_stands_beside_its_published_figures_and_complaints(folder: 
         _complaint("submission_checker_old", "error", f"{offline}/accuracy/accuracy.txt"),
         _complaint("weighbridge", "error", f"{offline}-2"),
     )
-    rows = PROGRAM.rows_of(folder / "closed", ROUND, PUBLISHED, _report(*complaints))
-    assert [(row.system, row.verdict.title, row.published_rate, row.agrees) for row in rows] == [
+    rows = PROGRAM.rows_of(folder / "closed", ROUND, PROGRAM.figures_of(PUBLISHED), _report(*complaints))
+    assert [
+        (row.system, row.verdict.title, row.published and row.published.rate, row.agrees) for row in rows
+    ] == [
         ("ACME/box", "Offline", 24.0, True),
         ("ACME/box", "Server", 19.5, True),
         ("Other/box", "Offline", 24.1, False),
         ("Other/box", "Server", None, False),
     ]
     assert [(row.errors, row.warnings) for row in rows] == [(2, 1), (0, 0), (0, 0), (0, 0)]
-    assert PROGRAM.table_of(rows).row_count == 4
+    assert PROGRAM.table_of(rows, "f1").row_count == 4
     assert [each.file for each in PROGRAM.errors_of(_report(*complaints))] == [
         f"{offline}/accuracy",
         f"{offline}-2",
     ]
+
+
+def test_figures_are_read_from_the_summary_of_a_published_round(folder: Path) -> None:
+    round_ = load_round("llama3.1-8b/v6.0@edge")
+    entry = {
+        "Model": round_.folder,
+        "Submitter": "ACME",
+        "Platform": "box",
+        "Scenario": "SingleStream",
+        "Performance_Result": 1357.5,
+        "Performance_Units": "Latency (ms)",
+        "Accuracy": "ROUGE1: 38.3  ROUGE2: 15.9  ROUGEL: 24.3  ROUGELSUM: 35.5  GEN_LEN: 3112369",
+    }
+    other = entry | {"Model": "llama3.1-8b", "Accuracy": None}
+    figures = PROGRAM.figures_in(json.dumps([other, entry]).encode(), round_)
+    scores = {"rouge1": 38.3, "rouge2": 15.9, "rougeL": 24.3, "rougeLsum": 35.5, "gen_len": 3112369}
+    assert figures == {("ACME/box", "SingleStream"): PROGRAM.Figures(1.3575, scores)}
+    single = entry | {
+        "Model": BENCHMARK,
+        "Performance_Units": "Samples/s",
+        "Accuracy": "F1_HIERARCHICAL: 0.79",
+    }
+    assert PROGRAM.figures_in(json.dumps([single]).encode(), ROUND) == {
+        ("ACME/box", "SingleStream"): PROGRAM.Figures(1357.5, {"f1": 0.79})
+    }
+    for damaged in (b"{", b"[1]", b'[{"Model": "%s"}]' % BENCHMARK.encode()):
+        with pytest.raises(InputError, match="not the summary of a published round"):
+            PROGRAM.figures_in(damaged, ROUND)
+
+
+def test_each_published_score_must_agree(folder: Path) -> None:
+    [row, *_] = PROGRAM.rows_of(folder / "closed", ROUND, PROGRAM.figures_of(PUBLISHED), _report())
+    assert row.agrees
+    scores = row.verdict.metrics
+    for figures, agrees in (
+        (PROGRAM.Figures(24.0, scores), True),
+        (PROGRAM.Figures(24.0, {name: value + 1e-5 for name, value in scores.items()}), False),
+        (PROGRAM.Figures(24.0, scores | {"unknown": 1.0}), False),
+        (PROGRAM.Figures(24.001, scores), False),
+        (None, False),
+    ):
+        assert replace(row, published=figures).agrees == agrees
 
 
 @pytest.mark.parametrize(

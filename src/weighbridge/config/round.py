@@ -213,6 +213,11 @@ class Round(Model):
         return self.tree_name or self.benchmark
 
     @property
+    def tree_names(self) -> frozenset[str]:
+        """Names by which the official checker knows that folder: LoadGen's name of the benchmark too."""
+        return frozenset({self.folder, *([self.loadgen.model] if self.loadgen else [])})
+
+    @property
     def runs_are_independent(self) -> bool:
         """Whether servers may reuse no work of earlier queries: what ran before then cannot help a run."""
         return set(ServerFeature) <= set(self.server_must_not)

@@ -120,8 +120,7 @@ def _sorted_out(folder: Path, round_: Round) -> tuple[list[Path], list[tuple[Pat
         key=lambda path: (not _recorded(path), path),
     )
     places = {log: place for log in logs if (place := LogPlace.of(log, folder))}
-    # The official checker knows a benchmark by LoadGen's name for it too, as several submitters do.
-    known = {round_.folder, *(str(rules.loadgen_model) for rules in round_.scenarios.values())}
+    known = round_.tree_names
     if not are_of_a_tree(places.values(), known):
         places = {}
     # A submitter's code may come with logs too.

@@ -45,5 +45,5 @@ def scenarios_of(tree: Path, round_: Round) -> Iterator[RecordedScenario]:
     """Yield the scenarios of the round's benchmark that a tree has, with records of their runs or without."""
     for path in scenario_paths(tree):
         rules = rules_of(path.scenario, round_)
-        if rules is not None and path.benchmark == round_.folder:
+        if rules is not None and path.benchmark in round_.tree_names:
             yield RecordedScenario(tree, path, rules, round_)

@@ -33,6 +33,7 @@ class PublishedResult(Model):
 
     submitter: str
     system: str
+    category: str | None = Field(default=None, description="Null: of every category of the round.")
     weights: str | None = None
     scenarios: dict[str, PublishedScenario]
 
@@ -85,7 +86,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
         line_of(f"{run} ({verdict.round})", verdict, rounds[verdict.round_reference])
         for run, verdict in verdicts
     ]
-    benchmarks = {round_.benchmark: round_ for round_ in rounds.values() if round_ is not None}
+    benchmarks = {(each.benchmark, each.category): each for each in rounds.values() if each is not None}
     for round_ in benchmarks.values():
         lines += published_lines(round_)
     marks = dict.fromkeys(f"{run}: {_mark_of(of)}" for run, of in verdicts if not of.submittable)
@@ -136,7 +137,7 @@ def line_of(system: str, verdict: Verdict, round_: Round | None) -> ComparisonLi
 
 
 def published_lines(round_: Round) -> list[ComparisonLine]:
-    """Return the published results of a round's benchmark, in the round's scenarios.
+    """Return the published results of a round's benchmark, in the round's category and scenarios.
 
     Raises:
         InputError: the file of published results is damaged.
@@ -158,7 +159,7 @@ def published_lines(round_: Round) -> list[ComparisonLine]:
         )
         for result in Published.read(path).results
         for name, of in result.scenarios.items()
-        if name in round_.scenarios
+        if name in round_.scenarios and result.category in (None, round_.category)
     ]
 
 

@@ -107,7 +107,7 @@ def _systems(tree: Path, submitter: Path) -> Iterator[Complaint]:
 
 def _benchmark(tree: Path, folder: Path, round_: Round) -> Iterator[Complaint]:
     closed = folder.relative_to(tree).parts[0] == "closed"
-    if closed and folder.name != round_.folder:
+    if closed and folder.name not in round_.tree_names:
         remedy = f"Rename it to {round_.folder}, or pass a tree without results of other benchmarks."
         yield complaint_at(tree, folder, "is not the round's benchmark, and is not checked", remedy)
         return

@@ -34,7 +34,7 @@ def record_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
     without: set[Path] = set()
     for path in scenario_paths(tree):
         rules = rules_of(path.scenario, round_)
-        if rules is None or path.benchmark != round_.folder:
+        if rules is None or path.benchmark not in round_.tree_names:
             continue
         scenario = RecordedScenario(tree, path, rules, round_)
         if scenario.records.is_dir():

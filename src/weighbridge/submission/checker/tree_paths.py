@@ -32,7 +32,7 @@ class ScenarioPath:
 
     def is_judged_in(self, round_: Round) -> bool:
         """Return whether the round's rules are those of the benchmark; the open division names it freely."""
-        return self.division == "open" or self.benchmark == round_.folder
+        return self.division == "open" or self.benchmark in round_.tree_names
 
     @property
     def without_logs(self) -> bool:

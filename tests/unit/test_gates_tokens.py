@@ -109,6 +109,7 @@ def test_latencies_without_a_limit_are_told_and_those_that_nobody_measured_are_n
 
 
 FIRST, OUTPUT = "time to first token", "time per output token"
+ESTIMATE = f"early stopping's estimate of {FIRST} as recorded"
 LOG_DEFECTS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("server", {"requested_use_token_latencies": ...}, {"token latencies measured"}),
     ("offline", {"requested_use_token_latencies": False}, {"token latencies measured"}),
@@ -151,6 +152,9 @@ LOG_DEFECTS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("server", {"early_stopping_met": False}, {"early_stopping_met"}),
     ("single-stream", {"early_stopping_met": False}, {"early_stopping_met"}),
     ("single-stream", {"early_stopping_met": ...}, {"early_stopping_met"}),
+    ("single-stream", {"early_stopping_latency_ss": ...}, {ESTIMATE}),
+    ("single-stream", {"early_stopping_latency_ss": 1}, {ESTIMATE}),
+    ("single-stream", {"early_stopping_latency_ss": 200_000_000}, {ESTIMATE}),
     ("server", {"num_errors": 1}, {"LoadGen errors"}),
     ("server", {"effective_performance_sample_count": SAMPLES - 1}, {"performance sample count"}),
     ("single-stream", {"effective_performance_sample_count": SAMPLES - 1}, {"performance sample count"}),

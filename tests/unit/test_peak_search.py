@@ -309,6 +309,57 @@ def test_short_probes_find_the_full_runs_peak_of_a_computed_queue(
 
 
 @pytest.mark.parametrize(
+    ("servers", "ttft_s", "tpot_s", "limits"),
+    [
+        (64, 0.1, 0.02, {"ttft": 2.0, "tpot": 0.1}),
+        (256, 0.2, 0.015, {"ttft": 0.5, "tpot": 0.03}),
+    ],
+)
+def test_short_probes_find_the_peak_of_a_computed_queue_under_limits_of_tokens(
+    servers: int, ttft_s: float, tpot_s: float, limits: dict[str, float]
+) -> None:
+    generator = np.random.default_rng(3)
+    queries, tokens = 13368, generator.integers(40, 129, 13368)
+    first_s = ttft_s * np.exp(0.2 * generator.standard_normal(queries))
+    total_s = first_s + tpot_s * (tokens - 1)
+
+    def measured_s(due_s: np.ndarray, which: np.ndarray) -> dict[str, np.ndarray]:
+        latency_s = predict(due_s, total_s[which], servers)
+        wait_s = latency_s - total_s[which] + first_s[which]
+        return {"ttft": wait_s, "tpot": (latency_s - wait_s) / (tokens[which] - 1), "latency": latency_s}
+
+    def passes(rate: float) -> bool:
+        found = measured_s(server_schedule_s(queries, rate, SEED), np.arange(queries))
+        return all(int((found[name] > limit_s).sum()) <= 107 for name, limit_s in limits.items())
+
+    assert max_over_latency(queries) == 107
+    low, high = 0.5 * servers / total_s.mean(), 1.5 * servers / total_s.mean()
+    while high > 1.002 * low:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if passes(middle) else (low, middle)
+
+    settings, probes = SearchSettings(), []
+    while isinstance(step := next_step(probes, 0.99 * servers / total_s.mean(), settings), Step):
+        if step.kind == "confirmation":
+            probes.append(seen(len(probes) + 1, step, passes(step.target_qps)))
+            continue
+        count = round(step.target_qps * settings.probe_s)
+        rate = step.target_qps * rate_correction(V6, queries) / rate_correction(V6, count)
+        due_s = server_schedule_s(count, rate, SEED)
+        found = measured_s(due_s, generator.choice(queries, count))
+        fulls = {
+            name: FullRun(queries, queries / step.target_qps, limit_s, 0.99)
+            for name, limit_s in limits.items()
+        }
+        judged = judge_all(due_s, found, 0.25 * settings.probe_s, fulls)
+        achieved = count / float((due_s + found["latency"]).max())
+        probes.append(seen(len(probes) + 1, step, judged.passed, achieved))
+    assert isinstance(step, Found)
+    assert step.run.target_qps == pytest.approx(low, rel=0.05)
+    assert len(probes) <= 12
+
+
+@pytest.mark.parametrize(
     ("name", "sha256"),
     [
         ("v6.0", "9f788e4dc1718843ac4930e8444683b0e99d54acd7b2fdc4f0b9da599ba5bccf"),

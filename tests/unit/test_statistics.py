@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from weighbridge.core.percentiles import percentile_of_sorted
 from weighbridge.evaluation.intervals import ratio_interval
 from weighbridge.loadgen.early_stopping import (
+    discarded,
     few_over_probability,
     max_over_latency,
     min_queries,
@@ -118,3 +119,13 @@ def test_an_interval_contains_its_ratio(samples: list[tuple[int, int]]) -> None:
         assert low - 1e-12 <= parts.sum() / wholes.sum() <= high + 1e-12
     else:
         assert (low, high) == (0, 1)
+
+
+@pytest.mark.parametrize(("queries", "percentile", "slowest"), [(600, 0.9, 42), (64, 0.9, 0), (662, 0.99, 0)])
+def test_an_estimate_sets_aside_as_many_as_loadgen_said(
+    queries: int, percentile: float, slowest: int
+) -> None:
+    """As a SingleStream run of LoadGen 6.0.15 logs it: 'Would discard 42 highest latency queries'."""
+    assert discarded(queries, percentile) == slowest
+    assert discarded(63, 0.9) is None
+    assert discarded(661, 0.99) is None

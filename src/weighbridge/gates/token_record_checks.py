@@ -7,21 +7,22 @@ the client has read them, and a client that tells it late or of other numbers of
 import numpy as np
 
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import LatencyLimit, ScenarioRules
-from weighbridge.gates.performance_figures import Performance
+from weighbridge.config.scenario_rules import LatencyLimit, LatencyMetric, ScenarioRules
+from weighbridge.gates.performance_figures import Performance, seconds
 from weighbridge.gates.request_rows import RequestRows
 from weighbridge.gates.token_checks import most_tokens
 from weighbridge.gates.token_figures import (
     FEWEST_TOKENS,
     TOKEN_LATENCIES,
     TPOT,
+    TTFT,
     Nanoseconds,
     TokenLatency,
     over_limit,
     percentile_ns,
     tokens_counted,
 )
-from weighbridge.loadgen.early_stopping import max_over_latency
+from weighbridge.loadgen.early_stopping import discarded, max_over_latency
 from weighbridge.loadgen.logs import DetailLog
 from weighbridge.records.verdict import Gate
 
@@ -60,6 +61,8 @@ def token_record_checks(
         _as_recorded(gate, log, latency, rows, scenario)
         if (limit := latency.limit_of(scenario)) is not None:
             _early_stopping(gate, latency, limit, rows, scenario)
+    if isinstance(scenario.metric, LatencyMetric):
+        _estimate(gate, log, rows, scenario.metric)
 
 
 def _counted(gate: Gate, log: DetailLog, rows: RequestRows, scenario: ScenarioRules) -> None:
@@ -134,4 +137,22 @@ def _early_stopping(
         most,
         allowed is not None and over <= allowed,
         f"Lower scenarios.{scenario.name}.target_qps, or make the run longer, and repeat.",
+    )
+
+
+def _estimate(gate: Gate, log: DetailLog, rows: RequestRows, metric: LatencyMetric) -> None:
+    """Check LoadGen's estimate by early stopping: where it measures tokens, it is one of first tokens."""
+    recorded = TTFT.recorded_ns(rows)
+    slowest = discarded(len(rows), metric.latency_percentile)
+    if recorded is None or slowest is None or slowest >= len(recorded):
+        return
+    own_s = float(np.sort(recorded)[-1 - slowest]) / 1e9
+    logged_s = seconds(log.number("early_stopping_latency_ss"))
+    low_s, high_s = own_s * (1 - _DIGITS) - _TICK_NS / 1e9, own_s * (1 + _DIGITS) + _TOLD_NS / 1e9
+    gate.holds(
+        f"early stopping's estimate of {TTFT.title} as recorded",
+        logged_s,
+        f"{low_s:.6g} to {high_s:.6g} s",
+        logged_s is not None and low_s <= logged_s <= high_s,
+        _CONTRADICT,
     )

@@ -77,3 +77,15 @@ def missing_queries(
 ) -> int:
     """Return how many further on-time queries a run needs to pass early stopping; 0 when it passes."""
     return max(0, min_queries(over, percentile, confidence) - queries)
+
+
+def discarded(queries: int, percentile: float) -> int | None:
+    """Return how many of the slowest latencies early stopping sets aside to estimate a percentile.
+
+    The estimate is the largest of the others. Source: SingleStream in EarlyStopping in results.cc of LoadGen.
+
+    Returns:
+        None where there are too few queries for an estimate.
+    """
+    allowed = max_over_latency(queries, percentile)
+    return allowed - 1 if allowed else None

@@ -157,7 +157,8 @@ def _is_there(folder: Path, name: str) -> bool:
 
 def differences(found: Verdict, stated: Verdict) -> list[str]:
     """Return the names of what a verdict in the tree states otherwise than its runs show."""
-    figures = ("rate", "duration_s", "p99_latency_s", "queries", "over_latency", "accuracy", "metrics")
+    latencies = ("p99_latency_s", "ttft", "tpot", "over_latency")
+    figures = ("rate", "duration_s", "tokens_per_s", "queries", *latencies, "accuracy", "metrics")
     differing = [name for name in figures if getattr(found, name) != getattr(stated, name)]
     passed = {(check.run, check.name): check.passed for check in stated.checks}
     return differing + [

@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from pandas import DataFrame
 
+from weighbridge.benchmarks.protocol import Task
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.loadgen.logs import read_answers
@@ -22,6 +24,12 @@ FLOOR, CEILING = 0.99, 1.1
 LOWEST_LENGTH = 0.9
 
 
+def scores(task: Task, truth: DataFrame, answers: dict[int, bytes]) -> dict[str, float]:
+    """Return the metrics of answers, by sample in the order of the log."""
+    texts = dict(zip(answers, task.texts(list(answers.items())), strict=True))
+    return task.score(truth, [texts[sample] for sample in sorted(texts)], list(answers)).metrics
+
+
 def main(greedy: Path) -> None:
     """Print for each category the metrics of both, how many answers are the same, and the round's bounds."""
     expected = json.loads(greedy.read_text(encoding="utf-8"))
@@ -29,16 +37,14 @@ def main(greedy: Path) -> None:
         round_ = load_round("llama-demo", category)
         task = load_benchmark(round_.benchmark).task(DEMO / "prompt.json", DEMO / "model")
         truth = task.truth(DEMO / "dataset", round_.splits)
-        served = read_answers(run / "results" / "offline" / "accuracy", round_.samples)
+        log = run / "results" / "offline" / "accuracy" / "mlperf_log_accuracy.json"
+        served = read_answers(log, round_.samples)
         [split] = round_.splits
-        of_transformers = [np.array(ids, "<i4").tobytes() for ids in expected[split]]
-        same = sum(a == b for a, b in zip(served, of_transformers, strict=True))
+        ids = [np.array(answer, "<i4").tobytes() for answer in expected[split]]
+        of_transformers = {sample: ids[sample] for sample in served}
+        same = sum(served[sample] == of_transformers[sample] for sample in served)
         print(f"{category}: {same} of {round_.samples} answers have the same token ids")
-        order = range(round_.samples)
-        ours, theirs = (
-            task.score(truth, task.texts(list(enumerate(answers))), order).metrics
-            for answers in (served, of_transformers)
-        )
+        ours, theirs = (scores(task, truth, answers) for answers in (served, of_transformers))
         for name, mean in ours.items():
             length = name == "gen_len"
             floor = mean * (LOWEST_LENGTH if length else FLOOR)

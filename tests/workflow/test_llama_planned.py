@@ -1,6 +1,7 @@
 """The overlay of llama3.1-8b as a user gives it: each category's plan, and a run directory for each."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,19 @@ def test_the_edge_needs_no_other_setting(root: Path, tmp_path: Path) -> None:
     assert answer.code == 0, answer.text
     runs = {(scenario, run) for scenario in ("offline", "singlestream") for run in WITH_TEST06[:2]}
     assert set(planned_runs(answer.text)) == runs
+
+
+def test_server_and_interactive_are_searched_or_take_a_share_of_offline(root: Path, tmp_path: Path) -> None:
+    rates = {"offline": {"target_qps": 800}, "server": {"target_qps": "auto"}}
+    answer = plan(root, tmp_path, scenarios=rates | {"interactive": {"target_qps": "auto"}})
+    assert answer.code == 0, answer.text
+    for scenario in ("server", "interactive"):
+        assert f"output: results/{scenario}/peak.json" in answer.text
+    answer = plan(root, tmp_path, scenarios=rates | {"interactive": {"target_qps": "offline*0.8"}})
+    assert answer.code == 0, answer.text
+    assert "output: results/interactive/peak.json" not in answer.text
+    [inputs] = re.findall(r"input: (.*)\n    output: results/interactive/performance/run.json", answer.text)
+    assert "results/offline/performance/run.json" in inputs
 
 
 def test_another_category_needs_a_run_directory_of_its_own(root: Path, tmp_path: Path) -> None:

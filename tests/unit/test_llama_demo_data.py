@@ -1,4 +1,4 @@
-"""The embedded demo of llama3.1-8b: its dataset is as its scripts write it, its floors are 99 % of its means."""
+"""The demo of llama3.1-8b: its dataset is as its scripts write it, its floors are 99 % of its means."""
 
 import json
 from itertools import islice

@@ -1,5 +1,6 @@
 """A user's own user.conf: what is laid over the round's, and what is refused, with its line and reason."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -256,3 +257,22 @@ def test_a_job_gets_the_values_that_are_compared_and_checks_them_again() -> None
     short = JobSettings.of('{"user_conf": {"min_duration": 1}}').user_conf
     with pytest.raises(InputError, match=r"min_duration is 1, but round v6\.0 requires at least 600000"):
         short.over(ROUND, "server")
+
+
+@pytest.mark.parametrize(
+    ("line", "server", "interactive"),
+    [
+        ("*.Server.ttft_latency = 2000", "fixes at 2000 in Server", "fixes at 500 in Server"),
+        ("*.Server.tpot_latency = 30", "fixes at 100 in Server", "fixes at 30 in Server"),
+        ("*.*.use_token_latencies = 0", "fixes at 1", "fixes at 1"),
+        ("*.*.performance_sample_count_override = 10", "fixes at 13368", "fixes at 13368"),
+    ],
+)
+def test_limits_of_tokens_are_the_rounds_of_each_scenario(
+    tmp_path: Path, line: str, server: str, interactive: str
+) -> None:
+    round_, path = load_round("llama3.1-8b/v6.0@datacenter"), tmp_path / "user.conf"
+    path.write_text(line + "\n")
+    for name, said in (("server", server), ("interactive", interactive)):
+        with pytest.raises(InputError, match=re.escape(said)):
+            read_own_user_conf(path, round_, round_.scenarios[name])

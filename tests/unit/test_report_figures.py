@@ -218,6 +218,10 @@ def test_probes_differ_by_shape_and_not_by_colour_alone() -> None:
     assert latencies.get_ylim()[1] < 30
     crosses = [line.get_xdata()[0] for line in latencies.get_lines() if line.get_marker() == "x"]
     assert crosses == [2]
+    assert latencies.get_title("left") == "p99 latency, seconds"
+    limits = {"ttft": 2.0, "tpot": 0.1}
+    first = peak(probe(1, 10, 1.5, full_length=True)).model_copy(update={"limits_s": limits})
+    assert request_figures.probes(first).axes[1].get_title("left") == "p99 time to first token, seconds"
 
 
 @pytest.mark.parametrize(

@@ -181,8 +181,12 @@ def _edges(windows: Windows) -> NDArray[np.float64]:
     return edges
 
 
+# What a limit of a round is of.
+_LIMITED = {"latency": "latency", "ttft": "time to first token", "tpot": "time per output token"}
+
+
 def probes(peak: Peak) -> Figure:
-    """Return the rates of a search's probes, and below them their p99, in the order of the probes.
+    """Return the rates of a search's probes, and below them their p99 by the first limit, in their order.
 
     A dot: passed; a cross: failed; a ring around it: a run of full length.
     """
@@ -200,7 +204,7 @@ def probes(peak: Peak) -> Figure:
             _mark_probe(latencies, probe, latency_s)
     rates.margins(y=0.2)
     rates.set_title("queries/s")
-    latencies.set_title("p99 latency, seconds")
+    latencies.set_title(f"p99 {_LIMITED[next(iter(peak.limits_s), 'latency')]}, seconds")
     latencies.set_xlim(0.4, len(peak.probes) + 0.6)
     latencies.set_xlabel("probes in order")
     return figure

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -31,14 +31,21 @@ Step = bytes | float | End
 
 @dataclass(frozen=True)
 class Answer:
-    """The right answer to a request."""
+    """The right answer to a request: a chat message, or streamed token ids.
+
+    Attributes:
+        token_ids: The ids, each an event of its own; None: the answer is a message.
+    """
 
     text: str
     prompt_tokens: int
     request_id: str | None
+    token_ids: tuple[int, ...] | None = None
 
     def body(self, **changes: object) -> bytes:
-        """Return the JSON of the answer; `changes` replace parts of it: text, finish, model, id, usage."""
+        """Return the body of the answer; `changes` replace parts of it: text, finish, model, id, usage."""
+        if self.token_ids is not None:
+            return self._events(self.token_ids, changes)
         text = changes.get("text", self.text)
         tokens = max(1, len(self.text) // 4)
         usage = {"prompt_tokens": self.prompt_tokens, "completion_tokens": tokens}
@@ -59,6 +66,28 @@ class Answer:
             more = changes.get("usage")
             content["usage"] = usage | (dict(more) if isinstance(more, Mapping) else {})
         return json.dumps(content, ensure_ascii=False).encode()
+
+    def _events(self, token_ids: Sequence[int], changes: Mapping[str, object]) -> bytes:
+        """Return the events of a stream; where another text is wanted, the ids are as wrong as that."""
+        wrong = {"text": changes["text"], "token_ids": changes["text"] or []} if "text" in changes else {}
+        said = {
+            "id": changes.get("id", f"cmpl-{self.request_id or 'own'}"),
+            "model": changes.get("model", "tiny"),
+        }
+        choices: list[dict[str, object]] = [
+            {"index": 0, "text": "a", "finish_reason": None, "prompt_token_ids": None, "token_ids": [each]}
+            | wrong
+            for each in token_ids
+        ]
+        choices[0]["prompt_token_ids"] = list(range(self.prompt_tokens))
+        choices[-1]["finish_reason"] = changes.get("finish", "stop")
+        events = [said | {"choices": [choice], "usage": None} for choice in choices]
+        if (more := changes.get("usage", True)) is not None:
+            usage = {"prompt_tokens": self.prompt_tokens, "completion_tokens": len(token_ids)}
+            usage |= dict(more) if isinstance(more, Mapping) else {}
+            events.append(said | {"choices": [], "usage": usage})
+        lines = [json.dumps(event, separators=(",", ":")) for event in events]
+        return "".join(f"data: {line}\n\n" for line in [*lines, "[DONE]"]).encode()
 
 
 def http(body: bytes, status: int = 200, length: int | None = None, *headers: str) -> bytes:
@@ -136,7 +165,8 @@ def act(name: str, answer: Answer, draw: random.Random) -> Action:
     right = answer.body()
     whole = http(right)
     ok, failed = Fate.OK, Fate.FAILED
-    cut = draw.randrange(1, len(right))
+    # A stream that lacks no more than the line's end is whole.
+    cut = draw.randrange(1 if answer.token_ids is None else 3, len(right))
     in_head = whole[: draw.randrange(1, whole.index(b"\r\n\r\n"))]
     wait_s = draw.random() * 0.05
     if name.startswith("status "):

@@ -38,9 +38,18 @@ class ScriptedServer:
         warming: Whether a request of the warm-up has arrived.
     """
 
-    def __init__(self, samples: Mapping[bytes, tuple[int, str]], decide: Decide, warmups: int = 1) -> None:
-        """Know the number and the right answer of each body; answer the first `warmups` requests rightly."""
-        self._samples = samples
+    def __init__(
+        self,
+        samples: Mapping[bytes, tuple[int, str]],
+        decide: Decide,
+        warmups: int = 1,
+        token_ids: Callable[[int], tuple[int, ...]] | None = None,
+    ) -> None:
+        """Know the number and the right answer of each body; answer the first `warmups` requests rightly.
+
+        With `token_ids`, which returns those of a sample, answers are streams of them.
+        """
+        self._samples, self._token_ids = samples, token_ids
         self.begin(decide, warmups)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -131,7 +140,8 @@ class ScriptedServer:
     def _action(self, head: bytes, body: bytes, stale: bool) -> Action:
         sample, text = self._samples[body]
         told = re.search(rb"(?i)\r\nx-request-id: *(\S+)", head)
-        answer = Answer(text, max(1, len(body) // 4), told[1].decode() if told else None)
+        ids = self._token_ids and self._token_ids(sample)
+        answer = Answer(text, max(1, len(body) // 4), told[1].decode() if told else None, ids or None)
         if self._warmups:
             self._warmups -= 1
             self.warming = True

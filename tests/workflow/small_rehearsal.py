@@ -1,11 +1,15 @@
 """The dress rehearsal in small: a round of some hundred samples and two seconds, and its server."""
 
 import json
+import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
+from driver import BIN
 
+ROOT = Path(__file__).parents[2]
 BEHAVIOUR = {"servers": 20, "distribution": "lognormal", "sigma": 0.5, "mean_s": 0.1, "right": 0.75}
 
 
@@ -34,3 +38,19 @@ def small_rehearsal(
         },
         "scenarios": {"offline": {"target_qps": 150}, "server": {"target_qps": 100}},
     }
+
+
+def rehearse(
+    directory: Path, *arguments: object, target: str = "submission", profile: str = "profiles/rehearsal"
+) -> subprocess.CompletedProcess[str]:
+    """Run the workflow with a rehearsal's profile in a run directory, as a user does."""
+    command = [BIN / "snakemake", target, "--profile", profile, "--directory", directory]
+    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+    return subprocess.run(
+        [*map(str, command), *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )

@@ -1,31 +1,14 @@
 """The dress rehearsal in small: the profile that a user runs, with a round of 600 samples and two seconds."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
-from driver import BIN, run_weighbridge
-from small_rehearsal import small_rehearsal
+from driver import run_weighbridge
+from small_rehearsal import rehearse, small_rehearsal
 
 ROOT = Path(__file__).parents[2]
-
-
-def snakemake(
-    directory: Path, *arguments: object, target: str = "submission"
-) -> subprocess.CompletedProcess[str]:
-    command = [BIN / "snakemake", target, "--profile", "profiles/rehearsal", "--directory", directory]
-    environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
-    return subprocess.run(
-        [*map(str, command), *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +16,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rehearsal")
     (folder / "changes.yaml").write_text(yaml.safe_dump(small_rehearsal(folder, samples=600)))
     directory = folder / "run"
-    done = snakemake(directory, "--configfile", "rehearsal/config.yaml", folder / "changes.yaml")
+    done = rehearse(directory, "--configfile", "rehearsal/config.yaml", folder / "changes.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     return directory / "results"
 
@@ -82,7 +65,7 @@ def test_its_logs_are_judged_by_the_real_round_as_anyones(finished: Path) -> Non
 
 
 def test_the_next_rounds_rehearsal_is_planned_with_its_own_client(tmp_path: Path) -> None:
-    done = snakemake(tmp_path, "-n", "-p", "--config", "round=rehearsal-v6.1")
+    done = rehearse(tmp_path, "-n", "-p", "--config", "round=rehearsal-v6.1")
     assert done.returncode == 0, done.stderr
     own = ROOT / ".venv-v6.1" / "bin" / "weighbridge"
     assert (str(own) in done.stdout + done.stderr) == own.is_file()

@@ -68,10 +68,11 @@ def simulated(
         process.stdout.close()
 
 
-def token_store(out: Path, samples: int) -> Path:
+def token_store(out: Path, samples: int, *, asks_for_ids: bool = True) -> Path:
     """Write a store of completion requests with token ids, which are sent streamed or not."""
     settings = RequestSettings()
-    prefix, suffix = '{"model":"tiny","prompt":', ',"max_tokens":128,"return_token_ids":true}'
+    asked = ',"return_token_ids":true' if asks_for_ids else ""
+    prefix, suffix = '{"model":"tiny","prompt":', f',"max_tokens":128{asked}}}'
     streamed = suffix[:-1] + ',"stream":true,"stream_options":{"include_usage":true}}'
     origin = StoreOrigin(
         benchmark="b",

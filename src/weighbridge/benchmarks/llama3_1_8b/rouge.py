@@ -125,6 +125,28 @@ class _Words:
 
 
 def _rouge_scorer() -> "RougeScorer":
-    from rouge_score.rouge_scorer import RougeScorer
+    from rouge_score import rouge_scorer
 
-    return RougeScorer([*KINDS], use_stemmer=True, tokenizer=_Words())
+    # The same table in a fraction of the time, most of which rouge_score spends on it.
+    rouge_scorer._lcs_table = lcs_table
+    return rouge_scorer.RougeScorer([*KINDS], use_stemmer=True, tokenizer=_Words())
+
+
+def lcs_table(reference: Sequence[str], candidate: Sequence[str]) -> list[list[int]]:
+    """Return the length of the longest common subsequence of each pair of prefixes, as rouge_score does.
+
+    A word that the candidate lacks adds the row above once more, which is not copied: nobody changes it.
+    """
+    row, words = [0] * (len(candidate) + 1), set(candidate)
+    table = [row]
+    for word in reference:
+        if word in words:
+            above, row, longest = row, [0], 0
+            for column, other in enumerate(candidate):
+                if word == other:
+                    longest = above[column] + 1
+                elif above[column + 1] > longest:
+                    longest = above[column + 1]
+                row.append(longest)
+        table.append(row)
+    return table

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from checkout import Checkout
 from small_run import SmallRun, planned, planned_runs, simulated_server
 
 from weighbridge.records.notice import DEMONSTRATION_FILE
@@ -46,9 +47,25 @@ def test_runs_of_all_samples_are_not_replaced_by_a_try(finished: SmallRun) -> No
     assert "choose one with --directory, such as --directory runs/qwen3-vl-235b-a22b-20" in answer.text
 
 
-def test_a_try_searches_for_no_rate(finished: SmallRun, tmp_path: Path) -> None:
+def test_a_try_takes_a_share_of_the_offline_rate_in_place_of_a_search(
+    finished: SmallRun, tmp_path: Path
+) -> None:
     run = SmallRun(tmp_path / "run")
     scenarios = {"offline": {"target_qps": 40}, "server": {"target_qps": "auto"}}
-    answer = run.workflow("-n", "submission", **(run.changes | {"limit": 20, "scenarios": scenarios}))
-    assert answer.code == 2, answer.text
-    assert "with limit: 20 a run is too short to find a rate" in answer.text
+    plan = run("-n", "submission", limit=20, scenarios=scenarios)
+    assert planned_runs(plan) == RUNS
+    assert "search_peak" not in planned(plan)
+    assert '"offline_share":0.8' in plan
+
+
+def test_stricter_floors_judge_again_and_measure_nothing(finished: SmallRun, tmp_path: Path) -> None:
+    checkout = Checkout.with_run(tmp_path / "checkout", finished)
+    checkout.edit(
+        "src/weighbridge/benchmarks/qwen3_vl/rounds/demo.yaml",
+        "    floor: 0.782400663\n",
+        "    floor: 0.782400663\n    reference_mean: 0.7903037\n",
+    )
+    plan = checkout.plan(accuracy="strict")
+    assert planned(plan)["gate"] == 2
+    assert planned_runs(plan) == []
+    assert not {"build_requests", "evaluate", "fetch"} & planned(plan).keys()

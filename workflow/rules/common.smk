@@ -20,6 +20,7 @@ from weighbridge.config.round_settings import (
     check_against_round,
     check_statements,
     planned_scenarios,
+    without_search,
 )
 from weighbridge.config.settings import portable_settings
 from weighbridge.config.signing_key import key_text
@@ -54,6 +55,7 @@ try:
             read_data(path)
     SETTINGS = portable_settings(config, ROOT)
     ROUND = load_round(SETTINGS.round_reference, SETTINGS.category)
+    SETTINGS = without_search(SETTINGS, ROUND)
     check_against_round(SETTINGS, ROUND)
     check_statements(SETTINGS, ROOT)
     check_requests(ROUND.benchmark, SETTINGS.requests)

@@ -24,7 +24,8 @@ RoundFile = Annotated[
     typer.Option(
         "--round",
         metavar="ROUND",
-        help="Round: its name, such as v6.0, or its file; with @CATEGORY if it has any.",
+        help="Round: its name, such as v6.0, or its file; with @CATEGORY if it has any. +limit=20: only its "
+        "first samples. +accuracy=strict: stricter floors.",
     ),
 ]
 SettingsJson = Annotated[

@@ -7,7 +7,7 @@ from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.config.settings import Settings
-from weighbridge.config.target_rate import AUTO
+from weighbridge.config.target_rate import AUTO, share_of_offline
 from weighbridge.core.errors import InputError
 
 
@@ -22,6 +22,21 @@ def requests_of_round(settings: RequestSettings, round_: Round) -> RequestSettin
     own = settings.sampling.model_dump(exclude_none=True)
     sampling = of_round.model_copy(update=own)
     return settings.model_copy(update={"sampling": sampling})
+
+
+def without_search(settings: Settings, round_: Round) -> Settings:
+    """Return the settings with shares of the Offline rate in place of searches, where runs are too short.
+
+    The share is the one at which a search would start.
+    """
+    if round_.loadgen is None or round_.loadgen.early_stopping:
+        return settings
+    share = share_of_offline(settings.search.start)
+    scenarios = {
+        name: each.model_copy(update={"target_qps": share}) if each.target_qps == AUTO else each
+        for name, each in settings.scenarios.items()
+    }
+    return settings.model_copy(update={"scenarios": scenarios})
 
 
 def check_against_round(settings: Settings, round_: Round) -> None:
@@ -93,11 +108,6 @@ def _check_rates(settings: Settings, round_: Round) -> None:
             raise InputError(
                 f"{place} only the issue rate of a Server scenario can be "
                 f"{'searched for' if stated == AUTO else 'a share of the Offline rate'}; set a number."
-            )
-        if stated == AUTO and not round_.loadgen_rules.early_stopping:
-            raise InputError(
-                f"{place} with limit: {settings.limit} a run is too short to find a rate; set a number, or "
-                "'offline*0.8'."
             )
         if not any(each.offline for each in planned.values()):
             raise InputError(

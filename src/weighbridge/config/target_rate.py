@@ -18,11 +18,16 @@ def checked_rate(value: object) -> float | str | None:
     if value is None or value == AUTO:
         return None if value is None else AUTO
     if isinstance(value, str) and value.strip().startswith("offline"):
-        return f"offline*{_share_in(value.strip()):g}"
+        return share_of_offline(_share_in(value.strip()))
     rate = _number(value)  # snakemake --config passes text
     if not 0 < rate < math.inf:
         raise ValueError(_FORMS)
     return rate
+
+
+def share_of_offline(share: float) -> str:
+    """Return the rate that is a share of the Offline run's, as settings state it."""
+    return f"offline*{share:g}"
 
 
 def offline_share(rate: float | str | None) -> float | None:

@@ -268,6 +268,29 @@ def test_first_tokens_of_streamed_answers_are_drawn_with_their_limits(results: P
     assert page.words.count("Time per output token") == 1
 
 
+def test_the_searches_of_several_scenarios_are_shown(results: Path) -> None:
+    interactive = ROUND.scenarios["server"].model_copy(
+        update={"name": "interactive", "folder": "Interactive"}
+    )
+    round_ = ROUND.model_copy(update={"scenarios": ROUND.scenarios | {"interactive": interactive}})
+    found = peak(probe(1, 7, 4, full_length=True))
+    (results / "interactive").mkdir()
+    (results / "interactive" / "peak.json").write_text(found.model_dump_json())
+    words = page_of(results, round_).words
+    for said in (
+        "Server: confirmed by a run of full length: 14 queries/s",
+        "Interactive: confirmed by a run of full length: 7 queries/s",
+        "The search for the highest rate that passes: Server",
+        "The search for the highest rate that passes: Interactive",
+        "All 3 runs of the search, Server",
+        "All 1 runs of the search, Interactive",
+    ):
+        assert said in words
+    alone = page_of(results).words
+    assert "Confirmed by a run of full length: 14 queries/s" in alone
+    assert "The search for the highest rate that passes: " not in alone
+
+
 def test_results_of_another_round_are_not_shown(results: Path) -> None:
     page = page_of(results, small_round(name="other"))
     assert "belongs to round small, this report to other" in page.words

@@ -1,13 +1,13 @@
 """The charts of a report, each with its title and caption; and a reason for each that cannot be drawn."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import zip_longest
 
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.formatting import metric_label, number, page_duration
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
-from weighbridge.records.search_record import Peak
 from weighbridge.report.chart import GROUPS, Chart, ChartGap
 from weighbridge.report.figures import accuracy_figures, request_figures
 from weighbridge.report.inputs import Missing, ReportInputs, ReportRun
@@ -31,7 +31,7 @@ def charts_of(
         columns = [[chart for chart in charts if chart.group == group] for charts in of_scenarios]
         yield from (chart for row in zip_longest(*columns) for chart in row if chart is not None)
     yield from _score_charts(analyses, inputs.round_)
-    yield from _search_charts(inputs.peak)
+    yield from _search_charts(inputs)
 
 
 def _scenario_charts(inputs: ReportInputs, scenario: ScenarioRules) -> Iterator[Chart | ChartGap]:
@@ -132,14 +132,17 @@ def _score_charts(
     )
 
 
-def _search_charts(peak: Peak | Missing) -> Iterator[Chart | ChartGap]:
-    if isinstance(peak, Missing):
-        return
-    yield Chart(
-        group="search",
-        key="probes",
-        title="The search for the highest rate that passes",
-        caption="A dot passed, a cross failed, a ring is a run of full length; the dotted line is the "
-        "confirmed rate. Latencies far above the limit are cut off.",
-        draw=lambda: request_figures.probes(peak),
-    )
+def _search_charts(inputs: ReportInputs) -> Iterator[Chart]:
+    several = len(inputs.searches) > 1
+    for name, peak in inputs.searches.items():
+        if isinstance(peak, Missing):
+            continue
+        of = f": {inputs.round_.scenarios[name].folder}" if several else ""
+        yield Chart(
+            group="search",
+            key=f"probes-{name}" if several else "probes",
+            title=f"The search for the highest rate that passes{of}",
+            caption="A dot passed, a cross failed, a ring is a run of full length; the dotted line is the "
+            "confirmed rate. Latencies far above the limit are cut off.",
+            draw=partial(request_figures.probes, peak),
+        )

@@ -61,7 +61,7 @@ class ReportInputs:
         verdicts: By scenario.
         runs: By scenario and mode.
         scores: By scenario.
-        peak: The peak search, of the first scenario that has one.
+        searches: The peak searches by scenario; where there is none, of the first that could have one.
         spent: Where the time of servers went.
     """
 
@@ -69,7 +69,7 @@ class ReportInputs:
     verdicts: dict[str, Verdict | Missing]
     runs: dict[tuple[str, Mode], ReportRun | Missing]
     scores: dict[str, Evaluation | Missing]
-    peak: Peak | Missing
+    searches: dict[str, Peak | Missing]
     spent: SpentTime
 
 
@@ -127,7 +127,7 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
             )
             for scenario in rules.scenarios
         },
-        peak=_peak(results, rules, of_round),
+        searches=_searches(results, rules, of_round),
         spent=spent_time(results),
     )
 
@@ -140,16 +140,22 @@ def _with_results(round_: Round, results: Path) -> Round:
     return round_.model_copy(update={"scenarios": kept})
 
 
-def _peak(
+def _searches(
     results: Path, round_: Round, read: Callable[[Callable[[Path], Peak], Path, str], Peak | Missing]
-) -> Peak | Missing:
-    """Read the first peak search; if there is none, name the first scenario that could be searched."""
-    searched = [name for name, rules in round_.scenarios.items() if rules.searchable]
-    if not searched:
-        return Missing(f"Round {round_.name} has no scenario with a rate to search.")
-    found = next((name for name in searched if (results / name / PEAK).exists()), searched[0])
-    remedy = f"`snakemake results/{found}/{PEAK}` searches for the highest rate that passes."
-    return read(Peak.read, results / found / PEAK, remedy)
+) -> dict[str, Peak | Missing]:
+    """Read all peak searches; if there is none, name the first scenario that could be searched."""
+    searchable = [name for name, rules in round_.scenarios.items() if rules.searchable]
+    if not searchable:
+        return {"": Missing(f"Round {round_.name} has no scenario with a rate to search.")}
+    made = [name for name in searchable if (results / name / PEAK).exists()]
+    return {
+        name: read(
+            Peak.read,
+            results / name / PEAK,
+            f"`snakemake results/{name}/{PEAK}` searches for the highest rate that passes.",
+        )
+        for name in made or searchable[:1]
+    }
 
 
 def _round_of(results: Path) -> Round:

@@ -102,9 +102,16 @@ for name in COMMANDS:
                 exec(compile(ast.Module([node], []), name, "exec"))
 """
 # Imported later than a command's own imports, by what the round names.
-OF_THE_BENCHMARK = {
-    "fetch": ("prompt", "synthetic", "task", "token_counter"),
-    "analysis": ("task",),
+OF_THE_BENCHMARKS = {
+    "fetch": (
+        *(f"qwen3_vl.{name}" for name in ("prompt", "synthetic", "task", "token_counter")),
+        *(f"llama3_1_8b.{name}" for name in ("dataset", "id_counter", "prompt", "synthetic", "task")),
+    ),
+    "analysis": ("qwen3_vl.task", "llama3_1_8b.task"),
+}
+# What a benchmark imports when it scores.
+SCORES = {
+    "analysis": "from weighbridge.benchmarks.llama3_1_8b.rouge import compare_all; compare_all(['a'], ['a'])"
 }
 
 
@@ -131,8 +138,9 @@ def test_the_rules_name_environments_and_commands() -> None:
 @pytest.mark.parametrize("environment", sorted(commands_by_environment()))
 def test_an_environment_has_all_that_its_commands_import(environment: str) -> None:
     pins = {pin.partition("==")[0] for pin in pins_of(ROOT / "envs" / f"{environment}.yaml")}
-    modules = [f"benchmarks.qwen3_vl.{name}" for name in OF_THE_BENCHMARK.get(environment, ())]
+    modules = [f"benchmarks.{name}" for name in OF_THE_BENCHMARKS.get(environment, ())]
     code = f"COMMANDS = {sorted(commands_by_environment()[environment])}\n{IMPORT_OF_COMMANDS}"
+    code += SCORES.get(environment, "")
     command = [sys.executable, "-c", IMPORT_WITH_THESE_ALONE + code, " ".join(pins), *modules]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

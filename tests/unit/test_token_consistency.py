@@ -118,8 +118,22 @@ def test_a_damaged_log_fails_and_a_missing_one_is_unknown(text: str, tmp_path: P
 @pytest.mark.parametrize("data", ["07", "0700000008", "xy000000"])
 def test_an_answer_that_is_no_list_of_ids_is_refused(data: str, tmp_path: Path) -> None:
     path = write_log(tmp_path, [entry(0, [1], data=data)])
-    with pytest.raises(InputError, match="sample 0 is no list of token ids of 4 bytes each"):
+    with pytest.raises(InputError, match="sample 0 is no list of ids of 4 bytes each"):
         read_logged_tokens(path)
+
+
+def test_ids_of_64_bits_are_read_in_logs_of_others_alone(tmp_path: Path) -> None:
+    entries = good()
+    for each in entries:
+        ids = np.frombuffer(bytes.fromhex(each["data"]), TOKEN_TYPE).astype("<i8")
+        each |= {"data": ids.tobytes().hex(), "token_data": ids[:1].tobytes().hex()}
+    path = write_log(tmp_path, entries)
+    assert failed(path)["answers of another length than reported"] == 100
+    checks = token_checks("TEST06", path, 100, EOS, SERVER, foreign=True)
+    assert outcome_of(checks) == "VALID"
+    entries[5] |= {"token_count": 3}
+    checks = token_checks("TEST06", write_log(tmp_path, entries), 100, EOS, SERVER, foreign=True)
+    assert outcome_of(checks) == "INVALID"
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=12), st.sets(st.integers(0, 5), max_size=3))

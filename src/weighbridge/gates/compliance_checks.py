@@ -70,7 +70,14 @@ def compliance_checks(
     record = RunRecord.read(folder / RUN_RECORD) if (folder / RUN_RECORD).is_file() else None
     checks = [
         *_followed(run, folder, followed, rules, test),
-        *token_checks(run, _answers(folder), _target(round_, test), _eos_ids(inputs), scenario),
+        *token_checks(
+            run,
+            _answers(folder),
+            _target(round_, test),
+            _eos_ids(inputs),
+            scenario,
+            foreign=record is None,
+        ),
         *verification_checks(run, folder, scenario, round_),
         *one_run_checks(folder, record, run, round_, scenario),
         *same_system_checks(performance, record, round_),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,8 +13,9 @@ from weighbridge.core.files import open_regular
 
 TOKEN_TYPE = np.dtype("<i4")
 """How an id is written: 32 bits, the lowest first."""
+_WIDE_TYPE = np.dtype("<i8")  # as some other harnesses write it, which the official script can be told
 
-Ids = NDArray[np.int32]
+Ids = NDArray[np.integer[Any]]
 
 
 class _Entry(msgspec.Struct):
@@ -43,8 +45,13 @@ class LoggedTokens:
     count: int
 
 
-def read_logged_tokens(path: Path) -> list[LoggedTokens]:
+def read_logged_tokens(path: Path, *, foreign: bool = False) -> list[LoggedTokens]:
     """Read an accuracy log whose answers are token ids, in its order.
+
+    Args:
+        path: The log.
+        foreign: Another harness may have written it, with ids of 64 bits: it did if all answers then have the
+            length that was reported.
 
     Raises:
         InputError: the log is missing, cut off or altered, or an answer is no list of ids.
@@ -57,22 +64,25 @@ def read_logged_tokens(path: Path) -> list[LoggedTokens]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = str(error).rstrip(".")
         raise InputError(f"{path}: is no log of answers with their tokens ({reason}).") from None
+    digits = 2 * _WIDE_TYPE.itemsize
+    wide = foreign and entries and all(len(each.data) == digits * each.token_count for each in entries)
+    kind = _WIDE_TYPE if wide else TOKEN_TYPE
     return [
         LoggedTokens(
             query=entry.seq_id,
             sample=entry.qsl_idx,
-            ids=_ids(entry.data, entry, path),
-            first=_ids(entry.token_data, entry, path),
+            ids=_ids(entry.data, kind, entry, path),
+            first=_ids(entry.token_data, kind, entry, path),
             count=entry.token_count,
         )
         for entry in entries
     ]
 
 
-def _ids(text: str, entry: _Entry, path: Path) -> Ids:
+def _ids(text: str, kind: np.dtype[Any], entry: _Entry, path: Path) -> Ids:
     try:
-        return np.frombuffer(bytes.fromhex(text), dtype=TOKEN_TYPE)
+        return np.frombuffer(bytes.fromhex(text), dtype=kind)
     except ValueError:
         raise InputError(
-            f"{path}: the answer to sample {entry.qsl_idx} is no list of token ids of 4 bytes each."
+            f"{path}: the answer to sample {entry.qsl_idx} is no list of ids of {kind.itemsize} bytes each."
         ) from None

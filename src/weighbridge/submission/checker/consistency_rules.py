@@ -96,4 +96,6 @@ def _tokens(
         eos_ids = eos_ids_of(model) if model is not None else ()
     except InputError:  # told by record_rules and input_rules
         eos_ids = ()
-    return token_checks(run, log, target, eos_ids or _NO_IDS, scenario)
+    return token_checks(
+        run, log, target, eos_ids or _NO_IDS, scenario, foreign=not (records / scenario.folder).is_dir()
+    )

@@ -398,3 +398,14 @@ def test_a_measurement_checks_its_inputs_before_it_starts_a_server(name: str, tm
 def test_an_option_and_its_value_are_one_element(root: Path) -> None:
     with pytest.raises(InputError, match=r"'\{\}' is not one option; write each as --name=value"):
         settings_with(root, args("--hf-overrides", "{}"))
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_mlcommons_own_copy_is_taken_as_what_it_is_a_copy_of(root: Path, kind: str) -> None:
+    stored = {"source": "mlcommons", "uri": "some.uri"}
+    assert check_division(settings_with(root, {"artifacts": {kind: stored}}), V60, {}) == ()
+    nameless = stored | {"repo": None, "revision": None}
+    with pytest.raises(
+        InputError, match=rf"artifacts\.{kind}\.uri is some\.uri, without .*repo and revision"
+    ):
+        check_division(settings_with(root, {"artifacts": {kind: nameless}}), V60, {})

@@ -57,7 +57,7 @@ llama-rehearsal: $(VENV)/.workflow ## Rehearse llama3.1-8b likewise, datacenter 
 LLAMA_DEMO := src/weighbridge/benchmarks/llama3_1_8b/demo
 
 .PHONY: llama-demo
-llama-demo: setup ## Run the demo of llama3.1-8b, datacenter and edge: two checked trees, and their tables (12 minutes).
+llama-demo: setup ## Run the demo of llama3.1-8b, datacenter and edge: two checked trees, and their tables (8 minutes).
 	snakemake --profile profiles/llama-demo submission
 	snakemake --profile profiles/llama-demo-edge submission
 	@cd runs/llama-demo && weighbridge summary

@@ -73,6 +73,9 @@ def number(value: float | None, digits: int = 6) -> str:
     return f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
 
 
+_COUNTS_FROM = 1000
+
+
 def number_or_dash(value: float | None, spec: str) -> str:
     """Return a number by a format specification such as ".3f"; "-" for None."""
     return "-" if value is None else format(value, spec)
@@ -83,9 +86,16 @@ def with_unit(value: float, unit: str) -> str:
     return f"{value:g}{_GAP}{unit}"
 
 
-def score(value: float | None, decimals: int = 6) -> str:
-    """Return a score between 0 and 1 with fixed decimals; a dash for None."""
-    return NONE if value is None else f"{value:.{decimals}f}"
+def score(value: float | None, decimals: int | None = None) -> str:
+    """Return a score with fixed decimals; a dash for None.
+
+    Without `decimals`, shares have six, scores up to 1,000 four as most are published, and counts none.
+    """
+    if value is None:
+        return NONE
+    if decimals is None:
+        decimals = 6 if abs(value) <= 1 else 4 if abs(value) < _COUNTS_FROM else 0
+    return f"{value:.{decimals}f}"
 
 
 def metric_label(name: str) -> str:

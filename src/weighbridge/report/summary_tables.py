@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from weighbridge.core.formatting import metric_label, number, number_or_dash
+from weighbridge.core.formatting import metric_label, number, number_or_dash, score
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import LatencyFigures
@@ -127,10 +127,7 @@ def _timing(figures: LatencyFigures | None) -> str:
 
 
 def _score(value: float | None) -> str:
-    """Return a score: shares with six decimals, larger ones with as many as are published."""
-    if value is None:
-        return "-"
-    return f"{value:.6f}" if abs(value) <= 1 else f"{value:.4f}" if abs(value) < 1000 else f"{value:.0f}"
+    return "-" if value is None else score(value)
 
 
 def _rich(columns: list[_Column], title: str | None, caption: str | None) -> Table:

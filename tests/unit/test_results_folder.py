@@ -13,9 +13,9 @@ EDGE, DATACENTER = "llama3.1-8b/v6.0@edge", "llama3.1-8b/v6.0@datacenter"
 QWEN = "qwen3-vl-235b-a22b/v6.0"
 
 
-def results_of(folder: Path, reference: str, *, earlier: bool = False) -> Path:
+def results_of(folder: Path, reference: str, *, earlier: bool = False, scenario: str = "offline") -> Path:
     round_ = load_round(reference)
-    path = folder / "results" / "offline" / "performance" / "run.json"
+    path = folder / "results" / scenario / "performance" / "run.json"
     path.parent.mkdir(parents=True)
     named = {} if earlier else {"benchmark": round_.benchmark, "category": round_.category}
     path.write_text(json.dumps({"round": round_.name} | named))
@@ -53,6 +53,13 @@ def test_a_try_is_replaced_and_told(tmp_path: Path) -> None:
     assert check_results_folder(results, load_round(f"{EDGE}+limit=20")) is None
     for asked in (EDGE, DATACENTER, f"{EDGE}+limit=30"):
         assert "limit 20, but" in (check_results_folder(results, load_round(asked)) or "")
+
+
+def test_a_try_beside_runs_of_another_kind_does_not_hide_them(tmp_path: Path) -> None:
+    results_of(tmp_path, f"{EDGE}+limit=20")
+    results = results_of(tmp_path, DATACENTER, scenario="server")
+    with pytest.raises(InputError, match=r"results/server/performance/run\.json: a run of .*datacenter, but"):
+        check_results_folder(results, load_round(EDGE))
 
 
 def test_a_damaged_record_is_left_to_those_who_read_it(tmp_path: Path) -> None:

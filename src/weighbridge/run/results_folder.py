@@ -45,7 +45,7 @@ def check_results_folder(results: Path, round_: Round) -> str | None:
     Raises:
         InputError: a run is of another benchmark or category, or of more samples; the message names it.
     """
-    asked = _Measured(round_.benchmark, round_.category, round_.name)
+    asked, replaced = _Measured(round_.benchmark, round_.category, round_.name), None
     for path in sorted(results.glob(f"*/*/{RUN_RECORD}")):
         try:
             found = msgspec.json.decode(path.read_bytes(), type=_Measured)
@@ -55,13 +55,13 @@ def check_results_folder(results: Path, round_: Round) -> str | None:
         if kind == asked.kind:
             continue
         stated = f"{path}: a run of {found}, but the settings ask for {asked}"
-        if found.limit is not None:
-            return f"{stated}; it is made again."
-        raise InputError(
-            f"{stated}, which needs a run directory of its own; choose one with --directory, such as "
-            f"--directory runs/{_folder(asked)}."
-        )
-    return None
+        if found.limit is None:
+            raise InputError(
+                f"{stated}, which needs a run directory of its own; choose one with --directory, such as "
+                f"--directory runs/{_folder(asked)}."
+            )
+        replaced = replaced or f"{stated}; it is made again."
+    return replaced
 
 
 def _folder(asked: _Measured) -> str:

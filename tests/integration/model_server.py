@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A model server in the form of `vllm serve`, whose faults are chosen by its environment.
 
-MODEL_SERVER_FAULT   dies | dies-on-gpu-1 | hangs | deaf | wrong-model | wrong-answer | keeps-prefixes |
-                     lacks-library | tells-nothing | clings | (none)
+MODEL_SERVER_FAULT   dies | dies-on-gpu-1 | hangs | deaf | wrong-model | wrong-answer | no-text |
+                     keeps-prefixes | lacks-library | tells-nothing | clings | (none)
 """
 
 import json
@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         chat = self.path == "/v1/chat/completions"
         text = request["messages"][-1]["content"] if chat else request["prompt"]
-        text = "nonsense" if FAULT == "wrong-answer" else text
+        text = {"wrong-answer": "nonsense", "no-text": None}.get(FAULT, text)
         answer = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
         kind = "chat.completion" if chat else "text_completion"

@@ -15,18 +15,28 @@ from weighbridge.serving.probing import Golden, check_token_ids, warm_up
 SERVER = Path(__file__).parent / "model_server.py"
 
 
-def test_the_answer_to_the_known_request_is_recorded(root: Path, tmp_path: Path) -> None:
+def config_with(fault: str, root: Path, folder: Path) -> Path:
     config = yaml.safe_load((root / "demo" / "config.yaml").read_text())
     config["server"] = {
         "executable": str(SERVER),
         "model_name": "tiny",
-        "env": {"MODEL_SERVER_FAULT": "wrong-answer"},
-        "golden": str(tmp_path / "golden.json"),
+        "env": {"MODEL_SERVER_FAULT": fault},
+        "golden": str(folder / "golden.json"),
     }
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    recorded = record_golden(tmp_path / "config.yaml", root)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder / "config.yaml"
+
+
+def test_the_answer_to_the_known_request_is_recorded(root: Path, tmp_path: Path) -> None:
+    recorded = record_golden(config_with("wrong-answer", root, tmp_path), root)
     assert recorded == Golden(sample=0, temperature=0, answer="nonsense")
     assert Golden.read(tmp_path / "golden.json") == recorded
+
+
+def test_no_text_is_no_known_answer(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"golden\.json: not written, because the server answers .* without"):
+        record_golden(config_with("no-text", root, tmp_path), root)
+    assert not (tmp_path / "golden.json").exists()
 
 
 @pytest.mark.parametrize(

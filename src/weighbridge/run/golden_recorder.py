@@ -16,7 +16,7 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round_settings import requests_of_round
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.core.errors import InputError
+from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import read_data
 from weighbridge.requests.store import RequestStore, build_store
@@ -37,7 +37,7 @@ def record_golden(config: Path, root: Path) -> Golden:
 
     Raises:
         InputError: the configuration has no such keys.
-        SetupError: the server does not start, or gives no answer.
+        SetupError: the server does not start, or answers without a text.
     """
     data: Any = read_data(config)
     server = ServerSettings.parse(data["server"], f"{config}: server", context={"root": root})
@@ -64,7 +64,12 @@ def record_golden(config: Path, root: Path) -> Golden:
         log = Path(work) / "server.log"
         with running_server(server, paths["model"], log, forbidden=round_.server_must_not) as running:
             answer = answer_at(TEMPERATURE, running.endpoints[0], api, body, None, _TIMEOUT_S)
-    golden = Golden(sample=KNOWN_SAMPLE, temperature=TEMPERATURE, answer=answer or "")
+    if not answer:
+        raise SetupError(
+            f"{server.golden}: not written, because the server answers the known request without a text; "
+            "see that it serves the right model."
+        )
+    golden = Golden(sample=KNOWN_SAMPLE, temperature=TEMPERATURE, answer=answer)
     write_atomic(server.golden, golden.model_dump_json(indent=2) + "\n")
     return golden
 

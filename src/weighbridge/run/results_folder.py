@@ -45,7 +45,8 @@ def check_results_folder(results: Path, round_: Round) -> str | None:
     Raises:
         InputError: a run is of another benchmark or category, or of more samples; the message names it.
     """
-    asked, replaced = _Measured(round_.benchmark, round_.category, round_.name), None
+    asked = _Measured(round_.benchmark, round_.category, round_.name)
+    replaced: str | None = None
     for path in sorted(results.glob(f"*/*/{RUN_RECORD}")):
         try:
             found = msgspec.json.decode(path.read_bytes(), type=_Measured)

@@ -101,6 +101,6 @@ def check_loadgen(round_: Round) -> str:
     if version not in rules.versions or carried != rules.seeds:
         raise SetupError(
             f"mlcommons-loadgen {version} does not carry the seeds of round {round_.name}; install "
-            f"{rules.versions[-1]} (make setup does for v6.0, make setup-v6.1 for v6.1)."
+            f"{rules.versions[-1]} (make setup does for v6.0, make setup-NAME for another round NAME)."
         )
     return version

@@ -326,6 +326,17 @@ def test_late_queries_are_counted_in_the_requests(
     assert figures.over == late
 
 
+@pytest.mark.parametrize("scenario", SERVERS)
+def test_early_stopping_is_not_asked_of_runs_that_are_too_short_for_it(judged: Judged, scenario: str) -> None:
+    loadgen = ROUND.loadgen_rules.model_copy(update={"early_stopping": False})
+    round_ = ROUND.model_copy(update={"loadgen": loadgen})
+
+    change = _late("first_ns", 5, 2_100_000_000)
+    assert f"early stopping of {FIRST} as recorded" in failed(judged(scenario, change=change))
+    named = {check.name for check in judged(scenario, change=change, round_=round_).checks}
+    assert not {name for name in named if name.startswith("early stopping of")}
+
+
 def test_failed_requests_are_late_ones(judged: Judged) -> None:
     def change(log: Any) -> None:
         log["outcome"][:5] = RequestOutcome.RESET

@@ -59,7 +59,7 @@ def token_record_checks(
     _begun(gate, rows)
     for latency in TOKEN_LATENCIES:
         _as_recorded(gate, log, latency, rows, scenario)
-        if (limit := latency.limit_of(scenario)) is not None:
+        if round_.loadgen_rules.early_stopping and (limit := latency.limit_of(scenario)) is not None:
             _early_stopping(gate, latency, limit, rows, scenario)
     if isinstance(scenario.metric, LatencyMetric):
         _estimate(gate, log, rows, scenario.metric)

@@ -54,22 +54,22 @@ def test_limits_of_tokens_and_many_scores_have_columns_of_their_own(tmp_path: Pa
     write_results(tmp_path, ROUND)
     path = tmp_path / "server" / "verdict.json"
     scores = {"one": 38.7792, "two": 15.9, "three": 8167644.0}
-    timings = {
+    latencies = {
         "ttft": {"p99_s": 1.25, "limit_s": 2},
         "tpot": {"p99_s": 0.0421, "limit_s": 0.1},
     }
-    path.write_text(json.dumps(json.loads(path.read_text()) | timings | {"metrics": scores}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | latencies | {"metrics": scores}))
     found = summarise(tmp_path)
-    results, table = _text(found).split("Verdict")[1].split("Scenario")
-    assert "1.250 s (<= 2 s)" in results
-    assert "42.1 ms (<= 100 ms)" in results
+    results, timings, table = _text(found).split("Verdict")[1].split("Scenario")
+    assert "1.250 s (<= 2 s)" in timings
+    assert "42.1 ms (<= 100 ms)" in timings
     assert "38.7792" not in results
     [server] = [line for line in table.splitlines() if "Server" in line]
     assert server.split() == ["Server", "0.790000", "38.7792", "15.9000", "8167644"]
     page = summary_markdown(found)
     assert page.startswith("# Round small")
     assert "| Server | 0.790000 | 38.7792 | 15.9000 | 8167644 |" in page
-    assert all(line.count("|") in (0, 7, 6) for line in page.splitlines())
+    assert all(line.count("|") in (0, 4, 5, 6) for line in page.splitlines())
 
 
 @pytest.mark.parametrize("submittable", [True, False])

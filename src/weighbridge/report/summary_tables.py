@@ -80,7 +80,7 @@ def _sentences(summary: Summary) -> list[str]:
 
 
 def _tables(summary: Summary) -> list[list[_Column]]:
-    """Return the columns of each table: of the results, and of the scores where there are many."""
+    """Return the columns of each table: results, token latencies if any, and scores where there are many."""
     lines = summary.scenarios
     titles = _Column("Scenario", tuple(line.title for line in lines), left=True)
     names = dict.fromkeys(name for line in lines for name in line.scores)
@@ -88,31 +88,39 @@ def _tables(summary: Summary) -> list[list[_Column]]:
         _Column(metric_label(name), tuple(_score(line.scores.get(name)) for line in lines)) for name in names
     ]
     apart = len(scores) > _MOST_METRICS
+    timings = _timing_columns(lines)
     results = [
         titles,
-        *_latency_columns(lines),
+        _result_column(lines),
+        *([] if timings else [_latency_column(lines)]),
         *([] if apart else scores),
         _Column("Verdict", tuple(line.outcome for line in lines), left=True),
         _Column("Files", tuple(line.folder for line in lines), left=True, folds=True),
     ]
-    return [results, [titles, *scores]] if apart else [results]
+    # A terminal of 80 columns has no room for all of them in one table.
+    return [results, *([[titles, *timings]] if timings else []), *([[titles, *scores]] if apart else [])]
 
 
-def _latency_columns(lines: tuple[ScenarioSummary, ...]) -> list[_Column]:
-    """Return the columns of the published result, and of the latencies that any scenario has."""
+def _result_column(lines: tuple[ScenarioSummary, ...]) -> _Column:
+    """Return the column of the published result."""
     rates = all(line.rate_unit.endswith("/s") for line in lines)
     results = tuple(f"{number_or_dash(line.rate, '.6g')} {line.rate_unit}" for line in lines)
-    columns = [_Column("Rate" if rates else "Result", results)]
+    return _Column("Rate" if rates else "Result", results)
+
+
+def _latency_column(lines: tuple[ScenarioSummary, ...]) -> _Column:
+    latencies = (
+        "no limit" if line.p99_latency_s is None else f"{line.p99_latency_s:.3f} s" for line in lines
+    )
+    return _Column("p99", tuple(latencies))
+
+
+def _timing_columns(lines: tuple[ScenarioSummary, ...]) -> list[_Column]:
+    """Return the columns of the token latencies; none if no scenario has any."""
     timings = {name: [getattr(line, name) for line in lines] for name in _TIMINGS}
     if not any(each is not None for of in timings.values() for each in of):
-        latencies = tuple(
-            "no limit" if line.p99_latency_s is None else f"{line.p99_latency_s:.3f} s" for line in lines
-        )
-        return [*columns, _Column("p99", latencies)]
-    return [
-        *columns,
-        *(_Column(f"{name.upper()} p99", tuple(map(_timing, of))) for name, of in timings.items()),
-    ]
+        return []
+    return [_Column(f"{name.upper()} p99", tuple(map(_timing, of))) for name, of in timings.items()]
 
 
 def _timing(figures: LatencyFigures | None) -> str:

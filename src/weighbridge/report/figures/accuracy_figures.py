@@ -28,9 +28,10 @@ def score_levels(scores: Mapping[str, Sequence[Level]], metrics: Mapping[str, Me
     Args:
         scores: By the scenario's name; all scenarios have the same scores in the same order.
         metrics: The gated scores with their bounds. Bounds outside 0 to 1 are on another scale than the
-            levels, and are not drawn.
+            levels, and are not drawn; neither are scores, such as a length, beside others that are shares.
     """
     figure, [axes] = new_figure()
+    scores = _on_one_scale(scores)
     names = [level.name for level in next(iter(scores.values()))]
     step = _ROW_SHARE / len(scores)
     for index, (scenario, levels) in enumerate(scores.items()):
@@ -59,6 +60,16 @@ def score_levels(scores: Mapping[str, Sequence[Level]], metrics: Mapping[str, Me
     if len(scores) > 1:
         legend(axes)
     return figure
+
+
+def _on_one_scale(scores: Mapping[str, Sequence[Level]]) -> dict[str, list[Level]]:
+    """Return the scores that are shares in all scenarios; all of them, if none is."""
+    large = {level.name for levels in scores.values() for level in levels if abs(level.value) > 1}
+    shares = {
+        scenario: [level for level in levels if level.name not in large]
+        for scenario, levels in scores.items()
+    }
+    return shares if all(shares.values()) else {name: list(levels) for name, levels in scores.items()}
 
 
 def _mark_bounds(axes: Axes, names: Sequence[str], metrics: Mapping[str, MetricRules]) -> None:

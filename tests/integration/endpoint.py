@@ -32,12 +32,12 @@ Step = bytes | float | End
 Script = Callable[[int], Sequence[Step]]
 
 
-def http(body: bytes, status: int = 200, *headers: str) -> bytes:
+def http(body: bytes, status: int = 200, *headers: str, kind: str = "application/json") -> bytes:
     """Return a complete HTTP response with a Content-Length."""
     lines = [
         f"HTTP/1.1 {status} X",
         f"Content-Length: {len(body)}",
-        "Content-Type: application/json",
+        f"Content-Type: {kind}",
         *headers,
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

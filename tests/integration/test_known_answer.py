@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,7 +11,8 @@ from endpoint import Endpoint, http
 from weighbridge.core.errors import SetupError
 from weighbridge.core.openai_api import Api
 from weighbridge.run.golden_recorder import record_golden
-from weighbridge.serving.probing import Golden, check_token_ids, warm_up
+from weighbridge.serving.probing import Golden, warm_up
+from weighbridge.serving.token_id_check import check_token_ids
 
 SERVER = Path(__file__).parent / "model_server.py"
 
@@ -67,19 +69,34 @@ def test_a_server_that_uses_other_token_ids_than_those_sent_is_refused(
         ({"token_ids": None, "prompt_token_ids": None}, "no token_ids and no prompt_token_ids"),
         ({"prompt_token_ids": [1, 2, 3]}, "answers another prompt"),
         ({"token_ids": [4, 5, 6]}, "token_ids that are not the 2 tokens of its usage"),
+        ({"streamed": [[], []]}, "returns no token_ids in a stream though"),
+        ({"streamed": [[4], [5, 6]]}, "token_ids that are not the 2 tokens of its usage"),
+        ({"streamed": None}, "does not say in 'usage' how many tokens"),
     ],
 )
 def test_a_server_must_answer_with_token_ids_where_they_are_the_answers(
-    changes: dict[str, object], refused: str | None
+    changes: dict[str, Any], refused: str | None
 ) -> None:
+    streamed: list[list[int]] | None = changes.pop("streamed", [[4], [5]])
     choice = {"index": 0, "text": "a boot", "token_ids": [4, 5], "prompt_token_ids": [7, 1, 2, 3]}
     usage = {"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6}
     answer = {"id": "1", "model": "tiny", "choices": [choice | changes], "usage": usage}
     body = b'{"model":"tiny","prompt":[7,1,2,3],"user":"sample 1","stream":true,"return_token_ids":true}'
-    with Endpoint(lambda _: [http(json.dumps(answer).encode())]) as endpoint:
+    chunks = [{"choices": [{"index": 0, "text": "", "token_ids": ids}]} for ids in streamed or [[4, 5]]]
+    events = [*chunks, {"choices": [], "usage": usage if streamed is not None else None}]
+    stream = "".join(f"data: {json.dumps({'id': '1', 'model': 'tiny', **event})}\n\n" for event in events)
+
+    answers = [
+        http(json.dumps(answer).encode()),
+        http(f"{stream}data: [DONE]\n\n".encode(), kind="text/event-stream"),
+    ]
+    with Endpoint(lambda _: [answers.pop(0)]) as endpoint:
         if refused is None:
             check_token_ids(endpoint.url, Api.COMPLETIONS, body, None, timeout_s=5)
         else:
             with pytest.raises(SetupError, match=refused):
                 check_token_ids(endpoint.url, Api.COMPLETIONS, body, None, timeout_s=5)
-    assert json.loads(endpoint.bodies[0]) == json.loads(body) | {"stream": False}
+    sent = [json.loads(each) for each in endpoint.bodies]
+    asked = json.loads(body)
+    assert sent == [asked | {"stream": False}, asked][: len(sent)]
+    assert len(sent) == 2 or refused is not None

@@ -72,9 +72,14 @@ def _judged(runs: Runs, round_: Round, inputs: Inputs) -> Iterator[Verdict]:
 
 def _compliance(of: Mapping[Mode, Path], scenario: ScenarioRules) -> dict[str, Path]:
     """Return the compliance runs that lie beside a scenario's ordinary ones, by their names."""
-    beside = {path for run in of.values() for path in (run.parent, run.parent.parent)}
+    # The nearest last: it is the one that counts.
+    beside = [path for run in of.values() for path in (run.parent.parent, run.parent)]
+    nearest_last = sorted(dict.fromkeys(beside), key=lambda path: len(path.parts))
     return {
-        name: path / name for name in scenario.compliance_runs for path in beside if (path / name).is_dir()
+        name: path / name
+        for name in scenario.compliance_runs
+        for path in nearest_last
+        if (path / name).is_dir()
     }
 
 

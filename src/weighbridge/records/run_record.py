@@ -227,6 +227,12 @@ class RunRecord(Model):
         default=None, description="Null: none was recorded, or it could not be written."
     )
 
+    def is_of(self, benchmark: str, category: str | None) -> bool:
+        """Return whether the run is of a benchmark and category, as far as the record names them."""
+        if "benchmark" not in self.model_fields_set:
+            return True  # of an earlier release
+        return (self.benchmark, self.category) == (benchmark, category)
+
     @property
     def kind(self) -> str:
         """What the run is: its mode, or its compliance test."""

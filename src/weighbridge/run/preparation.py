@@ -13,10 +13,11 @@ from weighbridge.core.secrets import MaskingFormatter
 from weighbridge.records.run_record import ServerRecord
 from weighbridge.requests.store import RequestStore
 from weighbridge.serving.installed_adapters import adapter_of
-from weighbridge.serving.probing import Golden, at_once, check_golden, check_token_ids, warm_up
+from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
 from weighbridge.serving.running_server import RunningServer
 from weighbridge.serving.server_environment import inherited_variables, without_secrets
 from weighbridge.serving.server_report import reported_by
+from weighbridge.serving.token_id_check import check_token_ids
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def prepare_server(
 
     def prepare(endpoint: str) -> None:
         if requests.manifest.answers is AnswerKind.TOKENS:
-            check_token_ids(endpoint, api, bytes(requests.body(0)), api_key, client.request_timeout_s)
+            check_token_ids(endpoint, api, requests.sent(0), api_key, client.request_timeout_s)
         if settings.golden is not None:
             body = bytes(requests.body(Golden.read(settings.golden).sample))
             check_golden(endpoint, settings.golden, api, body, api_key, client.request_timeout_s)

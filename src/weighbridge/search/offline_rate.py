@@ -58,7 +58,8 @@ def share_of_valid(path: Path, share: float, setup: Setup) -> OfflineRate:
     record, round_ = RunRecord.read(path), setup.round_
     scenario = round_.scenarios.get(record.scenario)
     ordinary = record.mode is Mode.PERFORMANCE and record.compliance_test is None
-    if scenario is None or not scenario.offline or record.round != round_.name or not ordinary:
+    of_round = record.round == round_.name and record.is_of(round_.benchmark, round_.category)
+    if scenario is None or not scenario.offline or not of_round or not ordinary:
         raise InputError(f"{path}: is no performance run of an Offline scenario of round {round_.name}.")
     if record.pins.get("model") != setup.model.manifest_digest or (
         record.server.model_name != setup.server.model_name

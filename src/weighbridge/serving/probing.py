@@ -151,43 +151,7 @@ def answer_at(
     """
     request = json.loads(body) | {"temperature": temperature, "stream": False}
     request.pop("stream_options", None)
-    return _text_of(_post(endpoint, api, request, api_key, timeout_s))
-
-
-def check_token_ids(endpoint: str, api: Api, body: bytes, api_key: str | None, timeout_s: float) -> None:
-    """Check with one request that the server answers with token ids, and that it used those of the prompt.
-
-    Args:
-        endpoint: Where to send it.
-        api: Where to post it.
-        body: A stored request.
-        api_key: Key to send, if any.
-        timeout_s: How long to wait for the answer.
-
-    Raises:
-        SetupError: it does not, or fails the request.
-    """
-    request = json.loads(body) | {"stream": False}
-    request.pop("stream_options", None)
-    answer = _post(endpoint, api, request, api_key, timeout_s)
-    ids, used, tokens = _of_choice(answer, "token_ids"), _of_choice(answer, "prompt_token_ids"), None
-    wanted = {"token_ids": ids} | (
-        {"prompt_token_ids": used} if isinstance(request.get("prompt"), list) else {}
-    )
-    missing = [name for name, found in wanted.items() if not found]
-    if missing:
-        raise SetupError(
-            f"the server at {endpoint} returns no {' and no '.join(missing)} though the request has "
-            "return_token_ids, and answers of this benchmark are token ids; serve with vLLM 0.10.2 or newer, "
-            "or an SGLang that knows return_token_ids."
-        )
-    with suppress(AttributeError):
-        tokens = answer.usage.completion_tokens  # type: ignore[union-attr]
-    if not isinstance(ids, list) or len(ids) != tokens:
-        raise SetupError(
-            f"the server at {endpoint} returns token_ids that are not the {tokens} tokens of its usage: "
-            "every request of the run would fail; use a server whose counts agree."
-        )
+    return _text_of(post(endpoint, api, request, api_key, timeout_s))
 
 
 def warm_up(endpoint: str, api: Api, bodies: Sequence[bytes], api_key: str | None, timeout_s: float) -> None:
@@ -197,7 +161,7 @@ def warm_up(endpoint: str, api: Api, bodies: Sequence[bytes], api_key: str | Non
         SetupError: a request failed.
     """
     at_once(
-        lambda body: _post(endpoint, api, json.loads(body), api_key, timeout_s), bodies, _WARMUP_CONCURRENCY
+        lambda body: post(endpoint, api, json.loads(body), api_key, timeout_s), bodies, _WARMUP_CONCURRENCY
     )
 
 
@@ -233,10 +197,14 @@ def at_once(do: Callable[[Item], object], items: Sequence[Item], threads: int) -
         stop.set()
 
 
-def _post(
+def post(
     endpoint: str, api: Api, request: dict[str, Any], api_key: str | None, timeout_s: float
 ) -> ChatCompletion | Completion | str:
-    """Post a request as it is; returns the answer, or its text where the answer is streamed."""
+    """Post a request as it is; return the answer, or its text where the answer is streamed.
+
+    Raises:
+        SetupError: the request failed, or its answer cannot be that of the model that was asked for.
+    """
     path = api.path.removeprefix("/v1")
     with _client(endpoint, api_key, timeout_s) as client:
         try:
@@ -267,7 +235,7 @@ def _check_prompt(endpoint: str, request: dict[str, Any], answer: ChatCompletion
     Raises:
         SetupError: they differ.
     """
-    sent, used = request.get("prompt"), _of_choice(answer, "prompt_token_ids")
+    sent, used = request.get("prompt"), of_choice(answer, "prompt_token_ids")
     if isinstance(sent, list) and isinstance(used, list) and used != sent:
         raise SetupError(
             f"the server at {endpoint} answers another prompt: it used {len(used)} token ids, first "
@@ -275,7 +243,7 @@ def _check_prompt(endpoint: str, request: dict[str, Any], answer: ChatCompletion
         )
 
 
-def _of_choice(answer: ChatCompletion | Completion | str, name: str) -> object:
+def of_choice(answer: ChatCompletion | Completion | str, name: str) -> object:
     """Return a field that the library does not know of an answer's choice; None: it has none."""
     with suppress(AttributeError, IndexError, TypeError):  # a text, or a completion without choices
         return getattr(answer.choices[0], name, None)  # type: ignore[union-attr]

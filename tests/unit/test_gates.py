@@ -260,6 +260,8 @@ CONTRADICTED = {
         ("load.aborted", "the server died", "ended early"),
         ("mode", "performance", "recorded as"),
         ("round", "v6.0", "recorded as"),
+        ("benchmark", "another", "recorded as"),
+        ("category", "edge", "recorded as"),
         ("code_sha256", "e" * 64, "same code"),
         ("pins", {"model": "f" * 64, "dataset": "b" * 64}, "same pins"),
         ("store_sha256", "e" * 64, "same requests"),

@@ -229,9 +229,8 @@ class RunRecord(Model):
 
     def is_of(self, benchmark: str, category: str | None) -> bool:
         """Return whether the run is of a benchmark and category, as far as the record names them."""
-        if "benchmark" not in self.model_fields_set:
-            return True  # of an earlier release
-        return (self.benchmark, self.category) == (benchmark, category)
+        wanted = {"benchmark": benchmark, "category": category}
+        return all(getattr(self, name) == wanted[name] for name in self.model_fields_set & wanted.keys())
 
     @property
     def kind(self) -> str:

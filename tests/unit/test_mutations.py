@@ -9,11 +9,10 @@ import pytest
 from mutations.all import CRASHED, all_mutations, judge_ourselves
 from mutations.base import ROUND, accepted_tree, recorded_tree
 from mutations.verdicts import EXCEPTIONS, judge_officially, kept_verdicts
+from reference_proof import reference_proof
 from request_files import RECORDED
 from tree_evidence import RULES, inputs_in
 
-from weighbridge.artifacts.folder import ArtifactKind
-from weighbridge.artifacts.proof import Proof
 from weighbridge.submission.checker import check_submission
 from weighbridge.submission.checker.official import run_official
 
@@ -61,25 +60,13 @@ def test_the_official_tools_say_today_what_was_kept(tree: Path) -> None:
     assert {each.name: verdicts for each, verdicts in measured} == {name: kept[name] for name in sample}
 
 
-def _reference() -> Proof:
-    """Return the reference as the checker takes it; nobody proves its files here."""
-    return Proof(
-        kind=ArtifactKind.REFERENCE,
-        folder=Path(REFERENCE),
-        repo=None,
-        revision=None,
-        manifest_digest="0" * 64,
-        files=(),
-    )
-
-
 @needs_reference
 def test_both_official_tools_accept_a_tree_with_all_its_records(tmp_path: Path) -> None:
     round_ = ROUND.model_copy(update={"closed": RULES})
     tree = recorded_tree(tmp_path, round_, inputs_in(tmp_path, samples=round_.samples))
     [records] = tree.glob("closed/Me/src/*/records/box")
     assert len([path for path in records.rglob("*") if path.is_file()]) == 4 + 2 * len(RECORDED)
-    report = check_submission(tree, round_, reference=_reference(), strict=True)
+    report = check_submission(tree, round_, reference=reference_proof(REFERENCE), strict=True)
     assert report.complaints == ()
     assert [(each.accepted, each.results) for each in report.findings] == 3 * [(True, 2)]
 
@@ -106,6 +93,6 @@ def test_one_defect_is_one_complaint_of_each_official_tool(
 ) -> None:
     damaged = Path(shutil.copytree(tree, tmp_path / "tree"))
     MUTATIONS[name].edit(damaged)
-    for finding, complaints in run_official(damaged, ROUND, _reference(), 2):
+    for finding, complaints in run_official(damaged, ROUND, reference_proof(REFERENCE), 2):
         assert finding.accepted is False
         assert [(each.file, each.level) for each in complaints] == [(file, "error")]

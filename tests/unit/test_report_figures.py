@@ -199,6 +199,16 @@ def test_several_bounds_are_marked_in_the_rows_of_their_scores() -> None:
     assert texts(figure) == []
 
 
+def test_a_length_beside_shares_is_left_out_and_large_scores_are_drawn_together() -> None:
+    def drawn(**values: float) -> list[str]:
+        levels = tuple(Level(name, value, value, value, 9) for name, value in values.items())
+        [axes] = accuracy_figures.score_levels({"Offline": levels}, {}).axes
+        return [label.get_text() for label in axes.get_yticklabels()]
+
+    assert drawn(rouge1=0.4, gen_len=48953, rougeL=0.2) == ["rouge1", "rougeL"]
+    assert drawn(words=300, letters=1500) == ["words", "letters"]
+
+
 def test_more_scenarios_than_styles_are_all_drawn() -> None:
     scores = {f"Scenario {number}": error_analysis().levels for number in range(4)}
     figure = accuracy_figures.score_levels(scores, {"f1": MetricRules(floor=0.7824)})

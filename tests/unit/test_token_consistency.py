@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reference_proof import reference_proof
 
 from weighbridge.artifacts.eos_ids import eos_ids_of
 from weighbridge.artifacts.folder import ArtifactKind
@@ -178,17 +179,6 @@ def test_the_ends_are_those_of_the_models_own_files(tmp_path: Path) -> None:
         eos_ids_of(both)
 
 
-def reference() -> Proof:
-    return Proof(
-        kind=ArtifactKind.REFERENCE,
-        folder=Path(REFERENCE),
-        repo=None,
-        revision=None,
-        manifest_digest="0" * 64,
-        files=(),
-    )
-
-
 @pytest.mark.parametrize("scenario", [SERVER, OFFLINE], ids=["server", "offline"])
 def test_our_text_of_a_good_run_passes_as_the_official_checker_reads_it(
     scenario: Any, tmp_path: Path
@@ -220,7 +210,7 @@ def test_the_official_script_writes_the_same_text(scenario: Any, tmp_path: Path)
         write_log(tmp_path, entries)
         texts = [
             write_verification(tmp_path, scenario, "TEST06", model=model, reference=each)
-            for each in (None, reference())
+            for each in (None, reference_proof(REFERENCE))
         ]
         assert texts[0] == texts[1]
     assert not list(Path(REFERENCE).rglob("__pycache__"))

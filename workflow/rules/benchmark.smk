@@ -15,17 +15,6 @@ RUN_FILES = [
 ]
 
 
-def share_of_offline(scenario):
-    """Return the share of the Offline run's rate that a scenario asks for; None: it asks for another rate."""
-    return offline_share(ASKED[scenario].target_qps)
-
-
-def compliance_test(scenario, run):
-    """Return the option that makes a run one of a compliance test."""
-    test = ROUND.scenarios[scenario].runs[run].compliance_test
-    return ["--compliance-test", test] if test else []
-
-
 rule benchmark:
     """Serve the model, drive it with LoadGen once, stop it."""
     input:

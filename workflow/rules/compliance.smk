@@ -1,22 +1,8 @@
 """Compliance tests: what the official script finds in a compliance run.
 
 In:  the run; the proofs of the model and of the reference, where there is one
-Out: COMPLIANCE_RUNS; results/{scenario}/{run}/verify_accuracy.txt, as the official checker reads it
+Out: results/{scenario}/{run}/verify_accuracy.txt, as the official checker reads it
 """
-
-COMPLIANCE_RUNS = {
-    name: list(scenario.compliance_runs) for name, scenario in PLANNED.items()
-}
-
-
-def compliance_files(scenario):
-    """Return what the verdict on a scenario needs of its compliance runs."""
-    return [
-        f"results/{scenario}/{run}/{name}"
-        for run in COMPLIANCE_RUNS[scenario]
-        for name in ("run.json", "verify_accuracy.txt")
-    ]
-
 
 rule verify_compliance:
     """Let the official script read a compliance run, or make its checks where there is no reference."""

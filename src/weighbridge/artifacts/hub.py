@@ -6,13 +6,11 @@ All are read from the environment only, so that no token is left in a file or sh
 
 import os
 
-import httpx2
 from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
-    OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -21,7 +19,7 @@ from huggingface_hub.hf_api import RepoFile
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import is_bookkeeping
 from weighbridge.artifacts.proxy import check_proxy
-from weighbridge.artifacts.remote import AGAIN, FAILURES, RemoteFile
+from weighbridge.artifacts.remote import AGAIN, FAILURES, RemoteFile, explained
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import stays_inside
@@ -109,18 +107,7 @@ class Repository:
     def explain(self, error: Exception) -> SetupError:
         """Return a failure as an error whose message says what failed, where, and what to do next."""
         what = f"{self.kind} {self.name}"
-        if isinstance(error, OfflineModeIsEnabled):
-            return SetupError(
-                f"{what}: HF_HUB_OFFLINE forbids to fetch it; unset it, or give the path of a copy."
-            )
-        if isinstance(error, HfHubHTTPError):
-            return SetupError(f"{what}: {self._refusal(error)}")
-        if isinstance(error, httpx2.HTTPError):
-            return SetupError(
-                f"{what}: no answer from {self._endpoint} ({str(error) or type(error).__name__}); check the "
-                f"network, proxy and HF_ENDPOINT, then {AGAIN}."
-            )
-        return SetupError(f"{what}: {error}; {AGAIN}.")
+        return explained(error, what, self._endpoint, "HF_ENDPOINT", self._refusal)
 
     def _refusal(self, error: HfHubHTTPError) -> str:
         status = error.response.status_code

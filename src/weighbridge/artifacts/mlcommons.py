@@ -14,13 +14,12 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 from huggingface_hub import constants, get_session
-from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
 from weighbridge.artifacts.download import refuse_errors, retried
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import is_bookkeeping
 from weighbridge.artifacts.proxy import check_proxy
-from weighbridge.artifacts.remote import AGAIN, FAILURES, RemoteFile
+from weighbridge.artifacts.remote import AGAIN, FAILURES, RemoteFile, explained
 from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import SetupError
 from weighbridge.core.files import stays_inside
@@ -163,18 +162,7 @@ class Storage:
     def explain(self, error: Exception) -> SetupError:
         """Return a failure as an error whose message says what failed, where, and what to do next."""
         what = f"{self.kind} {self.name}"
-        if isinstance(error, OfflineModeIsEnabled):
-            return SetupError(
-                f"{what}: HF_HUB_OFFLINE forbids to fetch it; unset it, or give the path of a copy."
-            )
-        if isinstance(error, HfHubHTTPError):
-            return SetupError(f"{what}: {self._refusal(error.response)}")
-        if isinstance(error, httpx2.HTTPError):
-            return SetupError(
-                f"{what}: no answer from {self.place} ({str(error) or type(error).__name__}); check the "
-                f"network, proxy and {_ENDPOINT}, then {AGAIN}."
-            )
-        return SetupError(f"{what}: {error}; {AGAIN}.")
+        return explained(error, what, self.place, _ENDPOINT, lambda refused: self._refusal(refused.response))
 
     def _refusal(self, response: httpx2.Response) -> str:
         status, url = response.status_code, str(response.url)

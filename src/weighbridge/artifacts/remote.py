@@ -1,12 +1,13 @@
 """What a source of artifacts provides: files with hashes, their addresses, and its failures explained."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import httpx2
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.core.errors import SetupError
@@ -88,3 +89,29 @@ class Remote(Protocol):
     def explain(self, error: Exception) -> SetupError:
         """Return a failure as an error whose message says what failed, where, and what to do next."""
         ...
+
+
+def explained(
+    error: Exception, what: str, place: str, variable: str, refusal: Callable[[HfHubHTTPError], str]
+) -> SetupError:
+    """Return a failure as an error whose message says what failed, where, and what to do next.
+
+    Args:
+        error: What was raised, one of `FAILURES` or of what `files` and downloads raise.
+        what: The artifact.
+        place: The source's address.
+        variable: The environment variable that names another one.
+        refusal: Explains a status that is an error.
+    """
+    if isinstance(error, OfflineModeIsEnabled):
+        return SetupError(
+            f"{what}: HF_HUB_OFFLINE forbids to fetch it; unset it, or give the path of a copy."
+        )
+    if isinstance(error, HfHubHTTPError):
+        return SetupError(f"{what}: {refusal(error)}")
+    if isinstance(error, httpx2.HTTPError):
+        return SetupError(
+            f"{what}: no answer from {place} ({str(error) or type(error).__name__}); check the "
+            f"network, proxy and {variable}, then {AGAIN}."
+        )
+    return SetupError(f"{what}: {error}; {AGAIN}.")

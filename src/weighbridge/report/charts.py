@@ -121,13 +121,15 @@ def _score_charts(
         sentences = dict.fromkeys(each.sentence for each in analyses.values() if isinstance(each, Missing))
         yield from (ChartGap("accuracy", "Scores by level", sentence) for sentence in sentences)
         return
-    gated = " and ".join(metric_label(name) for name in round_.metrics)
+    marked = " and ".join(
+        metric_label(name) for name, rules in round_.metrics.items() if accuracy_figures.drawn_bounds(rules)
+    )
+    bounds = f"The dashed bounds apply to {marked} only. " if marked else ""
     yield Chart(
         group="accuracy",
         key="scores",
         title="Scores with their 95 % confidence intervals",
-        caption=f"The dashed bounds apply to {gated} only. The intervals show how certain the "
-        "scores are; no gate uses them.",
+        caption=f"{bounds}The intervals show how certain the scores are; no gate uses them.",
         draw=lambda: accuracy_figures.score_levels(levels, round_.metrics),
     )
 

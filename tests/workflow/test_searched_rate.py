@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from small_rehearsal import small_rehearsal
-from test_rehearsal import snakemake
+from small_rehearsal import rehearse, small_rehearsal
 
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.search_record import Peak
@@ -27,7 +26,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *arguments: str):
     files = ("--configfile", "rehearsal/config.yaml", folder / "changes.yaml")
-    return snakemake(folder / "run", *arguments, *files, target="verdicts")
+    return rehearse(folder / "run", *arguments, *files, target="verdicts")
 
 
 def test_the_confirming_run_is_the_performance_run_and_passes(directory: Path) -> None:
@@ -70,7 +69,7 @@ def test_a_share_of_the_offline_rate_is_issued_and_the_offline_run_is_kept(direc
     changed = directory / "share.yaml"
     changed.write_text(yaml.safe_dump({"scenarios": share}))
     files = ("--configfile", "rehearsal/config.yaml", directory / "changes.yaml", changed)
-    done = snakemake(directory / "run", *files, target="results/server/performance/run.json")
+    done = rehearse(directory / "run", *files, target="results/server/performance/run.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (offline / "run.json").read_bytes() == before
     proven = read_detail(offline / "mlperf_log_detail.txt").number("result_samples_per_second")
@@ -81,7 +80,7 @@ def test_a_share_of_the_offline_rate_is_issued_and_the_offline_run_is_kept(direc
 
 
 def test_only_the_server_rate_can_be_searched_for(tmp_path: Path) -> None:
-    done = snakemake(
+    done = rehearse(
         tmp_path, "-n", "--config", 'scenarios={"offline":{"target_qps":"auto"},"server":{"target_qps":5}}'
     )
     assert done.returncode == 2

@@ -49,7 +49,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_verdicts_are_valid_with_every_metric(finished: Path, scenario: str) -> None:
     verdict = json.loads((finished / scenario / "verdict.json").read_text())
     assert (verdict["outcome"], verdict["category"], verdict["submittable"]) == ("VALID", "edge", False)
-    assert verdict["accuracies"].keys() >= {"rouge1", "rouge2", "rougeL", "rougeLsum", "gen_len"}
+    assert verdict["metrics"].keys() >= {"rouge1", "rouge2", "rougeL", "rougeLsum", "gen_len"}
 
 
 def test_single_stream_alone_is_streamed_from_the_same_store(finished: Path) -> None:

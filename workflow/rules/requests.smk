@@ -30,7 +30,7 @@ rule build_requests:
             "requests",
             compared={
                 **of_round("benchmark", "samples", "splits", "prompt", "max_tokens"),
-                "sampling": ROUND.sampling.model_dump(exclude_none=True) or None,
+                "sampling": ROUND.sampling.model_dump(exclude_defaults=True) or None,
                 # What streamed runs send around the same prompts is recorded too.
                 "streamed": (ROUND.loadgen and ROUND.loadgen.token_latencies) or None,
             },

@@ -124,6 +124,9 @@ def predict(
     for each in latencies(run, store, served):
         added_s = each.measured_s - each.expected_s
         table.add_row(
-            each.name, f"{each.expected_s:.4f} s", f"{each.measured_s:.4f} s", f"{added_s * 1e3:+.2f} ms"
+            each.name,
+            f"{each.expected_s * 1e3:.2f} ms",
+            f"{each.measured_s * 1e3:.2f} ms",
+            f"{added_s * 1e3:+.2f} ms",
         )
     Console().print(table)

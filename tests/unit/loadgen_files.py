@@ -16,7 +16,7 @@ from weighbridge.gates.closed_checks import NO_INPUTS
 from weighbridge.records.notice import mark_of
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.score import Evaluation, Score
-from weighbridge.records.verdict import write_verdict
+from weighbridge.records.verdict import Verdict, write_verdict
 from weighbridge.submission.tree import truncate_log
 
 SAMPLES = 600
@@ -306,20 +306,28 @@ def write_results(results: Path, round_: Round) -> None:
         write_judged(results, round_, scenario)
 
 
-def write_judged(results: Path, round_: Round, scenario: str, inputs: Inputs = NO_INPUTS) -> None:
-    """Write the score and the verdict of a scenario whose two runs are there."""
-    folder = results / scenario
-    performance, accuracy = (folder / mode for mode in Mode)
-    evaluation = evaluation_of(round_, accuracy / "mlperf_log_accuracy.json")
-    note = "" if round_.submittable else f"{mark_of(round_)}\n"
-    (folder / "accuracy.txt").write_text(f'Results\n{note}\n{{"f1": {evaluation.value}}}\n')
-    (folder / "accuracy.json").write_text(evaluation.model_dump_json())
-    verdict = judge(
+def judged_runs(
+    results: Path, round_: Round, scenario: str, evaluation: Evaluation, inputs: Inputs = NO_INPUTS
+) -> Verdict:
+    """Judge both runs of a scenario."""
+    performance, accuracy = (results / scenario / mode for mode in Mode)
+    return judge(
         performance=performance,
         accuracy=accuracy,
         evaluation=evaluation,
         round_=round_,
         scenario=round_.scenarios[scenario],
-        inputs=with_products(inputs, results.parent / "products", round_.samples),
+        inputs=inputs,
     )
+
+
+def write_judged(results: Path, round_: Round, scenario: str, inputs: Inputs = NO_INPUTS) -> None:
+    """Write the score and the verdict of a scenario whose two runs are there."""
+    folder = results / scenario
+    evaluation = evaluation_of(round_, folder / Mode.ACCURACY / "mlperf_log_accuracy.json")
+    note = "" if round_.submittable else f"{mark_of(round_)}\n"
+    (folder / "accuracy.txt").write_text(f'Results\n{note}\n{{"f1": {evaluation.value}}}\n')
+    (folder / "accuracy.json").write_text(evaluation.model_dump_json())
+    inputs = with_products(inputs, results.parent / "products", round_.samples)
+    verdict = judged_runs(results, round_, scenario, evaluation, inputs)
     write_verdict(verdict, folder / "verdict.json")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from loadgen_files import (
     detail_values,
     evaluation_of,
+    judged_runs,
     record_values,
     seal,
     small_round,
@@ -21,7 +22,6 @@ from weighbridge.config.derived_round import RoundChanges, limited, strict
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LoadGenScenario, Mode
 from weighbridge.core.errors import InputError
-from weighbridge.gates import judge
 from weighbridge.loadgen.work_size import passes_issued, work_size
 from weighbridge.records.verdict import Verdict
 
@@ -134,14 +134,8 @@ def judged(folder: Path, round_: Round, scenario: str, value: float, **detail: A
         changed / "mlperf_log_detail.txt", detail_values(round_, scenario, Mode.PERFORMANCE) | detail
     )
     seal(changed, record_values(round_, scenario, Mode.PERFORMANCE))
-    performance, accuracy = (folder / scenario / mode for mode in Mode)
-    return judge(
-        performance=performance,
-        accuracy=accuracy,
-        evaluation=evaluation_of(round_, accuracy / "mlperf_log_accuracy.json", value),
-        round_=round_,
-        scenario=round_.scenarios[scenario],
-    )
+    log = folder / scenario / Mode.ACCURACY / "mlperf_log_accuracy.json"
+    return judged_runs(folder, round_, scenario, evaluation_of(round_, log, value))
 
 
 EARLY = {"result_validity": "INVALID", "early_stopping_met": False}

@@ -9,6 +9,7 @@ from loadgen_files import (
     SAMPLES,
     detail_values,
     evaluation_of,
+    judged_runs,
     record_values,
     seal,
     small_round,
@@ -54,14 +55,8 @@ def runs(tmp_path: Path) -> Callable[..., Verdict]:
 
 
 def _judge(results: Path, scenario: str, value: float = 0.79) -> Verdict:
-    performance, accuracy = (results / scenario / mode for mode in Mode)
-    return judge(
-        performance=performance,
-        accuracy=accuracy,
-        evaluation=evaluation_of(ROUND, accuracy / "mlperf_log_accuracy.json", value),
-        round_=ROUND,
-        scenario=ROUND.scenarios[scenario],
-    )
+    log = results / scenario / Mode.ACCURACY / "mlperf_log_accuracy.json"
+    return judged_runs(results, ROUND, scenario, evaluation_of(ROUND, log, value))
 
 
 def _failed(verdict: Verdict) -> set[str]:

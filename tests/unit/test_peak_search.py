@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,15 @@ def test_probing_rules_ask_for_as_many_queries_and_no_whole_passes() -> None:
     assert rules.scenarios["offline"] == V6.scenarios["offline"]
 
 
+def computed_peak(passes: Callable[[float], bool], capacity: float) -> float:
+    """Return a rate that passes, of which 0.2 % more does not."""
+    low, high = 0.5 * capacity, 1.5 * capacity
+    while high > 1.002 * low:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if passes(middle) else (low, middle)
+    return low
+
+
 @pytest.mark.parametrize(
     ("servers", "mean_s", "sigma"), [(200, 5.0, 0.3), (400, 6.0, 0.2), (50, 3.0, 0.2), (640, 4.0, 0.3)]
 )
@@ -285,10 +295,7 @@ def test_short_probes_find_the_full_runs_peak_of_a_computed_queue(
         latency_s = predict(server_schedule_s(queries, rate, SEED), service_s, servers)
         return int((latency_s > limit_s).sum()) <= 432
 
-    low, high = 0.5 * servers / mean_s, 1.5 * servers / mean_s
-    while high > 1.002 * low:
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if passes(middle) else (low, middle)
+    low = computed_peak(passes, servers / mean_s)
 
     settings, probes = SearchSettings(), []
     while isinstance(step := next_step(probes, 0.99 * servers / mean_s, settings), Step):
@@ -333,10 +340,7 @@ def test_short_probes_find_the_peak_of_a_computed_queue_under_limits_of_tokens(
         return all(int((found[name] > limit_s).sum()) <= 107 for name, limit_s in limits.items())
 
     assert max_over_latency(queries) == 107
-    low, high = 0.5 * servers / total_s.mean(), 1.5 * servers / total_s.mean()
-    while high > 1.002 * low:
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if passes(middle) else (low, middle)
+    low = computed_peak(passes, servers / total_s.mean())
 
     settings, probes = SearchSettings(), []
     while isinstance(step := next_step(probes, 0.99 * servers / total_s.mean(), settings), Step):

@@ -18,7 +18,7 @@ from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.verify import describe
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.core.errors import InputError
-from weighbridge.gates.token_consistency import token_checks, verification_faults, wrong_end
+from weighbridge.gates.token_consistency import consistency_checks, verification_faults, wrong_end
 from weighbridge.loadgen.compliance_run import ComplianceRun
 from weighbridge.loadgen.logged_tokens import TOKEN_TYPE, LoggedTokens, read_logged_tokens
 from weighbridge.records.verdict import outcome_of
@@ -61,7 +61,7 @@ def good(count: int = 100) -> list[dict[str, Any]]:
 
 def failed(path: Path, scenario: Any = SERVER, eos: Any = EOS) -> dict[str, Any]:
     """Return the values of the checks that did not pass; each has a remedy."""
-    checks = [each for each in token_checks("TEST06", path, 100, eos, scenario) if not each.passed]
+    checks = [each for each in consistency_checks("TEST06", path, 100, eos, scenario) if not each.passed]
     assert all(check.remedy and check.run == "TEST06" for check in checks)
     return {check.name: check.value for check in checks}
 
@@ -105,13 +105,13 @@ def test_too_few_answers_and_unknown_ends_are_told(tmp_path: Path) -> None:
     assert failed(write_log(tmp_path, good(99))) == {"answers logged": 99}
     path = write_log(tmp_path, good())
     assert failed(path, eos="Pass the model's proof.") == {END: None}
-    assert outcome_of(token_checks("TEST06", path, 100, "unknown", SERVER)) == "UNPROVEN"
+    assert outcome_of(consistency_checks("TEST06", path, 100, "unknown", SERVER)) == "UNPROVEN"
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", '[{"qsl_idx": 1}]', "\xff"])
 def test_a_damaged_log_fails_and_a_missing_one_is_unknown(text: str, tmp_path: Path) -> None:
     path = tmp_path / "mlperf_log_accuracy.json"
-    assert outcome_of(token_checks("TEST06", path, 100, EOS, SERVER)) == "UNPROVEN"
+    assert outcome_of(consistency_checks("TEST06", path, 100, EOS, SERVER)) == "UNPROVEN"
     path.write_bytes(text.encode("latin-1"))
     assert failed(path) == {"answers logged": "not readable"}
 
@@ -130,10 +130,10 @@ def test_ids_of_64_bits_are_read_in_logs_of_others_alone(tmp_path: Path) -> None
         each |= {"data": ids.tobytes().hex(), "token_data": ids[:1].tobytes().hex()}
     path = write_log(tmp_path, entries)
     assert failed(path)["answers of another length than reported"] == 100
-    checks = token_checks("TEST06", path, 100, EOS, SERVER, foreign=True)
+    checks = consistency_checks("TEST06", path, 100, EOS, SERVER, foreign=True)
     assert outcome_of(checks) == "VALID"
     entries[5] |= {"token_count": 3}
-    checks = token_checks("TEST06", write_log(tmp_path, entries), 100, EOS, SERVER, foreign=True)
+    checks = consistency_checks("TEST06", write_log(tmp_path, entries), 100, EOS, SERVER, foreign=True)
     assert outcome_of(checks) == "INVALID"
 
 

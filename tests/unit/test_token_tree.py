@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reference_proof import reference_proof
 from token_tree import hexadecimal, logged_answers, round_of, write_tree
 
-from weighbridge.artifacts.folder import ArtifactKind
-from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Round
 from weighbridge.submission.checker import check_submission
 
@@ -20,18 +19,6 @@ needs_reference = pytest.mark.skipif(
     not REFERENCE, reason="needs mlcommons/inference: WEIGHBRIDGE_REFERENCE=DIR"
 )
 KINDS = [(name, category) for name in ("v6.0", "v6.1") for category in ("datacenter", "edge")]
-
-
-def reference() -> Proof:
-    """Return the reference as the checker takes it; nobody proves its files here."""
-    return Proof(
-        kind=ArtifactKind.REFERENCE,
-        folder=Path(REFERENCE),
-        repo=None,
-        revision=None,
-        manifest_digest="0" * 64,
-        files=(),
-    )
 
 
 @pytest.mark.parametrize(("name", "category"), KINDS)
@@ -47,7 +34,7 @@ def test_a_tree_of_each_category_is_accepted(name: str, category: str, tmp_path:
 @pytest.mark.parametrize(("name", "category"), KINDS)
 def test_the_official_checkers_accept_it(name: str, category: str, tmp_path: Path) -> None:
     round_ = round_of(name, category)
-    report = check_submission(write_tree(tmp_path, round_), round_, reference=reference())
+    report = check_submission(write_tree(tmp_path, round_), round_, reference=reference_proof(REFERENCE))
     found = [(each.tool, each.accepted, each.results) for each in report.findings]
     tools = ["weighbridge", "submission_checker", *(["submission_checker_old"] if name == "v6.0" else [])]
     assert found == [(tool, True, len(round_.scenarios)) for tool in tools], report.complaints
@@ -170,7 +157,7 @@ def test_every_defect_is_refused(
 ) -> None:
     damaged = Path(shutil.copytree(trees[round_.category], tmp_path / "tree"))
     edit(damaged)
-    report = check_submission(damaged, round_, reference=reference() if REFERENCE else None)
+    report = check_submission(damaged, round_, reference=reference_proof(REFERENCE) if REFERENCE else None)
     assert not report.accepted, name
     assert any(each.level == "error" and each.tool == "weighbridge" for each in report.complaints)
     if REFERENCE:

@@ -61,9 +61,7 @@ def request_deviations(requests: RequestSettings, round_: Round) -> tuple[Deviat
     A limit of an answer's length must be the round's, except in a demonstration; unset, it is filled in.
     """
     fixed = round_.closed.requests or requests
-    # What the settings leave unset, the round fills in.
-    own = requests.sampling.model_dump(exclude_none=True)
-    requests = requests.model_copy(update={"sampling": round_.sampling.model_copy(update=own)})
+    requests = requests.model_copy(update={"sampling": round_.completed_sampling(requests.sampling)})
     allowed = dict(_flat(fixed.model_dump(mode="json")))
     limit = requests.sampling.max_tokens
     if limit is None or not round_.held_to_rules:

@@ -217,6 +217,10 @@ class Round(Model):
         """Names by which the official checker knows that folder: LoadGen's name of the benchmark too."""
         return frozenset({self.folder, *([self.loadgen.model] if self.loadgen else [])})
 
+    def completed_sampling(self, own: Sampling) -> Sampling:
+        """Return sampling parameters with the round's where `own` sets none."""
+        return self.sampling.model_copy(update=own.model_dump(exclude_none=True))
+
     @property
     def runs_are_independent(self) -> bool:
         """Whether servers may reuse no work of earlier queries: what ran before then cannot help a run."""

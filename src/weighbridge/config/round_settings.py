@@ -16,11 +16,8 @@ def requests_of_round(settings: RequestSettings, round_: Round) -> RequestSettin
 
     Whether they may is `weighbridge.config.closed_settings.request_deviations`'s to say.
     """
-    of_round = round_.sampling.model_copy(
-        update={"max_tokens": round_.sampling.max_tokens or round_.max_tokens}
-    )
-    own = settings.sampling.model_dump(exclude_none=True)
-    sampling = of_round.model_copy(update=own)
+    sampling = round_.completed_sampling(settings.sampling)
+    sampling = sampling.model_copy(update={"max_tokens": sampling.max_tokens or round_.max_tokens})
     return settings.model_copy(update={"sampling": sampling})
 
 

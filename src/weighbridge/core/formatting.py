@@ -76,6 +76,13 @@ def number(value: float | None, digits: int = 6) -> str:
 _COUNTS_FROM = 1000
 
 
+def table_latency(seconds: float | None, decimals: int) -> str:
+    """Return a time for a table of a terminal: in s with these decimals, or in ms below 1 s; "-" for None."""
+    if seconds is None:
+        return "-"
+    return f"{seconds:.{decimals}f} s" if seconds >= 1 else f"{1000 * seconds:.4g} ms"
+
+
 def number_or_dash(value: float | None, spec: str) -> str:
     """Return a number by a format specification such as ".3f"; "-" for None."""
     return "-" if value is None else format(value, spec)

@@ -20,7 +20,7 @@ from weighbridge.gates.log_checks import common_checks
 from weighbridge.gates.record_checks import one_run_checks, same_system_checks
 from weighbridge.gates.request_rows import RequestRows
 from weighbridge.gates.server_checks import server_checks
-from weighbridge.gates.token_consistency import token_checks, verification_checks
+from weighbridge.gates.token_consistency import consistency_checks, verification_checks
 from weighbridge.loadgen.logs import DetailLog, read_detail
 from weighbridge.records.run_record import ANSWERS, AUDIT_CONFIG, DETAIL, RUN_RECORD, RunRecord
 from weighbridge.records.verdict import Check, Gate
@@ -70,7 +70,7 @@ def compliance_checks(
     record = RunRecord.read(folder / RUN_RECORD) if (folder / RUN_RECORD).is_file() else None
     checks = [
         *_followed(run, folder, followed, rules, test),
-        *token_checks(
+        *consistency_checks(
             run,
             _answers(folder),
             _target(round_, test),

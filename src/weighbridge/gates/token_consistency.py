@@ -41,7 +41,7 @@ def wrong_length(answers: Sequence[LoggedTokens]) -> int:
     return sum(len(each.ids) != each.count for each in answers)
 
 
-def token_checks(
+def consistency_checks(
     run: str,
     log: Path,
     target: int,

@@ -101,13 +101,8 @@ def _as_recorded(
         logged_s = latency.logged_s(log, percentile)
         low_s = max(percentile_ns(least_ns, percentile) * (1 - _DIGITS), 0) / 1e9
         high_s = percentile_ns(most_ns, percentile) * (1 + _DIGITS) / 1e9
-        gate.holds(
-            f"{100 * percentile:g}th percentile {latency.title} as recorded",
-            logged_s,
-            f"{low_s:.6g} to {high_s:.6g} s",
-            logged_s is not None and low_s <= logged_s <= high_s,
-            _CONTRADICT,
-        )
+        name = f"{100 * percentile:g}th percentile {latency.title} as recorded"
+        _between(gate, name, logged_s, low_s, high_s)
 
 
 def _bounds(latency: TokenLatency, rows: RequestRows) -> tuple[Nanoseconds, Nanoseconds] | tuple[None, None]:
@@ -149,10 +144,9 @@ def _estimate(gate: Gate, log: DetailLog, rows: RequestRows, metric: LatencyMetr
     own_s = float(np.sort(recorded)[-1 - slowest]) / 1e9
     logged_s = seconds(log.number("early_stopping_latency_ss"))
     low_s, high_s = own_s * (1 - _DIGITS) - _TICK_NS / 1e9, own_s * (1 + _DIGITS) + _TOLD_NS / 1e9
-    gate.holds(
-        f"early stopping's estimate of {TTFT.title} as recorded",
-        logged_s,
-        f"{low_s:.6g} to {high_s:.6g} s",
-        logged_s is not None and low_s <= logged_s <= high_s,
-        _CONTRADICT,
-    )
+    _between(gate, f"early stopping's estimate of {TTFT.title} as recorded", logged_s, low_s, high_s)
+
+
+def _between(gate: Gate, name: str, logged_s: float | None, low_s: float, high_s: float) -> None:
+    agrees = logged_s is not None and low_s <= logged_s <= high_s
+    gate.holds(name, logged_s, f"{low_s:.6g} to {high_s:.6g} s", agrees, _CONTRADICT)

@@ -1,4 +1,4 @@
-"""Tell LoadGen of first tokens and completions, each sample once and in the order that it needs.
+"""Report first tokens and completions to LoadGen, each sample once and in the order that it needs.
 
 Where LoadGen measures token latencies, it wants a first token before the completion, and two tokens at least.
 Without them it logs an error for each sample, and may crash at the end of the run. A failed request has
@@ -24,7 +24,7 @@ class Completions:
     """
 
     def __init__(self, samples: OpenSamples, *, token_latencies: bool, first_tokens: bool) -> None:
-        """Tell LoadGen of these samples.
+        """Prepare to report these samples.
 
         Args:
             samples: The open samples.
@@ -39,7 +39,7 @@ class Completions:
         self._telling = Lock()
 
     def begin(self, firsts: Iterable[tuple[int, int]], address: int) -> int:
-        """Tell first tokens; return how many.
+        """Report first tokens; return how many.
 
         Args:
             firsts: Number of a sample and the size of its first token in bytes, each.

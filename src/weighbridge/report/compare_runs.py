@@ -14,7 +14,7 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
-from weighbridge.core.formatting import number_or_dash
+from weighbridge.core.formatting import number_or_dash, table_latency
 from weighbridge.core.models import Model
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.records.notice import heading_of
@@ -181,12 +181,6 @@ def render_comparison(comparison: Comparison) -> Group:
 _LATENCIES = {"p99": "p99_latency_s", "TTFT p99": "p99_ttft_s", "TPOT p99": "p99_tpot_s"}
 
 
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.4g} ms"
-
-
 def _table(lines: list[ComparisonLine]) -> Table:
     table = Table(title=lines[0].title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("System", overflow="fold", min_width=18)
@@ -204,7 +198,7 @@ def _table(lines: list[ComparisonLine]) -> Table:
             line.system,
             number_or_dash(line.rate, ".6g"),
             number_or_dash(line.rate / first if line.rate and first else None, ".2f"),
-            *(_seconds(getattr(line, field)) for field in latencies.values()),
+            *(table_latency(getattr(line, field), 2) for field in latencies.values()),
             number_or_dash(line.accuracy, ".5f"),
             number_or_dash(line.deviations, "+.1f"),
             Text(line.outcome, style=OUTCOME_STYLES.get(line.outcome, "")),

@@ -11,7 +11,6 @@ from weighbridge.report.inputs import ReportRun
 from weighbridge.report.request_series import Floats, RequestSeries, latency_over_time, latency_summary
 
 GROUP = "latency"
-NAMES = {"latency": "latency", "ttft": "time to first token", "tpot": "time per output token"}
 TITLES = {
     "latency": ("distribution of latencies", "share answered in time", "latency over the run"),
     "ttft": (
@@ -29,7 +28,7 @@ class _Timing:
     """One kind of latency of a run's requests.
 
     Attributes:
-        key: Its key in `NAMES`, and its part of a chart's key.
+        key: Its key in `TITLES`, and its part of a chart's key.
         values_s: Of the requests that have it, in seconds; infinity for failed ones.
         limit: The round's limit; None: there is none.
     """
@@ -37,6 +36,11 @@ class _Timing:
     key: str
     values_s: Floats
     limit: LatencyLimit | None
+
+    @property
+    def name(self) -> str:
+        """Its name for people."""
+        return request_figures.LATENCY_NAMES[self.key]
 
     @property
     def limit_s(self) -> float | None:
@@ -88,7 +92,7 @@ def _distribution(run: ReportRun, requests: RequestSeries, timing: _Timing) -> C
         caption=f"{number(len(timing.values_s))} requests: median {percentiles[0.5]}, p99 "
         f"{percentiles[0.99]}, slowest {page_latency(summary.max_s)}. {unanswered}"
         f"{_limit_sentence(timing.limit)}",
-        draw=lambda: request_figures.latency_distribution(timing.values_s, timing.limit_s, NAMES[timing.key]),
+        draw=lambda: request_figures.latency_distribution(timing.values_s, timing.limit_s, timing.name),
     )
 
 
@@ -98,7 +102,7 @@ def _cumulative(run: ReportRun, timing: _Timing) -> Chart:
         key=f"{run.scenario.name}-{timing.key}-cumulative",
         title=f"{run.scenario.folder}: {TITLES[timing.key][1]}",
         caption=f"{_crossing_sentence(timing.limit)}Each step up is ten times rarer.",
-        draw=lambda: request_figures.cumulative_latency(timing.values_s, timing.limit, NAMES[timing.key]),
+        draw=lambda: request_figures.cumulative_latency(timing.values_s, timing.limit, timing.name),
     )
 
 
@@ -113,7 +117,7 @@ def _over_time(run: ReportRun, requests: RequestSeries, timing: _Timing) -> Char
             latency_over_time(requests.planned_s, timing.values_s),
             requests.duration_s,
             timing.limit_s,
-            NAMES[timing.key],
+            timing.name,
         ),
     )
 

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from weighbridge.core.formatting import metric_label, number, number_or_dash, score
+from weighbridge.core.formatting import metric_label, number, number_or_dash, score, table_latency
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import LatencyFigures
@@ -125,10 +125,8 @@ def _timing_columns(lines: tuple[ScenarioSummary, ...]) -> list[_Column]:
 
 def _timing(figures: LatencyFigures | None) -> str:
     """Return a 99th percentile, and its limit where there is one, such as '0.412 s (<= 2 s)'."""
-    if figures is None or figures.p99_s is None:
-        return "-"
-    value = f"{figures.p99_s:.3f} s" if figures.p99_s >= 1 else f"{1000 * figures.p99_s:.4g} ms"
-    if figures.limit_s is None:
+    value = table_latency(None if figures is None else figures.p99_s, 3)
+    if figures is None or figures.p99_s is None or figures.limit_s is None:
         return value
     limit = f"{figures.limit_s:g} s" if figures.limit_s >= 1 else f"{1000 * figures.limit_s:g} ms"
     return f"{value} (<= {limit})"

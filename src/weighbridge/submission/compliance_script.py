@@ -1,8 +1,6 @@
 """What the official script of a compliance test writes: by that script, or in its form by our own checks."""
 
-import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from weighbridge.gates.token_consistency import (
 from weighbridge.loadgen.compliance_run import official_folder
 from weighbridge.loadgen.logged_tokens import TOKEN_TYPE, read_logged_tokens
 from weighbridge.records.run_record import ANSWERS
+from weighbridge.submission.reference_tool import run_reference_tool
 
 _SCRIPT = "run_verification.py"
 _TIMEOUT_S = 600
@@ -64,20 +63,10 @@ def _official(run: Path, scenario: ScenarioRules, test: str, reference: Proof) -
     if not script.is_file():
         raise SetupError(f"{script}: is missing; fetch the reference again.")
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, script, "-c", run.resolve(), "-o", scratch, "-s", scenario.folder]
+        # No -e: the script takes an id from there for a text, which equals no token.
+        options = ("-c", run.resolve(), "-o", scratch, "-s", scenario.folder, "--dtype", TOKEN_TYPE.name)
         try:
-            done = subprocess.run(
-                # No -e: the script takes an id from there for a text, which equals no token.
-                [*map(str, command), "--dtype", TOKEN_TYPE.name],
-                cwd=scratch,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_TIMEOUT_S,
-                check=False,
-                # The checkout was proven file by file; bytecode files would change it.
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-            )
+            done = run_reference_tool([script, *options], Path(scratch), _TIMEOUT_S)
         except subprocess.TimeoutExpired:
             raise SetupError(f"{script}: did not end within {_TIMEOUT_S} s.") from None
         written = Path(scratch) / test / VERIFICATION

@@ -45,7 +45,7 @@ class ScriptedServer:
         warmups: int = 1,
         token_ids: Callable[[int], tuple[int, ...]] | None = None,
     ) -> None:
-        """Know the number and the right answer of each body; answer the first `warmups` requests rightly.
+        """Answer bodies by their number and right answer; the first `warmups` requests rightly.
 
         With `token_ids`, which returns those of a sample, answers are streams of them.
         """

@@ -26,6 +26,8 @@ from weighbridge.report.figures.style import (
 from weighbridge.report.request_series import Floats, Windows, survivors
 from weighbridge.report.telemetry_series import TimeSeries
 
+LATENCY_NAMES = {"latency": "latency", "ttft": "time to first token", "tpot": "time per output token"}
+"""What a limit of a round is of, for people."""
 _MOST_BINS = 60
 _TAIL_TICKS = (0.5, 0.1, 0.01, 0.001, 0.0001)  # shares of requests that take longer
 _HIGHEST_LATENCY = 2  # times the limit; higher ones of overloaded probes would flatten the others
@@ -181,10 +183,6 @@ def _edges(windows: Windows) -> NDArray[np.float64]:
     return edges
 
 
-# What a limit of a round is of.
-_LIMITED = {"latency": "latency", "ttft": "time to first token", "tpot": "time per output token"}
-
-
 def probes(peak: Peak) -> Figure:
     """Return the rates of a search's probes, and below them their p99 by the first limit, in their order.
 
@@ -204,7 +202,7 @@ def probes(peak: Peak) -> Figure:
             _mark_probe(latencies, probe, latency_s)
     rates.margins(y=0.2)
     rates.set_title("queries/s")
-    latencies.set_title(f"p99 {_LIMITED[next(iter(peak.limits_s), 'latency')]}, seconds")
+    latencies.set_title(f"p99 {LATENCY_NAMES[next(iter(peak.limits_s), 'latency')]}, seconds")
     latencies.set_xlim(0.4, len(peak.probes) + 0.6)
     latencies.set_xlabel("probes in order")
     return figure

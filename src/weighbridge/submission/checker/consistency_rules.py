@@ -9,7 +9,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import RunRules, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.gates.compliance_checks import audit_log_checks
-from weighbridge.gates.token_consistency import VERIFICATION, token_checks, verification_faults
+from weighbridge.gates.token_consistency import VERIFICATION, consistency_checks, verification_faults
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import ANSWERS, DETAIL
@@ -96,6 +96,6 @@ def _tokens(
         eos_ids = eos_ids_of(model) if model is not None else ()
     except InputError:  # told by record_rules and input_rules
         eos_ids = ()
-    return token_checks(
+    return consistency_checks(
         run, log, target, eos_ids or _NO_IDS, scenario, foreign=not (records / scenario.folder).is_dir()
     )

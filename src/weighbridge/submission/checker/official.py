@@ -8,9 +8,7 @@ The tools accept an empty tree, so the number of results is checked too. A crash
 
 import csv
 import json
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from weighbridge.submission.checker import recorded_tool
 from weighbridge.submission.checker.recorded_tool import CheckCall, Crash, LogMessage
 from weighbridge.submission.checker.remedies import remedy_for
 from weighbridge.submission.checker.tool_complaints import ToolRecords, complaints_of, crash_complaint
+from weighbridge.submission.reference_tool import run_reference_tool
 
 _TOOLS = Path("tools/submission")
 _MODULES: dict[Tool, str] = {
@@ -88,19 +87,9 @@ def run_official(
 def _run(tool: Tool, folder: Path, tree: Path, version: str) -> ToolRun:
     with tempfile.TemporaryDirectory() as scratch:
         records, table = Path(scratch) / "records.jsonl", Path(scratch) / "results.csv"
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", recorded_tool.__name__, records, _MODULES[tool]),
-                *("--input", tree.resolve(), "--version", version, "--csv", table),
-            ],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-            # The checkout was proven file by file; bytecode files would change it.
-            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        options = ("--input", tree.resolve(), "--version", version, "--csv", table)
+        done = run_reference_tool(
+            ["-m", recorded_tool.__name__, records, _MODULES[tool], *options], folder, _TIMEOUT_S
         )
         return ToolRun(
             code=done.returncode,

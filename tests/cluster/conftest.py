@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
         pytest.skip("a Slurm of our own needs root")
     if SYSTEM_CONFIGURATION.exists():
         pytest.skip(f"this machine belongs to a Slurm cluster ({SYSTEM_CONFIGURATION})")
+    if " " in sys.executable:
+        pytest.skip(f"Snakemake submits no job whose interpreter has a blank in its path ({sys.executable})")
     os.environ["PATH"] += ":/usr/sbin"
     if any(shutil.which(name) is None for name in PROGRAMS):
         done = subprocess.run([ROOT / ".ci" / "apt-install", *PACKAGES], check=False)

@@ -34,17 +34,19 @@ class SubmitHost:
         directory: The run directory.
         changes: The configuration, over the demo's; with none it is the demo on the real vLLM.
         environment: Over this process's environment.
+        python: The interpreter of Snakemake and its jobs.
     """
 
     directory: Path
     changes: dict[str, object] = field(default_factory=lambda: SIMULATED)
     environment: dict[str, str] = field(default_factory=dict)
+    python: Path = Path(sys.executable)
 
     def command(self, *arguments: str, profile: str | None = "slurm") -> list[str]:
         """Write a command line: target first, then options; without a profile, for this machine."""
         overlay = self.directory.parent / f"{self.directory.name}.yaml"
         overlay.write_text(yaml.safe_dump(self.changes))
-        command = [sys.executable, str(SNAKEMAKE), *arguments]
+        command = [str(self.python), str(SNAKEMAKE), *arguments]
         command += ["--configfile", "demo/config.yaml", str(overlay), "--directory", str(self.directory)]
         if profile is None:
             return command

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from own_slurm import Slurm
-from submit_host import ROOT, SubmitHost
+from submit_host import BIN, ROOT, SubmitHost
 
 from weighbridge.records.server_life import LIFE_RECORD, LIVES_FOLDER, ServerLife
 from weighbridge.run.folder_lock import locked
@@ -83,6 +83,15 @@ def test_measuring_jobs_get_their_gpus_and_no_other_does(finished: SubmitHost, s
         assert with_gpus[job] == any(
             f"rule_{name}/" in path for name in ("benchmark", "preflight", "find_server")
         )
+
+
+def test_jobs_that_could_not_start_are_not_submitted(slurm: Slurm, tmp_path: Path) -> None:
+    spaced = tmp_path / "a checkout" / ".venv"
+    spaced.parent.mkdir()
+    spaced.symlink_to(BIN.parent)
+    code, text = SubmitHost(tmp_path / "run", python=spaced / "bin" / "python").run("artifacts")
+    assert (code, "submitted with SLURM" in text) == (1, False)
+    assert "a checkout/.venv/bin/python: Snakemake does not quote this path" in text
 
 
 def test_a_second_run_does_nothing(finished: SubmitHost) -> None:

@@ -17,7 +17,13 @@ SAMPLES = 104  # TEST06 takes 100
 SCENARIOS = ("offline", "server", "interactive", "singlestream")
 RATE_QPS = 20
 # Checks of the client's own waits, which a busy machine lengthens.
-WAITS = ("schedule delay", "receive backlog", "workers' delay at a timer", "busiest client process")
+WAITS = (
+    "schedule delay",
+    "receive backlog",
+    "workers' delay at a timer",
+    "busiest client process",
+    "latency added by LoadGen",
+)
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(1800)]
 

@@ -131,7 +131,7 @@ def test_no_gpus_points_to_the_demo(workflow: Workflow, root: Path) -> None:
 def test_a_missing_system_library_is_named(workflow: Workflow, root: Path) -> None:
     server = root / "tests" / "integration" / "model_server.py"
     lacking = workflow.directory.parent / "vllm"
-    lacking.write_text(f'#!/bin/sh\nMODEL_SERVER_FAULT=lacks-library exec {server} "$@"\n')
+    lacking.write_text(f'#!/bin/sh\nMODEL_SERVER_FAULT=lacks-library exec "{server}" "$@"\n')
     lacking.chmod(0o755)
     answer = find_server(workflow, executable=str(lacking))
     assert "libnuma.so.1, which is not on this machine; apt-get install libnuma1" in answer.text

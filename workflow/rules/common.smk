@@ -3,7 +3,7 @@
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
 Out: SETTINGS, SIGNING_KEY_FILE, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, OFFLINE_RECORDS, SEARCHED, PEAK,
      IS_TOP_SNAKEMAKE, CLIENT, the environments' files, ALL_CORES, pinned(), either(), prompt_option(),
-     tokenizer_option(), drawn()
+     tokenizer_option(), check_interpreter()
 """
 
 import os
@@ -13,6 +13,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
+
+from snakemake.exceptions import WorkflowError
 
 from weighbridge.config.derived_round import RoundChanges
 from weighbridge.config.fingerprint import ROOT_VARIABLE
@@ -159,6 +161,19 @@ def either(choices):
 wildcard_constraints:
     scenario=either(SCENARIOS),
     run=either(sorted({run for scenario, run in RUNS})),
+
+
+def check_interpreter():
+    """Refuse to submit jobs that could not start: Snakemake gives them the interpreter's path unquoted.
+
+    Raises:
+        WorkflowError: Jobs run elsewhere, and the path has a blank in it.
+    """
+    if workflow.non_local_exec and re.search(r"\s", sys.executable):
+        raise WorkflowError(
+            f"{sys.executable}: Snakemake does not quote this path in the jobs that it submits; "
+            "move the checkout to a path without blanks, and run `make setup` there."
+        )
 
 
 def prompt_option(wildcards, input):

@@ -70,6 +70,7 @@ if IS_TOP_SNAKEMAKE:
 
 
 onstart:
+    check_interpreter()
     note_measured(jobs_to_make)
     note_targets()
 

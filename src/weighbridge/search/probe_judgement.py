@@ -15,8 +15,8 @@ from weighbridge.records.verdict import LatencyFigures
 # slope. Averages over stretches, because single latencies of a queue depend on one another.
 _STRETCHES = 10
 _SURE = 2.3  # quantile 0.975 of Student's t with 8 degrees of freedom
-# A queue is judged only after this many latency limits: a server that has just begun has completed almost
-# nothing.
+# A queue is judged only after this many latency limits, and seconds: a server that has just begun has
+# completed almost nothing, and of a limit below a second the rate seen is chance.
 _SETTLED_LIMITS = 2
 _SETTLED_S = 5.0
 _CAUTION = 1.2

@@ -328,7 +328,7 @@ def test_failed_requests_do_not_trouble_a_loadgen_that_counts_tokens(
             tmp_path,
             60,
             mode=mode,
-            target_qps=2000 if case.scenario == "singlestream" else 200,
+            target_qps=20000 if case.scenario == "singlestream" else 200,
             **case.options,
         )
     assert run.report.aborted is None

@@ -48,7 +48,7 @@ rehearsal: $(VENV)/.workflow ## Rehearse the whole benchmark at full scale, with
 	@echo "With figures: runs/rehearsal/results/report.html"
 
 .PHONY: llama-rehearsal
-llama-rehearsal: $(VENV)/.workflow ## Rehearse llama3.1-8b likewise, datacenter and edge (40 minutes).
+llama-rehearsal: $(VENV)/.workflow ## Rehearse llama3.1-8b likewise, datacenter and edge (half an hour).
 	snakemake --profile profiles/llama-rehearsal submission
 	snakemake --profile profiles/llama-rehearsal --config category=edge --directory runs/llama-rehearsal-edge submission
 	@weighbridge compare runs/llama-rehearsal

@@ -94,8 +94,7 @@ class Prober:
         scenario = round_.scenarios[self._scenario.name]
         issuer = LoadGenIssuer(round_, scenario, Mode.PERFORMANCE, issued_qps, label, self._switches)
         record = self._session.measure(issuer, out, partial(_watch, detectors))
-        overloads = [each.reason for each in detectors if each.reason is not None]
-        if (record.load.aborted is not None or overloads) and record.load.aborted not in overloads:
+        if record.load.aborted not in (None, *(each.reason for each in detectors)):
             raise InvalidRunError(
                 f"the measurement in {out} was ended: {record.load.aborted}; give the same command again."
             )

@@ -149,9 +149,13 @@ def answer_at(
     Raises:
         SetupError: the request failed.
     """
-    request = json.loads(body) | {"temperature": temperature, "stream": False}
-    request.pop("stream_options", None)
+    request = unstreamed(json.loads(body) | {"temperature": temperature})
     return _text_of(post(endpoint, api, request, api_key, timeout_s))
+
+
+def unstreamed(request: dict[str, Any]) -> dict[str, Any]:
+    """Return a request whose answer comes whole."""
+    return {name: value for name, value in request.items() if name != "stream_options"} | {"stream": False}
 
 
 def warm_up(endpoint: str, api: Api, bodies: Sequence[bytes], api_key: str | None, timeout_s: float) -> None:

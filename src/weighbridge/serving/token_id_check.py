@@ -7,7 +7,7 @@ from typing import Any
 
 from weighbridge.core.errors import SetupError
 from weighbridge.core.openai_api import Api
-from weighbridge.serving.probing import of_choice, post
+from weighbridge.serving.probing import of_choice, post, unstreamed
 
 
 def check_token_ids(endpoint: str, api: Api, body: bytes, api_key: str | None, timeout_s: float) -> None:
@@ -26,8 +26,7 @@ def check_token_ids(endpoint: str, api: Api, body: bytes, api_key: str | None, t
         SetupError: it does not, or fails the request.
     """
     request = json.loads(body)
-    whole = {name: value for name, value in request.items() if name != "stream_options"} | {"stream": False}
-    answer = post(endpoint, api, whole, api_key, timeout_s)
+    answer = post(endpoint, api, unstreamed(request), api_key, timeout_s)
     ids, used, tokens = of_choice(answer, "token_ids"), of_choice(answer, "prompt_token_ids"), None
     wanted = {"token_ids": ids} | (
         {"prompt_token_ids": used} if isinstance(request.get("prompt"), list) else {}

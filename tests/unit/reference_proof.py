@@ -6,7 +6,7 @@ from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 
 
-def reference_proof(folder: str) -> Proof:
+def reference_proof(folder: str | Path) -> Proof:
     """Return the proof of a checkout of mlcommons/inference."""
     return Proof(
         kind=ArtifactKind.REFERENCE,

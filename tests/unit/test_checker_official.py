@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from loadgen_files import small_round
+from reference_proof import reference_proof
 
-from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.submission.checker.official import ToolRun, interpret, run_official
 from weighbridge.submission.checker.recorded_tool import CheckCall, Crash, LogMessage
@@ -283,14 +283,7 @@ def _reference(folder: Path) -> Proof:
     (tools / "submission_checker" / "__init__.py").touch()
     (tools / "submission_checker" / "main.py").write_text(TOOL)
     (tools / "submission_checker_old.py").write_text(TOOL)
-    return Proof(
-        kind=ArtifactKind.REFERENCE,
-        folder=folder,
-        repo=None,
-        revision=None,
-        manifest_digest="0" * 64,
-        files=(),
-    )
+    return reference_proof(folder)
 
 
 def test_both_tools_are_run_from_the_reference_and_leave_nothing_in_it(tmp_path: Path) -> None:

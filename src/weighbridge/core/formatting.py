@@ -5,6 +5,7 @@ import math
 NONE = "–"  # noqa: RUF001 - the en dash that the report's tables show in empty cells
 _GAP = "\N{NO-BREAK SPACE}"  # between a number and its unit on a page, where a line may break
 _MINUTE_S, _HOUR_S = 60, 3600
+_COUNTS_FROM = 1000  # larger scores are counts, such as a length
 
 
 def duration(seconds: float, decimals: int = 0) -> str:
@@ -71,9 +72,6 @@ def number(value: float | None, digits: int = 6) -> str:
     if isinstance(value, int) or (value == int(value) and abs(value) < 1e15):
         return f"{int(value):,}"
     return f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
-
-
-_COUNTS_FROM = 1000
 
 
 def table_latency(seconds: float | None, decimals: int) -> str:

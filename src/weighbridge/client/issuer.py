@@ -11,7 +11,7 @@ from weighbridge.client.process_group import Observe, Stop
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings
 from weighbridge.records.run_record import LoadReport
-from weighbridge.requests.store import RequestStore
+from weighbridge.requests.sent_requests import SentRequests
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Target:
 
     Attributes:
         endpoints: Base URLs of the servers.
-        requests: The opened store of request bodies.
+        requests: The opened requests.
         client: Workers, connections, timeouts, name of the key's variable.
     """
 
     endpoints: tuple[str, ...]
-    requests: RequestStore
+    requests: SentRequests
     client: ClientSettings
 
 

@@ -17,13 +17,13 @@ from weighbridge.client.process_group import Observe, ProcessGroup, Stop
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.records.run_record import CLIENT_FILES, REQUESTS_BINARY, REQUESTS_TABLE, LoadReport
-from weighbridge.requests.store import RequestStore
+from weighbridge.requests.sent_requests import SentRequests
 
 # Files a worker has open beside its connections: modules, the store, epoll, its socket, the standard streams.
 _SPARE_DESCRIPTORS = 64
 
 
-def check_load(store: RequestStore, client: ClientSettings, samples: int) -> None:
+def check_load(store: SentRequests, client: ClientSettings, samples: int) -> None:
     """Check all that a run needs of the client and that can be seen before a server starts.
 
     Args:
@@ -79,24 +79,24 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
     Raises:
         SetupError: the driver refuses its settings, or the disk or the machine fails it.
     """
-    client, manifest, form = target.client, target.requests.manifest, target.requests.form
+    client, requests, form = target.client, target.requests, target.requests.form
     nonce = secrets.token_hex(8)  # the ids of no two runs' requests are alike
     group = ProcessGroup(
         driver,
         [
             WorkerJob(
                 number=number,
-                store=str(target.requests.path.resolve()),
+                store=str(requests.path.resolve()),
                 endpoints=list(target.endpoints),
-                api=manifest.api,
-                model=manifest.model_name,
+                api=requests.api,
+                model=requests.model_name,
                 nonce=nonce,
                 api_key_env=client.api_key_env,
                 connections=_connections(client),
                 connect_timeout_s=client.connect_timeout_s,
                 request_timeout_s=client.request_timeout_s,
                 stream=form.stream,
-                answers=manifest.answers,
+                answers=requests.answers,
                 before=form.before.decode(),
                 after=form.after.decode(),
                 cut_start=form.cut_start,
@@ -112,7 +112,7 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
     return group
 
 
-def load_report(group: ProcessGroup, requests: RequestStore, out: Path, *, target_qps: float) -> LoadReport:
+def load_report(group: ProcessGroup, requests: SentRequests, out: Path, *, target_qps: float) -> LoadReport:
     """Turn the request log into its table, and report on the run.
 
     A log that lost records, or that contradicts the driver's counts, makes it a run that ended early: the

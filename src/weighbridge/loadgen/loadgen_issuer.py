@@ -154,7 +154,7 @@ class LoadGenIssuer:
             in_flight=self._in_flight(),
             api_key_env=target.client.api_key_env,
             audit=str(folder / AUDIT_CONFIG) if self._compliance else "",
-            answers=target.requests.manifest.answers,
+            answers=target.requests.answers,
             sampled="" if self._logs_answers else str(folder / SAMPLED_ANSWERS),
             sampled_share=share_of(self.plan.expected),
         )

@@ -29,6 +29,7 @@ from weighbridge.benchmarks.registry import check_requests, load_benchmark
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of, write_atomic
+from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.records.store_manifest import MANIFEST_FILE, StoreManifest, StoreOrigin
 from weighbridge.requests.bodies import BODIES_FILE, INDEX_FILE, Bodies
 from weighbridge.requests.encoding import (
@@ -60,9 +61,9 @@ class RequestStore:
     """
 
     def __init__(self, path: Path, manifest: StoreManifest, bodies: Bodies, form: SentForm) -> None:
-        self.path = path
+        self.path: Path = path
         self.manifest = manifest
-        self.form = form
+        self.form: SentForm = form
         self._bodies = bodies
 
     @classmethod
@@ -87,6 +88,21 @@ class RequestStore:
 
     def __len__(self) -> int:
         return self.manifest.count
+
+    @property
+    def api(self) -> Api:
+        """The kind of request."""
+        return self.manifest.api
+
+    @property
+    def answers(self) -> AnswerKind:
+        """What of an answer is kept."""
+        return self.manifest.answers
+
+    @property
+    def model_name(self) -> str:
+        """The name that the requests ask for."""
+        return self.manifest.model_name
 
     def body(self, index: int) -> memoryview:
         """Return one sample's body as it is stored, without copying it."""

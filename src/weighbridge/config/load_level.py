@@ -1,0 +1,122 @@
+"""The loads at which systems are compared: closed loops, and open ones with several arrival processes."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from weighbridge.config.server_settings import ProjectPath
+from weighbridge.core.models import Model
+
+Rate = Annotated[float, Field(gt=0, le=1e6)]
+Conversations = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class GammaArrivals(Model):
+    """Arrivals with gamma-distributed gaps."""
+
+    rate: Rate = Field(description="Conversations/s.")
+    burstiness: float = Field(
+        gt=0, le=1e6, description="Shape of the gaps: 1 is Poisson, below 1 burstier, above 1 more regular."
+    )
+
+
+class Ramp(Model):
+    """A rate that rises or falls steadily. It shows where a system bends, and is never compared."""
+
+    start: Rate = Field(description="Conversations/s at the start.")
+    end: Rate = Field(description="Conversations/s at the end.")
+    over_s: float = Field(gt=0, le=86_400)
+
+
+class Trace(Model):
+    """Recorded arrivals: JSON lines with `timestamp_s`."""
+
+    file: ProjectPath
+    speed: float = Field(default=1.0, gt=0, description="2: twice as fast as recorded.")
+
+
+class LoadLevel(Model):
+    """One load. Exactly one kind is given."""
+
+    closed: Conversations | None = Field(
+        default=None, description="Closed loop of so many conversations at once."
+    )
+    poisson: Rate | None = Field(default=None, description="Conversations/s that arrive at random.")
+    constant: Rate | None = Field(default=None, description="Conversations/s at equal distances.")
+    gamma: GammaArrivals | None = None
+    ramp: Ramp | None = None
+    trace: Trace | None = None
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        if len([name for name in _KINDS if getattr(self, name) is not None]) != 1:
+            raise ValueError(f"give exactly one of {', '.join(_KINDS)}")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Name of the kind that is given, such as closed."""
+        return next(name for name in _KINDS if getattr(self, name) is not None)
+
+    @property
+    def open(self) -> bool:
+        """Whether conversations arrive by a clock of their own, however fast the system answers."""
+        return self.closed is None
+
+    @property
+    def name(self) -> str:
+        """A name for folders and tables, such as closed-32 or poisson-2.5."""
+        match self.kind:
+            case "gamma":
+                assert self.gamma is not None
+                return f"gamma-{self.gamma.rate:g}-{self.gamma.burstiness:g}"
+            case "ramp":
+                assert self.ramp is not None
+                return f"ramp-{self.ramp.start:g}-{self.ramp.end:g}-{self.ramp.over_s:g}s"
+            case "trace":
+                assert self.trace is not None
+                return f"trace-{self.trace.file.stem}-{self.trace.speed:g}"
+            case kind:
+                return f"{kind}-{getattr(self, kind):g}"
+
+    @property
+    def rate(self) -> float | None:
+        """Conversations/s that arrive on average; None: a closed loop, or a trace, whose file says it."""
+        if self.gamma is not None:
+            return self.gamma.rate
+        if self.ramp is not None:
+            return (self.ramp.start + self.ramp.end) / 2
+        return self.poisson or self.constant
+
+
+_KINDS = ("closed", "poisson", "constant", "gamma", "ramp", "trace")
+
+
+class Levels(Model):
+    """The loads of a sweep, by kind."""
+
+    closed: tuple[Conversations, ...] = ()
+    poisson: tuple[Rate, ...] = ()
+    constant: tuple[Rate, ...] = ()
+    gamma: tuple[GammaArrivals, ...] = ()
+    ramp: tuple[Ramp, ...] = ()
+    trace: tuple[Trace, ...] = ()
+    auto: bool = Field(
+        default=False,
+        description="Double a closed loop until the throughput no longer grows, then Poisson arrivals at "
+        "0.2, 0.4, 0.6 and 0.8 of the slowest system's capacity.",
+    )
+
+    @model_validator(mode="after")
+    def _are_distinct(self) -> Self:
+        names = [level.name for level in self.all]
+        if not names and not self.auto:
+            raise ValueError("give at least one load, such as closed: [1, 32]")
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"{', '.join(sorted(twice))} is given twice")
+        return self
+
+    @property
+    def all(self) -> tuple[LoadLevel, ...]:
+        """Each load that is given by itself, closed loops first."""
+        return tuple(LoadLevel(**{kind: value}) for kind in _KINDS for value in getattr(self, kind))

@@ -1,0 +1,143 @@
+"""Model of a sweep's file: systems x workloads x loads, in blocks, and how their results are compared."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from weighbridge.config.load_level import Levels
+from weighbridge.config.scenario_rules import LONGEST_S
+from weighbridge.config.server_settings import EnvironmentName, ServerSettings
+from weighbridge.config.settings import ClientSettings
+from weighbridge.config.workload import Workload
+from weighbridge.core.models import FolderName, Model
+
+NOISE_FLOOR_SYSTEM = "A-A"
+"""Folder and name of the second copy of the baseline, whose difference from it is the noise floor."""
+
+SystemName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_S)]
+
+
+class ComparedSystem(Model):
+    """One system: a server that Weighbridge starts, a command that starts one, or the user's endpoints.
+
+    A server is described as in config.yaml's section 'server'; `server.endpoints` are the user's.
+    """
+
+    server: ServerSettings
+    command: tuple[str, ...] = Field(
+        default=(),
+        description="Starts a server of any kind, as a list of words; {port} and {model} are filled in.",
+    )
+    options: str | None = Field(
+        default=None, max_length=200, description="How tables name what is special of it, such as 'fp8'."
+    )
+    api_key_env: EnvironmentName | None = None
+    reset_cmd: tuple[str, ...] = Field(
+        default=(), description="Command that empties the server's caches, as a list of words."
+    )
+    devices: int | None = Field(default=None, ge=0, description="Accelerators; default: server.gpus.")
+    price_per_hour: float | None = Field(
+        default=None, gt=0, description="Of the whole system, in any currency; gives the cost per token."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        if self.command and self.server.endpoints:
+            raise ValueError("'command' starts a server, 'server.endpoints' names running ones; remove one")
+        return self
+
+    @property
+    def attached(self) -> bool:
+        """Whether the user runs it."""
+        return bool(self.server.endpoints)
+
+
+class StopRules(Model):
+    """What ends a run, or leaves out a load."""
+
+    max_error_share: float = Field(
+        default=0.0, ge=0, le=1, description="Largest share of failed requests of a run that is compared."
+    )
+    error_abort: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="A run ends if more than this share of its first 100 requests failed, or 20 in a row.",
+    )
+    saturate_gain: float = Field(
+        default=0.03,
+        ge=0,
+        description="A closed loop is saturated if doubling it gains less than this share"
+        " of throughput, `saturate_levels` times.",
+    )
+    saturate_levels: int = Field(default=2, ge=1)
+
+
+class SweepSettings(Model):
+    """A sweep: what is measured, how often, and how it is judged."""
+
+    name: FolderName
+    systems: dict[SystemName, ComparedSystem] = Field(min_length=1)
+    baseline: SystemName | None = Field(
+        default=None, description="What the others are compared with; default: the first system."
+    )
+    workloads: tuple[Workload, ...] = Field(min_length=1)
+    levels: Levels
+    blocks: int = Field(
+        default=6, ge=1, le=1000, description="Fixed in advance; even numbers cancel a drift."
+    )
+    order: Literal["balanced", "sequential"] = Field(
+        default="balanced", description="Of the systems in the blocks: A B, B A, ...; or always A B."
+    )
+    runs_per_session: int = Field(
+        default=1, ge=1, le=100, description="Repeats in one life of a server, averaged before statistics."
+    )
+    aa: bool = Field(default=True, description="Measure the baseline twice, which shows the noise floor.")
+    equivalence: float = Field(
+        default=0.05, gt=0, lt=1, description="A difference within this share counts as none."
+    )
+    duration_s: Seconds = Field(default=60, gt=0, description="Of each run's measured part, on the slowest.")
+    min_requests: int | None = Field(
+        default=None, ge=1, description="Measured at least; default: the larger of 200 and 30 a conversation."
+    )
+    max_duration_s: Seconds = Field(
+        default=600, gt=0, description="Of the measured part, where `min_requests` takes longer."
+    )
+    warmup_s: Seconds = Field(default=10, description="Warm-up before each run, on the fastest system.")
+    start_warmup_s: Seconds = Field(default=60, description="Warm-up after a server's start.")
+    store_limit_bytes: int = Field(
+        default=4 << 30, ge=1 << 20, description="Largest store of a workload; runs are shortened to fit."
+    )
+    coexist: bool = Field(
+        default=False,
+        description="Started servers run side by side for the whole sweep; false: each block starts its own.",
+    )
+    allow_unequal_work: bool = Field(
+        default=False, description="Compare even if lengths differ between systems; the table marks it."
+    )
+    stop: StopRules = StopRules()
+    client: ClientSettings = ClientSettings(request_timeout_s=600, stall_limit_s=120)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.baseline is not None and self.baseline not in self.systems:
+            raise ValueError(f"'baseline' names {self.baseline!r}, which is no system")
+        names = [workload.name for workload in self.workloads]
+        if len(set(names)) < len(names):
+            raise ValueError("two workloads have the same name")
+        return self
+
+    @property
+    def reference(self) -> str:
+        """Name of the baseline."""
+        return self.baseline or next(iter(self.systems))
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Names of all that is measured in a block, the copy of the baseline last."""
+        return (*self.systems, NOISE_FLOOR_SYSTEM) if self.aa else tuple(self.systems)
+
+    def system(self, name: str) -> ComparedSystem:
+        """Return a system by its name; the copy of the baseline is the baseline."""
+        return self.systems[self.reference if name == NOISE_FLOOR_SYSTEM else name]

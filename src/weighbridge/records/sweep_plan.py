@@ -1,0 +1,97 @@
+"""plan.json of a sweep: what is measured together, how much of it, and in which order."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pydantic import Field
+
+from weighbridge.config.load_level import LoadLevel
+from weighbridge.core.models import Model
+
+PLAN = "plan.json"
+
+
+class PhaseCounts(Model):
+    """Conversations of one run, in the order in which they are issued."""
+
+    warmup: int = Field(ge=0, description="Before the measured ones.")
+    measured: int = Field(ge=1)
+    cooldown: int = Field(
+        ge=0, description="After them, so that the load lasts until the last measured one ends; repeated."
+    )
+
+    @property
+    def total(self) -> int:
+        """All conversations."""
+        return self.warmup + self.measured + self.cooldown
+
+
+class CellPlan(Model):
+    """One workload at one load, which every system of a wave gets in every block."""
+
+    workload: str
+    level: LoadLevel
+    counts: PhaseCounts
+    sized_by: dict[str, float] = Field(
+        default={}, description="Requests/s of each system when the counts were fixed."
+    )
+    shortened: str | None = Field(
+        default=None, description="Why the runs are shorter than asked for; null: they are not."
+    )
+
+    @property
+    def name(self) -> str:
+        """Folder of the cell below its session's."""
+        return f"{self.workload}/{self.level.name}"
+
+
+class SessionKey(NamedTuple):
+    """One life of one system in one block, or one visit to it.
+
+    Attributes:
+        wave: Number of the wave, from 1.
+        block: Number of the block, from 1.
+        slot: Its place among all sessions of the wave, from 1.
+        system: Name of the system.
+    """
+
+    wave: int
+    block: int
+    slot: int
+    system: str
+
+    @property
+    def folder(self) -> str:
+        """Folder below the sweep's."""
+        return f"w{self.wave}/b{self.block}/{self.system}"
+
+
+class Wave(Model):
+    """What is measured together, and so may be compared: never a result of one wave with one of another."""
+
+    number: int = Field(ge=1)
+    systems: tuple[str, ...]
+    cells: tuple[CellPlan, ...]
+    blocks: int = Field(ge=1)
+    orders: tuple[tuple[str, ...], ...] = Field(description="Of the systems, by block.")
+
+    def sessions(self) -> Iterator[SessionKey]:
+        """Yield the sessions in the order in which they are held."""
+        slot = 0
+        for block, order in enumerate(self.orders, start=1):
+            for system in order:
+                slot += 1
+                yield SessionKey(self.number, block, slot, system)
+
+
+class SweepPlan(Model):
+    """Contents of plan.json. Waves are only added."""
+
+    sweep: str
+    waves: tuple[Wave, ...] = ()
+    probed: dict[str, str] = Field(
+        default={}, description="Whether each system honours forced lengths: honoured, ignored, rejected."
+    )
+    skipped: dict[str, str] = Field(
+        default={}, description="Cells that are not measured, and why, such as a saturated load."
+    )

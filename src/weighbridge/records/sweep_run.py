@@ -1,0 +1,112 @@
+"""run.json of a sweep's cell: what one run of one system measured, and whether it may be compared."""
+
+from pydantic import Field
+
+from weighbridge.config.load_level import LoadLevel
+from weighbridge.core.models import Model
+from weighbridge.records.run_record import Host, LoadReport, ServerRecord
+from weighbridge.records.sweep_plan import PhaseCounts
+from weighbridge.records.verdict import Check
+
+CELL_RECORD = "run.json"
+SESSION_RECORD = "session.json"
+
+
+class Percentiles(Model):
+    """A distribution over the measured requests; null: too few samples for this percentile."""
+
+    samples: int
+    mean: float
+    p50: float
+    p90: float
+    p99: float | None = Field(default=None, description="From 1,000 samples.")
+    p999: float | None = Field(default=None, description="From 10,000 samples.")
+
+
+class Reuse(Model):
+    """How much of the prompts came from caches."""
+
+    share: float | None = Field(description="Of the prompt tokens; null: not known.")
+    expected: float = Field(description="Largest share that the workload's own repetitions explain.")
+    source: str = Field(description="usage, the server's counters, or why it is not known.")
+
+
+class CellFigures(Model):
+    """What one run measured. Times in s. Docs: docs/comparing.md has each definition."""
+
+    window_s: float = Field(
+        description="From the start of the first measured conversation to that of the first cool-down one."
+    )
+    requests: int = Field(description="Measured requests; a turn is a request.")
+    conversations: int = Field(description="Measured conversations.")
+    failed: int = Field(description="Measured requests that failed.")
+    qps: float = Field(description="Requests/s that ended well within the window.")
+    conversations_per_s: float
+    output_tps: float | None = Field(description="Output tokens/s that arrived within the window.")
+    qps_whole_run: float = Field(
+        description="Measured requests by the time from the first one's start to the last one's end; for "
+        "comparison with other tools alone."
+    )
+    goodput: float | None = Field(
+        default=None, description="Requests/s that met every objective; null: none is set."
+    )
+    goodput_share: float | None = Field(
+        default=None, description="Share of the requests started that met every objective."
+    )
+    ttft: Percentiles | None = Field(default=None, description="Time to the first token; null: not streamed.")
+    e2e: Percentiles | None = Field(default=None, description="From sending, or from due time, to the end.")
+    tpot: Percentiles | None = Field(default=None, description="Time per output token after the first.")
+    chunk_gap: Percentiles | None = Field(default=None, description="Mean gap between a request's chunks.")
+    norm_latency: Percentiles | None = Field(default=None, description="e2e by output tokens.")
+    tokens_per_chunk: float | None = None
+    prompt_tokens: float | None = Field(description="Mean; null: not reported.")
+    output_tokens: float | None = Field(description="Mean; null: not reported.")
+    previous_turns: float = Field(description="Mean number of earlier turns a request repeats.")
+    other_length_share: float | None = Field(
+        description="Share of requests with another number of tokens than forced; null: not forced."
+    )
+    reuse: Reuse
+    offered_qps: float | None = Field(
+        default=None, description="Open loop: requests/s that were due in the window."
+    )
+    sent_qps: float = Field(description="Requests/s that were sent in the window.")
+    concurrency: float = Field(description="Mean number of conversations in progress in the window.")
+    schedule_delay_p99_s: float = Field(description="From due time, or decision, to sending.")
+    client_busy: float | None = Field(description="Busiest client process, as a share of its core.")
+    trend: float = Field(description="Change of throughput over the window, by linear fit, as a share.")
+    lag1: float = Field(description="Correlation of the throughput of successive tenths of the window.")
+    steady: bool = Field(description="False: trend above 5 % or correlation above 0.7.")
+    overloaded: bool = Field(
+        default=False, description="Open loop: requests pile up, so that latencies grow with the duration."
+    )
+    energy_j: float | None = Field(default=None, description="Of the accelerators, over the window.")
+
+
+class CellRecord(Model):
+    """Contents of run.json in a cell's folder."""
+
+    sweep: str
+    key: str = Field(description="sha256 over all that the run depends on; another key is another run.")
+    wave: int
+    block: int
+    slot: int
+    repeat: int = Field(default=1, description="Of several runs in one session.")
+    system: str
+    workload: str
+    level: LoadLevel
+    counts: PhaseCounts
+    store_sha256: str
+    sent_sha256: str | None = None
+    code_sha256: str
+    weighbridge_version: str
+    host: Host
+    server: ServerRecord
+    reset: str = Field(description="How caches were emptied before the run, or why they were not.")
+    load: LoadReport
+    figures: CellFigures | None = Field(description="Null: the run ended early.")
+    checks: tuple[Check, ...]
+
+    @property
+    def refused(self) -> tuple[Check, ...]:
+        """Checks that forbid a comparison: failed, or unknown."""
+        return tuple(check for check in self.checks if check.asked and check.passed is not True)

@@ -1,0 +1,1 @@
+"""Systems x workloads x loads in blocks: sessions, cells, checks, statistics."""

@@ -1,15 +1,17 @@
-"""Statistics of a comparison: ratios paired by block, their intervals, and what they allow to say.
+"""Statistics of a comparison: ratios by block, their intervals, and what they allow to say.
 
 A block is the unit of evidence: requests of one run are not independent, runs of one block share their bytes,
 their schedule and their time. Nothing here pools requests, and nothing resamples blocks.
+bench/error_rates.py shows how often these statements are wrong.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from weighbridge.records.comparison import ComparisonResult, Interval, Ratio
 
@@ -20,36 +22,29 @@ _MOST_BLOCKS = 1000
 
 
 @dataclass(frozen=True)
-class PairedRatio:
-    """Logarithms of other by baseline, one a block, summed up.
+class LogRatio(ABC):
+    """The mean logarithm of other by baseline.
 
     Attributes:
-        mean: Their mean.
-        sd: Their standard deviation; NaN of one block.
-        blocks: How many there are.
+        mean: The mean logarithm.
     """
 
     mean: float
-    sd: float
-    blocks: int
 
-    @classmethod
-    def of(cls, baseline: Sequence[float], other: Sequence[float]) -> "PairedRatio":
-        """Compute the ratio of a metric in each block.
+    @property
+    @abstractmethod
+    def blocks(self) -> int:
+        """Number of blocks of evidence; of two sweeps, of the one with fewer."""
 
-        Args:
-            baseline: The baseline's values, shape (blocks,).
-            other: The other system's, of the same blocks in the same order.
+    @property
+    @abstractmethod
+    def error(self) -> float:
+        """Standard error of the mean; NaN of one block."""
 
-        Raises:
-            ValueError: the shapes differ, there is no block, or a value is not above 0.
-        """
-        values = np.array([baseline, other], dtype=np.float64)
-        if values.shape[1] == 0 or not (np.isfinite(values) & (values > 0)).all():
-            raise ValueError("ratios need finite values above 0, from one block at least")
-        logs = np.log(values[1] / values[0])
-        sd = float(logs.std(ddof=1)) if len(logs) > 1 else math.nan
-        return cls(float(logs.mean()), sd, len(logs))
+    @property
+    @abstractmethod
+    def freedom(self) -> float:
+        """Degrees of freedom of the standard error."""
 
     @property
     def ratio(self) -> float:
@@ -69,7 +64,7 @@ class PairedRatio:
         """
         if not self.decides:
             raise ValueError(f"an interval needs {FEWEST_BLOCKS} blocks, there are {self.blocks}")
-        half = _half_width(self.sd, self.blocks, confidence)
+        half = _quantile(self.freedom, confidence) * self.error
         return self.mean - half, self.mean + half
 
     @property
@@ -77,9 +72,9 @@ class PairedRatio:
         """Two-sided p value of a t test that the ratio is 1; None: too few blocks."""
         if not self.decides:
             return None
-        if self.sd == 0:
+        if self.error == 0:
             return 1.0 if self.mean == 0 else 0.0
-        return float(2 * student.sf(abs(self.mean) * math.sqrt(self.blocks) / self.sd, self.blocks - 1))
+        return 2 * float(stdtr(self.freedom, -abs(self.mean) / self.error))
 
     def is_same(self, margin: float) -> bool:
         """Return whether two one-sided tests at 5 % show a difference below `margin`, such as 0.05."""
@@ -97,8 +92,116 @@ class PairedRatio:
         )
 
 
-def _half_width(sd: float, blocks: int, confidence: float) -> float:
-    return float(student.ppf((1 + confidence) / 2, blocks - 1)) * sd / math.sqrt(blocks)
+@dataclass(frozen=True)
+class PairedRatio(LogRatio):
+    """Logarithms of other by baseline, one a block, summed up.
+
+    Attributes:
+        sd: Their standard deviation; NaN of one block.
+        pairs: How many there are.
+    """
+
+    sd: float
+    pairs: int
+
+    @classmethod
+    def of(cls, baseline: Sequence[float], other: Sequence[float]) -> "PairedRatio":
+        """Compute the ratio of a metric in each block.
+
+        Args:
+            baseline: The baseline's values, shape (blocks,).
+            other: The other system's, of the same blocks in the same order.
+
+        Raises:
+            ValueError: the shapes differ, there is no block, or a value is not above 0.
+        """
+        pairs = zip(_logs(baseline), _logs(other), strict=True)
+        return cls.of_logs([new - old for old, new in pairs])
+
+    @classmethod
+    def of_logs(cls, logs: Sequence[float]) -> "PairedRatio":
+        """Sum up logarithms of ratios, one a block, shape (blocks,), of one block at least."""
+        mean, sd = _mean_and_sd(logs)
+        return cls(mean, sd, len(logs))
+
+    @property
+    def blocks(self) -> int:
+        """Number of pairs."""
+        return self.pairs
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean; NaN of one block."""
+        return self.sd / math.sqrt(self.pairs)
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the standard error."""
+        return self.pairs - 1
+
+
+@dataclass(frozen=True)
+class UnpairedRatio(LogRatio):
+    """New by old of two sweeps at different times, whose blocks are no pairs (Welch's t).
+
+    The sides may be logarithms of a metric, or of its ratio to an anchor system, which each sweep has paired.
+    """
+
+    old: PairedRatio
+    new: PairedRatio
+
+    @classmethod
+    def of(cls, old: PairedRatio, new: PairedRatio) -> "UnpairedRatio":
+        """Compute new by old from the sums of their logarithms."""
+        return cls(new.mean - old.mean, old, new)
+
+    @classmethod
+    def of_values(cls, old: Sequence[float], new: Sequence[float]) -> "UnpairedRatio":
+        """Compute new by old from a metric's values, one a block.
+
+        Raises:
+            ValueError: a side has no block, or a value is not above 0.
+        """
+        return cls.of(PairedRatio.of_logs(_logs(old)), PairedRatio.of_logs(_logs(new)))
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks of the side with fewer."""
+        return min(self.old.blocks, self.new.blocks)
+
+    @property
+    def error(self) -> float:
+        """Standard error of the difference; NaN if a side has one block."""
+        return math.hypot(self.old.error, self.new.error)
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom by Welch and Satterthwaite."""
+        if self.error == 0:
+            return self.old.freedom + self.new.freedom
+        # Shares of the variance, because a square of a small error may be too small for a number.
+        shares = [(side.error / self.error) ** 2 for side in (self.old, self.new)]
+        return 1 / (shares[0] ** 2 / self.old.freedom + shares[1] ** 2 / self.new.freedom)
+
+
+def _logs(values: Sequence[float]) -> list[float]:
+    if not len(values) or not all(0 < value < math.inf for value in values):
+        raise ValueError("ratios need finite values above 0, from one block at least")
+    return [math.log(value) for value in values]
+
+
+def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
+    # Of a few numbers numpy is slower, and fsum is exact.
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return mean, math.nan
+    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+@lru_cache(maxsize=4096)
+def _quantile(freedom: float, confidence: float) -> float:
+    """Return how many standard errors a two-sided t interval reaches to each side."""
+    return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -114,25 +217,25 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def result_of(
-    paired: PairedRatio, p_adjusted: float | None, margin: float, *, lower_is_better: bool
+    ratio: LogRatio, p_adjusted: float | None, margin: float, *, lower_is_better: bool
 ) -> ComparisonResult:
     """Return what the blocks allow to say.
 
     Args:
-        paired: The ratio, other by baseline.
+        ratio: Other by baseline.
         p_adjusted: Its p value after Holm; None: too few blocks.
         margin: The share within which a difference counts as none.
         lower_is_better: Whether the metric is a time.
     """
-    if paired.is_same(margin):
+    if ratio.is_same(margin):
         return ComparisonResult.SAME
     if p_adjusted is None or p_adjusted >= SIGNIFICANCE:
         return ComparisonResult.INCONCLUSIVE
-    return ComparisonResult.FASTER if (paired.mean > 0) != lower_is_better else ComparisonResult.SLOWER
+    return ComparisonResult.FASTER if (ratio.mean > 0) != lower_is_better else ComparisonResult.SLOWER
 
 
 def blocks_needed(paired: PairedRatio, margin: float, comparisons: int = 1) -> int | None:
-    """Return how many blocks would decide, were mean and spread to stay as they are.
+    """Return about how many blocks would decide, were mean and spread to stay as they are.
 
     Args:
         paired: The ratio so far.
@@ -140,17 +243,19 @@ def blocks_needed(paired: PairedRatio, margin: float, comparisons: int = 1) -> i
         comparisons: Rows that share the 5 %, of which this may be the first in Holm's order.
 
     Returns:
-        The smallest number that gives an interval without 1, or one within the margin; None: over 1,000, or
-        the spread of one block is not known.
+        The smallest number that gives an interval without 1, or one within the margin; if that is more than
+        there are, the next even one, because a drift cancels in pairs of blocks. None: over 1,000, or the
+        spread of one block is not known.
     """
     if math.isnan(paired.sd):
         return None
     bound = math.log1p(margin)
     for blocks in range(max(FEWEST_BLOCKS, paired.blocks), _MOST_BLOCKS + 1):
-        differs = abs(paired.mean) > _half_width(paired.sd, blocks, 1 - SIGNIFICANCE / comparisons)
-        same = abs(paired.mean) + _half_width(paired.sd, blocks, 1 - 2 * SIGNIFICANCE) < bound
+        error = paired.sd / math.sqrt(blocks)
+        differs = abs(paired.mean) > _quantile(blocks - 1, 1 - SIGNIFICANCE / comparisons) * error
+        same = abs(paired.mean) + _quantile(blocks - 1, 1 - 2 * SIGNIFICANCE) * error < bound
         if differs or same:
-            return blocks
+            return blocks if blocks == paired.blocks else blocks + blocks % 2
     return None
 
 
@@ -160,11 +265,10 @@ def mean_of(values: Sequence[float]) -> Interval:
     Raises:
         ValueError: there is no value.
     """
-    if not values:
+    if not len(values):
         raise ValueError("a mean needs one block at least")
-    found = np.array(values, dtype=np.float64)
-    mean = float(found.mean())
-    if len(found) < FEWEST_BLOCKS:
-        return Interval(mean=mean, blocks=len(found))
-    half = _half_width(float(found.std(ddof=1)), len(found), CONFIDENCE)
-    return Interval(mean=mean, low=mean - half, high=mean + half, blocks=len(found))
+    mean, sd = _mean_and_sd(values)
+    if len(values) < FEWEST_BLOCKS:
+        return Interval(mean=mean, blocks=len(values))
+    half = _quantile(len(values) - 1, CONFIDENCE) * sd / math.sqrt(len(values))
+    return Interval(mean=mean, low=mean - half, high=mean + half, blocks=len(values))

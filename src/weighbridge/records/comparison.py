@@ -1,10 +1,12 @@
 """comparison.json: the table of a sweep, one row for each system, workload and load."""
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from pydantic import Field
 
 from weighbridge.core.models import Model
+from weighbridge.records.verdict import Check
 
 COMPARISON = "comparison.json"
 
@@ -54,14 +56,28 @@ class SystemFigures(Model):
     """What one system did at one workload and load: means over blocks. Times in s."""
 
     figures: dict[str, Interval] = Field(
-        description="By name, as in run.json; of distributions, such as ttft.p50, the mean of each run's."
+        description="By name, as in run.json; of distributions, such as ttft.p50, the mean of each run's. "
+        "Derived ones: tps_per_user, output_tps_per_device, energy_per_token_j, cost_per_million_tokens."
     )
-    reuse: float | None = Field(description="Share of prompt tokens from caches; null: not known.")
-    steady: bool
-    tps_per_user: float | None = Field(default=None, description="1 by the median TPOT.")
-    output_tps_per_device: float | None = None
-    energy_per_token_j: float | None = None
-    cost_per_million_tokens: float | None = None
+    per_block: dict[str, dict[str, float]] = Field(
+        description="Each figure by block, such as w1/b1; of repeats in a session, their mean."
+    )
+    steady: bool = Field(description="Whether no run had a trend.")
+    overloaded: bool = Field(default=False, description="A run was; then there are no latencies.")
+    refused: tuple[Check, ...] = Field(
+        default=(),
+        description="Checks of single runs that forbid a comparison; `run` names block and repeat.",
+    )
+    lost: dict[str, str] = Field(default={}, description="Blocks without figures, and why the run ended.")
+
+    def mean(self, name: str, blocks: Collection[str] | None = None) -> float | None:
+        """Return the mean of a figure over these blocks, or over all; None: there is no value."""
+        values = [
+            value
+            for block, value in self.per_block.get(name, {}).items()
+            if blocks is None or block in blocks
+        ]
+        return sum(values) / len(values) if values else None
 
 
 class ComparedCell(Model):
@@ -69,6 +85,7 @@ class ComparedCell(Model):
 
     workload: str
     level: str
+    open: bool = Field(description="Whether conversations arrive by a clock of their own.")
     systems: dict[str, SystemFigures]
 
 
@@ -78,7 +95,11 @@ class ComparisonRow(Model):
     workload: str
     level: str
     system: str
-    metric: str = Field(description="What the verdict is by: qps, or e2e.p99 or goodput of open loops.")
+    metric: str = Field(
+        description="What the verdict is by: qps; of open loops goodput if there are objectives, else "
+        "e2e.p99, or e2e.p90 where a run has fewer than 1,000 requests."
+    )
+    blocks: tuple[str, ...] = Field(default=(), description="Pairs that were compared, such as w1/b1.")
     ratios: dict[str, Ratio] = Field(description="By metric; empty: not comparable.")
     result: ComparisonResult
     reasons: tuple[str, ...] = Field(default=(), description="Why it is not comparable, with remedies.")
@@ -114,8 +135,11 @@ class Capacity(Model):
     slo_capacity: Interval | None = Field(
         default=None, description="Largest offered requests/s of which 99 % meet every objective."
     )
-    capacity_ratio: Ratio | None = None
-    slo_capacity_ratio: Ratio | None = None
+    slo_capacity_at_least: bool = Field(
+        default=False, description="The highest load that was offered still meets them in every block."
+    )
+    capacity_ratio: Ratio | None = Field(default=None, description="By the baseline's.")
+    slo_capacity_ratio: Ratio | None = Field(default=None, description="By the baseline's.")
 
 
 class ComparedDescription(Model):

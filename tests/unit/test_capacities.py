@@ -1,8 +1,8 @@
 """Capacity, knee and capacity within objectives, over all loads of a workload."""
 
 import pytest
+from sweep_cells import SyntheticSweep, failed_check, sweep_settings
 
-from tests.sweep_cells import SyntheticSweep, failed_check, sweep_settings
 from weighbridge.records.comparison import Capacity, Interval, SystemFigures
 from weighbridge.sweep.capacities import slo_capacity
 from weighbridge.sweep.compare_blocks import compare_cells

@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 import pytest
+from sweep_cells import SyntheticSweep, failed_check, sweep_settings
 
-from tests.sweep_cells import SyntheticSweep, failed_check, sweep_settings
 from weighbridge.records.comparison import ComparisonResult, ComparisonRow, SweepComparison
 from weighbridge.records.sweep_run import CellRecord
 from weighbridge.sweep.compare_blocks import compare_cells

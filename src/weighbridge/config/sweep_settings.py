@@ -88,7 +88,9 @@ class SweepSettings(Model):
         default=6, ge=1, le=1000, description="Fixed in advance; even numbers cancel a drift."
     )
     order: Literal["balanced", "sequential"] = Field(
-        default="balanced", description="Of the systems in the blocks: A B, B A, ...; or always A B."
+        default="balanced",
+        description="Of the systems: A B, B A, ... by blocks; or all blocks of A, then all of B, which shows "
+        "what a drift does.",
     )
     runs_per_session: int = Field(
         default=1, ge=1, le=100, description="Repeats in one life of a server, averaged before statistics."

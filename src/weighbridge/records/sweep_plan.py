@@ -74,21 +74,41 @@ class Wave(Model):
     cells: tuple[CellPlan, ...]
     blocks: int = Field(ge=1)
     orders: tuple[tuple[str, ...], ...] = Field(description="Of the systems, by block.")
+    repeats: int = Field(default=1, ge=1, description="Runs of each cell in a session.")
+    skip: dict[str, int] = Field(
+        default={}, description="Conversations of each workload that sizing and earlier waves have used."
+    )
+    identities: dict[str, str] = Field(
+        default={}, description="sha256 of what each system was when the wave was planned."
+    )
+    workloads: dict[str, str] = Field(default={}, description="Likewise of each workload.")
+    sequential: bool = Field(
+        default=False, description="All blocks of the first system, then all of the next, and so on."
+    )
 
     def sessions(self) -> Iterator[SessionKey]:
         """Yield the sessions in the order in which they are held."""
-        slot = 0
-        for block, order in enumerate(self.orders, start=1):
-            for system in order:
-                slot += 1
-                yield SessionKey(self.number, block, slot, system)
+        visits = [(block, name) for block, order in enumerate(self.orders, start=1) for name in order]
+        if self.sequential:
+            visits.sort(key=lambda visit: self.systems.index(visit[1]))
+        for slot, (block, system) in enumerate(visits, start=1):
+            yield SessionKey(self.number, block, slot, system)
+
+
+def repeat_folder(cell: str, repeat: int) -> str:
+    """Return the folder, below its session's, of one of a cell's runs; the first has the cell's own."""
+    return cell if repeat == 1 else f"{cell}.{repeat}"
 
 
 class SweepPlan(Model):
-    """Contents of plan.json. Waves are only added."""
+    """Contents of plan.json. Waves are added; one whose systems or workloads have changed since goes."""
 
     sweep: str
     waves: tuple[Wave, ...] = ()
+    last_wave: int = Field(default=0, ge=0, description="Number of the last wave that was ever planned.")
+    used: dict[str, int] = Field(
+        default={}, description="Conversations of each workload that sizing and all waves have used."
+    )
     probed: dict[str, str] = Field(
         default={}, description="Whether each system honours forced lengths: honoured, ignored, rejected."
     )

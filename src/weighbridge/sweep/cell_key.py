@@ -1,0 +1,77 @@
+"""What makes a cell's run the one that is wanted: sha256 over all that it depends on."""
+
+import hashlib
+import platform
+from pathlib import Path
+
+from weighbridge.config.fingerprint import OPERATIONAL, canonical
+from weighbridge.config.sweep_settings import ComparedSystem, SweepSettings
+from weighbridge.records.sweep_plan import CellPlan, SessionKey, Wave
+from weighbridge.sweep.planning import Identities
+
+# Raise when a change of the code makes a run's figures differ for the same requests. All finished cells of
+# every sweep are then measured anew.
+MEASUREMENT = 1
+
+# What tables show of a system, and how it is reached; no figure depends on it.
+_SHOWN = {"server", "options", "api_key_env", "devices", "price_per_hour"}
+
+
+def identities_of(settings: SweepSettings, model: Path | None) -> Identities:
+    """Return what each system and workload is now.
+
+    Args:
+        settings: The sweep's.
+        model: Folder of the model that started servers serve; None: none is started.
+    """
+    return Identities(
+        systems={name: _system(settings.system(name), model) for name in settings.measured},
+        workloads={workload.name: _sha256(workload) for workload in settings.workloads},
+    )
+
+
+def _system(system: ComparedSystem, model: Path | None) -> str:
+    described = {
+        "server": system.server.model_dump(
+            mode="json", exclude_defaults=True, exclude=set(OPERATIONAL["server"])
+        ),
+        "model": None if system.attached or model is None else str(model.absolute()),
+        **system.model_dump(mode="json", exclude_defaults=True, exclude=_SHOWN),
+    }
+    return _sha256(described)
+
+
+def cell_key(settings: SweepSettings, wave: Wave, session: SessionKey, cell: CellPlan, repeat: int) -> str:
+    """Return the sha256 of what a run depends on, but for the bytes of its requests, whose digest says them.
+
+    No secret is in it, and nothing that only says how a table shows the system.
+
+    Args:
+        settings: The sweep's.
+        wave: The wave.
+        session: The session.
+        cell: The cell.
+        repeat: Number of the run in the session, from 1.
+    """
+    client = settings.client.model_dump(
+        mode="json", exclude_defaults=True, exclude=set(OPERATIONAL["client"])
+    )
+    return _sha256(
+        {
+            "measurement": MEASUREMENT,
+            "system": wave.identities.get(session.system),
+            "workload": wave.workloads.get(cell.workload),
+            "skip": wave.skip.get(cell.workload),
+            "level": cell.level,
+            "counts": cell.counts,
+            "block": session.block,
+            "repeat": repeat,
+            "client": client,
+            "error_abort": settings.stop.error_abort,
+            "host": platform.node(),
+        }
+    )
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -68,6 +68,21 @@ def simulated(
         process.stdout.close()
 
 
+@contextlib.contextmanager
+def any_length(behaviour: Behaviour | None = None, model_name: str = "simulated") -> Iterator[str]:
+    """Serve any request with as many tokens as it asks for; yield the server's URL."""
+    described = (behaviour or Behaviour()).model_dump_json()
+    command = ["-m", "weighbridge", "simulate", "--model-name", model_name, "--behaviour", described]
+    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+        process.stdout.close()
+
+
 def token_store(out: Path, samples: int, *, asks_for_ids: bool = True) -> Path:
     """Write a store of completion requests with token ids, which are sent streamed or not."""
     settings = RequestSettings()

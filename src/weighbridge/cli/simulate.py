@@ -13,7 +13,8 @@ BehaviourJson = Annotated[
         metavar="JSON",
         help="Behaviour as JSON: servers (requests at once; 0: all), distribution (constant, exponential, "
         "lognormal), mean_s, sigma, first_token_share, or ttft_s and tpot_s in place of mean_s (one event a "
-        "token), right, failures (shares), start_s, seed.",
+        "token), right, failures (shares), start_s, seed, speed, run_noise_cv and noise_seed, drift_per_s, "
+        "stall_every_s and stall_s, lengths (honoured, ignored, rejected), prefix_cache, resets.",
     ),
 ]
 
@@ -26,16 +27,20 @@ def register(app: typer.Typer) -> None:
 
 def simulate(
     round_file: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--round",
             metavar="ROUND",
             help="Round: its name, such as v6.0, or its file; of one with categories, unless it ends in "
             "@CATEGORY, the one with as many samples as the store.",
         ),
-    ],
-    store: Annotated[Path, typer.Option(help="Folder of the request store that runs will send.")],
-    dataset: Annotated[Path, typer.Option(help="Proof file of the dataset with the answers, from 'fetch'.")],
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder of the request store that runs will send.")
+    ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="Proof file of the dataset with the answers, from 'fetch'.")
+    ] = None,
     prompt: PromptFile = None,
     model: Annotated[
         Path | None,
@@ -43,6 +48,9 @@ def simulate(
             help="Folder of the model, whose tokenizer makes the answers' token ids; if it is here."
         ),
     ] = None,
+    model_name: Annotated[
+        str, typer.Option(help="Without --store: name of the model, which requests ask for.")
+    ] = "simulated",
     behaviour: BehaviourJson = "{}",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: a free one.")] = 0,
@@ -57,30 +65,40 @@ def simulate(
 ) -> None:
     """Start a simulated model server, and keep it until Ctrl-C.
 
-    It answers with the dataset's ground truth, at a known speed, through an OpenAI-compatible API.
+    It answers through an OpenAI-compatible API at a known speed: any request with as many tokens as it asks
+    for; or, with --round, --store and --dataset, a benchmark's requests with the dataset's ground truth.
     """
-    from weighbridge.artifacts.proof import Proof
-    from weighbridge.benchmarks.rounds import round_of_samples
-    from weighbridge.requests.store import RequestStore
+    from weighbridge.core.errors import InputError
+    from weighbridge.simulate.asked_lengths import AskedLengths
     from weighbridge.simulate.behaviour import Behaviour
-    from weighbridge.simulate.known_answers import answers_from_dataset
+    from weighbridge.simulate.known_answers import Answers
     from weighbridge.simulate.simulated_server import serve
 
-    answers = answers_from_dataset(
-        store=store,
-        dataset=Proof.read(dataset).folder,
-        prompt=prompt,
-        model=model,
-        round_=round_of_samples(round_file, len(RequestStore.open(store))),
-    )
-    serve(
-        Behaviour.parse_json(behaviour, "--behaviour"),
-        answers,
-        host=host,
-        port=port,
-        sent_log=sent_log,
-        ready=lambda url: typer.echo(url),
-    )
+    served = Behaviour.parse_json(behaviour, "--behaviour")
+    answers: Answers
+    if round_file is not None and store is not None and dataset is not None:
+        from weighbridge.artifacts.proof import Proof
+        from weighbridge.benchmarks.rounds import round_of_samples
+        from weighbridge.requests.store import RequestStore
+        from weighbridge.simulate.known_answers import answers_from_dataset
+
+        if served.lengths != "honoured" or served.prefix_cache:
+            raise InputError(
+                "--behaviour: 'lengths' and 'prefix_cache' are for a server without --round, --store and "
+                "--dataset; leave either out."
+            )
+        answers = answers_from_dataset(
+            store=store,
+            dataset=Proof.read(dataset).folder,
+            prompt=prompt,
+            model=model,
+            round_=round_of_samples(round_file, len(RequestStore.open(store))),
+        )
+    elif round_file is None and store is None and dataset is None:
+        answers = AskedLengths(model_name, served)
+    else:
+        raise InputError("--round, --store and --dataset belong together; give all three, or none.")
+    serve(served, answers, host=host, port=port, sent_log=sent_log, ready=lambda url: typer.echo(url))
 
 
 def predict(

@@ -29,6 +29,7 @@ Failure = Literal[
     "null_content",
     "missing_usage",
 ]
+Lengths = Literal["honoured", "ignored", "rejected"]
 
 _WORD = 8
 _MASK = (1 << 64) - 1
@@ -66,6 +67,31 @@ class Behaviour(Model):
         default=0.0, ge=0, description="Time until it listens, as a server takes that loads a model, in s."
     )
     seed: int = Field(default=0, description="Another seed gives other service times and failures.")
+    speed: float = Field(default=1.0, gt=0, description="Service times are divided by it.")
+    run_noise_cv: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Spread of a factor on all service times of a run; caches that are emptied begin a run.",
+    )
+    noise_seed: int = Field(
+        default=0, description="Another seed gives other factors to the runs, and the same service times."
+    )
+    drift_per_s: float = Field(
+        default=0.0, ge=0, description="Growth of the service times per second since the server's start."
+    )
+    stall_every_s: float = Field(default=0.0, ge=0, description="Period of the pauses, in s; 0: none.")
+    stall_s: float = Field(default=0.0, ge=0, description="Length of the pause that ends each period, in s.")
+    lengths: Lengths = Field(
+        default="honoured",
+        description="Whether answers have as many tokens as asked for; rejected: status 400 to ignore_eos "
+        "and min_tokens.",
+    )
+    prefix_cache: bool = Field(
+        default=False,
+        description="Whether prompts that begin as earlier ones do get their first token sooner.",
+    )
+    resets: bool = Field(default=True, description="Whether requests to empty the caches are answered.")
 
     @model_validator(mode="after")
     def _shares_fit(self) -> "Behaviour":
@@ -73,6 +99,8 @@ class Behaviour(Model):
             raise ValueError("the shares of failures are not between 0 and 1 in total")
         if self.times_tokens and self.mean_s:
             raise ValueError("either mean_s or ttft_s and tpot_s, of which the service time is made")
+        if self.stall_s and self.stall_s >= self.stall_every_s:
+            raise ValueError("stall_s is not shorter than stall_every_s")
         return self
 
     @property
@@ -143,11 +171,15 @@ class OutcomeDraws:
         return self._uniform(key, 3) < self._behaviour.right
 
     def _uniform(self, key: int, purpose: int) -> float:
-        """Return a number in the open interval (0, 1): splitmix64 over hash, seed and purpose."""
-        z = (key ^ (self._behaviour.seed * 4 + purpose) * 0x9E3779B97F4A7C15) & _MASK
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
-        return (((z ^ (z >> 31)) >> 12) + 0.5) / (1 << 52)
+        return uniform(key, self._behaviour.seed, purpose)
+
+
+def uniform(key: int, seed: int, purpose: int) -> float:
+    """Return a number in the open interval (0, 1): splitmix64 over hash, seed and purpose."""
+    z = (key ^ (seed * 4 + purpose) * 0x9E3779B97F4A7C15) & _MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return (((z ^ (z >> 31)) >> 12) + 0.5) / (1 << 52)
 
 
 def body_hash(body: bytes | bytearray | memoryview) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from weighbridge.config.round import Round
 from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.requests.store import RequestStore
 from weighbridge.simulate.behaviour import body_hash
+from weighbridge.simulate.request_fields import RequestFields
 
 _TEXT_PER_TOKEN = 4
 
@@ -59,6 +60,31 @@ _ANYTHING = SimulatedAnswer("a simulated answer", np.arange(1, 19, dtype="<i4").
 _UNKNOWN = KnownBody(-1, _ANYTHING, _ANYTHING)
 
 
+class Answers(Protocol):
+    """What the simulated server answers."""
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model in /models and in completions."""
+
+    @property
+    def api(self) -> Api | None:
+        """The only kind of request that is answered; None: both."""
+
+    @property
+    def known(self) -> int:
+        """Number of answers of their own; 0: all requests have the same answer."""
+
+    def read(self, body: bytes) -> RequestFields:
+        """Read the fields of a body."""
+
+    def key(self, body: bytes) -> int:
+        """Return the hash that decides the answer and the service time."""
+
+    def of(self, key: int, fields: RequestFields) -> KnownBody:
+        """Return the answers to the body with this hash and these fields."""
+
+
 class KnownAnswers:
     """The answers to known bodies, and one answer to all others."""
 
@@ -78,7 +104,15 @@ class KnownAnswers:
         self.model_name, self.api = model_name, api
         self._bodies = bodies or {}
 
-    def of(self, key: int) -> KnownBody:
+    def read(self, body: bytes) -> RequestFields:
+        """Read the fields of a body."""
+        return RequestFields.of(body)
+
+    def key(self, body: bytes) -> int:
+        """Return the hash that decides the answer and the service time."""
+        return body_hash(body)
+
+    def of(self, key: int, _fields: RequestFields) -> KnownBody:
         """Return the answers to the body with the hash `key`; a fixed one for an unknown body."""
         return self._bodies.get(key, _UNKNOWN)
 

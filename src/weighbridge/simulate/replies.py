@@ -5,17 +5,19 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from weighbridge.core.openai_api import Api
-from weighbridge.simulate.behaviour import Behaviour, Failure, OutcomeDraws, Queue, ServiceTime, body_hash
+from weighbridge.simulate.behaviour import Behaviour, Failure
 from weighbridge.simulate.event_sender import EventSender, later
-from weighbridge.simulate.known_answers import KnownAnswers, SimulatedAnswer
+from weighbridge.simulate.known_answers import Answers, SimulatedAnswer
 from weighbridge.simulate.request_fields import RequestFields
 from weighbridge.simulate.responses import Echo, TextResponses, TokenResponses, filled
 from weighbridge.simulate.sent_log import SentLog
 from weighbridge.simulate.server_counters import ServerCounters
+from weighbridge.simulate.service import Served, Service
 
 _STATUS = {"status_429": 429, "status_500": 500, "status_503": 503}
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 _STREAM_END = b"0\r\n\r\n"
+_NO_FORCED_LENGTH = b'{"error":{"message":"ignore_eos and min_tokens are not supported","code":400}}'
 _EMPTY, _NULL = SimulatedAnswer("", b""), SimulatedAnswer(None)
 
 
@@ -46,13 +48,7 @@ class _Exchange(NamedTuple):
     answer: SimulatedAnswer
     failure: Failure | None
     arrived_ns: int
-    start_s: float  # of its service, on the monotonic clock
-    time: ServiceTime
-
-    @property
-    def wait_s(self) -> float:
-        """Time from now to the end of service, in seconds."""
-        return self.start_s + self.time.total_s - time.monotonic()
+    served: Served
 
 
 class Replies:
@@ -62,18 +58,25 @@ class Replies:
         metrics: The server's counters.
     """
 
-    def __init__(self, behaviour: Behaviour, answers: KnownAnswers, sent: SentLog | None) -> None:
+    def __init__(self, behaviour: Behaviour, answers: Answers, sent: SentLog | None) -> None:
         """Prepare to answer; `sent` gets the times of the answers, if it is not None."""
         self._behaviour, self._answers, self._sent = behaviour, answers, sent
-        self._outcome = OutcomeDraws(behaviour)
-        self._queue = Queue(behaviour.servers)
-        self.metrics = ServerCounters(answers.model_name, behaviour.servers)
+        self._service = Service(behaviour)
+        self._outcome = self._service.draws
+        self._started_s = time.monotonic()
+        self.metrics = ServerCounters(
+            answers.model_name, behaviour.servers, prefix_cache=behaviour.prefix_cache
+        )
         self._texts, self._tokens = TextResponses(answers.model_name), TokenResponses(answers.model_name)
         # Without random outcomes and known answers every request has the same answer, and needs no hash.
         draws = behaviour.failures or (behaviour.slowest_s and behaviour.distribution != "constant")
         self._same_for_all = not draws and not answers.known
-        unknown = answers.of(0).right
-        self._unknown = {api: self._texts.prepared(api, unknown.text) for api in Api}
+        unknown = answers.of(0, RequestFields.of(b"")).right
+        self._unknown = {api: self._texts.prepared(api, unknown) for api in Api}
+
+    def reset_caches(self) -> None:
+        """Empty the caches, which begins a run."""
+        self._service.begin_run()
 
     def answer(self, connection: ReplyTo, api: Api, body: bytes, request_id: bytes) -> None:
         """Answer a request after its service time."""
@@ -81,33 +84,46 @@ class Replies:
             connection.reply(b'{"error":{"message":"the requests of the store go to the other path"}}', 400)
             return
         arrived_ns = time.monotonic_ns()
+        fields = self._answers.read(body)
+        if fields.refused:
+            connection.reply(_NO_FORCED_LENGTH, 400)
+            return
         self.metrics.present += 1
-        fields = RequestFields.of(body)
-        key = 0 if self._same_for_all else body_hash(body)
-        known = self._answers.of(key)
+        key = 0 if self._same_for_all else self._answers.key(body)
+        known = self._answers.of(key, fields)
         answer = known.right if self._outcome.right(key) else known.wrong
         token_ids = fields.token_ids and api is Api.COMPLETIONS
         if token_ids:
             answer = answer.within(fields.most_tokens)
-        service = self._outcome.service(key, answer.tokens)
+        at_s = arrived_ns / 1e9 - self._started_s
+        served = self._service.add(at_s, key, answer.tokens, fields.prompt_tokens, body)
+        if served.cached_tokens >= 0:
+            self.metrics.looked_up(fields.prompt_tokens, served.cached_tokens)
         exchange = _Exchange(
             connection,
             api,
             token_ids,
-            Echo(request_id, fields.prompt_tokens, fields.prompt_ids),
+            Echo(request_id, fields.prompt_tokens, fields.prompt_ids, served.cached_tokens),
             known.sample,
             answer,
             self._outcome.failure(key),
             arrived_ns,
-            self._queue.add(arrived_ns / 1e9, service.total_s) - service.total_s,
-            service,
+            served,
         )
         if fields.stream:
             self._stream(exchange)
         elif exchange.failure is None:
-            later(exchange.wait_s, self._reply, exchange, self._whole(exchange))
+            later(self._wait_s(exchange), self._reply, exchange, self._whole(exchange))
         else:
-            later(exchange.wait_s, self._fail, exchange)
+            later(self._wait_s(exchange), self._fail, exchange)
+
+    def _on_monotonic_clock(self, worked_s: float) -> float:
+        return self._started_s + self._service.clock.real_s(worked_s)
+
+    def _wait_s(self, exchange: _Exchange) -> float:
+        """Return the time from now to the end of service, in seconds."""
+        served = exchange.served
+        return self._on_monotonic_clock(served.start_s + served.time.total_s) - time.monotonic()
 
     def _whole(self, exchange: _Exchange) -> bytes:
         """Return a right or wrong answer in one piece."""
@@ -158,9 +174,9 @@ class Replies:
 
     def _stream(self, exchange: _Exchange) -> None:
         """Send an answer's events at their times, or an event stream that fails."""
-        failure, service, start_s = exchange.failure, exchange.time, exchange.start_s
+        failure, (start_s, service, _) = exchange.failure, exchange.served
         if failure in _STATUS or failure in ("reset", "hang"):
-            later(exchange.wait_s, self._fail, exchange)
+            later(self._wait_s(exchange), self._fail, exchange)
             return
         each_token = exchange.token_ids or self._behaviour.times_tokens
         answer, echo, usage = _broken(exchange), exchange.echo, failure != "missing_usage"
@@ -176,11 +192,12 @@ class Replies:
         steps = max(1, (contents if each_token else len(events)) - 1)
         rest_s = service.total_s - service.first_s
         due_s = [start_s + service.first_s + rest_s * min(1.0, at / steps) for at in range(len(kept))]
+        times_s = [start_s, *due_s, start_s + service.total_s]
         pieces = [b"%x\r\n%b\r\n" % (len(event), event) for event in kept]
         EventSender(
             exchange.connection.send,
             [_STREAM_HEAD, *pieces, b"" if failure == "cut" else _STREAM_END],
-            [start_s, *due_s, start_s + service.total_s],
+            [self._on_monotonic_clock(each) for each in times_s],
             slice(1, 1 + min(contents, len(kept))),
             self._over(exchange),
         ).pump()

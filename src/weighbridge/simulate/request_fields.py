@@ -5,8 +5,8 @@ import zlib
 from typing import NamedTuple
 
 _EDGE_BYTES = 512  # the fields are before or after the prompt, so near an end of the body
-_STREAM = re.compile(rb'"stream":\s*true')
-_TOKEN_IDS = re.compile(rb'"return_token_ids":\s*true')
+STREAM = re.compile(rb'"stream":\s*true')
+TOKEN_IDS = re.compile(rb'"return_token_ids":\s*true')
 _MOST_TOKENS = re.compile(rb'"max_tokens":\s*(\d+)')
 _PROMPT_IDS = re.compile(rb'"prompt":\s*(\[[\d,\s]+\])')
 
@@ -17,9 +17,12 @@ class RequestFields(NamedTuple):
     Attributes:
         stream: Whether the answer is streamed.
         token_ids: Whether it is asked for with its token ids.
-        most_tokens: The most tokens of an answer with token ids; 0: no limit.
+        most_tokens: The most tokens of an answer with token ids; 0: no limit. Where a server makes answers
+            of any length: the tokens that are asked for.
         prompt_ids: The prompt's token ids in JSON; empty: the prompt is a text, or ids are not asked for.
         prompt_tokens: The number of the prompt's tokens; of a text, a number that stands for it.
+        refused: Whether it asks for a forced length, which the server rejects.
+        cached_tokens: Those of the prompt that a cache had; -1: the server has no cache.
     """
 
     stream: bool
@@ -27,13 +30,15 @@ class RequestFields(NamedTuple):
     most_tokens: int
     prompt_ids: bytes
     prompt_tokens: int
+    refused: bool = False
+    cached_tokens: int = -1
 
     @classmethod
     def of(cls, body: bytes) -> "RequestFields":
         """Read the fields of a body."""
-        edges = body if len(body) <= 2 * _EDGE_BYTES else body[:_EDGE_BYTES] + b"\n" + body[-_EDGE_BYTES:]
-        stream = _STREAM.search(edges) is not None
-        if _TOKEN_IDS.search(edges) is None:
+        edges = edges_of(body)
+        stream = STREAM.search(edges) is not None
+        if TOKEN_IDS.search(edges) is None:
             return cls(stream, False, 0, b"", prompt_tokens_of(body))
         most, ids = _MOST_TOKENS.search(edges), _PROMPT_IDS.search(body)
         return cls(
@@ -43,6 +48,11 @@ class RequestFields(NamedTuple):
             b"" if ids is None else ids[1],
             prompt_tokens_of(body) if ids is None else 1 + ids[1].count(b","),
         )
+
+
+def edges_of(body: bytes) -> bytes:
+    """Return the two ends of a body, in which its fields other than the prompt are."""
+    return body if len(body) <= 2 * _EDGE_BYTES else body[:_EDGE_BYTES] + b"\n" + body[-_EDGE_BYTES:]
 
 
 def prompt_tokens_of(body: bytes) -> int:

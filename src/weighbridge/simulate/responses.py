@@ -21,11 +21,13 @@ class Echo(NamedTuple):
         request_id: The header X-Request-Id; empty: there was none.
         prompt_tokens: The tokens of its prompt.
         prompt_ids: The prompt's token ids in JSON; empty: it was a text.
+        cached_tokens: Tokens of the prompt that a cache had; -1: not reported.
     """
 
     request_id: bytes = b""
     prompt_tokens: int = 1
     prompt_ids: bytes = b""
+    cached_tokens: int = -1
 
     def answer_id(self, api: Api) -> bytes:
         """Return the id of the answer as vLLM makes it, in JSON without the quotation marks."""
@@ -46,15 +48,15 @@ class TextResponses:
 
     def completion(self, api: Api, answer: SimulatedAnswer, echo: Echo, *, usage: bool = True) -> bytes:
         """Return a whole answer as JSON; `usage` includes the token counts."""
-        return filled(self.prepared(api, answer.text), api, echo, answer.tokens if usage else None)
+        return filled(self.prepared(api, answer), api, echo, answer.tokens if usage else None)
 
-    def prepared(self, api: Api, text: str | None) -> bytes:
+    def prepared(self, api: Api, answer: SimulatedAnswer) -> bytes:
         """Return what is common to all whole answers with this text; `filled` makes an answer of it."""
-        choice: dict[str, object] = {"index": 0, "finish_reason": "stop"}
+        choice: dict[str, object] = {"index": 0, "finish_reason": _finish(answer).decode()}
         if api is Api.CHAT:
-            choice["message"] = {"role": "assistant", "content": text}
+            choice["message"] = {"role": "assistant", "content": answer.text}
         else:
-            choice["text"] = text
+            choice["text"] = answer.text
         return self._json("chat.completion" if api is Api.CHAT else "text_completion", [choice])
 
     def events(
@@ -68,7 +70,7 @@ class TextResponses:
             step = max(1, -(-len(text) // _PIECES))
             pieces = [text[at : at + step] for at in range(0, len(text), step)]
         choices = [_part(api, piece) for piece in (pieces if text else [answer.text])]
-        choices[-1]["finish_reason"] = "stop"
+        choices[-1]["finish_reason"] = _finish(answer).decode()
         events = [self._event(api, [choice], echo) for choice in choices]
         if usage:
             events.append(self._event(api, [], echo, answer.tokens))
@@ -149,19 +151,27 @@ def filled(prepared: bytes, api: Api, echo: Echo, tokens: int | None) -> bytes:
     answer = b'{"id": "%b", %b' % (echo.answer_id(api), prepared)
     if tokens is None:
         return answer + b"}"
-    return b'%b, "usage": {"prompt_tokens": %d, "completion_tokens": %d, "total_tokens": %d}}' % (
+    return b'%b, "usage": {"prompt_tokens": %d, "completion_tokens": %d, "total_tokens": %d%b}}' % (
         answer,
         echo.prompt_tokens,
         tokens,
         echo.prompt_tokens + tokens,
+        _cached(echo),
     )
 
 
+def _cached(echo: Echo) -> bytes:
+    if echo.cached_tokens < 0:
+        return b""
+    return b', "prompt_tokens_details": {"cached_tokens": %d}' % echo.cached_tokens
+
+
 def _usage(answer: SimulatedAnswer, echo: Echo) -> bytes:
-    return b',"usage":{"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d}' % (
+    return b',"usage":{"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d%b}' % (
         echo.prompt_tokens,
         echo.prompt_tokens + answer.tokens,
         answer.tokens,
+        _cached(echo),
     )
 
 

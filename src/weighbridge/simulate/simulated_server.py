@@ -22,13 +22,15 @@ from weighbridge.core.errors import SetupError
 from weighbridge.core.openai_api import Api
 from weighbridge.records.notice import SIMULATED_BY
 from weighbridge.simulate.behaviour import Behaviour
-from weighbridge.simulate.known_answers import KnownAnswers
+from weighbridge.simulate.known_answers import Answers
 from weighbridge.simulate.replies import Replies, response_head
 from weighbridge.simulate.sent_log import SentLog
 from weighbridge.system.identity import simulation_sha256
 
 _BUFFER_BYTES = 256 * 1024
 _BACKLOG = 4096
+_NEW_RUN = (b"/reset_prefix_cache", b"/flush_cache")  # vLLM's and SGLang's paths
+_RESETS = (*_NEW_RUN, b"/reset_mm_cache", b"/reset_encoder_cache")
 
 
 class _Connection(asyncio.BufferedProtocol):
@@ -86,6 +88,10 @@ class _Connection(asyncio.BufferedProtocol):
         elif path == b"/metrics":
             page = self._server.replies.metrics.page()
             self.send(response_head(200, b"text/plain; version=0.0.4; charset=utf-8", len(page)) + page)
+        elif path.partition(b"?")[0] in _RESETS and self._server.resets:
+            if path.partition(b"?")[0] in _NEW_RUN:
+                self._server.replies.reset_caches()
+            self.reply(b"{}")
         else:
             known = {b"/health": b"{}", b"/v1/health": b"{}", b"/version": self._server.version}.get(path)
             self.reply(known or b'{"error":"not found"}', 200 if known else 404)
@@ -107,8 +113,8 @@ class _Connection(asyncio.BufferedProtocol):
 class SimulatedServer:
     """Answers chat completions and completions with the delays and failures of a `Behaviour`."""
 
-    def __init__(self, behaviour: Behaviour, answers: KnownAnswers, sent: SentLog | None = None) -> None:
-        self.replies = Replies(behaviour, answers, sent)
+    def __init__(self, behaviour: Behaviour, answers: Answers, sent: SentLog | None = None) -> None:
+        self.replies, self.resets = Replies(behaviour, answers, sent), behaviour.resets
         # Shared by all connections: each parses what it has read before another one reads.
         self.buffer = memoryview(bytearray(_BUFFER_BYTES))
         models = [{"id": answers.model_name, "object": "model", "owned_by": "weighbridge"}]
@@ -119,7 +125,7 @@ class SimulatedServer:
 
 
 async def start(
-    behaviour: Behaviour, answers: KnownAnswers, host: str, port: int, sent: SentLog | None = None
+    behaviour: Behaviour, answers: Answers, host: str, port: int, sent: SentLog | None = None
 ) -> asyncio.Server:
     """Start to listen. Port 0 takes a free one: read it from the returned server's sockets.
 
@@ -133,7 +139,7 @@ async def start(
 
 def serve(
     behaviour: Behaviour,
-    answers: KnownAnswers,
+    answers: Answers,
     *,
     host: str = "127.0.0.1",
     port: int = 0,

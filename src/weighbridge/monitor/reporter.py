@@ -86,7 +86,11 @@ class Reporter:
 
     def starting(self, stage: str) -> None:
         """Set the stage of the server's start."""
-        self._current = replace(self._current, detail=stage)
+        self.describe(stage)
+
+    def describe(self, detail: str) -> None:
+        """Set what is shown of the present phase."""
+        self._current = replace(self._current, detail=detail)
 
     def measure(self, plan: IssuePlan, out: Path, connections: int) -> RunProgress:
         """Enter a measurement in the folder `out`; return its progress, for the run to update."""

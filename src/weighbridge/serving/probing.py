@@ -58,8 +58,15 @@ def _certificates() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def served_models(endpoint: str, api_key: str | None = None) -> list[str] | None:
+def served_models(
+    endpoint: str, api_key: str | None = None, key_option: str = "client.api_key_env"
+) -> list[str] | None:
     """Return the names of the served models; None while nothing answers.
+
+    Args:
+        endpoint: Base URL of the server.
+        api_key: Key to send, if any.
+        key_option: What names the key's variable, for those whose key is refused.
 
     Raises:
         SetupError: the endpoint answers, but refuses the key or has no /v1/models.
@@ -70,7 +77,7 @@ def served_models(endpoint: str, api_key: str | None = None) -> list[str] | None
             return [model.id for model in client.models.list() if isinstance(model.id, str)]
         except (openai.AuthenticationError, openai.PermissionDeniedError):
             raise SetupError(
-                f"the server at {endpoint} refuses the key; set client.api_key_env to the name of the "
+                f"the server at {endpoint} refuses the key; set {key_option} to the name of the "
                 "environment variable that holds it."
             ) from None
         except (openai.NotFoundError, json.JSONDecodeError, AttributeError, TypeError):

@@ -16,6 +16,11 @@ class Kind(NamedTuple):
         """Whether token ids count."""
         return self.answers is AnswerKind.TOKENS
 
+    @property
+    def of_amount(self) -> bool:
+        """Whether the amount of output alone counts."""
+        return self.answers is AnswerKind.GENERATED
+
 
 KINDS = [Kind(api, answers) for answers in AnswerKind for api in Api]
 KIND_NAMES = [f"{kind.api}-{kind.answers}" for kind in KINDS]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from weighbridge.client.answer_forms import Usage
+from weighbridge.client.answer_forms import DetailedUsage, Usage
 from weighbridge.client.frames import FinishReason, RequestOutcome
 
 EVIDENCE_BYTES = 2048  # kept of a failed request's response, for errors.jsonl
@@ -26,7 +26,7 @@ _FINISHES = {None: FinishReason.NOT_TOLD, "stop": FinishReason.STOP, "length": F
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """A request's outcome. `text` is the answer in its bytes (AnswerKind), or the evidence of a failure.
 
-    The other fields are those of `Record`; a failure has them at 0.
+    The other fields are those of `Record`; a failure has them at their defaults.
     """
 
     outcome: RequestOutcome
@@ -35,6 +35,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     prompt_tokens: int = 0
     finish: FinishReason = FinishReason.NOT_TOLD
     id_echoed: int = 0
+    chunks: int = 0
+    cached_tokens: int = -1
 
 
 class ExpectedAnswer:
@@ -71,8 +73,10 @@ def of_another_request(answer_id: str | None, body: bytes) -> Answer:
     return Answer(RequestOutcome.OTHER_REQUEST, reason.encode(errors="replace") + body)
 
 
-def judge(content: str | None, finish: str | None, usage: Usage | None, echoed: int, body: bytes) -> Answer:
-    """Return the answer that says all this; `body` is the evidence, should it be a failure."""
+def judge(
+    content: str | None, finish: str | None, usage: Usage | None, echoed: int, body: bytes, chunks: int = 1
+) -> Answer:
+    """Return the answer that says all this, in so many chunks; `body` is the evidence of a failure."""
     if content is None:
         return Answer(RequestOutcome.NULL_CONTENT, body)
     if not content:
@@ -88,7 +92,7 @@ def judge(content: str | None, finish: str | None, usage: Usage | None, echoed: 
     except UnicodeError as error:  # half of a surrogate pair
         return unreadable(error, body)
     finished = _FINISHES.get(finish, _OTHER)
-    return Answer(_OK, text, usage.completion_tokens, usage.prompt_tokens, finished, echoed)
+    return Answer(_OK, text, usage.completion_tokens, usage.prompt_tokens, finished, echoed, chunks)
 
 
 def _of_usage(usage: Usage | None, body: bytes) -> Answer | None:
@@ -103,9 +107,14 @@ def _of_usage(usage: Usage | None, body: bytes) -> Answer | None:
 
 
 def judge_tokens(
-    ids: Sequence[int] | None, finish: str | None, usage: Usage | None, echoed: int, body: bytes
+    ids: Sequence[int] | None,
+    finish: str | None,
+    usage: Usage | None,
+    echoed: int,
+    body: bytes,
+    chunks: int = 1,
 ) -> Answer:
-    """Return the answer of these token ids, each one that an int32 holds; `body` as for `judge`."""
+    """Return the answer of these token ids, each one that an int32 holds; the rest as for `judge`."""
     if not ids:
         return Answer(RequestOutcome.NO_TOKEN_IDS, b"the server returned no token ids: " + body)
     failure = _of_usage(usage, body)
@@ -116,7 +125,36 @@ def judge_tokens(
     if len(ids) != tokens:
         counts = f"{len(ids)} token ids, but the usage says {tokens} tokens: "
         return Answer(RequestOutcome.OTHER_TOKEN_COUNT, counts.encode() + body)
-    return Answer(_OK, packed(ids), tokens, usage.prompt_tokens, _FINISHES.get(finish, _OTHER), echoed)
+    finished = _FINISHES.get(finish, _OTHER)
+    return Answer(_OK, packed(ids), tokens, usage.prompt_tokens, finished, echoed, chunks)
+
+
+def judge_generated(
+    content: str | None, finish: str | None, usage: Usage | None, echoed: int, body: bytes, chunks: int
+) -> Answer:
+    """Return the answer of which only the amount counts; arguments as for `judge`.
+
+    It may be without text, if it has tokens: those of a forced length can be special ones. Without usage it
+    has -1 tokens, and must have chunks.
+    """
+    if usage is None:
+        if not chunks:
+            return Answer(RequestOutcome.EMPTY, body)
+    elif not usage.completion_tokens and not chunks:
+        return Answer(RequestOutcome.EMPTY, body)
+    else:
+        failure = _of_usage(usage, body)
+        if failure is not None:
+            return failure
+    try:
+        text = (content or "").encode()
+    except UnicodeError as error:
+        return unreadable(error, body)
+    finished = _FINISHES.get(finish, _OTHER)
+    if usage is None:
+        return Answer(_OK, text, -1, 0, finished, echoed, chunks)
+    cached = usage.cached_tokens if isinstance(usage, DetailedUsage) else -1
+    return Answer(_OK, text, usage.completion_tokens, usage.prompt_tokens, finished, echoed, chunks, cached)
 
 
 def packed(ids: Sequence[int]) -> bytes:

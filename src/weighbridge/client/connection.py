@@ -76,7 +76,7 @@ class Connection:
         """Send a request on this open, idle connection."""
         self.request = request
         owner = self.owner
-        before, after = owner.before, owner.after
+        before, after = owner.before + request.spliced, owner.after
         self._head_left = b"%b%dz\r\nContent-Length: %d\r\n\r\n%b" % (
             self.endpoint.request_head,
             request.id,
@@ -207,7 +207,9 @@ class Connection:
 
     def _parse(self, data: bytes, fresh: bytes, now: int, broken: OSError | None) -> None:
         """Parse `fresh`, the end of the `data` that arrived."""
-        response = self._response
+        request, response = self.request, self._response
+        if request is not None and not request.first_byte_ns:
+            request.first_byte_ns = now
         try:
             response.feed(fresh)
         except httptools.HttpParserError as error:

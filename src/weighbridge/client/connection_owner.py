@@ -15,7 +15,8 @@ C = TypeVar("C", contravariant=True)  # a connection; what it can do is of no ma
 class Request(msgspec.Struct, gc=False, eq=False):
     """A request in flight: the driver's id, the sample's index, the body's place, times (monotonic ns).
 
-    The place is that of the stored bytes that are sent, between the owner's `before` and `after`.
+    The place is that of the stored bytes that are sent, between the owner's `before` and `after`; `spliced`
+    goes before them.
     """
 
     id: int
@@ -24,7 +25,9 @@ class Request(msgspec.Struct, gc=False, eq=False):
     at: int
     size: int
     endpoint: Endpoint[Any]
+    spliced: bytes = b""
     sent_ns: int = 0
+    first_byte_ns: int = 0
     first_ns: int = 0
     last_ns: int = 0
 

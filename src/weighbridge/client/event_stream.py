@@ -47,6 +47,7 @@ class EventStream(ABC, Generic[Content]):
     """A streamed answer (server-sent events), read as its pieces arrive; pieces may be cut anywhere.
 
     Attributes:
+        chunks: Events with content, of those that were looked at.
         tail: The end of the chunk (in HTTP's sense) that `take` reads; empty: it could read none now.
     """
 
@@ -68,6 +69,7 @@ class EventStream(ABC, Generic[Content]):
         "_raw",
         "_tail",
         "_usage",
+        "chunks",
         "tail",
     )
 
@@ -82,6 +84,7 @@ class EventStream(ABC, Generic[Content]):
         self._id: str | None = ""  # of the last event; another one is looked at
         self._echoed: int | None = None
         self._ended = False
+        self.chunks = 0
         self._failure: Callable[[bytes], Answer] | None = None  # the first; takes the evidence
         self._raw = b""
         # Of an event, around its content; `_middle` is between its text and its ids, where ids count.
@@ -159,7 +162,10 @@ class EventStream(ABC, Generic[Content]):
         content = self.nothing
         for line in lines:
             if line.startswith(b"data:"):
-                content += self._event(line[5:].strip())
+                added = self._event(line[5:].strip())
+                if added:
+                    content += added
+                    self.chunks += 1
         return content
 
     def _event(self, data: bytes) -> Content:
@@ -241,7 +247,7 @@ class EventStream(ABC, Generic[Content]):
 
     @abstractmethod
     def _add(self, texts: list[bytes], ids: list[bytes]) -> bool:
-        """Add contents in JSON to the answer; False: one of them is not in its form, and none is added."""
+        """Add and count contents in JSON; False: one of them is not in its form, and none is added."""
 
     def close(self) -> Answer:
         """Return the whole answer, once the response is complete."""

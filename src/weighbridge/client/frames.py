@@ -28,7 +28,7 @@ FIRST = struct.Struct("<QI")
 BEGUN = struct.Struct("<Q")
 """How many streams of a worker have begun to answer so far."""
 
-RECORD = struct.Struct("<QIIIiHBBIiBB5q")
+RECORD = struct.Struct("<QIIIiHBBIiBB6qiI")
 """One finished request; the fields of `Record`."""
 
 
@@ -177,7 +177,9 @@ class Record(NamedTuple):
     """One finished request. Times are monotonic nanoseconds, 0 where the request did not come that far.
 
     `prompt_tokens` is 0 where the server does not tell it. `id_echoed` is 1 where the answer carries the id
-    that its request sent, 0 where the server uses ids of its own.
+    that its request sent, 0 where the server uses ids of its own. `first_ns` and `last_ns` are of content,
+    `first_byte_ns` of the response. `cached_tokens` of the prompt is -1 where the server does not tell it.
+    `chunks` are the parts of the answer with content: 1 where it is not streamed, 0 of a failure.
     """
 
     id: int
@@ -197,3 +199,6 @@ class Record(NamedTuple):
     first_ns: int
     last_ns: int
     end_ns: int
+    first_byte_ns: int
+    cached_tokens: int
+    chunks: int

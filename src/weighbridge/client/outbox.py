@@ -86,6 +86,9 @@ class Outbox:
                 request.first_ns,
                 request.last_ns,
                 end_ns,
+                request.first_byte_ns,
+                answer.cached_tokens,
+                answer.chunks,
             )
         )
         self._payloads.append(payload)

@@ -5,16 +5,16 @@ joined in the socket's queue, as of a stream whose reader was stopped, only the 
 timer of the kernel's, which waits for the worker in the same epoll as the sockets, shows such a stop whole.
 """
 
-import ctypes
-import os
 import select
 import socket
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
-from time import CLOCK_MONOTONIC, monotonic_ns, time_ns
+from time import monotonic_ns, time_ns
 
 import msgspec
+
+from weighbridge.client.kernel_timer import KernelTimer
 
 _EVERY_READS = 17  # a prime, so that waves of reads do not fall in step; a sampled one costs 1.3 us
 _EVERY_NS = 20_000_000  # of the timer: 0.05 % of a core
@@ -25,8 +25,6 @@ _SUB_BITS = 4  # 16 buckets an octave: a percentile is at most 6 % too high
 _SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@qq")
 _CONTROL_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
-_TFD_NONBLOCK, _TFD_TIMER_ABSTIME = os.O_NONBLOCK, 1
-_EXPIRATIONS = struct.Struct("=Q")
 
 
 class WaitCounts(msgspec.Struct):
@@ -111,7 +109,9 @@ class BacklogMeter:
             OSError: the system has no timer left.
         """
         self._due_ns = monotonic_ns() + _EVERY_NS
-        self.fd = _timer(self._due_ns)
+        self._timer = KernelTimer()
+        self._timer.set(self._due_ns, _EVERY_NS)
+        self.fd = self._timer.fd
         self.unreported = False
         self._counts = BacklogCounts.empty()
         self._reads_left, self._rings_left = _EVERY_READS, _REPORT_EVERY
@@ -122,7 +122,7 @@ class BacklogMeter:
 
     def close(self) -> None:
         """Stop the timer."""
-        os.close(self.fd)
+        self._timer.close()
         self._first.close()
 
     def ring(self, working: bool) -> None:
@@ -132,9 +132,8 @@ class BacklogMeter:
             working: Whether requests are in flight. Without any, now and at the last expiration, nothing that
                 arrives can be late.
         """
-        try:
-            (expired,) = _EXPIRATIONS.unpack(os.read(self.fd, _EXPIRATIONS.size))
-        except BlockingIOError:
+        expired = self._timer.expired()
+        if not expired:
             return
         now = monotonic_ns()
         if working or self._worked:
@@ -178,25 +177,3 @@ def note_arrivals(unconnected: socket.socket) -> None:
     """Let the kernel keep the time of arrival of a socket's packets, where it can."""
     with suppress(OSError):
         unconnected.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-
-
-class _Timespec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_long), ("ns", ctypes.c_long))
-
-
-class _Itimerspec(ctypes.Structure):
-    _fields_ = (("interval", _Timespec), ("value", _Timespec))
-
-
-def _timer(first_ns: int) -> int:
-    """Start a periodic timer, and return its descriptor; `first_ns` is when it expires first (monotonic).
-
-    The standard library has such timers from Python 3.13 on.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    fd = libc.timerfd_create(CLOCK_MONOTONIC, _TFD_NONBLOCK)
-    timing = _Itimerspec(_Timespec(0, _EVERY_NS), _Timespec(first_ns // _NS, first_ns % _NS))
-    if fd < 0 or libc.timerfd_settime(fd, _TFD_TIMER_ABSTIME, ctypes.byref(timing), None) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"timerfd: {os.strerror(number)}")
-    return int(fd)

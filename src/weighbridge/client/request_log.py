@@ -36,6 +36,9 @@ RECORD_TYPE = np.dtype(
         ("first_ns", "<i8"),
         ("last_ns", "<i8"),
         ("end_ns", "<i8"),
+        ("first_byte_ns", "<i8"),
+        ("cached_tokens", "<i4"),
+        ("chunks", "<u4"),
     ]
 )
 assert RECORD_TYPE.itemsize == RECORD.size
@@ -63,11 +66,15 @@ def read_records(path: Path, samples: int) -> Records:
 
 
 def write_parquet(records: Records, path: Path) -> None:
-    """Write one row a request, in the order of completion; times in monotonic ns, 0 for never."""
+    """Write one row a request, in the order of completion; times in monotonic ns, 0 for never.
+
+    `number` is the driver's of the request; tables of earlier releases lack it, and all after `end_ns`.
+    """
     columns = {name: records[name] for name in RECORD_TYPE.names or () if name not in ("id", *_LABELS)}
     for name, known in _LABELS.items():
         labels = np.array(known, dtype=object)
         columns[name] = pa.array(labels[records[name]], type=pa.string()).dictionary_encode()
+    columns["number"] = records["id"]
     pq.write_table(pa.table(columns), path)
 
 

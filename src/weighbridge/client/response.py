@@ -2,9 +2,8 @@
 
 import httptools
 
+from weighbridge.client.answer_reader import AnswerStream
 from weighbridge.client.response_head import final_head
-from weighbridge.client.text_stream import TextStream
-from weighbridge.client.token_stream import TokenStream
 
 _HEAD_BYTES = 1 << 16
 
@@ -52,8 +51,8 @@ class Response:
         self._more: list[bytes] | None = None
         self.received = self.status = 0
         self.complete = self.keep_alive = self.excess = self._between = False
-        self.stream: TextStream | TokenStream | None = None
-        self.flow: TextStream | TokenStream | None = None
+        self.stream: AnswerStream | None = None
+        self.flow: AnswerStream | None = None
         self.said: str | bytes = ""
 
     def release(self) -> None:

@@ -38,7 +38,8 @@ class TextStream(EventStream[str]):
         if found is None:
             return False
         self._text += found
+        self.chunks += len(found)
         return True
 
     def _judged(self, finish: str | None, usage: Usage | None, echoed: int, raw: bytes) -> Answer:
-        return judge("".join(self._text), finish, usage, echoed, raw)
+        return judge("".join(self._text), finish, usage, echoed, raw, self.chunks)

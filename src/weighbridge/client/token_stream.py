@@ -64,10 +64,13 @@ class TokenStream(EventStream[bytes]):
         if strings_of(texts) is None:
             return False
         try:
-            self._tokens.extend(_integers(b"[%b]" % b",".join(ids)))
+            added = _integers(b"[%b]" % b",".join(ids))
         except UNREADABLE:
             return False
+        self._tokens.extend(added)
+        if added:  # else it was a single event, with a blank
+            self.chunks += len(ids)
         return True
 
     def _judged(self, finish: str | None, usage: Usage | None, echoed: int, raw: bytes) -> Answer:
-        return judge_tokens(self._tokens, finish, usage, echoed, raw)
+        return judge_tokens(self._tokens, finish, usage, echoed, raw, self.chunks)

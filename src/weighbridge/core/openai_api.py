@@ -29,3 +29,5 @@ class AnswerKind(StrEnum):
     """The text, in UTF-8."""
     TOKENS = "tokens"
     """The token ids as the server sends them, each a little-endian int32."""
+    GENERATED = "generated"
+    """The text, in UTF-8, which may be empty; reasoning counts as output. For comparisons alone."""

@@ -273,7 +273,7 @@ class SystemUnderTest:
             records = [
                 RECORD.pack(
                     *(sample.number, sample.sample, 0, 0, 0, 0, outcome, 0, 0, 0, 0, 0),
-                    *(sample.planned_ns, 0, 0, 0, now),
+                    *(sample.planned_ns, 0, 0, 0, now, 0, -1, 0),
                 )
                 for sample in rest
             ]

@@ -1,19 +1,11 @@
 """The turns of a workload's conversations: one row a request, in the order of the store."""
 
-from enum import IntEnum
-
 import numpy as np
 from numpy.typing import NDArray
 
+from weighbridge.requests.run_phase import RunPhase as RunPhase
+
 TURNS_TABLE = "turns.npy"
-
-
-class RunPhase(IntEnum):
-    """What a conversation is for. Only the requests of measured ones count in latencies."""
-
-    WARMUP = 0
-    MEASURED = 1
-    COOLDOWN = 2
 
 
 TURN_TYPE = np.dtype(

@@ -65,10 +65,34 @@ def prepare_server(
 
     at_once(prepare, running.endpoints, len(running.endpoints))
     warmup_s = time.monotonic() - started
+    log.info("the server answers as it must; warmed up in %.1f s", warmup_s)
+    return server_record(
+        running, settings, api_key, settings.warmup_requests * len(running.endpoints), warmup_s
+    )
+
+
+def server_record(
+    running: RunningServer,
+    settings: ServerSettings,
+    api_key: str | None,
+    warmup_requests: int,
+    warmup_s: float,
+) -> ServerRecord:
+    """Return what is recorded of servers that answer.
+
+    Args:
+        running: The servers.
+        settings: Their settings.
+        api_key: The clients' key, which is masked.
+        warmup_requests: How many requests warmed them.
+        warmup_s: How long that took, in s.
+
+    Raises:
+        InputError: a log that the settings name cannot be read.
+    """
     reported = reported_by(
         running.kind, (server.launch for server in running.processes), settings.logs, api_key
     )
-    log.info("the server answers as it must; warmed up in %.1f s", warmup_s)
     return ServerRecord(
         kind=running.kind,
         command=running.command,
@@ -87,7 +111,7 @@ def prepare_server(
         ready_s=running.ready_s,
         golden="as recorded" if settings.golden else "not recorded for this model",
         prefix_caching=running.prefix_caching,
-        warmup_requests=settings.warmup_requests * len(running.endpoints),
+        warmup_requests=warmup_requests,
         warmup_s=warmup_s,
         life=running.life,
     )

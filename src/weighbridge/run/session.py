@@ -20,7 +20,6 @@ from weighbridge.records.progress_record import Phase
 from weighbridge.records.run_record import (
     RUN_RECORD,
     SERVER_LOG,
-    TELEMETRY_FILE,
     LoadReport,
     RunRecord,
     ServerRecord,
@@ -28,16 +27,15 @@ from weighbridge.records.run_record import (
 )
 from weighbridge.requests.store import RequestStore
 from weighbridge.requests.store_check import StoreCheck, checking
+from weighbridge.run.measuring import issue_once
 from weighbridge.run.observer import Observer, Observing, unobserved
 from weighbridge.run.preparation import api_key_of, prepare_server, spread
 from weighbridge.run.server_use import SessionUse
-from weighbridge.run.stopped_servers import StoppedServers
 from weighbridge.serving.probing import at_once, warm_up
 from weighbridge.serving.running_server import RunningServer, running_server
 from weighbridge.system.detection import detect
 from weighbridge.system.gpus import check_accelerators
 from weighbridge.system.identity import code_sha256, git_revision, this_host
-from weighbridge.system.telemetry import recording
 
 log = logging.getLogger(__name__)
 
@@ -111,24 +109,20 @@ class Session:
             return self._measure(issuer, out, watch)
 
     def _measure(self, issuer: Issuer, out: Path, watch: Observe | None) -> RunRecord:
-        servers = tuple(server.pid for server in self.running.processes)
         if self.use is not None:
             self.use.begin()
-        show = self.observer.measure(issuer.plan, out, self.setup.client.connections)
-        observe = StoppedServers(servers).beside(show, watch)
-        endpoints, client = self.running.endpoints, self.setup.client
-        names = self.running.metric_names
-        with (
-            self._server_log(out),
-            recording(endpoints, api_key_of(client), servers, out / TELEMETRY_FILE, names) as telemetry,
-        ):
-            report = issuer.issue(
-                Target(endpoints, self.requests, client), out, observe, self.running.trouble
-            )
-        if report.aborted is None and (stranger := self.running.stranger()) is not None:
-            report = report.model_copy(update={"aborted": stranger})
+        client = self.setup.client
+        report, telemetry = issue_once(
+            self.running,
+            issuer,
+            Target(self.running.endpoints, self.requests, client),
+            out,
+            self.observer.measure(issuer.plan, out, client.connections),
+            watch=watch,
+            around=self._server_log(out),
+        )
         self.observer.measured(report)
-        record = self._record(issuer, report, telemetry.brief, out)
+        record = self._record(issuer, report, telemetry, out)
         if self.use is not None:
             self.use.end(issuer.plan.label, report)
         write_atomic(out / RUN_RECORD, record.model_dump_json(indent=2) + "\n", private=True)

@@ -44,7 +44,7 @@ def _client(endpoint: str, api_key: str | None, timeout_s: float) -> openai.Open
     A proxy would answer in the server's place, or let a start wait until its time-out.
     """
     return openai.OpenAI(
-        http_client=openai.DefaultHttpxClient(trust_env=False, verify=_certificates()),
+        http_client=openai.DefaultHttpxClient(trust_env=False, verify=certificates()),
         base_url=f"{endpoint.removesuffix('/').removesuffix('/v1')}/v1",
         api_key=api_key or _NO_KEY,
         timeout=timeout_s,
@@ -53,7 +53,7 @@ def _client(endpoint: str, api_key: str | None, timeout_s: float) -> openai.Open
 
 
 @cache
-def _certificates() -> ssl.SSLContext:
+def certificates() -> ssl.SSLContext:
     """Return the system's certificates, and those of SSL_CERT_FILE, as the load client reads them."""
     return ssl.create_default_context()
 

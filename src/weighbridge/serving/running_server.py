@@ -142,7 +142,7 @@ def running_server(
     if settings.endpoints:
         await_answers(settings.endpoints, settings, api_key, (), starting)
         known = find_adapter(settings.adapter) if settings.adapter else None
-        running = _running(settings.endpoints, known, api_key, forbidden)
+        running = described(settings.endpoints, known, api_key, forbidden)
         yield replace(running, ready_s=time.monotonic() - started)
         return
     log_path = place if isinstance(place, Path) else place.lives / SERVER_LOG
@@ -188,8 +188,8 @@ def _start(
     log.info("%s ready after %.1f s", _counted(len(endpoints)), time.monotonic() - began)
     parts = [LogPart(launch.log, size := launch.log.stat().st_size, size) for launch in launches]
     servers[0].group.tell_ready(stages, [part.start_bytes for part in parts])
-    proven = _prove(servers)
-    running = _running(endpoints, adapter_of(settings), order.api_key, order.forbidden, servers=servers)
+    proven = prove(servers)
+    running = described(endpoints, adapter_of(settings), order.api_key, order.forbidden, servers=servers)
     brief = LifeBrief(id=life.folder.name, number=1) if life else None
     return replace(running, proven=proven, life=brief, log_parts=tuple(parts))
 
@@ -214,10 +214,10 @@ def _take_over(
             endpoints = tuple(server.launch.endpoint for server in servers if server.launch.endpoint)
             soon = settings.model_copy(update={"startup_timeout_s": _TAKE_OVER_S})
             await_answers(endpoints, soon, order.api_key, servers, order.starting)
-            proven = _prove(servers)
+            proven = prove(servers)
             if proven is None:
                 raise SetupError("it cannot be seen who answers in its place")
-            running = _running(
+            running = described(
                 endpoints, adapter_of(settings), order.api_key, order.forbidden, servers=servers
             )
             held.push(until_proven.pop_all())
@@ -228,7 +228,7 @@ def _take_over(
     return replace(running, proven=proven, life=kept.life, log_parts=kept.log_parts)
 
 
-def _prove(servers: Sequence[ServerProcess]) -> str | None:
+def prove(servers: Sequence[ServerProcess]) -> str | None:
     """Return how it is proven that the started servers answer; None, with a warning: it cannot be seen."""
     try:
         found = stranger_among(servers)
@@ -244,7 +244,7 @@ def _counted(servers: int) -> str:
     return "the server is" if servers == 1 else f"{servers} servers are"
 
 
-def _running(
+def described(
     endpoints: tuple[str, ...],
     known: ServerAdapter | None,
     api_key: str | None,

@@ -9,11 +9,9 @@ Each body is PREFIX + prompt + SUFFIX. Prefix (model name) and suffix (sampling)
 and recorded in the manifest, so that other names or parameters can be put around the same prompts.
 """
 
-import hashlib
 import logging
 import multiprocessing
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -31,7 +29,7 @@ from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.records.store_manifest import MANIFEST_FILE, StoreManifest, StoreOrigin
-from weighbridge.requests.bodies import BODIES_FILE, INDEX_FILE, Bodies
+from weighbridge.requests.bodies import INDEX_FILE, Bodies
 from weighbridge.requests.encoding import (
     ROWS_PER_CHUNK,
     Encoder,
@@ -42,12 +40,12 @@ from weighbridge.requests.encoding import (
     first_of,
 )
 from weighbridge.requests.sent_form import SentForm
+from weighbridge.requests.written_store import Buffer, replaced_folder, write_bodies
 
 log = logging.getLogger(__name__)
 
 _INDEX_FILE_OF_FORMAT_1 = "index.npy"
 
-Buffer = bytes | memoryview
 Progress = Callable[[int, int], None]
 
 
@@ -237,31 +235,16 @@ def write_store(out: Path, bodies: Iterable[Buffer], origin: Callable[[], StoreO
         bodies: The complete bodies, in the order of the samples.
         origin: Returns the store's origin; called after the bodies are written.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
-        offsets, digest = [0], hashlib.sha256()
-        with (unfinished / BODIES_FILE).open("wb", buffering=1 << 20) as stream:
-            for body in bodies:
-                stream.write(body)
-                digest.update(body)
-                offsets.append(offsets[-1] + len(body))
-        (unfinished / INDEX_FILE).write_bytes(np.array(offsets, dtype="<i8").tobytes())
+    with replaced_folder(out) as unfinished:
+        written = write_bodies(unfinished, bodies)
         manifest = StoreManifest(
             **origin().model_dump(),
-            count=len(offsets) - 1,
-            bodies_bytes=offsets[-1],
-            bodies_sha256=digest.hexdigest(),
+            count=written.number,
+            bodies_bytes=written.total_bytes,
+            bodies_sha256=written.sha256,
         )
         # Written last: a folder without a manifest is not accepted as a store.
         write_atomic(unfinished / MANIFEST_FILE, manifest.text() + "\n")
-        unfinished.chmod(0o755)
-        if out.exists():
-            shutil.rmtree(out)
-        unfinished.rename(out)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
     return manifest
 
 

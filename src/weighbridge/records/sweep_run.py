@@ -80,6 +80,9 @@ class CellFigures(Model):
         default=False, description="Open loop: requests pile up, so that latencies grow with the duration."
     )
     energy_j: float | None = Field(default=None, description="Of the accelerators, over the window.")
+    out_of_order: int = Field(
+        default=0, description="Requests whose times cannot follow each other: the clock was not monotonic."
+    )
 
 
 class CellRecord(Model):

@@ -2,11 +2,13 @@
 
 from weighbridge.records.comparison import ComparisonResult, ComparisonRow, Ratio, SweepComparison
 
-_METRICS = {
+METRIC_NAMES = {
     "qps": "requests/s",
     "goodput": "requests/s that met the objectives",
     "e2e.p99": "speed at the 99th percentile of latency",
+    "e2e.p90": "speed at the 90th percentile of latency",
 }
+"""What a speed-up is a ratio of, for people."""
 _VERBS = {
     ComparisonResult.FASTER: "is faster than",
     ComparisonResult.SLOWER: "is slower than",
@@ -48,7 +50,7 @@ def _shown(row: ComparisonRow) -> str:
     found = row.speed_up
     if found is None:
         return "no ratio is known"
-    return f"{interval_text(found)} times the {_METRICS.get(row.metric, row.metric)}"
+    return f"{interval_text(found)} times the {METRIC_NAMES.get(row.metric, row.metric)}"
 
 
 def interval_text(found: Ratio) -> str:

@@ -23,6 +23,7 @@ from weighbridge.records.sweep_run import CellRecord
 from weighbridge.sweep.block_figures import LATENCIES, block_of, system_figures
 from weighbridge.sweep.capacities import capacities_of
 from weighbridge.sweep.descriptions import describe_systems, describe_workloads, phase_plan
+from weighbridge.sweep.pair_checks import pair_checks, unequal_work
 from weighbridge.sweep.refusals import refusals_of
 from weighbridge.sweep.statistics import FEWEST_BLOCKS, PairedRatio, blocks_needed, holm, result_of
 
@@ -140,7 +141,11 @@ def _pairs(
     tried = {block_of(run) for run in records[settings.reference]} & {block_of(run) for run in records[name]}
     slo = next(each.slo for each in settings.workloads if each.name == key[0])
     metric = _metric(level, slo.given, baseline, other, blocks)
-    reasons = refusals_of(settings, name, metric, systems, blocks, len(tried))
+    used = [[run for run in records[each] if block_of(run) in blocks] for each in (settings.reference, name)]
+    reasons = refusals_of(settings, name, metric, systems, blocks, len(tried)) or [
+        *pair_checks(used[0], used[1], settings)
+    ]
+    unequal = unequal_work(used[0], used[1]) if settings.allow_unequal_work and blocks else ()
     paired = {} if reasons else _paired(baseline, other, blocks)
     row = ComparisonRow(
         workload=key[0],
@@ -151,7 +156,7 @@ def _pairs(
         ratios={},
         result=ComparisonResult.NOT_COMPARABLE,
         reasons=tuple(reasons),
-        notes=tuple(_notes(settings.reference, name, systems)),
+        notes=(*_notes(settings.reference, name, systems), *unequal),
         noise_floor=name == NOISE_FLOOR_SYSTEM,
     )
     return _Pairs(row, paired)

@@ -1,0 +1,86 @@
+"""The one sentence that says most of a comparison, its noise floor, and what casts doubt on it."""
+
+from collections.abc import Iterator, Sequence
+
+from weighbridge.core.formatting import number
+from weighbridge.records.comparison import ComparisonResult, ComparisonRow, Ratio, SweepComparison
+from weighbridge.report.comparison_sentences import comparison_sentences, interval_text
+
+_SHORT = {
+    ComparisonResult.SAME: "as fast",
+    ComparisonResult.INCONCLUSIVE: "undecided",
+}
+
+
+def headline(comparison: SweepComparison) -> str:
+    """Return the only verdict as a sentence, or how many of each kind there are."""
+    rows = [row for row in comparison.rows if not row.noise_floor]
+    if not comparison.rows:
+        return next(alone(comparison), "Nothing has been measured to the end yet.")
+    if len(rows) <= 1:
+        [sentence] = comparison_sentences(
+            comparison.model_copy(update={"rows": (*rows, *comparison.rows)[:1]})
+        )
+        return sentence
+    counts = {result: sum(row.result is result for row in rows) for result in ComparisonResult}
+    parts = [f"{_SHORT.get(result, str(result))} in {count}" for result, count in counts.items() if count]
+    systems = list(dict.fromkeys(row.system for row in rows))
+    who = f"{systems[0]} is" if len(systems) == 1 else "the other systems are"
+    return f"Of {len(rows)} comparisons with {comparison.baseline}, {who} {_listed(parts)}."
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def place_of(row: ComparisonRow, comparison: SweepComparison) -> str:
+    """Return where a row was measured, such as 'at closed-32', with the workload if there are several."""
+    return f"at {row.level}" if len(comparison.workloads) <= 1 else f"with {row.workload} at {row.level}"
+
+
+def noise_floor_text(comparison: SweepComparison) -> str | None:
+    """Return ratio and half-width of the baseline's copy at each load; None: it was not measured."""
+    floors = [(row, row.speed_up) for row in comparison.rows if row.noise_floor]
+    texts = [f"{_floor(ratio)} {place_of(row, comparison)}" for row, ratio in floors if ratio is not None]
+    return "; ".join(texts) or None
+
+
+def _floor(ratio: Ratio) -> str:
+    if ratio.half_width is None:
+        return f"{ratio.ratio:.3f}, no interval"
+    return f"{ratio.ratio:.3f} ± {100 * ratio.half_width:.1f} %"
+
+
+def doubts(comparison: SweepComparison) -> list[str]:
+    """Return what a reader must know before the verdicts: a noise floor that is none, and warnings."""
+    return [*_noise(comparison), *comparison.warnings]
+
+
+def _noise(comparison: SweepComparison) -> Iterator[str]:
+    for row in comparison.rows:
+        if row.noise_floor and row.speed_up is not None and row.result in _DIFFERENT:
+            yield (
+                f"{comparison.baseline} beside its own copy reads as {row.result} "
+                f"{place_of(row, comparison)}: {interval_text(row.speed_up)}. Do not trust differences of this "
+                "size; find what else uses the machines, and measure again."
+            )
+
+
+_DIFFERENT = (ComparisonResult.FASTER, ComparisonResult.SLOWER)
+
+
+def alone(comparison: SweepComparison) -> Iterator[str]:
+    """Yield what each system did at each load, for a sweep that compares none."""
+    for cell in comparison.cells:
+        workload = f" with {cell.workload}" if len(comparison.workloads) > 1 else ""
+        for system, figures in cell.systems.items():
+            qps = figures.figures.get("qps")
+            if qps is None:
+                continue
+            spread = "" if qps.low is None else f" [{number(qps.low, 4)}, {number(qps.high, 4)}]"
+            blocks = f"{qps.blocks} block{'s' if qps.blocks > 1 else ''}"
+            refused = f"; not valid: {figures.refused[0].wording}" if figures.refused else ""
+            yield (
+                f"{system} answers {number(qps.mean, 4)} requests/s{spread} at {cell.level}{workload} "
+                f"({blocks}){refused}."
+            )

@@ -85,7 +85,7 @@ class ComparedCell(Model):
 
     workload: str
     level: str
-    open: bool = Field(description="Whether conversations arrive by a clock of their own.")
+    open: bool = Field(default=False, description="Whether conversations arrive by a clock of their own.")
     systems: dict[str, SystemFigures]
 
 

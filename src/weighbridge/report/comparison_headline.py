@@ -61,8 +61,8 @@ def _noise(comparison: SweepComparison) -> Iterator[str]:
         if row.noise_floor and row.speed_up is not None and row.result in _DIFFERENT:
             yield (
                 f"{comparison.baseline} beside its own copy reads as {row.result} "
-                f"{place_of(row, comparison)}: {interval_text(row.speed_up)}. Do not trust differences of this "
-                "size; find what else uses the machines, and measure again."
+                f"{place_of(row, comparison)}: {interval_text(row.speed_up)}. Do not trust differences of "
+                "this size; find what else uses the machines, and measure again."
             )
 
 

@@ -94,14 +94,6 @@ def test_more_blocks_are_a_wave_of_the_missing_ones() -> None:
     assert shapes(plan)[1:] == [(("A", "B", NOISE_FLOOR_SYSTEM), BOTH, 2)]
 
 
-def test_no_conversation_of_a_wave_occurs_in_another() -> None:
-    plan = grown(sweep(blocks=8), grown(sweep(), EMPTY.model_copy(update={"used": {"w": 32}})))
-    first, second = plan.waves
-    assert first.skip == {"w": 32}
-    assert second.skip == {"w": 32 + 6 * 2 * 15}
-    assert plan.used == {"w": 32 + 8 * 2 * 15}
-
-
 def test_one_system_is_measured_alone() -> None:
     assert shapes(grown(sweep("A", aa=False), EMPTY)) == [(("A",), BOTH, 6)]
 

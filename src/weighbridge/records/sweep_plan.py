@@ -26,6 +26,14 @@ class PhaseCounts(Model):
         return self.warmup + self.measured + self.cooldown
 
 
+class Used(Model):
+    """What stores have taken so far of what is drawn without replacement; the next store begins after it."""
+
+    conversations: int = Field(default=0, ge=0)
+    images: int = Field(default=0, ge=0, description="Images of a folder.")
+    texts: int = Field(default=0, ge=0, description="Lines of a text file, or pairs if they are unrelated.")
+
+
 class CellPlan(Model):
     """One workload at one load, which every system of a wave gets in every block."""
 
@@ -75,8 +83,8 @@ class Wave(Model):
     blocks: int = Field(ge=1)
     orders: tuple[tuple[str, ...], ...] = Field(description="Of the systems, by block.")
     repeats: int = Field(default=1, ge=1, description="Runs of each cell in a session.")
-    skip: dict[str, int] = Field(
-        default={}, description="Conversations of each workload that sizing and earlier waves have used."
+    skip: dict[str, Used] = Field(
+        default={}, description="What of each workload sizing and earlier waves had used"
     )
     identities: dict[str, str] = Field(
         default={}, description="sha256 of what each system was when the wave was planned."
@@ -106,11 +114,14 @@ class SweepPlan(Model):
     sweep: str
     waves: tuple[Wave, ...] = ()
     last_wave: int = Field(default=0, ge=0, description="Number of the last wave that was ever planned.")
-    used: dict[str, int] = Field(
-        default={}, description="Conversations of each workload that sizing and all waves have used."
+    used: dict[str, Used] = Field(
+        default={}, description="What of each workload sizing and all stores have used."
     )
     probed: dict[str, str] = Field(
         default={}, description="Whether each system honours forced lengths: honoured, ignored, rejected."
+    )
+    common_tokens: dict[str, int] = Field(
+        default={}, description="Prompt tokens of a one-word request to each system: its chat template."
     )
     skipped: dict[str, str] = Field(
         default={}, description="Cells that are not measured, and why, such as a saturated load."

@@ -8,15 +8,7 @@ from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.workload import Workload
 from weighbridge.core.models import Model, Sha256
 from weighbridge.core.openai_api import Api
-from weighbridge.records.sweep_plan import PhaseCounts
-
-
-class Used(Model):
-    """What stores have taken so far of what is drawn without replacement; the next store begins after it."""
-
-    conversations: int = Field(default=0, ge=0)
-    images: int = Field(default=0, ge=0, description="Images of a folder.")
-    texts: int = Field(default=0, ge=0, description="Lines of a text file, or pairs if they are unrelated.")
+from weighbridge.records.sweep_plan import PhaseCounts, Used
 
 
 class SliceRecord(Model):

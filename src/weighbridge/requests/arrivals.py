@@ -66,7 +66,12 @@ def _ramped(ramp: Ramp, times: Values) -> Values:
     return np.asarray(2 * inside / (ramp.start + root) + np.maximum(times - reached, 0) / ramp.end)
 
 
-def _traced(trace: Trace, count: int) -> Values:
+def traced_arrivals(trace: Trace) -> Values:
+    """Return when each conversation of a trace begins, in s since the first, shape (conversations,).
+
+    Raises:
+        InputError: the trace cannot be read.
+    """
     times, seen = [], set()
     for number, _, record in json_lines(trace.file):
         time = record.get("timestamp_s") if isinstance(record, dict) else None
@@ -79,13 +84,18 @@ def _traced(trace: Trace, count: int) -> Values:
         if str(conversation) not in seen:
             seen.add(str(conversation))
             times.append(float(time))
+    ordered = np.sort(times)
+    return np.asarray((ordered - ordered[:1]) / trace.speed)
+
+
+def _traced(trace: Trace, count: int) -> Values:
+    times = traced_arrivals(trace)
     if len(times) < count:
         raise InputError(
             f"{trace.file}: has {len(times)} arrivals, but {count} conversations are needed; use a longer "
             "trace, or shorter runs."
         )
-    ordered = np.sort(times)[:count]
-    return np.asarray((ordered - ordered[0]) / trace.speed)
+    return np.asarray(times[:count])
 
 
 def trace_file(level: LoadLevel) -> Path | None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from weighbridge.config.workload import Workload
 from weighbridge.core.errors import InputError
-from weighbridge.records.workload_manifest import Taken, Used
+from weighbridge.records.sweep_plan import Used
+from weighbridge.records.workload_manifest import Taken
 from weighbridge.requests.arrivals import trace_file
 from weighbridge.requests.draws import generator, repeat_share
 from weighbridge.requests.image_sources import FolderImages, Images, MadeUpImages, SentImage

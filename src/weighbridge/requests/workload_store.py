@@ -30,7 +30,8 @@ from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.records.store_manifest import MANIFEST_FILE
-from weighbridge.records.workload_manifest import SliceRecord, Used, WorkloadManifest
+from weighbridge.records.sweep_plan import Used
+from weighbridge.records.workload_manifest import SliceRecord, WorkloadManifest
 from weighbridge.requests.bodies import Bodies
 from weighbridge.requests.conversation_bodies import ConversationBodies, bodies_of_conversation
 from weighbridge.requests.conversations import Conversation, Conversations

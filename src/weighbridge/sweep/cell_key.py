@@ -61,7 +61,6 @@ def cell_key(settings: SweepSettings, wave: Wave, session: SessionKey, cell: Cel
             "measurement": MEASUREMENT,
             "system": wave.identities.get(session.system),
             "workload": wave.workloads.get(cell.workload),
-            "skip": wave.skip.get(cell.workload),
             "level": cell.level,
             "counts": cell.counts,
             "block": session.block,

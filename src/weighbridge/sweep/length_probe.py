@@ -1,5 +1,6 @@
 """Ask a system once for a forced number of tokens, to see what it makes of it before anything is measured."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from weighbridge.config.workload import ForceLength, Workload
@@ -10,7 +11,8 @@ from weighbridge.sweep.systems import OpenSystem
 
 PROBED_TOKENS = 48
 _UNKNOWN_FIELD = (400, 422)
-_PROMPT = "Count from one upwards, one number a line."
+# One word: its prompt's other tokens are those that all prompts of a chat begin with.
+_PROMPT = "Hi"
 
 
 class LengthAnswer(StrEnum):
@@ -21,26 +23,52 @@ class LengthAnswer(StrEnum):
     REJECTED = "rejected"
 
 
-def probe_length(system: OpenSystem, workload: Workload) -> LengthAnswer | None:
-    """Send one request that forces its length; None: the workload forces none.
+@dataclass(frozen=True)
+class ProbedSystem:
+    """What a first request showed.
+
+    Attributes:
+        lengths: What the server makes of a forced length; None: none was forced.
+        prompt_tokens: Of the request's one word and all around it; None: not reported.
+    """
+
+    lengths: LengthAnswer | None
+    prompt_tokens: int | None
+
+
+def probe_length(system: OpenSystem, workload: Workload) -> ProbedSystem:
+    """Send one request that forces its length, if the workload does.
 
     A server that refuses it is asked once more without forcing, since the request itself may be the reason.
 
     Raises:
         SetupError: the server fails a request that forces nothing.
     """
+    answer = _ask(system, workload, workload.force_length)
     if workload.force_length is ForceLength.NONE:
-        return None
-    forced = _ask(system, workload, workload.force_length)
-    if forced.ok:
-        usage = forced.json().get("usage")
-        tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
-        return LengthAnswer.HONOURED if tokens == PROBED_TOKENS else LengthAnswer.IGNORED
-    plain = _ask(system, workload, ForceLength.NONE)
-    if forced.status in _UNKNOWN_FIELD and plain.ok:
-        return LengthAnswer.REJECTED
-    failed = forced if plain.ok else plain
-    raise SetupError(f"system {system.name}: a first request failed ({failed.reason}); correct the server.")
+        return ProbedSystem(None, _tokens(_good(system, answer), "prompt_tokens"))
+    if answer.ok:
+        honoured = _tokens(answer, "completion_tokens") == PROBED_TOKENS
+        lengths = LengthAnswer.HONOURED if honoured else LengthAnswer.IGNORED
+        return ProbedSystem(lengths, _tokens(answer, "prompt_tokens"))
+    plain = _good(system, _ask(system, workload, ForceLength.NONE))
+    if answer.status not in _UNKNOWN_FIELD:
+        _good(system, answer)
+    return ProbedSystem(LengthAnswer.REJECTED, _tokens(plain, "prompt_tokens"))
+
+
+def _good(system: OpenSystem, answer: PlainAnswer) -> PlainAnswer:
+    if not answer.ok:
+        raise SetupError(
+            f"system {system.name}: a first request failed ({answer.reason}); correct the server."
+        )
+    return answer
+
+
+def _tokens(answer: PlainAnswer, name: str) -> int | None:
+    usage = answer.json().get("usage")
+    found = usage.get(name) if isinstance(usage, dict) else None
+    return found if isinstance(found, int) else None
 
 
 def _ask(system: OpenSystem, workload: Workload, force: ForceLength) -> PlainAnswer:

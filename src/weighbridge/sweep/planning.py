@@ -100,7 +100,7 @@ def with_wave(
 
     Args:
         settings: The sweep's.
-        plan: The plan so far; `used` has what sizing uses.
+        plan: The plan so far.
         needed: What is needed.
         cells: Its cells, with their counts.
         identities: What each system and workload is now.
@@ -115,21 +115,11 @@ def with_wave(
         blocks=needed.blocks,
         orders=orders(needed.systems, needed.blocks, settings.order, seed),
         repeats=settings.runs_per_session,
-        skip={name: plan.used.get(name, 0) for name in workloads},
         identities={name: identities.systems[name] for name in needed.systems},
         workloads={name: identities.workloads[name] for name in workloads},
         sequential=settings.order == "sequential",
     )
-    used = {name: plan.used.get(name, 0) + conversations_used(wave, name) for name in workloads}
-    return plan.model_copy(
-        update={"waves": (*plan.waves, wave), "last_wave": number, "used": {**plan.used, **used}}
-    )
-
-
-def conversations_used(wave: Wave, workload: str) -> int:
-    """Return how many conversations of a workload a wave uses."""
-    totals = sum(cell.counts.total for cell in wave.cells if cell.workload == workload)
-    return wave.blocks * wave.repeats * totals
+    return plan.model_copy(update={"waves": (*plan.waves, wave), "last_wave": number})
 
 
 def known_rates(plan: SweepPlan, cell: WantedCell, identities: Identities) -> dict[str, float]:

@@ -199,18 +199,66 @@ def summary(
 
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(help="Run directories; the others are compared with the first.")
+        list[Path],
+        typer.Argument(
+            help="Run directories, of which the first is the measure; or two sweeps, the old one first."
+        ),
     ],
-    output: Annotated[Path | None, typer.Option(help="Also write the comparison as JSON.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "--json", help="Also write the comparison as JSON.")
+    ] = None,
+    fail_if: Annotated[
+        str | None,
+        typer.Option(
+            help="Of sweeps: exit code 4 if a slowdown larger than this is shown, such as slower:5%."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Of sweeps: compare other requests, or phases, too; it is said.")
+    ] = False,
 ) -> None:
-    """Print runs side by side with published results."""
+    """Print runs side by side, or what changed between sweeps.
+
+    Run directories are shown with published results. Of two sweeps (folders with comparison.json, or results
+    of `vllm bench serve`) each system is compared with itself; both must be of the same requests and phases.
+    """
     from rich.console import Console
 
+    from weighbridge.core.errors import InputError
     from weighbridge.core.files import write_atomic
     from weighbridge.report.compare_runs import compare as compare_runs
     from weighbridge.report.compare_runs import render_comparison
+    from weighbridge.sweep.recorded_sweeps import are_sweeps
 
+    if are_sweeps(runs):
+        _compare_sweeps(runs, output, fail_if, force=force)
+        return
+    if fail_if is not None or force:
+        raise InputError("--fail-if and --force: are for two sweeps, folders with comparison.json.")
     comparison = compare_runs(runs)
     if output is not None:
         write_atomic(output, comparison.model_dump_json(indent=2) + "\n")
     Console().print(render_comparison(comparison))
+
+
+def _compare_sweeps(runs: list[Path], output: Path | None, fail_if: str | None, *, force: bool) -> None:
+    from rich.console import Console
+
+    from weighbridge.core.errors import InvalidRunError
+    from weighbridge.core.files import write_atomic
+    from weighbridge.report.sweep_change_table import render_change
+    from weighbridge.sweep.compare_sweeps import compare_sweeps
+    from weighbridge.sweep.recorded_sweeps import read_two
+    from weighbridge.sweep.slowdown_rule import SlowdownRule, summary_of
+
+    rule = SlowdownRule.parse(fail_if) if fail_if is not None else None
+    old, new = read_two(runs)
+    margin = min(old.comparison.equivalence, new.comparison.equivalence, rule.share if rule else 1)
+    change = compare_sweeps(old, new, margin=margin, force=force)
+    if output is not None:
+        write_atomic(output, change.model_dump_json(indent=2) + "\n")
+    Console().print(render_change(change))
+    broken = rule.broken(change) if rule else None
+    if broken is not None:
+        raise InvalidRunError(f"{new.origin}: {broken}.")
+    typer.echo(f"{new.origin}: {summary_of(change)}.")

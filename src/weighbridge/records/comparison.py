@@ -23,6 +23,7 @@ class ComparisonResult(StrEnum):
     INDICATIVE_FASTER = "indicative: faster"
     """Of two sweeps at different times, which no alternation protects from drift."""
     INDICATIVE_SLOWER = "indicative: slower"
+    INDICATIVE_SAME = "indicative: same"
 
 
 class Ratio(Model):

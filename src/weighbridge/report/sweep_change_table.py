@@ -1,0 +1,64 @@
+"""The terminal's table of two recorded sweeps."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from weighbridge.core.formatting import NONE, number_or_dash
+from weighbridge.records.comparison import ComparisonResult
+from weighbridge.records.sweep_change import ChangedRow, SweepChange
+
+_STYLES = {
+    ComparisonResult.FASTER: "bold green",
+    ComparisonResult.SLOWER: "bold red",
+    ComparisonResult.INDICATIVE_SLOWER: "red",
+    ComparisonResult.INDICATIVE_FASTER: "green",
+    ComparisonResult.NOT_COMPARABLE: "bold yellow",
+}
+
+
+def render_change(change: SweepChange) -> Group:
+    """Return the table of all rows, new by old, and what weakens it."""
+    table = Table(title=f"{change.new} by {change.old}", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("Workload", overflow="fold")
+    for name in ("Load", "System", "By"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("Speed-up [95 %]", justify="right", no_wrap=True)
+    if change.anchor is not None:
+        table.add_column("Machine", justify="right", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    for row in change.rows:
+        machine = () if change.anchor is None else (number_or_dash(row.machine, ".3f"),)
+        verdict = Text(row.result, style=_STYLES.get(row.result, ""))
+        table.add_row(row.workload, row.level, _name(row), row.metric, _speed_up(row), *machine, verdict)
+    return Group(table, *map(Text, _notes(change)))
+
+
+def _name(row: ChangedRow) -> str:
+    return row.system if row.system == row.before else f"{row.system} (was {row.before})"
+
+
+def _speed_up(row: ChangedRow) -> str:
+    if row.speed_up is None:
+        return NONE
+    found = row.speed_up
+    if found.low is None or found.high is None:
+        return f"{found.ratio:.3f}"
+    return f"{found.ratio:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def _notes(change: SweepChange) -> Iterator[str]:
+    if change.anchor is None:
+        yield (
+            "No other system is the same in both sweeps, so a change of the machine is in the ratios, and "
+            "verdicts are indicative."
+        )
+    else:
+        yield f"By {change.anchor}, the same in both, whose own change is the machine's."
+    for row in change.rows:
+        for reason in row.reasons:
+            yield f"{row.system} at {row.workload}, {row.level}: {reason}."
+    yield from change.warnings

@@ -66,7 +66,12 @@ def read_records(path: Path, samples: int) -> Records:
 
 
 def write_parquet(records: Records, path: Path) -> None:
-    """Write one row a request, in the order of completion; times in monotonic ns, 0 for never.
+    """Write the table of a run's requests."""
+    pq.write_table(table_of(records), path)
+
+
+def table_of(records: Records) -> pa.Table:
+    """Return one row a request, in the order of completion; times in monotonic ns, 0 for never.
 
     `number` is the driver's of the request; tables of earlier releases lack it, and all after `end_ns`.
     """
@@ -75,7 +80,7 @@ def write_parquet(records: Records, path: Path) -> None:
         labels = np.array(known, dtype=object)
         columns[name] = pa.array(labels[records[name]], type=pa.string()).dictionary_encode()
     columns["number"] = records["id"]
-    pq.write_table(pa.table(columns), path)
+    return pa.table(columns)
 
 
 def failures(records: Records) -> dict[str, int]:

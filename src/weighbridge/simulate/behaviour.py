@@ -125,6 +125,19 @@ class ServiceTime(NamedTuple):
     first_s: float
     total_s: float
 
+    def event_s(self, contents: int, events: int, *, each_token: bool) -> list[float]:
+        """Return when each event of a streamed answer is sent, the last at its end or before.
+
+        Args:
+            contents: Number of the events with content, which are the first ones.
+            events: Number of all events.
+            each_token: Whether an event is a token. If not, those after the contents take their share of the
+                time as well.
+        """
+        steps = max(1, (contents if each_token else events) - 1)
+        rest_s = self.total_s - self.first_s
+        return [self.first_s + rest_s * min(1.0, at / steps) for at in range(events)]
+
 
 class OutcomeDraws:
     """Derives the outcome of a request from the hash of its body."""

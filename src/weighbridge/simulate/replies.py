@@ -188,16 +188,13 @@ class Replies:
         if failure == "malformed":
             events[0] = b"data: {\n\n"
         kept = events[: len(events) // 2] if failure == "cut" else events
-        # Where tokens have no times, the events after the contents take their share of the time as well.
-        steps = max(1, (contents if each_token else len(events)) - 1)
-        rest_s = service.total_s - service.first_s
-        due_s = [start_s + service.first_s + rest_s * min(1.0, at / steps) for at in range(len(kept))]
-        times_s = [start_s, *due_s, start_s + service.total_s]
+        due_s = service.event_s(contents, len(events), each_token=each_token)[: len(kept)]
+        times_s = [0.0, *due_s, service.total_s]
         pieces = [b"%x\r\n%b\r\n" % (len(event), event) for event in kept]
         EventSender(
             exchange.connection.send,
             [_STREAM_HEAD, *pieces, b"" if failure == "cut" else _STREAM_END],
-            [self._on_monotonic_clock(each) for each in times_s],
+            [self._on_monotonic_clock(start_s + each) for each in times_s],
             slice(1, 1 + min(contents, len(kept))),
             self._over(exchange),
         ).pump()

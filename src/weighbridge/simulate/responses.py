@@ -9,7 +9,8 @@ import numpy as np
 from weighbridge.core.openai_api import Api
 from weighbridge.simulate.known_answers import SimulatedAnswer
 
-_PIECES = 4  # of a streamed answer whose tokens have no times
+PIECES = 4
+"""Most events with content of a streamed answer whose tokens have no times."""
 _OWN_ID = b"simulated"  # of answers to requests without an id
 _DONE = b"data: [DONE]\n\n"
 
@@ -67,7 +68,7 @@ class TextResponses:
         if each_token:
             pieces: list[str | None] = [*_parts(text, answer.tokens)]
         else:
-            step = max(1, -(-len(text) // _PIECES))
+            step = max(1, -(-len(text) // PIECES))
             pieces = [text[at : at + step] for at in range(0, len(text), step)]
         choices = [_part(api, piece) for piece in (pieces if text else [answer.text])]
         choices[-1]["finish_reason"] = _finish(answer).decode()

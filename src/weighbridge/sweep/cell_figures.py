@@ -25,7 +25,7 @@ def figures_of(
     turns: Turns,
     level: LoadLevel,
     workload: Workload,
-    load: LoadReport,
+    load: LoadReport | None,
     cache: CacheFacts = NOTHING_KNOWN,
     energy_j: float | None = None,
 ) -> CellFigures | None:
@@ -36,7 +36,7 @@ def figures_of(
         turns: The turns of its slice.
         level: Its load.
         workload: What was sent.
-        load: What the client did.
+        load: What the client did; None: there was no client.
         cache: What is known of the server's prefix cache.
         energy_j: Of the accelerators over the run's window (`window_energy.energy_of`); None: not known.
 
@@ -86,7 +86,9 @@ def figures_of(
         sent_qps=rates.sent_qps,
         concurrency=rates.concurrency,
         schedule_delay_p99_s=_delay_p99_s(rows, window),
-        client_busy=None if load.client is None else max(load.client.busy.values(), default=None),
+        client_busy=None
+        if load is None or load.client is None
+        else max(load.client.busy.values(), default=None),
         trend=steadiness.trend,
         lag1=steadiness.lag1,
         steady=steadiness.steady,

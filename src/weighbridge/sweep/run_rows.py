@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from weighbridge.client.conversation_schedule import TURN_BITS
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.core.errors import InputError
 from weighbridge.requests.turns import RunPhase, Turns
@@ -15,7 +16,7 @@ Numbers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_TURN_BITS = 16  # of a request's number: its turn, below its conversation's serial number
+
 _COLUMNS = (
     "planned_ns",
     "sent_ns",
@@ -85,7 +86,7 @@ class RunRows:
         return cls(
             turns=turns,
             place=place,
-            held=columns["number"] >> _TURN_BITS,
+            held=columns["number"] >> TURN_BITS,
             lap=_laps(place),
             ok=_ok(requests)[order],
             **{name: columns[name] for name in _COLUMNS},

@@ -54,7 +54,7 @@ class Steadiness:
         drifts = abs(trend) > LARGEST_TREND and fit.p < _RARE
         wide = float(np.ptp(counts)) / mean > LARGEST_TREND
         waves = lag1 > LARGEST_LAG1 and wide and _correlation_p(lag1, len(counts) - 1) < _RARE
-        return cls(trend, lag1, counts.sum() < _FEWEST or not (drifts or waves))
+        return cls(trend, lag1, bool(counts.sum() < _FEWEST or not (drifts or waves)))
 
 
 @dataclass(frozen=True)

@@ -166,9 +166,10 @@ lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hash
 	python envs/pins.py
 
 .PHONY: schema
-schema: $(VENV)/.workflow ## Write the JSON Schemas of config.yaml and summary.json from their models.
+schema: $(VENV)/.workflow ## Write the JSON Schemas of config.yaml, summary.json, workloads and sweeps from their models.
 	python -m weighbridge.config.settings > src/weighbridge/schemas/config.schema.json
 	python -m weighbridge.report.summary > src/weighbridge/schemas/summary.schema.json
+	python -m weighbridge.config.file_schemas src/weighbridge/schemas
 
 .PHONY: rounds
 rounds: $(VENV)/.workflow ## Pin the real rounds of the release by their hashes.

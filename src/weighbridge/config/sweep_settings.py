@@ -8,7 +8,7 @@ from weighbridge.config.load_level import Levels
 from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.config.server_settings import EnvironmentName, ServerSettings
 from weighbridge.config.settings import ClientSettings
-from weighbridge.config.workload import Workload
+from weighbridge.config.workload_files import WrittenWorkload
 from weighbridge.core.models import FolderName, Model
 
 NOISE_FLOOR_SYSTEM = "A-A"
@@ -82,7 +82,7 @@ class SweepSettings(Model):
     baseline: SystemName | None = Field(
         default=None, description="What the others are compared with; default: the first system."
     )
-    workloads: tuple[Workload, ...] = Field(min_length=1)
+    workloads: tuple[WrittenWorkload, ...] = Field(min_length=1)
     levels: Levels
     blocks: int = Field(
         default=6, ge=1, le=1000, description="Fixed in advance; even numbers cancel a drift."

@@ -8,7 +8,7 @@ import msgspec
 
 from weighbridge.config.workload import ForceLength, Workload
 from weighbridge.core.openai_api import Api
-from weighbridge.requests.conversations import Conversation
+from weighbridge.requests.conversations import DrawnConversation
 from weighbridge.requests.image_sources import SentImage
 
 _LIVE = b'{"role":"assistant","content":"'
@@ -29,7 +29,7 @@ class ConversationBodies:
     holes: list[list[tuple[int, int]]]
 
 
-def bodies_of_conversation(workload: Workload, conversation: Conversation) -> ConversationBodies:
+def bodies_of_conversation(workload: Workload, conversation: DrawnConversation) -> ConversationBodies:
     """Return the requests of a conversation, each with all turns before it.
 
     Raises:

@@ -17,7 +17,7 @@ from weighbridge.requests.text_sources import Exchange, MadeUpTexts, RecordedTex
 
 
 @dataclass(frozen=True)
-class Conversation:
+class DrawnConversation:
     """One conversation, complete but for its images' bytes.
 
     Attributes:
@@ -35,7 +35,7 @@ class Conversation:
     prefix: str | None
 
 
-class Conversations:
+class DrawnConversations:
     """The conversations of the slices of one store.
 
     Attributes:
@@ -79,7 +79,7 @@ class Conversations:
         )
         self.taken = dict(self._taken())
 
-    def __iter__(self) -> Iterator[Conversation]:
+    def __iter__(self) -> Iterator[DrawnConversation]:
         """Yield the conversations, slice by slice; each once, as texts and images are taken in order."""
         for part in self._all:
             for number in range(len(part.turns)):
@@ -100,7 +100,7 @@ class Conversations:
         files = [given.source.text.path, self.texts.file, *(each.empirical for each in drawn_from)]
         return sorted({file for file in (*files, *(trace_file(each.level) for each in slices)) if file})
 
-    def _conversation(self, part: SlicePart, number: int) -> Conversation:
+    def _conversation(self, part: SlicePart, number: int) -> DrawnConversation:
         line = self._lines.next(part, number)
         images: list[list[SentImage]] = []
         for turn in range(int(part.turns[number])):
@@ -116,7 +116,7 @@ class Conversations:
                 assert self._images is not None
                 images.append(self._images.next(part, turn, count))
         group = int(part.prefix[number])
-        return Conversation(part, number, line.exchanges, tuple(images), self._prefix(group))
+        return DrawnConversation(part, number, line.exchanges, tuple(images), self._prefix(group))
 
     def _prefix(self, group: int) -> str | None:
         shared = self.workload.shared_prefix

@@ -50,19 +50,20 @@ class Sampler:
 
     def draw(self, stream: np.random.Generator, count: int) -> Values:
         """Return `count` values, shape (count,); more values begin with the same ones."""
-        values = self._inverse(stream.random(count))
-        low, high = self._bounds()
-        return np.clip(np.rint(values) if self.whole else values, low, high)
+        return self._values(stream.random(count))
 
     @property
     def largest(self) -> float:
         """Largest value that can be drawn; infinite: there is none."""
-        return float(np.clip(self._inverse(np.ones(1)), *self._bounds())[0])
+        return float(self._values(np.ones(1))[0])
+
+    def _values(self, uniform: Values) -> Values:
+        values = self._inverse(uniform)
+        return np.clip(np.rint(values) if self.whole else values, *self._bounds())
 
     def _bounds(self) -> tuple[float, float]:
         given = self.distribution
         low = max(self.lowest, -np.inf if given.min is None else given.min)
-        # What is drawn without negative values has an upper bound that the lowest value does not cross.
         high = np.inf if given.max is None else given.max
         return (np.ceil(low), np.floor(high)) if self.whole else (low, high)
 
@@ -88,7 +89,7 @@ class Sampler:
                 return self._choice(uniform)
             case "empirical":
                 assert self._observed is not None
-                return _one_of(np.sort(self._observed), uniform)
+                return _one_of(self._observed, uniform)
             case _:
                 assert given.const is not None
                 return np.full(len(uniform), given.const)
@@ -108,13 +109,14 @@ class Sampler:
         assert choice is not None
         if not isinstance(choice, dict):
             return _one_of(np.array(choice, dtype=float), uniform)
-        shares = np.cumsum(list(choice.values())) / sum(choice.values())
-        return np.array(list(choice))[np.minimum(np.searchsorted(shares, uniform, "right"), len(choice) - 1)]
+        values = sorted(choice)
+        shares = np.cumsum([choice[value] for value in values]) / sum(choice.values())
+        return np.array(values)[np.minimum(np.searchsorted(shares, uniform, "right"), len(values) - 1)]
 
 
 def _one_of(values: Values, uniform: Values) -> Values:
-    places = (uniform * len(values)).astype(int)
-    return np.asarray(values[np.minimum(places, len(values) - 1)])
+    places = np.minimum((uniform * len(values)).astype(int), len(values) - 1)
+    return np.asarray(np.sort(values)[places])
 
 
 def _observed(path: Path) -> Values:

@@ -3,11 +3,13 @@
 import numpy as np
 
 from weighbridge.records.workload_manifest import Drawn
-from weighbridge.requests.conversations import Conversation, Conversations
+from weighbridge.requests.conversations import DrawnConversation, DrawnConversations
 from weighbridge.requests.turns import Turns
 
 
-def row_of(conversation: Conversation, turn: int, request: int, slice_: int, size: int) -> tuple[object, ...]:
+def row_of(
+    conversation: DrawnConversation, turn: int, request: int, slice_: int, size: int
+) -> tuple[object, ...]:
     """Return a request's row; the share of its prefix is added later."""
     part, number = conversation.part, conversation.number
     return (
@@ -25,7 +27,9 @@ def row_of(conversation: Conversation, turn: int, request: int, slice_: int, siz
     )
 
 
-def add_prefix_shares(conversations: Conversations, conversation: Conversation, rows: Turns) -> None:
+def add_prefix_shares(
+    conversations: DrawnConversations, conversation: DrawnConversation, rows: Turns
+) -> None:
     """Set which share of each prompt's text is the shared prefix; an image's tokens are not counted."""
     if conversation.prefix is None:
         return
@@ -39,7 +43,7 @@ def add_prefix_shares(conversations: Conversations, conversation: Conversation, 
         total += int(row["target_tokens"]) if live else lengths[2 * turn + 1]
 
 
-def summary_of(rows: Turns, conversations: Conversations) -> dict[str, Drawn]:
+def summary_of(rows: Turns, conversations: DrawnConversations) -> dict[str, Drawn]:
     """Return how each quantity is distributed over all requests or conversations of a store."""
     turns = np.concatenate([part.turns for parts in conversations.parts for part in parts])
     quantities = {

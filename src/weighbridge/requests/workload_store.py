@@ -34,7 +34,7 @@ from weighbridge.records.sweep_plan import Used
 from weighbridge.records.workload_manifest import SliceRecord, WorkloadManifest
 from weighbridge.requests.bodies import Bodies
 from weighbridge.requests.conversation_bodies import ConversationBodies, bodies_of_conversation
-from weighbridge.requests.conversations import Conversation, Conversations
+from weighbridge.requests.conversations import DrawnConversation, DrawnConversations
 from weighbridge.requests.holes import HOLES_FILE
 from weighbridge.requests.sent_form import SentForm
 from weighbridge.requests.slice_draws import SliceSpec
@@ -162,7 +162,7 @@ def build_workload_store(
     """
     skip = skip or Used()
     tokenizer = model if model is not None and (model / TOKENIZER_FILE).is_file() else None
-    conversations = Conversations(workload, slices, skip, tokenizer)
+    conversations = DrawnConversations(workload, slices, skip, tokenizer)
     sources = {str(path): sha256_of(path) for path in conversations.sources(slices)}
     rows = np.zeros(
         sum(int(part.turns.sum()) for parts in conversations.parts for part in parts), dtype=TURN_TYPE
@@ -195,7 +195,7 @@ def build_workload_store(
 
 
 def _bodies(
-    conversations: Conversations,
+    conversations: DrawnConversations,
     rows: Turns,
     holes: list[tuple[int, int, int]],
     progress: Progress | None,
@@ -215,10 +215,10 @@ def _bodies(
             progress(request, len(rows))
 
 
-def _encoded(conversations: Conversations) -> Iterator[tuple[Conversation, ConversationBodies]]:
+def _encoded(conversations: DrawnConversations) -> Iterator[tuple[DrawnConversation, ConversationBodies]]:
     """Yield conversations with their bodies in order; images are read and made in threads, a few ahead."""
     remaining = iter(conversations)
-    waiting: deque[tuple[Conversation, Future[ConversationBodies]]] = deque()
+    waiting: deque[tuple[DrawnConversation, Future[ConversationBodies]]] = deque()
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="images") as pool:
         while True:
             for each in islice(remaining, _AHEAD - len(waiting)):
@@ -230,7 +230,7 @@ def _encoded(conversations: Conversations) -> Iterator[tuple[Conversation, Conve
             yield conversation, done.result()
 
 
-def _records(conversations: Conversations, slices: Sequence[SliceSpec]) -> tuple[SliceRecord, ...]:
+def _records(conversations: DrawnConversations, slices: Sequence[SliceSpec]) -> tuple[SliceRecord, ...]:
     return tuple(
         SliceRecord(
             block=each.block,

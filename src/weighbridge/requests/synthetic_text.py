@@ -45,9 +45,11 @@ class SyntheticText:
     def make(self, stream: np.random.Generator, tokens: int) -> str:
         """Return a text of so many tokens; a little less where no word of the tokenizer fills the rest."""
         places = stream.integers(0, len(_WORDS), size=tokens)
-        if self._tokenizer is not None:
-            places = self._cut(stream, places, tokens)
-        return " ".join([_WORDS[place] for place in places.tolist()])
+        if self._tokenizer is None:
+            return _joined(places)
+        # A word at the start of a text may have other tokens than after a blank.
+        [counted] = self.count([_joined(self._cut(stream, places, tokens))])
+        return _joined(self._cut(stream, places, 2 * tokens - counted))
 
     def count(self, texts: list[str]) -> list[int]:
         """Return the number of tokens of each text, without special tokens."""
@@ -69,6 +71,10 @@ class SyntheticText:
         # Within a text: a word's first tokens may include the blank before it.
         alone, *pairs = self._tokenizer.encode(["a", *(f"a {word}" for word in _WORDS)])
         return np.array([max(len(ids) - len(alone), 1) for ids in pairs])
+
+
+def _joined(places: NDArray[np.int64]) -> str:
+    return " ".join([_WORDS[place] for place in places.tolist()])
 
 
 def tokenizer_file(path: Path) -> Path:

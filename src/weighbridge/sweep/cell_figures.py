@@ -1,5 +1,6 @@
 """What one run of a sweep measured: the figures of its requests, each defined at its field."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from weighbridge.sweep.cell_window import Window, window_of
 from weighbridge.sweep.latency_figures import Latencies, percentiles
 from weighbridge.sweep.reuse import NOTHING_KNOWN, CacheFacts, reuse_of
 from weighbridge.sweep.run_rows import Flags, Numbers, RunRows
+from weighbridge.sweep.run_telemetry import RunTelemetry
 from weighbridge.sweep.steadiness import Steadiness, is_overloaded
 from weighbridge.sweep.throughput_figures import Rates
 
@@ -27,7 +29,7 @@ def figures_of(
     workload: Workload,
     load: LoadReport | None,
     cache: CacheFacts = NOTHING_KNOWN,
-    energy_j: float | None = None,
+    telemetry: RunTelemetry | None = None,
 ) -> CellFigures | None:
     """Compute the figures of a run that was not aborted.
 
@@ -38,7 +40,7 @@ def figures_of(
         workload: What was sent.
         load: What the client did; None: there was no client.
         cache: What is known of the server's prefix cache.
-        energy_j: Of the accelerators over the run's window (`window_energy.energy_of`); None: not known.
+        telemetry: What was measured beside it: energy, and the cache counters that `cache` lacks.
 
     Returns:
         None: no measured request was issued.
@@ -81,7 +83,7 @@ def figures_of(
         output_tokens=_mean(rows.tokens[good & (rows.tokens > 0)]),
         previous_turns=float(wanted["turn"].mean()),
         other_length_share=_other_lengths(rows, good, workload),
-        reuse=reuse_of(rows, cache, live_history=workload.history == "live"),
+        reuse=reuse_of(rows, _counted(cache, telemetry), live_history=workload.history == "live"),
         offered_qps=rates.due_qps if level.open else None,
         sent_qps=rates.sent_qps,
         concurrency=rates.concurrency,
@@ -93,9 +95,15 @@ def figures_of(
         lag1=steadiness.lag1,
         steady=steadiness.steady,
         overloaded=level.open and is_overloaded(rows, window),
-        energy_j=energy_j,
+        energy_j=None if telemetry is None else telemetry.energy_j(window),
         out_of_order=_out_of_order(rows),
     )
+
+
+def _counted(cache: CacheFacts, telemetry: RunTelemetry | None) -> CacheFacts:
+    if telemetry is None or cache.queried is not None:
+        return cache
+    return replace(cache, queried=telemetry.queried, hit=telemetry.hit)
 
 
 def _goodput(

@@ -35,30 +35,52 @@ class CellFigures(Model):
     """What one run measured. Times in s. Docs: docs/comparing.md has each definition."""
 
     window_s: float = Field(
-        description="From the start of the first measured conversation to that of the first cool-down one."
+        description="From the start of the first measured conversation to that of the first cool-down one; "
+        "starts are due times in open loops."
     )
     requests: int = Field(description="Measured requests; a turn is a request.")
     conversations: int = Field(description="Measured conversations.")
-    failed: int = Field(description="Measured requests that failed.")
-    qps: float = Field(description="Requests/s that ended well within the window.")
-    conversations_per_s: float
-    output_tps: float | None = Field(description="Output tokens/s that arrived within the window.")
+    failed: int = Field(
+        description="Measured requests that failed, or were never sent because an earlier turn failed."
+    )
+    qps: float = Field(description="Requests/s of any phase that ended well within the window.")
+    conversations_per_s: float = Field(description="Conversations/s whose last turn did.")
+    output_tps: float | None = Field(
+        description="Output tokens/s that arrived within the window: those of an answer are spread evenly from "
+        "its first content to its last, or arrive at its end if it is not streamed. Null: not reported."
+    )
     qps_whole_run: float = Field(
         description="Measured requests by the time from the first one's start to the last one's end; for "
         "comparison with other tools alone."
     )
     goodput: float | None = Field(
-        default=None, description="Requests/s that met every objective; null: none is set."
+        default=None,
+        description="Requests/s that started in the window and met every objective, whenever they ended; an "
+        "answer of one token meets that of TPOT. Null: no objective is set.",
     )
     goodput_share: float | None = Field(
-        default=None, description="Share of the requests started that met every objective."
+        default=None,
+        description="Share of the requests started in the window that met every objective; failed ones did not.",
     )
-    ttft: Percentiles | None = Field(default=None, description="Time to the first token; null: not streamed.")
-    e2e: Percentiles | None = Field(default=None, description="From sending, or from due time, to the end.")
-    tpot: Percentiles | None = Field(default=None, description="Time per output token after the first.")
-    chunk_gap: Percentiles | None = Field(default=None, description="Mean gap between a request's chunks.")
+    ttft: Percentiles | None = Field(
+        default=None,
+        description="From sending (open loops: from due time) to the first content; null: not streamed.",
+    )
+    e2e: Percentiles | None = Field(
+        default=None, description="From sending (open loops: from due time) to the end of the response."
+    )
+    tpot: Percentiles | None = Field(
+        default=None,
+        description="From the first content to the last, by the tokens after the first; of answers of two "
+        "tokens or more.",
+    )
+    chunk_gap: Percentiles | None = Field(
+        default=None,
+        description="A request's mean gap between pieces of content, which hold any number of tokens; single "
+        "gaps are not recorded.",
+    )
     norm_latency: Percentiles | None = Field(default=None, description="e2e by output tokens.")
-    tokens_per_chunk: float | None = None
+    tokens_per_chunk: float | None = Field(default=None, description="Of all measured answers together.")
     prompt_tokens: float | None = Field(description="Mean; null: not reported.")
     output_tokens: float | None = Field(description="Mean; null: not reported.")
     previous_turns: float = Field(description="Mean number of earlier turns a request repeats.")
@@ -67,7 +89,9 @@ class CellFigures(Model):
     )
     reuse: Reuse
     offered_qps: float | None = Field(
-        default=None, description="Open loop: requests/s that were due in the window."
+        default=None,
+        description="Open loop: requests/s that were due in the window; a later turn is due its think time "
+        "after the answer before it.",
     )
     sent_qps: float = Field(description="Requests/s that were sent in the window.")
     concurrency: float = Field(description="Mean number of conversations in progress in the window.")
@@ -75,7 +99,9 @@ class CellFigures(Model):
     client_busy: float | None = Field(description="Busiest client process, as a share of its core.")
     trend: float = Field(description="Change of throughput over the window, by linear fit, as a share.")
     lag1: float = Field(description="Correlation of the throughput of successive tenths of the window.")
-    steady: bool = Field(description="False: trend above 5 % or correlation above 0.7.")
+    steady: bool = Field(
+        description="False: the trend is above 5 % or the correlation above 0.7, and more than noise."
+    )
     overloaded: bool = Field(
         default=False, description="Open loop: requests pile up, so that latencies grow with the duration."
     )

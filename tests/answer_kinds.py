@@ -24,5 +24,6 @@ class Kind(NamedTuple):
 
 KINDS = [Kind(api, answers) for answers in AnswerKind for api in Api]
 KIND_NAMES = [f"{kind.api}-{kind.answers}" for kind in KINDS]
+LOADGEN_KINDS = [kind for kind in KINDS if not kind.of_amount]
 CHAT = KINDS[0]
 assert CHAT == (Api.CHAT, AnswerKind.TEXT)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from answer_kinds import KIND_NAMES, KINDS, Kind
+from answer_kinds import LOADGEN_KINDS as KINDS
+from answer_kinds import Kind
 from driving import STREAM, Run, run_against, small_round
 from endpoint import End, Endpoint, Step, answer, chunked, completion, events, http
 
@@ -36,6 +37,7 @@ def failed_by(run: Run) -> dict[int, object]:
 
 
 CHAT, COMPLETIONS, CHAT_IDS, IDS = KINDS
+KIND_NAMES = [f"{kind.api}-{kind.answers}" for kind in KINDS]
 
 
 def ids_of(sample: int) -> list[int]:

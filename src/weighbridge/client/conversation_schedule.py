@@ -22,7 +22,7 @@ _TURN_MASK = (1 << TURN_BITS) - 1
 _MEASURED, _COOLDOWN = int(RunPhase.MEASURED), int(RunPhase.COOLDOWN)
 
 
-class Conversation(msgspec.Struct, frozen=True, gc=False):
+class Conversation(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A conversation as it is planned.
 
     Attributes:
@@ -109,8 +109,8 @@ class ConversationSchedule:
         self._look_ahead()
         return taken
 
-    def ended(self, number: int, ok: bool, at_ns: int) -> None:
-        """Note that a request ended.
+    def ended(self, number: int, ok: bool, at_ns: int) -> bool:
+        """Note that a request ended; return whether its conversation ended with it.
 
         Args:
             number: Of the request.
@@ -123,12 +123,14 @@ class ConversationSchedule:
         serial, turn = number >> TURN_BITS, number & _TURN_MASK
         conversation = self._running[serial]
         turn += 1
-        if ok and turn < len(conversation.requests):
+        goes_on = ok and turn < len(conversation.requests)
+        if goes_on:
             heappush(self._due, (at_ns + conversation.thinks_ns[turn], number + 1))
         else:
             self.not_issued += len(conversation.requests) - turn
             self._end(serial, at_ns)
         self._look_ahead()
+        return not goes_on
 
     def _end(self, serial: int, at_ns: int) -> None:
         conversation = self._running.pop(serial)

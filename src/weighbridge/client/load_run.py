@@ -39,6 +39,15 @@ def check_load(store: SentRequests, client: ClientSettings, samples: int) -> Non
         raise InputError(
             f"{store.path}: holds {len(store)} requests, the round needs {samples}; build it again."
         )
+    check_client(client)
+
+
+def check_client(client: ClientSettings) -> None:
+    """Check that the settings of the client can be met here.
+
+    Raises:
+        InputError: the key is not set, or the system does not allow as many connections as are asked for.
+    """
     if client.api_key_env is not None and not os.environ.get(client.api_key_env):
         raise InputError(f"client.api_key_env names {client.api_key_env}, which is not set; export it.")
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -151,4 +160,6 @@ def load_report(group: ProcessGroup, requests: SentRequests, out: Path, *, targe
         ended=group.ended.isoformat(timespec="milliseconds"),
         loadgen_version=group.version,
         settings=group.settings,
+        cut_off=group.cut_off,
+        not_issued=group.not_issued,
     )

@@ -73,6 +73,8 @@ class ProcessGroup:
         started, ended: Of the run itself, without the start of the processes.
         version, settings: Of the driver's library, as the driver reported them.
         cost: What each process cost.
+        cut_off: Requests that were open when the run was over, and are not counted: filling of a load.
+        not_issued: Requests that were left out because one before them failed.
         backlogs: Each worker's last report on how late it reads; empty if the driver did not come to its end.
     """
 
@@ -82,6 +84,7 @@ class ProcessGroup:
         self.issued = self.completed = 0
         self.failed: dict[str, int] = {}
         self.files: dict[str, FileProof] = {}
+        self.cut_off = self.not_issued = 0
         self.started = self.ended = datetime.now(UTC)
         self.version = ""
         self.settings: dict[str, Any] = {}
@@ -245,10 +248,12 @@ class ProcessGroup:
         aborted: str | None,
         files: dict[str, dict[str, int]],
         backlogs: list[str],
+        cut_off: int = 0,
+        not_issued: int = 0,
         **_: object,
     ) -> None:
         self.cost.sample(issued, completed)
-        self.backlogs = backlogs
+        self.backlogs, self.cut_off, self.not_issued = backlogs, cut_off, not_issued
         self.issued, self.completed, self.failed = issued, completed, failed
         self.files = {name: FileProof(**proof) for name, proof in files.items()}
         if aborted is not None:

@@ -4,9 +4,13 @@ import ctypes
 import socket
 from collections.abc import Iterator
 
-from weighbridge.client.frames import HEADER, ISSUE
+from weighbridge.client.frames import BEGUN, HEADER, ISSUE, Message
 
 _INBOX_BYTES = 1 << 20
+# Looked up once: finding a member of an enumeration is slow on Python 3.11.
+_READY, _GIVE_UP, _ALIVE, _BACKLOG = map(
+    int, (Message.READY, Message.GIVE_UP, Message.ALIVE, Message.BACKLOG)
+)
 
 
 Frame = tuple[int, int, int, int]
@@ -81,6 +85,19 @@ class WorkerLink:
         self._filled += count
         self.gone = count == 0
         self.heard = True
+
+    def note(self, frame: Frame) -> str | None:
+        """Note what a frame says of the worker itself; return why it gives up, if it does."""
+        message, records, payloads, end = frame
+        if message == _ALIVE:
+            (self.begun,) = BEGUN.unpack_from(self.inbox, records)
+        elif message == _BACKLOG:
+            self.backlog = bytes(self.view[payloads:end])
+        elif message == _READY:
+            self.ready = True
+        elif message == _GIVE_UP:
+            return bytes(self.view[payloads:end]).decode()
+        return None
 
     def frames(self) -> Iterator[Frame]:
         """Yield the complete frames, which stay in the inbox until the next is asked for."""

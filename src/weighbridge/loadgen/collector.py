@@ -4,24 +4,20 @@ LoadGen's own thread may be in C++ until the end of a schedule. So this thread a
 orders, and whatever goes wrong in either thread is told to the parent, which ends the run.
 """
 
-import json
 import os
 import select
 import socket
 import threading
-import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from time import monotonic
 from typing import Any
 
-from weighbridge.client.frames import RequestOutcome
-from weighbridge.core.errors import machine_trouble
-from weighbridge.core.files import disk_failure
+from weighbridge.client.driver_control import PROGRESS_EVERY_S, tell, tell_failure
+from weighbridge.client.driver_signs import Signs
 from weighbridge.loadgen.sut import SystemUnderTest
 
-_PROGRESS_EVERY_S = 0.5
+PROCESS = "LoadGen's process"
 
 
 class Failures:
@@ -32,8 +28,8 @@ class Failures:
 
     def end_run(self, doing: str, error: BaseException) -> None:
         """End the run; the parent, which is told first, kills this process if LoadGen does not end."""
-        tell_failure(self._control, doing, error, self._out)
-        self._sut.abort(f"LoadGen's process failed while {doing}")
+        tell_failure(self._control, PROCESS, doing, error, self._out)
+        self._sut.abort(f"{PROCESS} failed while {doing}")
 
     def guarded(self, doing: str, call: Callable[..., None]) -> Callable[..., None]:
         """Return what LoadGen's library may call: it would end this process for an exception, unnamed."""
@@ -56,7 +52,7 @@ class Collector(threading.Thread):
         self._sut, self._control, self._failures = sut, control, failures
         self._wake, self._waker = socket.socketpair()
         self._links = {link.socket.fileno(): link for link in sut.links}
-        self._signs, self._lost = Signs(sut), False
+        self._signs = Signs(sut)
         self._epoll = select.epoll()
         for fd in (*self._links, control.fileno(), self._wake.fileno()):
             self._epoll.register(fd, select.EPOLLIN)
@@ -76,7 +72,7 @@ class Collector(threading.Thread):
     def _collect_until_stopped(self) -> None:
         reported, poll, control = 0.0, self._epoll.poll, self._control.fileno()
         while True:
-            for fd, _ in poll(_PROGRESS_EVERY_S):
+            for fd, _ in poll(PROGRESS_EVERY_S):
                 link = self._links.get(fd)
                 if link is not None:
                     self._sut.collect(link)
@@ -90,7 +86,7 @@ class Collector(threading.Thread):
                 if self._sut.aborted is not None:
                     self._forget_workers()
             now = monotonic()
-            if now - reported > _PROGRESS_EVERY_S:
+            if now - reported > PROGRESS_EVERY_S:
                 reported = now
                 self._report()
 
@@ -107,16 +103,10 @@ class Collector(threading.Thread):
             self._links = {}
             self._report()
 
-    def _end_if_lost(self) -> None:
-        """End the run for a worker that cannot be reached, if nobody has said within a report why."""
-        lost = next((link.number for link in self._sut.links if link.gone or link.broken), None)
-        if lost is not None and self._lost and self._sut.aborted is None:
-            self._sut.abort(f"the connection to worker {lost} broke")
-        self._lost = lost is not None
-
     def _report(self) -> None:
-        self._end_if_lost()
         sut = self._sut
+        if (lost := self._signs.lost()) is not None:
+            sut.abort(lost)
         sut.flush()
         tell(
             self._control,
@@ -128,45 +118,3 @@ class Collector(threading.Thread):
             aborted=sut.aborted,
             **self._signs.look(),
         )
-
-
-class Signs:
-    """Since when the server has answered nothing, and each worker said nothing; seen once a report."""
-
-    def __init__(self, sut: SystemUnderTest) -> None:
-        self._sut = sut
-        self._answers = (-1, -1)
-        self._answered_s = monotonic()
-        self._heard_s = [monotonic()] * len(sut.links)
-
-    def look(self) -> dict[str, object]:
-        """Return `quiet_s`, 0 while no request is open, and `silent_s`, one number a worker."""
-        sut, now = self._sut, monotonic()
-        # What ends by a limit of our own is no answer.
-        answers = (sut.begun(), sut.completed - sut.failed[RequestOutcome.TIMEOUT])
-        if answers != self._answers or not sut.open():
-            self._answers, self._answered_s = answers, now
-        for number, link in enumerate(sut.links):
-            if link.heard:
-                link.heard, self._heard_s[number] = False, now
-        return {"quiet_s": now - self._answered_s, "silent_s": [now - heard for heard in self._heard_s]}
-
-
-def tell(control: socket.socket, **message: object) -> None:
-    """Send the parent one JSON object on a line."""
-    control.sendall(json.dumps(message).encode() + b"\n")
-
-
-def tell_failure(control: socket.socket, doing: str, error: BaseException, out: str) -> None:
-    """Send the parent why this process cannot go on, and whether the machine is the cause.
-
-    What a library or the system says is told in one sentence; an error of this program shows its place too.
-    """
-    full = disk_failure(error, out) if isinstance(error, OSError) else None
-    trouble = machine_trouble(error)
-    said = trouble.rstrip(".") if trouble else f"{type(error).__name__}: {error}"
-    reason = full or f"LoadGen's process failed while {doing}: {said}"
-    tell(control, event="failed", reason=reason, machine=trouble is not None)
-    if not isinstance(error, OSError | MemoryError | RuntimeError):
-        with suppress(OSError):  # its log may be on a full disk
-            traceback.print_exception(error)

@@ -16,17 +16,22 @@ import mlperf_loadgen as lg
 import msgspec
 
 from weighbridge.client.answer_sample import AnswerSample
+from weighbridge.client.driver_control import (
+    inherited_socket,
+    read_into_page_cache,
+    sleep_precisely,
+    tell,
+    tell_failure,
+)
 from weighbridge.client.written_file import WrittenFile
-from weighbridge.core.parent_death import die_with_parent, prctl
-from weighbridge.loadgen.collector import Collector, Failures, tell, tell_failure
+from weighbridge.core.parent_death import die_with_parent
+from weighbridge.loadgen.collector import PROCESS, Collector, Failures
 from weighbridge.loadgen.loadgen_job import LoadGenJob
 from weighbridge.loadgen.sut import SystemUnderTest
 from weighbridge.requests.bodies import BODIES_FILE
 
-_READ_BYTES = 8 << 20
 # The collecting thread may hold the interpreter this long while LoadGen's thread waits to issue.
 _SWITCH_INTERVAL_S = 0.0001
-_PR_SET_TIMERSLACK = 29
 _OFFLINE = "Offline"  # where LoadGen counts tokens, but wants no first ones
 
 
@@ -106,7 +111,7 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
     os.umask(0o077)  # LoadGen's log of an accuracy run holds the answers
     settings = make_settings(job)
     tell(control, event="settings", version=version("mlcommons-loadgen"), settings=effective(settings))
-    workers = [_socket(fd) for fd in job.worker_fds]
+    workers = [inherited_socket(fd) for fd in job.worker_fds]
     files = {path: WrittenFile(path) for path in (job.records, job.errors, job.sampled) if path}
     sample = AnswerSample(files.get(job.sampled), job.sampled_share, job.answers)
     sut = SystemUnderTest(
@@ -153,19 +158,6 @@ def run(job: LoadGenJob, control: socket.socket) -> None:
     )
 
 
-def read_into_page_cache(path: Path) -> None:
-    """Read the file into the page cache before the clock starts, so that no request waits for a disk."""
-    buffer = bytearray(_READ_BYTES)
-    with path.open("rb", buffering=0) as stream:
-        while stream.readinto(buffer):
-            pass
-
-
-def _socket(descriptor: int) -> socket.socket:
-    """Return an inherited socket; the system is asked nothing, and so cannot refuse."""
-    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
-
-
 def _nothing() -> None:
     """Handle LoadGen's flush: nothing to do, every query is sent at once."""
 
@@ -177,18 +169,17 @@ def _nothing_with(_indices: list[int]) -> None:
 def main() -> None:
     """Run LoadGen; the job is the only argument, as JSON."""
     job = msgspec.json.decode(sys.argv[1], type=LoadGenJob)
-    control = _socket(job.control_fd)
+    control = inherited_socket(job.control_fd)
     try:
         die_with_parent(job.parent)
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         gc.disable()  # nothing here makes cycles
-        # LoadGen sleeps until a query is due; the default slack of 50 us would delay every single one.
-        prctl(_PR_SET_TIMERSLACK, 1)
+        sleep_precisely()  # as LoadGen does until a query is due
         run(job, control)
     except RefusedError as error:
         tell(control, event="refused", reason=str(error))
     except Exception as error:
-        tell_failure(control, "driving LoadGen", error, job.out)
+        tell_failure(control, PROCESS, "driving LoadGen", error, job.out)
         return
     # The parent now reads what this process cost, and closes the socket.
     control.recv(1)

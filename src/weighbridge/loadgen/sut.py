@@ -8,7 +8,6 @@ LoadGen stamps a first token and a completion when it is told of it, and cannot 
 is told before anything else is done with them.
 """
 
-import json
 import socket
 from collections import Counter
 from collections.abc import Sequence
@@ -17,30 +16,19 @@ from itertools import repeat
 from time import monotonic, monotonic_ns, sleep
 
 from weighbridge.client.answer_sample import AnswerSample
-from weighbridge.client.frames import BEGUN, FIRST, ISSUE, OPEN_EARLY, RECORD, Message, Record, RequestOutcome
+from weighbridge.client.driver_control import EARLY_LIMIT_S
+from weighbridge.client.frames import FIRST, ISSUE, OPEN_EARLY, RECORD, Message, RequestOutcome
+from weighbridge.client.outcome_files import OutcomeFiles
 from weighbridge.client.worker_link import WorkerLink
 from weighbridge.client.written_file import WrittenFile
-from weighbridge.core.secrets import mask
 from weighbridge.loadgen.completions import Completions
 from weighbridge.loadgen.open_samples import OpenSamples, UnknownSampleError
 
 _BATCH = 512  # numbers in one write: the first requests of an offline run leave while the rest are packed
 _ABORTED_AT_ONCE = 4096  # bounds the memory that an abort needs
-# Connections that are not open by then are of no use before the first requests; a server's trouble is told
-# by these.
-_EARLY_LIMIT_S, _LOOK_EVERY_S = 5.0, 0.002
+_LOOK_EVERY_S = 0.002
 # Looked up once: finding a member of an enumeration is slow on Python 3.11.
-_DONE, _READY, _GIVE_UP, _FIRST_TOKEN, _ALIVE, _BACKLOG = (
-    int(message)
-    for message in (
-        Message.DONE,
-        Message.READY,
-        Message.GIVE_UP,
-        Message.FIRST_TOKEN,
-        Message.ALIVE,
-        Message.BACKLOG,
-    )
-)
+_DONE, _FIRST_TOKEN = int(Message.DONE), int(Message.FIRST_TOKEN)
 
 
 class SystemUnderTest:
@@ -49,7 +37,6 @@ class SystemUnderTest:
     Attributes:
         issued: Samples that LoadGen asked for so far.
         completed: Samples completed towards LoadGen, failures included.
-        failed: Of these, the failures, by outcome.
         first_tokens: First tokens that LoadGen was told of.
         aborted: Why the run ended early, if it did.
         links: One a worker.
@@ -80,24 +67,21 @@ class SystemUnderTest:
             wants_first_tokens: Whether it waits for first tokens, which the workers then send.
         """
         self.issued = self.completed = self.first_tokens = 0
-        self.failed: Counter[RequestOutcome] = Counter()
         self.aborted: str | None = None
         self.links = [WorkerLink(number, link) for number, link in enumerate(sockets)]
         self._open = OpenSamples()
         self._tell = Completions(self._open, token_latencies=token_latencies, first_tokens=wants_first_tokens)
-        self._endpoints = [mask(url) for url in endpoints]
-        self._records = records
-        self._errors = errors
+        self._files = OutcomeFiles(records, errors, endpoints, key)
         self._sample = sample
-        self._key = key
+
+    @property
+    def failed(self) -> Counter[RequestOutcome]:
+        """The failures among the completed, by outcome."""
+        return self._files.failed
 
     def open(self) -> int:
         """Return how many samples are issued and not completed."""
         return len(self._open)
-
-    def begun(self) -> int:
-        """Return how many streams have begun to answer, as of the workers' last signs of life."""
-        return sum(link.begun for link in self.links)
 
     def await_workers(self) -> None:
         """Wait until all workers are ready, so that none of the run is spent on their start.
@@ -119,7 +103,7 @@ class SystemUnderTest:
         for link in self.links:
             link.ready = False
             link.order(OPEN_EARLY)
-        deadline = monotonic() + _EARLY_LIMIT_S
+        deadline = monotonic() + EARLY_LIMIT_S
         while not all(link.ready for link in self.links) and self.aborted is None and monotonic() < deadline:
             sleep(_LOOK_EVERY_S)
 
@@ -158,19 +142,14 @@ class SystemUnderTest:
         abort.
         """
         link.receive()
-        for message, records, payloads, end in link.frames():
+        for frame in link.frames():
+            message, records, payloads, end = frame
             if message == _DONE:
                 self._complete(link, records, payloads, end)
             elif message == _FIRST_TOKEN:
                 self._begin(link, records, payloads)
-            elif message == _ALIVE:
-                (link.begun,) = BEGUN.unpack_from(link.inbox, records)
-            elif message == _BACKLOG:
-                link.backlog = bytes(link.view[payloads:end])
-            elif message == _READY:
-                link.ready = True
-            elif message == _GIVE_UP:
-                self.abort(bytes(link.view[payloads:end]).decode())
+            elif (reason := link.note(frame)) is not None:
+                self.abort(reason)
 
     def _begin(self, link: WorkerLink, records: int, payloads: int) -> None:
         """Report first tokens to LoadGen."""
@@ -195,11 +174,11 @@ class SystemUnderTest:
             self._abort_unknown(error)
             return
         failed = self._tell.complete(rows, response_ids, link.address + payloads)
-        self._records.write(packed)
+        self._files.write(packed)
         before = self.completed
         self.completed = before + len(rows)
         if failed:
-            self._note_failures(rows, link.view[payloads:end])
+            self._files.note_failures(rows, link.view[payloads:end])
         if self.completed > self._sample.next:
             self._keep_some(before, rows, link.view[payloads:end])
         if self._tell.without_first_token is not None:
@@ -227,26 +206,7 @@ class SystemUnderTest:
         Raises:
             OSError: the disk is full.
         """
-        self._records.flush()
-        self._errors.flush()
-
-    def _note_failures(self, rows: Sequence[tuple[int, ...]], payloads: memoryview) -> None:
-        start = 0
-        for record in map(Record._make, rows):
-            evidence = bytes(payloads[start : start + record.payload_bytes])
-            start += record.payload_bytes
-            if not record.outcome:
-                continue
-            outcome = RequestOutcome(record.outcome)
-            self.failed[outcome] += 1
-            entry = {
-                "sample": record.sample,
-                "kind": outcome.label,
-                "status": record.status or None,
-                "endpoint": self._endpoints[record.endpoint],
-                "evidence": mask(evidence.decode(errors="backslashreplace"), [self._key]),
-            }
-            self._errors.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+        self._files.flush()
 
     def abort(self, reason: str) -> None:
         """End the run: open samples fail now; what LoadGen still issues is completed and not counted.
@@ -255,12 +215,10 @@ class SystemUnderTest:
         """
         if self.aborted is not None:
             return
-        self.aborted = reason = mask(reason, [self._key])
+        self.aborted = self._files.masked(reason)
         for link in self.links:
             link.hang_up()
-        line = json.dumps({"kind": RequestOutcome.ABORTED.label, "evidence": reason}).encode() + b"\n"
-        with suppress(OSError):
-            self._errors.write(line)
+        self._files.note_abort(self.aborted)
         self._complete_open()
 
     def _complete_open(self) -> None:
@@ -268,18 +226,7 @@ class SystemUnderTest:
         now = monotonic_ns()
         while rest := self._tell.fail_open(_ABORTED_AT_ONCE):
             self.completed += len(rest)
-            self.failed[RequestOutcome.ABORTED] += len(rest)
-            outcome = RequestOutcome.ABORTED
-            records = [
-                RECORD.pack(
-                    *(sample.number, sample.sample, 0, 0, 0, 0, outcome, 0, 0, 0, 0, 0),
-                    *(sample.planned_ns, 0, 0, 0, now, 0, -1, 0),
-                )
-                for sample in rest
-            ]
-            with suppress(OSError):
-                self._records.write(b"".join(records))
+            self._files.note_aborted(((each.number, each.sample, each.planned_ns) for each in rest), now)
         with suppress(OSError):
             # This process may be killed before it can close its files.
-            self._records.flush()
-            self._errors.flush()
+            self._files.flush()

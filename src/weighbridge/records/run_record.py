@@ -92,9 +92,17 @@ class LoadReport(Model):
     received_bytes: int
     started: str = Field(description="UTC, ISO 8601.")
     ended: str
-    loadgen_version: str
+    loadgen_version: str = Field(description="Empty where LoadGen did not issue the requests.")
     settings: dict[str, float | int | str | bool] = Field(description="LoadGen's effective settings.")
     warnings: tuple[str, ...] = ()
+    cut_off: int = Field(
+        default=0,
+        description="Cool-down requests that were open when the last measured one ended; not counted as "
+        "issued.",
+    )
+    not_issued: int = Field(
+        default=0, description="Later turns of conversations that ended with a failed request."
+    )
 
     @property
     def failures(self) -> int:

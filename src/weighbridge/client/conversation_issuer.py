@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from weighbridge.client.conversation_schedule import TURN_BITS, Conversation
+from weighbridge.client.conversation_schedule import TURN_BITS, PlannedConversation
 from weighbridge.client.frames import Driver
 from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.issuing_job import SCHEDULE_FILE, IssuingJob, write_schedule
@@ -134,7 +134,7 @@ class ConversationIssuer:
         return Driver("issuer", "the issuer", "weighbridge.client.issuing_process", job)
 
 
-def _conversations(turns: Turns, level: LoadLevel) -> list[Conversation]:
+def _conversations(turns: Turns, level: LoadLevel) -> list[PlannedConversation]:
     """Return the conversations that rows of turns are, which follow one another.
 
     Raises:
@@ -156,6 +156,6 @@ def _conversations(turns: Turns, level: LoadLevel) -> list[Conversation]:
     phases = turns["phase"][starts].tolist()
     bounds = [*starts.tolist(), len(turns)]
     return [
-        Conversation(phase, requests[start:stop], thinks_ns[start:stop], due if level.open else 0)
+        PlannedConversation(phase, requests[start:stop], thinks_ns[start:stop], due if level.open else 0)
         for phase, due, start, stop in zip(phases, due_ns, bounds[:-1], bounds[1:], strict=True)
     ]

@@ -22,7 +22,7 @@ _TURN_MASK = (1 << TURN_BITS) - 1
 _MEASURED, _COOLDOWN = int(RunPhase.MEASURED), int(RunPhase.COOLDOWN)
 
 
-class Conversation(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class PlannedConversation(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A conversation as it is planned.
 
     Attributes:
@@ -56,7 +56,7 @@ class ConversationSchedule:
         not_issued: Turns left out because a request before them, of the same conversation, failed.
     """
 
-    def __init__(self, conversations: Sequence[Conversation], closed: int = 0) -> None:
+    def __init__(self, conversations: Sequence[PlannedConversation], closed: int = 0) -> None:
         """Plan a run.
 
         Args:
@@ -75,7 +75,7 @@ class ConversationSchedule:
         self._at = self._shift_ns = self._start_ns = 0
         self._period_ns = 0 if closed else _period_ns(conversations, self._cooldown_at)
         self._serial = 0
-        self._running: dict[int, Conversation] = {}  # by serial number
+        self._running: dict[int, PlannedConversation] = {}  # by serial number
         self._due: list[tuple[int, int]] = []  # heap of times and numbers
         self._began_ns = [0, 0]
 
@@ -161,7 +161,7 @@ class ConversationSchedule:
         self._shift_ns += self._period_ns
         return True
 
-    def _note_begin(self, conversation: Conversation, planned_ns: int) -> None:
+    def _note_begin(self, conversation: PlannedConversation, planned_ns: int) -> None:
         self.in_progress += 1
         which = conversation.phase - _MEASURED
         if which >= 0 and not self._began_ns[which]:
@@ -171,7 +171,7 @@ class ConversationSchedule:
         self.next_ns = self._due[0][0] if self._due and not self.over else None
 
 
-def _period_ns(conversations: Sequence[Conversation], first: int) -> int:
+def _period_ns(conversations: Sequence[PlannedConversation], first: int) -> int:
     """Return after how long cool-down conversations come again: their span, and the run's mean distance."""
     if first == len(conversations) or len(conversations) < 2:
         return 0

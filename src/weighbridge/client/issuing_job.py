@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from weighbridge.client.conversation_schedule import Conversation
+from weighbridge.client.conversation_schedule import PlannedConversation
 from weighbridge.client.frames import DriverJob
 from weighbridge.core.files import write_atomic
 
@@ -35,7 +35,7 @@ class IssuingJob(DriverJob, frozen=True, kw_only=True):
     api_key_env: str | None = None
 
 
-def write_schedule(path: Path, conversations: Sequence[Conversation]) -> None:
+def write_schedule(path: Path, conversations: Sequence[PlannedConversation]) -> None:
     """Write the conversations of a run.
 
     Raises:
@@ -44,10 +44,10 @@ def write_schedule(path: Path, conversations: Sequence[Conversation]) -> None:
     write_atomic(path, msgspec.msgpack.encode(conversations), durable=False)
 
 
-def read_schedule(path: Path) -> list[Conversation]:
+def read_schedule(path: Path) -> list[PlannedConversation]:
     """Read them.
 
     Raises:
         OSError: the file is gone.
     """
-    return msgspec.msgpack.decode(path.read_bytes(), type=list[Conversation])
+    return msgspec.msgpack.decode(path.read_bytes(), type=list[PlannedConversation])

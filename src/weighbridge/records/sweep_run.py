@@ -46,8 +46,8 @@ class CellFigures(Model):
     qps: float = Field(description="Requests/s of any phase that ended well within the window.")
     conversations_per_s: float = Field(description="Conversations/s whose last turn did.")
     output_tps: float | None = Field(
-        description="Output tokens/s that arrived within the window: those of an answer are spread evenly from "
-        "its first content to its last, or arrive at its end if it is not streamed. Null: not reported."
+        description="Output tokens/s that arrived within the window: those of an answer are spread evenly "
+        "from its first content to its last, or arrive at its end if it is not streamed. Null: not reported."
     )
     qps_whole_run: float = Field(
         description="Measured requests by the time from the first one's start to the last one's end; for "
@@ -60,7 +60,8 @@ class CellFigures(Model):
     )
     goodput_share: float | None = Field(
         default=None,
-        description="Share of the requests started in the window that met every objective; failed ones did not.",
+        description="Share of the requests started in the window that met every objective; failed ones count "
+        "as not good.",
     )
     ttft: Percentiles | None = Field(
         default=None,

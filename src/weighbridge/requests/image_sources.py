@@ -11,7 +11,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from weighbridge.config.workload import ImageSource, Workload
 from weighbridge.core.errors import InputError
@@ -20,6 +20,7 @@ from weighbridge.requests.slice_draws import SlicePart
 
 _KINDS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 _NOISE = 24  # of 255; as JPEG, such an image is about as large as a photograph
+_FAINT = [value * _NOISE // 256 for value in range(256)]
 _COARSE = 16  # pixels of the gradients' grid
 
 
@@ -79,12 +80,11 @@ class MadeImage:
     def url(self) -> str:
         """Return its data URL."""
         stream = np.random.Generator(np.random.PCG64(self.seed))
-        coarse = stream.integers(0, 256, size=(_COARSE, _COARSE, 3), dtype=np.uint8)
+        coarse = stream.integers(0, 256 - _NOISE, size=(_COARSE, _COARSE, 3), dtype=np.uint8)
         size = self.width, self.height
-        smooth = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BILINEAR))
-        # Half of the range for the gradients, so that adding noise never overflows.
-        noise = stream.integers(0, _NOISE, size=smooth.shape[:2], dtype=np.uint8)
-        image = Image.fromarray(smooth // 2 + noise[:, :, None])
+        smooth = Image.fromarray(coarse).resize(size, Image.Resampling.BILINEAR)
+        grey = Image.frombytes("L", size, stream.bytes(self.width * self.height)).point(_FAINT)
+        image = ImageChops.add(smooth, Image.merge("RGB", (grey, grey, grey)))
         buffer = io.BytesIO()
         image.save(buffer, format="JPEG", quality=self.quality)
         return _data_url("jpeg", buffer.getvalue())

@@ -28,7 +28,7 @@ _ENTRY_MODULES = (
     "serving.sglang",
 )
 _STATUS = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")
-_SIMULATION_MODULES = ("simulate.simulated_server",)
+_SIMULATION_MODULES = ("simulate.simulated_server", "simulate.asked_lengths")
 # What parsing a file that is no Python raises; ValueError: Python 3.11 at a null byte.
 UNREADABLE = (SyntaxError, ValueError, RecursionError)
 

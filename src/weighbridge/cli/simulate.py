@@ -1,11 +1,16 @@
 """Commands of the simulated model server: simulate, predict."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from weighbridge.cli.options import PromptFile
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from weighbridge.simulate.behaviour import Behaviour
 
 BehaviourJson = Annotated[
     str,
@@ -102,8 +107,10 @@ def simulate(
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a run against a simulated server.")],
-    store: Annotated[Path, typer.Option(help="Folder of the request store that the run sent.")],
+    run: Annotated[
+        Path, typer.Argument(help="Folder of a run against a simulated server, of a round or of a sweep.")
+    ],
+    store: Annotated[Path, typer.Option(help="Folder of the requests that the run sent.")],
     behaviour: BehaviourJson = "{}",
     scenario: Annotated[
         str | None,
@@ -119,14 +126,18 @@ def predict(
             help="Instead: print the highest rate (queries/s) that passes in this round.",
         ),
     ] = None,
+    runs_before: Annotated[
+        int, typer.Option(help="Of a sweep's run: how many runs the server served before it.", min=0)
+    ] = 0,
 ) -> None:
     """Print expected and measured latencies of a simulated run.
 
-    The difference is the time that client, network and simulation add.
+    The difference is the time that client, network and simulation add. Of a sweep's run the throughput, too.
     """
     from rich.console import Console
     from rich.table import Table
 
+    from weighbridge.requests.turns import TURNS_TABLE
     from weighbridge.simulate.behaviour import Behaviour
     from weighbridge.simulate.oracle import latencies, peak_qps
 
@@ -138,6 +149,9 @@ def predict(
         rules = round_.scenario_with_rate(scenario)
         typer.echo(f"{peak_qps(run, store, served, round_, rules.name):.6g}")
         return
+    if (store / TURNS_TABLE).is_file():
+        Console().print(_cell_table(run, store, served, runs_before))
+        return
     table = Table("latency", "expected", "measured", "added")
     for each in latencies(run, store, served):
         added_s = each.measured_s - each.expected_s
@@ -148,3 +162,17 @@ def predict(
             f"{added_s * 1e3:+.2f} ms",
         )
     Console().print(table)
+
+
+def _cell_table(cell: Path, store: Path, behaviour: "Behaviour", runs_before: int) -> "Table":
+    """Return expected and measured figures of a sweep's run."""
+    from rich.table import Table
+
+    from weighbridge.simulate.cell_prediction import predicted_cell
+
+    table = Table("figure", "expected", "measured", "error")
+    for each in predicted_cell(cell, store, behaviour, run=runs_before):
+        scale, unit = (1.0, "/s") if each.name == "qps" else (1e3, "ms")
+        values = (f"{value * scale:.2f} {unit}" for value in (each.expected, each.measured))
+        table.add_row(each.name, *values, f"{each.error:+.2%}")
+    return table

@@ -7,15 +7,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from weighbridge.client.conversation_issuer import planned_conversations
 from weighbridge.client.conversation_schedule import TURN_BITS
 from weighbridge.client.frames import RequestOutcome
+from weighbridge.client.request_log import Records
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.workload import Workload
 from weighbridge.core.errors import InputError
 from weighbridge.requests.turns import TURN_TYPE, RunPhase, Turns
 from weighbridge.simulate.behaviour import Behaviour
 from weighbridge.simulate.queueing_theory import ClosedLoop, OpenLoop, ThinkingLoop
-from weighbridge.simulate.run_replay import conversations_of, replay, replayed_figures
+from weighbridge.simulate.run_replay import BodyOf, replay, replayed_figures
 
 EXPONENTIAL = Behaviour(servers=8, mean_s=0.1, distribution="exponential")
 WORKLOAD = Workload.parse({"name": "w", "output_tokens": 10, "stream": False}, "test")
@@ -45,6 +47,11 @@ def turns_of(
 def body(request: int, *, stream: bool = False, tokens: int = 10, text: str = "") -> bytes:
     content = {"messages": [{"role": "user", "content": text or str(request)}], "max_tokens": tokens}
     return json.dumps({**content, "stream": stream}, separators=(",", ":")).encode()[1:]
+
+
+def replayed(turns: Turns, closed: int, body_of: BodyOf, behaviour: Behaviour, *, run: int = 0) -> Records:
+    conversations = planned_conversations(turns, LoadLevel(closed=closed))
+    return replay(conversations, closed, body_of, behaviour, run=run)
 
 
 def poisson_s(rate: float, count: int, seed: int) -> np.ndarray:
@@ -88,7 +95,7 @@ def test_think_times_between_turns_match_queueing_theory() -> None:
     generator = np.random.default_rng(9)
     turns = turns_of((16, 320, 32), each=32, think_s=lambda count: generator.exponential(0.2, count))
     turns["think_s"][turns["turn"] == 0] = 0
-    records = replay(conversations_of(turns), 32, body, EXPONENTIAL)
+    records = replayed(turns, 32, body, EXPONENTIAL)
     spread_s = (records["end_ns"].max() - records["end_ns"].min()) / 1e9
     latency_s = (records["end_ns"] - records["sent_ns"])[records["id"] & 31 > 0] / 1e9
     theory = ThinkingLoop(32, 10, 8, 0.2)
@@ -98,7 +105,7 @@ def test_think_times_between_turns_match_queueing_theory() -> None:
 
 def test_turns_follow_each_other_after_their_think_times() -> None:
     turns = turns_of((0, 20, 0), each=3, think_s=lambda count: np.tile([0.0, 0.05, 0.25], count // 3))
-    records = np.sort(replay(conversations_of(turns), 4, body, EXPONENTIAL), order="id")
+    records = np.sort(replayed(turns, 4, body, EXPONENTIAL), order="id")
     assert len(records) == 60
     for before, after in pairwise(records):
         if after["id"] >> TURN_BITS == before["id"] >> TURN_BITS:
@@ -113,12 +120,12 @@ def test_turns_follow_each_other_after_their_think_times() -> None:
 
 def test_streamed_answers_have_times_of_their_contents() -> None:
     each = Behaviour(ttft_s=0.2, tpot_s=0.01)
-    [row] = replay(conversations_of(turns_of((0, 1, 0))), 1, lambda _: body(0, stream=True), each)
+    [row] = replayed(turns_of((0, 1, 0)), 1, lambda _: body(0, stream=True), each)
     seconds = [(row[name] - row["sent_ns"]) / 1e9 for name in ("first_byte_ns", "first_ns", "last_ns")]
     assert seconds == pytest.approx([0, 0.2, 0.29])
     assert row["chunks"] == row["tokens"] == 10
     whole = Behaviour(mean_s=1.0)
-    [row] = replay(conversations_of(turns_of((0, 1, 0))), 1, lambda _: body(0, stream=True), whole)
+    [row] = replayed(turns_of((0, 1, 0)), 1, lambda _: body(0, stream=True), whole)
     assert row["chunks"] == 4
     assert [row["first_ns"] - row["sent_ns"], row["last_ns"] - row["sent_ns"]] == [250_000_000, 700_000_000]
     assert row["end_ns"] - row["sent_ns"] == 10**9
@@ -127,22 +134,22 @@ def test_streamed_answers_have_times_of_their_contents() -> None:
 def test_failed_requests_end_their_conversation() -> None:
     failing = Behaviour(mean_s=0.1, failures={"status_500": 0.3})
     turns = turns_of((0, 50, 0), each=2)
-    records = replay(conversations_of(turns), 5, body, failing)
+    records = replayed(turns, 5, body, failing)
     failed = records["outcome"] != RequestOutcome.OK
     first = records["id"] & 1 == 0
     assert 0 < (failed & first).sum() < 50
     assert (~first).sum() == 50 - (failed & first).sum()
     rejecting = Behaviour(lengths="rejected")
     forced = body(0).replace(b'"max_tokens"', b'"ignore_eos":true,"max_tokens"')
-    assert (replay(conversations_of(turns), 5, lambda _: forced, rejecting)["outcome"] != 0).all()
+    assert (replayed(turns, 5, lambda _: forced, rejecting)["outcome"] != 0).all()
     with pytest.raises(InputError, match="never ends"):
-        replay(conversations_of(turns), 5, body, Behaviour(failures={"hang": 0.1}))
+        replayed(turns, 5, body, Behaviour(failures={"hang": 0.1}))
 
 
 def test_a_prefix_cache_shortens_the_time_to_the_first_token() -> None:
     cached = Behaviour(ttft_s=1.0, tpot_s=0.0, prefix_cache=True)
     turns = turns_of((0, 2, 0))
-    one, other = replay(conversations_of(turns), 1, lambda _: body(0, text="a" * 6_400), cached)
+    one, other = replayed(turns, 1, lambda _: body(0, text="a" * 6_400), cached)
     assert one["cached_tokens"] == 0
     assert other["cached_tokens"] > 1_590
     assert other["end_ns"] - other["sent_ns"] < 0.02e9
@@ -154,13 +161,9 @@ def test_another_run_has_another_factor() -> None:
     turns = turns_of((0, 20, 0))
 
     def latencies(run: int) -> np.ndarray:
-        records = np.sort(replay(conversations_of(turns), 1, body, noisy, run=run), order="id")
+        records = np.sort(replayed(turns, 1, body, noisy, run=run), order="id")
         return records["end_ns"] - records["sent_ns"]
 
     ratios = latencies(1) / latencies(0)
     assert ratios == pytest.approx(ratios[0], rel=1e-6)
     assert abs(ratios[0] - 1) > 0.01
-
-
-def test_a_run_without_conversations_is_empty() -> None:
-    assert conversations_of(turns_of((0, 0, 0))) == []

@@ -55,7 +55,7 @@ class ConversationIssuer:
             InputError: no conversation is measured, one has too many turns, or an open loop has no due times.
         """
         self._level, self._error_abort, self._seconds = level, error_abort, seconds
-        self._conversations = _conversations(turns, level)
+        self._conversations = planned_conversations(turns, level)
         self._largest_request = int(turns["request"].max())
         last_due_s = self._conversations[-1].due_ns / _NS
         self.plan = IssuePlan(
@@ -134,7 +134,7 @@ class ConversationIssuer:
         return Driver("issuer", "the issuer", "weighbridge.client.issuing_process", job)
 
 
-def _conversations(turns: Turns, level: LoadLevel) -> list[PlannedConversation]:
+def planned_conversations(turns: Turns, level: LoadLevel) -> list[PlannedConversation]:
     """Return the conversations that rows of turns are, which follow one another.
 
     Raises:

@@ -4,13 +4,13 @@ The client's own schedule decides what is sent when, and the server's own servic
 and network take no time.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 
 import numpy as np
 
-from weighbridge.client.conversation_schedule import Conversation, ConversationSchedule, Issue
+from weighbridge.client.conversation_issuer import planned_conversations
+from weighbridge.client.conversation_schedule import ConversationSchedule, Issue, PlannedConversation
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.request_log import RECORD_TYPE, Records, table_of
 from weighbridge.config.load_level import LoadLevel
@@ -34,7 +34,7 @@ BodyOf = Callable[[int], bytes]
 
 
 def replay(
-    conversations: Sequence[Conversation],
+    conversations: Sequence[PlannedConversation],
     closed: int,
     body_of: BodyOf,
     behaviour: Behaviour,
@@ -81,33 +81,13 @@ def replayed_figures(
         run: How many runs the server served before.
 
     Returns:
-        None: there is no measured request.
+        None: the window is empty.
 
     Raises:
-        InputError: the server leaves requests without an answer.
+        InputError: the server leaves requests without an answer, or the slice has no measured request.
     """
-    records = replay(conversations_of(turns), level.closed or 0, body_of, behaviour, run=run)
+    records = replay(planned_conversations(turns, level), level.closed or 0, body_of, behaviour, run=run)
     return figures_of(table_of(records), turns, level, workload, None)
-
-
-def conversations_of(turns: Turns) -> list[Conversation]:
-    """Return the conversations of a slice, in the order in which they begin."""
-    if not len(turns):
-        return []
-    starts = np.flatnonzero(np.r_[True, np.diff(turns["conversation"].astype(np.int64)) != 0])
-    return [
-        Conversation(
-            int(part["phase"][0]),
-            part["request"].tolist(),
-            [_ns(each) for each in part["think_s"]],
-            _ns(part["due_s"][0]),
-        )
-        for part in np.split(turns, starts[1:])
-    ]
-
-
-def _ns(seconds: float) -> int:
-    return 0 if math.isnan(seconds) else round(seconds * _NS)
 
 
 class _Body:

@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from weighbridge.client.conversation_issuer import planned_conversations
 from weighbridge.client.conversation_schedule import TURN_BITS
 from weighbridge.client.frames import RequestOutcome
+from weighbridge.client.planned_conversations import planned_conversations
 from weighbridge.client.request_log import Records
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.workload import Workload

@@ -3,23 +3,19 @@
 import math
 from pathlib import Path
 
-import numpy as np
-
-from weighbridge.client.conversation_schedule import TURN_BITS, PlannedConversation
 from weighbridge.client.frames import Driver
 from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.issuing_job import SCHEDULE_FILE, IssuingJob, write_schedule
 from weighbridge.client.load_run import check_client, clear, load_report, run_processes
+from weighbridge.client.planned_conversations import NS, planned_conversations
 from weighbridge.client.process_group import Observe, Stop
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import disk_needed
 from weighbridge.records.run_record import ERRORS_FILE, REQUESTS_BINARY, REQUESTS_TABLE, LoadReport
-from weighbridge.requests.run_phase import RunPhase
 from weighbridge.requests.turns import Turns
 
-_NS = 1e9
 _LEAST_LATENCY_S = 0.1  # no model answers sooner: what begins within this time is in flight at its end
 
 
@@ -57,7 +53,7 @@ class ConversationIssuer:
         self._level, self._error_abort, self._seconds = level, error_abort, seconds
         self._conversations = planned_conversations(turns, level)
         self._largest_request = int(turns["request"].max())
-        last_due_s = self._conversations[-1].due_ns / _NS
+        last_due_s = self._conversations[-1].due_ns / NS
         self.plan = IssuePlan(
             label=label,
             scenario=level.name,
@@ -132,30 +128,3 @@ class ConversationIssuer:
             api_key_env=target.client.api_key_env,
         )
         return Driver("issuer", "the issuer", "weighbridge.client.issuing_process", job)
-
-
-def planned_conversations(turns: Turns, level: LoadLevel) -> list[PlannedConversation]:
-    """Return the conversations that rows of turns are, which follow one another.
-
-    Raises:
-        InputError: none is measured, one has too many turns, or an open loop has no due times.
-    """
-    starts = np.flatnonzero(turns["turn"] == 0)
-    if not len(starts) or not (turns["phase"] == RunPhase.MEASURED).any():
-        raise InputError("The run has no conversation to measure; raise the number of measured requests.")
-    if int(turns["turn"].max()) >> TURN_BITS:
-        raise InputError(f"A conversation has more than {1 << TURN_BITS} turns; lower 'turns'.")
-    due_s = turns["due_s"][starts]
-    if level.open and not np.isfinite(due_s).all():
-        raise InputError(
-            f"The requests were not built for {level.name}: they have no due times; build them again."
-        )
-    due_ns = np.rint(np.nan_to_num(due_s) * _NS).astype(np.int64).tolist()
-    requests = turns["request"].tolist()
-    thinks_ns = np.rint(np.nan_to_num(turns["think_s"]) * _NS).astype(np.int64).tolist()
-    phases = turns["phase"][starts].tolist()
-    bounds = [*starts.tolist(), len(turns)]
-    return [
-        PlannedConversation(phase, requests[start:stop], thinks_ns[start:stop], due if level.open else 0)
-        for phase, due, start, stop in zip(phases, due_ns, bounds[:-1], bounds[1:], strict=True)
-    ]

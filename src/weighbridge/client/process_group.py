@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
@@ -18,6 +18,9 @@ import msgspec
 from weighbridge.client.frames import Driver, WorkerJob
 from weighbridge.client.liveness import Watchdog
 from weighbridge.client.process_cost import ProcessCost
+from weighbridge.client.sample_counts import Observe as Observe
+from weighbridge.client.sample_counts import SampleCounts as SampleCounts
+from weighbridge.client.sample_counts import Stop as Stop
 from weighbridge.client.written_file import FileProof
 from weighbridge.core.errors import SetupError
 from weighbridge.core.interruption import told_of_signals
@@ -28,38 +31,6 @@ from weighbridge.core.process_end import open_process_end
 _GRACE_S = 3.0
 _LOOK_EVERY_S = 1.0
 _WORKER_MODULE = "weighbridge.client.worker"
-
-
-@dataclass(frozen=True)
-class SampleCounts:
-    """How far a run is, in samples.
-
-    Attributes:
-        issued: Samples that the driver asked for.
-        completed: Samples that have ended, failures included.
-        failed: Of these, the failures.
-        quiet_s: Seconds since the last answer, or part of one, while samples are open; 0 while none is.
-        trouble: What keeps the run from going on, as one sentence to show; None: nothing is known.
-        first_tokens: First tokens that the driver was told of, where it counts them.
-    """
-
-    issued: int
-    completed: int
-    failed: int
-    quiet_s: float = 0.0
-    trouble: str | None = None
-    first_tokens: int = 0
-
-    @property
-    def open(self) -> int:
-        """Samples that were issued and have not ended."""
-        return self.issued - self.completed
-
-
-Observe = Callable[[SampleCounts], str | None]
-"""Receives the counts of a run at least once a second; a returned text ends the run, as its reason."""
-Stop = Callable[[], str | None]
-"""Asked at least once a second for a reason to end the run early; None: there is none."""
 
 
 class ProcessGroup:

@@ -10,7 +10,6 @@ import resource
 import select
 import socket
 import sys
-from pathlib import Path
 from time import monotonic_ns
 
 import msgspec
@@ -25,16 +24,15 @@ from weighbridge.client.endpoint_choice import EndpointChoice
 from weighbridge.client.frames import Message, RequestOutcome, WorkerJob
 from weighbridge.client.outbox import Outbox, give_up
 from weighbridge.client.receive_backlog import BacklogMeter, note_arrivals
+from weighbridge.client.stored_requests import StoredRequests
 from weighbridge.client.tls_connection import TlsConnection
 from weighbridge.client.waiting_numbers import WaitingNumbers
 from weighbridge.core.errors import InputError, machine_trouble
 from weighbridge.core.parent_death import die_with_parent
-from weighbridge.requests.bodies import Bodies
 
 _EVENTS_PER_TURN = 64  # bounds how long a finished request waits for its frame: some 2 ms at worst
 # A send costs more than a receive; answers must not wait behind a burst, and first tokens still less.
 _SENDS_PER_TURN, _SENDS_PER_TURN_OF_STREAMS = 16, 4
-_MOST_MAPPED_BYTES = 1 << 24  # of bodies: this process's memory until forgotten, 20 us for each MiB
 _TICK_S = 0.1
 _NS = 1_000_000_000
 _ALIVE_EVERY_NS = _NS
@@ -53,10 +51,9 @@ class Worker:
         self.stream = job.stream
         self.reader = AnswerReader(job.api, job.model, job.nonce, job.answers)
         self._job = job
-        self.bodies = Bodies(Path(job.store))
+        self._requests = StoredRequests(job)
+        self.bodies = self._requests.bodies
         self.before, self.after = job.before.encode(), job.after.encode()
-        self._mapped_bytes = 0  # of bodies sent since their pages were last forgotten
-        self._offsets = self.bodies.offsets
         self._endpoints: EndpointChoice[Connection] = EndpointChoice(
             [
                 Endpoint(number, url, job.api.path, api_key, job.nonce)
@@ -132,13 +129,8 @@ class Worker:
             if endpoint is None:
                 break  # if all refuse: within two seconds one is back, or the run ends
             number, index, planned_ns = self._numbers.take()
-            at = self._offsets[index] + self._job.cut_start
-            size = self._offsets[index + 1] - self._job.cut_end - at
-            self._mapped_bytes += size
-            self._start(Request(number, index, planned_ns, at, size, endpoint))
-        if self._mapped_bytes > _MOST_MAPPED_BYTES:
-            self._mapped_bytes = 0
-            self.bodies.forget()
+            self._start(self._requests.make(number, index, planned_ns, endpoint))
+        self._requests.forget()
 
     def _start(self, request: Request) -> None:
         now = monotonic_ns()
@@ -206,8 +198,7 @@ class Worker:
             return
         now = monotonic_ns()
         if request is not None:
-            self._endpoints.give_back(request.endpoint)
-            self._outbox.finished(request, Answer(RequestOutcome.CONNECT, reason.encode()), 0, 0, now)
+            self._end(request, Answer(RequestOutcome.CONNECT, reason.encode()), 0, 0, now)
         down_ns = self._endpoints.refused(endpoint, now)
         if down_ns > _GONE_AFTER_NS:
             gone_s = down_ns / _NS
@@ -227,13 +218,17 @@ class Worker:
         assert request is not None
         connection.request = None
         del self._active[connection.fd]
-        self._endpoints.give_back(request.endpoint)
-        self._outbox.finished(request, answer, status, received, end_ns)
+        self._end(request, answer, status, received, end_ns)
         if reusable:
             connection.since_ns = end_ns
             connection.endpoint.idle[connection.fd] = connection
         else:
             self._drop(connection)
+
+    def _end(self, request: Request, answer: Answer, status: int, received: int, end_ns: int) -> None:
+        self._endpoints.give_back(request.endpoint)
+        self._requests.ended(request, answer)
+        self._outbox.finished(request, answer, status, received, end_ns)
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection without a request."""

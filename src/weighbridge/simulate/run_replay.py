@@ -9,9 +9,9 @@ from heapq import heappop, heappush
 
 import numpy as np
 
-from weighbridge.client.conversation_issuer import planned_conversations
 from weighbridge.client.conversation_schedule import ConversationSchedule, Issue, PlannedConversation
 from weighbridge.client.frames import RequestOutcome
+from weighbridge.client.planned_conversations import planned_conversations
 from weighbridge.client.request_log import RECORD_TYPE, Records, table_of
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.workload import Workload

@@ -1,0 +1,36 @@
+"""How far a run is: what its observers are told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SampleCounts:
+    """How far a run is, in samples.
+
+    Attributes:
+        issued: Samples that the driver asked for.
+        completed: Samples that have ended, failures included.
+        failed: Of these, the failures.
+        quiet_s: Seconds since the last answer, or part of one, while samples are open; 0 while none is.
+        trouble: What keeps the run from going on, as one sentence to show; None: nothing is known.
+        first_tokens: First tokens that the driver was told of, where it counts them.
+    """
+
+    issued: int
+    completed: int
+    failed: int
+    quiet_s: float = 0.0
+    trouble: str | None = None
+    first_tokens: int = 0
+
+    @property
+    def open(self) -> int:
+        """Samples that were issued and have not ended."""
+        return self.issued - self.completed
+
+
+Observe = Callable[[SampleCounts], str | None]
+"""Receives the counts of a run at least once a second; a returned text ends the run, as its reason."""
+Stop = Callable[[], str | None]
+"""Asked at least once a second for a reason to end the run early; None: there is none."""

@@ -41,4 +41,4 @@ class FailureLimit:
     def _reason(self, what: str) -> str:
         kind, count = self._kinds.most_common(1)[0]
         evidence = self._evidence[kind]
-        return f"{what}, {count} of them as {kind.label}{': ' if evidence else ''}{evidence}"
+        return f"{what}, {count} as {kind.label}{': ' if evidence else ''}{evidence}"

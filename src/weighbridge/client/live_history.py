@@ -13,7 +13,7 @@ class LiveHistory:
     def __init__(self, holes: Holes) -> None:
         """Keep what goes into these holes."""
         self._holes = holes
-        self._needed = {hole.answered for hole in holes}
+        self._needed = {holes[index].answered for index in range(len(holes))}
         self._answers: dict[int, dict[int, bytes]] = {}  # by conversation and request
 
     def __len__(self) -> int:

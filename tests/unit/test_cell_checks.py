@@ -72,7 +72,15 @@ SHORT = percentiles(0.05)
         ),
         ({"concurrency": 0.979 * 32}, CLOSED, "conversations in progress (mean)", "client.workers"),
         ({"sent_qps": 39.5, "offered_qps": 40.0}, OPEN, "requests/s sent", "client.workers"),
-        ({"schedule_delay_p99_s": 0.0011, "ttft": SHORT}, CLOSED, "schedule delay (p99)", "other work"),
+        ({"schedule_delay_p99_s": 0.0051, "e2e": SHORT}, CLOSED, "schedule delay (p99)", "other work"),
+        ({"schedule_delay_p99_s": 0.0051, "ttft": SHORT}, OPEN, "schedule delay (p99)", "other work"),
+        ({"schedule_delay_p99_s": 0.0101, "e2e": percentiles(0.9)}, CLOSED, "schedule delay (p99)", "cores"),
+        (
+            {"schedule_delay_p99_s": 0.0011, "e2e": percentiles(0.002)},
+            CLOSED,
+            "schedule delay (p99)",
+            "cores",
+        ),
         ({"client_busy": 0.71}, CLOSED, "busiest client process", "more cores"),
         ({"client_busy": None}, CLOSED, "busiest client process", "measure again"),
         ({"out_of_order": 1}, CLOSED, "requests with times out of order", "clock"),
@@ -94,8 +102,11 @@ def test_each_fault_of_a_run_is_named_with_its_remedy(
         ({"reuse": Reuse(share=0.119, expected=0.1, source="usage")}, CLOSED),
         ({"concurrency": 0.981 * 32}, CLOSED),
         ({"sent_qps": 39.7, "offered_qps": 40.0}, OPEN),
-        ({"schedule_delay_p99_s": 0.00099, "ttft": SHORT}, CLOSED),
-        ({"schedule_delay_p99_s": 0.0019, "ttft": percentiles(0.2)}, CLOSED),  # 1 % of the median
+        ({"schedule_delay_p99_s": 0.0049, "e2e": SHORT}, CLOSED),  # a tenth of the median
+        ({"schedule_delay_p99_s": 0.0049, "e2e": SHORT, "ttft": SHORT}, OPEN),
+        ({"schedule_delay_p99_s": 0.0099, "e2e": percentiles(0.9)}, CLOSED),  # jitter
+        ({"schedule_delay_p99_s": 0.029, "e2e": percentiles(3.0)}, CLOSED),  # 1 % of the median
+        ({"schedule_delay_p99_s": 0.00099, "e2e": percentiles(0.002)}, CLOSED),
         ({"client_busy": 0.69}, CLOSED),
     ],
 )
@@ -171,10 +182,16 @@ def test_unsteady_and_overloaded_runs_are_notes() -> None:
     assert "latencies may not" in notes["overloaded"].limit
 
 
+def test_jitter_that_is_not_refused_is_told() -> None:
+    found = {check.name for check in checked(figures_with(schedule_delay_p99_s=0.0049, e2e=SHORT))}
+    assert "client's jitter (p99)" in found
+    assert "client's jitter (p99)" not in {check.name for check in checked(figures_with())}
+
+
 def test_an_answer_in_one_piece_is_compared_with_its_whole_time() -> None:
-    late = {"schedule_delay_p99_s": 0.0025, "ttft": None}
-    assert not refused(checked(figures_with(e2e=percentiles(0.3), **late)))
-    assert refused(checked(figures_with(e2e=percentiles(0.2), **late)))
+    late = {"schedule_delay_p99_s": 0.0049, "ttft": None}
+    assert not refused(checked(figures_with(OPEN, e2e=SHORT, **late), OPEN))
+    assert refused(checked(figures_with(OPEN, e2e=percentiles(0.04), **late), OPEN))
 
 
 def test_one_request_at_the_edge_of_a_short_window_is_no_fault() -> None:

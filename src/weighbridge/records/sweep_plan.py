@@ -117,6 +117,9 @@ class SweepPlan(Model):
     used: dict[str, Used] = Field(
         default={}, description="What of each workload sizing and all stores have used."
     )
+    auto: dict[str, tuple[LoadLevel, ...]] = Field(
+        default={}, description="The loads that 'auto' was found to stand for, by workload."
+    )
     probed: dict[str, str] = Field(
         default={}, description="Whether each system honours forced lengths: honoured, ignored, rejected."
     )

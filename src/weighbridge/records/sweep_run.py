@@ -4,12 +4,11 @@ from pydantic import Field
 
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.core.models import Model
-from weighbridge.records.run_record import Host, LoadReport, ServerRecord
+from weighbridge.records.run_record import Host, LoadReport, ServerRecord, TelemetryBrief
 from weighbridge.records.sweep_plan import PhaseCounts
 from weighbridge.records.verdict import Check
 
 CELL_RECORD = "run.json"
-SESSION_RECORD = "session.json"
 
 
 class Percentiles(Model):
@@ -133,6 +132,9 @@ class CellRecord(Model):
     server: ServerRecord
     reset: str = Field(description="How caches were emptied before the run, or why they were not.")
     load: LoadReport
+    telemetry: TelemetryBrief | None = Field(
+        default=None, description="Null: none was recorded, or it could not be written."
+    )
     figures: CellFigures | None = Field(description="Null: the run ended early.")
     checks: tuple[Check, ...]
 

@@ -122,6 +122,17 @@ def with_wave(
     return plan.model_copy(update={"waves": (*plan.waves, wave), "last_wave": number})
 
 
+def planned_before(
+    plan: SweepPlan, cell: WantedCell, systems: Sequence[str], identities: Identities
+) -> CellPlan | None:
+    """Return the cell as a wave has it that measures these systems, as they are now; None: there is none."""
+    for wave in plan.waves:
+        alone = plan.model_copy(update={"waves": (wave,)})
+        if _blocks_of(alone, cell, systems, identities):
+            return next(planned for planned in wave.cells if planned.name == cell.name)
+    return None
+
+
 def known_rates(plan: SweepPlan, cell: WantedCell, identities: Identities) -> dict[str, float]:
     """Return the rates that earlier sizing found of a cell, in requests/s by system as it is now."""
     found: dict[str, float] = {}

@@ -27,6 +27,14 @@ _ENTRY_MODULES = (
     "serving.vllm",
     "serving.sglang",
 )
+# Likewise of a run of a sweep.
+_SWEEP_MODULES = (
+    "sweep.conduct",
+    "client.worker",
+    "client.issuing_process",
+    "serving.vllm",
+    "serving.sglang",
+)
 _STATUS = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")
 _SIMULATION_MODULES = ("simulate.simulated_server", "simulate.asked_lengths")
 # What parsing a file that is no Python raises; ValueError: Python 3.11 at a null byte.
@@ -50,6 +58,12 @@ def code_sha256_of(package: Path) -> str:
         UNREADABLE: a module of the copy is no Python.
     """
     return _hash_of(package, _ENTRY_MODULES)
+
+
+@cache
+def sweep_code_sha256() -> str:
+    """Hash the modules that a run of a sweep imports, likewise."""
+    return _hash_of(_PACKAGE, _SWEEP_MODULES)
 
 
 @cache

@@ -235,12 +235,15 @@ class _HubHandler(_Handler):
             return
         verb, _, rest = path.removeprefix(f"{REPO}/").partition("/")
         revision, _, name = rest.partition("/")
-        fault = self.hub.fault(TREE if verb == "tree" else name)
-        self.note(TREE if verb == "tree" else name)
+        asked = {"tree": TREE, "revision": f"({revision})"}.get(verb, name)
+        fault = self.hub.fault(asked)
+        self.note(asked)
         if self.hub.needs_token and self.headers.get("Authorization") != f"Bearer {self.hub.needs_token}":
             self.refuse(401, {})
         elif fault.status is not None:
             self.refuse(fault.status, fault.headers)
+        elif verb == "revision":
+            self.send_page(json.dumps({"id": REPO, "sha": COMMIT, "tags": []}).encode())
         elif revision != COMMIT:
             self.refuse(404, {"X-Error-Code": "RevisionNotFound"})
         elif fault.says is not None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from filelock import FileLock
@@ -25,11 +26,25 @@ logger = logging.getLogger(__name__)
 _FETCHES = 2
 
 
-def fetch(artifact: Artifact, kind: ArtifactKind, folder: Path, lock: Manifest | None) -> Manifest:
+def fetch(
+    artifact: Artifact,
+    kind: ArtifactKind,
+    folder: Path,
+    lock: Manifest | None,
+    *,
+    only: Sequence[str] = ("*",),
+) -> Manifest:
     """Make a folder hold exactly an artifact's files, from the hub at a commit or from MLCommons' storage.
 
     Keeps files that are right, downloads wrong and missing ones, and sets files that do not belong aside in
     the folder's .cache. Where the folder already fulfils the lock, no source is contacted.
+
+    Args:
+        artifact: Its pin.
+        kind: What it is for.
+        folder: The folder.
+        lock: What it must hold; None: what its source lists.
+        only: Patterns of which a file's path matches one; other files are left there.
 
     Raises:
         SetupError: the source or the disk fails; its files are not those of the lock; or a file's content
@@ -42,11 +57,18 @@ def fetch(artifact: Artifact, kind: ArtifactKind, folder: Path, lock: Manifest |
             if not differences(folder, lock):
                 return lock
         remote: Remote = (Storage if artifact.source == "mlcommons" else Repository)(artifact, kind)
-        files = remote.files()
+        files = _only(remote.files(), only, remote)
         if lock is not None:
             files = _locked(files, lock, remote)
         set_aside(folder, {file.path for file in files})
         return _fetch_until_right(remote, files, folder)
+
+
+def _only(files: Sequence[RemoteFile], patterns: Sequence[str], remote: Remote) -> list[RemoteFile]:
+    for pattern in patterns:
+        if files and not any(fnmatchcase(file.path, pattern) for file in files):
+            raise SetupError(f"{remote.place} has no file {pattern}; correct {remote.pin}.")
+    return [file for file in files if any(fnmatchcase(file.path, pattern) for pattern in patterns)]
 
 
 def _fetch_until_right(remote: Remote, files: Sequence[RemoteFile], folder: Path) -> Manifest:

@@ -104,6 +104,22 @@ class Repository:
             if isinstance(file, RepoFile) and not is_bookkeeping(file.path)
         ]
 
+    def commit_of(self, branch: str) -> str:
+        """Return the commit that a branch is at now.
+
+        Raises:
+            InputError, SetupError: as `files`.
+        """
+        check_proxy()
+        api = HfApi(endpoint=self._endpoint, token=self._token)
+        try:
+            found = api.repo_info(self.name, revision=branch, repo_type=str(self.kind)).sha
+        except FAILURES as error:
+            raise self.explain(error) from error
+        if found is None:
+            raise SetupError(f"{self.page} names no commit of '{branch}'; check HF_ENDPOINT.")
+        return found
+
     def explain(self, error: Exception) -> SetupError:
         """Return a failure as an error whose message says what failed, where, and what to do next."""
         what = f"{self.kind} {self.name}"

@@ -13,6 +13,7 @@ from weighbridge.config.fingerprint import JobSettings
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(fetch)
+    app.command()(fetch_data)
     app.command()(lock)
     app.command()(extract_prompt)
 
@@ -55,6 +56,24 @@ def fetch(
 
     done = resolve(job, kind, into, proof, synthesise)
     typer.echo(f"{kind}: {len(done.files)} files proven in {done.folder} (sha256 {done.manifest_digest})")
+
+
+def fetch_data(
+    name: Annotated[str, typer.Argument(help="Name of the data, such as internvl-sft.")],
+    into: Annotated[
+        Path | None, typer.Option(help="Folder of the data; default: resources/NAME, where presets look.")
+    ] = None,
+) -> None:
+    """Fetch data that workloads are drawn from, unpack and verify them.
+
+    The proofs beside them pin the files: later calls bring exactly these.
+    """
+    from weighbridge.artifacts.workload_data import fetch_data as fetch_all
+
+    for proof in fetch_all(name, into or Path("resources") / name):
+        typer.echo(
+            f"{name}: {len(proof.files)} files of {proof.repo} at {proof.revision} proven in {proof.folder}"
+        )
 
 
 def lock(

@@ -49,6 +49,9 @@ class Holes:
     def __getitem__(self, index: int) -> Hole:
         return Hole(*self._values[3 * index : 3 * index + 3].tolist())
 
+    def __iter__(self) -> Iterator[Hole]:
+        return (self[index] for index in range(len(self)))
+
     def of(self, request: int) -> Iterator[Hole]:
         """Yield a request's holes by their position."""
         first = bisect_left(range(len(self)), request, key=lambda index: self._values[3 * index])

@@ -177,7 +177,7 @@ class FolderImages:
 
 def _image_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise InputError(f"{folder}: this folder of images does not exist; fetch or name it.")
+        raise InputError(f"{folder}: this folder of images does not exist; name another, or fetch it.")
     found = (path for path in folder.rglob("*") if path.suffix.lower() in _KINDS and path.is_file())
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 

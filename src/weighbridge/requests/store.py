@@ -28,6 +28,7 @@ from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.core.openai_api import AnswerKind, Api
+from weighbridge.core.replaced_folder import replaced_folder
 from weighbridge.records.store_manifest import MANIFEST_FILE, StoreManifest, StoreOrigin
 from weighbridge.requests.bodies import INDEX_FILE, Bodies
 from weighbridge.requests.encoding import (
@@ -40,7 +41,7 @@ from weighbridge.requests.encoding import (
     first_of,
 )
 from weighbridge.requests.sent_form import SentForm
-from weighbridge.requests.written_store import Buffer, replaced_folder, write_bodies
+from weighbridge.requests.written_store import Buffer, write_bodies
 
 log = logging.getLogger(__name__)
 

@@ -29,6 +29,7 @@ from weighbridge.config.workload import Workload
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.core.openai_api import AnswerKind, Api
+from weighbridge.core.replaced_folder import replaced_folder
 from weighbridge.records.store_manifest import MANIFEST_FILE
 from weighbridge.records.sweep_plan import Used
 from weighbridge.records.workload_manifest import SliceRecord, WorkloadManifest
@@ -41,7 +42,7 @@ from weighbridge.requests.slice_draws import SliceSpec
 from weighbridge.requests.synthetic_text import TOKENIZER_FILE
 from weighbridge.requests.turn_rows import add_prefix_shares, row_of, summary_of
 from weighbridge.requests.turns import TURN_TYPE, TURNS_TABLE, Turns
-from weighbridge.requests.written_store import replaced_folder, write_bodies
+from weighbridge.requests.written_store import write_bodies
 
 __all__ = ["SentWorkload", "SliceSpec", "WorkloadStore", "build_workload_store"]
 

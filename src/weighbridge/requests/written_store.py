@@ -1,10 +1,7 @@
-"""Write a folder of bodies completely or not at all."""
+"""Write bodies and their index into the folder of a store."""
 
 import hashlib
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,22 +24,6 @@ class WrittenBodies(NamedTuple):
     number: int
     total_bytes: int
     sha256: str
-
-
-@contextmanager
-def replaced_folder(out: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `out` at the end, or disappears if an error is raised."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
-        yield unfinished
-        unfinished.chmod(0o755)
-        if out.exists():
-            shutil.rmtree(out)
-        unfinished.rename(out)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
 
 
 def write_bodies(folder: Path, bodies: Iterable[Buffer]) -> WrittenBodies:

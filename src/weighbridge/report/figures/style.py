@@ -31,7 +31,15 @@ PALETTE = {
     "good": Colour("#1d6f42", "#6fcf97"),
     "bad": Colour("#a8321f", "#ff9b87"),
     "open": Colour("#7a5600", "#e8b84a"),
+    # Systems side by side: Okabe's and Ito's colours, which colour-blind readers tell apart, for marks alone.
+    "series-1": Colour("#0072b2", "#56b4e9"),
+    "series-2": Colour("#d55e00", "#e69f00"),
+    "series-3": Colour("#007a5a", "#34cfa3"),
+    "series-4": Colour("#b0578d", "#e3a2c8"),
+    "series-5": Colour("#7d6608", "#f0e442"),
 }
+SERIES = tuple(colour.light for role, colour in PALETTE.items() if role.startswith("series-"))
+"""Colours of systems side by side."""
 
 # A figure is shown between 340 and 560 pixels wide, so that 11 points stay readable on a phone.
 _WIDTH_IN, _HEIGHT_IN = 4.6, 3.0
@@ -88,10 +96,18 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new_figure(rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure and its plots, one below the other with a common horizontal axis."""
-    figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN + 1.1 * (rows - 1)))
-    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+def new_figure(
+    rows: int = 1, height_in: float | None = None, *, common_axis: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure and its plots, one below the other.
+
+    Args:
+        rows: Number of plots.
+        height_in: Height of the figure in inches; default: by the number of plots.
+        common_axis: Whether the plots have one horizontal axis.
+    """
+    figure = Figure(figsize=(_WIDTH_IN, height_in or _HEIGHT_IN + 1.1 * (rows - 1)))
+    axes = figure.subplots(rows, 1, sharex=common_axis, squeeze=False)[:, 0]
     for each in axes:
         for axis, most in ((each.xaxis, 7), (each.yaxis, 5)):
             axis.set_major_locator(MaxNLocator(nbins=most, min_n_ticks=3, steps=[1, 2, 5, 10]))

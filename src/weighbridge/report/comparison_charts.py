@@ -198,7 +198,8 @@ def _series_chart(
         key=f"blocks-{cell.workload}-{cell.level}",
         title=f"Each run at {place}",
         caption="In the order of measuring; dotted: a system's mean. A slope that all systems share is a "
-        "drift of the machine, which alternating cancels; a single point far away is worth a look at that run.",
+        "drift of the machine, which alternating cancels; a single point far away is worth a look at that "
+        "run.",
         draw=partial(sweep_figures.block_series, series, named),
     )
 

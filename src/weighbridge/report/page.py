@@ -54,7 +54,7 @@ def render_page(
         scenario: rate_blocks([inputs.runs[scenario, mode] for mode in Mode], inputs.verdicts[scenario])
         for scenario in round_.scenarios
     }
-    page = _environment().get_template("page.html.j2")
+    page = page_environment().get_template("page.html.j2")
     return page.render(
         version=__version__,
         palette=PALETTE,
@@ -91,7 +91,8 @@ _CONTENTS = {
 }
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Return the environment of all pages' templates, which escapes every text from outside."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,  # datasets' texts and models' answers are not trusted

@@ -1,0 +1,71 @@
+"""Write what a sweep found: comparison.json, table.md, table.csv, plots and report.html."""
+
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from weighbridge.config.sweep_settings import SweepSettings
+from weighbridge.core.files import write_atomic
+from weighbridge.records.comparison import COMPARISON, SweepComparison
+from weighbridge.records.sweep_run import CellRecord
+from weighbridge.report.chart import ChartGap
+from weighbridge.report.comparison_charts import comparison_charts
+from weighbridge.report.comparison_page import render_comparison_page
+from weighbridge.report.comparison_table import comparison_markdown
+from weighbridge.report.comparison_values import comparison_csv
+from weighbridge.report.figures.style import styled
+from weighbridge.report.page import RenderedChart
+from weighbridge.report.write_report import inline_svg
+
+TABLE_MARKDOWN, TABLE_CSV, PAGE, PLOTS = "table.md", "table.csv", "report.html", "plots"
+
+_log = logging.getLogger(__name__)
+
+
+def write_comparison(
+    folder: Path, comparison: SweepComparison, settings: SweepSettings, cells: Sequence[CellRecord]
+) -> None:
+    """Write all files of a comparison into the sweep's folder; each is old or new, and never a part.
+
+    Args:
+        folder: The sweep's folder, with the runs and their store.
+        comparison: What was found.
+        settings: The sweep.
+        cells: The runs.
+    """
+    write_atomic(folder / COMPARISON, comparison.model_dump_json(indent=2) + "\n")
+    write_atomic(folder / TABLE_MARKDOWN, comparison_markdown(comparison))
+    write_atomic(folder / TABLE_CSV, comparison_csv(comparison))
+    with styled():
+        charts = list(_rendered(folder, comparison, cells))
+    drawn = {f"{chart.key}.svg" for chart in charts if chart.svg is not None}
+    for old in (folder / PLOTS).glob("*.svg"):
+        if old.name not in drawn:
+            old.unlink()
+    write_atomic(folder / PAGE, render_comparison_page(comparison, settings, cells, charts))
+    _log.info("%s: %d charts", folder / PAGE, len(drawn))
+
+
+def _rendered(
+    folder: Path, comparison: SweepComparison, cells: Sequence[CellRecord]
+) -> Iterator[RenderedChart]:
+    """Yield each chart for the page, and write it as a file of its own."""
+    for chart in comparison_charts(comparison, folder, cells):
+        if isinstance(chart, ChartGap):
+            yield RenderedChart(chart.group, chart.title, chart.sentence, None)
+            continue
+        figure = chart.draw()
+        svg = inline_svg(figure, chart.key, f"{chart.title}. {chart.caption}")
+        yield RenderedChart(chart.group, chart.title, chart.caption, svg, chart.key)
+        write_atomic(folder / PLOTS / f"{chart.key}.svg", _file(figure, chart.title))
+
+
+def _file(figure: Figure, title: str) -> bytes:
+    """Return a figure as an SVG file in the light colours, with its title."""
+    figure.suptitle(title, x=0.02, horizontalalignment="left", fontsize="medium", fontweight="bold")
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()

@@ -1,8 +1,8 @@
 """Measured runs of conversations against those computed from the same bytes, without clock or network.
 
 bench/replay.py has the same cases at full length, with limits for a quiet machine. Here a busy machine may
-delay answers, so that latencies may be longer; they are never shorter, whatever the machine does, unless a time
-is booked wrongly.
+delay answers, so that latencies may be longer; they are never shorter, whatever the machine does, unless a
+time is booked wrongly.
 """
 
 from collections.abc import Iterator

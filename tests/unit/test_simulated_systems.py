@@ -2,11 +2,14 @@
 
 import json
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from test_simulated_server import Transport, _put, ask
 
+from weighbridge.cli.simulate import simulate
 from weighbridge.core.errors import InputError
 from weighbridge.simulate.asked_lengths import AskedLengths
 from weighbridge.simulate.behaviour import Behaviour
@@ -14,6 +17,8 @@ from weighbridge.simulate.prompt_blocks import prompt_tokens
 from weighbridge.simulate.run_conditions import RunConditions, WorkClock
 from weighbridge.simulate.service import Service
 from weighbridge.simulate.simulated_server import SimulatedServer, _Connection
+
+IGNORING = '{"lengths": "ignored"}'
 
 
 def server(model_name: str = "m", **behaviour: object) -> SimulatedServer:
@@ -169,3 +174,19 @@ def test_a_service_starts_at_the_ideal_end_of_the_one_before() -> None:
     service = Service(Behaviour(servers=1, mean_s=0.1))
     starts = [service.add(at, 0, 1, 1, b"").start_s for at in (0.0, 0.01, 0.02, 0.5)]
     assert starts == pytest.approx([0.0, 0.1, 0.2, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"store": Path("x")}, "belong together"),
+        (
+            {"round_file": "demo", "store": Path("x"), "dataset": Path("y"), "behaviour": IGNORING},
+            "leave either out",
+        ),
+        ({"behaviour": '{"stall_s": 2}'}, "not shorter"),
+    ],
+)
+def test_a_server_that_cannot_be_is_not_started(given: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        simulate(**given)

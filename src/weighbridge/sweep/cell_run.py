@@ -25,7 +25,6 @@ from weighbridge.records.run_record import (
 )
 from weighbridge.records.sweep_plan import CellPlan, SessionKey, SweepPlan
 from weighbridge.records.sweep_run import CELL_RECORD, CellFigures, CellRecord
-from weighbridge.records.telemetry_record import Metric
 from weighbridge.requests.bodies import BODIES_FILE
 from weighbridge.requests.turns import Turns
 from weighbridge.requests.workload_store import WorkloadStore
@@ -35,9 +34,9 @@ from weighbridge.sweep.cell_checks import RunFacts, cell_checks
 from weighbridge.sweep.cell_figures import figures_of
 from weighbridge.sweep.interrupted import refuse_interrupted
 from weighbridge.sweep.reuse import CacheFacts
+from weighbridge.sweep.run_telemetry import RunTelemetry
 from weighbridge.sweep.systems import OpenSystem
 from weighbridge.system.identity import sweep_code_sha256, this_host
-from weighbridge.system.telemetry.samples import growth
 
 
 @dataclass
@@ -138,14 +137,18 @@ class CellRun:
         return record
 
     def _figures(self, out: Path, turns: Turns, report: LoadReport, system: OpenSystem) -> CellFigures | None:
-        cache = CacheFacts(
-            caching=self.server.prefix_caching,
-            queried=_grown(out, Metric.PREFIX_CACHE_QUERIES),
-            hit=_grown(out, Metric.PREFIX_CACHE_HITS),
-            common_tokens=self.plan.common_tokens.get(system.name, 0),
+        return figures_of(
+            pq.read_table(out / REQUESTS_TABLE),
+            turns,
+            self.cell.level,
+            self.workload,
+            report,
+            CacheFacts(
+                caching=self.server.prefix_caching,
+                common_tokens=self.plan.common_tokens.get(system.name, 0),
+            ),
+            RunTelemetry.read(out / TELEMETRY_FILE),
         )
-        table = pq.read_table(out / REQUESTS_TABLE)
-        return figures_of(table, turns, self.cell.level, self.workload, report, cache)
 
     def _record(
         self,
@@ -178,12 +181,6 @@ class CellRun:
             figures=figures,
             checks=cell_checks(figures, report, self.workload, self.cell.level, self.settings, facts),
         )
-
-
-def _grown(out: Path, metric: Metric) -> int | None:
-    """Return how much a counter of the server's grew over a run; None: it is not known."""
-    path = out / TELEMETRY_FILE
-    return growth(pq.read_table(path), metric) if path.exists() else None
 
 
 def now_text() -> str:

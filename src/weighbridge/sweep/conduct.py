@@ -6,7 +6,7 @@ from pathlib import Path
 
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.errors import InputError
-from weighbridge.records.sweep_plan import PLAN, SessionKey, SweepPlan
+from weighbridge.records.sweep_plan import PLAN, SessionKey, SweepPlan, Wave
 from weighbridge.run.folder_lock import locked
 from weighbridge.sweep.sweep_folder import SweepFolder, read_cells, runs_of
 from weighbridge.sweep.sweep_observer import SweepObserver
@@ -14,7 +14,7 @@ from weighbridge.sweep.sweep_preparation import planned_waves, prepared
 from weighbridge.sweep.sweep_session import Sweep, hold, missing_runs, wave_of
 from weighbridge.sweep.systems import OpenSystem
 
-__all__ = ["conduct", "hold_session", "prepare", "read_cells", "sessions_of"]
+__all__ = ["conduct", "hold_session", "prepare", "read_cells", "sessions_of", "waves_of"]
 
 _COMMAND = "weighbridge sweep"
 
@@ -96,19 +96,25 @@ def hold_session(
     raise InputError(f"{folder / PLAN}: has no session {key.folder}; plan the sweep again.")
 
 
-def sessions_of(
-    settings: SweepSettings, plan: SweepPlan | None, model: Path | None = None
-) -> tuple[SessionKey, ...]:
-    """Return the sessions that a sweep will have, in their order, before anything is looked at.
+def waves_of(settings: SweepSettings, plan: SweepPlan | None, model: Path | None = None) -> tuple[Wave, ...]:
+    """Return the waves that a sweep will have, before anything is looked at.
+
+    Counts are known only of those that are planned already; saturated loads may still go, and loads that
+    'auto' stands for come.
 
     Args:
         settings: The sweep's.
         plan: Its plan so far; None: there is none.
         model: Folder of the model that started servers serve.
     """
-    sweep = Sweep(settings, SweepFolder(Path()), model, _NoObserver())
-    waves = planned_waves(sweep, plan or SweepPlan(sweep=settings.name))
-    return tuple(key for wave in waves for key in wave.sessions())
+    return planned_waves(settings, plan or SweepPlan(sweep=settings.name), model)
+
+
+def sessions_of(
+    settings: SweepSettings, plan: SweepPlan | None, model: Path | None = None
+) -> tuple[SessionKey, ...]:
+    """Return the sessions that a sweep will have, in their order; otherwise as `waves_of`."""
+    return tuple(key for wave in waves_of(settings, plan, model) for key in wave.sessions())
 
 
 class _Systems:
@@ -132,13 +138,6 @@ class _Systems:
             opened = self._sweep.open(name, self._sweep.folder.server(name))
             self._open[name] = self._lasting.enter_context(opened)
         return nullcontext(self._open[name])
-
-
-class _NoObserver:
-    def planned(self, *_: object) -> None:
-        pass
-
-    system = session = cell = measuring = measured = planned
 
 
 def _plan_of(like: Path | None) -> SweepPlan | None:

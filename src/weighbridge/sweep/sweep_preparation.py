@@ -3,12 +3,11 @@
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from weighbridge.config.load_level import LoadLevel
-from weighbridge.config.sweep_settings import NOISE_FLOOR_SYSTEM
-from weighbridge.records.store_manifest import MANIFEST_FILE
-from weighbridge.records.sweep_plan import CellPlan, SweepPlan, Wave
-from weighbridge.requests.workload_store import SliceSpec, WorkloadStore, build_workload_store
+from weighbridge.config.sweep_settings import NOISE_FLOOR_SYSTEM, SweepSettings
+from weighbridge.records.sweep_plan import CellPlan, PhaseCounts, SweepPlan, Wave
 from weighbridge.run.replaced import set_aside
 from weighbridge.sweep.cell_key import identities_of
 from weighbridge.sweep.first_look import FirstLook
@@ -26,8 +25,9 @@ from weighbridge.sweep.planning import (
 from weighbridge.sweep.run_counts import CellSizes
 from weighbridge.sweep.sizing import open_sizing_store
 from weighbridge.sweep.sweep_folder import SweepFolder, runs_of
-from weighbridge.sweep.sweep_session import Sweep, missing_runs
+from weighbridge.sweep.sweep_session import Sweep
 from weighbridge.sweep.systems import OpenSystem
+from weighbridge.sweep.wave_stores import with_stores
 
 OpenNamed = Callable[[str], AbstractContextManager[OpenSystem]]
 """Provides a system by its name, warm, for the duration of a with block."""
@@ -50,15 +50,31 @@ def prepared(sweep: Sweep, open_system: OpenNamed, like: SweepPlan | None = None
     settings, folder = sweep.settings, sweep.folder
     before = folder.read_plan(settings.name)
     identities = identities_of(settings, sweep.model)
-    plan = _with_loads_like(without_outdated(before, identities), like)
+    plan = _with_loads_like(_current(before, identities), like)
     set_outdated_aside(folder, before, plan)
     if _lacks(sweep, plan, identities):
         plan = _extended(sweep, plan, identities, open_system, like)
     folder.write_settings(settings)
     folder.write_plan(plan)
-    plan = _with_stores(sweep, plan)
+    plan = with_stores(sweep, plan)
     sweep.observer.planned(plan)
     return plan
+
+
+def _current(before: SweepPlan, identities: Identities) -> SweepPlan:
+    """Return the plan for the systems and workloads as they are now; a new system may not be saturated."""
+    plan = without_outdated(before, identities)
+    measured = {(name, sha) for wave in plan.waves for name, sha in wave.identities.items()}
+    if set(identities.systems.items()) <= measured:
+        return plan
+    known = {name for name, sha in identities.systems.items() if (name, sha) in measured}
+    return plan.model_copy(
+        update={
+            "skipped": {},
+            "probed": {name: each for name, each in plan.probed.items() if name in known},
+            "common_tokens": {name: each for name, each in plan.common_tokens.items() if name in known},
+        }
+    )
 
 
 def _with_loads_like(plan: SweepPlan, like: SweepPlan | None) -> SweepPlan:
@@ -87,12 +103,12 @@ def set_outdated_aside(folder: SweepFolder, before: SweepPlan, plan: SweepPlan) 
             shutil.rmtree(folder.path / "requests" / f"w{wave.number}", ignore_errors=True)
 
 
-def wanted_cells(sweep: Sweep, plan: SweepPlan) -> tuple[WantedCell, ...]:
+def wanted_cells(settings: SweepSettings, plan: SweepPlan) -> tuple[WantedCell, ...]:
     """Return all cells of a sweep that are not skipped, workload by workload in the order of measuring."""
     cells = (
         WantedCell(workload.name, level)
-        for workload in sweep.settings.workloads
-        for level in dict.fromkeys((*sweep.settings.levels.all, *plan.auto.get(workload.name, ())))
+        for workload in settings.workloads
+        for level in dict.fromkeys((*settings.levels.all, *plan.auto.get(workload.name, ())))
     )
     return tuple(cell for cell in cells if cell.name not in plan.skipped)
 
@@ -105,7 +121,7 @@ def _unknown_auto(sweep: Sweep, plan: SweepPlan) -> list[str]:
 
 
 def _lacks(sweep: Sweep, plan: SweepPlan, identities: Identities) -> bool:
-    wanted = wanted_cells(sweep, plan)
+    wanted = wanted_cells(sweep.settings, plan)
     return bool(_unknown_auto(sweep, plan) or needed_waves(sweep.settings, plan, wanted, identities))
 
 
@@ -126,11 +142,11 @@ def _extended(
     }
     look = FirstLook(sweep, stores)
     look.know(plan)
-    needed = needed_waves(settings, plan, wanted_cells(sweep, plan), identities)
-    _look(look, plan, needed, identities, open_system, auto=auto, like=like)
+    needed = needed_waves(settings, plan, wanted_cells(sweep.settings, plan), identities)
+    _look(look, plan, needed, identities, open_system, auto, like)
     look.copy_baseline()
     plan = _with_findings(sweep, plan, look, auto)
-    for need in needed_waves(settings, plan, wanted_cells(sweep, plan), identities):
+    for need in needed_waves(settings, plan, wanted_cells(sweep.settings, plan), identities):
         cells = _sized(look, plan, need, identities, like)
         plan = with_wave(settings, plan, need, cells, identities)
     used = {name: store.store.manifest.used for name, store in stores.items()}
@@ -143,27 +159,36 @@ def _look(
     needed: tuple[NeededWave, ...],
     identities: Identities,
     open_system: OpenNamed,
-    *,
     auto: list[str],
     like: SweepPlan | None,
 ) -> None:
     """Look at each system of which something is not known that the plan needs."""
     settings = look.sweep.settings
+    _recall_rates(look, plan, identities)
     for name in settings.systems:
         wanted: dict[str, list[LoadLevel]] = {workload: [] for workload in auto}
-        for need in needed:
-            for cell in need.cells:
-                rates = look.rates_of(cell.workload, name)
-                known = known_rates(plan, cell, identities).get(name)
-                if cell.level.closed is not None and known is not None:
-                    rates.rates[cell.level.closed] = known
-                elif name in need.systems:
-                    levels = wanted.setdefault(cell.workload, [])
-                    if _planned_like(like, cell) is None:
-                        levels.append(cell.level)
-        if wanted:
+        for cell in (cell for need in needed if name in need.systems for cell in need.cells):
+            levels = wanted.setdefault(cell.workload, [])
+            if _planned_like(like, cell) is None:
+                levels.append(cell.level)
+        if any(_is_news(look, plan, name, workload, levels) for workload, levels in wanted.items()):
             with open_system(name) as system:
                 look.look_at(system, wanted, auto=bool(auto))
+
+
+def _recall_rates(look: FirstLook, plan: SweepPlan, identities: Identities) -> None:
+    """Take over the rates that earlier sizing found."""
+    for cell in wanted_cells(look.sweep.settings, plan):
+        for name, rate in known_rates(plan, cell, identities).items():
+            if cell.level.closed is not None:
+                look.rates_of(cell.workload, name).rates[cell.level.closed] = rate
+
+
+def _is_news(look: FirstLook, plan: SweepPlan, name: str, workload: str, levels: list[LoadLevel]) -> bool:
+    """Return whether a system must be looked at for these loads, none of which are those of 'auto'."""
+    known = look.rates_of(workload, name).rates
+    unknown = any(level.closed is not None and level.closed not in known for level in levels)
+    return unknown or name not in {*plan.probed, *plan.common_tokens} or not levels
 
 
 def _with_findings(sweep: Sweep, plan: SweepPlan, look: FirstLook, auto: list[str]) -> SweepPlan:
@@ -220,54 +245,20 @@ def _planned_like(like: SweepPlan | None, cell: WantedCell) -> CellPlan | None:
     return next((each for wave in waves for each in wave.cells if each.name == cell.name), None)
 
 
-def _with_stores(sweep: Sweep, plan: SweepPlan) -> SweepPlan:
-    """Build the stores of waves that are not finished, and return the plan with what all stores use."""
-    for wave in plan.waves:
-        if not any(missing_runs(sweep, wave, key) for key in wave.sessions()):
-            continue
-        for workload in dict.fromkeys(cell.workload for cell in wave.cells):
-            plan = _with_store(sweep, plan, wave.number, workload)
-    return plan
-
-
-def _with_store(sweep: Sweep, plan: SweepPlan, number: int, name: str) -> SweepPlan:
-    wave = next(each for each in plan.waves if each.number == number)
-    workload = next((each for each in sweep.settings.workloads if each.name == name), None)
-    path = sweep.folder.store(number, name)
-    if workload is None:
-        return plan
-    slices = [
-        SliceSpec(block, repeat, cell.level, cell.counts)
-        for block in range(1, wave.blocks + 1)
-        for repeat in range(1, wave.repeats + 1)
-        for cell in wave.cells
-        if cell.workload == name
-    ]
-    skip = wave.skip.get(name) or plan.used[name]
-    if (path / MANIFEST_FILE).exists():
-        manifest = WorkloadStore.open(path).manifest
-        there = [SliceSpec(each.block, each.repeat, each.level, each.counts) for each in manifest.slices]
-        if name in wave.skip and manifest.workload == workload and there == slices:
-            return plan
-    sweep.observer.system(name, "building its requests")
-    manifest = build_workload_store(workload, slices, path, skip=skip, model=sweep.model)
-    built = wave.model_copy(update={"skip": {**wave.skip, name: skip}})
-    waves = tuple(built if each.number == number else each for each in plan.waves)
-    # A store that is built again, after its deletion, uses nothing new.
-    used = plan.used if name in wave.skip else {**plan.used, name: manifest.used}
-    plan = plan.model_copy(update={"waves": waves, "used": used})
-    sweep.folder.write_plan(plan)
-    return plan
-
-
-def planned_waves(sweep: Sweep, plan: SweepPlan) -> tuple[Wave, ...]:
+def planned_waves(settings: SweepSettings, plan: SweepPlan, model: Path | None) -> tuple[Wave, ...]:
     """Return the waves that a sweep will have, without a look at any system: pure.
 
-    Loads that will turn out to be saturated are among them, and those of 'auto' are not.
+    Those that are not planned yet have the loads of the settings, with one conversation in place of counts.
+
+    Args:
+        settings: The sweep's.
+        plan: Its plan so far.
+        model: Folder of the model that started servers serve.
     """
-    identities = identities_of(sweep.settings, sweep.model)
+    identities = identities_of(settings, model)
     plan = without_outdated(plan, identities)
-    wanted = wanted_cells(sweep, plan)
-    for need in needed_waves(sweep.settings, plan, wanted, identities):
-        plan = with_wave(sweep.settings, plan, need, (), identities)
+    for need in needed_waves(settings, plan, wanted_cells(settings, plan), identities):
+        counts = PhaseCounts(warmup=0, measured=1, cooldown=0)
+        cells = [CellPlan(workload=each.workload, level=each.level, counts=counts) for each in need.cells]
+        plan = with_wave(settings, plan, need, cells, identities)
     return plan.waves

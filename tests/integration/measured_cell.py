@@ -20,7 +20,7 @@ from weighbridge.requests.slice_draws import SliceSpec
 from weighbridge.requests.workload_store import WorkloadStore, build_workload_store
 from weighbridge.sweep.cell_checks import RunFacts, cell_checks
 from weighbridge.sweep.cell_figures import figures_of
-from weighbridge.sweep.reuse import CacheFacts
+from weighbridge.sweep.reuse import NOTHING_KNOWN, CacheFacts
 
 MODEL = "simulated"
 _UNCHANGED = RunFacts(
@@ -56,7 +56,7 @@ class Bench:
         self._runs = 0
 
     def run(
-        self, url: str, *, cache: CacheFacts = CacheFacts(), **settings: Any
+        self, url: str, *, cache: CacheFacts = NOTHING_KNOWN, **settings: Any
     ) -> tuple[CellFigures | None, LoadReport, dict[str, Check]]:
         """Return what a run measured, what its client did, and its checks by name."""
         self._runs += 1

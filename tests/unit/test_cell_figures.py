@@ -81,7 +81,7 @@ def test_a_closed_run_computed_by_hand() -> None:
 
 def test_latencies_of_an_open_run_count_from_due_times() -> None:
     late = [Sent(each.conversation, each.start, each.end, late=0.25) for each in SENT]
-    turns = turns_of(PHASES)
+    turns = turns_of(PHASES, due_s=[0.0, 0.0, 1.0, 2.0, 3.0, 5.0, 5.0])
     closed, opened = measured(late, turns), measured(late, turns, OPEN)
     for name in ("ttft", "e2e"):
         from_sending, from_due = getattr(closed, name).mean, getattr(opened, name).mean
@@ -119,16 +119,32 @@ def test_failures_and_what_they_prevented_count_as_failed() -> None:
 def test_a_conversation_is_in_progress_while_its_user_thinks() -> None:
     turns = turns_of([MEASURED, COOLDOWN], turns=2)
     sent = [Sent(0, 0.0, 1.0), Sent(0, 3.0, 4.0, turn=1), Sent(1, 4.0, 5.0)]
-    assert measured(sent, turns).concurrency == pytest.approx(1.0)
+    assert measured(sent, turns, LoadLevel(closed=1)).concurrency == pytest.approx(1.0)
 
 
 def test_repeated_fillers_are_conversations_of_their_own() -> None:
-    turns = turns_of([MEASURED, COOLDOWN])
-    sent = [Sent(0, 0.0, 9.0), Sent(1, 2.0, 3.0), Sent(1, 8.0, 9.0, lap=1)]
+    turns = turns_of([MEASURED, MEASURED, COOLDOWN])
+    sent = [Sent(0, 0.0, 9.0), Sent(1, 0.0, 2.0), Sent(2, 2.0, 3.0), Sent(2, 8.0, 9.0, lap=1)]
     rows = RunRows.of(table_of(sent, turns), turns)
-    assert rows.held.tolist() == [0, 1, 3]
-    assert rows.lap.tolist() == [0, 0, 1]
-    assert measured(sent, turns).concurrency == pytest.approx(1.0)
+    assert rows.held.tolist() == [0, 1, 2, 5]
+    assert rows.lap.tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("fillers", [SENT[5:], []])
+def test_the_window_ends_where_the_first_filler_began_even_if_it_was_cut_off(fillers: list[Sent]) -> None:
+    due = [0.0, 0.0, 1.0, 2.0, 3.0, 4.5, 5.0]
+    turns = turns_of(PHASES, due_s=due)
+    table = table_of([*SENT[:5], *fillers], turns)
+    rows = RunRows.of(table, turns)
+    for level, end_s in ((CLOSED, 5.0), (OPEN, 4.5)):
+        window = window_of(rows, level)
+        assert window is not None
+        assert window.seconds == pytest.approx(end_s - 1.0)
+
+
+def test_fewer_conversations_than_are_kept_going_have_no_window() -> None:
+    turns = turns_of(PHASES)
+    assert window_of(RunRows.of(table_of(SENT, turns), turns), LoadLevel(closed=6)) is None
 
 
 @pytest.mark.parametrize(
@@ -206,19 +222,20 @@ def test_a_closed_loop_keeps_its_number_and_obeys_littles_law(seed: int, at_once
     assert figures.concurrency == pytest.approx(at_once)
     # L = X R holds exactly of the time that requests spend within the window.
     rows = RunRows.of(table_of(sent, turns), turns)
-    window = window_of(rows, open_loop=False)
+    window = window_of(rows, LoadLevel(closed=at_once))
     assert window is not None
     spent = np.minimum(rows.end_ns, window.end_ns) - np.maximum(rows.sent_ns, window.start_ns)
     assert figures.concurrency == pytest.approx(np.maximum(spent, 0).sum() / 1e9 / window.seconds)
-    started = window.has(rows.sent_ns).sum() / window.seconds
-    assert abs(started - figures.qps) * window.seconds <= at_once
+    # Each end begins the next one, so that a window has as many of both: the measured ones.
+    assert figures.qps * window.seconds == pytest.approx(40)
+    assert window.end_ns == rows.sent_ns[rows.turn("phase") == COOLDOWN].min()
 
 
 @given(st.integers(0, 2**32), st.lists(st.floats(0.0, 1.0), max_size=6), st.booleans())
 def test_parts_of_a_window_have_all_its_tokens(seed: int, cuts: list[float], streamed: bool) -> None:
     sent, turns = _closed(seed, 60, 4, 2)
     rows = RunRows.of(table_of(sent, turns), turns)
-    window = window_of(rows, open_loop=False)
+    window = window_of(rows, LoadLevel(closed=4))
     assert window is not None
     bounds = [
         window.start_ns,

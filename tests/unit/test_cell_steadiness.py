@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from run_tables import COOLDOWN, MEASURED, WARMUP, Sent, queued, table_of, turns_of
 
+from weighbridge.config.load_level import LoadLevel
 from weighbridge.sweep.cell_window import window_of
 from weighbridge.sweep.run_rows import RunRows
 from weighbridge.sweep.steadiness import LinearFit, Steadiness, is_overloaded
 
+OPEN = LoadLevel(poisson=64.0)
 _CAPACITY = 80.0  # 8 servers of 0.1 s
 
 
@@ -50,15 +52,16 @@ def _open_run(seed: int, load: float, count: int, drift: float = 0.0) -> RunRows
     random = np.random.default_rng(seed)
     total = 100 + count + 50
     service = random.exponential(0.1, total) * np.linspace(1, 1 + drift, total)
-    spans = queued(np.cumsum(random.exponential(1 / (load * _CAPACITY), total)), service, 8)
-    turns = turns_of([WARMUP] * 100 + [MEASURED] * count + [COOLDOWN] * 50)
+    due_s = np.cumsum(random.exponential(1 / (load * _CAPACITY), total))
+    spans = queued(due_s, service, 8)
+    turns = turns_of([WARMUP] * 100 + [MEASURED] * count + [COOLDOWN] * 50, due_s=due_s)
     return RunRows.of(
         table_of([Sent(place, start, end) for place, (start, end) in enumerate(spans)], turns), turns
     )
 
 
-def _overloaded(rows: RunRows) -> bool:
-    window = window_of(rows, open_loop=True)
+def _overloaded(rows: RunRows, level: LoadLevel = OPEN) -> bool:
+    window = window_of(rows, level)
     assert window is not None
     return is_overloaded(rows, window)
 
@@ -67,7 +70,7 @@ def test_noise_alone_is_seldom_a_warning() -> None:
     found = []
     for seed in range(60):
         rows = _open_run(seed, 0.8, 400)
-        window = window_of(rows, open_loop=True)
+        window = window_of(rows, OPEN)
         assert window is not None
         found.append(Steadiness.of(rows, window))
     # The limits alone would warn of most of them.
@@ -88,4 +91,4 @@ def test_a_long_queue_that_does_not_grow_is_not_overloaded() -> None:
     service = np.random.default_rng(3).exponential(0.1, 800)
     turns = turns_of([WARMUP] * 100 + [MEASURED] * 600 + [COOLDOWN] * 100)
     sent = [Sent(place, *span) for place, span in enumerate(queued(64, service, 8))]
-    assert not _overloaded(RunRows.of(table_of(sent, turns), turns))
+    assert not _overloaded(RunRows.of(table_of(sent, turns), turns), LoadLevel(closed=64))

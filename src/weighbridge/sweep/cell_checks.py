@@ -88,7 +88,11 @@ def cell_checks(
     _failures(gate, figures, load, settings)
     if figures is None:
         if load.aborted is None:
-            gate.unknown("measured requests", ">= 1", "No measured request was sent; measure again.")
+            gate.unknown(
+                "measured requests",
+                ">= 1",
+                "The run has no measured part: plan more conversations than the load keeps going at once.",
+            )
         return tuple(gate.checks)
     _lengths(gate, figures, workload, settings, facts)
     _reuse(gate, figures)

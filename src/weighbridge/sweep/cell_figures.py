@@ -49,7 +49,7 @@ def figures_of(
         InputError: the table lacks a column, or has requests that are not of the slice.
     """
     rows = RunRows.of(requests, turns)
-    window = window_of(rows, open_loop=level.open)
+    window = window_of(rows, level)
     if window is None:
         return None
     latencies = Latencies.of(rows, open_loop=level.open, streamed=workload.stream)
@@ -83,7 +83,12 @@ def figures_of(
         output_tokens=_mean(rows.tokens[good & (rows.tokens > 0)]),
         previous_turns=float(wanted["turn"].mean()),
         other_length_share=_other_lengths(rows, good, workload),
-        reuse=reuse_of(rows, _counted(cache, telemetry), live_history=workload.history == "live"),
+        reuse=reuse_of(
+            rows,
+            _counted(cache, telemetry),
+            live_history=workload.history == "live",
+            cut_off=0 if load is None else load.cut_off,
+        ),
         offered_qps=rates.due_qps if level.open else None,
         sent_qps=rates.sent_qps,
         concurrency=rates.concurrency,

@@ -1,0 +1,167 @@
+"""Runs that must not be compared: a contaminated cache, other lengths, failures, overload, a slow client.
+
+Each is measured by the client against a simulated server, and its check is the one that says so.
+"""
+
+import os
+import signal
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from measured_cell import Bench
+from simulating import any_length
+
+from weighbridge.config.load_level import LoadLevel
+from weighbridge.config.workload import Workload
+from weighbridge.core.proc import below, command_of
+from weighbridge.records.sweep_plan import PhaseCounts
+from weighbridge.records.verdict import Check
+from weighbridge.simulate.behaviour import Behaviour
+from weighbridge.sweep.reuse import CacheFacts
+
+WORKLOAD = Workload(name="chat", output_tokens=20)
+CLOSED = LoadLevel(closed=4)
+SHORT = PhaseCounts(warmup=8, measured=100, cooldown=8)
+QUICK = Behaviour(mean_s=0.03)
+
+
+def bench(folder: Path, workload: Workload = WORKLOAD, level: LoadLevel = CLOSED, **counts: int) -> Bench:
+    return Bench(folder, workload, level, SHORT.model_copy(update=counts))
+
+
+def refused(checks: dict[str, Check]) -> dict[str, str]:
+    """Return the remedies of what forbids a comparison, by check."""
+    return {
+        name: check.remedy or "" for name, check in checks.items() if check.asked and check.passed is not True
+    }
+
+
+def test_bytes_that_a_cache_has_seen_contaminate_a_run(tmp_path: Path) -> None:
+    cached = Behaviour(mean_s=0.03, prefix_cache=True)
+    measured = bench(tmp_path)
+    with any_length(cached) as url:
+        first, _, good = measured.run(url)
+        again, _, bad = measured.run(url)  # the same slice, and nothing was reset
+        urllib.request.urlopen(urllib.request.Request(f"{url}/reset_prefix_cache", method="POST"), timeout=10)
+        _, _, reset = measured.run(url)
+    assert "prompt tokens from caches" not in refused(good)
+    assert "prompt tokens from caches" not in refused(reset)
+    assert first is not None
+    assert again is not None
+    assert first.reuse.share is not None
+    assert again.reuse.share is not None
+    assert again.reuse.share > 0.5 > first.reuse.share
+    assert "Contaminated" in refused(bad)["prompt tokens from caches"]
+    assert "reset_cmd" in refused(bad)["prompt tokens from caches"]
+
+
+def test_turns_that_repeat_what_came_before_do_not_contaminate(tmp_path: Path) -> None:
+    turns = WORKLOAD.model_copy(update={"turns": WORKLOAD.turns.model_copy(update={"const": 3.0})})
+    with any_length(Behaviour(mean_s=0.02, prefix_cache=True)) as url:
+        figures, _, checks = bench(tmp_path, turns, measured=40).run(url)
+    assert figures is not None
+    assert figures.previous_turns == 1
+    assert figures.reuse.share is not None
+    assert 0.2 < figures.reuse.share <= figures.reuse.expected + 0.02
+    assert "prompt tokens from caches" not in refused(checks)
+
+
+def test_what_a_server_says_of_no_cache_is_unknown(tmp_path: Path) -> None:
+    measured = bench(tmp_path)
+    with any_length(QUICK) as url:
+        figures, _, unknown = measured.run(url)
+        _, _, off = measured.run(url, cache=CacheFacts(caching="off"))
+    assert figures is not None
+    assert figures.reuse.share is None
+    assert unknown["prompt tokens from caches"].value == "unknown"
+    assert off["prompt tokens from caches"].value == 0.0
+    assert not refused(unknown) or set(refused(unknown)) == {"schedule delay (p99)"}
+
+
+def test_lengths_that_a_server_ignores_are_unequal_work(tmp_path: Path) -> None:
+    with any_length(QUICK.model_copy(update={"lengths": "ignored"})) as url:
+        figures, _, checks = bench(tmp_path).run(url)
+    assert figures is not None
+    assert figures.other_length_share is not None
+    assert figures.other_length_share > 0.5
+    assert "force_length" in refused(checks)["answers of another length"]
+
+
+def test_a_server_that_rejects_forced_lengths_ends_the_run(tmp_path: Path) -> None:
+    with any_length(QUICK.model_copy(update={"lengths": "rejected"})) as url:
+        figures, load, checks = bench(tmp_path).run(url)
+    assert figures is None
+    assert load.aborted is not None
+    assert {"run ended early", "failed requests"} <= set(refused(checks))
+    assert "errors.jsonl" in refused(checks)["failed requests"]
+
+
+def test_one_percent_of_failures_blanks_a_run_unless_it_is_allowed(tmp_path: Path) -> None:
+    measured = bench(tmp_path, measured=300)
+    with any_length(QUICK.model_copy(update={"failures": {"status_500": 0.01}, "mean_s": 0.01})) as url:
+        figures, load, checks = measured.run(url)
+        _, _, allowed = measured.run(url, stop={"max_error_share": 0.05})
+    assert load.aborted is None
+    assert figures is not None
+    assert 0 < load.failures <= 12
+    assert "stop.max_error_share" in refused(checks)["failed requests"]
+    assert "failed requests" not in refused(allowed)
+
+
+def test_an_open_load_of_a_fifth_too_much_is_overloaded(tmp_path: Path) -> None:
+    # Four servers of 20 ms: 200 requests/s.
+    busy = Behaviour(servers=4, mean_s=0.02, distribution="exponential")
+    level = LoadLevel(poisson=240.0)
+    with any_length(busy) as url:
+        figures, _, checks = bench(tmp_path, level=level, warmup=100, measured=1000, cooldown=50).run(url)
+    assert figures is not None
+    assert figures.overloaded
+    assert figures.qps < 0.95 * (figures.offered_qps or 0)
+    assert "latencies may not" in checks["overloaded"].limit
+
+
+def test_a_client_that_is_too_slow_is_named(tmp_path: Path) -> None:
+    with any_length(QUICK) as url, throttled("weighbridge.client.worker"):
+        figures, _, checks = bench(tmp_path).run(url)
+    assert figures is not None
+    found = refused(checks)
+    assert "schedule delay (p99)" in found
+    assert "client.workers" in found["schedule delay (p99)"]
+
+
+@contextmanager
+def throttled(program: str) -> Iterator[None]:
+    """Let the processes of this one's that run a program have three tenths of the time."""
+    ended = threading.Event()
+
+    def throttle() -> None:
+        while not ended.is_set():
+            pids = [pid for pid in below(os.getpid()) if program in command_of(pid)]
+            _signal(pids, signal.SIGSTOP)
+            ended.wait(0.07)
+            _signal(pids, signal.SIGCONT)
+            ended.wait(0.03)
+
+    thread = threading.Thread(target=throttle)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_stopped() -> Iterator[None]:
+    yield
+    assert not [pid for pid in below(os.getpid()) if "weighbridge.client.worker" in command_of(pid)]

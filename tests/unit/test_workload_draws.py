@@ -33,7 +33,7 @@ FORMS = st.one_of(
 def test_values_stay_in_bounds_and_more_of_them_begin_the_same(
     form: dict[str, object], low: int, span: int, seed: int, whole: bool
 ) -> None:
-    sampler = Sampler(Distribution.parse(form | {"min": low, "max": low + span}, "test"), whole=whole)
+    sampler = Sampler(Distribution.parse(form | {"min": low, "max": low + span}, "test"), "x", whole=whole)
     values = sampler.draw(generator(seed, "x", 3), 40)
     assert ((values >= low) & (values <= low + span)).all()
     assert not whole or (values == np.rint(values)).all()
@@ -53,31 +53,33 @@ def test_values_stay_in_bounds_and_more_of_them_begin_the_same(
     ],
 )
 def test_moments_are_those_of_the_form(form: dict[str, object], mean: float, sd: float) -> None:
-    values = Sampler(Distribution.parse(form, "test"), whole=True).draw(generator(1, "x"), 40_000)
+    values = Sampler(Distribution.parse(form, "test"), "x", whole=True).draw(generator(1, "x"), 40_000)
     assert values.mean() == pytest.approx(mean, abs=4 * sd / 200)
     assert values.std() == pytest.approx(sd, rel=0.03)
 
 
 def test_whole_uniform_numbers_are_equally_likely() -> None:
-    values = Sampler(Distribution(uniform=(2, 4)), whole=True).draw(generator(1, "x"), 30_000)
+    values = Sampler(Distribution(uniform=(2, 4)), "x", whole=True).draw(generator(1, "x"), 30_000)
     assert sorted(set(values)) == [2, 3, 4]
     assert all(np.count_nonzero(values == each) == pytest.approx(10_000, abs=350) for each in (2, 3, 4))
 
 
 def test_observed_values_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "seen").write_text("3\n\n5\n")
-    values = Sampler(Distribution(empirical=tmp_path / "seen"), whole=True).draw(generator(1, "x"), 100)
+    values = Sampler(Distribution(empirical=tmp_path / "seen"), "x", whole=True).draw(generator(1, "x"), 100)
     assert set(values) == {3, 5}
     (tmp_path / "seen").write_text("3\nfive\n")
     with pytest.raises(InputError, match="line 2 is no number"):
-        Sampler(Distribution(empirical=tmp_path / "seen"), whole=True)
+        Sampler(Distribution(empirical=tmp_path / "seen"), "x", whole=True)
 
 
 def test_bounds_without_a_value_are_refused() -> None:
-    with pytest.raises(InputError, match="whole number"):
-        Sampler(Distribution(const=1, min=1.2, max=1.8), whole=True)
-    with pytest.raises(InputError, match="no value between 0 and -3"):
-        Sampler(Distribution(const=1, max=-3), whole=False, lowest=0)
+    with pytest.raises(InputError, match="'x' has no whole number from 2 to 1"):
+        Sampler(Distribution(const=1, min=1.2, max=1.8), "x", whole=True)
+    with pytest.raises(InputError, match="'x' has no value from 0 to -3"):
+        Sampler(Distribution(const=1, max=-3), "x", whole=False, lowest=0)
+    with pytest.raises(InputError, match="'x' has no whole number from 2 to 1"):
+        Sampler(Distribution(uniform=(1.1, 1.9)), "x", whole=True)
 
 
 @given(st.integers(1, 30), st.lists(st.integers(0, 20), max_size=6), st.integers(0, 99))

@@ -7,6 +7,7 @@ import yaml
 
 from weighbridge.config.file_schemas import file_schemas
 from weighbridge.config.sweep_settings import SweepSettings
+from weighbridge.config.workload import Workload
 from weighbridge.config.workload_files import preset_names, resolve_workload
 from weighbridge.core.errors import InputError
 
@@ -77,3 +78,18 @@ def test_a_sweep_names_workloads_in_three_ways(tmp_path: Path) -> None:
     data = yaml.safe_load(text) | {"workloads": ["nothing"]}
     with pytest.raises(InputError, match=r"'workloads.0' is .*nothing.*neither a file"):
         SweepSettings.parse(data, "test")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"choice": {"10": 3, "20.5": 1}, "max": 15},
+        {"choice": [1, 2]},
+        {"lognormal": {"median": 5, "sigma": 1}, "min": 1},
+        {"empirical": "seen.txt"},
+        7,
+    ],
+)
+def test_a_workload_is_the_same_after_it_was_written(form: object) -> None:
+    given = Workload.parse({"name": "w", "turns": form, "shared_prefix": {"tokens": 9}}, "test")
+    assert Workload.parse_json(given.model_dump_json(), "test") == given

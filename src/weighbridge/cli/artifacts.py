@@ -64,7 +64,7 @@ def fetch_data(
         Path | None, typer.Option(help="Folder of the data; default: resources/NAME, where presets look.")
     ] = None,
 ) -> None:
-    """Fetch data that workloads are drawn from, unpack and verify them.
+    """Fetch, unpack and verify data of workloads.
 
     The proofs beside them pin the files: later calls bring exactly these.
     """

@@ -4,6 +4,7 @@ A quantity's stream is PCG64, seeded with the workload's seed, the quantity's na
 value takes one uniform number, which the distribution's inverse turns into a value.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from zlib import crc32
 
@@ -33,20 +34,20 @@ class Sampler:
         lowest: Drawn values below it are moved to it.
     """
 
-    def __init__(self, distribution: Distribution, *, whole: bool, lowest: float = -np.inf) -> None:
-        """Read the distribution's values, where a file holds them.
+    def __init__(
+        self, distribution: Distribution, name: str, *, whole: bool, lowest: float = -np.inf
+    ) -> None:
+        """Read the distribution's values, where a file holds them; `name` is what errors call it.
 
         Raises:
             InputError: the file cannot be read, or holds something else; or no whole number lies in bounds.
         """
         self.distribution, self.whole, self.lowest = distribution, whole, lowest
         self._observed = None if distribution.empirical is None else _observed(distribution.empirical)
-        low, high = self._bounds()
-        if low > high:
-            raise InputError(
-                f"a distribution has no value between {low:g} and {high:g}; widen its bounds"
-                + (" to hold a whole number." if whole else ".")
-            )
+        self._name = name
+        self._check(*self._bounds())
+        if whole and distribution.uniform is not None:
+            self._check(np.ceil(distribution.uniform[0]), np.floor(distribution.uniform[1]))
 
     def draw(self, stream: np.random.Generator, count: int) -> Values:
         """Return `count` values, shape (count,); more values begin with the same ones."""
@@ -60,6 +61,11 @@ class Sampler:
     def _values(self, uniform: Values) -> Values:
         values = self._inverse(uniform)
         return np.clip(np.rint(values) if self.whole else values, *self._bounds())
+
+    def _check(self, low: float, high: float) -> None:
+        if low > high:
+            kind = "whole number" if self.whole else "value"
+            raise InputError(f"'{self._name}' has no {kind} from {low:g} to {high:g}; widen its bounds.")
 
     def _bounds(self) -> tuple[float, float]:
         given = self.distribution
@@ -100,8 +106,6 @@ class Sampler:
         if not self.whole:
             return low + uniform * (high - low)
         first, last = np.ceil(low), np.floor(high)
-        if first > last:
-            raise InputError(f"no whole number lies between {low:g} and {high:g}; widen the bounds.")
         return np.asarray(np.minimum(first + np.floor(uniform * (last - first + 1)), last))
 
     def _choice(self, uniform: Values) -> Values:
@@ -146,9 +150,15 @@ def without_replacement(
     if not count:
         return np.empty(0, dtype=np.int64)
     first, last = start // available, (start + count - 1) // available
-    epochs = [generator(seed, component, epoch).permutation(available) for epoch in range(first, last + 1)]
-    joined = np.concatenate(epochs)
+    joined = np.concatenate(
+        [_permutation(seed, component, available, epoch) for epoch in range(first, last + 1)]
+    )
     return joined[start - first * available : start - first * available + count]
+
+
+@lru_cache(maxsize=8)  # taken from thousands of times in a row
+def _permutation(seed: int, component: str, available: int, epoch: int) -> NDArray[np.int64]:
+    return generator(seed, component, epoch).permutation(available)
 
 
 def repeat_share(available: int, needed: int) -> float:

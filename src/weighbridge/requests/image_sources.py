@@ -97,8 +97,8 @@ class MadeUpImages:
 
     def __init__(self, source: ImageSource) -> None:
         """Prepare the draws."""
-        self._pixels = Sampler(source.pixels, whole=True, lowest=1)
-        self._aspect = Sampler(source.aspect, whole=False, lowest=0.01)
+        self._pixels = Sampler(source.pixels, "source.images.pixels", whole=True, lowest=1)
+        self._aspect = Sampler(source.aspect, "source.images.aspect", whole=False, lowest=0.01)
         self._quality = source.jpeg_quality
 
     def next(self, part: SlicePart, turn: int, count: int) -> list[SentImage]:

@@ -90,11 +90,11 @@ class SliceDraws:
             InputError: a distribution's file cannot be read, or its bounds hold no value.
         """
         self.workload = workload
-        self.turns = Sampler(workload.turns, whole=True, lowest=1)
-        self._first = Sampler(workload.images_per_turn.first, whole=True, lowest=0)
-        self._later = Sampler(workload.images_per_turn.later, whole=True, lowest=0)
-        self._output = Sampler(workload.output_tokens, whole=True, lowest=1)
-        self._think = Sampler(workload.think_time_s, whole=False, lowest=0)
+        self.turns = Sampler(workload.turns, "turns", whole=True, lowest=1)
+        self._first = Sampler(workload.images_per_turn.first, "images_per_turn", whole=True, lowest=0)
+        self._later = Sampler(workload.images_per_turn.later, "images_per_turn.later", whole=True, lowest=0)
+        self._output = Sampler(workload.output_tokens, "output_tokens", whole=True, lowest=1)
+        self._think = Sampler(workload.think_time_s, "think_time_s", whole=False, lowest=0)
 
     def parts(self, given: SliceSpec, skip: int) -> list[SlicePart]:
         """Return a slice's conversations by phase, in the order in which they are issued.

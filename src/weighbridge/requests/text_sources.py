@@ -66,7 +66,7 @@ class MadeUpTexts:
     def __init__(self, workload: Workload, texts: SyntheticText) -> None:
         """Prepare the draws."""
         self._texts = texts
-        self._tokens = Sampler(workload.source.text.tokens, whole=True, lowest=1)
+        self._tokens = Sampler(workload.source.text.tokens, "source.text.tokens", whole=True, lowest=1)
         self._recorded = workload.history == "recorded"
 
     def needed(self, turns: NDArray[np.int64]) -> int:  # noqa: ARG002 - nothing is taken from anywhere

@@ -10,6 +10,7 @@ A store is a folder:
 
 import hashlib
 import json
+import logging
 import platform
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +48,8 @@ from weighbridge.requests.written_store import write_bodies
 __all__ = ["SentWorkload", "SliceSpec", "WorkloadStore", "build_workload_store"]
 
 Progress = Callable[[int, int], None]
+log = logging.getLogger(__name__)
+
 _THREADS = 2
 _AHEAD = 8  # conversations that wait in memory, encoded
 
@@ -163,6 +166,12 @@ def build_workload_store(
     """
     skip = skip or Used()
     tokenizer = model if model is not None and (model / TOKENIZER_FILE).is_file() else None
+    if workload.source.images is not None and workload.image_transport != "data":
+        log.warning(
+            "workload %s: its images are named, not sent; a server that remembers images by name may have "
+            "those of earlier runs",
+            workload.name,
+        )
     conversations = DrawnConversations(workload, slices, skip, tokenizer)
     sources = {str(path): sha256_of(path) for path in conversations.sources(slices)}
     rows = np.zeros(

@@ -62,7 +62,7 @@ def read_curves(folder: Path, record: CellRecord) -> RunCurves | None:
         rows = RunRows.of(table, store.slice(record.block, record.level.name, record.repeat))
     except (OSError, pa.ArrowException, InputError):
         return None
-    window = window_of(rows, open_loop=record.level.open)
+    window = window_of(rows, record.level)
     if window is None:
         return None
     latencies = Latencies.of(rows, open_loop=record.level.open, streamed=store.manifest.workload.stream)

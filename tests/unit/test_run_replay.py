@@ -167,3 +167,29 @@ def test_another_run_has_another_factor() -> None:
     ratios = latencies(1) / latencies(0)
     assert ratios == pytest.approx(ratios[0], rel=1e-6)
     assert abs(ratios[0] - 1) > 0.01
+
+
+def test_equal_capacities_differ_over_a_short_whole_run_and_not_in_the_window() -> None:
+    """A server of 32 slots, and one of 16 that are twice as fast; lengths as the DashInfer script drew them."""
+    slots = (Behaviour(servers=32, tpot_s=0.01), Behaviour(servers=16, tpot_s=0.01, speed=2))
+    level = LoadLevel(closed=32)
+
+    def ratios(counts: tuple[int, int, int], seed: int) -> tuple[float, float]:
+        lengths = np.random.default_rng(seed).integers(88, 153, sum(counts)).tolist()
+        one, other = (
+            replayed_figures(
+                turns_of(counts),
+                level,
+                WORKLOAD,
+                lambda request: body(request, tokens=lengths[request]),
+                each,
+            )
+            for each in slots
+        )
+        assert one is not None
+        assert other is not None
+        return other.qps_whole_run / one.qps_whole_run, other.qps / one.qps
+
+    short = [ratios((0, 100, 0), seed)[0] for seed in range(12)]
+    assert 1.07 < np.mean(short) < 1.14
+    assert np.mean([ratios((64, 1_000, 64), seed)[1] for seed in range(3)]) == pytest.approx(1, abs=0.005)

@@ -170,7 +170,7 @@ def test_another_run_has_another_factor() -> None:
 
 
 def test_equal_capacities_differ_over_a_short_whole_run_and_not_in_the_window() -> None:
-    """A server of 32 slots, and one of 16 that are twice as fast; lengths as the DashInfer script drew them."""
+    """A server of 32 slots, and one of 16 that are twice as fast; lengths as in DashInfer's script."""
     slots = (Behaviour(servers=32, tpot_s=0.01), Behaviour(servers=16, tpot_s=0.01, speed=2))
     level = LoadLevel(closed=32)
 

@@ -1,14 +1,17 @@
 """Workloads by name, by file and in a sweep; their JSON Schemas."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
+from weighbridge.config.distributions import Distribution
 from weighbridge.config.file_schemas import file_schemas
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.config.workload import Workload
-from weighbridge.config.workload_files import preset_names, resolve_workload
+from weighbridge.config.workload_files import WrittenWorkload, preset_names, resolve_workload
 from weighbridge.core.errors import InputError
 
 
@@ -93,3 +96,15 @@ def test_a_sweep_names_workloads_in_three_ways(tmp_path: Path) -> None:
 def test_a_workload_is_the_same_after_it_was_written(form: object) -> None:
     given = Workload.parse({"name": "w", "turns": form, "shared_prefix": {"tokens": 9}}, "test")
     assert Workload.parse_json(given.model_dump_json(), "test") == given
+
+
+def test_the_examples_of_the_page_are_valid(root: Path) -> None:
+    page = (root / "docs" / "workloads.md").read_text()
+    [file] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    given = Workload.parse(yaml.safe_load(file), "the page")
+    assert given.think_time_s.max == 20
+    [listed] = re.findall(r"```\n(workloads:.*?)```", page, re.DOTALL)
+    for each in yaml.safe_load(listed)["workloads"][2:]:
+        TypeAdapter(WrittenWorkload).validate_python(each)
+    for form in re.findall(r"^\| `120` or `(.*?)`|^\| `({\w.*?})`", page, re.MULTILINE):
+        Distribution.parse(yaml.safe_load("".join(form)), "the page")

@@ -65,6 +65,11 @@ llama-demo: setup ## Run the demo of llama3.1-8b, datacenter and edge: two check
 	@echo "The trees are runs/llama-demo/results/submission and runs/llama-demo-edge/results/submission."
 	@echo "With figures: runs/llama-demo/results/report.html and runs/llama-demo-edge/results/report.html"
 
+.PHONY: sweep-demo
+sweep-demo: setup ## Compare prefix caching off with on: the demo's model on vLLM for CPUs (6 minutes).
+	snakemake --profile profiles/sweep-demo sweep_prefix_caching_demo
+	@echo "With figures: runs/sweep-demo/results/sweeps/prefix_caching_demo/report.html"
+
 .PHONY: test
 test: setup $(VENV)/.dev ## Run all tests, or those that PYTEST_ARGS names.
 	tests/all $(PYTEST_ARGS)

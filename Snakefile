@@ -3,6 +3,7 @@
     snakemake --profile profiles/demo submission          everything, on the embedded demo
     snakemake --profile profiles/demo results/offline/accuracy.txt
     snakemake -n                                          what the real benchmark would do
+    snakemake sweep_NAME                                  the comparison that sweeps/NAME.yaml describes
 
 Settings are in config.yaml, constants of a round in its benchmark's rounds/, stages in workflow/rules.
 """
@@ -33,6 +34,8 @@ include: "workflow/rules/check.smk"
 include: "workflow/rules/attest.smk"
 include: "workflow/rules/crate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/sweep_files.smk"
+include: "workflow/rules/sweeps.smk"
 
 
 # The targets that a user names; the first is what a bare `snakemake` makes.

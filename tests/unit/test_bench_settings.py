@@ -72,6 +72,22 @@ def test_a_workload_is_what_its_options_say(tmp_path: Path) -> None:
     assert workload.slo.e2e_ms == 4000
 
 
+def test_options_are_laid_over_a_named_workload(tmp_path: Path) -> None:
+    data = tmp_path / "mine.jsonl"
+    data.touch()
+    options = bench.WorkloadOptions(dataset=data, image_folder=tmp_path, output="5", turns="3")
+    workload = bench.workload_of(options, "ttft:500", "dashinfer-as-run")
+    assert workload.name == "dashinfer-as-run"
+    assert (workload.source.text.path, workload.source.text.pairing) == (data, "independent")
+    assert workload.source.images is not None
+    assert (workload.source.images.path, workload.source.images.max_pixels) == (tmp_path, 802_816)
+    assert (workload.output_tokens.fixed, workload.turns.fixed, workload.slo.ttft_ms) == (5, 3, 500)
+    with pytest.raises(InputError, match=r"docvqa_train_10k.jsonl is no file"):
+        bench.workload_of(bench.WorkloadOptions(), None, "dashinfer-as-run")
+    with pytest.raises(InputError, match="no-such"):
+        bench.workload_of(bench.WorkloadOptions(), None, "no-such")
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

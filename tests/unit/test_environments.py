@@ -131,7 +131,7 @@ def commands_by_environment() -> dict[str, set[str]]:
 
 
 def test_the_rules_name_environments_and_commands() -> None:
-    assert commands_by_environment().keys() == {"fetch", "client-v6.0", "analysis", "server"}
+    assert commands_by_environment().keys() == {"fetch", "client-v6.0", "analysis", "server", "sweep"}
     assert {"run", "search-qps", "adopt-peak"} <= commands_by_environment()["client-v6.0"]
 
 

@@ -17,6 +17,7 @@ from weighbridge import __version__
 from weighbridge.cli import (
     artifacts,
     attestation,
+    bench,
     gpu_time,
     report,
     requests,
@@ -25,6 +26,7 @@ from weighbridge.cli import (
     search,
     simulate,
     submission,
+    sweep,
     watch,
 )
 from weighbridge.core.errors import SetupError, WeighbridgeError, machine_trouble
@@ -36,13 +38,16 @@ log = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="weighbridge",
-    help="Run MLPerf Inference benchmarks, from pinned artifacts to a checked submission.",
+    help="Measure model-serving systems: compare endpoints, or run MLPerf Inference benchmarks from pinned "
+    "artifacts to a checked submission.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 _STAGES = (
+    bench,
+    sweep,
     artifacts,
     requests,
     run,

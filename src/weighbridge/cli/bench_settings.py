@@ -11,6 +11,7 @@ from weighbridge.config.fingerprint import canonical
 from weighbridge.config.load_level import Levels
 from weighbridge.config.sweep_settings import ComparedSystem, SweepSettings
 from weighbridge.config.workload import Workload
+from weighbridge.config.workload_files import resolve_workload
 from weighbridge.config.written_forms import (
     WrittenSystem,
     parse_distribution,
@@ -23,7 +24,7 @@ from weighbridge.config.written_forms import (
 from weighbridge.core.errors import InputError
 
 SWEEP_NAME = "bench"
-DEFAULT_BLOCKS, DEFAULT_SECONDS, DEFAULT_SEED = 4, 15.0, 51_966
+DEFAULT_BLOCKS, DEFAULT_SECONDS = 4, 15.0
 DEFAULT_OUTPUT, DEFAULT_PROMPT_TOKENS = "120", "200"
 _ONE_LOAD, _TWO_LOADS = "8", "1,8"
 _WARMUP_S = 3.0
@@ -51,12 +52,6 @@ class WorkloadOptions:
     seed: int | None = None
     stream: bool = True
 
-    @property
-    def given(self) -> tuple[str, ...]:
-        """Names of the options that are given, but for the seed and --no-stream."""
-        names = [name for name in self.__dataclass_fields__ if name not in ("seed", "stream")]
-        return tuple(f"--{name.replace('_', '-')}" for name in names if getattr(self, name) is not None)
-
 
 @dataclass(frozen=True)
 class SystemOptions:
@@ -80,73 +75,101 @@ class SweepOptions:
     aa: bool = False
 
 
-def workload_of(options: WorkloadOptions, slo: str | None) -> Workload:
+def workload_of(options: WorkloadOptions, slo: str | None, named: str | None = None) -> Workload:
     """Return the workload that the options describe.
+
+    Args:
+        options: The options that describe it.
+        slo: The objectives, as written; None: none.
+        named: Name or file of a workload that the options are laid over; None: made texts, no images.
 
     Raises:
         InputError: an option has a wrong value, or two do not fit together.
     """
-    _check_files(options)
-    data: dict[str, Any] = {
-        "name": options.dataset.stem if options.dataset else "synthetic",
-        "seed": DEFAULT_SEED if options.seed is None else options.seed,
-        "source": {"text": _text(options), "images": _images(options)},
-        "output_tokens": parse_distribution(options.output or DEFAULT_OUTPUT, "--output"),
-        "stream": options.stream,
-    }
-    for name in ("history", "api", "force_length"):
+    _check_pairs(options)
+    given = _given(options, slo)
+    if named is not None:
+        workload = resolve_workload(named, given)
+    else:
+        source = given.pop("source", {})
+        text = {"kind": "synthetic", "tokens": float(DEFAULT_PROMPT_TOKENS), **source.pop("text", {})}
+        if text["kind"] != "synthetic":
+            del text["tokens"]
+        images = source.pop("images", {} if options.images else None)
+        workload = Workload.parse(
+            {
+                "name": options.dataset.stem if options.dataset else "synthetic",
+                "output_tokens": float(DEFAULT_OUTPUT),
+                "source": {
+                    "text": text,
+                    "images": None if images is None else {"kind": "synthetic", **images},
+                },
+                **given,
+            },
+            "the workload of these options",
+        )
+    _check_files(workload, options.tokenizer)
+    return workload
+
+
+def _given(options: WorkloadOptions, slo: str | None) -> dict[str, Any]:
+    """Return the keys of a workload that the options set."""
+    found: dict[str, Any] = {}
+    for name in ("history", "api", "force_length", "seed"):
         if (value := getattr(options, name)) is not None:
-            data[name] = value
-    if data["source"]["images"]:
-        data["images_per_turn"] = {"first": parse_distribution(options.images or "1", "--images")}
-    if options.turns is not None:
-        data["turns"] = parse_distribution(options.turns, "--turns")
-    if options.think is not None:
-        data["think_time_s"] = parse_distribution(options.think, "--think")
+            found[name] = value
+    for name, key in (("output", "output_tokens"), ("turns", "turns"), ("think", "think_time_s")):
+        if (text := getattr(options, name)) is not None:
+            found[key] = parse_distribution(text, f"--{name}")
+    if not options.stream:
+        found["stream"] = False
     if options.shared_prefix is not None:
-        data["shared_prefix"] = parse_shared_prefix(options.shared_prefix, "--shared-prefix")
+        found["shared_prefix"] = parse_shared_prefix(options.shared_prefix, "--shared-prefix")
     if slo is not None:
-        data["slo"] = parse_objectives(slo, "--slo")
-    return Workload.parse(data, "the workload of these options")
+        found["slo"] = parse_objectives(slo, "--slo")
+    if options.images is not None or options.image_folder is not None:
+        found["images_per_turn"] = {"first": parse_distribution(options.images or "1", "--images")}
+    if source := _sources(options):
+        found["source"] = source
+    return found
 
 
-def _check_files(options: WorkloadOptions) -> None:
-    for name, path, kind in (
-        ("--dataset", options.dataset, "file"),
-        ("--image-folder", options.image_folder, "folder"),
-        ("--tokenizer", options.tokenizer, "file or folder"),
-    ):
-        there = path is None or {"file": path.is_file(), "folder": path.is_dir()}.get(kind, path.exists())
-        if not there:
-            raise InputError(f"{name}: {path} is no {kind}; correct the path.")
+def _sources(options: WorkloadOptions) -> dict[str, Any]:
+    text: dict[str, Any] = {}
+    if options.dataset is not None:
+        text = {"kind": "internvl-jsonl", "path": options.dataset.absolute()}
+    if options.prompt_tokens is not None:
+        text["tokens"] = parse_distribution(options.prompt_tokens, "--prompt-tokens")
+    if options.tokenizer is not None:
+        text["tokenizer"] = options.tokenizer.absolute()
+    images: dict[str, Any] = {}
+    if options.image_folder is not None:
+        images = {"kind": "folder", "path": options.image_folder.absolute()}
+    elif options.image_pixels is not None:
+        pixels = parse_distribution(options.image_pixels, "--image-pixels")
+        images = {"kind": "synthetic", "pixels": pixels}
+    return {name: part for name, part in (("text", text), ("images", images)) if part}
+
+
+def _check_pairs(options: WorkloadOptions) -> None:
     if options.dataset and (options.prompt_tokens or options.tokenizer):
         raise InputError("--dataset has its own texts; remove --prompt-tokens and --tokenizer.")
     if options.image_folder and options.image_pixels:
         raise InputError("--image-folder has its own images; remove --image-pixels.")
+    if options.image_pixels and not options.images:
+        raise InputError("--image-pixels needs --images, such as --images 1.")
 
 
-def _text(options: WorkloadOptions) -> dict[str, Any]:
-    if options.dataset is not None:
-        return {"kind": "internvl-jsonl", "path": options.dataset.absolute()}
-    tokens = parse_distribution(options.prompt_tokens or DEFAULT_PROMPT_TOKENS, "--prompt-tokens")
-    return {
-        "kind": "synthetic",
-        "tokens": tokens,
-        "tokenizer": options.tokenizer and options.tokenizer.absolute(),
-    }
-
-
-def _images(options: WorkloadOptions) -> dict[str, Any] | None:
-    if options.image_folder is not None:
-        return {"kind": "folder", "path": options.image_folder.absolute()}
-    if options.images is None:
-        if options.image_pixels is not None:
-            raise InputError("--image-pixels needs --images, such as --images 1.")
-        return None
-    source: dict[str, Any] = {"kind": "synthetic"}
-    if options.image_pixels is not None:
-        source["pixels"] = parse_distribution(options.image_pixels, "--image-pixels")
-    return source
+def _check_files(workload: Workload, tokenizer: Path | None) -> None:
+    images = workload.source.images
+    for option, path, kind in (
+        ("--dataset", workload.source.text.path, "file"),
+        ("--image-folder", None if images is None else images.path, "folder"),
+        ("--tokenizer", tokenizer, "file or folder"),
+    ):
+        there = path is None or {"file": path.is_file(), "folder": path.is_dir()}.get(kind, path.exists())
+        if not there:
+            raise InputError(f"{option}: {path} is no {kind}; correct the path.")
 
 
 def systems_of(

@@ -242,6 +242,9 @@ class Settings(Model):
     client: ClientSettings = ClientSettings()
     scenarios: dict[str, ScenarioSettings] = Field(description="Settings by name of the round's scenario.")
     search: SearchSettings = SearchSettings()
+    sweeps: ProjectPath = Field(
+        default=Path("sweeps"), description="Folder with a file for each comparison, NAME.yaml."
+    )
     submission: SubmissionSettings
 
     @property

@@ -1,0 +1,143 @@
+"""Measure a sweep, compare it, and print what came of it: what `bench` and `sweep` have in common."""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from weighbridge.config.fingerprint import canonical
+from weighbridge.config.sweep_settings import SweepSettings
+from weighbridge.core.errors import InvalidRunError
+from weighbridge.records.comparison import COMPARISON, ComparisonResult, SweepComparison
+from weighbridge.records.run_record import REPLACED_FOLDER
+
+log = logging.getLogger(__name__)
+
+PAGE = "report.html"
+UNKNOWN_MODEL = "unknown"
+"""A model's name in settings that leave it to the endpoint."""
+# Beside the measured part: warm-up, cool-down, resets.
+_AROUND_S = 5.0
+
+
+def finished(folder: Path, settings: SweepSettings) -> SweepComparison | None:
+    """Return the comparison of a folder that has all of these settings' results; None: some is missing.
+
+    Where the settings leave a model's name open, any is right.
+    """
+    from weighbridge.sweep.sweep_folder import SETTINGS_FILE
+
+    if not (folder / COMPARISON).is_file() or not (folder / SETTINGS_FILE).is_file():
+        return None
+    measured = SweepSettings.read(folder / SETTINGS_FILE)
+    systems = {
+        name: system.model_copy(
+            update={"server": system.server.model_copy(update={"model_name": UNKNOWN_MODEL})}
+        )
+        if name in settings.systems and settings.systems[name].server.model_name == UNKNOWN_MODEL
+        else system
+        for name, system in measured.systems.items()
+    }
+    if canonical(measured.model_copy(update={"systems": systems})) != canonical(settings):
+        return None
+    return SweepComparison.read(folder / COMPARISON)
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Move a folder's earlier result below `replaced/` beside it.
+
+    Returns:
+        The folder that holds it now; None where there was none.
+    """
+    if not folder.exists():
+        return None
+    aside = folder.parent / REPLACED_FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{folder.name}"
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    return folder.rename(aside)
+
+
+def measure(
+    settings: SweepSettings, folder: Path, *, model: Path | None, like: Path | None = None
+) -> SweepComparison:
+    """Measure what is missing of a sweep, compare, and write all results.
+
+    Args:
+        settings: The sweep.
+        folder: Its folder; made if missing.
+        model: Folder of the model that started servers serve; None: none is started.
+        like: Folder of an earlier sweep whose counts are taken; None: they are found by trying.
+
+    Raises:
+        InvalidRunError: nothing was measured that can be compared.
+        OSError: the folder cannot be written.
+    """
+    from weighbridge.monitor.sweep_reporter import reporting_sweep
+    from weighbridge.sweep.conduct import conduct
+
+    folder.mkdir(parents=True, exist_ok=True)
+    # A comparison of fewer results must not look like that of all.
+    (folder / COMPARISON).unlink(missing_ok=True)
+    label = f"comparison of {' and '.join(settings.systems)}" if len(settings.systems) > 1 else settings.name
+    with reporting_sweep(folder, label, expected_run_s(settings)) as observer:
+        conduct(settings, folder, model=model, observer=observer, like=like)
+    return compare(settings, folder)
+
+
+def expected_run_s(settings: SweepSettings) -> float:
+    """Return how long a run is expected to take, in s, before any was made."""
+    return settings.duration_s + settings.warmup_s + _AROUND_S
+
+
+def compare(settings: SweepSettings, folder: Path) -> SweepComparison:
+    """Compare what a folder holds, and write table, page and comparison.json.
+
+    Raises:
+        InvalidRunError: it holds no result.
+    """
+    from weighbridge.records.sweep_plan import PLAN, SweepPlan
+    from weighbridge.report.write_comparison import write_comparison
+    from weighbridge.sweep.compare_blocks import compare_cells
+    from weighbridge.sweep.sweep_folder import read_cells
+
+    plan = SweepPlan.read(folder / PLAN)
+    cells = read_cells(folder, plan)
+    if not cells:
+        raise InvalidRunError(f"{folder}: nothing was measured; the messages above say why.")
+    comparison = compare_cells(settings, plan, cells)
+    write_comparison(folder, comparison, settings, cells)
+    return comparison
+
+
+def show(comparison: SweepComparison, folder: Path, *, as_json: bool) -> None:
+    """Print a comparison: table, a sentence for each row, and where the page is; or its JSON alone."""
+    from rich.console import Console
+
+    from weighbridge.report.comparison_table import findings
+    from weighbridge.report.comparison_terminal import render_table
+
+    if as_json:
+        typer.echo((folder / COMPARISON).read_text(), nl=False)
+        return
+    console = Console()
+    console.print(render_table(comparison, console.width))
+    for sentence in findings(comparison):
+        typer.echo(sentence)
+    typer.echo(f"With figures: {folder / PAGE}; for programs: {folder / COMPARISON}")
+
+
+def refuse_if_nothing_compares(comparison: SweepComparison) -> None:
+    """Raise where several systems were measured and no row compares two of them.
+
+    Raises:
+        InvalidRunError: with the first reason.
+    """
+    rows = comparison.rows
+    if rows and all(row.result is ComparisonResult.NOT_COMPARABLE for row in rows):
+        raise InvalidRunError(f"nothing can be compared: {_first_reason([row.reasons for row in rows])}.")
+
+
+def _first_reason(reasons: Sequence[Sequence[str]]) -> str:
+    found = [reason for row in reasons for reason in row]
+    return found[0].rstrip(".") if found else "the table above says why"

@@ -1,0 +1,175 @@
+"""The command that measures the sweep of a file, as a whole or step by step: sweep."""
+
+import logging
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from weighbridge.config.sweep_settings import SweepSettings
+    from weighbridge.records.sweep_plan import SessionKey, SweepPlan
+
+log = logging.getLogger(__name__)
+
+
+class SweepStep(StrEnum):
+    """A part of a sweep that can be made by itself, in this order."""
+
+    PLAN = "plan"
+    SESSION = "session"
+    MEASURE = "measure"
+    COMPARE = "compare"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(sweep)
+
+
+def sweep(
+    file: Annotated[Path | None, typer.Argument(help="File of the sweep, such as sweeps/NAME.yaml.")] = None,
+    settings: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Instead of a file: the sweep as JSON.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results; default: results/sweeps/NAME.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Model of servers that are started: its folder, or its proof file, from 'fetch'."),
+    ] = None,
+    only: Annotated[
+        SweepStep | None,
+        typer.Option(
+            help="One step: plan tries the systems and stores what is sent; session measures one; measure "
+            "does all of these; compare writes table and page."
+        ),
+    ] = None,
+    wave: Annotated[
+        int | None, typer.Option(min=1, help="With --only plan: the wave that must be planned.")
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option(metavar="wN/bN/SYSTEM", help="With --only session: the session's folder.")
+    ] = None,
+    done: Annotated[
+        Path | None, typer.Option(help="With --only: file to write at the end, with what was planned.")
+    ] = None,
+) -> None:
+    """Measure and compare what the file of a sweep describes.
+
+    What is finished is not measured again: the same command goes on after Ctrl-C, and measures what was added
+    to the file. Starts the servers that the file describes, unless it names endpoints.
+    """
+    from weighbridge.cli.measured_sweep import measure, refuse_if_nothing_compares, show
+    from weighbridge.core.errors import InputError
+
+    described = _settings(file, settings)
+    folder = out or Path("results", "sweeps", described.name)
+    served = _model_folder(model)
+    if served is None and not all(system.attached or system.command for system in described.systems.values()):
+        raise InputError("the sweep starts servers; pass --model, the folder of the model that they serve.")
+    if only is None:
+        comparison = measure(described, folder, model=served)
+        show(comparison, folder, as_json=False)
+        refuse_if_nothing_compares(comparison)
+        return
+    if (only is SweepStep.SESSION) != (session is not None):
+        raise InputError("--session names the session of --only session; pass both.")
+    _make(only, described, folder, served, session)
+    if done is not None:
+        _write_done(folder, done, wave)
+
+
+def _settings(file: Path | None, settings: str | None) -> "SweepSettings":
+    """Return the sweep.
+
+    Raises:
+        InputError: it is not given exactly once, or is no sweep.
+    """
+    from weighbridge.config.fingerprint import project_root
+    from weighbridge.config.refused_secrets import refuse_secrets
+    from weighbridge.config.sweep_files import read_sweep
+    from weighbridge.config.sweep_settings import SweepSettings
+    from weighbridge.core.errors import InputError
+    from weighbridge.core.models import read_json
+
+    context = {"root": project_root()}
+    if file is not None and settings is None:
+        return read_sweep(file, context=context)
+    if settings is None or file is not None:
+        raise InputError("name the file of a sweep, or pass --settings, and not both.")
+    data = read_json(settings, "--settings")
+    refuse_secrets(data, "--settings")
+    return SweepSettings.parse(data, "--settings", context=context)
+
+
+def _model_folder(model: Path | None) -> Path | None:
+    from weighbridge.artifacts.proof import Proof
+
+    return Proof.read(model).folder if model is not None and model.is_file() else model
+
+
+def _make(
+    step: SweepStep,
+    settings: "SweepSettings",
+    folder: Path,
+    model: Path | None,
+    session: str | None,
+) -> None:
+    """Make one step of a sweep."""
+    from weighbridge.cli.measured_sweep import compare, expected_run_s, show
+    from weighbridge.monitor.sweep_reporter import reporting_sweep
+    from weighbridge.sweep.conduct import conduct, hold_session, prepare
+
+    if step is SweepStep.COMPARE:
+        show(compare(settings, folder), folder, as_json=False)
+        return
+    with reporting_sweep(folder, f"sweep {settings.name}", expected_run_s(settings)) as observer:
+        if session is not None:
+            hold_session(settings, folder, _session(folder, session), model=model, observer=observer)
+        elif step is SweepStep.PLAN:
+            prepare(settings, folder, model=model, observer=observer)
+        else:
+            conduct(settings, folder, model=model, observer=observer)
+
+
+def _plan(folder: Path) -> "SweepPlan":
+    from weighbridge.records.sweep_plan import PLAN, SweepPlan
+
+    return SweepPlan.read(folder / PLAN)
+
+
+def _session(folder: Path, named: str) -> "SessionKey":
+    """Return the session of a folder's name.
+
+    Raises:
+        InputError: the plan has none of this name.
+    """
+    from weighbridge.core.errors import InputError
+
+    sessions = [session for wave in _plan(folder).waves for session in wave.sessions()]
+    for each in sessions:
+        if each.folder == named:
+            return each
+    known = sessions[0].folder if sessions else "none"
+    raise InputError(f"--session: {folder} plans no {named}, but such as {known}; plan the sweep again.")
+
+
+def _write_done(folder: Path, done: Path, number: int | None) -> None:
+    """Write what is planned of a wave, or of all, for those who ask whether it has changed.
+
+    Raises:
+        InputError: there is no such wave.
+    """
+    from weighbridge.config.fingerprint import canonical
+    from weighbridge.core.errors import InputError
+    from weighbridge.core.files import write_atomic
+
+    waves = [wave for wave in _plan(folder).waves if number in (None, wave.number)]
+    if not waves:
+        raise InputError(
+            f"{folder} plans no wave {number}: the sweep's file has changed; run the same command again."
+        )
+    write_atomic(done, canonical(waves) + "\n")

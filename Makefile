@@ -90,7 +90,7 @@ bench-gpu-time: $(VENV)/.workflow ## Measure what kept servers save, on a simula
 .PHONY: bench-peers
 bench-peers: $(SERVER_VENV)/.server ## Make the environments of the clients that the load client is measured beside.
 	$(UV) venv --quiet --clear --python $(VENV)/bin/python bench/build/vllm
-	$(UV) pip install --quiet --python bench/build/vllm pandas==2.3.3 numpy==2.2.6
+	$(UV) pip install --quiet --python bench/build/vllm pandas==2.3.3 numpy==2.2.6 matplotlib==3.11.2 seaborn==0.13.2
 	cd $(SERVER_VENV)/lib/python3.*/site-packages && pwd > $(CURDIR)/bench/build/vllm/server.pth
 	mv bench/build/vllm/server.pth bench/build/vllm/lib/python3.*/site-packages/
 	$(UV) venv --quiet --clear --python $(VENV)/bin/python bench/build/reference

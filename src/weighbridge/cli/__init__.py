@@ -18,6 +18,7 @@ from weighbridge.cli import (
     artifacts,
     attestation,
     bench,
+    export,
     gpu_time,
     report,
     requests,
@@ -58,6 +59,7 @@ _STAGES = (
     report,
     submission,
     attestation,
+    export,
     simulate,
 )
 for stage in _STAGES:

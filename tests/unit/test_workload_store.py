@@ -133,3 +133,19 @@ def test_a_store_that_was_cut_off_is_refused(tmp_path: Path) -> None:
     np.save(store.path / "turns.npy", store.turns[:-1])
     with pytest.raises(InputError, match="does not match its manifest"):
         WorkloadStore.open(store.path)
+
+
+def test_a_release_draws_what_the_release_before_drew(tmp_path: Path) -> None:
+    given = workload(
+        turns={"uniform": [1, 3]},
+        output_tokens={"normal": {"mean": 40, "sd": 9}},
+        think_time_s={"exponential": {"mean": 2}},
+        shared_prefix={"groups": 2, "tokens": 9, "share": 0.5},
+    )
+    store = built(given, tmp_path / "a", level=LoadLevel(poisson=3))
+    assert store.manifest.bodies_sha256 == (
+        "84543f2062e8b1924239ceb2018d904f3af2f07fd28d6eee5c309a3f2d27b89b"
+    )
+    due = sorted(set(store.slice(1, "poisson-3")["due_s"].tolist()))
+    assert due[:3] == pytest.approx([0.0, 0.40122804495609277, 0.6626064331899244])
+    assert store.turns["think_s"].sum() == pytest.approx(25.47378140162913)

@@ -98,12 +98,17 @@ def _load_charts(
             group="loads",
             key=f"throughput-latency-{workload}",
             title=f"Latency against throughput{named}",
-            caption=f"{_LOADS_CAPTION}{gap}".strip(),
+            caption=_LOADS_CAPTION + _marks(cells) + gap,
             draw=partial(comparison_figures.loads, list(panels.values()), list(panels), "requests/s"),
         )
     else:
         yield ChartGap("loads", f"Latency against throughput{named}", _NO_LATENCY)
     yield from _pareto(comparison, workload, cells)
+
+
+def _marks(cells: Sequence[ComparedCell]) -> str:
+    both = len({cell.open for cell in cells}) > 1
+    return "Filled marks are closed loops, empty ones open loops. " if both else ""
 
 
 _NO_LATENCY = "No run has latencies: an overloaded one has none, because they grow with its duration."
@@ -125,7 +130,7 @@ def _pareto(
         key=f"pareto-{workload}",
         title=title,
         caption="A point is a load. To the right each user reads faster, upwards the system earns more: a "
-        "curve that lies above and to the right of another is better at every trade-off between them.",
+        "curve that lies above and to the right of another is better at every trade-off. " + _marks(cells),
         draw=partial(
             comparison_figures.loads, [curves], [unit], "tokens/s that each user sees (1 by the median TPOT)"
         ),

@@ -22,11 +22,26 @@ def headline(comparison: SweepComparison) -> str:
             comparison.model_copy(update={"rows": (*rows, *comparison.rows)[:1]})
         )
         return sentence
+    if len({(row.system, row.result) for row in rows}) == 1 and rows[0].speed_up is not None:
+        return _all_alike(comparison, rows)
     counts = {result: sum(row.result is result for row in rows) for result in ComparisonResult}
     parts = [f"{_SHORT.get(result, str(result))} in {count}" for result, count in counts.items() if count]
     systems = list(dict.fromkeys(row.system for row in rows))
     who = f"{systems[0]} is" if len(systems) == 1 else "the other systems are"
     return f"Of {len(rows)} comparisons with {comparison.baseline}, {who} {_listed(parts)}."
+
+
+def _all_alike(comparison: SweepComparison, rows: Sequence[ComparisonRow]) -> str:
+    """Return the verdict that one system has at all loads, with the smallest and the largest speed-up."""
+    found = sorted((row.speed_up for row in rows if row.speed_up is not None), key=lambda ratio: ratio.ratio)
+    verb = _SHORT.get(rows[0].result, str(rows[0].result))
+    than = "as" if rows[0].result is ComparisonResult.SAME else "than"
+    if rows[0].result is ComparisonResult.INCONCLUSIVE:
+        than = "beside"
+    return (
+        f"{rows[0].system} is {verb} {than} {comparison.baseline} at all {len(rows)} loads: "
+        f"{interval_text(found[0])} to {interval_text(found[-1])} times."
+    )
 
 
 def _listed(parts: Sequence[str]) -> str:

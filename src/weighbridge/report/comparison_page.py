@@ -10,6 +10,7 @@ from weighbridge.records.comparison import (
     Capacity,
     ComparedDescription,
     ComparisonResult,
+    ComparisonRow,
     Interval,
     SweepComparison,
 )
@@ -19,6 +20,7 @@ from weighbridge.report.comparison_checks import counted_checks, notes_and_place
 from weighbridge.report.comparison_definitions import DEFINITIONS
 from weighbridge.report.comparison_headline import doubts, headline, place_of
 from weighbridge.report.comparison_lines import lines_of, ratio_text, verdict_text
+from weighbridge.report.comparison_sentences import METRIC_NAMES
 from weighbridge.report.comparison_table import COLUMNS, findings, footer_sentences
 from weighbridge.report.figures.style import PALETTE
 from weighbridge.report.page import RenderedChart, page_environment
@@ -85,6 +87,9 @@ def render_comparison_page(
         findings=findings(comparison),
         rows=rows,
         cards=rows if len(rows) <= _MOST_CARDS else [],
+        grid=_grid(comparison) if len(rows) > _MOST_CARDS else {},
+        compared=list(dict.fromkeys(row.system for row in comparison.rows)),
+        metrics=METRIC_NAMES,
         marks=_MARKS,
         place=lambda row: place_of(row, comparison),
         verdict=lambda row: verdict_text(row, comparison.equivalence),
@@ -104,6 +109,16 @@ def render_comparison_page(
         facts=_facts(comparison, settings, cells),
         definitions=DEFINITIONS,
     )
+
+
+def _grid(comparison: SweepComparison) -> dict[str, dict[str, ComparisonRow]]:
+    """Return the rows by workload and load, and by system."""
+    grid: dict[str, dict[str, ComparisonRow]] = {}
+    several = len(comparison.workloads) > 1
+    for row in comparison.rows:
+        name = f"{row.workload}, {row.level}" if several else row.level
+        grid.setdefault(name, {})[row.system] = row
+    return grid
 
 
 def interval_text_of(interval: Interval | None) -> str:

@@ -185,27 +185,22 @@ def _paired(baseline: SystemFigures, other: SystemFigures, blocks: Sequence[str]
 
 
 def _rows(pairs: Sequence[_Pairs], margin: float) -> Iterator[ComparisonRow]:
-    """Yield the rows with their verdicts. All rows share one error rate, without the noise floor."""
-    tested = [
-        (index, each.primary.p)
-        for index, each in enumerate(pairs)
-        if each.primary is not None and each.primary.p is not None and not each.row.noise_floor
-    ]
-    adjusted = dict(zip((index for index, _ in tested), holm([p for _, p in tested]), strict=True))
+    """Yield the rows with their verdicts. All rows share one error rate, and the noise floors another."""
+    families = {floor: _adjusted(pairs, noise_floor=floor) for floor in (False, True)}
     for index, each in enumerate(pairs):
         primary = each.primary
         if primary is None:
             yield each.row
             continue
-        p = primary.p if each.row.noise_floor else adjusted.get(index)
+        family = families[each.row.noise_floor]
+        p = family.get(index)
         result = result_of(primary, p, margin, lower_is_better=lower_is_better(each.row.metric))
-        family = 1 if each.row.noise_floor else max(1, len(tested))
         ratios = {
             metric: paired.record(p if metric == each.row.metric else None)
             for metric, paired in each.paired.items()
         }
         undecided = result is ComparisonResult.INCONCLUSIVE
-        needed = blocks_needed(primary, margin, family) if undecided else None
+        needed = blocks_needed(primary, margin, max(1, len(family))) if undecided else None
         few = () if primary.decides else (_FEW.format(primary.blocks),)
         yield each.row.model_copy(
             update={
@@ -216,6 +211,16 @@ def _rows(pairs: Sequence[_Pairs], margin: float) -> Iterator[ComparisonRow]:
                 "notes": (*each.row.notes, *few),
             }
         )
+
+
+def _adjusted(pairs: Sequence[_Pairs], *, noise_floor: bool) -> dict[int, float]:
+    """Return the p values after Holm of the rows of one family, by their place."""
+    tested = [
+        (index, each.primary.p)
+        for index, each in enumerate(pairs)
+        if each.primary is not None and each.primary.p is not None and each.row.noise_floor == noise_floor
+    ]
+    return dict(zip((index for index, _ in tested), holm([p for _, p in tested]), strict=True))
 
 
 _FEW = f"an interval needs {FEWEST_BLOCKS} blocks, there are {{}}"

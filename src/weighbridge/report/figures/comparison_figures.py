@@ -15,6 +15,7 @@ from weighbridge.report.figures.style import CARD, INK, MUTED, SERIES, WASH, new
 _MARKERS = "os^Dv"
 _ROW_IN, _MARGIN_IN = 0.3, 1.0
 _WIDEST = 8.0  # times or one by it: intervals are cut off there
+_LEGEND_LETTERS = 48  # of a line of the legend
 _FEW = 5  # points of a curve that can all be labelled
 
 
@@ -52,16 +53,15 @@ def series_style(number: int) -> dict[str, Any]:
     }
 
 
-def series_legend(axes: Axes, count: int) -> None:
-    """Add a legend above the plot, in as many lines as the systems need."""
-    axes.legend(
-        loc="lower right",
-        bbox_to_anchor=(1, 1.01),
-        ncols=min(count, 4),
-        columnspacing=1.0,
-        handletextpad=0.4,
+def series_legend(figure: Figure, axes: Axes) -> None:
+    """Add a plot's legend above the figure, in as many lines as the systems need."""
+    handles, labels = axes.get_legend_handles_labels()
+    longest = max(map(len, labels))
+    columns = max(1, min(len(labels), _LEGEND_LETTERS // (longest + 5)))
+    figure.legend(
+        handles, labels, loc="outside upper right", ncols=columns, columnspacing=1.0, handletextpad=0.4,
         fontsize="small",
-    )
+    )  # fmt: skip
 
 
 def speed_ups(rows: Sequence[ForestRow], equivalence: float) -> Figure:
@@ -146,14 +146,14 @@ def loads(panels: Sequence[Curves], titles: Sequence[str], x_label: str) -> Figu
     for axes, systems, title in zip(plots, panels, titles, strict=True):
         for number, (name, points) in enumerate(systems.items()):
             _draw_curve(axes, name, number, points)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.12 * max(_end(point.y) for points in systems.values() for point in points))
         axes.set_title(title)
-    longest = max((points for points in panels[0].values()), key=len, default=())
-    _label_points(plots[0], longest)
+    # The curve at the edge of the others, where labels hide least.
+    _label_points(plots[0], max(panels[0].values(), key=lambda points: max(point.x.mean for point in points)))
     plots[-1].set_xlim(left=0)
     plots[-1].margins(x=0.08)
     plots[-1].set_xlabel(x_label)
-    series_legend(plots[0], len(panels[0]))
+    series_legend(figure, plots[0])
     return figure
 
 
@@ -173,6 +173,10 @@ def _draw_curve(axes: Axes, name: str, number: int, points: Sequence[LoadPoint])
             **(style | empty if is_open else style),
         )
         name = "_" + name  # one entry in the legend
+
+
+def _end(value: Interval) -> float:
+    return value.mean if value.high is None else value.high
 
 
 def _errors(values: Sequence[Interval]) -> list[list[float]]:

@@ -29,7 +29,7 @@ def latency_shares(panels: Mapping[str, Mapping[str, Floats]]) -> Figure:
         axes.set_title("share of requests")
         axes.set_xlim(0, 1.1 * max(float(values[place]) for values in systems.values()))
         axes.set_xlabel(f"{title}, seconds")
-    series_legend(plots[0], len(next(iter(panels.values()))))
+    series_legend(figure, plots[0])
     return figure
 
 
@@ -50,10 +50,11 @@ def block_series(systems: Mapping[str, Sequence[tuple[int, float]]], title: str)
     low, high = min(every), max(every)
     room = max(0.15 * (high - low), 0.02 * high)
     axes.set_ylim(low - room, high + room)
+    axes.set_xlim(0.5, max(place for runs in systems.values() for place, _ in runs) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
     axes.set_title(title)
     axes.set_xlabel("runs in the order of measuring")
-    series_legend(axes, len(systems))
+    series_legend(figure, axes)
     return figure
 
 
@@ -72,5 +73,5 @@ def completions(systems: Mapping[str, RunCurves]) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_title("requests completed")
     axes.set_xlabel("seconds since the window began")
-    series_legend(axes, len(systems) + (len(due) > 0))
+    series_legend(figure, axes)
     return figure

@@ -80,11 +80,13 @@ class MadeImage:
     def url(self) -> str:
         """Return its data URL."""
         stream = np.random.Generator(np.random.PCG64(self.seed))
-        coarse = stream.integers(0, 256 - _NOISE, size=(_COARSE, _COARSE, 3), dtype=np.uint8)
+        coarse = stream.integers(0, 256 - _NOISE, size=(_COARSE, _COARSE), dtype=np.uint8)
         size = self.width, self.height
         smooth = Image.fromarray(coarse).resize(size, Image.Resampling.BILINEAR)
-        grey = Image.frombytes("L", size, stream.bytes(self.width * self.height)).point(_FAINT)
-        image = ImageChops.add(smooth, Image.merge("RGB", (grey, grey, grey)))
+        noise = Image.frombytes("L", size, stream.bytes(self.width * self.height)).point(_FAINT)
+        grainy = ImageChops.add(smooth, noise)
+        # One gradient in three colours: a third of the work.
+        image = Image.merge("RGB", (grainy, ImageChops.invert(smooth), smooth))
         buffer = io.BytesIO()
         image.save(buffer, format="JPEG", quality=self.quality)
         return _data_url("jpeg", buffer.getvalue())

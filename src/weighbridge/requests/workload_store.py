@@ -11,6 +11,7 @@ A store is a folder:
 import hashlib
 import json
 import logging
+import os
 import platform
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -50,8 +51,8 @@ __all__ = ["SentWorkload", "SliceSpec", "WorkloadStore", "build_workload_store"]
 Progress = Callable[[int, int], None]
 log = logging.getLogger(__name__)
 
-_THREADS = 2
-_AHEAD = 8  # conversations that wait in memory, encoded
+_MOST_THREADS = 16
+_AHEAD = 4  # conversations a thread that wait in memory, encoded
 
 
 @dataclass(frozen=True)
@@ -229,9 +230,10 @@ def _encoded(conversations: DrawnConversations) -> Iterator[tuple[DrawnConversat
     """Yield conversations with their bodies in order; images are read and made in threads, a few ahead."""
     remaining = iter(conversations)
     waiting: deque[tuple[DrawnConversation, Future[ConversationBodies]]] = deque()
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="images") as pool:
+    threads = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+    with ThreadPoolExecutor(threads, thread_name_prefix="images") as pool:
         while True:
-            for each in islice(remaining, _AHEAD - len(waiting)):
+            for each in islice(remaining, _AHEAD * threads - len(waiting)):
                 made = pool.submit(bodies_of_conversation, conversations.workload, each)
                 waiting.append((each, made))
             if not waiting:

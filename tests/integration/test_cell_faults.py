@@ -21,12 +21,25 @@ from weighbridge.core.proc import below, command_of
 from weighbridge.records.sweep_plan import PhaseCounts
 from weighbridge.records.verdict import Check
 from weighbridge.simulate.behaviour import Behaviour
-from weighbridge.sweep.reuse import CacheFacts
 
 WORKLOAD = Workload(name="chat", output_tokens=20)
 CLOSED = LoadLevel(closed=4)
 SHORT = PhaseCounts(warmup=8, measured=100, cooldown=8)
 QUICK = Behaviour(mean_s=0.03)
+_TIMES = {
+    "schedule delay (p99)",
+    "receive backlog (p99)",
+    "delay at a timer (p99)",
+    "conversations in progress (mean)",
+    "busiest client process",
+}
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[str]:
+    """A server that answers after 30 ms."""
+    with any_length(QUICK) as url:
+        yield url
 
 
 def bench(folder: Path, workload: Workload = WORKLOAD, level: LoadLevel = CLOSED, **counts: int) -> Bench:
@@ -70,16 +83,13 @@ def test_turns_that_repeat_what_came_before_do_not_contaminate(tmp_path: Path) -
     assert "prompt tokens from caches" not in refused(checks)
 
 
-def test_what_a_server_says_of_no_cache_is_unknown(tmp_path: Path) -> None:
-    measured = bench(tmp_path)
-    with any_length(QUICK) as url:
-        figures, _, unknown = measured.run(url)
-        _, _, off = measured.run(url, cache=CacheFacts(caching="off"))
+def test_what_a_server_says_of_no_cache_is_unknown(tmp_path: Path, quick: str) -> None:
+    figures, _, checks = bench(tmp_path).run(quick)
     assert figures is not None
     assert figures.reuse.share is None
-    assert unknown["prompt tokens from caches"].value == "unknown"
-    assert off["prompt tokens from caches"].value == 0.0
-    assert not refused(unknown) or set(refused(unknown)) == {"schedule delay (p99)"}
+    assert checks["prompt tokens from caches"].value == "unknown"
+    # Nothing else is wrong with it, but for what a machine with other work does to the client's times.
+    assert set(refused(checks)) <= _TIMES
 
 
 def test_lengths_that_a_server_ignores_are_unequal_work(tmp_path: Path) -> None:
@@ -124,13 +134,14 @@ def test_an_open_load_of_a_fifth_too_much_is_overloaded(tmp_path: Path) -> None:
     assert "latencies may not" in checks["overloaded"].limit
 
 
-def test_a_client_that_is_too_slow_is_named(tmp_path: Path) -> None:
-    with any_length(QUICK) as url, throttled("weighbridge.client.worker"):
-        figures, _, checks = bench(tmp_path).run(url)
+def test_a_client_that_is_too_slow_is_named(tmp_path: Path, quick: str) -> None:
+    with throttled("weighbridge.client.worker"):
+        figures, _, checks = bench(tmp_path).run(quick)
     assert figures is not None
     found = refused(checks)
-    assert "schedule delay (p99)" in found
-    assert "client.workers" in found["schedule delay (p99)"]
+    assert {"receive backlog (p99)", "delay at a timer (p99)"} & set(found)
+    assert set(found) <= _TIMES
+    assert all("client.workers" in remedy for remedy in found.values())
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from sweep_cells import cell_figures, percentiles, sweep_settings
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.config.workload import ForceLength
-from weighbridge.records.run_record import LoadReport
+from weighbridge.records.run_record import LoadReport, Waits
 from weighbridge.records.sweep_run import CellFigures, Reuse
 from weighbridge.records.verdict import Check
 from weighbridge.sweep.cell_checks import RunFacts, cell_checks
@@ -186,6 +186,20 @@ def test_jitter_that_is_not_refused_is_told() -> None:
     found = {check.name for check in checked(figures_with(schedule_delay_p99_s=0.0049, e2e=SHORT))}
     assert "client's jitter (p99)" in found
     assert "client's jitter (p99)" not in {check.name for check in checked(figures_with())}
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [("receive_backlog", "receive backlog (p99)"), ("wake_delay", "delay at a timer (p99)")],
+)
+def test_a_client_that_read_late_is_refused(field: str, name: str) -> None:
+    client = load_report().client
+    assert client is not None
+    waits = Waits(samples=100, mean_s=0.01, p50_s=0.001, p99_s=0.06, max_s=0.07)
+    late = load_report(client=client.model_copy(update={field: waits}))
+    found = refused(checked(figures_with(), load=late))
+    assert list(found) == [name]
+    assert "client.workers" in str(found[name].remedy)
 
 
 def test_an_answer_in_one_piece_is_compared_with_its_whole_time() -> None:

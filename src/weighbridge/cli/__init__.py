@@ -55,11 +55,11 @@ _STAGES = (
     watch,
     search,
     results,
+    export,
     gpu_time,
     report,
     submission,
     attestation,
-    export,
     simulate,
 )
 for stage in _STAGES:

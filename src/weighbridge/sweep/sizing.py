@@ -29,7 +29,7 @@ from weighbridge.sweep.systems import OpenSystem
 
 log = logging.getLogger(__name__)
 
-_LEAST_S, _LONGEST_S, _SHARE = 1.5, 10.0, 0.1  # of a sizing run, as a share of the measured ones
+_LEAST_S, _LONGEST_S, _SHARE = 0.5, 10.0, 0.1  # of a sizing run, as a share of the measured ones
 _FEWEST_ANSWERS = 3
 _LONGER = 4
 _FEWEST_CONVERSATIONS, _MOST_CONVERSATIONS = 32, 512

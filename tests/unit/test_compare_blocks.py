@@ -111,6 +111,46 @@ def _ended(cell: CellRecord) -> CellRecord:
     return cell.model_copy(update={"figures": None, "load": load})
 
 
+def _late(cell: CellRecord) -> CellRecord:
+    late = failed_check("schedule delay (p99)", 4.8, "<= 3.3 ms", "Give the client more cores.")
+    return cell.model_copy(update={"checks": (*cell.checks, late)})
+
+
+def test_a_block_that_the_client_disturbed_is_left_out_and_said() -> None:
+    sweep = _sweep(FASTER)
+    cells = [_late(cell) if (cell.system, cell.block) == ("B", 2) else cell for cell in sweep.cells()]
+    comparison = _compare(sweep, cells)
+    row = _row(comparison)
+    assert (row.result, row.blocks) == (
+        ComparisonResult.FASTER,
+        ("w1/b1", "w1/b3", "w1/b4", "w1/b5", "w1/b6"),
+    )
+    assert row.notes == (
+        "block w1/b2 is left out, because the client disturbed the run of B: schedule delay (p99) 4.8, "
+        "limit <= 3.3 ms",
+    )
+    assert comparison.cells[0].systems["B"].refused == ()
+
+
+def test_a_client_that_disturbs_most_blocks_forbids_the_comparison() -> None:
+    sweep = _sweep(FASTER)
+    cells = [_late(cell) if cell.system == "B" and cell.block > 2 else cell for cell in sweep.cells()]
+    row = _row(_compare(sweep, cells))
+    assert row.result is ComparisonResult.NOT_COMPARABLE
+    assert row.reasons == (
+        "B: schedule delay (p99) is 4.8, required: <= 3.3 ms (in 4 runs). Give the client more cores.",
+    )
+
+
+def test_different_blocks_that_the_client_disturbed_add_up() -> None:
+    sweep = _sweep(FASTER)
+    spoilt = {("A", 1), ("A", 2), ("B", 3), ("B", 4)}
+    cells = [_late(cell) if (cell.system, cell.block) in spoilt else cell for cell in sweep.cells()]
+    row = _row(_compare(sweep, cells))
+    assert row.result is ComparisonResult.NOT_COMPARABLE
+    assert "keep other work off the client" in row.reasons[0]
+
+
 def test_a_refused_check_blanks_the_row_and_names_the_remedy_once() -> None:
     sweep = _sweep(FASTER, systems=3)
     sweep.checks = {"B": (failed_check("failed requests", 3, "0", "Read errors.jsonl."),)}

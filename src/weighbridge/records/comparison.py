@@ -69,6 +69,10 @@ class SystemFigures(Model):
         default=(),
         description="Checks of single runs that forbid a comparison; `run` names block and repeat.",
     )
+    disturbed: dict[str, str] = Field(
+        default={},
+        description="Blocks that no pair has, because the client was a limit, and the check that shows it.",
+    )
     lost: dict[str, str] = Field(default={}, description="Blocks without figures, and why the run ended.")
 
     def mean(self, name: str, blocks: Collection[str] | None = None) -> float | None:

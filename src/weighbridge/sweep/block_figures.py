@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from weighbridge.config.sweep_settings import ComparedSystem
 from weighbridge.records.comparison import SystemFigures
 from weighbridge.records.sweep_run import CellFigures, CellRecord, Percentiles
+from weighbridge.sweep.cell_checks import CLIENT_CHECKS
 from weighbridge.sweep.statistics import mean_of
 
 LATENCIES = ("ttft", "e2e", "tpot", "chunk_gap", "norm_latency")
@@ -78,14 +79,27 @@ def system_figures(records: Sequence[CellRecord], system: ComparedSystem) -> Sys
             per_block[figure][name] = value
     measured = [run for runs in runs_of.values() for run in runs]
     figures_of = list(_measured(measured))
+    disturbed = {
+        name: check.wording
+        for name, runs in runs_of.items()
+        for run in runs
+        for check in run.refused
+        if check.name in CLIENT_CHECKS
+    }
+    # Of most blocks it is no accident of one.
+    excused = CLIENT_CHECKS if 2 * len(disturbed) <= len(runs_of) else ()
     return SystemFigures(
         figures={figure: mean_of([*values.values()]) for figure, values in per_block.items()},
         per_block=dict(per_block),
         steady=all(figures.steady for figures in figures_of),
         overloaded=any(figures.overloaded for figures in figures_of),
         refused=tuple(
-            check.model_copy(update={"run": _run_name(run)}) for run in measured for check in run.refused
+            check.model_copy(update={"run": _run_name(run)})
+            for run in measured
+            for check in run.refused
+            if check.name not in excused
         ),
+        disturbed=disturbed,
         lost=lost,
     )
 

@@ -137,7 +137,10 @@ def _pairs(
 ) -> _Pairs:
     baseline, other = systems[settings.reference], systems[name]
     finished = other.per_block.get("qps", {})
-    blocks = tuple(block for block in baseline.per_block.get("qps", {}) if block in finished)
+    left_out = {*baseline.disturbed, *other.disturbed}
+    blocks = tuple(
+        block for block in baseline.per_block.get("qps", {}) if block in finished and block not in left_out
+    )
     tried = {block_of(run) for run in records[settings.reference]} & {block_of(run) for run in records[name]}
     slo = next(each.slo for each in settings.workloads if each.name == key[0])
     metric = _metric(level, slo.given, baseline, other, blocks)
@@ -232,6 +235,8 @@ def _notes(reference: str, name: str, systems: Mapping[str, SystemFigures]) -> I
             yield f"{each} was not steady in a run: measure longer, or warm up longer"
         for block, reason in systems[each].lost.items():
             yield f"block {block} is left out, because the run of {each} ended early: {reason}"
+        for block, reason in systems[each].disturbed.items():
+            yield f"block {block} is left out, because the client disturbed the run of {each}: {reason}"
 
 
 def _warnings(

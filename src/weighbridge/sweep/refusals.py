@@ -48,12 +48,16 @@ def _text(value: object) -> str:
 
 
 def _lost(sides: Mapping[str, SystemFigures], tried: int) -> str:
-    ended = [f"{name}: {reason}" for name, figures in sides.items() for reason in figures.lost.values()]
+    ended = [
+        f"{name}: {reason}"
+        for name, figures in sides.items()
+        for reason in (*figures.lost.values(), *figures.disturbed.values())
+    ]
     if not ended:
         return "No block has runs of both systems yet. Repeat the command to go on."
     return (
-        f"More than half of the {tried} blocks have a run that ended early ({ended[0]}). "
-        "Lower the load, or read the run's errors.jsonl."
+        f"More than half of the {tried} blocks have a run that ended early, or that the client disturbed "
+        f"({ended[0]}). Lower the load, keep other work off the client, or read the run's errors.jsonl."
     )
 
 

@@ -192,7 +192,7 @@ def test_parsing_the_workflow_imports_nothing_heavy() -> None:
     assert heavy.isdisjoint(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["client.worker", "loadgen.loadgen_process"])
+@pytest.mark.parametrize("module", ["client.worker", "client.issuing_process", "loadgen.loadgen_process"])
 def test_the_processes_that_send_import_no_models_of_settings_and_records(module: str) -> None:
     code = f"import sys, weighbridge.{module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

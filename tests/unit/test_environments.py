@@ -148,7 +148,14 @@ def test_an_environment_has_all_that_its_commands_import(environment: str) -> No
 
 def test_the_client_of_another_round_has_all_that_a_run_imports() -> None:
     pinned = " ".join(pin.partition("==")[0] for pin in locked(ROOT / "requirements" / "client-v6.1.lock"))
-    modules = ("cli", "run.preflight", "run.execute", "client.worker", "loadgen.loadgen_process")
+    modules = (
+        "cli",
+        "run.preflight",
+        "run.execute",
+        "client.worker",
+        "client.issuing_process",
+        "loadgen.loadgen_process",
+    )
     command = [sys.executable, "-c", IMPORT_WITH_THESE_ALONE]
     for pins, works in ((pinned, True), (pinned.replace("httptools", ""), False)):
         done = subprocess.run([*command, pins, *modules], capture_output=True, text=True, check=False)

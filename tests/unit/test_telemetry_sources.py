@@ -222,6 +222,7 @@ def test_processes_are_told_apart_and_a_server_is_its_whole_tree(
     server = started(IDLE, first=child)
     worker = started(BUSY, "-m", "weighbridge.client.worker", '{"number":3,"store":"s"}')
     started(IDLE, "-m", "weighbridge.loadgen.loadgen_process", '{"model":"m"}')
+    started(IDLE, "-m", "weighbridge.client.issuing_process", '{"store":"s"}')
     started(IDLE)  # nobody's
     source = HostSource((server.pid,))
     first = {(name, metric): value for name, metric, value in source.read()}
@@ -232,7 +233,7 @@ def test_processes_are_told_apart_and_a_server_is_its_whole_tree(
         time.sleep(1)
         second = {(name, metric): value for name, metric, value in source.read()}
         most = {key: max(most.get(key, 0), value) for key, value in second.items()}
-    processes = {"process server", "process worker 3", "process loadgen"}
+    processes = {"process server", "process worker 3", "process loadgen", "process issuer"}
     assert set(first) == {(name, Metric.RSS_BYTES) for name in processes} | {
         ("host", Metric.MEMORY_AVAILABLE_BYTES)
     }
@@ -243,7 +244,8 @@ def test_processes_are_told_apart_and_a_server_is_its_whole_tree(
     assert most["host", CPU] > 0.1
     worker.kill()
     worker.wait()
-    assert {reading.source for reading in source.read()} == {"host", "process loadgen", "process server"}
+    left = processes - {"process worker 3"}
+    assert {reading.source for reading in source.read()} == left | {"host"}
 
 
 class Scripted:

@@ -16,9 +16,12 @@ _SHORTEST_S = 0.5
 # Which processes belong together is looked up this often: it reads all processes of the machine.
 _WALK_EVERY_S = 30.0
 _SERVER = "process server"
-_LOADGEN = "process loadgen"
+# The process that decides when requests leave, by its module.
+_DRIVERS = {"loadgen.loadgen_process": "process loadgen", "client.issuing_process": "process issuer"}
 # What client/process_group.py starts: a module, and its job as JSON.
-_CLIENT = re.compile(r"weighbridge\.(?P<module>loadgen\.loadgen_process|client\.worker)\b")
+_CLIENT = re.compile(
+    r"weighbridge\.(?P<module>loadgen\.loadgen_process|client\.issuing_process|client\.worker)\b"
+)
 _NUMBER = re.compile(r'"number":(\d+)')
 
 Group = dict[int, psutil.Process]
@@ -46,8 +49,8 @@ class HostSource:
         now_s = monotonic()
         if now_s - self._read_s < _SHORTEST_S:
             return []
-        # The client's processes start after the first reading, all together, LoadGen's last.
-        if now_s - self._walked_s >= _WALK_EVERY_S or _LOADGEN not in self._groups:
+        # The client's processes start after the first reading, all together, the driver's last.
+        if now_s - self._walked_s >= _WALK_EVERY_S or self._groups.keys().isdisjoint(_DRIVERS.values()):
             self._walked_s = now_s
             self._groups = self._walk()
         elapsed_s, self._read_s = now_s - self._read_s, now_s
@@ -113,4 +116,5 @@ def _client_name(command: Sequence[str]) -> str | None:
     if found is None:
         return None
     number = _NUMBER.search(command[-1])
-    return f"process worker {number[1]}" if found["module"] == "client.worker" and number else _LOADGEN
+    driver = _DRIVERS.get(found["module"])
+    return driver or (f"process worker {number[1]}" if number else None)

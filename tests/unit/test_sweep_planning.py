@@ -2,13 +2,14 @@
 
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.sweep_settings import NOISE_FLOOR_SYSTEM, SweepSettings
 from weighbridge.records.sweep_plan import CellPlan, PhaseCounts, SweepPlan
-from weighbridge.sweep.cell_key import identities_of
+from weighbridge.sweep.cell_key import identities_of, model_digest
 from weighbridge.sweep.orders import orders
 from weighbridge.sweep.planning import (
     WantedCell,
@@ -195,3 +196,11 @@ def test_a_run_that_the_store_has_no_room_for_says_so() -> None:
     run = within_limit(SizedRun(PhaseCounts(warmup=1, measured=100, cooldown=1)), 0.25, "1 GiB")
     assert run.counts.measured == 25
     assert run.shortened == "25 of 100 conversations, since the store would exceed 1 GiB"
+
+
+def test_a_model_is_the_same_wherever_it_lies_and_another_with_other_weights(tmp_path: Path) -> None:
+    for name, weights in (("one", b"w" * 5000), ("copy", b"w" * 5000), ("other", b"w" * 4999 + b"x")):
+        (tmp_path / name / "part").mkdir(parents=True)
+        (tmp_path / name / "part" / "weights").write_bytes(weights)
+    one, copy, other = (model_digest(tmp_path / name) for name in ("one", "copy", "other"))
+    assert one == copy != other

@@ -2,16 +2,20 @@
 
 import hashlib
 import platform
+from functools import cache
 from pathlib import Path
 
 from weighbridge.config.fingerprint import OPERATIONAL, canonical
 from weighbridge.config.sweep_settings import ComparedSystem, SweepSettings
+from weighbridge.core.files import open_regular
 from weighbridge.records.sweep_plan import CellPlan, SessionKey, Wave
 from weighbridge.sweep.planning import Identities
 
 # Raise when a change of the code makes a run's figures differ for the same requests. All finished cells of
 # every sweep are then measured anew.
 MEASUREMENT = 1
+
+_SAMPLE_BYTES = 1 << 20
 
 # What tables show of a system, and how it is reached; no figure depends on it.
 _SHOWN = {"server", "options", "api_key_env", "devices", "price_per_hour"}
@@ -35,7 +39,7 @@ def _system(system: ComparedSystem, model: Path | None) -> str:
         "server": system.server.model_dump(
             mode="json", exclude_defaults=True, exclude=set(OPERATIONAL["server"])
         ),
-        "model": None if system.attached or model is None else str(model.absolute()),
+        "model": None if system.attached or model is None else model_digest(model.resolve()),
         **system.model_dump(mode="json", exclude_defaults=True, exclude=_SHOWN),
     }
     return _sha256(described)
@@ -70,6 +74,27 @@ def cell_key(settings: SweepSettings, wave: Wave, session: SessionKey, cell: Cel
             "host": platform.node(),
         }
     )
+
+
+@cache
+def model_digest(folder: Path) -> str:
+    """Return a sha256 that changes when another model lies in a folder, wherever the folder lies.
+
+    Of each file it covers name and size, and its beginning, middle and end: reading all of a large model
+    would take minutes at each call.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\0".encode())
+        with open_regular(path) as stream:
+            for start in sorted({0, max(0, size // 2), max(0, size - _SAMPLE_BYTES)}):
+                stream.seek(start)
+                digest.update(stream.read(_SAMPLE_BYTES))
+    return digest.hexdigest()
 
 
 def _sha256(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -29,10 +30,10 @@ class ComparisonResult(StrEnum):
 class Ratio(Model):
     """System by baseline of one metric: geometric mean over blocks, and its 95 % interval."""
 
-    ratio: float
+    ratio: float = Field(description="Geometric mean over blocks.")
     low: float | None = Field(default=None, description="Null: fewer than three blocks.")
-    high: float | None = None
-    blocks: int
+    high: float | None = Field(default=None, description="As `low`.")
+    blocks: int = Field(description="Number of pairs.")
     p: float | None = Field(default=None, description="Of a paired t test; null: fewer than three blocks.")
     p_adjusted: float | None = Field(
         default=None, description="After Holm, over all rows; null: the row's verdict is not by this metric."
@@ -47,10 +48,10 @@ class Ratio(Model):
 class Interval(Model):
     """A mean over blocks and its 95 % interval."""
 
-    mean: float
+    mean: float = Field(description="Over blocks.")
     low: float | None = Field(default=None, description="Null: fewer than three blocks.")
-    high: float | None = None
-    blocks: int
+    high: float | None = Field(default=None, description="As `low`.")
+    blocks: int = Field(description="Number of blocks with a value.")
 
 
 class SystemFigures(Model):
@@ -88,25 +89,25 @@ class SystemFigures(Model):
 class ComparedCell(Model):
     """What each system did at one workload and load."""
 
-    workload: str
-    level: str
+    workload: str = Field(description="Its name.")
+    level: str = Field(description="Name of the load, such as closed-32.")
     open: bool = Field(default=False, description="Whether conversations arrive by a clock of their own.")
-    systems: dict[str, SystemFigures]
+    systems: dict[str, SystemFigures] = Field(description="By name; A-A is the baseline's second copy.")
 
 
 class ComparisonRow(Model):
     """One system beside the baseline at one workload and load."""
 
-    workload: str
-    level: str
-    system: str
+    workload: str = Field(description="Its name.")
+    level: str = Field(description="Name of the load, such as closed-32.")
+    system: str = Field(description="Name of the other system.")
     metric: str = Field(
         description="What the verdict is by: qps; of open loops goodput if there are objectives, else "
         "e2e.p99, or e2e.p90 where a run has fewer than 1,000 requests."
     )
     blocks: tuple[str, ...] = Field(default=(), description="Pairs that were compared, such as w1/b1.")
     ratios: dict[str, Ratio] = Field(description="By metric; empty: not comparable.")
-    result: ComparisonResult
+    result: ComparisonResult = Field(description="The verdict.")
     reasons: tuple[str, ...] = Field(default=(), description="Why it is not comparable, with remedies.")
     notes: tuple[str, ...] = Field(default=(), description="Warnings, such as that a run was not steady.")
     blocks_needed: int | None = Field(
@@ -133,8 +134,8 @@ class ComparisonRow(Model):
 class Capacity(Model):
     """What a system can do with one workload, over all loads."""
 
-    system: str
-    workload: str
+    system: str = Field(description="Its name.")
+    workload: str = Field(description="Its name.")
     capacity: Interval | None = Field(description="Largest mean requests/s over closed loops.")
     knee: str | None = Field(description="Smallest closed loop with 95 % of it.")
     slo_capacity: Interval | None = Field(
@@ -150,14 +151,16 @@ class Capacity(Model):
 class ComparedDescription(Model):
     """What a system is."""
 
-    kind: str | None
-    version: str | None
-    model_name: str
-    options: str
-    devices: int | None
-    dtype: str | None
-    price_per_hour: float | None = None
-    attached: bool
+    kind: str | None = Field(description="Kind of server, such as vLLM; null: not known.")
+    version: str | None = Field(description="As the server reports it; null: it reports none.")
+    model_name: str = Field(description="Name under which the model is served.")
+    options: str = Field(description="What is special of it, as tables name it.")
+    devices: int | None = Field(description="Accelerators; 0 or null: none, or not known.")
+    dtype: str | None = Field(description="Data type of the weights; null: not known.")
+    price_per_hour: float | None = Field(
+        default=None, description="As the sweep's file says; null: no price."
+    )
+    attached: bool = Field(description="Whether its user runs it.")
     forced_lengths: str = Field(description="honoured, ignored, rejected or not asked.")
     identity: str = Field(description="sha256 over arguments, version and host: an anchor of two sweeps.")
 
@@ -172,22 +175,22 @@ class WorkloadDescription(Model):
 class SweepComparison(Model):
     """Contents of comparison.json."""
 
-    schema_version: int = 1
-    sweep: str
-    weighbridge_version: str
-    started: str
-    ended: str
-    hosts: tuple[str, ...]
-    baseline: str
-    equivalence: float
-    blocks: int
+    schema_version: Literal[1] = Field(default=1, description="Rises if a field changes its meaning or goes.")
+    sweep: str = Field(description="Name of the sweep.")
+    weighbridge_version: str = Field(description="Version of the package that compared.")
+    started: str = Field(description="Start of the first run: UTC, ISO 8601.")
+    ended: str = Field(description="End of the last run: UTC, ISO 8601.")
+    hosts: tuple[str, ...] = Field(description="Machines that ran the client.")
+    baseline: str = Field(description="System that the others are compared with.")
+    equivalence: float = Field(description="Share within which a difference counts as none, such as 0.05.")
+    blocks: int = Field(description="Blocks that were planned.")
     phase_plan: str = Field(description="sha256 over phases and counts: equal ones may be compared later.")
-    systems: dict[str, ComparedDescription]
-    workloads: dict[str, WorkloadDescription]
-    cells: tuple[ComparedCell, ...]
-    rows: tuple[ComparisonRow, ...]
-    capacities: tuple[Capacity, ...] = ()
-    warnings: tuple[str, ...] = ()
+    systems: dict[str, ComparedDescription] = Field(description="What each system is, by name.")
+    workloads: dict[str, WorkloadDescription] = Field(description="What each workload is, by name.")
+    cells: tuple[ComparedCell, ...] = Field(description="What was measured, in the order of rising loads.")
+    rows: tuple[ComparisonRow, ...] = Field(description="Each system beside the baseline; empty: one system.")
+    capacities: tuple[Capacity, ...] = Field(default=(), description="Of each system and workload.")
+    warnings: tuple[str, ...] = Field(default=(), description="What a reader must know of the whole sweep.")
 
 
 def lower_is_better(metric: str) -> bool:

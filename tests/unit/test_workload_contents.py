@@ -60,8 +60,10 @@ def sources(tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("turns", [1, 3])
-def test_dashinfer_as_run(turns: int, tmp_path: Path, sources: dict[str, Any]) -> None:
-    over = {"turns": turns, "source": sources, "image_reuse": "allowed"}
+def test_dashinfer_as_run(
+    turns: int, tmp_path: Path, sources: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    over = {"turns": turns, "source": sources}
     given = resolve_workload("dashinfer-as-run", over)
     assert given.source.text.pairing == "independent"
     store = built(given, tmp_path / "store", 60)
@@ -79,15 +81,14 @@ def test_dashinfer_as_run(turns: int, tmp_path: Path, sources: dict[str, Any]) -
     taken = store.manifest.taken
     assert taken["images"].repeat_share == pytest.approx(1 - 24 / 186)
     assert taken["texts"].available == 72
+    assert "87 % of its 186 images occurred before" in caplog.text
 
 
 def test_prompts_grow_by_one_turn_a_turn(tmp_path: Path, sources: dict[str, Any]) -> None:
     def prompts(turns: int) -> list[float]:
         """Return the mean words of the prompt of each turn, with the answers as long as asked."""
         over = {"turns": turns, "history": "recorded", "source": {**sources, "text": {"kind": "synthetic"}}}
-        store = built(
-            resolve_workload("dashinfer-as-run", over | {"image_reuse": "allowed"}), tmp_path / "s", 60
-        )
+        store = built(resolve_workload("dashinfer-as-run", over), tmp_path / "s", 60)
         words = [
             sum(
                 len((content if isinstance(content, str) else content[0]["text"]).split())

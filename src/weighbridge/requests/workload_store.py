@@ -167,13 +167,8 @@ def build_workload_store(
     """
     skip = skip or Used()
     tokenizer = model if model is not None and (model / TOKENIZER_FILE).is_file() else None
-    if workload.source.images is not None and workload.image_transport != "data":
-        log.warning(
-            "workload %s: its images are named, not sent; a server that remembers images by name may have "
-            "those of earlier runs",
-            workload.name,
-        )
     conversations = DrawnConversations(workload, slices, skip, tokenizer)
+    _warn(conversations)
     sources = {str(path): sha256_of(path) for path in conversations.sources(slices)}
     rows = np.zeros(
         sum(int(part.turns.sum()) for parts in conversations.parts for part in parts), dtype=TURN_TYPE
@@ -203,6 +198,28 @@ def build_workload_store(
         # Written last: a folder without a manifest is no store.
         write_atomic(unfinished / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
     return manifest
+
+
+def _warn(conversations: DrawnConversations) -> None:
+    """Log what a server's caches may remember of earlier requests."""
+    workload = conversations.workload
+    if workload.source.images is not None and workload.image_transport != "data":
+        log.warning(
+            "workload %s: its images are named, not sent; a server that remembers images by name may have "
+            "those of earlier runs",
+            workload.name,
+        )
+    for name, taken in conversations.taken.items():
+        if taken.repeat_share:
+            log.warning(
+                "workload %s: %.0f %% of its %d %s occurred before, since there are %d; a server may remember "
+                "them",
+                workload.name,
+                100 * taken.repeat_share,
+                taken.needed,
+                name,
+                taken.available,
+            )
 
 
 def _bodies(

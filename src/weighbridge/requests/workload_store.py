@@ -212,8 +212,8 @@ def _warn(conversations: DrawnConversations) -> None:
     for name, taken in conversations.taken.items():
         if taken.repeat_share:
             log.warning(
-                "workload %s: %.0f %% of its %d %s occurred before, since there are %d; a server may remember "
-                "them",
+                "workload %s: %.0f %% of its %d %s occurred before, since there are %d; a server may "
+                "remember them",
                 workload.name,
                 100 * taken.repeat_share,
                 taken.needed,

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from weighbridge.config.load_level import LoadLevel
 from weighbridge.core.errors import InputError
 from weighbridge.records.run_record import REQUESTS_TABLE
 from weighbridge.records.sweep_plan import repeat_folder
@@ -59,15 +60,26 @@ def read_curves(folder: Path, record: CellRecord) -> RunCurves | None:
     try:
         table = pq.read_table(run / REQUESTS_TABLE)
         store = WorkloadStore.open(folder / "requests" / f"w{record.wave}" / record.workload)
-        rows = RunRows.of(table, store.slice(record.block, record.level.name, record.repeat))
+        turns = store.slice(record.block, record.level.name, record.repeat)
+        return curves_of(RunRows.of(table, turns), record.level, streamed=store.manifest.workload.stream)
     except (OSError, pa.ArrowException, InputError):
         return None
-    window = window_of(rows, record.level)
+
+
+def curves_of(rows: RunRows, level: LoadLevel, *, streamed: bool) -> RunCurves | None:
+    """Return the curves of a run's requests; None: nothing was measured.
+
+    Args:
+        rows: Its requests.
+        level: Its load.
+        streamed: Whether answers were streamed; others have no time to the first token.
+    """
+    window = window_of(rows, level)
     if window is None:
         return None
-    latencies = Latencies.of(rows, open_loop=record.level.open, streamed=store.manifest.workload.stream)
+    latencies = Latencies.of(rows, open_loop=level.open, streamed=streamed)
     ended_ns = rows.end_ns[rows.ok & window.has(rows.end_ns)]
-    due_ns = rows.planned_ns[window.has(rows.planned_ns)] if record.level.open else ended_ns[:0]
+    due_ns = rows.planned_ns[window.has(rows.planned_ns)] if level.open else ended_ns[:0]
     return RunCurves(
         ttft_s=_quantiles(latencies.ttft[rows.measured]),
         e2e_s=_quantiles(latencies.e2e[rows.measured]),

@@ -1,12 +1,8 @@
-"""Runs that must not be compared: a contaminated cache, other lengths, failures, overload, a slow client.
-
-Each is measured by the client against a simulated server, and its check is the one that says so.
-"""
+"""Single runs against a simulated server: reuse that is explained or unknown, overload, a slow client."""
 
 import os
 import signal
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -53,25 +49,6 @@ def refused(checks: dict[str, Check]) -> dict[str, str]:
     }
 
 
-def test_bytes_that_a_cache_has_seen_contaminate_a_run(tmp_path: Path) -> None:
-    cached = Behaviour(mean_s=0.03, prefix_cache=True)
-    measured = bench(tmp_path)
-    with any_length(cached) as url:
-        first, _, good = measured.run(url)
-        again, _, bad = measured.run(url)  # the same slice, and nothing was reset
-        urllib.request.urlopen(urllib.request.Request(f"{url}/reset_prefix_cache", method="POST"), timeout=10)
-        _, _, reset = measured.run(url)
-    assert "prompt tokens from caches" not in refused(good)
-    assert "prompt tokens from caches" not in refused(reset)
-    assert first is not None
-    assert again is not None
-    assert first.reuse.share is not None
-    assert again.reuse.share is not None
-    assert again.reuse.share > 0.5 > first.reuse.share
-    assert "Contaminated" in refused(bad)["prompt tokens from caches"]
-    assert "reset_cmd" in refused(bad)["prompt tokens from caches"]
-
-
 def test_turns_that_repeat_what_came_before_do_not_contaminate(tmp_path: Path) -> None:
     turns = WORKLOAD.model_copy(update={"turns": WORKLOAD.turns.model_copy(update={"const": 3.0})})
     with any_length(Behaviour(mean_s=0.02, prefix_cache=True)) as url:
@@ -90,36 +67,6 @@ def test_what_a_server_says_of_no_cache_is_unknown(tmp_path: Path, quick: str) -
     assert checks["prompt tokens from caches"].value == "unknown"
     # Nothing else is wrong with it, but for what a machine with other work does to the client's times.
     assert set(refused(checks)) <= _TIMES
-
-
-def test_lengths_that_a_server_ignores_are_unequal_work(tmp_path: Path) -> None:
-    with any_length(QUICK.model_copy(update={"lengths": "ignored"})) as url:
-        figures, _, checks = bench(tmp_path).run(url)
-    assert figures is not None
-    assert figures.other_length_share is not None
-    assert figures.other_length_share > 0.5
-    assert "force_length" in refused(checks)["answers of another length"]
-
-
-def test_a_server_that_rejects_forced_lengths_ends_the_run(tmp_path: Path) -> None:
-    with any_length(QUICK.model_copy(update={"lengths": "rejected"})) as url:
-        figures, load, checks = bench(tmp_path).run(url)
-    assert figures is None
-    assert load.aborted is not None
-    assert {"run ended early", "failed requests"} <= set(refused(checks))
-    assert "errors.jsonl" in refused(checks)["failed requests"]
-
-
-def test_one_percent_of_failures_blanks_a_run_unless_it_is_allowed(tmp_path: Path) -> None:
-    measured = bench(tmp_path, measured=300)
-    with any_length(QUICK.model_copy(update={"failures": {"status_500": 0.01}, "mean_s": 0.01})) as url:
-        figures, load, checks = measured.run(url)
-        _, _, allowed = measured.run(url, stop={"max_error_share": 0.05})
-    assert load.aborted is None
-    assert figures is not None
-    assert 0 < load.failures <= 12
-    assert "stop.max_error_share" in refused(checks)["failed requests"]
-    assert "failed requests" not in refused(allowed)
 
 
 def test_an_open_load_of_a_fifth_too_much_is_overloaded(tmp_path: Path) -> None:

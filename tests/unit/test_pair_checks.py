@@ -6,7 +6,9 @@ import pytest
 from sweep_cells import SyntheticSweep, server_record, sweep_settings
 
 from weighbridge.config.load_level import LoadLevel, Ramp
+from weighbridge.records.comparison import ComparisonResult
 from weighbridge.records.sweep_run import CellRecord
+from weighbridge.sweep.compare_blocks import compare_cells
 from weighbridge.sweep.pair_checks import pair_checks, unequal_work
 
 Cells = list[CellRecord]
@@ -100,3 +102,16 @@ def test_systems_may_have_versions_of_their_own() -> None:
     baseline, other = both()
     newer = server_record().model_copy(update={"version": "0.13.0"})
     assert reasons(baseline, [cell.model_copy(update={"server": newer}) for cell in other]) == ""
+
+
+def test_latencies_of_an_overloaded_system_are_not_compared_and_its_throughput_is_shown() -> None:
+    settings = sweep_settings(levels={"poisson": [40.0]})
+    sweep = SyntheticSweep(settings, changes={"B": {"overloaded": True}})
+    comparison = compare_cells(settings, sweep.plan, sweep.cells())
+    row = next(each for each in comparison.rows if each.system == "B")
+    assert row.result is ComparisonResult.NOT_COMPARABLE
+    assert "overloaded" in " ".join(row.reasons)
+    assert "lower rate" in " ".join(row.reasons)
+    figures = comparison.cells[0].systems["B"].figures
+    assert "qps" in figures
+    assert not [name for name in figures if name.startswith("e2e")]

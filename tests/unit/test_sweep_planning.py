@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from weighbridge.config.fingerprint import ROOT_VARIABLE
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.sweep_settings import NOISE_FLOOR_SYSTEM, SweepSettings
 from weighbridge.records.sweep_plan import CellPlan, PhaseCounts, SweepPlan
@@ -204,3 +205,14 @@ def test_a_model_is_the_same_wherever_it_lies_and_another_with_other_weights(tmp
         (tmp_path / name / "part" / "weights").write_bytes(weights)
     one, copy, other = (model_digest(tmp_path / name) for name in ("one", "copy", "other"))
     assert one == copy != other
+
+
+def test_a_moved_checkout_has_the_same_workloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set()
+    for place in ("here", "there"):
+        root = tmp_path / place
+        monkeypatch.setenv(ROOT_VARIABLE, str(root))
+        text = {"kind": "internvl-jsonl", "path": str(root / "lines.jsonl")}
+        settings = sweep(workloads=[{"name": "w", "source": {"text": text}}])
+        found.add(identities_of(settings, None).workloads["w"])
+    assert len(found) == 1

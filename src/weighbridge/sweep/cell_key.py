@@ -1,11 +1,12 @@
 """What makes a cell's run the one that is wanted: sha256 over all that it depends on."""
 
 import hashlib
+import json
 import platform
 from functools import cache
 from pathlib import Path
 
-from weighbridge.config.fingerprint import OPERATIONAL, canonical
+from weighbridge.config.fingerprint import OPERATIONAL, canonical, project_root
 from weighbridge.config.sweep_settings import ComparedSystem, SweepSettings
 from weighbridge.core.files import open_regular
 from weighbridge.records.sweep_plan import CellPlan, SessionKey, Wave
@@ -98,4 +99,6 @@ def model_digest(folder: Path) -> str:
 
 
 def _sha256(value: object) -> str:
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+    # A moved checkout is no other system: paths in it count from its root, as settings are written.
+    root = json.dumps(f"{project_root().resolve()}/")[1:-1]
+    return hashlib.sha256(canonical(value).replace(f'"{root}', '"').encode()).hexdigest()

@@ -86,7 +86,7 @@ def compare_cells(settings: SweepSettings, plan: SweepPlan, cells: Sequence[Cell
         hosts=tuple(sorted({cell.host.name for cell in cells})),
         baseline=settings.reference,
         equivalence=settings.equivalence,
-        blocks=max(wave.blocks for wave in plan.waves) if plan.waves else settings.blocks,
+        blocks=settings.blocks,
         phase_plan=phase_plan(plan),
         systems=describe_systems(settings, plan, cells),
         workloads=describe_workloads(settings, cells),

@@ -1,10 +1,6 @@
-"""Single runs against a simulated server: reuse that is explained or unknown, overload, a slow client."""
+"""Single runs against a simulated server: reuse that is explained or unknown, overload."""
 
-import os
-import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +9,6 @@ from simulating import any_length
 
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.workload import Workload
-from weighbridge.core.proc import below, command_of
 from weighbridge.records.sweep_plan import PhaseCounts
 from weighbridge.records.verdict import Check
 from weighbridge.simulate.behaviour import Behaviour
@@ -79,47 +74,3 @@ def test_an_open_load_of_a_fifth_too_much_is_overloaded(tmp_path: Path) -> None:
     assert figures.overloaded
     assert figures.qps < 0.95 * (figures.offered_qps or 0)
     assert "latencies may not" in checks["overloaded"].limit
-
-
-def test_a_client_that_is_too_slow_is_named(tmp_path: Path, quick: str) -> None:
-    with throttled("weighbridge.client.worker"):
-        figures, _, checks = bench(tmp_path).run(quick)
-    assert figures is not None
-    found = refused(checks)
-    assert {"receive backlog (p99)", "delay at a timer (p99)"} & set(found)
-    assert set(found) <= _TIMES
-    assert all("client.workers" in remedy for remedy in found.values())
-
-
-@contextmanager
-def throttled(program: str) -> Iterator[None]:
-    """Let the processes of this one's that run a program have three tenths of the time."""
-    ended = threading.Event()
-
-    def throttle() -> None:
-        while not ended.is_set():
-            pids = [pid for pid in below(os.getpid()) if program in command_of(pid)]
-            _signal(pids, signal.SIGSTOP)
-            ended.wait(0.07)
-            _signal(pids, signal.SIGCONT)
-            ended.wait(0.03)
-
-    thread = threading.Thread(target=throttle)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _signal(pids: list[int], number: signal.Signals) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_stays_stopped() -> Iterator[None]:
-    yield
-    assert not [pid for pid in below(os.getpid()) if "weighbridge.client.worker" in command_of(pid)]

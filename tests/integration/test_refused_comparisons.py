@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from simulating import any_length
 from sweeping import MODEL, Seen, quick_sweep
+from throttling import throttled
 
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.errors import InputError
@@ -87,3 +88,11 @@ def test_a_system_that_rejects_forced_lengths_is_refused_before_anything_is_meas
         pytest.raises(InputError, match=r"system B rejects .* force_length of workload w"),
     ):
         compared(quick_sweep({"A": good, "B": rejecting}), tmp_path / "sweep")
+
+
+def test_a_client_that_is_too_slow_is_refused(good: str, tmp_path: Path) -> None:
+    with throttled("weighbridge.client.worker"):
+        comparison = compared(quick_sweep({"A": good, "B": good}, blocks=1), tmp_path / "sweep")
+    reasons = refused(comparison, "B")
+    assert "B: receive backlog (p99)" in reasons or "B: delay at a timer (p99)" in reasons
+    assert "raise client.workers" in reasons

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,22 +14,24 @@ from pathlib import Path
 import pytest
 from simulating import any_length
 
+from weighbridge import cli
+from weighbridge.core.errors import InputError, WeighbridgeError
 from weighbridge.records.comparison import SweepComparison
 from weighbridge.simulate.behaviour import Behaviour
 
-# Three blocks of half a second: enough for an interval, and for a difference of a half.
-QUICK = ("--blocks=3", "--seconds=0.5", "--levels=16", "--output=8", "--prompt-tokens=20")
+# Three blocks of a second: enough for an interval, and for a difference of a half.
+QUICK = ("--blocks=3", "--seconds=1", "--levels=32", "--output=8", "--prompt-tokens=20")
 
 
 @pytest.fixture(scope="module")
 def slow() -> Iterator[str]:
-    with any_length(Behaviour(servers=16, mean_s=0.15, distribution="exponential"), "tiny") as url:
+    with any_length(Behaviour(servers=32, mean_s=0.3, distribution="exponential"), "tiny") as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def fast() -> Iterator[str]:
-    with any_length(Behaviour(servers=16, mean_s=0.15, distribution="exponential", speed=1.5), "tiny") as url:
+    with any_length(Behaviour(servers=32, mean_s=0.3, distribution="exponential", speed=1.5), "tiny") as url:
         yield url
 
 
@@ -47,6 +48,11 @@ def _bench(folder: Path, *arguments: str, **variables: str) -> subprocess.Comple
         env=os.environ | variables,
         check=False,
     )
+
+
+def _called(*arguments: str) -> None:
+    """Call the command in this process."""
+    cli.app(["bench", *arguments], standalone_mode=False)
 
 
 def _result(folder: Path) -> SweepComparison:
@@ -125,44 +131,51 @@ def test_a_finished_result_is_printed_again_without_a_request(
     assert json.loads(printed.stdout)["rows"][0]["result"] == "faster"
 
 
-def test_one_endpoint_is_a_table_of_its_figures_and_again_sets_the_earlier_aside(
+def _until(process: subprocess.Popen[str], text: str) -> str:
+    """Return what a process has logged when it says a text."""
+    assert process.stderr is not None
+    log = ""
+    while text not in log:
+        line = process.stderr.readline()
+        assert line, log
+        log += line
+    return log
+
+
+def _interrupted(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    process.send_signal(signal.SIGINT)
+    log = process.stderr.read()
+    assert process.wait(30) == 130, log
+    assert "Traceback" not in log
+    return log
+
+
+def test_one_endpoint_goes_on_after_ctrl_c_is_refused_to_others_meanwhile_and_measured_again(
     slow: str, tmp_path: Path
 ) -> None:
-    options = ("--blocks=1", "--seconds=0.3", "--levels=1,4", "--output=8", "--prompt-tokens=20")
-    done = _bench(tmp_path, slow, *options, "--out=here")
-    assert done.returncode == 0, done.stderr
-    compared = SweepComparison.read(tmp_path / "here" / "comparison.json")
-    assert compared.rows == ()
-    assert [cell.level for cell in compared.cells] == ["closed-1", "closed-4"]
-    assert compared.systems["A"].model_name == "tiny"
-    done = _bench(tmp_path, slow, *options, "--out=here", "--again")
-    assert done.returncode == 0, done.stderr
-    [aside] = (tmp_path / "replaced").iterdir()
-    assert (aside / "comparison.json").is_file()
-
-
-def test_after_ctrl_c_the_same_command_goes_on(slow: str, tmp_path: Path) -> None:
-    command = _command(f"A={slow}", f"B={slow}", *QUICK)
+    command = _command(slow, *QUICK, "--out=here")
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        log = ""
-        while "run 2 of 6" not in log:
-            line = process.stderr.readline()
-            assert line, log
-            log += line
-        process.send_signal(signal.SIGINT)
-        log += process.stderr.read()
-    assert process.returncode == 130
+        _until(process, "run 1 of 3")
+        second = _bench(tmp_path, slow, *QUICK, "--out=here")
+        log = _interrupted(process)
+    assert (second.returncode, "is in use by" in _last(second)) == (3, True), second.stderr
     assert "the same command goes on" in log
-    assert "Traceback" not in log
-    finished = {path: path.stat().st_mtime_ns for path in tmp_path.glob("bench-*/w1/**/run.json")}
-    assert 2 <= len(finished) < 6
-    done = _bench(tmp_path, f"A={slow}", f"B={slow}", *QUICK)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("here/w1/**/run.json")}
+    assert 1 <= len(kept) < 3
+    done = _bench(tmp_path, slow, *QUICK, "--out=here")
     assert done.returncode == 0, done.stderr
-    assert len(list(tmp_path.glob("bench-*/w1/**/run.json"))) == 6
-    assert {path: path.stat().st_mtime_ns for path in finished} == finished
-    [row] = _result(tmp_path).rows
-    assert row.result not in ("not comparable",)
+    assert len(list(tmp_path.glob("here/w1/**/run.json"))) == 3
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    found = SweepComparison.read(tmp_path / "here" / "comparison.json")
+    assert found.rows == ()
+    assert found.systems["A"].model_name == "tiny"
+    assert "requests/s" in done.stdout
+    with subprocess.Popen([*command, "--again"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        _until(process, "the earlier result is now in")
+        _interrupted(process)
+    [aside] = (tmp_path / "replaced").iterdir()
+    assert SweepComparison.read(aside / "comparison.json") == found
 
 
 @pytest.mark.parametrize(
@@ -182,12 +195,13 @@ def test_after_ctrl_c_the_same_command_goes_on(slow: str, tmp_path: Path) -> Non
     ],
 )
 def test_a_wrong_call_is_one_sentence_before_any_request(
-    tmp_path: Path, arguments: tuple[str, ...], sentence: str
+    tmp_path: Path, arguments: tuple[str, ...], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with _answering(200, '{"data": []}') as (url, asked):
-        done = _bench(tmp_path, *(argument.replace("URL", url) for argument in arguments))
-    assert done.returncode == 2
-    assert sentence in _last(done)
+    monkeypatch.chdir(tmp_path)
+    with _answering(200, '{"data": []}') as (url, asked), pytest.raises(InputError) as error:
+        _called(*(argument.replace("URL", url) for argument in arguments))
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
     assert asked == []
     assert list(tmp_path.iterdir()) == []
 
@@ -202,12 +216,13 @@ def test_a_wrong_call_is_one_sentence_before_any_request(
     ],
 )
 def test_an_endpoint_that_cannot_be_measured_is_one_sentence(
-    tmp_path: Path, status: int, body: str, code: int, sentence: str
+    tmp_path: Path, status: int, body: str, code: int, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with _answering(status, body) as (url, _):
-        done = _bench(tmp_path, url)
-    assert done.returncode == code, done.stderr
-    assert sentence in _last(done)
+    monkeypatch.chdir(tmp_path)
+    with _answering(status, body) as (url, _), pytest.raises(WeighbridgeError) as error:
+        _called(url)
+    assert error.value.exit_code == code
+    assert sentence in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -217,12 +232,13 @@ def test_a_dead_endpoint_is_one_sentence(tmp_path: Path) -> None:
     done = _bench(tmp_path, f"old={url}")
     assert done.returncode == 3
     assert _last(done).endswith(f"old: nothing answers at {url}; start the server, or correct the URL.")
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_that_is_not_served_is_refused_with_those_that_are(slow: str, tmp_path: Path) -> None:
-    done = _bench(tmp_path, f"{slow}#other")
-    assert done.returncode == 2
-    assert _last(done).endswith(
+def test_a_model_that_is_not_served_is_refused_with_those_that_are(slow: str) -> None:
+    with pytest.raises(InputError) as error:
+        _called(f"{slow}#other")
+    assert str(error.value).endswith(
         f"serves not other; name one of these by --model, or as A={slow}#MODEL: tiny."
     )
 
@@ -235,27 +251,12 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(slow: str, tmp_path: Pa
 
 
 def test_failed_requests_leave_nothing_to_compare(slow: str, tmp_path: Path) -> None:
-    failing = Behaviour(servers=16, mean_s=0.15, failures={"status_500": 0.03})
+    failing = Behaviour(servers=32, mean_s=0.3, failures={"status_500": 0.03})
     with any_length(failing, "tiny") as broken:
-        done = _bench(tmp_path, f"A={slow}", f"B={broken}", *QUICK)
+        done = _bench(tmp_path, f"A={slow}", f"B={broken}", *QUICK, "--blocks=1")
     assert done.returncode == 4, done.stderr
     [row] = _result(tmp_path).rows
     assert row.result == "not comparable"
     assert row.ratios == {}
     assert "B cannot be compared with A" in done.stdout
     assert _last(done).partition("ERROR ")[2].startswith("nothing can be compared: ")
-
-
-def test_a_folder_in_use_is_refused(slow: str, tmp_path: Path) -> None:
-    command = _command(slow, *QUICK, "--out=here")
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        until = time.monotonic() + 30
-        while not (tmp_path / "here" / "plan.json").exists():
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        done = _bench(tmp_path, slow, *QUICK, "--out=here")
-        process.send_signal(signal.SIGINT)
-        process.stderr.read()
-    assert done.returncode == 3
-    assert "is in use by" in _last(done)

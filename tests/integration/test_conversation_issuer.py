@@ -1,124 +1,31 @@
 """Runs of conversations against real servers: what is sent when, and how runs end early."""
 
 import json
-import os
 import re
-import signal
-import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from conversing import hand_made, run, simple, single_turns
 from endpoint import ECHO, End, Endpoint, Step, answer, chunked, events, http
 from simulating import any_length
-from test_load_faults import client_processes, once, process_of
 
-from weighbridge.client.conversation_issuer import ConversationIssuer
 from weighbridge.client.conversation_schedule import TURN_BITS
-from weighbridge.client.issuer import Target
-from weighbridge.client.process_group import SampleCounts
 from weighbridge.config.load_level import GammaArrivals, LoadLevel, Trace
-from weighbridge.config.settings import ClientSettings
 from weighbridge.config.workload import Workload
 from weighbridge.core.errors import InputError
-from weighbridge.core.openai_api import AnswerKind, Api
-from weighbridge.records.run_record import LoadReport
 from weighbridge.records.sweep_plan import PhaseCounts
-from weighbridge.requests.bodies import BODIES_FILE, INDEX_FILE
-from weighbridge.requests.holes import HOLES_FILE
 from weighbridge.requests.run_phase import RunPhase
-from weighbridge.requests.sent_form import SentForm
-from weighbridge.requests.sent_requests import SentRequests
-from weighbridge.requests.turns import TURN_TYPE, Turns
+from weighbridge.requests.turns import TURN_TYPE
 from weighbridge.requests.workload_store import SliceSpec, WorkloadStore, build_workload_store
 from weighbridge.simulate.behaviour import Behaviour
 
 EARLY_S = 30  # in which a run that would take minutes is ended; its limit is seconds where the cores are free
 MOST_LATE_S = 0.5  # of a request after its time, on a busy machine
-
-
-@dataclass(frozen=True)
-class HandMade:
-    """Requests that a test wrote by hand."""
-
-    path: Path
-    sizes: tuple[int, ...]
-    form: SentForm
-    model_name: str = "tiny"
-    api: Api = Api.CHAT
-    answers: AnswerKind = AnswerKind.GENERATED
-
-    def __len__(self) -> int:
-        return len(self.sizes)
-
-    def sent_sizes(self) -> Any:
-        return np.array(self.sizes) + self.form.longer
-
-
-BEFORE = b'{"model":"tiny",'
-HOLE = b"@hole:"
-
-
-def hand_made(folder: Path, bodies: Sequence[bytes], *, stream: bool = False) -> HandMade:
-    """Write bodies; `@hole:N@` in one stands for the answer to request N."""
-    folder.mkdir(parents=True)
-    stored, holes = [], []
-    for request, body in enumerate(bodies):
-        parts = re.split(rb"@hole:(\d+)@", body)
-        text = parts[0]
-        for answered, more in zip(parts[1::2], parts[2::2], strict=True):
-            holes.append((request, len(text), int(answered)))
-            text += more
-        stored.append(text)
-    (folder / BODIES_FILE).write_bytes(b"".join(stored))
-    ends = np.cumsum([0, *map(len, stored)])
-    (folder / INDEX_FILE).write_bytes(ends.astype("<i8").tobytes())
-    (folder / HOLES_FILE).write_bytes(b"".join(struct.pack("<3q", *hole) for hole in holes))
-    return HandMade(folder, tuple(map(len, stored)), SentForm(stream, ("", ""), BEFORE))
-
-
-def single_turns(counts: tuple[int, int, int], rate: float = 100) -> Turns:
-    turns = np.zeros(sum(counts), dtype=TURN_TYPE)
-    turns["request"] = turns["conversation"] = np.arange(len(turns))
-    turns["phase"] = np.repeat(list(RunPhase), counts)
-    turns["due_s"] = np.arange(len(turns)) / rate
-    return turns
-
-
-def simple(folder: Path, count: int, *, stream: bool = False) -> HandMade:
-    bodies = [b'"messages":[{"role":"user","content":"sample %d"}]}' % number for number in range(count)]
-    return hand_made(folder, bodies, stream=stream)
-
-
-def run(
-    requests: SentRequests,
-    url: str,
-    out: Path,
-    turns: Turns,
-    level: LoadLevel,
-    observe: Callable[[SampleCounts], str | None] | None = None,
-    *,
-    error_abort: float = 0.05,
-    seconds: float | None = None,
-    **client: object,
-) -> tuple[LoadReport, pd.DataFrame]:
-    """Run conversations; return the report, and the rows by their number."""
-    issuer = ConversationIssuer("test", level, turns, error_abort=error_abort, seconds=seconds)
-    issuer.check()
-    settings = ClientSettings.parse({"connections": 64, "workers": 2, **client}, "test")
-    report = issuer.issue(Target((url,), requests, settings), out, observe)
-    assert not client_processes()
-    left = {path.name for path in out.iterdir()}
-    assert left - {"requests.bin"} == {"requests.parquet", "errors.jsonl"}
-    rows = pd.read_parquet(out / "requests.parquet").sort_values("number", ignore_index=True)
-    rows["serial"], rows["turn"] = rows.number // (1 << TURN_BITS), rows.number % (1 << TURN_BITS)
-    return report, rows
 
 
 @pytest.fixture(scope="module")
@@ -303,73 +210,6 @@ def test_what_only_a_comparison_takes(stream: bool, tmp_path: Path) -> None:
     assert rows.cached_tokens.tolist() == [6, -1, -1]
     assert rows.chunks.tolist() == [1, 1, 0]
     assert (rows.first_ns > 0).tolist() == [True, True, not stream]
-
-
-def test_twenty_failures_in_a_row_end_the_run(tmp_path: Path) -> None:
-    requests, turns = simple(tmp_path / "store", 500), single_turns((0, 500, 0))
-    with Endpoint(lambda _: [http(b'{"error": "out of memory"}', 500)]) as endpoint:
-        report, rows = run(
-            requests, endpoint.url, tmp_path / "run", turns, LoadLevel(closed=2), error_abort=1.0
-        )
-    assert report.aborted == ('20 requests in a row failed, 20 as http_status: {"error": "out of memory"}')
-    assert report.failed["http_status"] == 20
-    assert len(rows) == report.issued == report.failures <= 24
-
-
-def test_too_many_failures_of_the_first_hundred_end_the_run(tmp_path: Path) -> None:
-    requests, turns = simple(tmp_path / "store", 500), single_turns((0, 500, 0))
-    with Endpoint(lambda sample: [http(b"no", 429)] if sample % 10 == 3 else answer("x")) as endpoint:
-        report, _ = run(requests, endpoint.url, tmp_path / "run", turns, LoadLevel(closed=1))
-    assert report.aborted == "6 of the first 54 requests failed, 6 as http_status: no"
-
-
-def test_fewer_failures_do_not(tmp_path: Path) -> None:
-    requests, turns = simple(tmp_path / "store", 200), single_turns((0, 200, 0))
-    with Endpoint(lambda sample: [http(b"no", 429)] if sample % 20 == 3 else answer("x")) as endpoint:
-        report, _ = run(requests, endpoint.url, tmp_path / "run", turns, LoadLevel(closed=2))
-    assert (report.aborted, report.failed, report.completed) == (None, {"http_status": 10}, 190)
-
-
-def _kill_worker() -> None:
-    process_of("client.worker").kill()
-
-
-def _kill_issuer() -> None:
-    process_of("client.issuing_process").kill()
-
-
-def _interrupt() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-ENDS = [
-    (_kill_worker, "worker 0 was killed by SIGKILL"),
-    (_kill_issuer, "the issuer's process was killed by SIGKILL"),
-    (_interrupt, "interrupted"),
-    ("die", "cannot be reached|requests in a row failed|of the first"),
-]
-
-
-@pytest.mark.parametrize("level", [LoadLevel(closed=4), LoadLevel(constant=50)], ids=["closed", "open"])
-@pytest.mark.parametrize(("end", "reason"), ENDS, ids=["worker", "issuer", "Ctrl-C", "server"])
-def test_a_run_that_is_broken_ends_with_a_reason(
-    end: Callable[[], None] | str, reason: str, level: LoadLevel, tmp_path: Path
-) -> None:
-    requests, turns = simple(tmp_path / "store", 6000), single_turns((0, 6000, 0), rate=50)
-    with Endpoint(lambda _: [0.1, *answer("x")]) as endpoint:
-        act = endpoint.die if end == "die" else end
-        assert callable(act)
-        began_s = time.monotonic()
-        with once(lambda: len(endpoint.seen) > 20, act):
-            report, rows = run(
-                requests, endpoint.url, tmp_path / "run", turns, level, workers=1, connect_timeout_s=2
-            )
-        assert time.monotonic() - began_s < EARLY_S
-    assert re.search(reason, str(report.aborted)), report.aborted
-    if end != _kill_issuer:
-        assert report.failed.get("aborted", 0) + report.completed <= len(rows)
-        assert len(rows) == report.issued
-        assert not (tmp_path / "run" / "requests.bin").exists()
 
 
 def test_fewer_connections_than_conversations_are_refused(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ class SloTrial(Model):
     p50_s: float | None = Field(description="Of the time to the first token, or of the whole request.")
     p99_s: float | None
     folder: str = Field(description="Of its run, below the sweep's.")
+    refused: tuple[str, ...] = Field(
+        default=(), description="Checks of the run that failed, apart from failed requests: it is in doubt."
+    )
 
 
 class SloCapacity(Model):
@@ -44,3 +47,10 @@ class SloCapacity(Model):
     lowest_failed: float | None = Field(description="Lowest load that failed; null: none did.")
     reason: str | None = Field(default=None, description="Why no load was confirmed.")
     trials: tuple[SloTrial, ...]
+
+
+class SloCapacities(Model):
+    """Contents of slo_capacity.json."""
+
+    schema_version: int = 1
+    capacities: tuple[SloCapacity, ...]

@@ -28,11 +28,13 @@ class LoadTrial:
         figures: What it measured; None: it ended early.
         folder: Its folder below the sweep's.
         ended_early: Why, if it did.
+        refused: Checks of the run that failed, apart from failed requests.
     """
 
     figures: CellFigures | None
     folder: str
     ended_early: str | None = None
+    refused: tuple[str, ...] = ()
 
 
 Measure = Callable[[float, Literal["probe", "confirmation"]], LoadTrial]
@@ -101,6 +103,7 @@ def judge_trial(trial: LoadTrial, rate: float, kind: Literal["probe", "confirmat
             p50_s=None,
             p99_s=None,
             folder=trial.folder,
+            refused=trial.refused,
         )
     share = figures.goodput_share
     times = figures.ttft or figures.e2e
@@ -121,6 +124,7 @@ def judge_trial(trial: LoadTrial, rate: float, kind: Literal["probe", "confirmat
         p50_s=times.p50 if times else None,
         p99_s=times.p99 if times else None,
         folder=trial.folder,
+        refused=trial.refused,
     )
 
 
@@ -174,5 +178,9 @@ def slo_sentence(found: SloCapacity) -> str:
     failed = f"; {found.lowest_failed:g}/s failed" if found.lowest_failed is not None else ""
     return (
         f"{place}: {words} for {100 * found.good_share:g} % of requests up to {found.rate:g} "
-        f"conversations/s{goodput}{failed}."
+        f"conversations/s{goodput}{failed}.{_doubts(found.trials[-1])}"
     )
+
+
+def _doubts(trial: SloTrial) -> str:
+    return f" That run fails a check: {'; '.join(trial.refused)}." if trial.refused else ""

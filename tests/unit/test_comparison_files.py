@@ -11,6 +11,7 @@ from rich.console import Console
 from sweep_cells import SyntheticSweep, failed_check, sweep_settings
 
 from weighbridge.records.comparison import SweepComparison
+from weighbridge.report.comparison_details import detail_tables
 from weighbridge.report.comparison_headline import doubts, headline
 from weighbridge.report.comparison_schema import comparison_schema
 from weighbridge.report.comparison_table import COLUMNS, comparison_markdown
@@ -178,6 +179,23 @@ def test_all_files_are_written_and_old_plots_removed(tmp_path: Path) -> None:
     assert "Set <code>force_length: min_tokens</code>, or none." in page
     assert "<script" not in page
     assert not re.search(r'(?:src|href)="(?!#|data:)', page)
+
+
+def test_the_page_has_energy_and_cost_where_they_are_known() -> None:
+    sweep = _sweep(2)
+    plain = [heading for table in detail_tables(_compared(sweep)) for heading in table.headings]
+    assert "cost of 1 million tokens" not in plain
+    systems = {
+        name: each.model_copy(update={"price_per_hour": 2.0}) for name, each in sweep.settings.systems.items()
+    }
+    sweep.settings = sweep.settings.model_copy(update={"systems": systems})
+    sweep.changes = {"A": {"energy_j": 100.0}, "B": {"energy_j": 50.0}}
+    figures, ratios = detail_tables(_compared(sweep))
+    for table in (figures, ratios):
+        assert {"J by output token", "cost of 1 million tokens"} <= {*table.headings}
+        assert all(len(row) == len(table.headings) for row in table.rows)
+    assert len(figures.rows) == 9
+    assert [row[1] for row in ratios.rows] == ["B", "A-A"] * 3
 
 
 def test_a_page_escapes_what_users_wrote(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from weighbridge.records.sweep_run import CellRecord
 from weighbridge.report.comparison_charts import COMPARISON_GROUPS
 from weighbridge.report.comparison_checks import counted_checks, notes_and_places, reasons_and_places
 from weighbridge.report.comparison_definitions import DEFINITIONS
+from weighbridge.report.comparison_details import detail_tables
 from weighbridge.report.comparison_headline import doubts, headline, place_of
 from weighbridge.report.comparison_lines import lines_of, ratio_text, verdict_text
 from weighbridge.report.comparison_sentences import METRIC_NAMES
@@ -98,6 +99,7 @@ def render_comparison_page(
         columns=COLUMNS,
         lines=lines_of(comparison),
         footer=footer_sentences(comparison),
+        details=detail_tables(comparison),
         capacities=comparison.capacities,
         capacity_ratio=_capacity_ratio,
         reasons=reasons_and_places(comparison),

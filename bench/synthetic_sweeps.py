@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weighbridge.records.comparison import ComparisonResult
+from weighbridge.sweep.orders import orders
 from weighbridge.sweep.statistics import PairedRatio, holm, result_of
 
 Results = NDArray[np.float64]  # shape (sweeps, 2 systems, cells, blocks)
@@ -42,8 +43,11 @@ DRIFTS: dict[str, Drift] = {"none": no_drift, "random walk, 1 %": random_walk, "
 
 
 def balanced(blocks: int) -> Slots:
-    """Return the sessions' places in time, shape (blocks, 2 systems), in the order A B, B A, ..."""
-    return np.array([(2 * block + block % 2, 2 * block + 1 - block % 2) for block in range(blocks)])
+    """Return the sessions' places in time, shape (blocks, 2 systems), in a sweep's own order: A B, B A, ..."""
+    there = orders(("A", "B"), blocks, "balanced", seed=0)
+    return np.array(
+        [(2 * block + each.index("A"), 2 * block + each.index("B")) for block, each in enumerate(there)]
+    )
 
 
 def alternating(blocks: int) -> Slots:

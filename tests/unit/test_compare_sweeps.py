@@ -141,6 +141,24 @@ def test_a_run_with_failures_is_not_compared() -> None:
     assert "no row can be compared" in (SlowdownRule(0.05).broken(change) or "")
 
 
+def test_blocks_that_the_client_disturbed_are_left_out() -> None:
+    disturbed = figures(qps=[1.0, *[10.0] * 5]).model_copy(update={"disturbed": {"w1/b1": "late"}})
+    new = sweep_of({CELL: {"A": disturbed}}, {"A": "server 1"})
+    [row] = _change(_one(10), new).rows
+    assert row.speed_up.ratio == pytest.approx(1.0)
+    assert row.speed_up.blocks == 5
+
+
+def test_an_overloaded_run_has_no_latency_to_compare_but_goodput() -> None:
+    def at(**values: tuple[float, ...]) -> SweepComparison:
+        cell = figures(qps=around(5), **values).model_copy(update={"overloaded": True})
+        return sweep_of({("chat", "poisson-5"): {"A": cell}}, {"A": "x"})
+
+    latency, goodput = at(e2e_p99=around(1)), at(goodput=around(4))
+    assert _change(latency, latency).rows[0].reasons[0].startswith("old: it was overloaded")
+    assert _change(goodput, goodput).rows[0].result is ComparisonResult.INDICATIVE_SAME
+
+
 def test_the_rows_share_one_error_rate() -> None:
     def cells(values: dict[str, float]) -> SweepComparison:
         return sweep_of(

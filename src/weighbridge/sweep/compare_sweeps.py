@@ -166,7 +166,7 @@ def _change(
         for side in (old, new)
     )
     sign = -1 if lower_is_better(metric) else 1
-    reasons = list(_reasons([*zip((old, new) * 2, (*sides, *anchors), strict=False)]))
+    reasons = list(_reasons(metric, [*zip((old, new) * 2, (*sides, *anchors), strict=False)]))
     ratio = machine = None
     if not reasons:
         try:
@@ -203,19 +203,21 @@ def _metric(cell: ComparedCell, sides: Sequence[SystemFigures]) -> str:
     return "e2e.p90"
 
 
-def _reasons(sides: Sequence[tuple[RecordedSweep, SystemFigures | None]]) -> Iterator[str]:
+def _reasons(metric: str, sides: Sequence[tuple[RecordedSweep, SystemFigures | None]]) -> Iterator[str]:
     for sweep, figures in sides:
         if figures is None:
             yield f"{sweep.origin}: the anchor was not measured at this load"
         elif figures.refused:
             check = figures.refused[0]
             yield f"{sweep.origin}, {check.run}: {check.wording}"
-        elif figures.overloaded:
+        elif figures.overloaded and lower_is_better(metric):
             yield f"{sweep.origin}: it was overloaded at this load; choose a lower one"
 
 
 def _logs(figures: SystemFigures, metric: str, sign: int) -> dict[str, float]:
-    values = figures.per_block.get(metric, {})
+    # What the client disturbed is left out, as in the sweep's own table.
+    found = figures.per_block.get(metric, {})
+    values = {block: value for block, value in found.items() if block not in figures.disturbed}
     if not values or min(values.values()) <= 0:
         raise ValueError("it is missing, or 0, in a block")
     return {block: sign * math.log(value) for block, value in values.items()}

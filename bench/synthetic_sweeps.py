@@ -43,7 +43,7 @@ DRIFTS: dict[str, Drift] = {"none": no_drift, "random walk, 1 %": random_walk, "
 
 
 def balanced(blocks: int) -> Slots:
-    """Return the sessions' places in time, shape (blocks, 2 systems), in a sweep's own order: A B, B A, ..."""
+    """Return the sessions' places in time, shape (blocks, 2 systems), in a sweep's order: A B, B A, ..."""
     there = orders(("A", "B"), blocks, "balanced", seed=0)
     return np.array(
         [(2 * block + each.index("A"), 2 * block + each.index("B")) for block, each in enumerate(there)]

@@ -137,6 +137,18 @@ def test_more_is_a_wave_of_only_what_is_new(urls: dict[str, str], tmp_path: Path
     assert "sizing w closed-4" not in dict(longer.stages).values()
 
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    # With less asked for, what is not finished of the rest is left.
+    for file in (*folder.glob("w3/**/run.json"), *folder.glob("w2/**/run.json")):
+        file.unlink()
+    kept = {path: when for path, when in kept.items() if path.exists()}
+    assert measured(quick_sweep(urls, blocks=1), folder).runs == []
+    alone = quick_sweep({"A": urls["A"]}, blocks=2, levels={"closed": [2, 4]})
+    assert measured(alone, folder).runs == [
+        (2, 1, "A", "closed-2"),
+        (3, 1, "A", "closed-4"),
+        (4, 1, "A", "closed-2"),
+    ]
+
     stores = [WorkloadStore.open(folder / f"requests/w{wave}/w") for wave in (1, 2, 3)]
     bodies = [{bytes(store.body(index)) for index in range(len(store))} for store in stores]
     assert len(set.union(*bodies)) == sum(map(len, stores))

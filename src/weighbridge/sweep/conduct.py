@@ -8,10 +8,10 @@ from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.errors import InputError
 from weighbridge.records.sweep_plan import PLAN, SessionKey, SweepPlan, Wave
 from weighbridge.run.folder_lock import locked
-from weighbridge.sweep.sweep_folder import SweepFolder, read_cells, runs_of
+from weighbridge.sweep.sweep_folder import SweepFolder, read_cells
 from weighbridge.sweep.sweep_observer import SweepObserver
 from weighbridge.sweep.sweep_preparation import planned_waves, prepared
-from weighbridge.sweep.sweep_session import Sweep, hold, missing_runs, wave_of
+from weighbridge.sweep.sweep_session import Sweep, hold, missing_runs, wanted_runs
 from weighbridge.sweep.systems import OpenSystem
 
 __all__ = ["conduct", "hold_session", "prepare", "read_cells", "sessions_of", "waves_of"]
@@ -48,11 +48,10 @@ def conduct(
         with ExitStack() as lasting:
             systems = _Systems(sweep, lasting)
             plan = prepared(sweep, systems.for_a_look, _plan_of(like))
-            for key, number, of in _numbered(plan):
-                wave = wave_of(plan, key.wave)
-                if missing_runs(sweep, wave, key):
+            for key, number, of in _numbered(sweep, plan):
+                if missing_runs(sweep, plan, key):
                     with systems.for_session(key) as system:
-                        hold(sweep, plan, wave, key, system, number, of)
+                        hold(sweep, plan, key, system, number, of)
 
 
 def prepare(
@@ -85,13 +84,12 @@ def hold_session(
     with locked(folder, _COMMAND), ExitStack() as lasting:
         sweep = Sweep(settings, SweepFolder(folder), model, observer)
         plan = sweep.folder.read_plan(settings.name)
-        for known, number, of in _numbered(plan):
+        for known, number, of in _numbered(sweep, plan):
             if known != key:
                 continue
-            wave = wave_of(plan, key.wave)
-            if missing_runs(sweep, wave, key):
+            if missing_runs(sweep, plan, key):
                 with _Systems(sweep, lasting).for_session(key) as system:
-                    hold(sweep, plan, wave, key, system, number, of)
+                    hold(sweep, plan, key, system, number, of)
             return
     raise InputError(f"{folder / PLAN}: has no session {key.folder}; plan the sweep again.")
 
@@ -148,9 +146,10 @@ def _plan_of(like: Path | None) -> SweepPlan | None:
     return SweepPlan.read(like / PLAN)
 
 
-def _numbered(plan: SweepPlan) -> Iterator[tuple[SessionKey, int, int]]:
+def _numbered(sweep: Sweep, plan: SweepPlan) -> Iterator[tuple[SessionKey, int, int]]:
     """Yield each session with the number of its first run, from 1, and the number of all runs."""
-    sessions = [(key, len(list(runs_of(wave)))) for wave in plan.waves for key in wave.sessions()]
+    keys = [key for wave in plan.waves for key in wave.sessions()]
+    sessions = [(key, len(wanted_runs(sweep, plan, key))) for key in keys]
     of, number = sum(runs for _, runs in sessions), 1
     for key, runs in sessions:
         yield key, number, of

@@ -6,7 +6,7 @@ from zlib import crc32
 
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.sweep_settings import SweepSettings
-from weighbridge.records.sweep_plan import CellPlan, SweepPlan, Wave
+from weighbridge.records.sweep_plan import CellPlan, SessionKey, SweepPlan, Wave
 from weighbridge.sweep.orders import orders
 
 
@@ -86,6 +86,32 @@ def _blocks_of(plan: SweepPlan, cell: WantedCell, systems: Sequence[str], identi
         and any(planned.name == cell.name for planned in wave.cells)
         and wave.workloads.get(cell.workload) == identities.workloads[cell.workload]
         and all(wave.identities.get(name) == identities.systems[name] for name in systems)
+    )
+
+
+def is_wanted(settings: SweepSettings, plan: SweepPlan, key: SessionKey, cell: CellPlan) -> bool:
+    """Return whether a planned run is still asked for: systems, workloads, loads and blocks may be fewer now.
+
+    Args:
+        settings: The sweep's.
+        plan: Its plan.
+        key: The run's session.
+        cell: The run's cell.
+    """
+    levels = settings.levels
+    wave = next(each for each in plan.waves if each.number == key.wave)
+    earlier = sum(
+        each.blocks
+        for each in plan.waves
+        if each.number < wave.number
+        and set(wave.systems) <= set(each.systems)
+        and any(planned.name == cell.name for planned in each.cells)
+    )
+    return (
+        key.system in settings.measured
+        and any(cell.workload == workload.name for workload in settings.workloads)
+        and (levels.auto or cell.level in levels.all)
+        and earlier + key.block <= settings.blocks
     )
 
 

@@ -10,12 +10,13 @@ from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.records.session_record import SESSION_RECORD, SessionRecord
-from weighbridge.records.sweep_plan import CellPlan, SessionKey, SweepPlan, Wave
+from weighbridge.records.sweep_plan import CellPlan, SessionKey, SweepPlan, Wave, repeat_folder
 from weighbridge.records.sweep_run import CELL_RECORD, CellRecord
 from weighbridge.requests.workload_store import WorkloadStore
 from weighbridge.run.replaced import set_aside
 from weighbridge.sweep.cell_key import cell_key
 from weighbridge.sweep.cell_run import CellRun, SentBodies, now_text
+from weighbridge.sweep.planning import is_wanted
 from weighbridge.sweep.sizing import Sizer, open_sizing_store
 from weighbridge.sweep.sweep_folder import SweepFolder, runs_of
 from weighbridge.sweep.sweep_observer import SweepObserver
@@ -96,17 +97,24 @@ class Sweep:
         return self._bodies[path]
 
 
-def missing_runs(sweep: Sweep, wave: Wave, key: SessionKey) -> list[tuple[CellPlan, int, str]]:
-    """Return the runs of a session that are not finished: the cell, the repeat and the key of each.
+def wanted_runs(sweep: Sweep, plan: SweepPlan, key: SessionKey) -> list[tuple[CellPlan, int]]:
+    """Return the runs of a session that are asked for, finished or not: the cell and the repeat of each."""
+    wave = wave_of(plan, key.wave)
+    return [(cell, repeat) for cell, repeat in runs_of(wave) if is_wanted(sweep.settings, plan, key, cell)]
+
+
+def missing_runs(sweep: Sweep, plan: SweepPlan, key: SessionKey) -> dict[tuple[str, int], str]:
+    """Return the keys of a session's runs that are not finished, by name of the cell and repeat.
 
     Raises:
         InputError: a record cannot be read.
     """
-    missing = []
-    for cell, repeat in runs_of(wave):
+    wave = wave_of(plan, key.wave)
+    missing = {}
+    for cell, repeat in wanted_runs(sweep, plan, key):
         wanted = cell_key(sweep.settings, wave, key, cell, repeat)
         if not _finished(sweep.folder.run(key, cell, repeat), wanted):
-            missing.append((cell, repeat, wanted))
+            missing[cell.name, repeat] = wanted
     return missing
 
 
@@ -115,21 +123,12 @@ def _finished(folder: Path, key: str) -> bool:
     return path.exists() and CellRecord.read(path).key == key
 
 
-def hold(
-    sweep: Sweep,
-    plan: SweepPlan,
-    wave: Wave,
-    key: SessionKey,
-    system: OpenSystem,
-    number: int,
-    of: int,
-) -> None:
+def hold(sweep: Sweep, plan: SweepPlan, key: SessionKey, system: OpenSystem, number: int, of: int) -> None:
     """Measure what a session lacks.
 
     Args:
         sweep: The sweep.
         plan: Its plan.
-        wave: The session's wave.
         key: The session.
         system: Its system, open.
         number: Number of the session's first run among all of the sweep, from 1.
@@ -139,13 +138,13 @@ def hold(
         Interruption: a signal ended a run; what was finished before stays.
         InputError, SetupError: as `CellRun.measure`.
     """
-    missing = {(cell.name, repeat): wanted for cell, repeat, wanted in missing_runs(sweep, wave, key)}
+    missing = missing_runs(sweep, plan, key)
     started, server = now_text(), system.record()
     workloads = {workload.name: workload for workload in sweep.settings.workloads}
     sweep.observer.session(key)
-    for place, (cell, repeat) in enumerate(runs_of(wave)):
+    for place, (cell, repeat) in enumerate(wanted_runs(sweep, plan, key)):
         wanted = missing.get((cell.name, repeat))
-        if wanted is None or cell.workload not in workloads:
+        if wanted is None:
             continue
         out = sweep.folder.run(key, cell, repeat)
         if (out / CELL_RECORD).exists():
@@ -160,7 +159,7 @@ def hold(
             repeat=repeat,
             key=wanted,
             workload=workloads[cell.workload],
-            bodies=sweep.bodies(wave.number, cell.workload),
+            bodies=sweep.bodies(key.wave, cell.workload),
             server=server,
         )
         sweep.observer.measured(run.measure(system, out, sweep.observer.measuring))
@@ -175,7 +174,7 @@ def hold(
         host=this_host(),
         server=server,
         version_at_end=system.version(),
-        runs=tuple(missing_name for missing_name, _ in missing),
+        runs=tuple(repeat_folder(cell, repeat) for cell, repeat in missing),
     )
     write_atomic(
         sweep.folder.session(key) / SESSION_RECORD, record.model_dump_json(indent=2) + "\n", private=True

@@ -13,7 +13,7 @@ def with_stores(sweep: Sweep, plan: SweepPlan) -> SweepPlan:
         InputError: a source cannot be read, or has too little for what is still to be sent.
     """
     for wave in plan.waves:
-        if not any(missing_runs(sweep, wave, key) for key in wave.sessions()):
+        if not any(missing_runs(sweep, plan, key) for key in wave.sessions()):
             continue
         for workload in dict.fromkeys(cell.workload for cell in wave.cells):
             plan = _with_store(sweep, plan, wave.number, workload)

@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from weighbridge.config.load_level import LoadLevel
@@ -83,7 +83,7 @@ def drawn(whole: Floats, window: Floats) -> Figure:
         axes.fill_between(COUNTS, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.plot(COUNTS, values.mean(axis=1), line, color=colour, marker="o", markersize=4, label=name)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(list(COUNTS)))
+    axes.set_xticks(COUNTS, [f"{count:,}" for count in COUNTS])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("measured requests")
     axes.set_title("“speed-up” of two servers of equal capacity")

@@ -279,3 +279,37 @@ def test_a_command_starts_a_system_which_ends_with_the_sweep(tmp_path: Path) -> 
     address = urlsplit(record.server.endpoints[0])
     with socket.socket() as probe:
         assert probe.connect_ex((address.hostname, address.port)) == errno.ECONNREFUSED
+
+
+SERVE = """#!{python}
+import os, sys
+options = dict(word.split("=", 1) for word in sys.argv if "=" in word)
+name, port = options["--served-model-name"], options["--port"]
+os.environ["PYTHONPATH"] = {source!r}
+command = [sys.executable, "-m", "weighbridge", "simulate", "--model-name", name, "--port", port]
+os.execv(sys.executable, [*command, "--behaviour", {behaviour!r}])
+"""
+
+
+def test_each_session_starts_a_server_of_its_own(tmp_path: Path) -> None:
+    """The system starts once to be looked at and once for its session, and answers to neither afterwards."""
+    program, folder = tmp_path / "vllm", tmp_path / "sweep"
+    source, model = str(Path(__file__).parents[2] / "src"), tmp_path / "model"
+    program.write_text(SERVE.format(python=sys.executable, source=source, behaviour=FAST.model_dump_json()))
+    program.chmod(0o755)
+    model.mkdir()
+    system = {"server": {"model_name": MODEL, "executable": str(program)}}
+    settings = quick_sweep({}, systems={"A": system}, blocks=1, start_warmup_s=0.3)
+    seen = Seen()
+    conduct(settings, folder, model=model, observer=seen)
+    (record,) = seen.records
+    assert record.server.environment == {"VLLM_SERVER_DEV_MODE": "1"}
+    assert record.server.command[-1] == "--enable-prompt-tokens-details"
+    assert len([stage for _, stage in seen.stages if stage.startswith("warm-up")]) == 2
+    assert {path.parent.relative_to(folder).as_posix() for path in folder.rglob("server.log")} == {
+        "servers/A",
+        "w1/b1/A",
+    }
+    address = urlsplit(record.server.endpoints[0])
+    with socket.socket() as probe:
+        assert probe.connect_ex((address.hostname, address.port)) == errno.ECONNREFUSED

@@ -177,7 +177,9 @@ def _cells(sweep: Sweep, plan: SweepPlan, system: OpenSystem) -> Iterator[tuple[
     """Yield each run of a search, measured if it is missing."""
     for number, wave in enumerate(plan.waves, start=1):
         for key in wave.sessions():
-            if missing_runs(sweep, wave, key):
-                hold(sweep, plan, wave, key, system, number, len(plan.waves))
+            if missing_runs(sweep, plan, key):
+                hold(sweep, plan, key, system, number, len(plan.waves))
             for cell in wave.cells:
-                yield cell, CellRecord.read(sweep.folder.run(key, cell, 1) / CELL_RECORD)
+                record = sweep.folder.run(key, cell, 1) / CELL_RECORD
+                if record.exists():  # of a search that was ended, a load may not be tried again
+                    yield cell, CellRecord.read(record)

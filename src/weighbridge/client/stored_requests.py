@@ -20,6 +20,7 @@ class StoredRequests:
 
     Attributes:
         bodies: Their bodies.
+        live: Whether any repeats the server's own answers, so that it has to be told of them.
     """
 
     def __init__(self, job: WorkerJob) -> None:
@@ -33,7 +34,8 @@ class StoredRequests:
         self._cut_start, self._cut_end = job.cut_start, job.cut_end
         self._mapped_bytes = 0  # of bodies sent since their pages were last forgotten
         holes = Holes(Path(job.store))
-        self._history = LiveHistory(holes) if len(holes) else None
+        self.live = len(holes) > 0
+        self._history = LiveHistory(holes) if self.live else None
 
     def make(self, number: int, index: int, planned_ns: int, endpoint: Endpoint[Any]) -> Request:
         """Return a request that is about to be sent; its body is looked at when it is."""

@@ -198,7 +198,10 @@ class Worker:
             return
         now = monotonic_ns()
         if request is not None:
-            self._end(request, Answer(RequestOutcome.CONNECT, reason.encode()), 0, 0, now)
+            answer = Answer(RequestOutcome.CONNECT, reason.encode())
+            self._endpoints.give_back(request.endpoint)
+            self._requests.ended(request, answer)
+            self._outbox.finished(request, answer, 0, 0, now)
         down_ns = self._endpoints.refused(endpoint, now)
         if down_ns > _GONE_AFTER_NS:
             gone_s = down_ns / _NS
@@ -218,17 +221,15 @@ class Worker:
         assert request is not None
         connection.request = None
         del self._active[connection.fd]
-        self._end(request, answer, status, received, end_ns)
+        self._endpoints.give_back(request.endpoint)
+        if self._requests.live:
+            self._requests.ended(request, answer)
+        self._outbox.finished(request, answer, status, received, end_ns)
         if reusable:
             connection.since_ns = end_ns
             connection.endpoint.idle[connection.fd] = connection
         else:
             self._drop(connection)
-
-    def _end(self, request: Request, answer: Answer, status: int, received: int, end_ns: int) -> None:
-        self._endpoints.give_back(request.endpoint)
-        self._requests.ended(request, answer)
-        self._outbox.finished(request, answer, status, received, end_ns)
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection without a request."""

@@ -154,21 +154,23 @@ def test_more_is_a_wave_of_only_what_is_new(urls: dict[str, str], tmp_path: Path
     assert len(set.union(*bodies)) == sum(map(len, stores))
 
 
-KILLED = """
+ENDED = """
 import json, pathlib, sys
 from sweeping import Seen
 from weighbridge.config.sweep_settings import SweepSettings
+from weighbridge.core.interruption import end_on_signals
 from weighbridge.sweep.conduct import conduct
 settings, folder = json.loads(sys.stdin.read())
+end_on_signals()
 seen = Seen(at_cell=lambda key: print(key.slot, flush=True))
 conduct(SweepSettings.parse(settings, "test"), pathlib.Path(folder), model=None, observer=seen)
 """
 
 
-def test_a_killed_sweep_goes_on_with_the_run_that_it_was_at(urls: dict[str, str], tmp_path: Path) -> None:
-    settings, folder = quick_sweep(urls), tmp_path / "sweep"
+def ended_in(slot: int, number: signal.Signals, settings: SweepSettings, folder: Path) -> int:
+    """Let a process measure until a run has begun, end it by a signal, and return its exit code."""
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED],
+        [sys.executable, "-c", ENDED],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -179,17 +181,28 @@ def test_a_killed_sweep_goes_on_with_the_run_that_it_was_at(urls: dict[str, str]
     with process.stdin as stdin:
         json.dump([settings.model_dump(mode="json", exclude_defaults=True), str(folder)], stdin)
     try:
-        while int(process.stdout.readline()) < 3:
+        while int(process.stdout.readline()) < slot:
             pass
     finally:
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(number)
         process.wait()
         process.stdout.close()
+    return process.returncode
+
+
+def test_a_sweep_that_was_ended_goes_on_with_the_run_that_it_was_at(
+    urls: dict[str, str], tmp_path: Path
+) -> None:
+    settings, folder = quick_sweep(urls), tmp_path / "sweep"
+    assert ended_in(2, signal.SIGINT, settings, folder) == 128 + signal.SIGINT
+    assert len(list(folder.glob("w1/**/run.json"))) == 1
+    assert ended_in(3, signal.SIGKILL, settings, folder) == -signal.SIGKILL
     assert len(list(folder.glob("w1/**/run.json"))) == 2
     rest = measured(settings, folder)
     assert rest.runs == [(1, 2, "B", "closed-4"), (1, 2, "A", "closed-4")]
     assert rest.numbers == [(3, 4), (4, 4)]
     assert len(list(folder.glob("w1/**/run.json"))) == 4
+    assert not list(folder.glob(".sizing-*"))
 
 
 def test_a_run_of_another_client_is_set_aside_and_measured_again(

@@ -35,6 +35,8 @@ _LONGER = 4
 _FEWEST_CONVERSATIONS, _MOST_CONVERSATIONS = 32, 512
 _MOST_REPEATED = 20_000
 _SIZING = LoadLevel(closed=1)
+SCRATCH = ".sizing-"
+"""How names of folders begin that hold a short run while it lasts."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class Sizer:
         )
         requests = sizing.store.sent_as(self._system.model_name)
         target = Target(self._system.running.endpoints, requests, self._system.client)
-        with TemporaryDirectory(prefix=".sizing-", dir=self._scratch) as folder:
+        with TemporaryDirectory(prefix=SCRATCH, dir=self._scratch) as folder:
             report, _ = issue_once(self._system.running, issuer, target, Path(folder), self._show)
             refuse_interrupted(report)
             self._refuse(report)

@@ -23,7 +23,7 @@ from weighbridge.sweep.planning import (
     without_outdated,
 )
 from weighbridge.sweep.run_counts import CellSizes
-from weighbridge.sweep.sizing import open_sizing_store
+from weighbridge.sweep.sizing import SCRATCH, open_sizing_store
 from weighbridge.sweep.sweep_folder import SweepFolder, runs_of
 from weighbridge.sweep.sweep_session import Sweep
 from weighbridge.sweep.systems import OpenSystem
@@ -48,6 +48,8 @@ def prepared(sweep: Sweep, open_system: OpenNamed, like: SweepPlan | None = None
         InputError, SetupError, InvalidRunError: the settings, a system or a source cannot be used.
     """
     settings, folder = sweep.settings, sweep.folder
+    for left in folder.path.glob(f"{SCRATCH}*"):  # by a process that was killed
+        shutil.rmtree(left)
     before = folder.read_plan(settings.name)
     identities = identities_of(settings, sweep.model)
     plan = _with_loads_like(_current(before, identities), like)

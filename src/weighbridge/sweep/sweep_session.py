@@ -21,7 +21,7 @@ from weighbridge.sweep.sizing import Sizer, open_sizing_store
 from weighbridge.sweep.sweep_folder import SweepFolder, runs_of
 from weighbridge.sweep.sweep_observer import SweepObserver
 from weighbridge.sweep.systems import OpenSystem, opened
-from weighbridge.system.identity import this_host
+from weighbridge.system.identity import sweep_code_sha256, this_host
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +138,7 @@ def hold(sweep: Sweep, plan: SweepPlan, key: SessionKey, system: OpenSystem, num
         Interruption: a signal ended a run; what was finished before stays.
         InputError, SetupError: as `CellRun.measure`.
     """
+    sweep_code_sha256()  # now, and not when the first record is written: sources may be edited meanwhile
     missing = missing_runs(sweep, plan, key)
     started, server = now_text(), system.record()
     workloads = {workload.name: workload for workload in sweep.settings.workloads}

@@ -12,18 +12,12 @@ from weighbridge.config.workload import Workload
 from weighbridge.records.sweep_plan import PhaseCounts
 from weighbridge.records.verdict import Check
 from weighbridge.simulate.behaviour import Behaviour
+from weighbridge.sweep.cell_checks import CLIENT_CHECKS
 
 WORKLOAD = Workload(name="chat", output_tokens=20)
 CLOSED = LoadLevel(closed=4)
 SHORT = PhaseCounts(warmup=8, measured=100, cooldown=8)
 QUICK = Behaviour(mean_s=0.03)
-_TIMES = {
-    "schedule delay (p99)",
-    "receive backlog (p99)",
-    "delay at a timer (p99)",
-    "conversations in progress (mean)",
-    "busiest client process",
-}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +55,7 @@ def test_what_a_server_says_of_no_cache_is_unknown(tmp_path: Path, quick: str) -
     assert figures.reuse.share is None
     assert checks["prompt tokens from caches"].value == "unknown"
     # Nothing else is wrong with it, but for what a machine with other work does to the client's times.
-    assert set(refused(checks)) <= _TIMES
+    assert set(refused(checks)) <= set(CLIENT_CHECKS)
 
 
 def test_an_open_load_of_a_fifth_too_much_is_overloaded(tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ def _prompts(store: Path, requests: int, folder: Path) -> Path:
     return path
 
 
-def _tokenizer(folder: Path) -> Path:
+def tokenizer_of_words(folder: Path) -> Path:
+    """Make a tokenizer in a folder below this one, to which a word is a token; return that folder."""
     found = folder / "tokenizer"
     found.mkdir()
     (found / "tokenizer.json").write_text(json.dumps(_TOKENIZER))
@@ -85,7 +86,7 @@ def vllm_bench(
             "custom",
         ]
         command += ["--dataset-path", str(_prompts(store, requests, folder))]
-        command += ["--tokenizer", str(_tokenizer(folder)), "--skip-chat-template", "--disable-tqdm"]
+        command += ["--tokenizer", str(tokenizer_of_words(folder)), "--skip-chat-template", "--disable-tqdm"]
         command += [
             "--num-prompts",
             str(requests),
@@ -95,7 +96,7 @@ def vllm_bench(
             "ttft,e2el",
         ]
         command += ["--request-rate", str(rate)] if rate else ["--max-concurrency", str(_AT_ONCE)]
-        spent = spent_by(command, limit_s=_LIMIT_S, env=_plain_environment())
+        spent = spent_by(command, limit_s=_LIMIT_S, env=plain_environment())
     failed = re.search(r"Failed requests: +([1-9]\d*)", spent.output)
     if failed:
         raise CannotRunError(f"{failed[1]} of its requests failed")
@@ -133,7 +134,7 @@ def endpoints_client(
         command += ["--dataset", f"{_prompts(store, requests, folder)}"]
         command += ["--streaming", "on" if answers else "off", "--workers", "1"]
         command += ["--load-pattern", "poisson", "--target-qps", str(rate)] if rate else []
-        spent = spent_by(command, limit_s=_LIMIT_S, env=_plain_environment(), cwd=temporary)
+        spent = spent_by(command, limit_s=_LIMIT_S, env=plain_environment(), cwd=temporary)
         summary = json.loads((folder / "report" / "performance" / "result_summary.json").read_text())
     start = int(server.rows["arrived_ns"].min())
     found = figures_of(spent, server.rows, start_ns=start, end_ns=start + summary["duration_ns"])
@@ -207,7 +208,7 @@ def once_of(bench: Bench) -> tuple[str, ...]:
     return tuple(whole_programs(bench)) if bench.quick else ()
 
 
-def _plain_environment() -> dict[str, str]:
+def plain_environment() -> dict[str, str]:
     """Return the environment of a program that is not ours: without our modules, and without a network."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return environment | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}

@@ -24,6 +24,30 @@ def test_capacity_is_the_largest_mean_and_the_knee_the_first_load_near_it() -> N
     assert found["B"].capacity_ratio.ratio == pytest.approx(1.2, rel=0.01)
 
 
+def test_a_block_that_the_client_disturbed_is_in_no_capacity() -> None:
+    sweep = SyntheticSweep(sweep_settings(2), {"B": 1.2}, noise=0.0)
+    late = failed_check("schedule delay (p99)", 4.8, "<= 3.3 ms", "Give the client more cores.")
+    cells = [
+        cell.model_copy(
+            update={
+                "checks": (*cell.checks, late),
+                "figures": cell.figures and cell.figures.model_copy(update={"qps": 1.0}),
+            }
+        )
+        if (cell.system, cell.block) == ("B", 2)
+        else cell
+        for cell in sweep.cells()
+    ]
+    comparison = compare_cells(sweep.settings, sweep.plan, cells)
+    [_, found] = comparison.capacities
+    [row] = [row for row in comparison.rows if row.system == "B"]
+    assert found.capacity is not None
+    assert (found.capacity.low, found.capacity.blocks) == (pytest.approx(found.capacity.mean), 5)
+    assert found.capacity_ratio is not None
+    assert row.speed_up is not None
+    assert found.capacity_ratio.ratio == pytest.approx(row.speed_up.ratio) == pytest.approx(1.2)
+
+
 def test_a_refused_run_adds_nothing_to_a_capacity() -> None:
     sweep = SyntheticSweep(sweep_settings(2))
     sweep.checks = {"B": (failed_check("failed requests", 3, "0", "Read errors.jsonl."),)}

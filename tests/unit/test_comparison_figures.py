@@ -106,6 +106,16 @@ def test_a_long_curve_is_thinned_out() -> None:
     assert (times[0], counts[0], counts[1]) == (0.0, 0.0, 1.0)
 
 
+def test_overloaded_runs_are_drawn_by_their_throughput(tmp_path: Path) -> None:
+    sweep = SyntheticSweep(sweep_settings(2, {"poisson": [40]}), changes={"B": {"overloaded": True}})
+    found = comparison_charts(
+        compare_cells(sweep.settings, sweep.plan, sweep.cells()), tmp_path, sweep.cells()
+    )
+    with styled():
+        drawn = {chart.key: chart.draw() for chart in found if isinstance(chart, Chart)}
+    assert _texts(drawn["blocks-chat-poisson-40"]) == ["A", "B", "A-A"]
+
+
 def test_a_sweep_without_rows_has_no_forest_and_says_what_is_missing(tmp_path: Path) -> None:
     sweep = SyntheticSweep(sweep_settings(1, aa=False))
     found = list(

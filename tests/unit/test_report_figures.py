@@ -20,7 +20,7 @@ from weighbridge.report.figures import accuracy_figures, request_figures, system
 from weighbridge.report.figures.style import ACCENT, BAD, PALETTE, Colour, compact, new_figure, styled
 from weighbridge.report.request_series import Windows
 from weighbridge.report.telemetry_series import SeriesBand, TimeSeries
-from weighbridge.report.write_report import inline_svg, png
+from weighbridge.report.write_report import inline_svg, png, svg_text
 
 WINDOWS = Windows(
     middle_s=np.array([0.5, 1.5, 2.5]),
@@ -258,7 +258,7 @@ def drawn() -> Figure:
 
 
 def test_a_figure_in_a_page_has_text_a_name_and_no_address() -> None:
-    markup = str(inline_svg(drawn(), "first", 'the "name"'))
+    markup = str(inline_svg(svg_text(drawn()), "first", 'the "name"'))
     assert markup.startswith("<svg viewBox=")
     assert 'role="img" aria-label="the &#34;name&#34;"' in markup
     assert ">a &lt;b&gt; &amp; c</text>" in markup
@@ -267,7 +267,7 @@ def test_a_figure_in_a_page_has_text_a_name_and_no_address() -> None:
 
 
 def test_a_figure_takes_the_pages_colours() -> None:
-    markup = str(inline_svg(drawn(), "first", ""))
+    markup = str(inline_svg(svg_text(drawn()), "first", ""))
     assert not re.findall("#[0-9a-f]{6}", markup)
     assert {f"var(--{role})" for role in ("muted", "line", "card", "accent")} <= set(
         re.findall(r"var\(--\w+\)", markup)
@@ -275,7 +275,7 @@ def test_a_figure_takes_the_pages_colours() -> None:
 
 
 def test_ids_of_two_figures_never_meet_and_all_references_resolve() -> None:
-    markup = str(inline_svg(drawn(), "one", "")) + str(inline_svg(drawn(), "two", ""))
+    markup = str(inline_svg(svg_text(drawn()), "one", "")) + str(inline_svg(svg_text(drawn()), "two", ""))
     ids = re.findall(r' id="([^"]+)"', markup)
     assert len(ids) == len(set(ids))
     references = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', markup)
@@ -284,7 +284,7 @@ def test_ids_of_two_figures_never_meet_and_all_references_resolve() -> None:
 
 
 def test_the_same_data_makes_the_same_bytes() -> None:
-    assert inline_svg(drawn(), "one", "") == inline_svg(drawn(), "one", "")
+    assert inline_svg(svg_text(drawn()), "one", "") == inline_svg(svg_text(drawn()), "one", "")
     assert png(drawn(), "a") == png(drawn(), "a") != png(drawn(), "b")
 
 

@@ -59,6 +59,7 @@ class SystemFigures(Model):
 
     figures: dict[str, Interval] = Field(
         description="By name, as in run.json; of distributions, such as ttft.p50, the mean of each run's. "
+        "Without the blocks that the client disturbed, unless those are most. "
         "Derived ones: tps_per_user, output_tps_per_device, energy_per_token_j, cost_per_million_tokens."
     )
     per_block: dict[str, dict[str, float]] = Field(
@@ -75,6 +76,14 @@ class SystemFigures(Model):
         description="Blocks that no pair has, because the client was a limit, and the check that shows it.",
     )
     lost: dict[str, str] = Field(default={}, description="Blocks without figures, and why the run ended.")
+
+    def usable(self, name: str) -> dict[str, float]:
+        """Return a figure by block, without the blocks that no pair has."""
+        return {
+            block: value
+            for block, value in self.per_block.get(name, {}).items()
+            if block not in self.disturbed
+        }
 
     def mean(self, name: str, blocks: Collection[str] | None = None) -> float | None:
         """Return the mean of a figure over these blocks, or over all; None: there is no value."""

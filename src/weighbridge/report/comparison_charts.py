@@ -157,7 +157,8 @@ def _run_charts(
         for run in cells
         if (run.workload, run.level.name) == (cell.workload, cell.level) and run.figures is not None
     ]
-    yield _series_chart(comparison, cell, runs, place)
+    if runs:
+        yield _series_chart(comparison, cell, runs, place)
     curves = {
         name: [found for run in runs if run.system == name and (found := read_curves(folder, run))]
         for name in _systems(cell)
@@ -189,7 +190,9 @@ def _series_chart(
     comparison: SweepComparison, cell: ComparedCell, runs: Sequence[CellRecord], place: str
 ) -> Chart:
     rows = [row for row in comparison.rows if (row.workload, row.level) == (cell.workload, cell.level)]
-    metric = rows[0].metric if rows else "qps"
+    wanted = rows[0].metric if rows else "qps"
+    # Overloaded runs have no latencies.
+    metric = wanted if all(each.per_block.get(wanted) for each in cell.systems.values()) else "qps"
     order = sorted({(run.wave, run.slot) for run in runs})
     slots = {(run.system, block_of(run)): order.index((run.wave, run.slot)) + 1 for run in runs}
     series = {

@@ -37,7 +37,11 @@ def _table(comparison: SweepComparison, *, wide: bool) -> Table:
     columns = _columns(comparison, wide=wide)
     for name, left, _ in columns:
         table.add_column(
-            name, justify="left" if left else "right", no_wrap=name not in _FOLDED, overflow="fold"
+            name,
+            justify="left" if left else "right",
+            no_wrap=name not in _FOLDED,
+            overflow="fold",
+            min_width=len(name),
         )
     for line in lines_of(comparison):
         style = "" if line.row is None else _RESULT_STYLES.get(line.row.result, "")
@@ -49,6 +53,8 @@ def _table(comparison: SweepComparison, *, wide: bool) -> Table:
 
 def _speed_up(line: TableLine) -> str:
     by = "" if line.row is None or line.speed_up is None or line.row.metric == "qps" else line.row.metric
+    if line.speed_up is not None and line.speed_up.low is None:
+        return f"{line.speed_up.ratio:.3f} [no interval]"  # the sentence below says of how many blocks
     return f"{ratio_text(line.speed_up)} {by.rpartition('.')[2]}".strip()
 
 

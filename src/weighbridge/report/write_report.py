@@ -103,23 +103,27 @@ def _rendered(chart: Chart | ChartGap, figures: Path | None) -> RenderedChart:
     if isinstance(chart, ChartGap):
         return RenderedChart(chart.group, chart.title, chart.sentence, None)
     figure = chart.draw()
-    svg = inline_svg(figure, chart.key, f"{chart.title}. {chart.caption}")
+    svg = inline_svg(svg_text(figure), chart.key, f"{chart.title}. {chart.caption}")
     if figures is not None:
         write_atomic(figures / chart.group / f"{chart.key}.png", png(figure, chart.title))
     return RenderedChart(chart.group, chart.title, chart.caption, svg, chart.key)
 
 
-def inline_svg(figure: Figure, key: str, name: str) -> Markup:
+def svg_text(figure: Figure) -> str:
+    """Return a figure as an SVG file; made and called within `figures.style.styled`."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
+
+
+def inline_svg(text: str, key: str, name: str) -> Markup:
     """Return a figure as an <svg> element with the page's font and colours.
 
     Args:
-        figure: Made within `figures.style.styled`; this call must be within it too.
+        text: The figure as an SVG file.
         key: Unique in the page; prefix of every id in the element.
         name: The text for screen readers.
     """
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
-    text = stream.getvalue()
     found = _VIEW.search(text)
     assert found is not None, "matplotlib writes a viewBox"
     body = _FONT.sub("", _PREAMBLE.sub("", text, count=1))

@@ -88,8 +88,12 @@ def system_figures(records: Sequence[CellRecord], system: ComparedSystem) -> Sys
     }
     # Of most blocks it is no accident of one.
     excused = CLIENT_CHECKS if 2 * len(disturbed) <= len(runs_of) else ()
+    counted = {
+        figure: [value for block, value in values.items() if not excused or block not in disturbed]
+        for figure, values in per_block.items()
+    }
     return SystemFigures(
-        figures={figure: mean_of([*values.values()]) for figure, values in per_block.items()},
+        figures={figure: mean_of(values) for figure, values in counted.items() if values},
         per_block=dict(per_block),
         steady=all(figures.steady for figures in figures_of),
         overloaded=any(figures.overloaded for figures in figures_of),

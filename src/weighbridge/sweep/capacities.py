@@ -66,7 +66,7 @@ def _capacity(
     if means:
         top = max(means, key=means.__getitem__)
         [figures] = [figures for _, name, figures in closed if name == top]
-        interval, best = figures.figures["qps"], figures.per_block["qps"]
+        interval, best = figures.figures["qps"], figures.usable("qps")
         knee = next(name for name, mean in means.items() if mean >= KNEE * interval.mean)
     good, at_least = slo_capacity([figures for level, figures in points if level.open and level.ramp is None])
     within: Interval | None = mean_of([*good.values()]) if good else None
@@ -93,8 +93,8 @@ def slo_capacity(levels: Sequence[SystemFigures]) -> tuple[dict[str, float], boo
         The rates, of blocks in which all loads were measured and the lowest one is good enough; and whether
         the highest one is good enough in each of them, so that the capacity may be larger.
     """
-    shares = [each.per_block.get("goodput_share", {}) for each in levels]
-    offered = [each.per_block.get("offered_qps", {}) for each in levels]
+    shares = [each.usable("goodput_share") for each in levels]
+    offered = [each.usable("offered_qps") for each in levels]
     sides = [side for side in (*shares, *offered) if side]
     if not sides or not all(shares):
         return {}, False

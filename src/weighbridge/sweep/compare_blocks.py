@@ -136,11 +136,8 @@ def _pairs(
     systems: Mapping[str, SystemFigures],
 ) -> _Pairs:
     baseline, other = systems[settings.reference], systems[name]
-    finished = other.per_block.get("qps", {})
-    left_out = {*baseline.disturbed, *other.disturbed}
-    blocks = tuple(
-        block for block in baseline.per_block.get("qps", {}) if block in finished and block not in left_out
-    )
+    finished = other.usable("qps")
+    blocks = tuple(block for block in baseline.usable("qps") if block in finished)
     tried = {block_of(run) for run in records[settings.reference]} & {block_of(run) for run in records[name]}
     slo = next(each.slo for each in settings.workloads if each.name == key[0])
     metric = _metric(level, slo.given, baseline, other, blocks)

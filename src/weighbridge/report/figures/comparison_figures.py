@@ -93,8 +93,16 @@ def speed_ups(rows: Sequence[ForestRow], equivalence: float) -> Figure:
 
 def _draw_row(axes: Axes, place: int, row: ForestRow, limits: tuple[float, float]) -> None:
     if row.ratio is None:
-        axes.annotate("not comparable", (limits[0], place), color=MUTED, va="center", xytext=(4, 0),
-                      textcoords="offset points", fontsize="small")  # fmt: skip
+        axes.annotate(
+            "not comparable",
+            (limits[0], place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="small",
+            color=MUTED,
+            bbox={"facecolor": CARD, "edgecolor": "none", "pad": 1},
+        )
         return
     colour = MUTED if row.noise_floor else SERIES[0]
     if row.ratio.low is not None and row.ratio.high is not None:

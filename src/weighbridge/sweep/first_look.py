@@ -1,18 +1,21 @@
 """A first look at a system, before anything is planned: forced lengths, and how fast it is."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.sweep_settings import NOISE_FLOOR_SYSTEM
 from weighbridge.config.workload import Workload
-from weighbridge.core.errors import InputError
+from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.records.sweep_plan import SweepPlan
 from weighbridge.sweep.length_probe import LengthAnswer, ProbedSystem, probe_length
 from weighbridge.sweep.load_sizes import ClosedRates, doubling
 from weighbridge.sweep.sizing import Sizer, SizingStore
 from weighbridge.sweep.sweep_session import Sweep
 from weighbridge.sweep.systems import OpenSystem
+
+log = logging.getLogger(__name__)
 
 _WORST_LAST = (LengthAnswer.HONOURED, LengthAnswer.IGNORED, LengthAnswer.REJECTED)
 
@@ -68,7 +71,7 @@ class FirstLook:
 
             loads = [level.closed for level in wanted[workload.name] if level.closed is not None]
             if auto:
-                rates.measure(doubling(), rate)
+                _measure_doubled(rates, rate)
             rates.measure(sorted(loads), rate)
 
     def _note(self, name: str, workload: Workload, found: ProbedSystem) -> None:
@@ -92,3 +95,17 @@ class FirstLook:
             self.probed[NOISE_FLOOR_SYSTEM] = self.probed[baseline]
         if baseline in self.common_tokens:
             self.common_tokens[NOISE_FLOOR_SYSTEM] = self.common_tokens[baseline]
+
+
+def _measure_doubled(rates: ClosedRates, rate: Callable[[int], float]) -> None:
+    """Find the rates of doubled loads; one that a system cannot take ends the search, unless it is the first.
+
+    Raises:
+        InvalidRunError: the system takes no load at all.
+    """
+    try:
+        rates.measure(doubling(), rate)
+    except InvalidRunError as error:
+        if not rates.rates:
+            raise
+        log.warning("the last load that is tried is closed-%d: %s", max(rates.rates), error)

@@ -3,7 +3,7 @@
 In:  SETTINGS (where the files are; the section server, which started systems are laid over), ROOT; plan.json of a
      sweep that was begun
 Out: SWEEP_NAMES, SWEEP, WAVE, sweep_json(), model_of_sweep(), planned_before(), session_before(),
-     measured_of_sweep(), expected_session(), expected_whole()
+     measured_of_sweep(), files_of_sweep(), expected_session(), expected_whole()
 
 A file is read only when its sweep is asked for, so that a wrong one stops nothing else.
 """
@@ -80,7 +80,7 @@ def session_of(name, folder):
 
 def session_file(name, session):
     """Return the file that is written last of a session."""
-    return f"{SWEEP.format(sweep=name)}/{session.folder}/session.json"
+    return f"{SWEEP.format(sweep=name)}/{session.folder}/held.json"
 
 
 def planned_before(wildcards):
@@ -104,7 +104,11 @@ def session_before(wildcards):
 
 def measured_of_sweep(wildcards):
     """Return what tells that all of a sweep is measured."""
-    name = wildcards.sweep
+    return files_of_sweep(wildcards.sweep)
+
+
+def files_of_sweep(name):
+    """Return what tells that all of a sweep is measured, by its name."""
     if not held_one_by_one(sweep_settings(name)):
         return [f"{SWEEP.format(sweep=name)}/measured.json"]
     return [session_file(name, each) for each in expected(name).sessions]
@@ -151,8 +155,8 @@ def check_sweeps_asked_for():
         sessions = expected(name).sessions
         runs = sum(map(expected(name).runs_of, sessions))
         logger.info(
-            f"sweep {name}: {runs} runs in {len(sessions)} sessions, about {minutes_of_runs(name, runs)} "
-            "minutes, and the starts of servers; what is finished is not repeated"
+            f"sweep {name}: {runs} runs in {len(sessions)} sessions, about {minutes_of_runs(name, runs)} min, "
+            "and the starts of servers; what is finished is not repeated"
         )
 
 

@@ -54,7 +54,7 @@ rule hold_session:
         # Only to come before: systems are measured in turns.
         before=ancient(session_before),
     output:
-        f"{WAVE}/b{{block}}/{{system}}/session.json",
+        f"{WAVE}/b{{block}}/{{system}}/held.json",
     log:
         "logs/sweep-{sweep}-w{wave}-b{block}-{system}.log",
     conda:
@@ -77,7 +77,8 @@ rule hold_session:
             --settings {params.settings:q} \
             {params.model:q} \
             --session {params.session:q} \
-            --out {params.out:q}
+            --out {params.out:q} \
+            --done {output:q}
         """
 
 
@@ -150,3 +151,5 @@ for name in SWEEP_NAMES:
         input:
             f"results/sweeps/{name}/comparison.json",
             f"results/sweeps/{name}/report.html",
+            # By name, because Snakemake does not remake a deleted file that only others needed.
+            lambda wildcards, name=name: files_of_sweep(name),

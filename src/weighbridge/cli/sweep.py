@@ -54,7 +54,8 @@ def sweep(
         str | None, typer.Option(metavar="wN/bN/SYSTEM", help="With --only session: the session's folder.")
     ] = None,
     done: Annotated[
-        Path | None, typer.Option(help="With --only: file to write at the end, with what was planned.")
+        Path | None,
+        typer.Option(help="With --only: file to write at the end, which changes when the outcome does."),
     ] = None,
 ) -> None:
     """Measure and compare what the file of a sweep describes.
@@ -79,7 +80,7 @@ def sweep(
         raise InputError("--session names the session of --only session; pass both.")
     _make(only, described, folder, served, session)
     if done is not None:
-        _write_done(folder, done, wave)
+        _write_done(folder, done, wave, session)
 
 
 def _settings(file: Path | None, settings: str | None) -> "SweepSettings":
@@ -157,19 +158,25 @@ def _session(folder: Path, named: str) -> "SessionKey":
     raise InputError(f"--session: {folder} plans no {named}, but such as {known}; plan the sweep again.")
 
 
-def _write_done(folder: Path, done: Path, number: int | None) -> None:
-    """Write what is planned of a wave, or of all, for those who ask whether it has changed.
+def _write_done(folder: Path, done: Path, number: int | None, session: str | None) -> None:
+    """Write what was planned of a wave, or of all; of a session, the sha256 of its records.
 
     Raises:
         InputError: there is no such wave.
     """
     from weighbridge.config.fingerprint import canonical
     from weighbridge.core.errors import InputError
-    from weighbridge.core.files import write_atomic
+    from weighbridge.core.files import sha256_of, write_atomic
+    from weighbridge.records.sweep_run import CELL_RECORD
 
-    waves = [wave for wave in _plan(folder).waves if number in (None, wave.number)]
-    if not waves:
+    if session is not None:
+        records = sorted((folder / session).rglob(CELL_RECORD))
+        told: object = {str(path.relative_to(folder / session)): sha256_of(path) for path in records}
+    else:
+        told = [wave for wave in _plan(folder).waves if number in (None, wave.number)]
+    if not told:
         raise InputError(
-            f"{folder} plans no wave {number}: the sweep's file has changed; run the same command again."
+            f"{folder} has no {session or f'wave {number}'}: the sweep's file has changed; run the same "
+            "command again."
         )
-    write_atomic(done, canonical(waves) + "\n")
+    write_atomic(done, canonical(told) + "\n")

@@ -56,7 +56,8 @@ def _shown(row: ComparisonRow) -> str:
 def interval_text(found: Ratio) -> str:
     """Return a ratio with its 95 % interval, such as 1.136 [1.098, 1.175]."""
     if found.low is None or found.high is None:
-        return f"{found.ratio:.3f} [no interval from {found.blocks} blocks]"
+        blocks = f"{found.blocks} block{'' if found.blocks == 1 else 's'}"
+        return f"{found.ratio:.3f} [no interval from {blocks}]"
     return f"{found.ratio:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 

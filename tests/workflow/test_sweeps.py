@@ -1,0 +1,132 @@
+"""Sweeps as a user drives them: planned by a dry run, measured in a chain of jobs, extended."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from driver import BIN
+from small_run import planned
+
+from weighbridge.records.comparison import SweepComparison
+from weighbridge.simulate.behaviour import Behaviour
+
+ROOT = Path(__file__).parents[2]
+NOTHING = "Nothing to be done"
+
+
+@contextmanager
+def _served() -> Iterator[str]:
+    """Serve any request in a third of a second; yield the URL."""
+    behaviour = Behaviour(servers=32, mean_s=0.3, distribution="exponential").model_dump_json()
+    command = ["-m", "weighbridge", "simulate", "--model-name=tiny", "--behaviour", behaviour]
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def systems() -> Iterator[dict[str, Any]]:
+    with ExitStack() as stack:
+        urls = {name: stack.enter_context(_served()) for name in "AB"}
+        yield {name: {"server": {"endpoints": [url], "model_name": "tiny"}} for name, url in urls.items()}
+
+
+def _write(folder: Path, loads: list[int], **changes: Any) -> None:
+    folder.mkdir(exist_ok=True)
+    described = {
+        "workloads": [{"name": "chat", "output_tokens": 4}],
+        "levels": {"closed": loads},
+        "blocks": 1,
+        "duration_s": 0.5,
+        "warmup_s": 0.2,
+        "min_requests": 20,
+        "aa": False,
+    }
+    (folder / "two.yaml").write_text(yaml.safe_dump(described | changes))
+
+
+def _snakemake(folder: Path, *options: str, target: str = "sweep_two") -> subprocess.CompletedProcess[str]:
+    # Without a profile: the settings are those of the real benchmark, of which nothing may be fetched.
+    command = [BIN / "snakemake", "--cores=2", f"--directory={folder / 'run'}", *options]
+    return subprocess.run(
+        [*map(str, command), "--config", f"sweeps={folder / 'sweeps'}", "--", target],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "src")},
+    )
+
+
+def _runs(folder: Path) -> dict[str, int]:
+    results = folder / "run" / "results" / "sweeps" / "two"
+    found = results.glob("w*/b*/*/*/*/run.json")
+    return {path.parent.relative_to(results).as_posix(): path.stat().st_mtime_ns for path in found}
+
+
+def test_a_sweep_is_measured_in_turns_and_an_added_load_measures_only_what_is_new(
+    systems: dict[str, Any], tmp_path: Path
+) -> None:
+    _write(tmp_path / "sweeps", [16], systems=systems)
+    dry = _snakemake(tmp_path, "-n")
+    assert "2 runs in 2 sessions, about 1 min" in dry.stdout + dry.stderr
+    jobs = {name: count for name, count in planned(dry.stdout).items() if not name.endswith(":")}
+    assert jobs.pop("total") == 5
+    assert jobs == {"plan_sweep": 1, "hold_session": 2, "compare_sweep": 1, "sweep_two": 1}
+    done = _snakemake(tmp_path)
+    assert done.returncode == 0, done.stderr
+    first = _runs(tmp_path)
+    assert sorted(first) == ["w1/b1/A/chat/closed-16", "w1/b1/B/chat/closed-16"]
+    results = tmp_path / "run" / "results" / "sweeps" / "two"
+    assert "closed-16" in done.stdout + done.stderr
+    assert (results / "report.html").is_file()
+    assert NOTHING in "".join(_snakemake(tmp_path, "-n").stdout)
+    _write(tmp_path / "sweeps", [8, 16], systems=systems)
+    done = _snakemake(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert _runs(tmp_path).items() > first.items()
+    assert sorted(_runs(tmp_path).keys() - first.keys()) == ["w2/b1/A/chat/closed-8", "w2/b1/B/chat/closed-8"]
+    compared = SweepComparison.read(results / "comparison.json")
+    assert {row.level for row in compared.rows} == {"closed-8", "closed-16"}
+    held = results / "w2" / "b1" / "B" / "held.json"
+    held.unlink()
+    jobs = planned(_snakemake(tmp_path, "-n").stdout)
+    assert jobs["hold_session"] == 1
+    assert "plan_sweep" not in jobs
+    assert not (tmp_path / "run" / "resources").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "jobs"),
+    [
+        ({"coexist": True}, {"measure_sweep"}),
+        ({"levels": {"auto": True}}, {"measure_sweep"}),
+        ({"systems": {"A": {"server": {}}, "B": {"server": {"env": {"B": "1"}}}}}, {"fetch", "hold_session"}),
+    ],
+)
+def test_what_jobs_a_sweep_has_follows_from_its_file(
+    tmp_path: Path, changes: dict[str, Any], jobs: set[str]
+) -> None:
+    attached = {"A": {"server": {"endpoints": ["http://h:1"], "model_name": "m"}}}
+    _write(tmp_path / "sweeps", [1], **{"systems": attached, **changes})
+    found = planned(_snakemake(tmp_path, "-n").stdout).keys()
+    assert jobs <= found
+    assert "build_requests" not in found
+
+
+def test_a_wrong_file_is_one_sentence_and_stops_nothing_else(tmp_path: Path) -> None:
+    _write(tmp_path / "sweeps", [1], systems={})
+    done = _snakemake(tmp_path, "-n")
+    assert done.returncode == 2
+    assert re.search(r"^weighbridge: \S+two.yaml: 'systems' is", done.stderr, re.MULTILINE), done.stderr
+    assert _snakemake(tmp_path, "-n", target="artifacts").returncode == 0

@@ -12,7 +12,7 @@ from weighbridge.config.workload import Workload
 from weighbridge.records.sweep_plan import PhaseCounts
 from weighbridge.records.verdict import Check
 from weighbridge.simulate.behaviour import Behaviour
-from weighbridge.sweep.cell_checks import CLIENT_CHECKS
+from weighbridge.sweep.delivery_checks import CLIENT_CHECKS
 
 WORKLOAD = Workload(name="chat", output_tokens=20)
 CLOSED = LoadLevel(closed=4)

@@ -12,7 +12,8 @@ from weighbridge.config.workload import ForceLength
 from weighbridge.records.run_record import LoadReport, Waits
 from weighbridge.records.sweep_run import CellFigures, Reuse
 from weighbridge.records.verdict import Check
-from weighbridge.sweep.cell_checks import CLIENT_CHECKS, RunFacts, cell_checks
+from weighbridge.sweep.cell_checks import RunFacts, cell_checks
+from weighbridge.sweep.delivery_checks import CLIENT_CHECKS
 
 CLOSED, OPEN = LoadLevel(closed=32), LoadLevel(poisson=40.0)
 FACTS = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from weighbridge.config.sweep_settings import ComparedSystem
 from weighbridge.records.comparison import SystemFigures
 from weighbridge.records.sweep_run import CellFigures, CellRecord, Percentiles
-from weighbridge.sweep.cell_checks import CLIENT_CHECKS
+from weighbridge.sweep.delivery_checks import CLIENT_CHECKS
 from weighbridge.sweep.statistics import mean_of
 
 LATENCIES = ("ttft", "e2e", "tpot", "chunk_gap", "norm_latency")

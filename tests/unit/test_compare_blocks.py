@@ -102,7 +102,7 @@ def test_fewer_than_half_of_the_blocks_are_not_compared() -> None:
     cells = [_ended(cell) if cell.system == "B" and cell.block > 2 else cell for cell in sweep.cells()]
     row = _row(_compare(sweep, cells))
     assert (row.result, row.ratios, row.speed_up) == (ComparisonResult.NOT_COMPARABLE, {}, None)
-    assert "More than half of the 6 blocks" in row.reasons[0]
+    assert "Only 2 of 6 blocks can be compared" in row.reasons[0]
     assert "errors.jsonl" in row.reasons[0]
 
 

@@ -30,7 +30,7 @@ def refusals_of(
     if checks:
         return checks
     if 2 * len(blocks) < tried or not blocks:
-        return [_lost(sides, tried)]
+        return [_lost(sides, len(blocks), tried)]
     return list(_missing(metric, sides, blocks))
 
 
@@ -47,7 +47,7 @@ def _text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _lost(sides: Mapping[str, SystemFigures], tried: int) -> str:
+def _lost(sides: Mapping[str, SystemFigures], pairs: int, tried: int) -> str:
     ended = [
         f"{name}: {reason}"
         for name, figures in sides.items()
@@ -56,7 +56,7 @@ def _lost(sides: Mapping[str, SystemFigures], tried: int) -> str:
     if not ended:
         return "No block has runs of both systems yet. Repeat the command to go on."
     return (
-        f"More than half of the {tried} blocks have a run that ended early, or that the client disturbed "
+        f"Only {pairs} of {tried} blocks can be compared, because a run ended early, or the client disturbed it "
         f"({ended[0]}). Lower the load, keep other work off the client, or read the run's errors.jsonl."
     )
 

@@ -167,3 +167,15 @@ def test_a_parent_that_is_killed_leaves_no_process(stopped: str | None, tmp_path
         parent.wait()
         _, alive = psutil.wait_procs(processes, timeout=10)
     assert alive == []
+
+
+def test_an_interruption_before_the_run_began_is_no_failure_of_the_machine(tmp_path: Path) -> None:
+    requests, turns = simple(tmp_path / "store", 60), single_turns((0, 60, 0))
+
+    def started() -> bool:
+        return any("weighbridge.client.issuing_process" in each.cmdline() for each in client_processes())
+
+    with Endpoint(lambda _: [0.1, *answer("x")]) as endpoint, once(started, _interrupt):
+        report, rows = run(requests, endpoint.url, tmp_path / "run", turns, LoadLevel(closed=2))
+    assert "interrupted" in str(report.aborted)
+    assert len(rows) < 60

@@ -56,6 +56,7 @@ class ConversationDriver:
         self.aborted: str | None = None
         self.links = links
         self._schedule, self._control, self._files, self._limit = schedule, control, files, limit
+        self._ordered = False
         self._open: dict[int, Issue] = {}
         # A conversation stays with a worker, which keeps the answers that later turns repeat.
         self._link_of: dict[int, WorkerLink] = {}
@@ -79,12 +80,14 @@ class ConversationDriver:
     def await_workers(self) -> None:
         """Wait until all workers are ready, so that none of the run is spent on their start.
 
+        Where the parent orders the end meanwhile, `run` is over at once.
+
         Raises:
             WorkerLostError: one of them ended instead.
         """
-        while not self._all_ready():
+        while not self._all_ready() and not self._ordered:
             self._handle_events()
-            if self.aborted is not None or len(self._by_fd) < len(self.links):
+            if not self._ordered and (self.aborted is not None or len(self._by_fd) < len(self.links)):
                 raise WorkerLostError(self.aborted or "a worker could not start; its error is above")
 
     def open_connections(self) -> None:
@@ -196,6 +199,7 @@ class ConversationDriver:
         order = self._control.recv(4096)
         if not order:
             os._exit(1)  # the parent is gone, and with it the run
+        self._ordered = True
         self._abort(order.decode())
 
     def _abort(self, reason: str) -> None:

@@ -16,6 +16,7 @@ from weighbridge.core.openai_api import Api
 from weighbridge.simulate.behaviour import Behaviour, OutcomeDraws, body_hash
 from weighbridge.simulate.event_sender import EventSender
 from weighbridge.simulate.known_answers import KnownAnswers, KnownBody, SimulatedAnswer
+from weighbridge.simulate.precise_timers import PreciseTimers
 from weighbridge.simulate.request_fields import RequestFields
 from weighbridge.simulate.simulated_server import SimulatedServer
 
@@ -147,7 +148,7 @@ def test_fields_are_read_from_the_edges_of_a_body() -> None:
 
 def test_pieces_are_sent_at_their_times_and_those_that_are_late_together() -> None:
     async def send() -> tuple[float, list[tuple[float, bytes]], EventSender]:
-        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        loop, over, timers = asyncio.get_running_loop(), asyncio.Event(), PreciseTimers()
         sent: list[tuple[float, bytes]] = []
         start_s = loop.time()
         due_s = [start_s, start_s, start_s + 0.03, start_s + 0.06, start_s + 0.06]
@@ -156,10 +157,12 @@ def test_pieces_are_sent_at_their_times_and_those_that_are_late_together() -> No
             [b"head", b"a", b"b", b"c", b"end"],
             due_s,
             slice(1, 4),
+            timers,
             lambda _: over.set(),
         )
         sender.pump()
         await over.wait()
+        timers.close()
         return start_s, sent, sender
 
     start_s, sent, sender = asyncio.run(send())

@@ -1,11 +1,9 @@
 """Send the events of a streamed answer at their times."""
 
-import asyncio
-import math
 import time
 from collections.abc import Callable, Sequence
 
-_MS = 1000
+from weighbridge.simulate.precise_timers import PreciseTimers
 
 
 class EventSender:
@@ -14,7 +12,18 @@ class EventSender:
     Times are absolute, so that a late piece delays no other. A piece is never sent early.
     """
 
-    __slots__ = ("_at", "_due_s", "_first", "_last", "_over", "_pieces", "_send", "first_ns", "last_ns")
+    __slots__ = (
+        "_at",
+        "_due_s",
+        "_first",
+        "_last",
+        "_over",
+        "_pieces",
+        "_send",
+        "_timers",
+        "first_ns",
+        "last_ns",
+    )
 
     def __init__(
         self,
@@ -22,6 +31,7 @@ class EventSender:
         pieces: Sequence[bytes],
         due_s: Sequence[float],
         tokens: slice,
+        timers: PreciseTimers,
         over: "Callable[[EventSender], None]",
     ) -> None:
         """Prepare to send; `pump` starts.
@@ -31,9 +41,11 @@ class EventSender:
             pieces: What is sent.
             due_s: When each piece is due, on the monotonic clock, not decreasing.
             tokens: Which of the pieces hold tokens; at least one.
+            timers: Bring it back to what is due later.
             over: Called with this object when everything was sent.
         """
         self._send, self._pieces, self._due_s, self._over = send, pieces, due_s, over
+        self._timers = timers
         self._first, self._last = tokens.start, tokens.stop - 1
         self._at = 0
         self.first_ns = self.last_ns = 0
@@ -49,8 +61,7 @@ class EventSender:
         if at == count:
             self._over(self)
         else:
-            # Rounded up to whole milliseconds, which is what uvloop's timers count.
-            later(math.ceil((due_s[at] - now_s) * _MS) / _MS, self.pump)
+            self._timers.call_at(due_s[at], self.pump)
 
     def _send_up_to(self, at: int) -> None:
         data = b"".join(self._pieces[self._at : at])
@@ -61,11 +72,3 @@ class EventSender:
             self.last_ns = sent_ns
         self._at = at
         self._send(data)
-
-
-def later(delay_s: float, call: Callable[..., None], *arguments: object) -> None:
-    """Call after a delay in seconds, or at once."""
-    if delay_s <= 0:
-        call(*arguments)
-    else:
-        asyncio.get_running_loop().call_later(delay_s, call, *arguments)

@@ -6,8 +6,9 @@ from typing import NamedTuple, Protocol
 
 from weighbridge.core.openai_api import Api
 from weighbridge.simulate.behaviour import Behaviour, Failure
-from weighbridge.simulate.event_sender import EventSender, later
+from weighbridge.simulate.event_sender import EventSender
 from weighbridge.simulate.known_answers import Answers, SimulatedAnswer
+from weighbridge.simulate.precise_timers import PreciseTimers
 from weighbridge.simulate.request_fields import RequestFields
 from weighbridge.simulate.responses import Echo, TextResponses, TokenResponses, filled
 from weighbridge.simulate.sent_log import SentLog
@@ -64,6 +65,7 @@ class Replies:
         self._service = Service(behaviour)
         self._outcome = self._service.draws
         self._started_s = time.monotonic()
+        self._timers = PreciseTimers()
         self.metrics = ServerCounters(
             answers.model_name, behaviour.servers, prefix_cache=behaviour.prefix_cache
         )
@@ -113,17 +115,16 @@ class Replies:
         if fields.stream:
             self._stream(exchange)
         elif exchange.failure is None:
-            later(self._wait_s(exchange), self._reply, exchange, self._whole(exchange))
+            self._timers.call_at(self._end_s(exchange), self._reply, exchange, self._whole(exchange))
         else:
-            later(self._wait_s(exchange), self._fail, exchange)
+            self._timers.call_at(self._end_s(exchange), self._fail, exchange)
 
     def _on_monotonic_clock(self, worked_s: float) -> float:
         return self._started_s + self._service.clock.real_s(worked_s)
 
-    def _wait_s(self, exchange: _Exchange) -> float:
-        """Return the time from now to the end of service, in seconds."""
-        served = exchange.served
-        return self._on_monotonic_clock(served.start_s + served.time.total_s) - time.monotonic()
+    def _end_s(self, exchange: _Exchange) -> float:
+        """Return when service ends, on the monotonic clock."""
+        return self._on_monotonic_clock(exchange.served.start_s + exchange.served.time.total_s)
 
     def _whole(self, exchange: _Exchange) -> bytes:
         """Return a right or wrong answer in one piece."""
@@ -176,7 +177,7 @@ class Replies:
         """Send an answer's events at their times, or an event stream that fails."""
         failure, (start_s, service, _) = exchange.failure, exchange.served
         if failure in _STATUS or failure in ("reset", "hang"):
-            later(self._wait_s(exchange), self._fail, exchange)
+            self._timers.call_at(self._end_s(exchange), self._fail, exchange)
             return
         each_token = exchange.token_ids or self._behaviour.times_tokens
         answer, echo, usage = _broken(exchange), exchange.echo, failure != "missing_usage"
@@ -196,6 +197,7 @@ class Replies:
             [_STREAM_HEAD, *pieces, b"" if failure == "cut" else _STREAM_END],
             [self._on_monotonic_clock(start_s + each) for each in times_s],
             slice(1, 1 + min(contents, len(kept))),
+            self._timers,
             self._over(exchange),
         ).pump()
 

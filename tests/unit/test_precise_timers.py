@@ -20,14 +20,14 @@ def test_calls_come_in_the_order_of_their_times_and_never_early() -> None:
             if after_s == 0.03:
                 over.set()
 
-        for after_s in (0.03, 0.01, 0.02, 0.0101, -1.0):
+        for after_s in (0.03, 0.01, 0.02, 0.011, -1.0):
             timers.call_at(start_s + after_s, note, after_s)
         assert [after_s for after_s, _ in found] == [-1.0]  # what has passed is called at once
         await over.wait()
         timers.close()
 
     asyncio.run(wait())
-    assert [after_s for after_s, _ in found] == [-1.0, 0.01, 0.0101, 0.015, 0.02, 0.03]
+    assert [after_s for after_s, _ in found] == [-1.0, 0.01, 0.011, 0.015, 0.02, 0.03]
     assert all(came_s >= after_s for after_s, came_s in found)
 
 

@@ -34,15 +34,22 @@ class KernelTimer:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self.fd = int(self._libc.timerfd_create(CLOCK_MONOTONIC, _TFD_NONBLOCK))
         self._check(self.fd)
+        self._timing = _Itimerspec()  # filled again by each call: making one takes longer than the call
+        self._interval, self._value = self._timing.interval, self._timing.value
+        self._reference = ctypes.byref(self._timing)
 
     def set(self, at_ns: int, every_ns: int = 0) -> None:
         """Let it expire at a time, at once if that has passed, and then at equal distances; 0: never.
 
+        Earlier expirations are forgotten.
+
         Raises:
             OSError: the system refuses it.
         """
-        timing = _Itimerspec(_Timespec(*divmod(every_ns, _NS)), _Timespec(*divmod(at_ns, _NS)))
-        self._check(self._libc.timerfd_settime(self.fd, _TFD_TIMER_ABSTIME, ctypes.byref(timing), None))
+        interval, value = self._interval, self._value
+        interval.seconds, interval.ns = divmod(every_ns, _NS)
+        value.seconds, value.ns = divmod(at_ns, _NS)
+        self._check(self._libc.timerfd_settime(self.fd, _TFD_TIMER_ABSTIME, self._reference, None))
 
     def expired(self) -> int:
         """Return how often it has expired since the last look."""

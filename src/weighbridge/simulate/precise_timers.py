@@ -10,8 +10,8 @@ from typing import Any
 from weighbridge.client.kernel_timer import KernelTimer
 
 _NS = 1e9
-_GRID_NS = 200_000
-"""Calls wait for the next multiple, so that a busy server wakes up 5,000 times a second at most."""
+_GRID_NS = 500_000
+"""Calls wait for the next multiple, so that a busy server wakes up 2,000 times a second at most."""
 
 
 class PreciseTimers:
@@ -52,12 +52,10 @@ class PreciseTimers:
 
     def _expired(self) -> None:
         timer, waiting = self._timer(), self._waiting
-        timer.expired()
         now_ns = time.monotonic_ns()
         try:
             while waiting and waiting[0][0] <= now_ns:
                 _, _, call, arguments = heappop(waiting)
                 call(*arguments)
         finally:
-            if waiting:
-                timer.set(waiting[0][0])
+            timer.set(waiting[0][0] if waiting else 0)  # so that it is no longer expired

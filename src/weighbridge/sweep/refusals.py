@@ -56,8 +56,9 @@ def _lost(sides: Mapping[str, SystemFigures], pairs: int, tried: int) -> str:
     if not ended:
         return "No block has runs of both systems yet. Repeat the command to go on."
     return (
-        f"Only {pairs} of {tried} blocks can be compared, because a run ended early, or the client disturbed it "
-        f"({ended[0]}). Lower the load, keep other work off the client, or read the run's errors.jsonl."
+        f"Only {pairs} of {tried} blocks can be compared, because a run ended early, or the client "
+        f"disturbed it ({ended[0]}). Lower the load, keep other work off the client, or read the run's "
+        f"errors.jsonl."
     )
 
 

@@ -58,6 +58,15 @@ def test_an_anchor_takes_the_machines_share_away() -> None:
     assert (row.system, row.result) == ("B", ComparisonResult.FASTER)
     assert row.speed_up.ratio == pytest.approx(1.10)
     assert row.machine == pytest.approx(0.92)
+    assert not change.warnings
+
+
+def test_an_anchor_without_a_version_is_doubted() -> None:
+    sweep = _two(10, 20, ("same", "b1"))
+    unknown = sweep.systems["A"].model_copy(update={"version": None})
+    new = sweep.model_copy(update={"systems": sweep.systems | {"A": unknown}})
+    [warning] = _change(sweep, new).warnings
+    assert warning.startswith("A reports no version")
 
 
 def test_what_all_blocks_of_a_sweep_share_with_the_anchor_adds_no_width() -> None:

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from weighbridge.core.formatting import NONE, number_or_dash
+from weighbridge.core.formatting import NONE
 from weighbridge.records.comparison import ComparisonResult
 from weighbridge.records.sweep_change import ChangedRow, SweepChange
 
@@ -22,18 +22,16 @@ _STYLES = {
 
 def render_change(change: SweepChange) -> Group:
     """Return the table of all rows, new by old, and what weakens it."""
-    table = Table(title=f"{change.new} by {change.old}", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("Workload", overflow="fold")
+    title = f"{change.new} by {change.old}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Workload", overflow="fold", min_width=10)
     for name in ("Load", "System", "By"):
         table.add_column(name, no_wrap=True)
     table.add_column("Speed-up [95 %]", justify="right", no_wrap=True)
-    if change.anchor is not None:
-        table.add_column("Machine", justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
     for row in change.rows:
-        machine = () if change.anchor is None else (number_or_dash(row.machine, ".3f"),)
         verdict = Text(row.result, style=_STYLES.get(row.result, ""))
-        table.add_row(row.workload, row.level, _name(row), row.metric, _speed_up(row), *machine, verdict)
+        table.add_row(row.workload, row.level, _name(row), row.metric, _speed_up(row), verdict)
     return Group(table, *map(Text, _notes(change)))
 
 
@@ -57,7 +55,9 @@ def _notes(change: SweepChange) -> Iterator[str]:
             "verdicts are indicative."
         )
     else:
-        yield f"By {change.anchor}, the same in both, whose own change is the machine's."
+        machine = dict.fromkeys(f"{row.machine:.3f}" for row in change.rows if row.machine is not None)
+        own = f" ({', '.join(machine)})" if machine else ""
+        yield f"By {change.anchor}, the same in both, whose own change{own} is the machine's."
     for row in change.rows:
         for reason in row.reasons:
             yield f"{row.system} at {row.workload}, {row.level}: {reason}."

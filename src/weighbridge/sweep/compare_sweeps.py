@@ -104,7 +104,7 @@ def compare_sweeps(
         rows=tuple(_judged(changes, bound, anchored=anchor is not None)),
         warnings=(
             *(f"Compared by force: {new.origin} has {each}." for each in differences),
-            *_warnings(old, new),
+            *_warnings(old, new, anchor),
         ),
     )
 
@@ -252,7 +252,10 @@ def _judged(changes: Sequence[_Change], margin: float, *, anchored: bool) -> Ite
         )
 
 
-def _warnings(old: RecordedSweep, new: RecordedSweep) -> Iterator[str]:
+def _warnings(old: RecordedSweep, new: RecordedSweep, anchor: str | None) -> Iterator[str]:
+    described = new.comparison.systems.get(anchor) if anchor else None
+    if described and described.attached and described.version is None:
+        yield f"{anchor} reports no version: that it is the same in both sweeps rests on its address alone."
     yield from (
         f"{sweep.origin} was measured by another tool, whose window holds ramp and drain."
         for sweep in (old, new)

@@ -24,14 +24,14 @@ def render_change(change: SweepChange) -> Group:
     """Return the table of all rows, new by old, and what weakens it."""
     title = f"{change.new} by {change.old}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Workload", overflow="fold", min_width=10)
-    for name in ("Load", "System", "By"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("Workload", overflow="fold", min_width=8)
+    for name in ("Load", "System"):
+        table.add_column(name, overflow="fold")
     table.add_column("Speed-up [95 %]", justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
     for row in change.rows:
         verdict = Text(row.result, style=_STYLES.get(row.result, ""))
-        table.add_row(row.workload, row.level, _name(row), row.metric, _speed_up(row), verdict)
+        table.add_row(row.workload, row.level, _name(row), _speed_up(row), verdict)
     return Group(table, *map(Text, _notes(change)))
 
 
@@ -44,8 +44,8 @@ def _speed_up(row: ChangedRow) -> str:
         return NONE
     found = row.speed_up
     if found.low is None or found.high is None:
-        return f"{found.ratio:.3f}"
-    return f"{found.ratio:.3f} [{found.low:.3f}, {found.high:.3f}]"
+        return f"{row.metric} {found.ratio:.3f}"
+    return f"{row.metric} {found.ratio:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def _notes(change: SweepChange) -> Iterator[str]:

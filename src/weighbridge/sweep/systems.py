@@ -1,7 +1,7 @@
 """Systems to compare, open for the duration of a with block: started by us or by a command, or the user's."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,18 +106,16 @@ def opened(
         SetupError: a server does not start, or does not answer as the model that is asked for.
     """
     client = client_of(system, client)
-    server = system.server if system.attached or system.command else _measurable(system.server)
-    try:
-        with _serving(name, system, server, client, model, folder, starting) as running:
-            yield OpenSystem(name, system, server, running, client)
-    except (InputError, SetupError) as error:
-        if str(error).startswith("system "):
-            raise
-        raise type(error)(f"system {name}: {error}") from None
+    with ExitStack() as held:
+        try:
+            server = system.server if system.attached or system.command else _measurable(system.server)
+            running = held.enter_context(_serving(system, server, client, model, folder, starting))
+        except (InputError, SetupError) as error:
+            raise type(error)(f"system {name}: {error}") from None
+        yield OpenSystem(name, system, server, running, client)
 
 
 def _serving(
-    name: str,
     system: ComparedSystem,
     server: ServerSettings,
     client: ClientSettings,
@@ -133,7 +131,7 @@ def _serving(
     if system.command:
         return command_server(server, system.command, model, log, key, starting)
     if model is None:
-        raise InputError(f"system {name}: it is to be started, and no model is given; name its folder.")
+        raise InputError("it is to be started, and no model is given; name its folder.")
     check_accelerators(server.gpus)
     return running_server(server, model, log, key, starting, forbidden=())
 

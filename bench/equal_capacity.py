@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.workload import Workload
+from weighbridge.records.sweep_run import CellFigures
 from weighbridge.report.figures.style import MUTED, SERIES, new_figure, styled
 from weighbridge.requests.turns import TURN_TYPE, RunPhase, Turns
 from weighbridge.simulate.behaviour import Behaviour
@@ -40,10 +41,11 @@ def turns_of(counts: tuple[int, int, int]) -> Turns:
     return turns
 
 
-def ratios(measured: int, fillers: int, seed: int) -> tuple[float, float]:
-    """Return the second server's throughput by the first's: over the whole run, and in the window.
+def figures_of(server: Behaviour, measured: int, fillers: int, seed: int) -> CellFigures:
+    """Return the figures of a run.
 
     Args:
+        server: The server.
         measured: Number of measured requests.
         fillers: Number of warm-up and of cool-down requests; 0: of a run as most scripts make it.
         seed: Of the lengths.
@@ -56,13 +58,14 @@ def ratios(measured: int, fillers: int, seed: int) -> tuple[float, float]:
         return json.dumps({**content, "stream": False}, separators=(",", ":")).encode()[1:]
 
     workload = Workload.parse({"name": "w", "stream": False}, "here")
-    found = [
-        replayed_figures(turns_of(counts), LoadLevel(closed=CLIENTS), workload, body_of, server)
-        for server in SERVERS
-    ]
-    one, other = found
-    assert one is not None
-    assert other is not None
+    figures = replayed_figures(turns_of(counts), LoadLevel(closed=CLIENTS), workload, body_of, server)
+    assert figures is not None
+    return figures
+
+
+def ratios(measured: int, fillers: int, seed: int) -> tuple[float, float]:
+    """Return the second server's throughput by the first's: over the whole run, and in the window."""
+    one, other = (figures_of(server, measured, fillers, seed) for server in SERVERS)
     return other.qps_whole_run / one.qps_whole_run, other.qps / one.qps
 
 

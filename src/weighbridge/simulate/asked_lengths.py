@@ -1,7 +1,6 @@
 """Answers of as many tokens as a request asks for, to any request."""
 
 import re
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -64,7 +63,3 @@ class AskedLengths:
         if self._lengths != "ignored" or asked < 2:
             return max(1, asked), True
         return 1 + int(uniform(key, self._seed, _PURPOSE) * (asked - 1)), False
-
-    def lengths(self, keys: Sequence[int], asked: Sequence[int]) -> list[int]:
-        """Return the number of tokens of each answer."""
-        return [self.tokens(key, most)[0] for key, most in zip(keys, asked, strict=True)]

@@ -28,7 +28,6 @@ from weighbridge.sweep.cell_figures import figures_of
 _NS = 1_000_000_000
 _START_NS = _NS  # any time but 0, which means never
 _EVENTS_BEHIND = 2  # the token counts, and the end
-_REFUSED_FAILURES = {"hang"}
 
 BodyOf = Callable[[int], bytes]
 
@@ -56,7 +55,7 @@ def replay(
     Raises:
         InputError: the server leaves requests without an answer.
     """
-    if _REFUSED_FAILURES & set(behaviour.failures):
+    if "hang" in behaviour.failures:
         raise InputError("a server that hangs never ends a run; leave 'hang' out of the failures.")
     return _Replay(body_of, behaviour, run).records(ConversationSchedule(conversations, closed))
 
@@ -91,12 +90,12 @@ def replayed_figures(
 
 
 class _Body:
-    """What is known of one body of the store."""
+    """What is known of one body of the store; the bytes themselves only for a prefix cache."""
 
     __slots__ = ("data", "fields", "key", "tokens")
 
-    def __init__(self, answers: AskedLengths, data: bytes) -> None:
-        self.data = data
+    def __init__(self, answers: AskedLengths, data: bytes, *, keep: bool) -> None:
+        self.data = data if keep else b""
         self.fields: RequestFields = answers.read(data)
         self.key = answers.key(data)
         self.tokens = answers.tokens(self.key, self.fields.most_tokens)[0]
@@ -137,7 +136,8 @@ class _Replay:
     def _add(self, issue: Issue) -> None:
         body = self._bodies.get(issue.request)
         if body is None:
-            body = self._bodies[issue.request] = _Body(self._answers, bytes(self._body_of(issue.request)))
+            data, keep = bytes(self._body_of(issue.request)), self._behaviour.prefix_cache
+            body = self._bodies[issue.request] = _Body(self._answers, data, keep=keep)
         at_ns = issue.planned_ns
         if body.fields.refused:
             row = self._row(issue, body, -1, (at_ns, at_ns, at_ns, at_ns), 0)

@@ -70,6 +70,11 @@ sweep-demo: setup ## Compare prefix caching off with on: the demo's model on vLL
 	snakemake --profile profiles/sweep-demo sweep_prefix_caching_demo
 	@echo "With figures: runs/sweep-demo/results/sweeps/prefix_caching_demo/report.html"
 
+.PHONY: sweep-proofs
+sweep-proofs: setup ## Show on vLLM for CPUs what comparisons find: no difference, caching, sequences at once (an hour).
+	snakemake --profile profiles/sweep-demo sweep_same_demo sweep_prefix_caching_demo sweep_sequences_demo
+	@cd runs/sweep-demo/results/sweeps && cat same_demo/table.md prefix_caching_demo/table.md sequences_demo/table.md
+
 .PHONY: test
 test: setup $(VENV)/.dev ## Run all tests, or those that PYTEST_ARGS names.
 	tests/all $(PYTEST_ARGS)

@@ -42,12 +42,18 @@ def test_it_says_what_will_be_measured_and_how_long_that_takes() -> None:
 def test_a_run_is_a_line_with_what_remains_and_a_warning_for_each_failed_check(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = iter([0.0, 30.0])
+    clock = [0.0]
     with caplog.at_level(logging.INFO), reporting_sweep(tmp_path, "comparison of A and B", 20) as reporter:
-        monkeypatch.setattr(sweep_reporter, "time", type("T", (), {"monotonic": lambda: next(now)}))
+        monkeypatch.setattr(sweep_reporter, "time", type("T", (), {"monotonic": lambda: clock[0]}))
         reporter.cell(KEY, CELL, 3, 8)
-        assert reporter.left_s(2) == 6 * 20
+        assert reporter.left_s() == 6 * 20
+        clock[0] = 15.0
+        assert reporter.left_s() == 5 + 5 * 20
+        clock[0] = 30.0
+        assert reporter.left_s() == 5 * 20
         reporter.measured(_record((FAILED,)))
+        reporter.cell(KEY, CELL, 4, 8)
+        assert reporter.left_s() == 5 * 30
     lines = [record.getMessage() for record in caplog.records]
     assert (
         "block 2, B, chat closed-8: 12.3 requests/s, p50 250 ms (run 3 of 8; about 2 min 30 s left)" in lines

@@ -122,6 +122,13 @@ def bench(
             metavar="LIMITS", help="Objectives in ms for goodput, such as ttft:500,tpot:50,e2e:4000."
         ),
     ] = None,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search/--no-search",
+            help="With --slo: then search the highest load of each endpoint that meets them; takes minutes.",
+        ),
+    ] = True,
     model: Annotated[
         str | None, typer.Option(help="Name of the model; default: the one that the endpoint serves.")
     ] = None,
@@ -188,10 +195,12 @@ def bench(
         finished,
         measure,
         refuse_if_nothing_compares,
+        search_objectives,
         set_aside,
         show,
     )
     from weighbridge.config.written_forms import parse_systems
+    from weighbridge.records.comparison import COMPARISON, SweepComparison
 
     described = WorkloadOptions(
         images,
@@ -218,21 +227,26 @@ def bench(
     unknown = dict.fromkeys((system.name for system in written), UNKNOWN_MODEL)
     asked = parts.settings_of(parts.systems_of(written, of_systems, unknown), workloads, sweep)
     folder = out or parts.default_folder(asked)
-    comparison = None if again else finished(folder, asked)
-    if comparison is not None:
-        log.info("%s is finished, and nothing was measured; --again measures it anew", folder)
-    else:
-        models = _models(written, parts.key_variables(written, of_systems), model)
-        settings = parts.settings_of(parts.systems_of(written, of_systems, models), workloads, sweep)
-        if again and (aside := set_aside(folder)) is not None:
-            log.info("the earlier result is now in %s", aside)
-        try:
+    settings = None if again else finished(folder, asked)
+    try:
+        if settings is not None:
+            log.info("%s is finished, and nothing was measured; --again measures it anew", folder)
+            comparison = SweepComparison.read(folder / COMPARISON)
+        else:
+            models = _models(written, parts.key_variables(written, of_systems), model)
+            settings = parts.settings_of(parts.systems_of(written, of_systems, models), workloads, sweep)
+            if again and (aside := set_aside(folder)) is not None:
+                log.info("the earlier result is now in %s", aside)
             comparison = measure(settings, folder, model=None, like=like)
-        except Interruption:
+        show(comparison, folder, as_json=as_json)
+        refuse_if_nothing_compares(comparison)
+        if search and settings.workloads[0].slo.given:
+            for sentence in search_objectives(settings, folder, model=None):
+                typer.echo(sentence, err=as_json)
+    except Interruption:
+        if folder.exists():
             log.info("finished runs are kept in %s; the same command goes on with the others", folder)
-            raise
-    show(comparison, folder, as_json=as_json)
-    refuse_if_nothing_compares(comparison)
+        raise
 
 
 def _models(written: "Sequence[WrittenSystem]", keys: Mapping[str, str], model: str | None) -> dict[str, str]:

@@ -27,7 +27,7 @@ SWEEP_NAME = "bench"
 DEFAULT_BLOCKS, DEFAULT_SECONDS = 4, 15.0
 DEFAULT_OUTPUT, DEFAULT_PROMPT_TOKENS = "120", "200"
 _ONE_LOAD, _TWO_LOADS = "8", "1,8"
-_WARMUP_S = 3.0
+_WARMUP_S = 1.5
 _LONGEST_RUNS = 4  # times --seconds, where a slow system needs longer for the least number of requests
 _LEAST_REQUESTS = 30  # fewer show no throughput, whatever they last
 

@@ -19,13 +19,13 @@ PAGE = "report.html"
 UNKNOWN_MODEL = "unknown"
 """A model's name in settings that leave it to the endpoint."""
 # Beside the measured part: warm-up, cool-down, resets.
-_AROUND_S = 5.0
+_AROUND_S = 3.0
 
 
-def finished(folder: Path, settings: SweepSettings) -> SweepComparison | None:
-    """Return the comparison of a folder that has all of these settings' results; None: some is missing.
+def finished(folder: Path, settings: SweepSettings) -> SweepSettings | None:
+    """Return the settings of a folder that has all results of the given ones; None: some is missing.
 
-    Where the settings leave a model's name open, any is right.
+    Where the given settings leave a model's name open, any is right.
     """
     from weighbridge.sweep.sweep_folder import SETTINGS_FILE
 
@@ -42,7 +42,7 @@ def finished(folder: Path, settings: SweepSettings) -> SweepComparison | None:
     }
     if canonical(measured.model_copy(update={"systems": systems})) != canonical(settings):
         return None
-    return SweepComparison.read(folder / COMPARISON)
+    return measured
 
 
 def set_aside(folder: Path) -> Path | None:
@@ -125,6 +125,35 @@ def show(comparison: SweepComparison, folder: Path, *, as_json: bool) -> None:
     for sentence in findings(comparison):
         typer.echo(sentence)
     typer.echo(f"With figures: {folder / PAGE}; for programs: {folder / COMPARISON}")
+
+
+def search_objectives(settings: SweepSettings, folder: Path, *, model: Path | None) -> tuple[str, ...]:
+    """Search the highest load at which each system meets its objectives; a finished search is read.
+
+    Returns:
+        A sentence for each system.
+
+    Raises:
+        InputError, SetupError, InvalidRunError: as a sweep.
+    """
+    from weighbridge.monitor.sweep_reporter import reporting_sweep
+    from weighbridge.records.slo_capacity import SLO_CAPACITY, SloCapacities
+    from weighbridge.sweep.slo_search import slo_sentence
+    from weighbridge.sweep.slo_sweep import search_slo
+
+    wanted = {
+        (name, workload.slo)
+        for name in settings.systems
+        for workload in settings.workloads
+        if workload.slo.given
+    }
+    written = folder / SLO_CAPACITY
+    found = SloCapacities.read(written).capacities if written.is_file() else ()
+    if {(each.system, each.slo) for each in found} != wanted:
+        log.info("searching the highest load that meets the objectives; this takes minutes")
+        with reporting_sweep(folder, "search of the highest load", expected_run_s(settings)) as observer:
+            found = search_slo(settings, folder, model=model, observer=observer)
+    return tuple(slo_sentence(each) for each in found)
 
 
 def refuse_if_nothing_compares(comparison: SweepComparison) -> None:

@@ -28,8 +28,8 @@ class SweepReporter:
         """
         self._reporter = reporter
         self._run_s = run_s
-        self._started_s: float | None = None
-        self._done = 0
+        self._cell_started_s: float | None = None
+        self._lasted_s: list[float] = []
         self._number, self._of = 0, 0
         self._at = ""
 
@@ -48,8 +48,10 @@ class SweepReporter:
 
     def cell(self, key: SessionKey, cell: CellPlan, number: int, of: int) -> None:
         """Begin a run, which is the `number`-th of all `of` that the sweep consists of."""
-        if self._started_s is None:
-            self._started_s = time.monotonic()
+        now_s = time.monotonic()
+        if self._cell_started_s is not None:
+            self._lasted_s.append(now_s - self._cell_started_s)
+        self._cell_started_s = now_s
         self._number, self._of = number, of
         self._at = f"run {number} of {of}: block {key.block}, {key.system}, {cell.workload} {cell.level.name}"
         self._reporter.enter(Phase.RUNNING, self._at)
@@ -63,14 +65,13 @@ class SweepReporter:
         if counts.trouble:
             parts.append(counts.trouble)
         if self._of:
-            parts.append(f"about {duration(self.left_s(self._number - 1))} left")
+            parts.append(f"about {duration(self.left_s())} left")
         self._reporter.describe(", ".join(parts))
 
     def measured(self, record: CellRecord) -> None:
         """Log what a run measured, and which checks forbid its comparison."""
-        self._done += 1
         where = f"block {record.block}, {record.system}, {record.workload} {record.level.name}"
-        left_s = self.left_s(self._number)
+        left_s = self.left_s(ended=True)
         left = f"; about {duration(left_s)} left" if left_s >= 1 else ""
         if record.figures is None:
             log.warning("%s: ended early (%s)%s", where, record.load.aborted or "no reason is known", left)
@@ -83,12 +84,19 @@ class SweepReporter:
             remedy = f" {check.remedy}" if check.remedy else ""
             log.warning("%s: %s, so it is not compared.%s", where, check.wording, remedy)
 
-    def left_s(self, done: int) -> float:
-        """Return how long the runs after the first `done` of the sweep will take, by those measured now."""
-        each_s = self._run_s
-        if self._done and self._started_s is not None:
-            each_s = (time.monotonic() - self._started_s) / self._done
-        return max(self._of - done, 0) * each_s
+    def left_s(self, *, ended: bool = False) -> float:
+        """Return how long the sweep will take from now, in s, by how long its runs have taken so far.
+
+        Args:
+            ended: Whether the present run has ended.
+        """
+        if self._cell_started_s is None:
+            return self._of * self._run_s
+        present_s = time.monotonic() - self._cell_started_s
+        known_s = [*self._lasted_s, present_s] if ended else self._lasted_s
+        each_s = sum(known_s) / len(known_s) if known_s else self._run_s
+        rest_s = 0.0 if ended else max(each_s - present_s, 0.0)
+        return rest_s + max(self._of - self._number, 0) * each_s
 
 
 def planned_text(plan: SweepPlan, runs: int, run_s: float) -> str:

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from sweep_cells import SyntheticSweep, failed_check, sweep_settings
 
+from weighbridge.config.workload import Workload
 from weighbridge.records.comparison import ComparisonResult, ComparisonRow, SweepComparison
 from weighbridge.records.sweep_run import CellRecord
 from weighbridge.sweep.compare_blocks import compare_cells
+from weighbridge.sweep.descriptions import workload_sentence
 
 FASTER = {"B": 1.1}
 
@@ -268,4 +270,27 @@ def test_workloads_are_said_in_a_sentence() -> None:
     assert comparison.workloads["chat"].summary == (
         "Synthetic questions of 60 tokens, 3 turns with recorded answers as history, "
         "120 output tokens (forced), streamed."
+    )
+
+
+def test_a_workload_with_everything_is_said_in_a_sentence() -> None:
+    written = {
+        "name": "everything",
+        "source": {
+            "images": {"kind": "synthetic"},
+            "text": {"kind": "synthetic", "tokens": {"normal": {"mean": 60, "sd": 20}}},
+        },
+        "images_per_turn": {"first": {"uniform": [2, 4]}, "later": 1},
+        "shared_prefix": {"groups": 8, "tokens": 512, "share": 0.5},
+        "turns": {"choice": [1, 3]},
+        "history": "live",
+        "output_tokens": {"uniform": [88, 152]},
+        "force_length": "none",
+        "think_time_s": {"exponential": {"mean": 2}},
+        "stream": False,
+    }
+    assert workload_sentence(Workload.parse(written, "here")) == (
+        "Synthetic questions of 60 ± 20 tokens, 2 to 4 synthetic images and 1 in later turns, 50 % begin "
+        "with one of 8 prefixes of 512 tokens, 1 or 3 turns with live answers as history, 88 to 152 "
+        "output tokens (at most), on average 2 (exponential) s between turns, not streamed."
     )

@@ -7,7 +7,6 @@ from weighbridge import __version__
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.formatting import NONE, number, utc_time
 from weighbridge.records.comparison import (
-    Capacity,
     ComparedDescription,
     ComparisonResult,
     ComparisonRow,
@@ -101,7 +100,6 @@ def render_comparison_page(
         footer=footer_sentences(comparison),
         details=detail_tables(comparison),
         capacities=comparison.capacities,
-        capacity_ratio=_capacity_ratio,
         reasons=reasons_and_places(comparison),
         notes=notes_and_places(comparison),
         checks=counted_checks(cells),
@@ -130,10 +128,6 @@ def interval_text_of(interval: Interval | None) -> str:
     if interval.low is None:
         return f"{number(interval.mean, 4)} [no interval]"
     return f"{number(interval.mean, 4)} [{number(interval.low, 4)}, {number(interval.high, 4)}]"
-
-
-def _capacity_ratio(capacity: Capacity) -> str:
-    return ratio_text(capacity.capacity_ratio or capacity.slo_capacity_ratio)
 
 
 _OF_SYSTEMS: dict[str, Callable[[ComparedDescription], str | None]] = {

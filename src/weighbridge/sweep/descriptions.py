@@ -131,9 +131,8 @@ def _parts(workload: Workload) -> Iterator[str]:
         )
     if workload.shared_prefix is not None:
         prefix = workload.shared_prefix
-        yield (
-            f"{100 * prefix.share:g} % begin with one of {prefix.groups} prefixes of {prefix.tokens} tokens"
-        )
+        which = "a common prefix" if prefix.groups == 1 else f"one of {prefix.groups} prefixes"
+        yield f"{100 * prefix.share:g} % begin with {which} of {prefix.tokens} tokens"
     if workload.turns.fixed != 1:
         yield f"{spread(workload.turns)} turns with {workload.history} answers as history"
     forced = "forced" if workload.force_length is not ForceLength.NONE else "at most"

@@ -18,11 +18,12 @@ import pytest
 from simulating import any_length
 from sweeping import MODEL, Seen, quick_sweep
 
+from weighbridge.config.settings import ClientSettings
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.records.comparison import ComparisonResult
 from weighbridge.records.sweep_plan import SweepPlan
-from weighbridge.records.sweep_run import CELL_RECORD
+from weighbridge.records.sweep_run import CELL_RECORD, CellRecord
 from weighbridge.requests.workload_store import WorkloadStore
 from weighbridge.simulate.behaviour import Behaviour
 from weighbridge.sweep.conduct import conduct, hold_session, prepare, read_cells, sessions_of
@@ -157,6 +158,7 @@ def test_more_is_a_wave_of_only_what_is_new(urls: dict[str, str], tmp_path: Path
 ENDED = """
 import json, pathlib, sys
 from sweeping import Seen
+from weighbridge.config.settings import ClientSettings
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.interruption import end_on_signals
 from weighbridge.sweep.conduct import conduct
@@ -205,17 +207,23 @@ def test_a_sweep_that_was_ended_goes_on_with_the_run_that_it_was_at(
     assert not list(folder.glob(".sizing-*"))
 
 
-def test_a_run_of_another_client_is_set_aside_and_measured_again(
-    urls: dict[str, str], tmp_path: Path
-) -> None:
-    folder = tmp_path / "sweep"
-    measured(quick_sweep({"A": urls["B"]}, blocks=1), folder)
-    old = (folder / "w1/b1/A/w/closed-4" / CELL_RECORD).read_bytes()
-    again = measured(
-        quick_sweep({"A": urls["B"]}, blocks=1, client={"workers": 2, "request_timeout_s": 60.0}), folder
-    )
-    assert again.runs == [(1, 1, "A", "closed-4")]
-    assert [path.read_bytes() for path in folder.glob("replaced/*/run.json")] == [old]
+def test_what_does_not_count_is_set_aside_and_measured_again(urls: dict[str, str], tmp_path: Path) -> None:
+    """A run of other settings, and one that ended early."""
+    folder, settings = tmp_path / "sweep", quick_sweep({"A": urls["B"]}, blocks=1)
+    path = folder / "w1/b1/A/w/closed-4" / CELL_RECORD
+    measured(settings, folder)
+    other = path.read_bytes()
+
+    settings = settings.model_copy(update={"client": ClientSettings(workers=2, request_timeout_s=60)})
+    assert measured(settings, folder).runs == [(1, 1, "A", "closed-4")]
+    record = CellRecord.read(path)
+    load = record.load.model_copy(update={"aborted": "20 requests in a row failed"})
+    path.write_text(record.model_copy(update={"load": load, "figures": None}).model_dump_json())
+    ended = path.read_bytes()
+
+    assert measured(settings, folder).runs == [(1, 1, "A", "closed-4")]
+    assert measured(settings, folder).runs == []
+    assert {path.read_bytes() for path in folder.glob("replaced/*/run.json")} == {other, ended}
 
 
 def test_sessions_can_be_held_one_by_one_as_they_are_known_before(

@@ -119,8 +119,12 @@ def missing_runs(sweep: Sweep, plan: SweepPlan, key: SessionKey) -> dict[tuple[s
 
 
 def _finished(folder: Path, key: str) -> bool:
+    """Return whether a folder has the run of a key; one that ended early is measured again by a later call."""
     path = folder / CELL_RECORD
-    return path.exists() and CellRecord.read(path).key == key
+    if not path.exists():
+        return False
+    record = CellRecord.read(path)
+    return record.key == key and record.load.aborted is None
 
 
 def hold(sweep: Sweep, plan: SweepPlan, key: SessionKey, system: OpenSystem, number: int, of: int) -> None:

@@ -119,7 +119,7 @@ def missing_runs(sweep: Sweep, plan: SweepPlan, key: SessionKey) -> dict[tuple[s
 
 
 def _finished(folder: Path, key: str) -> bool:
-    """Return whether a folder has the run of a key; one that ended early is measured again by a later call."""
+    """Return whether a folder has the run of a key; one that ended early does not count in a later call."""
     path = folder / CELL_RECORD
     if not path.exists():
         return False

@@ -7,9 +7,9 @@ import pytest
 from sweep_cells import SyntheticSweep, failed_check, sweep_settings
 
 from weighbridge.config.workload import Workload
-from weighbridge.records.comparison import ComparisonResult, ComparisonRow, SweepComparison
+from weighbridge.records.comparison import ComparisonResult, ComparisonRow, SweepComparison, lower_is_better
 from weighbridge.records.sweep_run import CellRecord
-from weighbridge.sweep.compare_blocks import compare_cells
+from weighbridge.sweep.compare_blocks import METRICS, compare_cells
 from weighbridge.sweep.descriptions import workload_sentence
 
 FASTER = {"B": 1.1}
@@ -294,3 +294,9 @@ def test_a_workload_with_everything_is_said_in_a_sentence() -> None:
         "with one of 8 prefixes of 512 tokens, 1 or 3 turns with live answers as history, 88 to 152 "
         "output tokens (at most), on average 2 (exponential) s between turns, not streamed."
     )
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_of_times_energy_and_cost_less_is_better(metric: str) -> None:
+    less = metric.startswith(("ttft", "e2e", "tpot", "chunk_gap", "norm_latency", "energy", "cost"))
+    assert lower_is_better(metric) == less

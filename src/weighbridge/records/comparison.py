@@ -203,5 +203,16 @@ class SweepComparison(Model):
 
 
 def lower_is_better(metric: str) -> bool:
-    """Return whether a smaller value of a metric is better: times are, rates are not."""
-    return metric.partition(".")[0] in ("ttft", "e2e", "tpot", "chunk_gap", "norm_latency")
+    """Return whether a smaller value of a metric is better: of times, energy and cost it is."""
+    return metric.partition(".")[0] in _LOWER_IS_BETTER
+
+
+_LOWER_IS_BETTER = (
+    "ttft",
+    "e2e",
+    "tpot",
+    "chunk_gap",
+    "norm_latency",
+    "energy_per_token_j",
+    "cost_per_million_tokens",
+)

@@ -7,10 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 from rich.console import Console
 from sweep_cells import SyntheticSweep, failed_check, sweep_settings
 
+from weighbridge.config.workload import Slo
 from weighbridge.records.comparison import SweepComparison
+from weighbridge.records.slo_capacity import SLO_CAPACITY, SloCapacities, SloCapacity
 from weighbridge.report.comparison_details import detail_tables
 from weighbridge.report.comparison_headline import doubts, headline
 from weighbridge.report.comparison_schema import comparison_schema
@@ -19,6 +22,7 @@ from weighbridge.report.comparison_terminal import render_table
 from weighbridge.report.comparison_values import comparison_csv
 from weighbridge.report.write_comparison import write_comparison
 from weighbridge.sweep.compare_blocks import compare_cells
+from weighbridge.sweep.slo_search import slo_sentence
 
 SPECIFIED = (
     "Workload | System options | Dev. | Dtype | Prompt tok (avg) | Output tok (avg) | Prev. turns | Load | "
@@ -196,6 +200,24 @@ def test_the_page_has_energy_and_cost_where_they_are_known() -> None:
         assert all(len(row) == len(table.headings) for row in table.rows)
     assert len(figures.rows) == 9
     assert [row[1] for row in ratios.rows] == ["B", "A-A"] * 3
+
+
+def test_the_page_has_what_a_search_of_the_highest_load_found(tmp_path: Path) -> None:
+    sweep = SyntheticSweep(sweep_settings(1, aa=False))
+    found = SloCapacity(
+        system="A",
+        workload="chat",
+        slo=Slo(ttft_ms=500),
+        rate=None,
+        goodput=None,
+        lowest_failed=0.5,
+        reason="the lowest load fails",
+        trials=(),
+    )
+    (tmp_path / SLO_CAPACITY).write_text(SloCapacities(capacities=(found,)).model_dump_json())
+    write_comparison(tmp_path, _compared(sweep), sweep.settings, sweep.cells())
+    page = (tmp_path / "report.html").read_text()
+    assert f"<li>{escape(slo_sentence(found))}</li>" in page
 
 
 def test_a_page_escapes_what_users_wrote(tmp_path: Path) -> None:

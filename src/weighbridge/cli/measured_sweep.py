@@ -153,6 +153,7 @@ def search_objectives(settings: SweepSettings, folder: Path, *, model: Path | No
         log.info("searching the highest load that meets the objectives; this takes minutes")
         with reporting_sweep(folder, "search of the highest load", expected_run_s(settings)) as observer:
             found = search_slo(settings, folder, model=model, observer=observer)
+        compare(settings, folder)  # the page has what was found
     return tuple(slo_sentence(each) for each in found)
 
 

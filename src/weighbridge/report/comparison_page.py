@@ -65,6 +65,7 @@ def render_comparison_page(
     settings: SweepSettings,
     cells: Sequence[CellRecord],
     charts: Sequence[RenderedChart],
+    searched: Sequence[str] = (),
 ) -> str:
     """Return the page as HTML.
 
@@ -73,6 +74,7 @@ def render_comparison_page(
         settings: The sweep.
         cells: The runs.
         charts: The charts in their order on the page.
+        searched: What searches of the highest load within objectives found, a sentence each.
     """
     rows = [row for row in comparison.rows if not row.noise_floor]
     page = page_environment().get_template("comparison.html.j2")
@@ -100,6 +102,7 @@ def render_comparison_page(
         footer=footer_sentences(comparison),
         details=detail_tables(comparison),
         capacities=comparison.capacities,
+        searched=searched,
         reasons=reasons_and_places(comparison),
         notes=notes_and_places(comparison),
         checks=counted_checks(cells),

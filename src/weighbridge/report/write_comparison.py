@@ -10,6 +10,7 @@ from markupsafe import escape
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.files import write_atomic
 from weighbridge.records.comparison import COMPARISON, SweepComparison
+from weighbridge.records.slo_capacity import SLO_CAPACITY, SloCapacities
 from weighbridge.records.sweep_run import CellRecord
 from weighbridge.report.chart import ChartGap
 from weighbridge.report.comparison_charts import comparison_charts
@@ -19,6 +20,7 @@ from weighbridge.report.comparison_values import comparison_csv
 from weighbridge.report.figures.style import CARD, INK, styled
 from weighbridge.report.page import RenderedChart
 from weighbridge.report.write_report import inline_svg, svg_text
+from weighbridge.sweep.slo_search import slo_sentence
 
 TABLE_MARKDOWN, TABLE_CSV, PAGE, PLOTS = "table.md", "table.csv", "report.html", "plots"
 
@@ -48,8 +50,17 @@ def write_comparison(
     for old in (folder / PLOTS).glob("*.svg"):
         if old.name not in drawn:
             old.unlink()
-    write_atomic(folder / PAGE, render_comparison_page(comparison, settings, cells, charts))
+    page = render_comparison_page(comparison, settings, cells, charts, _searched(folder))
+    write_atomic(folder / PAGE, page)
     _log.info("%s: %d charts", folder / PAGE, len(drawn))
+
+
+def _searched(folder: Path) -> list[str]:
+    """Return what searches of the highest load within objectives found; nothing: there was none."""
+    written = folder / SLO_CAPACITY
+    if not written.is_file():
+        return []
+    return [slo_sentence(each) for each in SloCapacities.read(written).capacities]
 
 
 def _rendered(

@@ -8,12 +8,11 @@ from scipy.optimize import isotonic_regression
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.sweep_settings import NOISE_FLOOR_SYSTEM, SweepSettings
 from weighbridge.records.comparison import Capacity, Interval, Ratio, SystemFigures
+from weighbridge.records.slo_capacity import GOOD_SHARE
 from weighbridge.sweep.statistics import PairedRatio, mean_of
 
 KNEE = 0.95
 """Share of the capacity that the knee reaches."""
-GOOD_SHARE = 0.99
-"""Share of the requests that must meet every objective."""
 
 Tables = Mapping[tuple[str, str], Mapping[str, SystemFigures]]
 """Figures of each system by workload and name of the load."""

@@ -121,3 +121,30 @@ def test_requests_are_built_simulated_and_scored(weighbridge: Path, tmp_path: Pa
     write_run(tmp_path / "results", load_round("demo"), "offline", Mode.ACCURACY)
     _run(weighbridge, tmp_path, "evaluate", *common, "--logs", "results/offline/accuracy", "--out", "scored")
     assert json.loads((tmp_path / "scored" / "accuracy.json").read_text())["score"]["unparsable"] > 0
+
+
+def test_an_endpoint_is_measured_without_a_checkout(weighbridge: Path, tmp_path: Path) -> None:
+    behaviour = '{"servers": 8, "mean_s": 0.05}'
+    command = [weighbridge, "simulate", "--model-name", "tiny", "--behaviour", behaviour]
+    server = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        options = ("--blocks=1", "--seconds=0.2", "--levels=4", "--output=4", "--images=1", "--out=here")
+        told = _run(weighbridge, tmp_path, "bench", url, *options)
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=30)
+    assert "closed-4" in told
+    assert (
+        json.loads((tmp_path / "here" / "comparison.json").read_text())["systems"]["A"]["model_name"]
+        == "tiny"
+    )
+    assert (tmp_path / "here" / "report.html").is_file()

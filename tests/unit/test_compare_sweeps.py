@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from recorded_sweeps_files import around, figures, sweep_of, write_sweep
 
+from weighbridge.cli.results import compare
 from weighbridge.core.errors import InputError
 from weighbridge.records.comparison import ComparisonResult, SweepComparison
 from weighbridge.records.verdict import Check
@@ -216,7 +217,9 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_the_command_fails_a_pipeline_with_one_line(tmp_path: Path) -> None:
+def test_the_command_fails_a_pipeline_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     old = str(write_sweep(tmp_path / "old", _one(10)))
     new = str(write_sweep(tmp_path / "new", _one(9, "server 2")))
     output = tmp_path / "change.json"
@@ -225,9 +228,8 @@ def test_the_command_fails_a_pipeline_with_one_line(tmp_path: Path) -> None:
     assert "1 of 1 rows are slower by more than 5 %" in done.stderr.splitlines()[-1]
     assert "indicative: slower" in done.stdout
     assert json.loads(output.read_text())["rows"][0]["result"] == "indicative: slower"
-    done = _run(new, old, "--fail-if", "slower:5%")
-    assert done.returncode == 0, done.stderr
-    assert "1 indicative: faster" in done.stdout.splitlines()[-1]
+    compare([Path(new), Path(old)], fail_if="slower:5%")
+    assert "1 indicative: faster" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_a_folder_that_is_neither_is_said(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import json
 import math
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import yaml
 from llmd_benchmark_report import load_benchmark_report
 from replayed_sweep import STREAMED, write_replayed_sweep
 
+from weighbridge.cli.export import ExportForm, export
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.core.errors import InputError
 from weighbridge.records.comparison import ComparisonResult, SweepComparison
@@ -167,23 +167,10 @@ def test_other_files_are_input_errors(tmp_path: Path, text: str) -> None:
         read_sweep(file)
 
 
-def test_the_command_says_where_the_files_are(sweep: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "weighbridge",
-        "export",
-        str(sweep),
-        "--to",
-        "llm-d",
-        "--out",
-        str(tmp_path),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"18 files in {tmp_path}\n"
-    done = subprocess.run(
-        [*command[:4], str(tmp_path), *command[5:]], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert "pass the folder of a finished sweep" in done.stderr
+def test_the_command_says_where_the_files_are(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(sweep, ExportForm.LLMD, tmp_path)
+    assert capsys.readouterr().out == f"18 files in {tmp_path}\n"
+    with pytest.raises(InputError, match="pass the folder of a finished sweep"):
+        export(tmp_path, ExportForm.VLLM, tmp_path)

@@ -9,6 +9,7 @@ from sweep_cells import SyntheticSweep, failed_check, sweep_settings
 from weighbridge.config.workload import Workload
 from weighbridge.records.comparison import ComparisonResult, ComparisonRow, SweepComparison, lower_is_better
 from weighbridge.records.sweep_run import CellRecord
+from weighbridge.report.comparison_lines import lines_of
 from weighbridge.sweep.compare_blocks import METRICS, compare_cells
 from weighbridge.sweep.descriptions import workload_sentence
 
@@ -72,6 +73,34 @@ def test_runs_of_different_waves_are_never_paired() -> None:
     row = _row(_compare(sweep, cells))
     assert (row.result, row.blocks) == (ComparisonResult.NOT_COMPARABLE, ())
     assert "No block has runs of both" in row.reasons[0]
+
+
+def test_blocks_of_a_later_wave_add_up() -> None:
+    sweep = _sweep(FASTER)
+    more = [cell.model_copy(update={"wave": 2}) for cell in sweep.cells() if cell.block <= 2]
+    row = _row(_compare(sweep, [*sweep.cells(), *more]))
+    assert row.blocks == (*(f"w1/b{number}" for number in range(1, 7)), "w2/b1", "w2/b2")
+    assert row.ratios["qps"].blocks == 8
+
+
+def test_a_system_added_later_is_paired_with_the_baseline_of_its_own_wave() -> None:
+    sweep = _sweep({"B": 1.1, "C": 1.1}, systems=3, aa=False)
+    earlier = [cell for cell in sweep.cells() if cell.system != "C"]
+    # The machine is twice as fast when the third system is measured.
+    later = [
+        cell.model_copy(
+            update={"wave": 2, "figures": cell.figures.model_copy(update={"qps": 2 * cell.figures.qps})}
+        )
+        for cell in sweep.cells()
+        if cell.system != "B" and cell.figures is not None
+    ]
+    comparison = _compare(sweep, [*earlier, *later])
+    row = _row(comparison, "C")
+    assert {block[:2] for block in row.blocks} == {"w2"}
+    assert row.ratios["qps"].ratio == pytest.approx(1.1, rel=0.05)
+    [_, line] = lines_of(comparison)
+    [cell] = comparison.cells
+    assert line.baseline.value("qps") == cell.systems["A"].mean("qps", row.blocks)
 
 
 def test_repeats_of_a_session_are_averaged_before_they_are_paired() -> None:

@@ -4,6 +4,7 @@ import itertools
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -170,6 +171,45 @@ def test_a_failed_request_is_never_good() -> None:
     sent = [*SENT[:3], Sent(3, 2.0, 5.0, outcome="timeout"), *SENT[4:]]
     assert measured(sent, turns_of(PHASES), workload=workload).goodput_share == pytest.approx(2 / 3)
     assert measured(SENT, turns_of(PHASES)).goodput is None
+
+
+def test_an_answer_without_text_has_no_first_token_and_its_tokens_arrive_at_its_end() -> None:
+    turns = turns_of([MEASURED, MEASURED, COOLDOWN])
+    sent = [Sent(0, 0.0, 1.0), Sent(1, 1.0, 3.0, tokens=12), Sent(2, 4.0, 5.0)]
+    table = table_of(sent, turns)
+    textless = table["sample"].to_numpy() == turns["request"][1]
+    for name in ("first_ns", "last_ns"):
+        column = table.schema.get_field_index(name)
+        table = table.set_column(column, name, pa.array(np.where(textless, 0, table[name].to_numpy())))
+    figures = figures_of(table, turns, LoadLevel(closed=1), WORKLOAD, load_report())
+    assert figures is not None
+    assert figures.ttft is not None
+    assert figures.ttft.samples == 1
+    assert figures.e2e is not None
+    assert figures.e2e.samples == 2
+    # The window ends where the last measured one does, whose tokens arrive then.
+    assert figures.output_tps == pytest.approx(10 / 3)
+    assert figures.out_of_order == 0
+
+
+def test_answers_without_usage_have_no_tokens_and_are_of_another_length() -> None:
+    sent = [Sent(each.conversation, each.start, each.end, tokens=-1, prompt=0) for each in SENT]
+    figures = measured(sent, turns_of(PHASES))
+    assert (figures.output_tps, figures.output_tokens, figures.prompt_tokens) == (None, None, None)
+    assert (figures.tpot, figures.norm_latency) == (None, None)
+    assert figures.other_length_share == 1.0
+    assert figures.failed == 0
+
+
+def test_an_objective_is_met_by_exactly_its_limit() -> None:
+    sent = [Sent(each.conversation, each.start, each.end, first=each.end - 0.9) for each in SENT]
+    limits = {"e2e_ms": 3000.0, "ttft_ms": 2100.0, "tpot_ms": 100.0}
+    workload = WORKLOAD.model_copy(update={"slo": Slo.model_validate(limits)})
+    assert measured(sent, turns_of(PHASES), workload=workload).goodput_share == 1.0
+    for name in limits:
+        tighter = Slo.model_validate(limits | {name: limits[name] * 0.999})
+        workload = WORKLOAD.model_copy(update={"slo": tighter})
+        assert measured(sent, turns_of(PHASES), workload=workload).goodput_share != 1.0
 
 
 def test_percentiles_are_left_out_where_samples_are_few() -> None:

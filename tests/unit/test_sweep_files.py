@@ -64,6 +64,11 @@ def test_a_system_with_endpoints_or_a_command_has_nothing_of_the_configurations_
         {"levels": {}},
         {"blcoks": 4},
         {"systems": {"A": {"server": {"endpoints": ["http://user:secret-word@h:1"], "model_name": "m"}}}},
+        {"systems": {"A": {"server": {"env": {"MY_API_KEY": "secret-word"}}}}},
+        {"systems": {"A": {"server": {"args": ["--api-key=secret-word"]}}}},
+        {"systems": {"A": {"command": ["serve", "--api-key", "secret-word"]}}},
+        {"systems": {"A": {"reset_cmd": ["reset", "--token=secret-word"]}}},
+        {"systems": {"A-A": {"server": {"endpoints": ["http://h:1"], "model_name": "m"}}}},
     ],
 )
 def test_a_wrong_file_is_one_sentence_with_its_path(tmp_path: Path, changes: dict[str, Any]) -> None:

@@ -20,6 +20,14 @@ def test_the_schemas_are_those_of_the_models(root: Path) -> None:
         assert (root / "src" / "weighbridge" / "schemas" / name).read_text() == text, "run `make schema`"
 
 
+def test_a_workload_with_a_secret_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_text("name: w\nimage_transport: http\nimage_url: http://user:secret-word@h/\n")
+    with pytest.raises(InputError, match="'image_url' holds what looks like a secret") as error:
+        resolve_workload(str(path))
+    assert "secret-word" not in str(error.value)
+
+
 def test_every_preset_is_a_workload_of_its_own_name(tmp_path: Path) -> None:
     assert preset_names() == ("chat", "dashinfer-as-documented", "dashinfer-as-run")
     for name in preset_names():

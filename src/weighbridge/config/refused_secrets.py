@@ -12,14 +12,17 @@ from weighbridge.core.secrets import holds_secret, is_secret
 def refuse_secrets(settings: Any, origin: str) -> None:
     """Check that plain settings hold nothing that looks like a secret.
 
-    Variables and arguments of the server are judged by their names too. The value is never repeated.
+    Variables and arguments of the server, or of a sweep's servers, are judged by their names too. The
+    value is never repeated.
 
     Raises:
         InputError: one does.
     """
-    server = settings.get("server") if isinstance(settings, dict) else None
-    if isinstance(server, dict):
-        _refuse_in_server(server, origin)
+    for place, server in _servers(settings):
+        _refuse_variables(f"{place}.env", server.get("env"), origin)
+        _refuse_arguments(f"{place}.args", server.get("args"), origin)
+    for place, words in _commands(settings):
+        _refuse_arguments(place, words, origin)
     for place, text in _texts(settings, ""):
         if holds_secret(text):
             raise InputError(
@@ -29,18 +32,43 @@ def refuse_secrets(settings: Any, origin: str) -> None:
             )
 
 
-def _refuse_in_server(server: dict[str, Any], origin: str) -> None:
-    variables, arguments = server.get("env"), server.get("args")
+def _servers(settings: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the servers that settings describe, each with its place."""
+    if isinstance(settings, dict) and isinstance(settings.get("server"), dict):
+        yield "server", settings["server"]
+    for place, system in _systems(settings):
+        if isinstance(system.get("server"), dict):
+            yield f"{place}.server", system["server"]
+
+
+def _commands(settings: Any) -> Iterator[tuple[str, object]]:
+    """Yield the commands of a sweep's systems, each with its place."""
+    for place, system in _systems(settings):
+        for key in ("command", "reset_cmd"):
+            yield f"{place}.{key}", system.get(key)
+
+
+def _systems(settings: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    systems = settings.get("systems") if isinstance(settings, dict) else None
+    for name, system in systems.items() if isinstance(systems, dict) else ():
+        if isinstance(system, dict):
+            yield f"systems.{name}", system
+
+
+def _refuse_variables(place: str, variables: Any, origin: str) -> None:
     # As containers take them: refused later too, in a sentence that repeats them.
     if not isinstance(variables, dict):
         variables = dict(word.partition("=")[::2] for word in _words(variables))
     for name, value in variables.items():
         if is_secret(str(name), str(value)):
             raise InputError(
-                f"{origin}: 'server.env' sets {name} to what looks like a secret, which command lines, "
+                f"{origin}: '{place}' sets {name} to what looks like a secret, which command lines, "
                 f"run.json and logs would show; remove it and export {name} instead: a started server "
                 "inherits it."
             )
+
+
+def _refuse_arguments(place: str, arguments: Any, origin: str) -> None:
     # What is no list, or a value as a word of its own, is refused later, in a sentence that repeats it.
     for word, following in pairwise((*_words(arguments), "")):
         name, *values = re.split(r"[=\s]+", word, maxsplit=1)
@@ -48,7 +76,7 @@ def _refuse_in_server(server: dict[str, Any], origin: str) -> None:
         if is_secret(name, value):
             shown = name if not holds_secret(name) else "an argument"
             raise InputError(
-                f"{origin}: 'server.args': {shown} holds what looks like a secret, which everyone on the "
+                f"{origin}: '{place}': {shown} holds what looks like a secret, which everyone on the "
                 "machine can read on a command line; remove it. The key that clients send is named by "
                 "client.api_key_env, and a started server inherits what you export."
             )

@@ -123,6 +123,8 @@ class SweepSettings(Model):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if NOISE_FLOOR_SYSTEM in self.systems:
+            raise ValueError(f"the system {NOISE_FLOOR_SYSTEM!r} has the name of the baseline's second copy")
         if self.baseline is not None and self.baseline not in self.systems:
             raise ValueError(f"'baseline' names {self.baseline!r}, which is no system")
         names = [workload.name for workload in self.workloads]

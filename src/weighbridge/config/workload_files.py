@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationInfo
 
+from weighbridge.config.refused_secrets import refuse_secrets
 from weighbridge.config.workload import Workload
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
@@ -32,7 +33,7 @@ def resolve_workload(
         root: Where relative paths start; None: they stay as written.
 
     Raises:
-        InputError: there is none of this name, or a value is wrong.
+        InputError: there is none of this name, a value is wrong, or one holds a secret.
     """
     path = PRESETS / f"{name_or_path}.yaml"
     if name_or_path not in preset_names():
@@ -46,6 +47,7 @@ def resolve_workload(
     if isinstance(data, dict) and overrides:
         data = _laid_over(data, overrides, ())
     origin = str(path) if not overrides else f"{path} with other values"
+    refuse_secrets(data, origin)
     return Workload.parse(data, origin, context=None if root is None else {"root": root})
 
 

@@ -146,3 +146,15 @@ def test_a_bomb_is_refused_and_a_twin_and_a_flipped_byte(tmp_path: Path) -> None
     with pytest.raises(SetupError, match=r"cannot be unpacked.*CRC"):
         unpack_zip(archive, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_archive_is_refused_however_it_is_packed(packed: int, tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", packed) as opened:
+        opened.writestr("a.jpg", bytes(range(256)) * 40)
+    content = bytearray(archive.read_bytes())
+    content[45:60] = b"\xff" * 15  # within the packed data
+    archive.write_bytes(content)
+    with pytest.raises(SetupError, match="cannot be unpacked"):
+        unpack_zip(archive, tmp_path / "out")

@@ -1,8 +1,10 @@
 """Unpack a zip archive whose content nobody has looked at yet."""
 
+import lzma
 import shutil
 import stat
 import zipfile
+import zlib
 from pathlib import Path
 
 from weighbridge.core.errors import SetupError
@@ -33,7 +35,8 @@ def unpack_zip(archive: Path, folder: Path) -> None:
                     # Not extract(), which silently changes names.
                     with opened.open(entry) as source, target.open("xb") as stream:
                         shutil.copyfileobj(source, stream, 1 << 20)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, FileExistsError, NotADirectoryError) as error:
+    # OSError: of the content too, where bzip2 packed it. What the disk refuses is a SetupError by now.
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError, OSError) as error:
         raise SetupError(f"{archive}: cannot be unpacked ({error}); fetch it again.") from None
 
 

@@ -156,6 +156,18 @@ def test_made_up_images_have_the_drawn_sizes(tmp_path: Path) -> None:
     assert len({image.tobytes() for image in found}) == len(found) == 12
     assert all(image.format == "JPEG" and 350 <= image.width * image.height <= 4000 for image in found)
     assert {round(2 * image.width / image.height) for image in found} <= {1, 4}
+    for key, value, most in (("pixels", 1e12, "6.71089e\\+07"), ("aspect", 1e5, "100")):
+        changed = {"images": source["images"] | {key: {"const": value}}}
+        with pytest.raises(InputError, match=f"source.images.{key}' gave .*, and {most} is the most"):
+            built(workload(source=changed, images_per_turn=2), tmp_path / "b")
+
+
+def test_images_beyond_all_limits_are_left_out(tmp_path: Path) -> None:
+    contents = write_images(tmp_path / "images", 6)
+    for name, side in (("a.png", 10_000), ("b.png", 14_000)):  # Pillow warns of one, and refuses the other
+        Image.new("1", (side, side)).save(tmp_path / "images" / name)
+    store = built(workload(source=folder(tmp_path / "images"), images_per_turn=1), tmp_path / "a")
+    assert sorted(images(body)[0] for body in bodies(store)) == sorted(contents)
 
 
 def test_recorded_conversations_are_those_of_a_line(tmp_path: Path, sources: dict[str, Any]) -> None:

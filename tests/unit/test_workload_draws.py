@@ -82,6 +82,23 @@ def test_bounds_without_a_value_are_refused() -> None:
         Sampler(Distribution(uniform=(1.1, 1.9)), "x", whole=True)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"const": 101},
+        {"uniform": [-1e308, 1e308]},
+        {"lognormal": {"median": 50, "sigma": 1000}},
+        {"exponential": {"mean": 1e308}},
+        {"normal": {"mean": 1e308, "sd": 1e308}},
+    ],
+)
+def test_values_that_cannot_be_used_are_refused_unless_bounded(form: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"'x' gave .*, and 100 is the most; set 'max'"):
+        Sampler(Distribution.parse(form, "test"), "x", whole=True, most=100).draw(generator(1, "x"), 50)
+    bounded = Sampler(Distribution.parse({**form, "max": 99}, "test"), "x", whole=True, lowest=0, most=100)
+    assert 0 <= bounded.draw(generator(1, "x"), 50).max() <= 99
+
+
 @given(st.integers(1, 30), st.lists(st.integers(0, 20), max_size=6), st.integers(0, 99))
 def test_nothing_recurs_before_all_have_occurred(available: int, counts: list[int], start: int) -> None:
     taken, at = [], start
@@ -142,6 +159,13 @@ def test_a_trace_gives_its_own_times(tmp_path: Path) -> None:
     assert due_times(level, counts, 1, "1/1").tolist() == [0, 1, 2]
     with pytest.raises(InputError, match="has 3 arrivals, but 4"):
         due_times(level, PhaseCounts(warmup=1, measured=3, cooldown=0), 1, "1/1")
-    trace.write_text('{"timestamp_s": true}\n')
-    with pytest.raises(InputError, match="line 1 has no number 'timestamp_s'"):
-        due_times(level, counts, 1, "1/1")
+    for time in ("true", "1e13", "1" + "0" * 400):
+        trace.write_text(f'{{"timestamp_s": {time}}}\n')
+        with pytest.raises(InputError, match="line 1 has no number 'timestamp_s'"):
+            due_times(level, counts, 1, "1/1")
+
+
+def test_conversations_are_not_due_in_years() -> None:
+    counts = PhaseCounts(warmup=1, measured=3, cooldown=1)
+    with pytest.raises(InputError, match=r"poisson-1e-300: the last of 5 conversations is due after"):
+        due_times(LoadLevel(poisson=1e-300), counts, 1, "1/1")

@@ -16,7 +16,9 @@ class GammaArrivals(Model):
 
     rate: Rate = Field(description="Conversations/s.")
     burstiness: float = Field(
-        gt=0, le=1e6, description="Shape of the gaps: 1 is Poisson, below 1 burstier, above 1 more regular."
+        ge=0.01,
+        le=1e6,
+        description="Shape of the gaps: 1 is Poisson, below 1 burstier, above 1 more regular.",
     )
 
 

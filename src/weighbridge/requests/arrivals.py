@@ -7,10 +7,13 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from weighbridge.config.load_level import LoadLevel, Ramp, Trace
+from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.core.errors import InputError
 from weighbridge.records.sweep_plan import PhaseCounts
 from weighbridge.requests.draws import Values, generator
 from weighbridge.requests.line_reader import json_lines
+
+_LATEST_S = 1e12  # of a trace: a date as seconds since 1970 is less
 
 
 def due_times(level: LoadLevel, counts: PhaseCounts, seed: int, place: str, skip: int = 0) -> Values:
@@ -27,10 +30,20 @@ def due_times(level: LoadLevel, counts: PhaseCounts, seed: int, place: str, skip
         skip: Number of earlier conversations of the workload; another number draws others.
 
     Raises:
-        InputError: a trace cannot be read, or is too short.
+        InputError: a trace cannot be read, or is too short; or the last conversation is due in years.
     """
     if not level.open:
         return np.full(counts.total, np.nan)
+    due = _due_times(level, counts, seed, place, skip)
+    if not due[-1] <= LONGEST_S:
+        raise InputError(
+            f"{level.name}: the last of {counts.total} conversations is due after {due[-1]:g} s; raise the "
+            "rate, or have fewer conversations."
+        )
+    return due
+
+
+def _due_times(level: LoadLevel, counts: PhaseCounts, seed: int, place: str, skip: int) -> Values:
     if level.trace is not None:
         return _traced(level.trace, counts.total)
     # One gap more than conversations: that after the last one.
@@ -75,11 +88,11 @@ def traced_arrivals(trace: Trace) -> Values:
     times, seen = [], set()
     for number, _, record in json_lines(trace.file):
         time = record.get("timestamp_s") if isinstance(record, dict) else None
-        if isinstance(time, bool) or not isinstance(time, int | float) or not np.isfinite(time):
+        if isinstance(time, bool) or not isinstance(time, int | float) or not abs(time) <= _LATEST_S:
             raise InputError(
                 f"{trace.file}: line {number} has no number 'timestamp_s'; correct or remove it."
             )
-        conversation = record.get("conversation", number)
+        conversation = record.get("conversation", ("line", number))
         # Later turns follow the answers of the ones before, whatever the trace says.
         if str(conversation) not in seen:
             seen.add(str(conversation))

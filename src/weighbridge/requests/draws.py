@@ -32,17 +32,24 @@ class Sampler:
         distribution: The distribution.
         whole: Whether whole numbers are drawn.
         lowest: Drawn values below it are moved to it.
+        most: No larger value can be used.
     """
 
     def __init__(
-        self, distribution: Distribution, name: str, *, whole: bool, lowest: float = -np.inf
+        self,
+        distribution: Distribution,
+        name: str,
+        *,
+        whole: bool,
+        lowest: float = -np.inf,
+        most: float = np.inf,
     ) -> None:
         """Read the distribution's values, where a file holds them; `name` is what errors call it.
 
         Raises:
             InputError: the file cannot be read, or holds something else; or no whole number lies in bounds.
         """
-        self.distribution, self.whole, self.lowest = distribution, whole, lowest
+        self.distribution, self.whole, self.lowest, self.most = distribution, whole, lowest, most
         self._observed = None if distribution.empirical is None else _observed(distribution.empirical)
         self._name = name
         self._check(*self._bounds())
@@ -50,8 +57,17 @@ class Sampler:
             self._check(np.ceil(distribution.uniform[0]), np.floor(distribution.uniform[1]))
 
     def draw(self, stream: np.random.Generator, count: int) -> Values:
-        """Return `count` values, shape (count,); more values begin with the same ones."""
-        return self._values(stream.random(count))
+        """Return `count` values, shape (count,); more values begin with the same ones.
+
+        Raises:
+            InputError: one is too large to be used.
+        """
+        values = self._values(stream.random(count))
+        if values.size and values.max() > self.most:
+            raise InputError(
+                f"'{self._name}' gave {values.max():g}, and {self.most:g} is the most; set 'max'."
+            )
+        return values
 
     @property
     def largest(self) -> float:
@@ -59,7 +75,8 @@ class Sampler:
         return float(self._values(np.ones(1))[0])
 
     def _values(self, uniform: Values) -> Values:
-        values = self._inverse(uniform)
+        with np.errstate(over="ignore"):  # to infinity, which the bounds or `most` end
+            values = self._inverse(uniform)
         return np.clip(np.rint(values) if self.whole else values, *self._bounds())
 
     def _check(self, low: float, high: float) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from weighbridge.requests.slice_draws import SlicePart
 _KINDS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png"}
 _NOISE = 24  # of 255; as JPEG, such an image is about as large as a photograph
 _FAINT = [value * _NOISE // 256 for value in range(256)]
+_MOST_PIXELS, _LONGEST_SIDE = 1 << 26, 65_500  # in memory, several times at once; of a JPEG
 _COARSE = 16  # pixels of the gradients' grid
 
 
@@ -99,17 +101,21 @@ class MadeUpImages:
 
     def __init__(self, source: ImageSource) -> None:
         """Prepare the draws."""
-        self._pixels = Sampler(source.pixels, "source.images.pixels", whole=True, lowest=1)
-        self._aspect = Sampler(source.aspect, "source.images.aspect", whole=False, lowest=0.01)
+        self._pixels = Sampler(source.pixels, "source.images.pixels", whole=True, lowest=1, most=_MOST_PIXELS)
+        self._aspect = Sampler(source.aspect, "source.images.aspect", whole=False, lowest=0.01, most=100)
         self._quality = source.jpeg_quality
 
     def next(self, part: SlicePart, turn: int, count: int) -> list[SentImage]:
-        """Return the images of the next request of this turn."""
+        """Return the images of the next request of this turn.
+
+        Raises:
+            InputError: one is too large, or too flat.
+        """
         seeds = part.stream("images", turn).integers(0, 2**63, size=count)
         pixels = self._pixels.draw(part.stream("image_pixels", turn), count)
         aspect = self._aspect.draw(part.stream("image_aspect", turn), count)
-        widths = np.maximum(np.rint(np.sqrt(pixels * aspect)), 1)
-        heights = np.maximum(np.floor(pixels / widths), 1)  # never more pixels than drawn
+        widths = np.clip(np.rint(np.sqrt(pixels * aspect)), 1, _LONGEST_SIDE)
+        heights = np.clip(np.floor(pixels / widths), 1, _LONGEST_SIDE)  # never more pixels than drawn
         return [
             MadeImage(int(seed), int(width), int(height), self._quality)
             for seed, width, height in zip(seeds, widths, heights, strict=True)
@@ -190,11 +196,16 @@ def _small_enough(files: Iterable[Path], max_pixels: int | None) -> list[Path]:
     return [path for path in files if _pixels(path) <= max_pixels]
 
 
-def _pixels(path: Path) -> int:
+def _pixels(path: Path) -> float:
     try:
-        with Image.open(path) as image:
-            return image.width * image.height
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            # Pillow's own limit: such an image is too large, as others are.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return image.width * image.height
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        return np.inf
+    except (OSError, ValueError, SyntaxError) as error:
         raise InputError(f"{path}: is no image that can be read ({error}); remove it.") from None
 
 

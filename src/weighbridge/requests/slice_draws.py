@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weighbridge.config.load_level import LoadLevel
+from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.config.workload import Workload
-from weighbridge.core.errors import InputError
 from weighbridge.records.sweep_plan import PhaseCounts
 from weighbridge.requests.arrivals import due_times
 from weighbridge.requests.draws import Sampler, Values, generator
@@ -90,11 +90,14 @@ class SliceDraws:
             InputError: a distribution's file cannot be read, or its bounds hold no value.
         """
         self.workload = workload
-        self.turns = Sampler(workload.turns, "turns", whole=True, lowest=1)
-        self._first = Sampler(workload.images_per_turn.first, "images_per_turn", whole=True, lowest=0)
-        self._later = Sampler(workload.images_per_turn.later, "images_per_turn.later", whole=True, lowest=0)
-        self._output = Sampler(workload.output_tokens, "output_tokens", whole=True, lowest=1)
-        self._think = Sampler(workload.think_time_s, "think_time_s", whole=False, lowest=0)
+        images, later = workload.images_per_turn.first, workload.images_per_turn.later
+        self.turns = Sampler(workload.turns, "turns", whole=True, lowest=1, most=_MOST_TURNS)
+        self._first = Sampler(images, "images_per_turn", whole=True, lowest=0, most=_MOST_IMAGES)
+        self._later = Sampler(later, "images_per_turn.later", whole=True, lowest=0, most=_MOST_IMAGES)
+        self._output = Sampler(
+            workload.output_tokens, "output_tokens", whole=True, lowest=1, most=_MOST_TOKENS
+        )
+        self._think = Sampler(workload.think_time_s, "think_time_s", whole=False, lowest=0, most=LONGEST_S)
 
     def parts(self, given: SliceSpec, skip: int) -> list[SlicePart]:
         """Return a slice's conversations by phase, in the order in which they are issued.
@@ -120,7 +123,7 @@ class SliceDraws:
         def stream(component: str, turn: int = 0) -> np.random.Generator:
             return generator(workload.seed, f"{component}/{turn}", *place)
 
-        turns = self._checked(self.turns.draw(stream("turns"), count), "turns", _MOST_TURNS)
+        turns = self.turns.draw(stream("turns"), count).astype(np.int64)
         most = int(turns.max(initial=1))
         images = [
             (self._later if turn else self._first).draw(stream("image_count", turn), count)
@@ -140,17 +143,9 @@ class SliceDraws:
             phase,
             first,
             turns,
-            self._checked(np.array(images), "images_per_turn", _MOST_IMAGES),
-            self._checked(np.array(output), "output_tokens", _MOST_TOKENS),
+            np.array(images, dtype=np.int64),
+            np.array(output, dtype=np.int64),
             np.array([np.zeros(count), *think]),
             prefix,
             due,
         )
-
-    def _checked(self, values: Values, name: str, most: int) -> NDArray[np.int64]:
-        if values.size and values.max() > most:
-            raise InputError(
-                f"workload {self.workload.name}: '{name}' gave {values.max():g}, and {most} is the most; set "
-                "'max'."
-            )
-        return values.astype(np.int64)

@@ -16,6 +16,7 @@ from weighbridge.requests.line_reader import json_lines, parse_line
 from weighbridge.requests.slice_draws import SlicePart
 from weighbridge.requests.synthetic_text import SyntheticText
 
+_MOST_TOKENS = 1_000_000  # of a question
 _IMAGE_MARKS = ("<image>\n", "\n<image>", "<image>")
 
 
@@ -66,7 +67,9 @@ class MadeUpTexts:
     def __init__(self, workload: Workload, texts: SyntheticText) -> None:
         """Prepare the draws."""
         self._texts = texts
-        self._tokens = Sampler(workload.source.text.tokens, "source.text.tokens", whole=True, lowest=1)
+        self._tokens = Sampler(
+            workload.source.text.tokens, "source.text.tokens", whole=True, lowest=1, most=_MOST_TOKENS
+        )
         self._recorded = workload.history == "recorded"
 
     def needed(self, turns: NDArray[np.int64]) -> int:  # noqa: ARG002 - nothing is taken from anywhere

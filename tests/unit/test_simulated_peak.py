@@ -107,6 +107,9 @@ def test_a_run_that_was_not_streamed_has_no_peak_of_tokens(store: Path, tmp_path
     with pytest.raises(InputError, match="its answers were not streamed"):
         peak_qps(run, store, BEHAVIOUR, round_of(tmp_path, ttft=5), "server")
     assert [each.name for each in latencies(run, store, BEHAVIOUR)] == ["mean", "p50", "p90", "p99"]
+    for change in ({"speed": 2.0}, {"run_noise_cv": 0.1}, {"stall_s": 1.0, "stall_every_s": 9.0}):
+        with pytest.raises(InputError, match="computed of a sweep's run alone"):
+            latencies(run, store, BEHAVIOUR.model_copy(update=change))
 
 
 def test_measured_times_of_tokens_stand_beside_the_expected(store: Path, tmp_path: Path) -> None:

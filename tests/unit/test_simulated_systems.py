@@ -70,6 +70,12 @@ def test_two_servers_answer_alike_whatever_their_name() -> None:
     assert json.loads(ask(server(), body("another text")))["choices"] != one["choices"]
 
 
+@pytest.mark.parametrize("asked", ["9" * 12, "9" * 5000])
+def test_no_answer_is_longer_than_a_million_tokens(asked: str) -> None:
+    answers = AskedLengths("m", Behaviour())
+    assert answers.read(b'{"max_tokens":%b}' % asked.encode()).most_tokens == 1 << 20
+
+
 def test_ignored_lengths_differ_and_rejected_ones_are_refused() -> None:
     ignoring = server(lengths="ignored")
     answers = [json.loads(ask(ignoring, body(f"{number}", max_tokens=50))) for number in range(20)]
@@ -185,6 +191,8 @@ def test_a_service_starts_at_the_ideal_end_of_the_one_before() -> None:
             "leave either out",
         ),
         ({"behaviour": '{"stall_s": 2}'}, "not shorter"),
+        ({"behaviour": '{"right": 0.5}'}, "are of answers that a dataset has"),
+        ({"model": Path("x")}, "are of answers that a dataset has"),
     ],
 )
 def test_a_server_that_cannot_be_is_not_started(given: dict[str, Any], why: str) -> None:

@@ -100,6 +100,11 @@ def simulate(
             round_=round_of_samples(round_file, len(RequestStore.open(store))),
         )
     elif round_file is None and store is None and dataset is None:
+        if prompt is not None or model is not None or served.right < 1:
+            raise InputError(
+                "--prompt, --model and the behaviour's 'right' are of answers that a dataset has; give "
+                "--round, --store and --dataset too, or leave them out."
+            )
         answers = AskedLengths(model_name, served)
     else:
         raise InputError("--round, --store and --dataset belong together; give all three, or none.")

@@ -13,6 +13,7 @@ _MOST = re.compile(rb'"max_(?:completion_)?tokens":\s*(\d+)')
 _LEAST = re.compile(rb'"min_tokens":\s*(\d+)')
 _IGNORE_EOS = re.compile(rb'"ignore_eos":\s*true')
 _DEFAULT_TOKENS = 16  # of a request that asks for no length, as in the completions API
+_MOST_TOKENS = 1 << 20  # of an answer, whatever is asked for: 4 MiB
 _DIGITS = 3
 _PURPOSE = 7  # of the draw of a length
 
@@ -38,7 +39,7 @@ class AskedLengths:
         return RequestFields(
             stream=STREAM.search(edges) is not None,
             token_ids=TOKEN_IDS.search(edges) is not None,
-            most_tokens=int(asked[1]) if asked else _DEFAULT_TOKENS,
+            most_tokens=_number(asked[1]) if asked else _DEFAULT_TOKENS,
             prompt_ids=b"",
             prompt_tokens=prompt_tokens(body),
             refused=forced and self._lengths == "rejected",
@@ -63,3 +64,8 @@ class AskedLengths:
         if self._lengths != "ignored" or asked < 2:
             return max(1, asked), True
         return 1 + int(uniform(key, self._seed, _PURPOSE) * (asked - 1)), False
+
+
+def _number(digits: bytes) -> int:
+    """Return a number of tokens; Python refuses to read thousands of digits."""
+    return min(int(digits), _MOST_TOKENS) if len(digits) < 20 else _MOST_TOKENS

@@ -109,6 +109,12 @@ class Behaviour(Model):
         return self.ttft_s is not None or self.tpot_s is not None
 
     @property
+    def steady(self) -> bool:
+        """Whether service times are as stated, in all runs and all the time."""
+        changes = self.run_noise_cv or self.drift_per_s or self.stall_s
+        return self.speed == 1 and not changes
+
+    @property
     def slowest_s(self) -> float:
         """The largest of the mean times; 0: everything is answered at once."""
         return max(self.mean_s, self.ttft_s or 0.0, self.tpot_s or 0.0)

@@ -53,8 +53,14 @@ class _Served:
         """Read a run's requests and compute the server's times.
 
         Raises:
-            InputError: the run has no requests.parquet, or the store cannot be used.
+            InputError: the run has no requests.parquet, the store cannot be used, or the server's
+                speed changes.
         """
+        if not behaviour.steady:
+            raise InputError(
+                "--behaviour: speed, run_noise_cv, drift_per_s and stall_s are computed of a sweep's run "
+                "alone; leave them out, here and at the server."
+            )
         path = run / REQUESTS_TABLE
         if not path.is_file():
             raise InputError(f"{path}: no such file; pass the folder of a run.")

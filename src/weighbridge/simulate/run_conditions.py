@@ -13,14 +13,12 @@ class RunConditions:
 
     Attributes:
         run: Number of the run, from 0; emptied caches begin the next one.
-        steady: Whether the factor is always 1.
     """
 
     def __init__(self, behaviour: Behaviour) -> None:
         """Begin run 0."""
         self._behaviour = behaviour
         self.run = 0
-        self.steady = behaviour.speed == 1 and not behaviour.run_noise_cv and not behaviour.drift_per_s
         self._factor = self._drawn()
 
     def begin_run(self) -> None:

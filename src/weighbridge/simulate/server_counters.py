@@ -1,5 +1,7 @@
 """Counters of the simulated server, as its /metrics page."""
 
+import json
+
 
 class ServerCounters:
     """The simulated server's counters, in the format of vLLM's /metrics page.
@@ -17,7 +19,7 @@ class ServerCounters:
         self.cache_queries = self.cache_hits = 0
         self._prefix_cache = prefix_cache
         self._servers = servers
-        self._labels = f'engine="0",model_name="{model_name}"'
+        self._labels = f'engine="0",model_name={json.dumps(model_name, ensure_ascii=False)}'
 
     def answered(self, prompt_tokens: int, generation_tokens: int) -> None:
         """Count a finished request; 0 generated tokens if it failed."""

@@ -36,7 +36,7 @@ class Service:
         self._conditions = RunConditions(behaviour)
         self._cache = PrefixCache() if behaviour.prefix_cache else None
         # Most servers have one speed and no cache: the short way, for the client's benchmarks.
-        self._steady = self._conditions.steady and self._cache is None and not self.clock.stalls
+        self._steady = behaviour.steady and self._cache is None
 
     def begin_run(self) -> None:
         """Empty the cache and begin the next run, with the next factor on service times."""

@@ -20,6 +20,7 @@ from weighbridge.sweep.planning import (
     without_outdated,
 )
 from weighbridge.sweep.run_counts import SizedRun, sized_run, within_limit
+from weighbridge.sweep.sweep_preparation import current_plan
 
 
 def sweep(systems: str = "AB", closed: tuple[int, ...] = (1, 8), **changes: object) -> SweepSettings:
@@ -73,6 +74,27 @@ def test_a_first_wave_has_all_systems_and_the_copy_of_the_baseline() -> None:
 def test_what_is_planned_is_not_planned_again() -> None:
     plan = grown(sweep(), EMPTY)
     assert grown(sweep(), plan) == plan
+
+
+@pytest.mark.parametrize("changes", [{"duration_s": 120.0}, {"runs_per_session": 2}, {"order": "sequential"}])
+def test_runs_of_another_size_or_order_are_planned_anew(changes: dict[str, object]) -> None:
+    plan = grown(sweep(**changes), grown(sweep(), EMPTY))
+    assert [wave.number for wave in plan.waves] == [2]
+
+
+def test_how_results_are_judged_changes_no_plan() -> None:
+    plan = grown(sweep(), EMPTY)
+    assert grown(sweep(equivalence=0.02, allow_unequal_work=True), plan) == plan
+
+
+def test_what_was_seen_of_a_workload_goes_when_it_changes() -> None:
+    loads = {"w": (LoadLevel(closed=2),)}
+    seen = grown(sweep(), EMPTY).model_copy(update={"auto": loads, "skipped": {"w/closed-64": "saturated"}})
+    same = current_plan(seen, identities_of(sweep(), None))
+    assert (same.auto, same.skipped) == (seen.auto, seen.skipped)
+    changed = sweep(workloads=[{"name": "w", "output_tokens": 900}])
+    other = current_plan(seen, identities_of(changed, None))
+    assert (other.waves, other.auto, other.skipped) == ((), {}, {})
 
 
 def test_a_further_load_is_a_wave_of_only_this_load_for_all_systems() -> None:

@@ -21,17 +21,34 @@ _SAMPLE_BYTES = 1 << 20
 # What tables show of a system, and how it is reached; no figure depends on it.
 _SHOWN = {"server", "options", "api_key_env", "devices", "price_per_hour"}
 
+# How much of each workload is measured, and how. Loads, blocks and systems are not: these may be added.
+_ASKED = {
+    "order",
+    "runs_per_session",
+    "duration_s",
+    "min_requests",
+    "max_duration_s",
+    "warmup_s",
+    "start_warmup_s",
+    "store_limit_bytes",
+}
+
 
 def identities_of(settings: SweepSettings, model: Path | None) -> Identities:
     """Return what each system and workload is now.
+
+    How much of a workload is asked for is part of it: with other sizes, its runs are others.
 
     Args:
         settings: The sweep's.
         model: Folder of the model that started servers serve; None: none is started.
     """
+    asked = settings.model_dump(mode="json", exclude_defaults=True, include=_ASKED)
     return Identities(
         systems={name: _system(settings.system(name), model) for name in settings.measured},
-        workloads={workload.name: _sha256(workload) for workload in settings.workloads},
+        workloads={
+            workload.name: _sha256({"workload": workload, "asked": asked}) for workload in settings.workloads
+        },
     )
 
 

@@ -52,7 +52,7 @@ def prepared(sweep: Sweep, open_system: OpenNamed, like: SweepPlan | None = None
         shutil.rmtree(left)
     before = folder.read_plan(settings.name)
     identities = identities_of(settings, sweep.model)
-    plan = _with_loads_like(_current(before, identities), like)
+    plan = _with_loads_like(current_plan(before, identities), like)
     set_outdated_aside(folder, before, plan)
     if _lacks(sweep, plan, identities):
         plan = _extended(sweep, plan, identities, open_system, like)
@@ -63,9 +63,21 @@ def prepared(sweep: Sweep, open_system: OpenNamed, like: SweepPlan | None = None
     return plan
 
 
-def _current(before: SweepPlan, identities: Identities) -> SweepPlan:
-    """Return the plan for the systems and workloads as they are now; a new system may not be saturated."""
+def current_plan(before: SweepPlan, identities: Identities) -> SweepPlan:
+    """Return the plan for the systems and workloads as they are now.
+
+    What was seen of a workload that has changed goes, and a new system may not be saturated.
+    """
     plan = without_outdated(before, identities)
+    planned = {cell.workload for wave in plan.waves for cell in wave.cells}
+    plan = plan.model_copy(
+        update={
+            "auto": {name: levels for name, levels in plan.auto.items() if name in planned},
+            "skipped": {
+                cell: reason for cell, reason in plan.skipped.items() if cell.partition("/")[0] in planned
+            },
+        }
+    )
     measured = {(name, sha) for wave in plan.waves for name, sha in wave.identities.items()}
     if set(identities.systems.items()) <= measured:
         return plan

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,12 @@ def test_images_may_be_named_instead_of_sent(tmp_path: Path) -> None:
     http = built(workload(**source, image_transport="http", image_url="http://h:1/i/"), tmp_path / "b")
     found = bodies(http)[1]["messages"][0]["content"][1]["image_url"]["url"]
     assert found == "http://h:1/i/001.JPEG"
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    (odd / os.fsdecode(b"\xff.png")).write_bytes((tmp_path / "a b" / "001.JPEG").read_bytes())
+    source = {"source": folder(odd), "images_per_turn": 1, "image_reuse": "allowed"}
+    named = built(workload(**source, image_transport="http", image_url="http://h:1/i/"), tmp_path / "c")
+    assert bodies(named)[0]["messages"][0]["content"][1]["image_url"]["url"] == "http://h:1/i/%FF.png"
 
 
 def test_made_up_images_have_the_drawn_sizes(tmp_path: Path) -> None:

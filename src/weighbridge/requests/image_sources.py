@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable
@@ -178,7 +179,8 @@ class FolderImages:
             case "file":
                 return path.as_uri()
             case "http":
-                return f"{self._workload.image_url}{quote(path.relative_to(self.folder).as_posix())}"
+                # Bytes: names need not be UTF-8.
+                return f"{self._workload.image_url}{quote(os.fsencode(path.relative_to(self.folder)))}"
             case _:
                 return None
 

@@ -50,11 +50,18 @@ def inherited_socket(descriptor: int) -> socket.socket:
     return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
 
 
-def read_into_page_cache(path: Path) -> None:
-    """Read the file into the page cache before the clock starts, so that no request waits for a disk."""
+def read_into_page_cache(path: Path, start: int = 0, stop: int | None = None) -> None:
+    """Read bytes of a file into the page cache before the clock starts, so that no request waits for a disk.
+
+    Args:
+        path: The file.
+        start: Offset of the first byte.
+        stop: Offset after the last one; None: the file's end. Up to 8 MiB more are read.
+    """
     buffer = bytearray(_READ_BYTES)
     with path.open("rb", buffering=0) as stream:
-        while stream.readinto(buffer):
+        stream.seek(start)
+        while (stop is None or stream.tell() < stop) and stream.readinto(buffer):
             pass
 
 

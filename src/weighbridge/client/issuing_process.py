@@ -7,12 +7,13 @@ import gc
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from weighbridge.client.conversation_driver import ConversationDriver, WorkerLostError
-from weighbridge.client.conversation_schedule import ConversationSchedule
+from weighbridge.client.conversation_schedule import ConversationSchedule, PlannedConversation
 from weighbridge.client.driver_control import (
     inherited_socket,
     read_into_page_cache,
@@ -26,7 +27,7 @@ from weighbridge.client.outcome_files import OutcomeFiles
 from weighbridge.client.worker_link import WorkerLink
 from weighbridge.client.written_file import WrittenFile
 from weighbridge.core.parent_death import die_with_parent
-from weighbridge.requests.bodies import BODIES_FILE
+from weighbridge.requests.bodies import BODIES_FILE, Bodies
 
 PROCESS = "the process that issues requests"
 
@@ -34,14 +35,15 @@ PROCESS = "the process that issues requests"
 def run(job: IssuingJob, control: socket.socket) -> None:
     """Issue all conversations once."""
     os.umask(0o077)
-    schedule = ConversationSchedule(read_schedule(Path(job.schedule)), job.closed)
+    conversations = read_schedule(Path(job.schedule))
+    schedule = ConversationSchedule(conversations, job.closed)
     links = [WorkerLink(number, inherited_socket(fd)) for number, fd in enumerate(job.worker_fds)]
     written = {path: WrittenFile(path) for path in (job.records, job.errors)}
     key = os.environ.get(job.api_key_env or "")
     files = OutcomeFiles(written[job.records], written[job.errors], job.endpoints, key)
     driver = ConversationDriver(schedule, links, control, files, FailureLimit(job.error_abort))
     driver.await_workers()
-    read_into_page_cache(Path(job.store) / BODIES_FILE)
+    _read_bodies(Path(job.store), conversations)
     if job.in_flight:
         driver.open_connections()
     tell(control, event="started")
@@ -58,6 +60,13 @@ def run(job: IssuingJob, control: socket.socket) -> None:
         cut_off=driver.open(),
         not_issued=schedule.not_issued,
     )
+
+
+def _read_bodies(store: Path, conversations: Sequence[PlannedConversation]) -> None:
+    """Read the run's bodies into the page cache: those of all blocks may be more than the memory holds."""
+    offsets = Bodies(store).offsets
+    requests = [request for each in conversations for request in each.requests]
+    read_into_page_cache(store / BODIES_FILE, offsets[min(requests)], offsets[max(requests) + 1])
 
 
 def main() -> None:

@@ -60,6 +60,11 @@ def test_what_is_no_objective_is_refused(text: str) -> None:
         forms.parse_objectives(text, "--slo")
 
 
+def test_no_time_is_limited_twice() -> None:
+    with pytest.raises(InputError, match="--slo: 'ttft' is given twice"):
+        forms.parse_objectives("ttft:500,tpot:5,ttft:50", "--slo")
+
+
 def test_a_shared_prefix_is_tokens_share_groups() -> None:
     prefix = forms.parse_shared_prefix("512:0.5:8", "--shared-prefix")
     assert (prefix.tokens, prefix.share, prefix.groups) == (512, 0.5, 8)

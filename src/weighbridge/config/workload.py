@@ -132,7 +132,8 @@ class Workload(Model):
         default=None, pattern=r"^https?://[^\s?#]+/$", description="With http: what the images' paths follow."
     )
     image_reuse: Literal["forbidden", "allowed"] = Field(
-        default="forbidden", description="Whether an image may occur again once all have occurred."
+        default="forbidden",
+        description="Whether a folder's image or a recorded text may occur again once all have occurred.",
     )
     output_tokens: Distribution = Distribution(const=120)
     force_length: ForceLength = ForceLength.IGNORE_EOS

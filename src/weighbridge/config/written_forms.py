@@ -104,11 +104,13 @@ def parse_objectives(text: str, origin: str) -> Slo:
     """Return the objectives from a short form such as `ttft:500,tpot:50,e2e:4000`, in ms.
 
     Raises:
-        InputError: it has another form.
+        InputError: it has another form, or limits a time twice.
     """
     found: dict[str, float] = {}
     for part in text.split(","):
         name, _, value = part.partition(":")
+        if f"{name.strip()}_ms" in found:
+            raise InputError(f"{origin}: '{name.strip()}' is given twice; give it once.")
         try:
             found[f"{name.strip()}_ms"] = float(value.strip().removesuffix("ms"))
         except ValueError:

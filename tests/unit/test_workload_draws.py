@@ -76,6 +76,8 @@ def test_observed_values_come_from_a_file(tmp_path: Path) -> None:
 def test_bounds_without_a_value_are_refused() -> None:
     with pytest.raises(InputError, match="'x' has no whole number from 2 to 1"):
         Sampler(Distribution(const=1, min=1.2, max=1.8), "x", whole=True)
+    with pytest.raises(InputError, match="'x' is -5, and 0 is the least"):
+        Sampler(Distribution(const=-5), "x", whole=True, lowest=0)
     with pytest.raises(InputError, match="'x' has no value from 0 to -3"):
         Sampler(Distribution(const=1, max=-3), "x", whole=False, lowest=0)
     with pytest.raises(InputError, match="'x' has no whole number from 2 to 1"):

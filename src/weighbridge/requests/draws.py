@@ -47,11 +47,13 @@ class Sampler:
         """Read the distribution's values, where a file holds them; `name` is what errors call it.
 
         Raises:
-            InputError: the file cannot be read, or holds something else; or no whole number lies in bounds.
+            InputError: the file cannot be read, or holds something else; or no value lies in bounds.
         """
         self.distribution, self.whole, self.lowest, self.most = distribution, whole, lowest, most
         self._observed = None if distribution.empirical is None else _observed(distribution.empirical)
         self._name = name
+        if distribution.const is not None and distribution.const < lowest:
+            raise InputError(f"'{name}' is {distribution.const:g}, and {lowest:g} is the least; correct it.")
         self._check(*self._bounds())
         if whole and distribution.uniform is not None:
             self._check(np.ceil(distribution.uniform[0]), np.floor(distribution.uniform[1]))

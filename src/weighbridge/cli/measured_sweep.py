@@ -74,11 +74,14 @@ def measure(
         OSError: the folder cannot be written.
     """
     from weighbridge.monitor.sweep_reporter import reporting_sweep
+    from weighbridge.records.slo_capacity import SLO_CAPACITY
     from weighbridge.sweep.conduct import conduct
 
     folder.mkdir(parents=True, exist_ok=True)
-    # A comparison of fewer results must not look like that of all.
-    (folder / COMPARISON).unlink(missing_ok=True)
+    # A comparison of fewer results must not look like that of all, nor a search's of what has changed since:
+    # a search that is repeated takes the runs that there are.
+    for file in (COMPARISON, SLO_CAPACITY):
+        (folder / file).unlink(missing_ok=True)
     label = f"comparison of {' and '.join(settings.systems)}" if len(settings.systems) > 1 else settings.name
     with reporting_sweep(folder, label, expected_run_s(settings)) as observer:
         conduct(settings, folder, model=model, observer=observer, like=like)
@@ -142,14 +145,14 @@ def search_objectives(settings: SweepSettings, folder: Path, *, model: Path | No
     from weighbridge.sweep.slo_sweep import search_slo
 
     wanted = {
-        (name, workload.slo)
+        (name, workload.name, workload.slo)
         for name in settings.systems
         for workload in settings.workloads
         if workload.slo.given
     }
     written = folder / SLO_CAPACITY
     found = SloCapacities.read(written).capacities if written.is_file() else ()
-    if {(each.system, each.slo) for each in found} != wanted:
+    if {(each.system, each.workload, each.slo) for each in found} != wanted:
         log.info("searching the highest load that meets the objectives; this takes minutes")
         with reporting_sweep(folder, "search of the highest load", expected_run_s(settings)) as observer:
             found = search_slo(settings, folder, model=model, observer=observer)

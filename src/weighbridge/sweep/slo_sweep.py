@@ -17,7 +17,7 @@ from weighbridge.config.workload import Workload
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.records.slo_capacity import SLO_CAPACITY, SloCapacities, SloCapacity, SloTrial
-from weighbridge.records.sweep_plan import PLAN, CellPlan, SweepPlan
+from weighbridge.records.sweep_plan import PLAN, CellPlan, SessionKey, SweepPlan
 from weighbridge.records.sweep_run import CELL_RECORD, CellRecord
 from weighbridge.run.folder_lock import locked
 from weighbridge.sweep.slo_search import STEPS, LoadTrial, Measure, search_slo_capacity
@@ -132,10 +132,13 @@ class _Search:
             sweep = self._sweep(kind, self._rates[kind])
             # What a system is was seen by the sweep's own runs.
             plan = prepared(sweep, lambda _: nullcontext(system))
-            for number, (cell, record) in enumerate(_cells(sweep, plan, system), start=1):
-                if cell.level.poisson == rate:
-                    return self._trial(record, f"{kind}/{number}")
-            raise InputError(f"{self._folder}: has no run at {rate:g}/s; delete the folder, and repeat.")
+            # A run of an earlier load that ended early was its trial: it is not measured again.
+            key, cell = next(_runs_at(rate, plan))
+            if missing_runs(sweep, plan, key):
+                hold(sweep, plan, key, system, key.wave, len(plan.waves))
+            run = sweep.folder.run(key, cell, 1)
+            place = run.relative_to(self._folder.parents[2]).as_posix()
+            return self._trial(CellRecord.read(run / CELL_RECORD), place)
 
         return measure
 
@@ -174,13 +177,8 @@ def _longest_s(workload: Workload) -> float:
     return max(limit or 0.0 for limit in (slo.ttft_ms, slo.e2e_ms, slo.tpot_ms)) / 1000
 
 
-def _cells(sweep: Sweep, plan: SweepPlan, system: OpenSystem) -> Iterator[tuple[CellPlan, CellRecord]]:
-    """Yield each run of a search, measured if it is missing."""
-    for number, wave in enumerate(plan.waves, start=1):
+def _runs_at(rate: float, plan: SweepPlan) -> Iterator[tuple[SessionKey, CellPlan]]:
+    """Yield the session and the cell of a load."""
+    for wave in plan.waves:
         for key in wave.sessions():
-            if missing_runs(sweep, plan, key):
-                hold(sweep, plan, key, system, number, len(plan.waves))
-            for cell in wave.cells:
-                record = sweep.folder.run(key, cell, 1) / CELL_RECORD
-                if record.exists():  # of a search that was ended, a load may not be tried again
-                    yield cell, CellRecord.read(record)
+            yield from ((key, cell) for cell in wave.cells if cell.level.poisson == rate)

@@ -287,6 +287,16 @@ def test_an_unfinished_sweep_says_so() -> None:
     assert _row(comparison).ratios["qps"].blocks == 4
 
 
+def test_what_is_not_asked_for_any_more_leaves_no_sweep_unfinished() -> None:
+    sweep = _sweep(FASTER, aa=False, levels={"closed": [8, 32]})
+    half = [cell for cell in sweep.cells() if cell.block <= 4 and cell.level.closed == 32]
+    less = sweep.settings.model_copy(
+        update={"levels": sweep_settings(2, {"closed": [32]}).levels, "blocks": 4}
+    )
+    assert compare_cells(less, sweep.plan, half).warnings == ()
+    assert compare_cells(sweep.settings, sweep.plan, half).warnings != ()
+
+
 def test_identity_phases_and_digests_do_not_depend_on_other_systems() -> None:
     two, three = _compare(_sweep()), _compare(_sweep(systems=3))
     assert two.systems["A"].identity == three.systems["A"].identity

@@ -94,18 +94,20 @@ def expected_run_s(settings: SweepSettings) -> float:
 
 
 def compare(settings: SweepSettings, folder: Path) -> SweepComparison:
-    """Compare what a folder holds, and write table, page and comparison.json.
+    """Compare what a folder holds of what is asked for, and write table, page and comparison.json.
 
     Raises:
-        InvalidRunError: it holds no result.
+        InvalidRunError: it holds no such result.
     """
     from weighbridge.records.sweep_plan import PLAN, SweepPlan
     from weighbridge.report.write_comparison import write_comparison
     from weighbridge.sweep.compare_blocks import compare_cells
+    from weighbridge.sweep.planning import asked_runs
     from weighbridge.sweep.sweep_folder import read_cells
 
     plan = SweepPlan.read(folder / PLAN)
-    cells = read_cells(folder, plan)
+    asked = asked_runs(settings, plan)
+    cells = tuple(cell for cell in read_cells(folder, plan) if cell.place in asked)
     if not cells:
         raise InvalidRunError(f"{folder}: nothing was measured; the messages above say why.")
     comparison = compare_cells(settings, plan, cells)

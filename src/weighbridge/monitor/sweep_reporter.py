@@ -35,7 +35,7 @@ class SweepReporter:
 
     def planned(self, plan: SweepPlan) -> None:
         """Say how much there is to measure."""
-        runs = sum(wave.blocks * len(wave.systems) * len(wave.cells) for wave in plan.waves)
+        runs = sum(wave.blocks * len(wave.systems) * len(wave.cells) * wave.repeats for wave in plan.waves)
         log.info("%s", planned_text(plan, runs, self._run_s))
 
     def system(self, name: str, stage: str) -> None:

@@ -139,6 +139,11 @@ class CellRecord(Model):
     checks: tuple[Check, ...]
 
     @property
+    def place(self) -> tuple[int, int, str, str]:
+        """Wave, block, system, and the cell's name as the plan has it."""
+        return self.wave, self.block, self.system, f"{self.workload}/{self.level.name}"
+
+    @property
     def refused(self) -> tuple[Check, ...]:
         """Checks that forbid a comparison: failed, or unknown."""
         return tuple(check for check in self.checks if check.asked and check.passed is not True)

@@ -122,8 +122,8 @@ def _crossing(offered: Sequence[float], shares: Sequence[float]) -> tuple[float 
 
 
 def _ratio(baseline: Values, other: Values) -> Ratio | None:
-    """Return a ratio over the blocks that both have; None: there is none."""
+    """Return a ratio over the blocks that both have; None: there is none, or nothing ended in one of them."""
     blocks = [block for block in baseline if block in other]
-    if not blocks:
+    if not blocks or min(side[block] for side in (baseline, other) for block in blocks) <= 0:
         return None
     return PairedRatio.of([baseline[each] for each in blocks], [other[each] for each in blocks]).record()

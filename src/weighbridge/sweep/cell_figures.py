@@ -59,7 +59,7 @@ def figures_of(
     good = measured & rows.ok
     wanted = turns[turns["phase"] == RunPhase.MEASURED]
     goodput, goodput_share = _goodput(rows, window, latencies, workload, level)
-    streamed = good & (rows.chunks > 0) & workload.stream
+    streamed = good & (rows.chunks > 0) & (rows.tokens > 0) & workload.stream
     return CellFigures(
         window_s=window.seconds,
         requests=len(wanted),

@@ -24,6 +24,7 @@ from weighbridge.sweep.block_figures import LATENCIES, block_of, system_figures
 from weighbridge.sweep.capacities import capacities_of
 from weighbridge.sweep.descriptions import describe_systems, describe_workloads, phase_plan
 from weighbridge.sweep.pair_checks import pair_checks, unequal_work
+from weighbridge.sweep.planning import asked_runs
 from weighbridge.sweep.refusals import refusals_of
 from weighbridge.sweep.statistics import FEWEST_BLOCKS, PairedRatio, blocks_needed, holm, result_of
 
@@ -96,7 +97,7 @@ def compare_cells(settings: SweepSettings, plan: SweepPlan, cells: Sequence[Cell
         ),
         rows=tuple(_rows(pairs, settings.equivalence)),
         capacities=tuple(capacities_of(settings, tables, levels)),
-        warnings=tuple(_warnings(settings, plan, tables)),
+        warnings=tuple(_warnings(settings, plan, cells)),
     )
 
 
@@ -236,21 +237,15 @@ def _notes(reference: str, name: str, systems: Mapping[str, SystemFigures]) -> I
             yield f"block {block} is left out, because the client disturbed the run of {each}: {reason}"
 
 
-def _warnings(
-    settings: SweepSettings, plan: SweepPlan, tables: Mapping[Key, Mapping[str, SystemFigures]]
-) -> Iterator[str]:
+def _warnings(settings: SweepSettings, plan: SweepPlan, cells: Sequence[CellRecord]) -> Iterator[str]:
     if settings.order == "sequential":
         yield "Each block has the same order of systems, so that a drift reads as a difference."
     elif settings.blocks % 2 and len(settings.measured) > 1:
         yield f"{settings.blocks} blocks are an odd number: a drift cancels only in an even one."
-    planned = sum(len(wave.cells) * len(wave.systems) * wave.blocks for wave in plan.waves)
-    done = sum(
-        len(each.per_block.get("qps", {})) + len(each.lost)
-        for systems in tables.values()
-        for each in systems.values()
-    )
-    if done < planned:
-        yield f"The sweep is not finished: {done} of {planned} runs. Repeat the command to go on."
+    asked = asked_runs(settings, plan)
+    done = asked & {cell.place for cell in cells}
+    if len(done) < len(asked):
+        yield f"The sweep is not finished: {len(done)} of {len(asked)} runs. Repeat the command to go on."
     yield from (f"{cell} was not measured: {reason}." for cell, reason in plan.skipped.items())
     yield from (
         f"The runs of {cell.name} are shorter than asked for: {cell.shortened}."

@@ -115,6 +115,17 @@ def is_wanted(settings: SweepSettings, plan: SweepPlan, key: SessionKey, cell: C
     )
 
 
+def asked_runs(settings: SweepSettings, plan: SweepPlan) -> frozenset[tuple[int, int, str, str]]:
+    """Return wave, block, system and cell's name of all planned runs that are still asked for."""
+    return frozenset(
+        (key.wave, key.block, key.system, cell.name)
+        for wave in plan.waves
+        for key in wave.sessions()
+        for cell in wave.cells
+        if is_wanted(settings, plan, key, cell)
+    )
+
+
 def with_wave(
     settings: SweepSettings,
     plan: SweepPlan,

@@ -62,6 +62,7 @@ def test_a_system_with_endpoints_or_a_command_has_nothing_of_the_configurations_
         {"systems": {"A": 7}},
         {"systems": {"A": {"server": []}}},
         {"levels": {}},
+        {"levels": {"poisson": [1e-5]}},
         {"blcoks": 4},
         {"systems": {"A": {"server": {"endpoints": ["http://user:secret-word@h:1"], "model_name": "m"}}}},
         {"systems": {"A": {"server": {"env": {"MY_API_KEY": "secret-word"}}}}},

@@ -130,6 +130,12 @@ class SweepSettings(Model):
         names = [workload.name for workload in self.workloads]
         if len(set(names)) < len(names):
             raise ValueError("two workloads have the same name")
+        for level in self.levels.all:
+            if level.rate is not None and level.rate * self.max_duration_s < 1:
+                raise ValueError(
+                    f"at {level.name} not one conversation comes within max_duration_s "
+                    f"({self.max_duration_s:g} s); raise the rate"
+                )
         return self
 
     @property

@@ -199,11 +199,13 @@ def test_a_sweep_that_was_ended_goes_on_with_the_run_that_it_was_at(
     assert len(list(folder.glob("w1/**/run.json"))) == 1
     assert ended_in(3, signal.SIGKILL, settings, folder) == -signal.SIGKILL
     assert len(list(folder.glob("w1/**/run.json"))) == 2
+    (unfinished := folder / "requests/w1/.w.unfinished").mkdir()
     rest = measured(settings, folder)
     assert rest.runs == [(1, 2, "B", "closed-4"), (1, 2, "A", "closed-4")]
     assert rest.numbers == [(3, 4), (4, 4)]
     assert len(list(folder.glob("w1/**/run.json"))) == 4
     assert not list(folder.glob(".sizing-*"))
+    assert not unfinished.exists()
 
 
 def test_what_does_not_count_is_set_aside_and_measured_again(urls: dict[str, str], tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def prepared(sweep: Sweep, open_system: OpenNamed, like: SweepPlan | None = None
         InputError, SetupError, InvalidRunError: the settings, a system or a source cannot be used.
     """
     settings, folder = sweep.settings, sweep.folder
-    for left in folder.path.glob(f"{SCRATCH}*"):  # by a process that was killed
+    # By a process that was killed: its short run, and stores that it had not finished.
+    for left in (*folder.path.glob(f"{SCRATCH}*"), *folder.path.glob("requests/*/.*")):
         shutil.rmtree(left)
     before = folder.read_plan(settings.name)
     identities = identities_of(settings, sweep.model)

@@ -25,7 +25,9 @@ from weighbridge.records.sweep_plan import SweepPlan
 from weighbridge.records.sweep_run import CELL_RECORD, CellRecord
 from weighbridge.requests.workload_store import WorkloadStore
 from weighbridge.simulate.behaviour import Behaviour
-from weighbridge.sweep.conduct import conduct, hold_session, prepare, read_cells, sessions_of
+from weighbridge.sweep.cell_key import identities_of
+from weighbridge.sweep.conduct import conduct, hold_session, prepare, read_cells
+from weighbridge.sweep.expected_sessions import expected_sessions
 from weighbridge.sweep.sweep_folder import SweepFolder
 
 SLOW = Behaviour(servers=4, mean_s=0.1, distribution="constant", seed=1)
@@ -231,10 +233,11 @@ def test_sessions_can_be_held_one_by_one_as_they_are_known_before(
     urls: dict[str, str], tmp_path: Path
 ) -> None:
     settings, folder = quick_sweep({"A": urls["B"]}, runs_per_session=2), tmp_path / "sweep"
-    known = sessions_of(settings, None)
+    identities = identities_of(settings, None)
+    known = expected_sessions(settings, None, identities).sessions
     assert [key.folder for key in known] == ["w1/b1/A", "w1/b2/A"]
     plan = prepare(settings, folder, model=None, observer=Seen())
-    assert sessions_of(settings, plan) == known
+    assert expected_sessions(settings, plan, identities).sessions == known
     seen = Seen()
     hold_session(settings, folder, known[1], model=None, observer=seen)
     assert [record.repeat for record in seen.records] == [1, 2]

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.errors import InputError
-from weighbridge.records.sweep_plan import PLAN, SessionKey, SweepPlan, Wave
+from weighbridge.records.sweep_plan import PLAN, SessionKey, SweepPlan
 from weighbridge.run.folder_lock import locked
 from weighbridge.sweep.sweep_folder import SweepFolder, read_cells
 from weighbridge.sweep.sweep_observer import SweepObserver
-from weighbridge.sweep.sweep_preparation import planned_waves, prepared
+from weighbridge.sweep.sweep_preparation import prepared
 from weighbridge.sweep.sweep_session import Sweep, hold, missing_runs, wanted_runs
 from weighbridge.sweep.systems import OpenSystem
 
-__all__ = ["conduct", "hold_session", "prepare", "read_cells", "sessions_of", "waves_of"]
+__all__ = ["conduct", "hold_session", "prepare", "read_cells"]
 
 _COMMAND = "weighbridge sweep"
 
@@ -92,27 +92,6 @@ def hold_session(
                     hold(sweep, plan, key, system, number, of)
             return
     raise InputError(f"{folder / PLAN}: has no session {key.folder}; plan the sweep again.")
-
-
-def waves_of(settings: SweepSettings, plan: SweepPlan | None, model: Path | None = None) -> tuple[Wave, ...]:
-    """Return the waves that a sweep will have, before anything is looked at.
-
-    Counts are known only of those that are planned already; saturated loads may still go, and loads that
-    'auto' stands for come.
-
-    Args:
-        settings: The sweep's.
-        plan: Its plan so far; None: there is none.
-        model: Folder of the model that started servers serve.
-    """
-    return planned_waves(settings, plan or SweepPlan(sweep=settings.name), model)
-
-
-def sessions_of(
-    settings: SweepSettings, plan: SweepPlan | None, model: Path | None = None
-) -> tuple[SessionKey, ...]:
-    """Return the sessions that a sweep will have, in their order; otherwise as `waves_of`."""
-    return tuple(key for wave in waves_of(settings, plan, model) for key in wave.sessions())
 
 
 class _Systems:

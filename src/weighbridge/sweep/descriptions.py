@@ -114,7 +114,8 @@ def _digest(value: object) -> str:
 
 def workload_sentence(workload: Workload) -> str:
     """Return what a workload is made of, as one sentence."""
-    return ", ".join(_parts(workload)).capitalize() + "."
+    text = ", ".join(_parts(workload))
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _parts(workload: Workload) -> Iterator[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.records.sweep_plan import CellPlan, PhaseCounts, SessionKey, SweepPlan, Wave
-from weighbridge.sweep.planning import Identities, WantedCell, needed_waves, with_wave, without_outdated
+from weighbridge.sweep.planning import Identities, needed_waves, wanted_cells, with_wave, without_outdated
 
 # How many conversations a run will have is not known yet, and no session depends on it.
 _ANY_COUNTS = PhaseCounts(warmup=0, measured=1, cooldown=0)
@@ -42,11 +42,7 @@ def expected_sessions(
         identities: What each system and workload is now.
     """
     plan = without_outdated(plan or SweepPlan(sweep=settings.name), identities)
-    cells_asked = [
-        WantedCell(workload.name, level) for workload in settings.workloads for level in settings.levels.all
-    ]
-    wanted = [cell for cell in cells_asked if cell.name not in plan.skipped]
-    for needed in needed_waves(settings, plan, wanted, identities):
+    for needed in needed_waves(settings, plan, wanted_cells(settings, plan), identities):
         cells = [
             CellPlan(workload=cell.workload, level=cell.level, counts=_ANY_COUNTS) for cell in needed.cells
         ]

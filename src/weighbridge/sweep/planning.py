@@ -46,6 +46,16 @@ class NeededWave:
     blocks: int
 
 
+def wanted_cells(settings: SweepSettings, plan: SweepPlan) -> tuple[WantedCell, ...]:
+    """Return all cells of a sweep that are not skipped, workload by workload in the order of measuring."""
+    cells = (
+        WantedCell(workload.name, level)
+        for workload in settings.workloads
+        for level in dict.fromkeys((*settings.levels.all, *plan.auto.get(workload.name, ())))
+    )
+    return tuple(cell for cell in cells if cell.name not in plan.skipped)
+
+
 def needed_waves(
     settings: SweepSettings,
     plan: SweepPlan,

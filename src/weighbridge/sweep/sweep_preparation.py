@@ -3,11 +3,10 @@
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 from weighbridge.config.load_level import LoadLevel
-from weighbridge.config.sweep_settings import NOISE_FLOOR_SYSTEM, SweepSettings
-from weighbridge.records.sweep_plan import CellPlan, PhaseCounts, SweepPlan, Wave
+from weighbridge.config.sweep_settings import NOISE_FLOOR_SYSTEM
+from weighbridge.records.sweep_plan import CellPlan, SweepPlan
 from weighbridge.run.replaced import set_aside
 from weighbridge.sweep.cell_key import identities_of
 from weighbridge.sweep.first_look import FirstLook
@@ -19,6 +18,7 @@ from weighbridge.sweep.planning import (
     known_rates,
     needed_waves,
     planned_before,
+    wanted_cells,
     with_wave,
     without_outdated,
 )
@@ -116,16 +116,6 @@ def set_outdated_aside(folder: SweepFolder, before: SweepPlan, plan: SweepPlan) 
                     set_aside(folder.replaced, name, run)
         if wave.number not in {each.number for each in plan.waves}:
             shutil.rmtree(folder.path / "requests" / f"w{wave.number}", ignore_errors=True)
-
-
-def wanted_cells(settings: SweepSettings, plan: SweepPlan) -> tuple[WantedCell, ...]:
-    """Return all cells of a sweep that are not skipped, workload by workload in the order of measuring."""
-    cells = (
-        WantedCell(workload.name, level)
-        for workload in settings.workloads
-        for level in dict.fromkeys((*settings.levels.all, *plan.auto.get(workload.name, ())))
-    )
-    return tuple(cell for cell in cells if cell.name not in plan.skipped)
 
 
 def _unknown_auto(sweep: Sweep, plan: SweepPlan) -> list[str]:
@@ -258,22 +248,3 @@ def _planned_like(like: SweepPlan | None, cell: WantedCell) -> CellPlan | None:
     """Return another sweep's cell of the same name; None: it has none."""
     waves = like.waves if like is not None else ()
     return next((each for wave in waves for each in wave.cells if each.name == cell.name), None)
-
-
-def planned_waves(settings: SweepSettings, plan: SweepPlan, model: Path | None) -> tuple[Wave, ...]:
-    """Return the waves that a sweep will have, without a look at any system: pure.
-
-    Those that are not planned yet have the loads of the settings, with one conversation in place of counts.
-
-    Args:
-        settings: The sweep's.
-        plan: Its plan so far.
-        model: Folder of the model that started servers serve.
-    """
-    identities = identities_of(settings, model)
-    plan = without_outdated(plan, identities)
-    for need in needed_waves(settings, plan, wanted_cells(settings, plan), identities):
-        counts = PhaseCounts(warmup=0, measured=1, cooldown=0)
-        cells = [CellPlan(workload=each.workload, level=each.level, counts=counts) for each in need.cells]
-        plan = with_wave(settings, plan, need, cells, identities)
-    return plan.waves

@@ -33,6 +33,14 @@ def test_what_is_planned_is_expected_as_it_is() -> None:
     assert _expected(settings, plan).waves == plan.waves
 
 
+def test_a_system_that_is_removed_has_no_session_and_a_removed_load_no_run() -> None:
+    settings = sweep_settings(3, {"closed": [1, 32]}, blocks=2, aa=False)
+    less = sweep_settings(2, {"closed": [32]}, blocks=2, aa=False)
+    expected = _expected(less, _planned(settings))
+    assert {key.system for key in expected.sessions} == {"A", "B"}
+    assert [expected.runs_of(key) for key in expected.sessions] == [1] * 4
+
+
 def test_an_added_load_is_a_wave_of_its_own_for_all_systems() -> None:
     settings = sweep_settings(2, {"closed": [32]}, blocks=4)
     more = settings.model_copy(update={"levels": sweep_settings(2, {"closed": [1, 8, 32]}).levels})

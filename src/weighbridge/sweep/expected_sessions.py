@@ -1,10 +1,18 @@
 """Which sessions a sweep will consist of, before anything is probed or sized: pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.records.sweep_plan import CellPlan, PhaseCounts, SessionKey, SweepPlan, Wave
-from weighbridge.sweep.planning import Identities, needed_waves, wanted_cells, with_wave, without_outdated
+from weighbridge.sweep.planning import (
+    Identities,
+    is_wanted,
+    needed_waves,
+    wanted_cells,
+    with_wave,
+    without_outdated,
+)
 
 # How many conversations a run will have is not known yet, and no session depends on it.
 _ANY_COUNTS = PhaseCounts(warmup=0, measured=1, cooldown=0)
@@ -16,19 +24,21 @@ class ExpectedSessions:
 
     Attributes:
         waves: All waves, with their systems, orders and cells; counts are right where a wave is planned.
+        runs: How many runs each session has of what is asked for, in the order in which sessions are held;
+            sessions of which nothing is asked for any more are left out.
     """
 
     waves: tuple[Wave, ...]
+    runs: Mapping[SessionKey, int]
 
     @property
     def sessions(self) -> tuple[SessionKey, ...]:
         """All sessions, in the order in which they are held."""
-        return tuple(session for wave in self.waves for session in wave.sessions())
+        return tuple(self.runs)
 
     def runs_of(self, session: SessionKey) -> int:
         """Return how many runs a session has."""
-        [wave] = [wave for wave in self.waves if wave.number == session.wave]
-        return len(wave.cells) * wave.repeats
+        return self.runs[session]
 
 
 def expected_sessions(
@@ -47,7 +57,12 @@ def expected_sessions(
             CellPlan(workload=cell.workload, level=cell.level, counts=_ANY_COUNTS) for cell in needed.cells
         ]
         plan = with_wave(settings, plan, needed, cells, identities)
-    return ExpectedSessions(plan.waves)
+    runs = {
+        key: wave.repeats * sum(is_wanted(settings, plan, key, cell) for cell in wave.cells)
+        for wave in plan.waves
+        for key in wave.sessions()
+    }
+    return ExpectedSessions(plan.waves, {key: number for key, number in runs.items() if number})
 
 
 def held_one_by_one(settings: SweepSettings) -> bool:

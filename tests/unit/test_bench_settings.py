@@ -33,10 +33,18 @@ def test_one_system_is_also_measured_with_one_conversation_at_a_time() -> None:
 def test_the_folder_is_another_one_where_anything_that_is_measured_is_another() -> None:
     folders = {
         bench.default_folder(settings)
-        for settings in (_settings(), _settings(), _settings(blocks=6), _settings("A=http://h:1"))
+        for settings in (_settings(), _settings(), _settings(seconds=30), _settings("A=http://h:1"))
     }
     assert len(folders) == 3
     assert all(str(folder).startswith("bench-") and len(str(folder)) == 14 for folder in folders)
+
+
+def test_more_blocks_another_margin_and_a_price_are_of_the_same_folder() -> None:
+    settings = _settings()
+    priced = settings.systems["B"].model_copy(update={"price_per_hour": 2.0})
+    same = settings.model_copy(update={"equivalence": 0.02, "systems": {**settings.systems, "B": priced}})
+    folders = {bench.default_folder(each) for each in (settings, _settings(blocks=6), same)}
+    assert len(folders) == 1
 
 
 def test_a_workload_is_what_its_options_say(tmp_path: Path) -> None:

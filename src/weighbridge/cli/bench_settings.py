@@ -249,5 +249,13 @@ def settings_of(
 
 
 def default_folder(settings: SweepSettings) -> Path:
-    """Return the folder of a result by the settings, so that the same command finds it again."""
-    return Path(f"bench-{sha256(canonical(settings).encode()).hexdigest()[:8]}")
+    """Return the folder of a result by the settings, so that the same command finds it again.
+
+    More blocks, another margin or price are results of the same runs, and have the same folder.
+    """
+    same = settings.model_dump(
+        mode="json",
+        exclude_defaults=True,
+        exclude={"blocks": True, "equivalence": True, "systems": {"__all__": {"price_per_hour"}}},
+    )
+    return Path(f"bench-{sha256(canonical(same).encode()).hexdigest()[:8]}")

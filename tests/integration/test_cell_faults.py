@@ -43,7 +43,7 @@ def test_turns_that_repeat_what_came_before_do_not_contaminate(tmp_path: Path) -
     with any_length(Behaviour(mean_s=0.02, prefix_cache=True)) as url:
         figures, _, checks = bench(tmp_path, turns, measured=40).run(url)
     assert figures is not None
-    assert figures.previous_turns == 1
+    assert figures.previous_turns == 2
     assert figures.reuse.share is not None
     assert 0.2 < figures.reuse.share <= figures.reuse.expected + 0.02
     assert "prompt tokens from caches" not in refused(checks)

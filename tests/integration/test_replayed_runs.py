@@ -89,4 +89,4 @@ def test_conversations_of_several_turns_are_too(url: str, tmp_path: Path, histor
     )
     check_times(expected, found, stream=True)
     assert found.requests == 120
-    assert found.previous_turns == 1
+    assert found.previous_turns == 2

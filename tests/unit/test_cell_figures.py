@@ -110,7 +110,7 @@ def test_failures_and_what_they_prevented_count_as_failed() -> None:
     ]
     figures = measured(sent, turns)
     assert (figures.requests, figures.failed, figures.conversations) == (6, 2, 2)
-    assert figures.previous_turns == 1
+    assert figures.previous_turns == 2
     assert figures.e2e is not None
     assert figures.e2e.samples == 4
     # The window of a run without cool-down ends with its last measured request, which is no part of it.

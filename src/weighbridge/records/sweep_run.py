@@ -83,7 +83,7 @@ class CellFigures(Model):
     tokens_per_chunk: float | None = Field(default=None, description="Of all measured answers together.")
     prompt_tokens: float | None = Field(description="Mean; null: not reported.")
     output_tokens: float | None = Field(description="Mean; null: not reported.")
-    previous_turns: float = Field(description="Mean number of earlier turns a request repeats.")
+    previous_turns: float = Field(description="Of a conversation: its turns before the last one, as a mean.")
     other_length_share: float | None = Field(
         description="Share of requests with another number of tokens than forced; null: not forced."
     )

@@ -81,7 +81,7 @@ def figures_of(
         else None,
         prompt_tokens=_mean(rows.prompt_tokens[good & (rows.prompt_tokens > 0)]),
         output_tokens=_mean(rows.tokens[good & (rows.tokens > 0)]),
-        previous_turns=float(wanted["turn"].mean()),
+        previous_turns=len(wanted) / len(np.unique(wanted["conversation"])) - 1,
         other_length_share=_other_lengths(rows, good, workload),
         reuse=reuse_of(
             rows,

@@ -3,7 +3,7 @@
 import pytest
 from sweep_cells import SyntheticSweep, failed_check, sweep_settings
 
-from weighbridge.records.comparison import Capacity, Interval, SystemFigures
+from weighbridge.records.comparison import Capacity, ComparisonResult, Interval, SystemFigures
 from weighbridge.sweep.capacities import slo_capacity
 from weighbridge.sweep.compare_blocks import compare_cells
 
@@ -52,6 +52,23 @@ def test_a_refused_run_adds_nothing_to_a_capacity() -> None:
     sweep = SyntheticSweep(sweep_settings(2))
     sweep.checks = {"B": (failed_check("failed requests", 3, "0", "Read errors.jsonl."),)}
     assert set(_capacities(sweep)) == {"A"}
+
+
+def test_systems_that_cannot_be_compared_have_no_ratio_of_capacities() -> None:
+    sweep = SyntheticSweep(sweep_settings(2), {"B": 1.2}, noise=0.0)
+    late = failed_check("schedule delay (p99)", 4.8, "<= 3.3 ms", "Give the client more cores.")
+    cells = [
+        cell.model_copy(update={"checks": (*cell.checks, late)})
+        if (cell.system, cell.block) in {("A", 1), ("A", 2), ("B", 3), ("B", 4)}
+        else cell
+        for cell in sweep.cells()
+    ]
+    comparison = compare_cells(sweep.settings, sweep.plan, cells)
+    [row] = [row for row in comparison.rows if row.system == "B"]
+    assert row.result is ComparisonResult.NOT_COMPARABLE
+    [found] = [each for each in comparison.capacities if each.system == "B"]
+    assert found.capacity is not None
+    assert found.capacity_ratio is None
 
 
 def test_capacity_within_objectives_lies_between_two_rates() -> None:

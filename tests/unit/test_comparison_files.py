@@ -141,6 +141,9 @@ def test_the_headline_says_the_only_verdict_or_what_all_have_in_common() -> None
     )
     alone = SyntheticSweep(sweep_settings(1, aa=False))
     assert headline(_compared(alone)).startswith("A answers 67.")
+    refused = SyntheticSweep(sweep_settings(2))
+    refused.checks = {"B": (failed_check("failed requests", 3, "0", "Read errors.jsonl."),)}
+    assert headline(_compared(refused)) == "B cannot be compared with A."
 
 
 def test_a_noise_floor_that_reads_as_a_difference_is_a_warning() -> None:

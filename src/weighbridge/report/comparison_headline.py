@@ -17,6 +17,8 @@ def headline(comparison: SweepComparison) -> str:
     rows = [row for row in comparison.rows if not row.noise_floor]
     if not comparison.rows:
         return next(alone(comparison), "Nothing has been measured to the end yet.")
+    if len(rows) == 1 and rows[0].result is ComparisonResult.NOT_COMPARABLE:
+        return f"{rows[0].system} cannot be compared with {comparison.baseline}."
     if len(rows) <= 1:
         [sentence] = comparison_sentences(
             comparison.model_copy(update={"rows": (*rows, *comparison.rows)[:1]})

@@ -7,7 +7,14 @@ from scipy.optimize import isotonic_regression
 
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.sweep_settings import NOISE_FLOOR_SYSTEM, SweepSettings
-from weighbridge.records.comparison import Capacity, Interval, Ratio, SystemFigures
+from weighbridge.records.comparison import (
+    Capacity,
+    ComparisonResult,
+    ComparisonRow,
+    Interval,
+    Ratio,
+    SystemFigures,
+)
 from weighbridge.records.slo_capacity import GOOD_SHARE
 from weighbridge.sweep.statistics import PairedRatio, mean_of
 
@@ -21,7 +28,10 @@ Values = Mapping[str, float]
 
 
 def capacities_of(
-    settings: SweepSettings, tables: Tables, levels: Mapping[tuple[str, str], LoadLevel]
+    settings: SweepSettings,
+    tables: Tables,
+    levels: Mapping[tuple[str, str], LoadLevel],
+    rows: Sequence[ComparisonRow],
 ) -> Iterator[Capacity]:
     """Yield the capacities of each system with each workload; runs with a refused check count for nothing.
 
@@ -29,7 +39,13 @@ def capacities_of(
         settings: The sweep.
         tables: Figures of each system by workload and load.
         levels: The load of each.
+        rows: The rows with their verdicts. No ratio is given where a closed load, or all open ones, cannot be
+            compared: one open load may be too high for any request to be good.
     """
+    outcomes: dict[tuple[str, str, bool], list[bool]] = {}
+    for row in rows:
+        place = row.workload, row.system, levels[row.workload, row.level].open
+        outcomes.setdefault(place, []).append(row.result is not ComparisonResult.NOT_COMPARABLE)
     for workload in (each.name for each in settings.workloads):
         found: dict[str, tuple[Capacity, Values, Values]] = {}
         for name in settings.systems:
@@ -45,8 +61,13 @@ def capacities_of(
                 continue
             compared = name not in (settings.reference, NOISE_FLOOR_SYSTEM)
             ratios = {
-                "capacity_ratio": _ratio(closed_baseline, closed) if compared else None,
-                "slo_capacity_ratio": _ratio(open_baseline, open_) if compared else None,
+                key: _ratio(*values)
+                if compared and enough(outcomes.get((workload, name, kind), []))
+                else None
+                for key, kind, enough, values in (
+                    ("capacity_ratio", False, all, (closed_baseline, closed)),
+                    ("slo_capacity_ratio", True, any, (open_baseline, open_)),
+                )
             }
             yield capacity.model_copy(update=ratios)
 

@@ -79,6 +79,7 @@ def compare_cells(settings: SweepSettings, plan: SweepPlan, cells: Sequence[Cell
         for key in grouped
         for name in _others(settings, levels[key], tables[key])
     ]
+    rows = tuple(_rows(pairs, settings.equivalence))
     return SweepComparison(
         sweep=settings.name,
         weighbridge_version=__version__,
@@ -95,8 +96,8 @@ def compare_cells(settings: SweepSettings, plan: SweepPlan, cells: Sequence[Cell
             ComparedCell(workload=key[0], level=key[1], open=levels[key].open, systems=systems)
             for key, systems in tables.items()
         ),
-        rows=tuple(_rows(pairs, settings.equivalence)),
-        capacities=tuple(capacities_of(settings, tables, levels)),
+        rows=rows,
+        capacities=tuple(capacities_of(settings, tables, levels, rows)),
         warnings=tuple(_warnings(settings, plan, cells)),
     )
 

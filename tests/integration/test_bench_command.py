@@ -157,7 +157,8 @@ def test_one_endpoint_goes_on_after_ctrl_c_is_refused_to_others_meanwhile_and_me
     command = _command(slow, *QUICK, "--out=here")
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         _until(process, "run 1 of 3")
-        second = _bench(tmp_path, slow, *QUICK, "--out=here")
+        # --again must not move the folder of a running measurement.
+        second = _bench(tmp_path, slow, *QUICK, "--out=here", "--again")
         log = _interrupted(process)
     assert (second.returncode, "is in use by" in _last(second)) == (3, True), second.stderr
     assert "the same command goes on" in log
@@ -239,7 +240,7 @@ def test_a_model_that_is_not_served_is_refused_with_those_that_are(slow: str) ->
     with pytest.raises(InputError) as error:
         _called(f"{slow}#other")
     assert str(error.value).endswith(
-        f"serves not other; name one of these by --model, or as A={slow}#MODEL: tiny."
+        f"serves no other; name one of these by --model, or as A={slow}#MODEL: tiny."
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from weighbridge.cli import bench_settings as bench
+from weighbridge.cli.measured_sweep import set_aside
 from weighbridge.config.written_forms import parse_systems
 from weighbridge.core.errors import InputError
 
@@ -148,3 +149,31 @@ def test_systems_that_cannot_be_are_refused(system: str, options: dict[str, Any]
 def test_a_sweep_that_cannot_be_is_refused(sweep: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         _settings(**sweep)
+
+
+def test_images_are_laid_over_a_workload_that_has_none() -> None:
+    workload = bench.workload_of(bench.WorkloadOptions(images="2", reuse=True), None, "chat")
+    assert workload.source.images is not None
+    assert (workload.source.images.kind, workload.images_per_turn.first.fixed) == ("synthetic", 2)
+    assert workload.image_reuse == "allowed"
+
+
+def test_a_command_with_an_open_quote_is_one_sentence() -> None:
+    written = parse_systems(["http://h:1"])
+    with pytest.raises(InputError, match="--reset-cmd: 'false \"' is no command"):
+        bench.systems_of(written, bench.SystemOptions(model="m", reset_cmd=('false "',)), {})
+
+
+def test_only_an_earlier_result_is_moved_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    assert set_aside(folder) is None
+    (folder / "settings.json").touch()
+    monkeypatch.chdir(folder)
+    with pytest.raises(InputError, match="--again moves the earlier result, not the working folder"):
+        set_aside(Path())
+    monkeypatch.chdir(tmp_path)
+    aside = set_aside(Path("mine"))
+    assert aside is not None
+    assert (aside / "settings.json").is_file()
+    assert not folder.exists()

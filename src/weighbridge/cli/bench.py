@@ -92,6 +92,13 @@ def bench(
     dataset: Annotated[
         Path | None, typer.Option(help="Questions and answers of your own: JSON lines in InternVL's form.")
     ] = None,
+    reuse: Annotated[
+        bool,
+        typer.Option(
+            "--reuse",
+            help="Let images and texts of your own occur again when there are too few; caches may know them.",
+        ),
+    ] = False,
     workload: Annotated[
         str | None,
         typer.Option(
@@ -218,6 +225,7 @@ def bench(
         force_length,
         seed,
         stream,
+        reuse,
     )
     written = parse_systems(endpoints or ())
     of_systems = SystemOptions(model, api_key_env or (), reset_cmd or (), price or ())
@@ -279,7 +287,7 @@ def _served(system: "WrittenSystem", url: str, named: str | None, served: Sequen
         return served[0]
     if named is not None and named in served:
         return named
-    what = f"not {named}" if named is not None else "several models" if served else "no model"
+    what = f"no {named}" if named is not None else "several models" if served else "no model"
     listed = ", ".join(served) or "none"
     raise InputError(
         f"{url} serves {what}; name one of these by --model, or as {system.name}={url}#MODEL: {listed}."

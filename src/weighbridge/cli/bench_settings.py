@@ -51,6 +51,7 @@ class WorkloadOptions:
     force_length: str | None = None
     seed: int | None = None
     stream: bool = True
+    reuse: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,9 @@ def workload_of(options: WorkloadOptions, slo: str | None, named: str | None = N
     _check_pairs(options)
     given = _given(options, slo)
     if named is not None:
+        if options.images and resolve_workload(named).source.images is None:
+            source = given.setdefault("source", {})
+            source["images"] = {"kind": "synthetic", **source.get("images", {})}
         workload = resolve_workload(named, given)
     else:
         source = given.pop("source", {})
@@ -114,15 +118,13 @@ def workload_of(options: WorkloadOptions, slo: str | None, named: str | None = N
 
 def _given(options: WorkloadOptions, slo: str | None) -> dict[str, Any]:
     """Return the keys of a workload that the options set."""
-    found: dict[str, Any] = {}
+    found = _flags(options)
     for name in ("history", "api", "force_length", "seed"):
         if (value := getattr(options, name)) is not None:
             found[name] = value
     for name, key in (("output", "output_tokens"), ("turns", "turns"), ("think", "think_time_s")):
         if (text := getattr(options, name)) is not None:
             found[key] = parse_distribution(text, f"--{name}")
-    if not options.stream:
-        found["stream"] = False
     if options.shared_prefix is not None:
         found["shared_prefix"] = parse_shared_prefix(options.shared_prefix, "--shared-prefix")
     if slo is not None:
@@ -131,6 +133,15 @@ def _given(options: WorkloadOptions, slo: str | None) -> dict[str, Any]:
         found["images_per_turn"] = {"first": parse_distribution(options.images or "1", "--images")}
     if source := _sources(options):
         found["source"] = source
+    return found
+
+
+def _flags(options: WorkloadOptions) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if not options.stream:
+        found["stream"] = False
+    if options.reuse:
+        found["image_reuse"] = "allowed"
     return found
 
 
@@ -197,7 +208,7 @@ def systems_of(
                     "model_name": system.model or options.model or models[system.name],
                 },
                 "api_key_env": keys.get(system.name),
-                "reset_cmd": tuple(shlex.split(resets.get(system.name, ""))),
+                "reset_cmd": _command(resets.get(system.name, "")),
                 "price_per_hour": _price(prices.get(system.name)),
             },
             f"system {system.name}",
@@ -209,6 +220,15 @@ def systems_of(
 def key_variables(written: Sequence[WrittenSystem], options: SystemOptions) -> dict[str, str]:
     """Return the name of the environment variable with each system's key, of those that have one."""
     return per_system(options.api_key_env, [system.name for system in written], "--api-key-env")
+
+
+def _command(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise InputError(
+            f"--reset-cmd: '{text}' is no command ({str(error).lower()}); correct its quotes."
+        ) from None
 
 
 def _price(text: str | None) -> float | None:

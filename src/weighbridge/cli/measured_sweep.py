@@ -9,7 +9,7 @@ import typer
 
 from weighbridge.config.fingerprint import canonical
 from weighbridge.config.sweep_settings import SweepSettings
-from weighbridge.core.errors import InvalidRunError
+from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.records.comparison import COMPARISON, ComparisonResult, SweepComparison
 from weighbridge.records.run_record import REPLACED_FOLDER
 
@@ -49,13 +49,23 @@ def set_aside(folder: Path) -> Path | None:
     """Move a folder's earlier result below `replaced/` beside it.
 
     Returns:
-        The folder that holds it now; None where there was none.
+        The folder that holds it now; None where there was none. A folder of anything else stays.
+
+    Raises:
+        InputError: it is the working folder.
+        SetupError: another command measures in it.
     """
-    if not folder.exists():
+    from weighbridge.run.folder_lock import locked
+    from weighbridge.sweep.sweep_folder import SETTINGS_FILE
+
+    if not (folder / SETTINGS_FILE).is_file():
         return None
+    if folder.resolve() == Path.cwd():
+        raise InputError("--again moves the earlier result, not the working folder; name another --out.")
     aside = folder.parent / REPLACED_FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{folder.name}"
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    return folder.rename(aside)
+    with locked(folder, "bench --again"):
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        return folder.rename(aside)
 
 
 def measure(

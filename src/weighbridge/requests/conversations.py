@@ -159,7 +159,8 @@ class DrawnConversations:
             if needed > available and self.workload.image_reuse == "forbidden":
                 raise InputError(
                     f"workload {self.workload.name}: {needed} {name} are needed, so that none occurs twice, "
-                    f"and there are {available}; shorten the runs, add {name}, or set 'image_reuse: allowed'."
+                    f"and there are {available}; shorten the runs, add {name}, or set 'image_reuse: allowed' "
+                    "(of bench: --reuse)."
                 )
             yield (
                 name,

@@ -297,6 +297,17 @@ def test_what_is_not_asked_for_any_more_leaves_no_sweep_unfinished() -> None:
     assert compare_cells(sweep.settings, sweep.plan, half).warnings != ()
 
 
+def test_a_shortened_load_is_told_once_however_many_waves_have_it() -> None:
+    sweep = _sweep(aa=False)
+    [wave] = sweep.plan.waves
+    short = wave.model_copy(update={"cells": (wave.cells[0].model_copy(update={"shortened": "why"}),)})
+    plan = sweep.plan.model_copy(
+        update={"waves": (short, short.model_copy(update={"number": 2, "blocks": 1}))}
+    )
+    told = [each for each in compare_cells(sweep.settings, plan, sweep.cells()).warnings if "shorter" in each]
+    assert told == ["The runs of chat/closed-32 are shorter than asked for: why."]
+
+
 def test_identity_phases_and_digests_do_not_depend_on_other_systems() -> None:
     two, three = _compare(_sweep()), _compare(_sweep(systems=3))
     assert two.systems["A"].identity == three.systems["A"].identity

@@ -248,9 +248,10 @@ def _warnings(settings: SweepSettings, plan: SweepPlan, cells: Sequence[CellReco
     if len(done) < len(asked):
         yield f"The sweep is not finished: {len(done)} of {len(asked)} runs. Repeat the command to go on."
     yield from (f"{cell} was not measured: {reason}." for cell, reason in plan.skipped.items())
-    yield from (
+    names = {name for *_, name in asked}
+    yield from dict.fromkeys(
         f"The runs of {cell.name} are shorter than asked for: {cell.shortened}."
         for wave in plan.waves
         for cell in wave.cells
-        if cell.shortened
+        if cell.shortened and cell.name in names
     )

@@ -103,6 +103,7 @@ def test_each_fault_of_a_run_is_named_with_its_remedy(
         ({"reuse": Reuse(share=0.119, expected=0.1, source="usage")}, CLOSED),
         ({"concurrency": 0.981 * 32}, CLOSED),
         ({"sent_qps": 39.7, "offered_qps": 40.0}, OPEN),
+        ({"sent_qps": 29 / 3, "offered_qps": 10.0, "window_s": 3.0}, OPEN),  # one request less
         ({"schedule_delay_p99_s": 0.0049, "e2e": SHORT}, CLOSED),  # a tenth of the median
         ({"schedule_delay_p99_s": 0.0049, "e2e": SHORT}, OPEN),
         ({"schedule_delay_p99_s": 0.089, "e2e": percentiles(0.9)}, CLOSED),

@@ -260,4 +260,4 @@ def test_failed_requests_leave_nothing_to_compare(slow: str, tmp_path: Path) -> 
     assert row.result == "not comparable"
     assert row.ratios == {}
     assert "B cannot be compared with A" in done.stdout
-    assert _last(done).partition("ERROR ")[2].startswith("nothing can be compared: ")
+    assert _last(done).partition("ERROR ")[2].startswith("no row can be compared. ")

@@ -165,6 +165,7 @@ def bench(
             help="Also measure the first endpoint twice, which shows the noise floor; half as long again.",
         ),
     ] = False,
+    workers: Annotated[int, typer.Option(help="Client processes; more where one is too slow.")] = 1,
     equivalence: Annotated[
         str, typer.Option(metavar="SHARE", help="A difference within this share counts as none.")
     ] = "5%",
@@ -229,7 +230,7 @@ def bench(
     )
     written = parse_systems(endpoints or ())
     of_systems = SystemOptions(model, api_key_env or (), reset_cmd or (), price or ())
-    sweep = SweepOptions(blocks, seconds, levels, slo, equivalence, aa)
+    sweep = SweepOptions(blocks, seconds, levels, slo, equivalence, aa, workers)
     workloads = [parts.workload_of(described, slo, workload)]
     # All is checked, and a finished result found, before anything is sent: the models' names are left open.
     unknown = dict.fromkeys((system.name for system in written), UNKNOWN_MODEL)

@@ -9,7 +9,7 @@ from typing import Any
 
 from weighbridge.config.fingerprint import canonical
 from weighbridge.config.load_level import Levels
-from weighbridge.config.sweep_settings import ComparedSystem, SweepSettings
+from weighbridge.config.sweep_settings import SWEEP_CLIENT, ComparedSystem, SweepSettings
 from weighbridge.config.workload import Workload
 from weighbridge.config.workload_files import resolve_workload
 from weighbridge.config.written_forms import (
@@ -74,6 +74,7 @@ class SweepOptions:
     slo: str | None = None
     equivalence: str = "5%"
     aa: bool = False
+    workers: int = 1
 
 
 def workload_of(options: WorkloadOptions, slo: str | None, named: str | None = None) -> Workload:
@@ -264,6 +265,7 @@ def settings_of(
         "min_requests": _LEAST_REQUESTS,
         "warmup_s": min(_WARMUP_S, options.seconds),
         "start_warmup_s": min(_WARMUP_S, options.seconds),
+        "client": SWEEP_CLIENT.model_dump() | {"workers": options.workers},
     }
     return SweepSettings.parse(data, "the settings of these options")
 

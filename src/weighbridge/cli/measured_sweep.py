@@ -180,7 +180,7 @@ def refuse_if_nothing_compares(comparison: SweepComparison) -> None:
     """
     rows = comparison.rows
     if rows and all(row.result is ComparisonResult.NOT_COMPARABLE for row in rows):
-        raise InvalidRunError(f"nothing can be compared: {_first_reason([row.reasons for row in rows])}.")
+        raise InvalidRunError(f"no row can be compared. {_first_reason([row.reasons for row in rows])}.")
 
 
 def _first_reason(reasons: Sequence[Sequence[str]]) -> str:

@@ -18,6 +18,10 @@ SystemName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_l
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_S)]
 
 
+SWEEP_CLIENT = ClientSettings(request_timeout_s=600, stall_limit_s=120)
+"""The client's settings where a sweep says nothing of them: it gives up sooner than a benchmark does."""
+
+
 class ComparedSystem(Model):
     """One system: a server that Weighbridge starts, a command that starts one, or the user's endpoints.
 
@@ -119,7 +123,7 @@ class SweepSettings(Model):
         default=False, description="Compare even if lengths differ between systems; the table marks it."
     )
     stop: StopRules = StopRules()
-    client: ClientSettings = ClientSettings(request_timeout_s=600, stall_limit_s=120)
+    client: ClientSettings = SWEEP_CLIENT
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -3,11 +3,13 @@
 import resource
 import signal
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from weighbridge.core.interruption import end_on_signals, exit_code
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,6 +25,14 @@ signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 @pytest.fixture
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture(autouse=True)
+def forgotten_signals() -> Iterator[None]:
+    """Forget a signal that a test sent to this process: a program ends for it, and the next test must not."""
+    yield
+    if exit_code() is not None:
+        end_on_signals()()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -120,7 +120,7 @@ def test_a_server_that_no_longer_answers_ends_the_run(
             turns,
             LoadLevel(closed=4),
             seen.append,
-            stall_limit_s=2,
+            stall_limit_s=4,
         )
     assert re.fullmatch(r"no answer to any of 4 open requests for \d s", str(report.aborted))
     assert (report.failed, report.completed, len(rows)) == ({"aborted": 4}, 50, 54)

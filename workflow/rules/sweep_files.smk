@@ -14,14 +14,16 @@ from weighbridge.config.sweep_files import read_sweep, sweep_names
 from weighbridge.records.sweep_plan import PLAN as SWEEP_PLAN
 from weighbridge.records.sweep_plan import SweepPlan
 from weighbridge.sweep.cell_key import identities_of
-from weighbridge.sweep.expected_sessions import expected_sessions, held_one_by_one
+from weighbridge.sweep.expected_sessions import (
+    expected_run_s,
+    expected_sessions,
+    held_one_by_one,
+)
 
 SWEEP_NAMES = sweep_names(ROOT / SETTINGS.sweeps)
 SWEEP = "results/sweeps/{sweep}"
 WAVE = f"{SWEEP}/w{{wave}}"
 MODEL_PROOF = "resources/model.json"
-# Beside the measured part of a run: its warm-up, its end, what resets caches.
-AROUND_RUN_S = 5
 
 
 @cache
@@ -132,9 +134,7 @@ def expected_whole(wildcards):
 
 def minutes_of_runs(name, runs):
     """Return how many minutes so many runs of a sweep take, at least one."""
-    settings = sweep_settings(name)
-    each_s = settings.duration_s + settings.warmup_s + AROUND_RUN_S
-    return max(round(runs * each_s / 60), 1)
+    return max(round(runs * expected_run_s(sweep_settings(name)) / 60), 1)
 
 
 def check_sweeps_asked_for():

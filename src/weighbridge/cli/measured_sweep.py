@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 PAGE = "report.html"
 UNKNOWN_MODEL = "unknown"
 """A model's name in settings that leave it to the endpoint."""
-# Beside the measured part: warm-up, cool-down, resets.
-_AROUND_S = 3.0
 
 
 def finished(folder: Path, settings: SweepSettings) -> SweepSettings | None:
@@ -86,6 +84,7 @@ def measure(
     from weighbridge.monitor.sweep_reporter import reporting_sweep
     from weighbridge.records.slo_capacity import SLO_CAPACITY
     from weighbridge.sweep.conduct import conduct
+    from weighbridge.sweep.expected_sessions import expected_run_s
 
     folder.mkdir(parents=True, exist_ok=True)
     # A comparison of fewer results must not look like that of all, nor a search's of what has changed since:
@@ -96,11 +95,6 @@ def measure(
     with reporting_sweep(folder, label, expected_run_s(settings)) as observer:
         conduct(settings, folder, model=model, observer=observer, like=like)
     return compare(settings, folder)
-
-
-def expected_run_s(settings: SweepSettings) -> float:
-    """Return how long a run is expected to take, in s, before any was made."""
-    return settings.duration_s + settings.warmup_s + _AROUND_S
 
 
 def compare(settings: SweepSettings, folder: Path) -> SweepComparison:
@@ -153,6 +147,7 @@ def search_objectives(settings: SweepSettings, folder: Path, *, model: Path | No
     """
     from weighbridge.monitor.sweep_reporter import reporting_sweep
     from weighbridge.records.slo_capacity import SLO_CAPACITY, SloCapacities
+    from weighbridge.sweep.expected_sessions import expected_run_s
     from weighbridge.sweep.slo_search import slo_sentence
     from weighbridge.sweep.slo_sweep import search_slo
 

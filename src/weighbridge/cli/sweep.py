@@ -120,9 +120,10 @@ def _make(
     session: str | None,
 ) -> None:
     """Make one step of a sweep."""
-    from weighbridge.cli.measured_sweep import compare, expected_run_s, show
+    from weighbridge.cli.measured_sweep import compare, show
     from weighbridge.monitor.sweep_reporter import reporting_sweep
     from weighbridge.sweep.conduct import conduct, hold_session, prepare
+    from weighbridge.sweep.expected_sessions import expected_run_s
 
     if step is SweepStep.COMPARE:
         show(compare(settings, folder), folder, as_json=False)

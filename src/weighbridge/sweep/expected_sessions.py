@@ -16,6 +16,8 @@ from weighbridge.sweep.planning import (
 
 # How many conversations a run will have is not known yet, and no session depends on it.
 _ANY_COUNTS = PhaseCounts(warmup=0, measured=1, cooldown=0)
+# Of a run beside its measured part and its warm-up: its start and end, and what resets caches.
+_AROUND_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,8 @@ def held_one_by_one(settings: SweepSettings) -> bool:
     Servers that run side by side live as long as the sweep, and automatic loads depend on what is measured.
     """
     return not settings.coexist and not settings.levels.auto
+
+
+def expected_run_s(settings: SweepSettings) -> float:
+    """Return how long a run is expected to take, in s, before any was made."""
+    return settings.duration_s + settings.warmup_s + _AROUND_S

@@ -66,12 +66,12 @@ llama-demo: setup ## Run the demo of llama3.1-8b, datacenter and edge: two check
 	@echo "With figures: runs/llama-demo/results/report.html and runs/llama-demo-edge/results/report.html"
 
 .PHONY: sweep-demo
-sweep-demo: setup ## Compare prefix caching off with on: the demo's model on vLLM for CPUs (6 minutes).
+sweep-demo: setup ## Compare prefix caching off with on: the demo's model on vLLM for CPUs (5 minutes).
 	snakemake --profile profiles/sweep-demo sweep_prefix_caching_demo
 	@echo "With figures: runs/sweep-demo/results/sweeps/prefix_caching_demo/report.html"
 
 .PHONY: sweep-proofs
-sweep-proofs: setup ## Show on vLLM for CPUs what comparisons find: no difference, caching, sequences at once (an hour).
+sweep-proofs: setup ## Show on vLLM for CPUs what comparisons find: no difference, caching, sequences at once (20 minutes).
 	snakemake --profile profiles/sweep-demo sweep_same_demo sweep_prefix_caching_demo sweep_sequences_demo
 	@cd runs/sweep-demo/results/sweeps && cat same_demo/table.md prefix_caching_demo/table.md sequences_demo/table.md
 

@@ -14,7 +14,7 @@ from test_load_faults import client_processes
 from weighbridge.client.conversation_issuer import ConversationIssuer
 from weighbridge.client.conversation_schedule import TURN_BITS
 from weighbridge.client.issuer import Target
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.openai_api import AnswerKind, Api

@@ -12,7 +12,7 @@ from endpoint import Endpoint, Step, answer, chunked, events
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.issuer import Target
-from weighbridge.client.process_group import Observe
+from weighbridge.client.sample_counts import Observe
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import (

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.records.sweep_plan import CellPlan, SessionKey, SweepPlan
 from weighbridge.records.sweep_run import CellRecord

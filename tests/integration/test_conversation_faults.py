@@ -17,7 +17,7 @@ from endpoint import End, Endpoint, answer, http
 from test_load_faults import client_processes, once, process_of
 
 from weighbridge.client import liveness
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.core.errors import SetupError
 

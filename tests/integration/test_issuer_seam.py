@@ -16,7 +16,7 @@ from simulating import simulated
 
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import IssuePlan, Target
-from weighbridge.client.process_group import Observe, SampleCounts, Stop
+from weighbridge.client.sample_counts import Observe, SampleCounts, Stop
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.server_settings import ServerSettings

@@ -24,7 +24,8 @@ from simulating import simulated
 from weighbridge.client import liveness
 from weighbridge.client.frames import RECORD
 from weighbridge.client.issuer import Target
-from weighbridge.client.process_group import ProcessGroup, SampleCounts
+from weighbridge.client.process_group import ProcessGroup
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings

@@ -11,7 +11,7 @@ from simulating import simulated
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.issuer import Target
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.derived_round import limited
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode

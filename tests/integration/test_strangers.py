@@ -17,7 +17,7 @@ from test_serving import SERVER, running_server, settings
 
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import Target
-from weighbridge.client.process_group import Observe, Stop
+from weighbridge.client.sample_counts import Observe, Stop
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InvalidRunError, SetupError
 from weighbridge.core.openai_api import Api

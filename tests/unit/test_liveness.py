@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from weighbridge.client.liveness import Watchdog
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.core.proc import is_stopped
 from weighbridge.run import stopped_servers
 from weighbridge.run.stopped_servers import StoppedServers

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from probes import probe
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.client.process_group import SampleCounts
 from weighbridge.client.request_log import RECORD_TYPE, write_parquet
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.fingerprint import canonical
 from weighbridge.config.scenario_rules import LatencyLimit, Limits
 from weighbridge.config.settings import SearchSettings

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.issuer import IssuePlan
-from weighbridge.client.process_group import SampleCounts
 from weighbridge.client.request_log import RECORD_TYPE, Records, RequestLogTail
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.percentiles import percentile_of_sorted
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer

@@ -10,7 +10,7 @@ import pytest
 from rich.console import RenderableType
 
 from weighbridge.client.issuer import IssuePlan
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import SetupError
 from weighbridge.core.interruption import Interruption

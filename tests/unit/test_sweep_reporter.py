@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.monitor import sweep_reporter
 from weighbridge.monitor.sweep_reporter import reporting_sweep

@@ -8,7 +8,7 @@ from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.issuing_job import SCHEDULE_FILE, IssuingJob, write_schedule
 from weighbridge.client.load_run import check_client, clear, load_report, run_processes
 from weighbridge.client.planned_conversations import NS, planned_conversations
-from weighbridge.client.process_group import Observe, Stop
+from weighbridge.client.sample_counts import Observe, Stop
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from weighbridge.client.process_group import Observe, Stop
+from weighbridge.client.sample_counts import Observe, Stop
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import ClientSettings
 from weighbridge.records.run_record import LoadReport

@@ -13,7 +13,8 @@ from weighbridge.client.client_record import client_record
 from weighbridge.client.conservation import contradiction
 from weighbridge.client.frames import Driver, WorkerJob
 from weighbridge.client.issuer import Target
-from weighbridge.client.process_group import Observe, ProcessGroup, Stop
+from weighbridge.client.process_group import ProcessGroup
+from weighbridge.client.sample_counts import Observe, Stop
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.records.run_record import CLIENT_FILES, REQUESTS_BINARY, REQUESTS_TABLE, LoadReport

@@ -18,9 +18,7 @@ import msgspec
 from weighbridge.client.frames import Driver, WorkerJob
 from weighbridge.client.liveness import Watchdog
 from weighbridge.client.process_cost import ProcessCost
-from weighbridge.client.sample_counts import Observe as Observe
-from weighbridge.client.sample_counts import SampleCounts as SampleCounts
-from weighbridge.client.sample_counts import Stop as Stop
+from weighbridge.client.sample_counts import Observe, SampleCounts, Stop
 from weighbridge.client.written_file import FileProof
 from weighbridge.core.errors import SetupError
 from weighbridge.core.interruption import told_of_signals

@@ -8,7 +8,7 @@ from weighbridge.client.answer_sample import share_of
 from weighbridge.client.frames import Driver
 from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.load_run import check_load, clear, load_report, run_processes
-from weighbridge.client.process_group import Observe, Stop
+from weighbridge.client.sample_counts import Observe, Stop
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LoadGenScenario, Mode, RunRules, ScenarioRules
 from weighbridge.core.errors import InputError, SetupError

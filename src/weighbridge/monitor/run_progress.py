@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.issuer import IssuePlan
-from weighbridge.client.process_group import SampleCounts
 from weighbridge.client.request_log import Records, RequestLogTail
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.core.formatting import duration
 from weighbridge.monitor.unanswered import Ages, Unanswered, UnansweredSinceIssue, UnansweredSinceSending
 from weighbridge.records.progress_record import ProgressFigures

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.core.formatting import duration, latency, rate
 from weighbridge.monitor.reporter import Reporter, reporting
 from weighbridge.records.progress_record import Phase

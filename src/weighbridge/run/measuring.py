@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from weighbridge.client.issuer import Issuer, Target
-from weighbridge.client.process_group import Observe, SampleCounts
+from weighbridge.client.sample_counts import Observe, SampleCounts
 from weighbridge.records.run_record import TELEMETRY_FILE, LoadReport, TelemetryBrief
 from weighbridge.run.preparation import api_key_of
 from weighbridge.run.stopped_servers import StoppedServers

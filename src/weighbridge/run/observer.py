@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from weighbridge.client.issuer import IssuePlan
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.records.progress_record import Phase
 from weighbridge.records.run_record import LoadReport
 

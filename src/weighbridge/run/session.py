@@ -10,7 +10,7 @@ from weighbridge import __version__
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import IssuePlan, Issuer, Target
 from weighbridge.client.load_run import check_load
-from weighbridge.client.process_group import Observe
+from weighbridge.client.sample_counts import Observe
 from weighbridge.config.closed_rules import TaskPart
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings

@@ -5,7 +5,7 @@ from dataclasses import replace
 from time import monotonic
 
 from weighbridge.client.liveness import StoppedProcesses, Trouble, TroubleLog
-from weighbridge.client.process_group import Observe, SampleCounts
+from weighbridge.client.sample_counts import Observe, SampleCounts
 from weighbridge.core.proc import below
 
 _LOOK_EVERY_S = 1.0

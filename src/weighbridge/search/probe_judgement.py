@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.scenario_rules import LatencyLimit
 from weighbridge.loadgen.early_stopping import max_over_latency
 from weighbridge.records.verdict import LatencyFigures

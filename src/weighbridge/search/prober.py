@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InvalidRunError

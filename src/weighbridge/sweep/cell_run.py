@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from weighbridge import __version__
 from weighbridge.client.conversation_issuer import ConversationIssuer
 from weighbridge.client.issuer import Target
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.config.workload import Workload
 from weighbridge.core.errors import SetupError

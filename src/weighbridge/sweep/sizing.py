@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from weighbridge.client.conversation_issuer import ConversationIssuer
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.issuer import Target
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.config.workload import Workload

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from weighbridge.client.process_group import SampleCounts
+from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.records.sweep_plan import CellPlan, SessionKey, SweepPlan
 from weighbridge.records.sweep_run import CellRecord
 

@@ -23,6 +23,15 @@ class ForceLength(StrEnum):
     BOTH = "both"
     NONE = "none"
 
+    def fields(self, tokens: int) -> dict[str, int | bool]:
+        """Return the fields that ask for so many tokens, in the order in which requests carry them."""
+        fields: dict[str, int | bool] = {}
+        if self in (ForceLength.MIN_TOKENS, ForceLength.BOTH):
+            fields["min_tokens"] = tokens
+        if self in (ForceLength.IGNORE_EOS, ForceLength.BOTH):
+            fields["ignore_eos"] = True
+        return fields
+
 
 class ImageSource(Model):
     """Where images come from."""

@@ -34,7 +34,7 @@ class SweepReporter:
         self._at = ""
 
     def planned(self, plan: SweepPlan) -> None:
-        """Say how much there is to measure."""
+        """Log how much there is to measure."""
         runs = sum(wave.blocks * len(wave.systems) * len(wave.cells) * wave.repeats for wave in plan.waves)
         log.info("%s", planned_text(plan, runs, self._run_s))
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from weighbridge.config.load_level import LoadLevel
+from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 
 PLAN = "plan.json"
@@ -129,3 +130,14 @@ class SweepPlan(Model):
     skipped: dict[str, str] = Field(
         default={}, description="Cells that are not measured, and why, such as a saturated load."
     )
+
+    def wave(self, number: int) -> Wave:
+        """Return a wave by its number.
+
+        Raises:
+            InputError: the plan has none of that number.
+        """
+        for wave in self.waves:
+            if wave.number == number:
+                return wave
+        raise InputError(f"the plan has no wave {number}; plan the sweep again.")

@@ -10,14 +10,13 @@ import pyarrow.parquet as pq
 from weighbridge.config.workload import Workload
 from weighbridge.core.errors import InputError
 from weighbridge.records.comparison import COMPARISON, SweepComparison
+from weighbridge.records.run_record import REQUESTS_TABLE
 from weighbridge.records.sweep_plan import PLAN, SweepPlan
 from weighbridge.records.sweep_run import CELL_RECORD, CellFigures, CellRecord
 from weighbridge.requests.workload_store import WorkloadStore
 from weighbridge.sweep.latency_figures import Latencies
 from weighbridge.sweep.run_rows import Floats, Numbers, RunRows
 from weighbridge.sweep.sweep_folder import SweepFolder, runs_of
-
-REQUESTS_TABLE = "requests.parquet"
 
 
 @dataclass(frozen=True)

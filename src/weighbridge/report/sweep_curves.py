@@ -18,6 +18,7 @@ from weighbridge.requests.workload_store import WorkloadStore
 from weighbridge.sweep.cell_window import window_of
 from weighbridge.sweep.latency_figures import Latencies
 from weighbridge.sweep.run_rows import RunRows
+from weighbridge.sweep.sweep_folder import SweepFolder
 
 SHARES = np.linspace(0, 1, 201)
 """Shares of requests at which latencies are taken."""
@@ -59,7 +60,7 @@ def read_curves(folder: Path, record: CellRecord) -> RunCurves | None:
     run = folder / f"w{record.wave}" / f"b{record.block}" / record.system / cell
     try:
         table = pq.read_table(run / REQUESTS_TABLE)
-        store = WorkloadStore.open(folder / "requests" / f"w{record.wave}" / record.workload)
+        store = WorkloadStore.open(SweepFolder(folder).store(record.wave, record.workload))
         turns = store.slice(record.block, record.level.name, record.repeat)
         return curves_of(RunRows.of(table, turns), record.level, streamed=store.manifest.workload.stream)
     except (OSError, pa.ArrowException, InputError):

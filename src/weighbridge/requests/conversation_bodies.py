@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from weighbridge.config.workload import ForceLength, Workload
+from weighbridge.config.workload import Workload
 from weighbridge.core.openai_api import Api
 from weighbridge.requests.conversations import DrawnConversation
 from weighbridge.requests.image_sources import SentImage
@@ -82,10 +82,7 @@ def _user_message(workload: Workload, question: str, images: list[SentImage]) ->
 def _parameters(workload: Workload, output_tokens: int) -> bytes:
     """Return the rest of a body after its prompt, with the brace that ends it."""
     values: dict[str, Any] = {"max_tokens": output_tokens}
-    if workload.force_length in (ForceLength.MIN_TOKENS, ForceLength.BOTH):
-        values["min_tokens"] = output_tokens
-    if workload.force_length in (ForceLength.IGNORE_EOS, ForceLength.BOTH):
-        values["ignore_eos"] = True
+    values |= workload.force_length.fields(output_tokens)
     values |= workload.sampling.model_dump(exclude_none=True)
     values["stream"] = workload.stream
     if workload.stream:

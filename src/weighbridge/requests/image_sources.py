@@ -164,7 +164,7 @@ class FolderImages:
     def find(self, written: str) -> Path | None:
         """Return the image that a path means whose last parts are those of one of the folder's files."""
         parts = PurePosixPath(written).parts
-        found = [path for path in self._by_name.get(PurePosixPath(written).name, ()) if path.parts[-1:]]
+        found = self._by_name.get(PurePosixPath(written).name, ())
         return max(found, key=lambda path: _common_end(path.parts, parts), default=None)
 
     @cached_property

@@ -22,7 +22,6 @@ class RequestFields(NamedTuple):
         prompt_ids: The prompt's token ids in JSON; empty: the prompt is a text, or ids are not asked for.
         prompt_tokens: The number of the prompt's tokens; of a text, a number that stands for it.
         refused: Whether it asks for a forced length, which the server rejects.
-        cached_tokens: Those of the prompt that a cache had; -1: the server has no cache.
     """
 
     stream: bool
@@ -31,7 +30,6 @@ class RequestFields(NamedTuple):
     prompt_ids: bytes
     prompt_tokens: int
     refused: bool = False
-    cached_tokens: int = -1
 
     @classmethod
     def of(cls, body: bytes) -> "RequestFields":

@@ -89,7 +89,7 @@ class FirstLook:
         self.probed[name] = str(max(found.lengths, LengthAnswer(before), key=_WORST_LAST.index))
 
     def copy_baseline(self) -> None:
-        """Say of the baseline's second copy what is known of the baseline."""
+        """Copy what is known of the baseline to its second copy."""
         baseline = self.sweep.settings.reference
         if baseline in self.probed:
             self.probed[NOISE_FLOOR_SYSTEM] = self.probed[baseline]

@@ -80,9 +80,6 @@ def _ask(system: OpenSystem, workload: Workload, force: ForceLength) -> PlainAns
     }
     chat = workload.api is Api.CHAT
     body |= {"messages": [{"role": "user", "content": _PROMPT}]} if chat else {"prompt": _PROMPT}
-    if force in (ForceLength.IGNORE_EOS, ForceLength.BOTH):
-        body["ignore_eos"] = True
-    if force in (ForceLength.MIN_TOKENS, ForceLength.BOTH):
-        body["min_tokens"] = PROBED_TOKENS
+    body |= force.fields(PROBED_TOKENS)
     endpoint = system.running.endpoints[0]
     return ask(endpoint, workload.api.path, system.api_key, system.client.request_timeout_s, body)

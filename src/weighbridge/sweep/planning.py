@@ -109,7 +109,7 @@ def is_wanted(settings: SweepSettings, plan: SweepPlan, key: SessionKey, cell: C
         cell: The run's cell.
     """
     levels = settings.levels
-    wave = next(each for each in plan.waves if each.number == key.wave)
+    wave = plan.wave(key.wave)
     earlier = sum(
         each.blocks
         for each in plan.waves

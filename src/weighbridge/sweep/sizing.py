@@ -20,6 +20,7 @@ from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.config.workload import Workload
 from weighbridge.core.errors import InvalidRunError
 from weighbridge.records.run_record import REQUESTS_TABLE, LoadReport
+from weighbridge.records.store_manifest import MANIFEST_FILE
 from weighbridge.records.sweep_plan import PhaseCounts
 from weighbridge.requests.turns import RunPhase, Turns
 from weighbridge.requests.workload_store import SliceSpec, WorkloadStore, build_workload_store
@@ -76,7 +77,7 @@ def open_sizing_store(workload: Workload, closed: int, folder: Path, model: Path
     Raises:
         InputError: a source cannot be read, or has too little.
     """
-    if not (folder / "manifest.json").exists() or WorkloadStore.open(folder).manifest.workload != workload:
+    if not (folder / MANIFEST_FILE).exists() or WorkloadStore.open(folder).manifest.workload != workload:
         count = min(max(2 * closed, _FEWEST_CONVERSATIONS), _MOST_CONVERSATIONS)
         counts = PhaseCounts(warmup=0, measured=count, cooldown=0)
         build_workload_store(workload, [SliceSpec(0, 1, _SIZING, counts)], folder, model=model)
@@ -97,7 +98,6 @@ class Sizer:
     ) -> None:
         """Prepare runs below the folder `scratch`, of which nothing is left."""
         self._settings, self._system, self._scratch, self._show = settings, system, scratch, show
-        self.answered = 0
 
     def warm_up(self, sizing: SizingStore, closed: int, seconds: float) -> None:
         """Keep the system busy for so long.
@@ -148,7 +148,6 @@ class Sizer:
             self._refuse(report)
             table = pq.read_table(Path(folder) / REQUESTS_TABLE, columns=["sent_ns", "end_ns", "outcome"])
         good = table.filter(pc.equal(table["outcome"].cast("string"), RequestOutcome.OK.label))
-        self.answered += len(good)
         if not len(good):
             return 0, math.nan
         span_ns = pc.max(good["end_ns"]).as_py() - pc.min(table["sent_ns"]).as_py()

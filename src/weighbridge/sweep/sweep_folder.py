@@ -9,9 +9,11 @@ from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.files import write_atomic
 from weighbridge.records.sweep_plan import PLAN, CellPlan, SessionKey, SweepPlan, Wave, repeat_folder
 from weighbridge.records.sweep_run import CELL_RECORD, CellRecord
+from weighbridge.run.replaced import set_aside
 
 SETTINGS_FILE = "settings.json"
 _REPLACED = "replaced"
+_REQUESTS = "requests"
 
 
 @dataclass(frozen=True)
@@ -21,18 +23,17 @@ class SweepFolder:
     path: Path
 
     @property
-    def replaced(self) -> Path:
-        """Folder of results that were measured anew."""
-        return self.path / _REPLACED
-
-    @property
     def sizing(self) -> Path:
         """Folder of the stores that sizing sends."""
-        return self.path / "requests" / "sizing"
+        return self.path / _REQUESTS / "sizing"
+
+    def stores(self, wave: int) -> Path:
+        """Folder of the stores of a wave."""
+        return self.path / _REQUESTS / f"w{wave}"
 
     def store(self, wave: int, workload: str) -> Path:
         """Folder of the store of a wave's workload."""
-        return self.path / "requests" / f"w{wave}" / workload
+        return self.stores(wave) / workload
 
     def session(self, key: SessionKey) -> Path:
         """Folder of a session."""
@@ -58,6 +59,11 @@ class SweepFolder:
     def write_plan(self, plan: SweepPlan) -> None:
         """Write the plan."""
         write_atomic(self.path / PLAN, plan.model_dump_json(indent=2) + "\n")
+
+    def set_aside(self, run: Path) -> None:
+        """Move a run's folder to the results that were measured anew."""
+        name = run.relative_to(self.path).as_posix().replace("/", "-")
+        set_aside(self.path / _REPLACED, name, run)
 
     def write_settings(self, settings: SweepSettings) -> None:
         """Write the settings, without their defaults."""

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.config.sweep_settings import NOISE_FLOOR_SYSTEM
 from weighbridge.records.sweep_plan import CellPlan, SweepPlan
-from weighbridge.run.replaced import set_aside
 from weighbridge.sweep.cell_key import identities_of
 from weighbridge.sweep.first_look import FirstLook
 from weighbridge.sweep.load_sizes import MOST_AT_ONCE, auto_levels, saturated_loads
@@ -112,10 +111,9 @@ def set_outdated_aside(folder: SweepFolder, before: SweepPlan, plan: SweepPlan) 
             for cell, repeat in runs_of(wave):
                 run = folder.run(key, cell, repeat)
                 if run not in kept and run.exists():
-                    name = run.relative_to(folder.path).as_posix().replace("/", "-")
-                    set_aside(folder.replaced, name, run)
+                    folder.set_aside(run)
         if wave.number not in {each.number for each in plan.waves}:
-            shutil.rmtree(folder.path / "requests" / f"w{wave.number}", ignore_errors=True)
+            shutil.rmtree(folder.stores(wave.number), ignore_errors=True)
 
 
 def _unknown_auto(sweep: Sweep, plan: SweepPlan) -> list[str]:

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weighbridge.config.sweep_settings import SweepSettings
-from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.records.session_record import SESSION_RECORD, SessionRecord
-from weighbridge.records.sweep_plan import CellPlan, SessionKey, SweepPlan, Wave, repeat_folder
+from weighbridge.records.sweep_plan import CellPlan, SessionKey, SweepPlan, repeat_folder
 from weighbridge.records.sweep_run import CELL_RECORD, CellRecord
 from weighbridge.requests.workload_store import WorkloadStore
-from weighbridge.run.replaced import set_aside
 from weighbridge.sweep.cell_key import cell_key
 from weighbridge.sweep.cell_run import CellRun, SentBodies, now_text
 from weighbridge.sweep.planning import is_wanted
@@ -99,7 +97,7 @@ class Sweep:
 
 def wanted_runs(sweep: Sweep, plan: SweepPlan, key: SessionKey) -> list[tuple[CellPlan, int]]:
     """Return the runs of a session that are asked for, finished or not: the cell and the repeat of each."""
-    wave = wave_of(plan, key.wave)
+    wave = plan.wave(key.wave)
     return [(cell, repeat) for cell, repeat in runs_of(wave) if is_wanted(sweep.settings, plan, key, cell)]
 
 
@@ -109,7 +107,7 @@ def missing_runs(sweep: Sweep, plan: SweepPlan, key: SessionKey) -> dict[tuple[s
     Raises:
         InputError: a record cannot be read.
     """
-    wave = wave_of(plan, key.wave)
+    wave = plan.wave(key.wave)
     missing = {}
     for cell, repeat in wanted_runs(sweep, plan, key):
         wanted = cell_key(sweep.settings, wave, key, cell, repeat)
@@ -153,8 +151,7 @@ def hold(sweep: Sweep, plan: SweepPlan, key: SessionKey, system: OpenSystem, num
             continue
         out = sweep.folder.run(key, cell, repeat)
         if (out / CELL_RECORD).exists():
-            name = out.relative_to(sweep.folder.path).as_posix().replace("/", "-")
-            set_aside(sweep.folder.replaced, name, out)
+            sweep.folder.set_aside(out)
         sweep.observer.cell(key, cell, number + place, of)
         run = CellRun(
             settings=sweep.settings,
@@ -184,15 +181,3 @@ def hold(sweep: Sweep, plan: SweepPlan, key: SessionKey, system: OpenSystem, num
     write_atomic(
         sweep.folder.session(key) / SESSION_RECORD, record.model_dump_json(indent=2) + "\n", private=True
     )
-
-
-def wave_of(plan: SweepPlan, number: int) -> Wave:
-    """Return a wave by its number.
-
-    Raises:
-        InputError: the plan has none of that number.
-    """
-    for wave in plan.waves:
-        if wave.number == number:
-            return wave
-    raise InputError(f"the plan has no wave {number}; plan the sweep again.")

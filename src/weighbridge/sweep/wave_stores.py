@@ -3,7 +3,7 @@
 from weighbridge.records.store_manifest import MANIFEST_FILE
 from weighbridge.records.sweep_plan import SweepPlan
 from weighbridge.requests.workload_store import SliceSpec, WorkloadStore, build_workload_store
-from weighbridge.sweep.sweep_session import Sweep, missing_runs, wave_of
+from weighbridge.sweep.sweep_session import Sweep, missing_runs
 
 
 def with_stores(sweep: Sweep, plan: SweepPlan) -> SweepPlan:
@@ -21,7 +21,7 @@ def with_stores(sweep: Sweep, plan: SweepPlan) -> SweepPlan:
 
 
 def _with_store(sweep: Sweep, plan: SweepPlan, number: int, name: str) -> SweepPlan:
-    wave = wave_of(plan, number)
+    wave = plan.wave(number)
     workload = next((each for each in sweep.settings.workloads if each.name == name), None)
     path = sweep.folder.store(number, name)
     if workload is None:

@@ -10,12 +10,11 @@ import typer
 from weighbridge.config.fingerprint import canonical
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.errors import InputError, InvalidRunError
-from weighbridge.records.comparison import COMPARISON, ComparisonResult, SweepComparison
+from weighbridge.records.comparison import COMPARISON, COMPARISON_PAGE, ComparisonResult, SweepComparison
 from weighbridge.records.run_record import REPLACED_FOLDER
 
 log = logging.getLogger(__name__)
 
-PAGE = "report.html"
 UNKNOWN_MODEL = "unknown"
 """A model's name in settings that leave it to the endpoint."""
 
@@ -133,7 +132,7 @@ def show(comparison: SweepComparison, folder: Path, *, as_json: bool) -> None:
     console.print(render_table(comparison, console.width))
     for sentence in findings(comparison):
         typer.echo(sentence)
-    typer.echo(f"With figures: {folder / PAGE}; for programs: {folder / COMPARISON}")
+    typer.echo(f"With figures: {folder / COMPARISON_PAGE}; for programs: {folder / COMPARISON}")
 
 
 def search_objectives(settings: SweepSettings, folder: Path, *, model: Path | None) -> tuple[str, ...]:

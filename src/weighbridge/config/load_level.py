@@ -68,18 +68,13 @@ class LoadLevel(Model):
     @property
     def name(self) -> str:
         """A name for folders and tables, such as closed-32 or poisson-2.5."""
-        match self.kind:
-            case "gamma":
-                assert self.gamma is not None
-                return f"gamma-{self.gamma.rate:g}-{self.gamma.burstiness:g}"
-            case "ramp":
-                assert self.ramp is not None
-                return f"ramp-{self.ramp.start:g}-{self.ramp.end:g}-{self.ramp.over_s:g}s"
-            case "trace":
-                assert self.trace is not None
-                return f"trace-{self.trace.file.stem}-{self.trace.speed:g}"
-            case kind:
-                return f"{kind}-{getattr(self, kind):g}"
+        if self.gamma is not None:
+            return f"gamma-{self.gamma.rate:g}-{self.gamma.burstiness:g}"
+        if self.ramp is not None:
+            return f"ramp-{self.ramp.start:g}-{self.ramp.end:g}-{self.ramp.over_s:g}s"
+        if self.trace is not None:
+            return f"trace-{self.trace.file.stem}-{self.trace.speed:g}"
+        return f"{self.kind}-{getattr(self, self.kind):g}"
 
     @property
     def rate(self) -> float | None:

@@ -9,7 +9,8 @@ from pydantic import Field
 from weighbridge.core.models import Model
 from weighbridge.records.verdict import Check
 
-COMPARISON = "comparison.json"
+COMPARISON, COMPARISON_PAGE = "comparison.json", "report.html"
+"""Names of the two files of a comparison: for programs, and for people."""
 
 
 class ComparisonResult(StrEnum):

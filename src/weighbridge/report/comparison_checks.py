@@ -1,11 +1,11 @@
 """The checks of all runs of a comparison, counted, and what to do about those that did not pass."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from weighbridge.core.formatting import value_text
-from weighbridge.records.comparison import ComparisonResult, SweepComparison
+from weighbridge.records.comparison import ComparisonResult, ComparisonRow, SweepComparison
 from weighbridge.records.sweep_run import CellRecord
 from weighbridge.records.verdict import Check
 
@@ -71,18 +71,18 @@ def _counted(name: str, system: str, found: Sequence[tuple[CellRecord, Check]]) 
 
 def reasons_and_places(comparison: SweepComparison) -> dict[str, list[str]]:
     """Return each reason for which rows are not comparable, and those rows, such as 'B at closed-32'."""
-    places: dict[str, list[str]] = defaultdict(list)
-    for row in comparison.rows:
-        if row.result is ComparisonResult.NOT_COMPARABLE:
-            for reason in row.reasons:
-                places[reason].append(f"{row.system}, {row.workload}, {row.level}")
-    return dict(places)
+    refused = [row for row in comparison.rows if row.result is ComparisonResult.NOT_COMPARABLE]
+    return _places((row, row.reasons) for row in refused)
 
 
 def notes_and_places(comparison: SweepComparison) -> dict[str, list[str]]:
     """Return each note on rows, and those rows."""
+    return _places((row, row.notes) for row in comparison.rows)
+
+
+def _places(said: Iterable[tuple[ComparisonRow, Sequence[str]]]) -> dict[str, list[str]]:
     places: dict[str, list[str]] = defaultdict(list)
-    for row in comparison.rows:
-        for note in row.notes:
-            places[note].append(f"{row.system}, {row.workload}, {row.level}")
+    for row, sentences in said:
+        for sentence in sentences:
+            places[sentence].append(f"{row.system}, {row.workload}, {row.level}")
     return dict(places)

@@ -9,7 +9,7 @@ from markupsafe import escape
 
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.files import write_atomic
-from weighbridge.records.comparison import COMPARISON, SweepComparison
+from weighbridge.records.comparison import COMPARISON, COMPARISON_PAGE, SweepComparison
 from weighbridge.records.slo_capacity import SLO_CAPACITY, SloCapacities
 from weighbridge.records.sweep_run import CellRecord
 from weighbridge.report.chart import ChartGap
@@ -22,7 +22,7 @@ from weighbridge.report.page import RenderedChart
 from weighbridge.report.write_report import inline_svg, svg_text
 from weighbridge.sweep.slo_search import slo_sentence
 
-TABLE_MARKDOWN, TABLE_CSV, PAGE, PLOTS = "table.md", "table.csv", "report.html", "plots"
+TABLE_MARKDOWN, TABLE_CSV, PLOTS = "table.md", "table.csv", "plots"
 
 _TITLE_PT = 20  # height of the title above a figure
 _SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt" viewBox="[^"]*"')
@@ -51,8 +51,8 @@ def write_comparison(
         if old.name not in drawn:
             old.unlink()
     page = render_comparison_page(comparison, settings, cells, charts, _searched(folder))
-    write_atomic(folder / PAGE, page)
-    _log.info("%s: %d charts", folder / PAGE, len(drawn))
+    write_atomic(folder / COMPARISON_PAGE, page)
+    _log.info("%s: %d charts", folder / COMPARISON_PAGE, len(drawn))
 
 
 def _searched(folder: Path) -> list[str]:

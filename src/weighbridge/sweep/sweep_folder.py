@@ -7,12 +7,12 @@ from pathlib import Path
 from weighbridge.config.fingerprint import canonical
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.files import write_atomic
+from weighbridge.records.run_record import REPLACED_FOLDER
 from weighbridge.records.sweep_plan import PLAN, CellPlan, SessionKey, SweepPlan, Wave, repeat_folder
 from weighbridge.records.sweep_run import CELL_RECORD, CellRecord
 from weighbridge.run.replaced import set_aside
 
 SETTINGS_FILE = "settings.json"
-_REPLACED = "replaced"
 _REQUESTS = "requests"
 
 
@@ -63,7 +63,7 @@ class SweepFolder:
     def set_aside(self, run: Path) -> None:
         """Move a run's folder to the results that were measured anew."""
         name = run.relative_to(self.path).as_posix().replace("/", "-")
-        set_aside(self.path / _REPLACED, name, run)
+        set_aside(self.path / REPLACED_FOLDER, name, run)
 
     def write_settings(self, settings: SweepSettings) -> None:
         """Write the settings, without their defaults."""

@@ -143,6 +143,21 @@ def test_a_rate_that_no_run_can_have_is_refused(rate: str, tmp_path: Path) -> No
         cli.app([*command, *paths, f"--target-qps={rate}"], standalone_mode=False)
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--session=w1/b1/A"], "--session names the session of --only session"),
+        (["--only=session"], "--session names the session of --only session"),
+        (["--only=session", "--session=w1/b1/A", "--wave=1"], "--wave names a wave of --only plan"),
+        (["--wave=1"], "--wave names a wave of --only plan"),
+        (["--done=done"], "--done needs --only"),
+    ],
+)
+def test_an_option_of_one_step_of_a_sweep_is_refused_without_it(options: list[str], sentence: str) -> None:
+    with pytest.raises(errors.InputError, match=sentence):
+        cli.app(["sweep", "sweep.yaml", *options], standalone_mode=False)
+
+
 def test_a_log_on_a_full_disk_is_silent(tmp_path: Path) -> None:
     program = Path(sys.executable).parent / "weighbridge"
     (tmp_path / "file").touch()

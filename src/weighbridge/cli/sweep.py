@@ -66,6 +66,12 @@ def sweep(
     from weighbridge.cli.measured_sweep import measure, refuse_if_nothing_compares, show
     from weighbridge.core.errors import InputError
 
+    if (only is SweepStep.SESSION) != (session is not None):
+        raise InputError("--session names the session of --only session; pass both.")
+    if wave is not None and only is not SweepStep.PLAN:
+        raise InputError("--wave names a wave of --only plan; pass both.")
+    if done is not None and only is None:
+        raise InputError("--done needs --only, which names the step whose end it tells.")
     described = _settings(file, settings)
     folder = out or Path("results", "sweeps", described.name)
     served = _model_folder(model)
@@ -76,8 +82,6 @@ def sweep(
         show(comparison, folder, as_json=False)
         refuse_if_nothing_compares(comparison)
         return
-    if (only is SweepStep.SESSION) != (session is not None):
-        raise InputError("--session names the session of --only session; pass both.")
     _make(only, described, folder, served, session)
     if done is not None:
         _write_done(folder, done, wave, session)

@@ -18,6 +18,8 @@ VENV := .venv
 SERVER_VENV := .venv-server
 # Load clients of rounds that have another LoadGen than the workflow's environment.
 OTHER_CLIENTS := v5.1 v6.1
+# lm-evaluation-harness and what it needs; nothing else wants 0.4 GB of it.
+QUALITY_VENV := .venv-quality
 UV := $(VENV)/bin/uv
 INSTALL := $(UV) pip install --quiet --require-hashes --no-deps --compile-bytecode
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -140,6 +142,9 @@ setup-v5.1: .venv-v5.1/.client ## Make the client's environment of round v5.1, w
 .PHONY: setup-v6.1
 setup-v6.1: .venv-v6.1/.client ## Make the client's environment of round v6.1, which has another LoadGen.
 
+.PHONY: setup-quality
+setup-quality: $(QUALITY_VENV)/.quality ## Make the environment of MMLU, with lm-evaluation-harness.
+
 .PHONY: system
 system: ## Install the system library that vLLM for CPUs needs.
 	@$(PYTHON) -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2> /dev/null || .ci/apt-install libnuma1
@@ -170,6 +175,7 @@ lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hash
 	    for round in $(OTHER_CLIENTS); do \
 	        ../$(COMPILE) -c /tmp/weighbridge-pins.$$$$ client-$$round.in -o client-$$round.lock; \
 	    done && \
+	    ../$(COMPILE) -c /tmp/weighbridge-pins.$$$$ quality.in -o quality.lock && \
 	    rm /tmp/weighbridge-pins.$$$$ && \
 	    ../$(COMPILE) --exclude-newer $(SERVER_ERA) --override server-overrides.in server.in -o server.lock && \
 	    ../$(COMPILE) --exclude-newer $(SERVER_ERA) server-cuda.in -o server-cuda.lock
@@ -193,7 +199,7 @@ diagram: $(VENV)/.workflow ## Draw the package's rooms and their imports into do
 
 .PHONY: clean
 clean: ## Remove the environments; results and downloads stay.
-	rm -rf $(VENV) $(SERVER_VENV) $(OTHER_CLIENTS:%=.venv-%)
+	rm -rf $(VENV) $(SERVER_VENV) $(QUALITY_VENV) $(OTHER_CLIENTS:%=.venv-%)
 
 $(VENV)/.uv: requirements/bootstrap.lock
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11, 3.12 or 3.13 here; install one, or give PYTHON=/path/to/python" >&2; exit 3; }
@@ -223,4 +229,11 @@ $(OTHER_CLIENTS:%=.venv-%/.client): .venv-%/.client: $(VENV)/.uv requirements/cl
 	@$(UV) venv --quiet --clear --python $(VENV)/bin/python $(@D)
 	@$(INSTALL) --python $(@D) -r requirements/client-$*.lock
 	@$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(QUALITY_VENV)/.quality: $(VENV)/.uv requirements/quality.lock pyproject.toml
+	@echo "make: installing lm-evaluation-harness into $(QUALITY_VENV) (0.8 GB)"
+	@$(UV) venv --quiet --clear --python $(VENV)/bin/python $(QUALITY_VENV)
+	@$(INSTALL) --python $(QUALITY_VENV) -r requirements/quality.lock
+	@$(UV) pip install --quiet --python $(QUALITY_VENV) --no-deps --no-build-isolation --editable .
 	@touch $@

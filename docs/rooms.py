@@ -35,6 +35,7 @@ ORDER = (
     "quality",
     "submission",
     "provenance",
+    "history",
     "report",
     "simulate",
     "cli",

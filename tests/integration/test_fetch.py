@@ -23,7 +23,7 @@ from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import FileEntry, Manifest, write_lock
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.resolve import resolve
-from weighbridge.config.settings import Artifact
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import SetupError
 
 HUB = Artifact(repo=REPO, revision=COMMIT)

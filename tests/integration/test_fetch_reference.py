@@ -12,7 +12,7 @@ from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest, write_lock
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.resolve import resolve
-from weighbridge.config.settings import Artifact
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import SetupError
 
 GIT = ["git", "-c", "user.name=Someone", "-c", "user.email=someone@example.org", "-c", "commit.gpgsign=false"]

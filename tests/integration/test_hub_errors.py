@@ -14,7 +14,7 @@ from huggingface_hub.utils import _http
 from weighbridge.artifacts import download
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.resolve import resolve
-from weighbridge.config.settings import Artifact
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
 
 FILES = {"config.json": b"{}", "model.safetensors": b"weights" * 1000}

@@ -12,8 +12,8 @@ from test_serving import BODIES, settings
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.hub import Repository
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.config.closed_rules import ServerFeature
-from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import SetupError
 from weighbridge.core.openai_api import Api
 from weighbridge.serving.probing import check_golden, served_models, warm_up

@@ -10,7 +10,7 @@ from hub_server import FOLDER, TREE, URI, Fault, Hub, serving
 from weighbridge.artifacts import download
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.resolve import resolve
-from weighbridge.config.settings import Artifact
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
 
 FILES = {"config.json": b"{}", "model.safetensors": b"weights" * 1000}

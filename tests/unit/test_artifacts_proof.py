@@ -9,8 +9,8 @@ from weighbridge.artifacts.manifest import write_lock
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.resolve import resolve
 from weighbridge.artifacts.verify import describe
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.config.fingerprint import ROOT_VARIABLE
-from weighbridge.config.settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
 
 

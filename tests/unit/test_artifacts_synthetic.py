@@ -8,7 +8,7 @@ from weighbridge.artifacts.folder import ArtifactKind, check_contents
 from weighbridge.artifacts.verify import describe
 from weighbridge.benchmarks.qwen3_vl.synthetic import synthesise
 from weighbridge.benchmarks.registry import load_benchmark
-from weighbridge.config.settings import Artifact
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import InputError
 
 ROOT = Path(__file__).parents[2]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import create_model
 
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.config.fingerprint import (
     OPERATIONAL,
     ROOT_VARIABLE,
@@ -18,13 +19,9 @@ from weighbridge.config.fingerprint import (
     fingerprint,
     operational,
 )
+from weighbridge.config.quality_settings import MmluSettings
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import (
-    Artifact,
-    ClientSettings,
-    SubmissionSettings,
-    portable_settings,
-)
+from weighbridge.config.settings import ClientSettings, SubmissionSettings, portable_settings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 
@@ -86,7 +83,12 @@ def test_what_no_result_depends_on_is_passed_beside_it() -> None:
 
 
 def test_the_operational_settings_exist() -> None:
-    models = {"server": ServerSettings, "client": ClientSettings, "submission": SubmissionSettings}
+    models = {
+        "server": ServerSettings,
+        "client": ClientSettings,
+        "submission": SubmissionSettings,
+        "mmlu": MmluSettings,
+    }
     for name, fields in OPERATIONAL.items():
         assert fields <= models[name].model_fields.keys()
 

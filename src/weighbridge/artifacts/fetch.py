@@ -18,7 +18,7 @@ from weighbridge.artifacts.manifest import FileEntry, Manifest
 from weighbridge.artifacts.mlcommons import Storage
 from weighbridge.artifacts.remote import Remote, RemoteFile
 from weighbridge.artifacts.verify import Difference, describe, differences, first_of
-from weighbridge.config.settings import Artifact
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import SetupError
 
 logger = logging.getLogger(__name__)

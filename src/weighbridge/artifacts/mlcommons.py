@@ -20,7 +20,7 @@ from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import is_bookkeeping
 from weighbridge.artifacts.proxy import check_proxy
 from weighbridge.artifacts.remote import AGAIN, FAILURES, RemoteFile, explained
-from weighbridge.config.settings import Artifact
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import SetupError
 from weighbridge.core.files import stays_inside
 

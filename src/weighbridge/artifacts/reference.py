@@ -10,7 +10,7 @@ from filelock import FileLock
 from weighbridge.artifacts.folder import make_folder, set_aside, state_folder
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.verify import describe, verify
-from weighbridge.config.settings import Artifact
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import SetupError
 
 _FORGE = "https://github.com"

@@ -10,7 +10,7 @@ from weighbridge.artifacts.manifest import Manifest, read_lock
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.reference import checkout
 from weighbridge.artifacts.verify import describe, verify
-from weighbridge.config.settings import Artifact
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import InputError
 
 Synthesise = Callable[[ArtifactKind, int, Path], None]

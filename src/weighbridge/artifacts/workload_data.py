@@ -13,7 +13,7 @@ from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.unpacking import unpack_zip
 from weighbridge.artifacts.verify import describe, differences, first_of
-from weighbridge.config.settings import Artifact
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.models import FolderName, InsidePath, Model, read_data
 

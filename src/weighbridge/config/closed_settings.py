@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.config.closed_rules import ArtifactPin
 from weighbridge.config.declared_weights import are_transformed, says_more_than_no
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
-from weighbridge.config.settings import Artifact, Settings, SubmissionSettings
+from weighbridge.config.settings import Settings, SubmissionSettings
 
 Division = Literal["closed", "open"]
 # How answers are sent is not of the rules.

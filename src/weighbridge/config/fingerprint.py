@@ -18,11 +18,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from weighbridge.config.artifact_settings import Artifact
 from weighbridge.config.conf_overlay import ConfOverlay
+from weighbridge.config.quality_settings import MmluSettings
 from weighbridge.config.refused_secrets import refuse_secrets
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import Artifact, ClientSettings, SearchSettings, SubmissionSettings
+from weighbridge.config.settings import ClientSettings, SearchSettings, SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model, read_json
 
@@ -46,6 +48,8 @@ VERSIONS = {
     "judgement": 4,  # gates and verdicts
     "tree": 3,  # the files of a submission, and what its checks find
     "attestation": 1,  # what is attested of a tree
+    "quality": 1,  # which questions are asked, and how. Costs users GPU hours
+    "quality-scores": 1,  # scores of those answers
     "report": 1,  # only where an old report would be wrong; a nicer one is no reason
 }
 
@@ -54,6 +58,7 @@ OPERATIONAL: dict[str, frozenset[str]] = {
     "server": frozenset({"port", "gpus", "logs", "startup_timeout_s", "stop_timeout_s", "keep", "keep_s"}),
     "client": frozenset({"api_key_env", "stall_limit_s"}),
     "submission": frozenset({"signing_key_env", "signing_key_file"}),
+    "mmlu": frozenset({"dataset", "floor", "concurrency", "retries", "timeout_s"}),
 }
 
 ROOT_VARIABLE = "WEIGHBRIDGE_ROOT"
@@ -69,6 +74,7 @@ class JobSettings(Model):
     client: ClientSettings = ClientSettings()
     search: SearchSettings = SearchSettings()
     submission: SubmissionSettings | None = None
+    mmlu: MmluSettings = MmluSettings()
     target_qps: float | None = Field(default=None, gt=0)
     offline_share: float | None = Field(default=None, gt=0)
     user_conf: ConfOverlay = ConfOverlay()

@@ -1,13 +1,14 @@
 """Model of config.yaml: every setting with its default and bounds."""
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from weighbridge.config.artifact_settings import Artifacts
+from weighbridge.config.quality_settings import QualitySettings
 from weighbridge.config.refused_secrets import refuse_secrets
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.scenario_rules import LONGEST_S
@@ -17,88 +18,6 @@ from weighbridge.core.models import FolderName, Model, check_data
 
 PLAN_VARIABLE = "WEIGHBRIDGE_PLAN"
 """Names the file that the workflow writes its settings into for `weighbridge plan`."""
-
-
-_URI = re.compile(
-    r"(https://[a-z0-9.-]+\.mlcommons-storage\.org/([\w.-]+/)*)?[A-Za-z0-9][\w.-]*\.ur[il]", re.ASCII
-)
-
-
-class Artifact(Model):
-    """One pinned input: a repository and revision, a .uri file of MLCommons' storage, or a local folder."""
-
-    source: Literal["hub", "mlcommons"] = Field(
-        default="hub", description="Where it is fetched from: the hub, or MLCommons' own storage."
-    )
-    uri: str | None = Field(
-        default=None,
-        description="With 'source: mlcommons': name of its .uri file at inference.mlcommons-storage.org, or "
-        "the file's whole address. 'repo' and 'revision' beside it say of what it is a copy.",
-    )
-    repo: str | None = Field(default=None, description="Repository on the hub, as owner/name.")
-    revision: str | None = Field(default=None, description="Full commit hash; branches and tags are refused.")
-    path: ProjectPath | None = Field(default=None, description="Local folder that contains the artifact.")
-    synthetic: int | None = Field(
-        default=None,
-        gt=0,
-        lt=2**32,
-        description="Generate this many synthetic samples instead, for a rehearsal.",
-    )
-    manifest: ProjectPath | None = Field(
-        default=None, description="Lock file: path, size and sha256 of each file."
-    )
-
-    @field_validator("revision")
-    @classmethod
-    def _is_a_commit(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[0-9a-f]{40}", value):
-            raise ValueError(
-                "a revision is a full commit hash of 40 hexadecimal digits, never a branch or tag"
-            )
-        return value
-
-    @field_validator("uri")
-    @classmethod
-    def _is_of_the_storage(cls, value: str | None) -> str | None:
-        if value is not None and not _URI.fullmatch(value):
-            raise ValueError(
-                "a uri is NAME.uri, or https://HOST.mlcommons-storage.org/metadata/NAME.uri of another host"
-            )
-        return value
-
-    @model_validator(mode="after")
-    def _has_an_origin(self) -> "Artifact":
-        stored = self.source == "mlcommons"
-        if stored != (self.uri is not None):
-            raise ValueError("'source: mlcommons' and 'uri', the name of a .uri file there, belong together")
-        if self.synthetic is not None:
-            if self.repo or self.revision or self.path or self.manifest or self.uri:
-                raise ValueError(
-                    "'synthetic' excludes repo, revision, path, manifest, source and uri; set them to null"
-                )
-        elif self.path is None and not stored and (self.repo is None or self.revision is None):
-            raise ValueError("set 'repo' and 'revision', or the 'path' of a folder that contains it")
-        return self
-
-
-class Artifacts(Model):
-    """The pinned inputs of a benchmark."""
-
-    model: Artifact
-    dataset: Artifact
-    reference: Artifact | None = Field(
-        default=None, description="The official reference implementation, with prompt and checker."
-    )
-    prompt: ProjectPath | None = Field(
-        default=None, description="JSON file with the prompt's texts; default: the reference's prompt."
-    )
-
-    @field_validator("reference")
-    @classmethod
-    def _is_fetched_with_git(cls, value: Artifact | None) -> Artifact | None:
-        if value is not None and value.uri is not None:
-            raise ValueError("the reference is fetched with git; set its 'repo' and 'revision'")
-        return value
 
 
 class ClientSettings(Model):
@@ -242,6 +161,7 @@ class Settings(Model):
     client: ClientSettings = ClientSettings()
     scenarios: dict[str, ScenarioSettings] = Field(description="Settings by name of the round's scenario.")
     search: SearchSettings = SearchSettings()
+    quality: QualitySettings = QualitySettings()
     sweeps: ProjectPath = Field(
         default=Path("sweeps"), description="Folder with a file for each comparison, NAME.yaml."
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from weighbridge.config.load_level import Levels
+from weighbridge.config.quality_settings import QualitySettings
 from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.config.server_settings import EnvironmentName, ServerSettings
 from weighbridge.config.settings import ClientSettings
@@ -124,6 +125,9 @@ class SweepSettings(Model):
     )
     stop: StopRules = StopRules()
     client: ClientSettings = SWEEP_CLIENT
+    quality: QualitySettings | None = Field(
+        default=None, description="Ask each system these questions too; the table has its accuracy."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -1,0 +1,1 @@
+"""Model quality: multiple-choice questions asked by lm-evaluation-harness, and their scores."""

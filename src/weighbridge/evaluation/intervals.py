@@ -31,3 +31,24 @@ def ratio_interval(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> t
     margin = _NORMAL_95 * math.sqrt(squares * samples / max(1, samples - 1)) / whole
     highest = 1.0 if bool((parts <= wholes).all()) else math.inf
     return max(0.0, ratio - margin), min(highest, ratio + margin)
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Compute the 95 % confidence interval of a share of independent trials.
+
+    Source: the score interval of Wilson, Probable inference, the law of succession, and statistical
+    inference (Journal of the American Statistical Association 22, 1927). Unlike share +- margin it stays
+    within 0 and 1, and has a width where all trials end alike.
+
+    Raises:
+        ValueError: there are no trials, or more successes than trials.
+    """
+    if not 0 <= successes <= trials or trials == 0:
+        raise ValueError(f"{successes} of {trials} is no share")
+    square = _NORMAL_95**2
+    middle = (successes + square / 2) / (trials + square)
+    inside = successes * (trials - successes) / trials + square / 4
+    margin = _NORMAL_95 * math.sqrt(inside) / (trials + square)
+    low = 0.0 if successes == 0 else middle - margin
+    high = 1.0 if successes == trials else middle + margin
+    return low, high

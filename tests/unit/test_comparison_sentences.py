@@ -11,7 +11,7 @@ from weighbridge.records.comparison import (
     Ratio,
     SweepComparison,
 )
-from weighbridge.report.comparison_sentences import comparison_sentences
+from weighbridge.sweep.comparison_sentences import comparison_sentences
 
 RATIO = Ratio(ratio=1.136, low=1.098, high=1.175, blocks=4, p=0.001, p_adjusted=0.001)
 

@@ -28,9 +28,14 @@ class HistoryMeasure(Model):
     name: str = Field(description="Such as 'rate', 'latency p99', 'F1', 'speed-up of B at chat, closed-8'.")
     value: float
     unit: str = Field(description="Such as 'samples/s'; empty: none.")
+    aspect: Literal["speed", "score"] = Field(description="What --fail-if judges: slower, or worse.")
     better: Literal["higher", "lower"]
     low: float | None = Field(default=None, description="Lower end of its 95 % interval; null: not known.")
     high: float | None = None
+    measured_by: Sha256 | None = Field(
+        default=None,
+        description="Of the measurement: a run that is judged again is no repeat of it. Null: not known.",
+    )
 
 
 class HistorySystem(Model):

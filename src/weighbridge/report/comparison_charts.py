@@ -8,11 +8,11 @@ from weighbridge.config.sweep_settings import NOISE_FLOOR_SYSTEM
 from weighbridge.records.comparison import ComparedCell, Interval, SweepComparison, SystemFigures
 from weighbridge.records.sweep_run import CellRecord
 from weighbridge.report.chart import Chart, ChartGap
-from weighbridge.report.comparison_sentences import METRIC_NAMES
 from weighbridge.report.figures import comparison_figures, sweep_figures
 from weighbridge.report.figures.comparison_figures import Curves, ForestRow, LoadPoint
 from weighbridge.report.sweep_curves import Floats, RunCurves, mean_quantiles, read_curves
 from weighbridge.sweep.block_figures import block_of
+from weighbridge.sweep.comparison_sentences import METRIC_NAMES
 
 COMPARISON_GROUPS = {
     "speed-ups": "Speed-ups",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from weighbridge.core.formatting import number
 from weighbridge.records.comparison import ComparisonResult, ComparisonRow, Ratio, SweepComparison
-from weighbridge.report.comparison_sentences import comparison_sentences, interval_text
+from weighbridge.sweep.comparison_sentences import comparison_sentences, interval_text
 
 _SHORT = {
     ComparisonResult.SAME: "as fast",

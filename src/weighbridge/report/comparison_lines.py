@@ -14,7 +14,7 @@ from weighbridge.records.comparison import (
     SweepComparison,
     SystemFigures,
 )
-from weighbridge.report.comparison_sentences import interval_text
+from weighbridge.sweep.comparison_sentences import interval_text
 
 NOT_SUPPORTED = "x"
 UNSTEADY = "~"

@@ -20,11 +20,11 @@ from weighbridge.report.comparison_definitions import DEFINITIONS
 from weighbridge.report.comparison_details import detail_tables
 from weighbridge.report.comparison_headline import doubts, headline, place_of
 from weighbridge.report.comparison_lines import lines_of, ratio_text, verdict_text
-from weighbridge.report.comparison_sentences import METRIC_NAMES
 from weighbridge.report.comparison_table import COLUMNS, findings, footer_sentences
 from weighbridge.report.figures.style import PALETTE
 from weighbridge.report.page import RenderedChart, page_environment
 from weighbridge.report.provenance_facts import ProvenanceFact
+from weighbridge.sweep.comparison_sentences import METRIC_NAMES
 
 _MARKS = {
     ComparisonResult.FASTER: ("good", "▲"),

@@ -14,7 +14,7 @@ from weighbridge.report.comparison_lines import (
     lines_of,
     ratio_text,
 )
-from weighbridge.report.comparison_sentences import comparison_sentences
+from weighbridge.sweep.comparison_sentences import comparison_sentences
 
 _GAP = "\N{NO-BREAK SPACE}"
 

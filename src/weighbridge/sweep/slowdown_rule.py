@@ -1,8 +1,8 @@
 """The rule of `compare --fail-if slower:5%`: which changes fail a pipeline, and the line that says so."""
 
-import re
 from dataclasses import dataclass
 
+from weighbridge.core.change_limits import ChangeLimits
 from weighbridge.core.errors import InputError
 from weighbridge.records.comparison import ComparisonResult
 from weighbridge.records.sweep_change import ChangedRow, SweepChange
@@ -28,10 +28,10 @@ class SlowdownRule:
         Raises:
             InputError: it is no such rule.
         """
-        found = re.fullmatch(r"slower:(\d+(?:\.\d+)?)%", text)
-        if found is None or not 0 < float(found[1]) < 100:
-            raise InputError(f"--fail-if: {text!r} is no rule; pass slower: and a percentage, as slower:5%.")
-        return cls(float(found[1]) / 100)
+        share = ChangeLimits.parse((text,)).slower
+        if share is None:
+            raise InputError(f"--fail-if: sweeps have no scores; pass slower: in place of {text!r}.")
+        return cls(share)
 
     def breaks(self, row: ChangedRow) -> bool:
         """Return whether a row is slower, with its verdict, by more than the share."""

@@ -34,7 +34,7 @@ _WORDS = (
     *("uncle", "village", "water", "year"),
 )
 
-Draw = Callable[[np.random.Generator], tuple[str, list[str]]]
+_Draw = Callable[[np.random.Generator], tuple[str, list[str]]]
 """Makes a question and its four choices, the right one first."""
 
 
@@ -113,7 +113,7 @@ def _numbers(right: int, random: np.random.Generator) -> list[str]:
     return [str(right), *(str(right + offset) for offset in offsets)]
 
 
-_DRAWS: dict[str, Draw] = {
+_DRAWS: dict[str, _Draw] = {
     "made_up_arithmetic": _arithmetic,
     "made_up_history": _history,
     "made_up_trade": _trade,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from weighbridge.config.quality_settings import AskingProtocol
+from weighbridge.quality.questions import set_definitions
 from weighbridge.records.quality_answers import (
     ANSWERS_FOLDER,
     LETTERS,
@@ -19,12 +20,10 @@ from weighbridge.records.quality_answers import (
 )
 from weighbridge.records.run_record import Host, ServerRecord
 
-DOMAINS = {
-    "abstract_algebra": "STEM",
-    "philosophy": "Humanities",
-    "sociology": "Social Sciences",
-    "nutrition": "Other",
-}
+MADE_UP = ("made_up_arithmetic", "made_up_history", "made_up_trade", "made_up_words")
+"""Subjects of the made-up questions, one of each domain."""
+_DEFINITIONS = set_definitions()
+_DOMAINS = _DEFINITIONS.mmlu.domain_of | _DEFINITIONS.synthetic.domain_of
 IDENTITY = sha256(b"all that the answers depend on").hexdigest()
 FINISHED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 Answers = float | Sequence[bool | None]
@@ -37,7 +36,6 @@ def write_quality(
     *,
     questions: int = 20,
     available: int | None = None,
-    domains: Mapping[str, str] = DOMAINS,
     protocol: AskingProtocol = AskingProtocol.LOG_LIKELIHOOD,
     counts: RequestCounts | None = None,
     **measured: Any,
@@ -46,10 +44,9 @@ def write_quality(
 
     Args:
         folder: Such as results/quality/mmlu.
-        rates: By subject.
+        rates: By subject, of MMLU or of the made-up ones.
         questions: Of each subject that has a rate.
         available: Questions of each subject in the data; default: those asked.
-        domains: Of the subjects.
         protocol: How they were asked.
         counts: Of each subject; default: all requests were answered at once.
         measured: Fields of MeasuredQuality that differ from the example's.
@@ -57,9 +54,7 @@ def write_quality(
     hashes, sums = {}, RequestCounts()
     for subject, rate in rates.items():
         right = _right(rate, questions) if isinstance(rate, float | int) else list(rate)
-        answers = subject_answers(
-            subject, right, domain=domains[subject], available=available, protocol=protocol, counts=counts
-        )
+        answers = subject_answers(subject, right, available=available, protocol=protocol, counts=counts)
         hashes[subject] = write_answers(folder, answers)
         sums = sums.plus(answers.counts)
     known: dict[str, Any] = {
@@ -67,7 +62,11 @@ def write_quality(
         "shots": 5,
         "seed": 1234,
         "bos": False,
-        "source": QuestionSource(name="mmlu", repo="cais/mmlu", revision="c" * 40, digest="d" * 64),
+        "source": (
+            QuestionSource(name="synthetic", digest="d" * 64)
+            if set(rates) <= set(MADE_UP)
+            else QuestionSource(name="mmlu", repo="cais/mmlu", revision="c" * 40, digest="d" * 64)
+        ),
         "model_name": "example/model",
         "model_digest": "a" * 64,
         "tokenizer_digest": "b" * 64,
@@ -100,7 +99,6 @@ def subject_answers(
     subject: str,
     right: Sequence[bool | None],
     *,
-    domain: str = "STEM",
     available: int | None = None,
     protocol: AskingProtocol = AskingProtocol.LOG_LIKELIHOOD,
     counts: RequestCounts | None = None,
@@ -109,7 +107,7 @@ def subject_answers(
     requests = len(LETTERS) if protocol == AskingProtocol.LOG_LIKELIHOOD else 1
     return SubjectAnswers(
         subject=subject,
-        domain=domain,
+        domain=_DOMAINS[subject],
         identity=IDENTITY,
         available=len(right) if available is None else available,
         asked=len(right),

@@ -5,14 +5,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from weighbridge.evaluation.intervals import wilson_interval
+from weighbridge.records.quality_scores import AccuracyShare
 
 
 @dataclass(frozen=True)
-class Answered:
+class SubjectCounts:
     """Questions of one subject, and how many of them were answered right."""
 
     correct: int
     n: int
+
+    @property
+    def share(self) -> float:
+        """Return the accuracy."""
+        return self.correct / self.n
 
     @property
     def stderr(self) -> float | None:
@@ -23,33 +29,11 @@ class Answered:
         """
         if self.n < 2:
             return None
-        accuracy = self.correct / self.n
-        return math.sqrt(accuracy * (1 - accuracy) / (self.n - 1))
+        return math.sqrt(self.share * (1 - self.share) / (self.n - 1))
 
 
-@dataclass(frozen=True)
-class Accuracy:
-    """The accuracy over one or more subjects, each question counting once.
-
-    Attributes:
-        value: Share of right answers, 0 to 1.
-        stderr: Its standard error, as lm-evaluation-harness computes it; None: no subject has two questions.
-        low: Lower end of the 95 % interval (Wilson), over all questions as of one subject.
-        high: Upper end.
-        n: Questions.
-        correct: Right answers.
-    """
-
-    value: float
-    stderr: float | None
-    low: float
-    high: float
-    n: int
-    correct: int
-
-
-def accuracy_of(subjects: Iterable[Answered]) -> Accuracy:
-    """Compute the accuracy over subjects with at least one question in all.
+def accuracy_of(subjects: Iterable[SubjectCounts]) -> AccuracyShare:
+    """Compute the accuracy over subjects with at least one question in all, each question counting once.
 
     Raises:
         ValueError: there is no question.
@@ -57,10 +41,12 @@ def accuracy_of(subjects: Iterable[Answered]) -> Accuracy:
     parts = tuple(subjects)
     n, correct = sum(part.n for part in parts), sum(part.correct for part in parts)
     low, high = wilson_interval(correct, n)
-    return Accuracy(correct / n, pooled_stderr(parts), low, high, n, correct)
+    return AccuracyShare(
+        accuracy=correct / n, stderr=pooled_stderr(parts), low=low, high=high, n=n, correct=correct
+    )
 
 
-def pooled_stderr(subjects: Iterable[Answered]) -> float | None:
+def pooled_stderr(subjects: Iterable[SubjectCounts]) -> float | None:
     """Compute the standard error of the accuracy over subjects, weighted by their sizes.
 
     The pooled variance within the subjects, by all questions. Source: `pooled_sample_stderr` of

@@ -1,11 +1,8 @@
 """Write what a sweep found: comparison.json, table.md, table.csv, plots and report.html."""
 
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-from markupsafe import escape
 
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.files import write_atomic
@@ -17,15 +14,12 @@ from weighbridge.report.comparison_charts import comparison_charts
 from weighbridge.report.comparison_page import render_comparison_page
 from weighbridge.report.comparison_table import comparison_markdown
 from weighbridge.report.comparison_values import comparison_csv
-from weighbridge.report.figures.style import CARD, INK, styled
+from weighbridge.report.figure_files import inline_svg, svg_text, titled_svg
+from weighbridge.report.figures.style import styled
 from weighbridge.report.page import RenderedChart
-from weighbridge.report.write_report import inline_svg, svg_text
 from weighbridge.sweep.slo_search import slo_sentence
 
 TABLE_MARKDOWN, TABLE_CSV, PLOTS = "table.md", "table.csv", "plots"
-
-_TITLE_PT = 20  # height of the title above a figure
-_SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt" viewBox="[^"]*"')
 
 _log = logging.getLogger(__name__)
 
@@ -74,21 +68,4 @@ def _rendered(
         text = svg_text(chart.draw())
         svg = inline_svg(text, chart.key, f"{chart.title}. {chart.caption}")
         yield RenderedChart(chart.group, chart.title, chart.caption, svg, chart.key)
-        write_atomic(folder / PLOTS / f"{chart.key}.svg", _titled(text, chart.title))
-
-
-def _titled(text: str, title: str) -> str:
-    """Return an SVG file with a title above the figure, in the light colours."""
-
-    def taller(found: re.Match[str]) -> str:
-        width, height = float(found[1]), float(found[2])
-        full = height + _TITLE_PT
-        return f'width="{width}pt" height="{full}pt" viewBox="0 {-_TITLE_PT} {width} {full}"'
-
-    written = (
-        f'<rect x="0" y="{-_TITLE_PT}" width="100%" height="{_TITLE_PT}" fill="{CARD}"/>'
-        f'<text x="6" y="-6" font-family="DejaVu Sans, sans-serif" font-size="11" font-weight="bold" '
-        f'fill="{INK}">{escape(title)}</text>'
-    )
-    sized = _SIZE.sub(taller, text, count=1)
-    return sized.replace("<defs>", f"{written}<defs>", 1)
+        write_atomic(folder / PLOTS / f"{chart.key}.svg", titled_svg(text, chart.title))

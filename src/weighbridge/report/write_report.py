@@ -1,13 +1,8 @@
 """Write the report: read the results, draw the charts, and write the page and the image files."""
 
-import io
 import logging
-import re
 import shutil
 from pathlib import Path
-
-from markupsafe import Markup, escape
-from matplotlib.figure import Figure
 
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
@@ -16,18 +11,10 @@ from weighbridge.core.files import write_atomic
 from weighbridge.evaluation.error_analysis import ErrorAnalysis, analyse_errors
 from weighbridge.report.chart import GROUPS, Chart, ChartGap
 from weighbridge.report.charts import charts_of
-from weighbridge.report.figures.style import PALETTE, styled
+from weighbridge.report.figure_files import inline_svg, png, svg_text
+from weighbridge.report.figures.style import styled
 from weighbridge.report.inputs import Missing, ReportInputs, read_inputs
 from weighbridge.report.page import RenderedChart, render_page
-
-_PNG_DPI = 160
-_ROLE_OF = {colour.light: role for role, colour in PALETTE.items()}
-_COLOUR = re.compile("|".join(_ROLE_OF))
-# XML prolog, metadata, and a style element that would apply to the whole page.
-_PREAMBLE = re.compile(r"^.*?(?=<g )", re.DOTALL)
-_ID = re.compile(r'( id="|xlink:href="#|url\(#)([\w.-]+)')
-_FONT = re.compile(r"; font-family: [^;\"]*|font-family: [^;\"]*; ?")
-_VIEW = re.compile(r'viewBox="([^"]*)"')
 
 _log = logging.getLogger(__name__)
 
@@ -107,35 +94,3 @@ def _rendered(chart: Chart | ChartGap, figures: Path | None) -> RenderedChart:
     if figures is not None:
         write_atomic(figures / chart.group / f"{chart.key}.png", png(figure, chart.title))
     return RenderedChart(chart.group, chart.title, chart.caption, svg, chart.key)
-
-
-def svg_text(figure: Figure) -> str:
-    """Return a figure as an SVG file; made and called within `figures.style.styled`."""
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
-    return stream.getvalue()
-
-
-def inline_svg(text: str, key: str, name: str) -> Markup:
-    """Return a figure as an <svg> element with the page's font and colours.
-
-    Args:
-        text: The figure as an SVG file.
-        key: Unique in the page; prefix of every id in the element.
-        name: The text for screen readers.
-    """
-    found = _VIEW.search(text)
-    assert found is not None, "matplotlib writes a viewBox"
-    body = _FONT.sub("", _PREAMBLE.sub("", text, count=1))
-    body = _ID.sub(rf"\g<1>{key}-\g<2>", body).replace("xlink:href", "href")
-    body = _COLOUR.sub(lambda match: f"var(--{_ROLE_OF[match[0]]})", re.sub(r"\s*\n\s*", " ", body))
-    opening = f'<svg viewBox="{found[1]}" role="img" aria-label="{escape(name)}">'
-    return Markup(opening + body)  # noqa: S704 - matplotlib escapes its texts
-
-
-def png(figure: Figure, title: str) -> bytes:
-    """Return a figure as a PNG image in the light colours, with its title."""
-    figure.suptitle(title, x=0.02, horizontalalignment="left", fontsize="medium", fontweight="bold")
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=_PNG_DPI, metadata={"Software": None})
-    return stream.getvalue()

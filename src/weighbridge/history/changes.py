@@ -1,0 +1,210 @@
+"""What changed from one result to the next, and whether it is more than noise.
+
+The noise of a change is the half-width of its 95 % interval. It is known from the intervals of both values
+(square and add: Zou and Donner, Statistics in Medicine 27, 2008), else from repeats: earlier results of the
+same system and settings, whose relative standard deviations are pooled (Student's t). Otherwise it is not
+known, and nothing is said of whether the change is real.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from scipy.special import stdtrit
+
+from weighbridge.history.series import Series, SeriesPoint
+
+_CONFIDENCE = 0.95
+
+
+class ChangeFinding(StrEnum):
+    """What is found of a change."""
+
+    IMPROVED = "improved"
+    REGRESSED = "regressed"
+    WITHIN_NOISE = "within noise"
+    NOT_KNOWN = "not known"
+    """The noise is not known; or the newer result is INVALID, so that being better does not count."""
+
+
+class NoiseSource(StrEnum):
+    """What the noise of a change is known from."""
+
+    INTERVALS = "both intervals"
+    REPEATS = "repeats"
+
+
+@dataclass(frozen=True)
+class ChangeNoise:
+    """How much a measure changes if nothing does.
+
+    Attributes:
+        half_width: Of the change's 95 % interval, in the measure's unit.
+        source: What it is known from.
+        repeats: How many results, where it is from those.
+    """
+
+    half_width: float
+    source: NoiseSource
+    repeats: int = 0
+
+
+@dataclass(frozen=True)
+class ChangedSetting:
+    """A setting that differs.
+
+    Attributes:
+        name: Such as server.args.--max-num-seqs.
+        before: Its earlier value; None: it was not set.
+        after: Its later value; None: it is not set any more.
+    """
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value beside the one before it that counts.
+
+    Attributes:
+        series: What is measured.
+        before: The earlier value.
+        after: The later value.
+        noise: None: not known.
+        finding: What is found.
+        settings: Those that differ.
+        other_system: Whether another system was measured: model, server, its arguments or hardware.
+    """
+
+    series: Series
+    before: SeriesPoint
+    after: SeriesPoint
+    noise: ChangeNoise | None
+    finding: ChangeFinding
+    settings: tuple[ChangedSetting, ...]
+    other_system: bool
+
+    @property
+    def difference(self) -> float:
+        """After less before, in the measure's unit."""
+        return self.after.value - self.before.value
+
+    @property
+    def ratio(self) -> float | None:
+        """After by before; None: before is 0."""
+        return self.after.value / self.before.value if self.before.value else None
+
+    @property
+    def noise_share(self) -> float | None:
+        """The noise as a share of the value before; None: not known."""
+        if self.noise is None or not self.before.value:
+            return None
+        return self.noise.half_width / abs(self.before.value)
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the later value is worse, be it noise or not."""
+        return self.difference < 0 if self.series.better == "higher" else self.difference > 0
+
+
+def changes_of(series: Series) -> tuple[Change, ...]:
+    """Return the change at each point of a series but the first, beside the last one before that counts."""
+    found = []
+    for number, after in enumerate(series.points):
+        earlier = series.points[:number]
+        before = next((point for point in reversed(earlier) if point.counts), None)
+        if before is not None:
+            found.append(_change(series, before, after, earlier))
+    return tuple(found)
+
+
+def newest_changes(all_series: Sequence[Series]) -> tuple[Change, ...]:
+    """Return the change at the newest point of each series that has one to compare it with."""
+    found = []
+    for series in all_series:
+        changes = changes_of(series)
+        if changes and changes[-1].after is series.points[-1]:
+            found.append(changes[-1])
+    return tuple(found)
+
+
+def differing_settings(before: SeriesPoint, after: SeriesPoint) -> tuple[ChangedSetting, ...]:
+    """Return the settings that differ, by name."""
+    old, new = before.recorded.entry.settings, after.recorded.entry.settings
+    return tuple(
+        ChangedSetting(name, old.get(name), new.get(name))
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    )
+
+
+def noise_of(before: SeriesPoint, after: SeriesPoint, earlier: Sequence[SeriesPoint]) -> ChangeNoise | None:
+    """Return the noise of a change; None: it is not known.
+
+    Args:
+        before: The value before.
+        after: The value after.
+        earlier: All points before the latter, among which repeats are looked for. It is none itself: what
+            a regression did must not count as noise.
+    """
+    rises = after.value > before.value
+    # The ends of both intervals that lie towards each other.
+    end_of_after = after.measure.low if rises else after.measure.high
+    end_of_before = before.measure.high if rises else before.measure.low
+    if end_of_after is None or end_of_before is None:
+        return _noise_of_repeats(before, earlier)
+    half_width = math.hypot(after.value - end_of_after, before.value - end_of_before)
+    return ChangeNoise(half_width, NoiseSource.INTERVALS)
+
+
+def _noise_of_repeats(before: SeriesPoint, earlier: Sequence[SeriesPoint]) -> ChangeNoise | None:
+    groups: dict[tuple[str, ...], list[float]] = {}
+    for point in earlier:
+        if point.counts and point.value > 0:
+            groups.setdefault(point.same_as, []).append(point.value)
+    repeated = [values for values in groups.values() if len(values) > 1]
+    freedom = sum(len(values) - 1 for values in repeated)
+    if not freedom:
+        return None
+    squares = 0.0
+    for values in repeated:
+        mean = math.fsum(values) / len(values)
+        squares += math.fsum((value / mean - 1) ** 2 for value in values)
+    deviation = math.sqrt(squares / freedom)
+    quantile = float(stdtrit(freedom, (1 + _CONFIDENCE) / 2))
+    # Of the difference of two single values.
+    half_width = quantile * deviation * math.sqrt(2) * abs(before.value)
+    return ChangeNoise(half_width, NoiseSource.REPEATS, sum(map(len, repeated)))
+
+
+def _change(
+    series: Series, before: SeriesPoint, after: SeriesPoint, earlier: Sequence[SeriesPoint]
+) -> Change:
+    noise = noise_of(before, after, earlier)
+    return Change(
+        series=series,
+        before=before,
+        after=after,
+        noise=noise,
+        finding=_finding(series, before, after, noise),
+        settings=differing_settings(before, after),
+        other_system=before.recorded.entry.system.fingerprint != after.recorded.entry.system.fingerprint,
+    )
+
+
+def _finding(
+    series: Series, before: SeriesPoint, after: SeriesPoint, noise: ChangeNoise | None
+) -> ChangeFinding:
+    difference = after.value - before.value
+    if difference == 0:
+        return ChangeFinding.WITHIN_NOISE
+    if noise is None:
+        return ChangeFinding.NOT_KNOWN
+    if abs(difference) <= noise.half_width:
+        return ChangeFinding.WITHIN_NOISE
+    if (difference > 0) != (series.better == "higher"):
+        return ChangeFinding.REGRESSED
+    return ChangeFinding.IMPROVED if after.counts else ChangeFinding.NOT_KNOWN

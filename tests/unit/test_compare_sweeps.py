@@ -228,7 +228,7 @@ def test_the_command_fails_a_pipeline_with_one_line(
     assert "1 of 1 rows are slower by more than 5 %" in done.stderr.splitlines()[-1]
     assert "indicative: slower" in done.stdout
     assert json.loads(output.read_text())["rows"][0]["result"] == "indicative: slower"
-    compare([Path(new), Path(old)], fail_if="slower:5%")
+    compare([Path(new), Path(old)], fail_if=["slower:5%"])
     assert "1 indicative: faster" in capsys.readouterr().out.splitlines()[-1]
 
 

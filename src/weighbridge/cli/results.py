@@ -1,7 +1,7 @@
 """Commands that read finished runs: evaluate, verify-compliance, gate, summary, compare."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from weighbridge.cli.options import (
     StoreManifestFile,
     TokenizerProof,
 )
+from weighbridge.records.quality_comparison import QUALITY_MARGIN
+
+if TYPE_CHECKING:
+    from weighbridge.core.change_limits import ChangeLimits
 
 
 def register(app: typer.Typer) -> None:
@@ -208,50 +212,75 @@ def compare(
         Path | None, typer.Option("--output", "--json", help="Also write the comparison as JSON.")
     ] = None,
     fail_if: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="Of sweeps: exit code 4 if a slowdown larger than this is shown, such as slower:5%."
+            help="Exit code 4. Of sweeps, slower:5%: if a larger slowdown is shown. Of run directories, "
+            "worse:1%: unless the answers are shown to be at most so many percentage points worse."
         ),
     ] = None,
+    quality_margin: Annotated[
+        float,
+        typer.Option(
+            min=0.01, max=50, help="Difference of accuracies that counts as none, in percentage points."
+        ),
+    ] = 100 * QUALITY_MARGIN,
     force: Annotated[
         bool, typer.Option("--force", help="Of sweeps: compare other requests, or phases, too; it is said.")
     ] = False,
 ) -> None:
     """Print runs side by side, or what changed between sweeps.
 
-    Run directories are shown with published results. Of two sweeps (folders with comparison.json, or results
-    of `vllm bench serve`) each system is compared with itself; both must be of the same requests and phases.
+    Run directories are shown with published results, and their answers paired by question where their
+    quality was measured. Of two sweeps (folders with comparison.json, or results of `vllm bench serve`) each
+    system is compared with itself; both must be of the same requests and phases.
     """
     from rich.console import Console
 
-    from weighbridge.core.errors import InputError
+    from weighbridge.core.change_limits import ChangeLimits
+    from weighbridge.core.errors import InputError, InvalidRunError
     from weighbridge.core.files import write_atomic
+    from weighbridge.quality.worsening_rule import WorseningRule
     from weighbridge.report.compare_runs import compare as compare_runs
     from weighbridge.report.compare_runs import render_comparison
     from weighbridge.sweep.recorded_sweeps import are_sweeps
 
+    limits = ChangeLimits.parse(fail_if or ())
     if are_sweeps(runs):
-        _compare_sweeps(runs, output, fail_if, force=force)
+        _compare_sweeps(runs, output, limits, force=force)
         return
-    if fail_if is not None or force:
-        raise InputError("--fail-if and --force: are for two sweeps, folders with comparison.json.")
-    comparison = compare_runs(runs)
+    if limits.slower is not None or force:
+        raise InputError(
+            "--fail-if slower: and --force: are for two sweeps, folders with comparison.json; "
+            "`weighbridge history --fail-if` judges the speeds of run directories."
+        )
+    margin = min(quality_margin / 100, limits.worse or 1)
+    comparison = compare_runs(runs, margin=margin)
     if output is not None:
         write_atomic(output, comparison.model_dump_json(indent=2) + "\n")
     Console().print(render_comparison(comparison))
+    if limits.worse is None:
+        return
+    broken = WorseningRule(limits.worse).broken(comparison.quality, tuple(map(str, runs)))
+    if broken is not None:
+        raise InvalidRunError(f"{broken}.")
 
 
-def _compare_sweeps(runs: list[Path], output: Path | None, fail_if: str | None, *, force: bool) -> None:
+def _compare_sweeps(runs: list[Path], output: Path | None, limits: "ChangeLimits", *, force: bool) -> None:
     from rich.console import Console
 
-    from weighbridge.core.errors import InvalidRunError
+    from weighbridge.core.errors import InputError, InvalidRunError
     from weighbridge.core.files import write_atomic
     from weighbridge.report.sweep_change_table import render_change
     from weighbridge.sweep.compare_sweeps import compare_sweeps
     from weighbridge.sweep.recorded_sweeps import read_two
     from weighbridge.sweep.slowdown_rule import SlowdownRule, summary_of
 
-    rule = SlowdownRule.parse(fail_if) if fail_if is not None else None
+    if limits.worse is not None:
+        raise InputError(
+            "--fail-if worse: is for run directories and folders with answers, such as those below a sweep's "
+            "quality/; of two sweeps it judges nothing."
+        )
+    rule = SlowdownRule(limits.slower) if limits.slower is not None else None
     old, new = read_two(runs)
     margin = min(old.comparison.equivalence, new.comparison.equivalence, rule.share if rule else 1)
     change = compare_sweeps(old, new, margin=margin, force=force)

@@ -9,6 +9,8 @@ from weighbridge.quality.questions import SetDefinition
 from weighbridge.records.quality_answers import LETTERS, AnsweredQuestion, SubjectAnswers
 from weighbridge.records.verdict import Check, Gate
 
+FLOOR_CHECK = "overall accuracy"
+"""Name of the check that says what a user wants, and nothing about whether the measurement is right."""
 _AGAIN = "delete the folder of this result, and measure again: `snakemake quality`."
 _LARGEST_ROUNDING = 1e-9  # between two ways to compute the same share
 _MOST_NAMED = 3
@@ -132,10 +134,10 @@ def _likeliest(question: AnsweredQuestion) -> bool:
 
 def _check_floor(gate: Gate, accuracy: float, floor: float, unfit: str | None) -> None:
     if unfit is not None:
-        gate.not_asked("overall accuracy", accuracy, unfit)
+        gate.not_asked(FLOOR_CHECK, accuracy, unfit)
         return
     gate.at_least(
-        "overall accuracy",
+        FLOOR_CHECK,
         accuracy,
         floor,
         "",

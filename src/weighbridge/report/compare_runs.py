@@ -1,4 +1,4 @@
-"""Compare runs with each other and with published results: rates, latencies, scores, verdicts."""
+"""Compare runs with each other and with published results: rates, latencies, scores, verdicts, answers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +17,14 @@ from weighbridge.core.errors import InputError
 from weighbridge.core.formatting import number_or_dash, table_latency
 from weighbridge.core.models import Model
 from weighbridge.core.terminal import OUTCOME_STYLES
+from weighbridge.quality.compare_quality import compare_quality
+from weighbridge.quality.finished_quality import FinishedQuality, read_finished
 from weighbridge.records.notice import heading_of
+from weighbridge.records.quality_answers import MMLU_FOLDER
+from weighbridge.records.quality_comparison import QUALITY_MARGIN, QualityComparison
+from weighbridge.records.quality_scores import OVERALL
 from weighbridge.records.verdict import VERDICT, Verdict
+from weighbridge.report.quality_table import render_quality
 
 
 class PublishedScenario(Model):
@@ -69,18 +75,24 @@ class Comparison(Model):
 
     lines: tuple[ComparisonLine, ...]
     marks: tuple[str, ...] = Field(description="Notes on runs that must not be cited.")
+    quality: QualityComparison | None = Field(
+        default=None, description="The answers of those runs whose quality was measured; null: of none."
+    )
 
 
-def compare(runs: Sequence[Path]) -> Comparison:
+def compare(runs: Sequence[Path], *, margin: float = QUALITY_MARGIN) -> Comparison:
     """Compare run directories, and add the published results of their benchmarks.
 
     Args:
-        runs: Run directories, or their results/ folders; the first is the baseline.
+        runs: Run directories, or their results/ folders; the first is the baseline. A measurement of quality
+            alone, such as that of a sweep's system, has its own folder.
+        margin: Share within which a difference of accuracies counts as none.
 
     Raises:
-        InputError: a run directory holds no verdict, or a file is damaged.
+        InputError: a run directory holds neither verdict nor quality, or a file is damaged.
     """
-    verdicts = [(run, verdict) for run in runs for verdict in _verdicts(run)]
+    answers = {str(run): found for run in runs if (found := _quality(run)) is not None}
+    verdicts = [(run, verdict) for run in runs for verdict in _verdicts(run, known=str(run) in answers)]
     rounds = {verdict.round_reference: _round_of(verdict) for _, verdict in verdicts}
     lines = [
         line_of(f"{run} ({verdict.round})", verdict, rounds[verdict.round_reference])
@@ -89,21 +101,35 @@ def compare(runs: Sequence[Path]) -> Comparison:
     benchmarks = {(each.benchmark, each.category): each for each in rounds.values() if each is not None}
     for round_ in benchmarks.values():
         lines += published_lines(round_)
-    marks = dict.fromkeys(f"{run}: {_mark_of(of)}" for run, of in verdicts if not of.submittable)
+    marks = [f"{run}: {_mark_of(of)}" for run, of in verdicts if not of.submittable]
+    if answers:
+        marks += [f"{run}: its quality was not measured." for run in runs if str(run) not in answers]
     order = list(dict.fromkeys(line.scenario for line in lines))
     return Comparison(
-        lines=tuple(sorted(lines, key=lambda line: order.index(line.scenario))), marks=tuple(marks)
+        lines=tuple(sorted(lines, key=lambda line: order.index(line.scenario))),
+        marks=tuple(dict.fromkeys(marks)),
+        quality=compare_quality(answers, margin=margin) if answers else None,
     )
 
 
-def _verdicts(run: Path) -> list[Verdict]:
+def _verdicts(run: Path, *, known: bool) -> list[Verdict]:
+    """Return a run directory's verdicts; `known`: something else is known of it."""
     folders = (run / "results", run)
     found = [Verdict.read(path) for folder in folders for path in sorted(folder.glob(f"*/{VERDICT}"))]
-    if not found:
+    if not found and not known:
         raise InputError(
-            f"{run}: holds no verdict, nor does its results/; run `snakemake verdicts` there first."
+            f"{run}: holds no verdict and no quality, nor does its results/; run `snakemake verdicts` or "
+            "`snakemake quality` there first."
         )
     return found
+
+
+def _quality(run: Path) -> FinishedQuality | None:
+    """Return a run directory's measurement of quality; None: there is none with scores."""
+    for folder in (run / "results" / MMLU_FOLDER, run / MMLU_FOLDER, run):
+        if (folder / OVERALL).is_file():
+            return read_finished(folder)
+    return None
 
 
 def _mark_of(verdict: Verdict) -> str:
@@ -170,12 +196,14 @@ def _deviations(score: float | None, rules: MetricRules | None) -> float | None:
 
 
 def render_comparison(comparison: Comparison) -> Group:
-    """Return one table for each scenario, and the notes below."""
+    """Return one table for each scenario, the notes below, and the table of compared answers."""
     scenarios = dict.fromkeys(line.scenario for line in comparison.lines)
     tables = [
         _table([line for line in comparison.lines if line.scenario == scenario]) for scenario in scenarios
     ]
-    return Group(*tables, *map(Text, comparison.marks), Text("Not verified by MLCommons Association."))
+    mark = [Text("Not verified by MLCommons Association.")] if tables else []
+    quality = [] if comparison.quality is None else [render_quality(comparison.quality)]
+    return Group(*tables, *map(Text, comparison.marks), *mark, *quality)
 
 
 _LATENCIES = {"p99": "p99_latency_s", "TTFT p99": "p99_ttft_s", "TPOT p99": "p99_tpot_s"}

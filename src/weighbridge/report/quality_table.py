@@ -1,0 +1,176 @@
+"""The table of compared answers: texts of its columns, on a terminal and as Markdown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from weighbridge.core.formatting import NONE
+from weighbridge.quality.quality_sentences import points_text, quality_sentences, signed_text
+from weighbridge.records.quality_comparison import (
+    QualityComparison,
+    QualityFinding,
+    QualityRow,
+    SystemQuality,
+)
+
+_STYLES = {
+    QualityFinding.BETTER: "bold green",
+    QualityFinding.WORSE: "bold red",
+    QualityFinding.SAME: "bold",
+    QualityFinding.NOT_COMPARABLE: "bold yellow",
+}
+
+
+@dataclass(frozen=True)
+class QualityLine:
+    """One line: a system, and its answers beside the baseline's.
+
+    Attributes:
+        system: Its name.
+        quality: Its own accuracy.
+        row: Beside the baseline; None: it is the baseline.
+        margin: Share within which a difference counts as none.
+    """
+
+    system: str
+    quality: SystemQuality
+    row: QualityRow | None
+    margin: float
+
+    @property
+    def finding(self) -> str:
+        """What the pairs allow to say, in the words of the table."""
+        if self.row is None:
+            return NONE
+        if self.row.finding is QualityFinding.SAME:
+            return f"same within {points_text(self.margin)}"
+        return str(self.row.finding)
+
+
+@dataclass(frozen=True)
+class QualityColumn:
+    """A column of the table.
+
+    Attributes:
+        name: Its heading.
+        text: The text of a line.
+        left: Aligned to the left; numbers are not.
+        narrow: A terminal has it too.
+    """
+
+    name: str
+    text: Callable[[QualityLine], str]
+    left: bool = False
+    narrow: bool = True
+
+
+def accuracy_text(quality: SystemQuality) -> str:
+    """Return an accuracy in percent with its interval, such as 66.1 % [65.3, 66.9]."""
+    return f"{100 * quality.accuracy:.1f} % [{100 * quality.low:.1f}, {100 * quality.high:.1f}]"
+
+
+def p_text(row: QualityRow | None) -> str:
+    """Return the p value after Holm of a row; a dash without one."""
+    if row is None or row.p_adjusted is None:
+        return NONE
+    return "< 0.001" if row.p_adjusted < 0.001 else f"{row.p_adjusted:.2g}"
+
+
+def _stderr(line: QualityLine) -> str:
+    return NONE if line.quality.stderr is None else f"{100 * line.quality.stderr:.2f}"
+
+
+def _difference(line: QualityLine) -> str:
+    return (
+        NONE
+        if line.row is None or line.row.paired is None
+        else signed_text(line.row.paired).replace(" points", "")
+    )
+
+
+def _alone(line: QualityLine) -> str:
+    if line.row is None or line.row.paired is None:
+        return NONE
+    return f"{line.row.paired.only_a:,} / {line.row.paired.only_b:,}"
+
+
+QUALITY_COLUMNS = (
+    QualityColumn("System", lambda line: line.system, left=True),
+    QualityColumn("Questions", lambda line: f"{line.quality.n:,}"),
+    QualityColumn("Accuracy [95 %]", lambda line: accuracy_text(line.quality)),
+    QualityColumn("Std. error, points", _stderr, narrow=False),
+    QualityColumn("B - A, points [95 %]", _difference),
+    QualityColumn("Only A / only B", _alone),
+    QualityColumn("p", lambda line: p_text(line.row), narrow=False),
+    QualityColumn("Finding", lambda line: line.finding, left=True),
+)
+
+
+def quality_lines(comparison: QualityComparison) -> list[QualityLine]:
+    """Return the lines, the baseline's first."""
+    rows = {row.system: row for row in comparison.rows}
+    names = sorted(comparison.systems, key=lambda name: name != comparison.baseline)
+    return [QualityLine(name, comparison.systems[name], rows.get(name), comparison.margin) for name in names]
+
+
+def quality_footer(comparison: QualityComparison) -> list[str]:
+    """Return what a reader of the table must know: what was asked and how, the interval, notes of systems."""
+    first = comparison.systems[comparison.baseline]
+    shots = f"{first.shots}-shot" if first.shots else "without solved questions"
+    asked = f"MMLU, {first.protocol}, {shots}" + (f", limited to {first.limited}" if first.limited else "")
+    sentences = [f"{asked}. Chance is 25 %."]
+    if comparison.rows:
+        sentences.append(
+            f"A is {'the baseline' if comparison.baseline == 'A' else comparison.baseline}, B the system of "
+            "the line. Differences are paired by question (Newcombe's method 10; McNemar's exact test, after "
+            f"Holm); within {points_text(comparison.margin)} they count as none."
+        )
+    notes = {name: system.note for name, system in comparison.systems.items() if system.note}
+    if len(set(notes.values())) == 1 and len(notes) == len(comparison.systems):
+        sentences.append(f"{next(iter(notes.values())).rstrip('.')}.")
+    else:
+        sentences += [f"{name}: {note.rstrip('.')}." for name, note in notes.items()]
+    sentences += [f"{row.system}: {note}." for row in comparison.rows for note in row.notes]
+    return sentences
+
+
+def render_quality(comparison: QualityComparison) -> Group:
+    """Return the table for a terminal, and below it a sentence for each row and what a reader must know."""
+    table = Table(title="Quality (MMLU)", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = [column for column in QUALITY_COLUMNS if column.narrow]
+    for column in columns:
+        first = column is columns[0]
+        table.add_column(
+            column.name,
+            justify="left" if column.left else "right",
+            no_wrap=not first,
+            overflow="fold",
+            min_width=8 if first else None,
+        )
+    for line in quality_lines(comparison):
+        style = "" if line.row is None else _STYLES.get(line.row.finding, "")
+        table.add_row(
+            *(Text(column.text(line), style if column.name == "Finding" else "") for column in columns)
+        )
+    sentences = [*quality_sentences(comparison), *quality_footer(comparison)]
+    return Group(table, *map(Text, sentences))
+
+
+def quality_markdown(comparison: QualityComparison) -> str:
+    """Return verdicts, table and footer as Markdown, below a heading of the second level."""
+    rows = [
+        [column.name for column in QUALITY_COLUMNS],
+        ["---" if column.left else "---:" for column in QUALITY_COLUMNS],
+        *(
+            [column.text(line).replace("|", "\\|") for column in QUALITY_COLUMNS]
+            for line in quality_lines(comparison)
+        ),
+    ]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    verdicts = "".join(f"- {sentence}\n" for sentence in quality_sentences(comparison))
+    footer = "".join(f"- {sentence}\n" for sentence in quality_footer(comparison))
+    return f"## Quality (MMLU)\n\n{verdicts}\n{table}\n\n{footer}"

@@ -15,6 +15,7 @@ from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.records.store_manifest import StoreOrigin
 from weighbridge.requests.store import RequestStore, write_store
 from weighbridge.simulate.behaviour import Behaviour, body_hash
+from weighbridge.simulate.known_letters import LetterRates
 
 EOS_ID = 2
 """The last id of every answer of `token_answers`."""
@@ -72,8 +73,45 @@ def simulated(
 def any_length(behaviour: Behaviour | None = None, model_name: str = "simulated") -> Iterator[str]:
     """Serve any request with as many tokens as it asks for; yield the server's URL."""
     described = (behaviour or Behaviour()).model_dump_json()
-    command = ["-m", "weighbridge", "simulate", "--model-name", model_name, "--behaviour", described]
-    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
+    with _started("simulate", "--model-name", model_name, "--behaviour", described) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def answering_questions(
+    questions: Path,
+    rates: LetterRates | None = None,
+    *,
+    model: Path | None = None,
+    model_name: str = "simulated",
+    behaviour: Behaviour | None = None,
+) -> Iterator[str]:
+    """Answer multiple-choice questions with known letters; yield the server's URL.
+
+    Args:
+        questions: Folder of the questions.
+        rates: How they are answered; `known_letters` says with which letter each.
+        model: Folder of the tokenizer, without which completions are refused.
+        model_name: Name of the model.
+        behaviour: Speed and failures.
+    """
+    options = {
+        "--questions": str(questions),
+        "--letters": (rates or LetterRates()).model_dump_json(),
+        "--model-name": model_name,
+        "--behaviour": (behaviour or Behaviour()).model_dump_json(),
+        **({} if model is None else {"--model": str(model)}),
+    }
+    with _started("simulate", *(each for option in options.items() for each in option)) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _started(*arguments: str) -> Iterator[str]:
+    """Start the program; yield the URL that it prints."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "weighbridge", *arguments], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     try:
         yield process.stdout.readline().strip()

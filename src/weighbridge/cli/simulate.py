@@ -18,8 +18,9 @@ BehaviourJson = Annotated[
         metavar="JSON",
         help="Behaviour as JSON: servers (requests at once; 0: all), distribution (constant, exponential, "
         "lognormal), mean_s, sigma, first_token_share, or ttft_s and tpot_s in place of mean_s (one event a "
-        "token), right, failures (shares), start_s, seed, speed, run_noise_cv and noise_seed, drift_per_s, "
-        "stall_every_s and stall_s, lengths (honoured, ignored, rejected), prefix_cache, resets.",
+        "token), right, failures (shares), failing_attempts, start_s, seed, speed, run_noise_cv and "
+        "noise_seed, drift_per_s, stall_every_s and stall_s, lengths (honoured, ignored, rejected), "
+        "prefix_cache, resets.",
     ),
 ]
 
@@ -56,6 +57,22 @@ def simulate(
     model_name: Annotated[
         str, typer.Option(help="Without --store: name of the model, which requests ask for.")
     ] = "simulated",
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of multiple-choice questions, from 'fetch --kind mmlu'; completions need --model "
+            "too, whose tokenizer reads the prompts."
+        ),
+    ] = None,
+    letters: Annotated[
+        str,
+        typer.Option(
+            metavar="JSON",
+            help="With --questions: rate (share of right answers, the first of each subject), rates (by "
+            "subject), unreadable (share without a letter, in chats), chat (letter, sentence), echo (false: "
+            "refused).",
+        ),
+    ] = "{}",
     behaviour: BehaviourJson = "{}",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0: a free one.")] = 0,
@@ -71,7 +88,8 @@ def simulate(
     """Start a simulated model server, and keep it until Ctrl-C.
 
     It answers through an OpenAI-compatible API at a known speed: any request with as many tokens as it asks
-    for; or, with --round, --store and --dataset, a benchmark's requests with the dataset's ground truth.
+    for; with --round, --store and --dataset, a benchmark's requests with the dataset's ground truth; or, with
+    --questions, multiple-choice questions with letters that are known in advance.
     """
     from weighbridge.core.errors import InputError
     from weighbridge.simulate.asked_lengths import AskedLengths
@@ -81,7 +99,23 @@ def simulate(
 
     served = Behaviour.parse_json(behaviour, "--behaviour")
     answers: Answers
-    if round_file is not None and store is not None and dataset is not None:
+    if questions is None and (served.failing_attempts or letters != "{}"):
+        raise InputError(
+            "--letters and the behaviour's 'failing_attempts' are for a server with --questions; give it "
+            "too, or leave them out."
+        )
+    if questions is not None:
+        from weighbridge.quality.questions import read_questions
+        from weighbridge.simulate.known_letters import KnownLetters, LetterRates
+
+        if (round_file, store, dataset, prompt) != (None,) * 4 or served.right < 1:
+            raise InputError(
+                "--questions has answers of its own; leave --round, --store, --dataset, --prompt and the "
+                "behaviour's 'right' out, and set the share of right answers with --letters."
+            )
+        rates = LetterRates.parse_json(letters, "--letters")
+        answers = KnownLetters(model_name, read_questions(questions), rates, model)
+    elif round_file is not None and store is not None and dataset is not None:
         from weighbridge.artifacts.proof import Proof
         from weighbridge.benchmarks.rounds import round_of_samples
         from weighbridge.requests.store import RequestStore

@@ -15,6 +15,7 @@ _IGNORE_EOS = re.compile(rb'"ignore_eos":\s*true')
 _DEFAULT_TOKENS = 16  # of a request that asks for no length, as in the completions API
 _MOST_TOKENS = 1 << 20  # of an answer, whatever is asked for: 4 MiB
 _DIGITS = 3
+_NO_FORCED_LENGTH = "ignore_eos and min_tokens are not supported"
 _PURPOSE = 7  # of the draw of a length
 
 
@@ -42,7 +43,7 @@ class AskedLengths:
             most_tokens=_number(asked[1]) if asked else _DEFAULT_TOKENS,
             prompt_ids=b"",
             prompt_tokens=prompt_tokens(body),
-            refused=forced and self._lengths == "rejected",
+            refusal=_NO_FORCED_LENGTH if forced and self._lengths == "rejected" else "",
         )
 
     def key(self, body: bytes) -> int:

@@ -63,6 +63,11 @@ class Behaviour(Model):
     failures: dict[Failure, float] = Field(
         default={}, description="Share of requests that fail, by kind of failure."
     )
+    failing_attempts: int = Field(
+        default=0,
+        ge=0,
+        description="With --questions: how many attempts at a request that fails do so; 0: all of them.",
+    )
     start_s: float = Field(
         default=0.0, ge=0, description="Time until it listens, as a server takes that loads a model, in s."
     )

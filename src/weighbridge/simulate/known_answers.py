@@ -23,11 +23,13 @@ class SimulatedAnswer(NamedTuple):
         text: Its text; None is sent as null.
         ids: Its token ids, each a little-endian int32, the last an end of sequence; None: it has none.
         cut: Whether it was cut to the most tokens that the request allows.
+        logprobs: Log-probabilities of its tokens, in the form of completions; None: it has none.
     """
 
     text: str | None
     ids: bytes | None = None
     cut: bool = False
+    logprobs: Mapping[str, object] | None = None
 
     @property
     def tokens(self) -> int:

@@ -1,6 +1,8 @@
 """Answer the requests of the simulated server: what is sent, when, and how a request fails."""
 
+import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -18,7 +20,6 @@ from weighbridge.simulate.service import Served, Service
 _STATUS = {"status_429": 429, "status_500": 500, "status_503": 503}
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 _STREAM_END = b"0\r\n\r\n"
-_NO_FORCED_LENGTH = b'{"error":{"message":"ignore_eos and min_tokens are not supported","code":400}}'
 _EMPTY, _NULL = SimulatedAnswer("", b""), SimulatedAnswer(None)
 
 
@@ -66,6 +67,7 @@ class Replies:
         self._outcome = self._service.draws
         self._started_s = time.monotonic()
         self._timers = PreciseTimers()
+        self._failed = Counter[int]()  # attempts at each request that fails
         self.metrics = ServerCounters(
             answers.model_name, behaviour.servers, prefix_cache=behaviour.prefix_cache
         )
@@ -87,8 +89,9 @@ class Replies:
             return
         arrived_ns = time.monotonic_ns()
         fields = self._answers.read(body)
-        if fields.refused:
-            connection.reply(_NO_FORCED_LENGTH, 400)
+        if fields.refusal:
+            refused = {"error": {"message": fields.refusal, "code": 400}}
+            connection.reply(json.dumps(refused).encode(), 400)
             return
         self.metrics.present += 1
         key = 0 if self._same_for_all else self._answers.key(body)
@@ -108,7 +111,7 @@ class Replies:
             Echo(request_id, fields.prompt_tokens, fields.prompt_ids, served.cached_tokens),
             known.sample,
             answer,
-            self._outcome.failure(key),
+            self._failure(key),
             arrived_ns,
             served,
         )
@@ -118,6 +121,14 @@ class Replies:
             self._timers.call_at(self._end_s(exchange), self._reply, exchange, self._whole(exchange))
         else:
             self._timers.call_at(self._end_s(exchange), self._fail, exchange)
+
+    def _failure(self, key: int) -> Failure | None:
+        """Return how an attempt at a request fails; None if it succeeds."""
+        failure = self._outcome.failure(key)
+        if failure is None or not self._behaviour.failing_attempts:
+            return failure
+        self._failed[key] += 1
+        return failure if self._failed[key] <= self._behaviour.failing_attempts else None
 
     def _on_monotonic_clock(self, worked_s: float) -> float:
         return self._started_s + self._service.clock.real_s(worked_s)

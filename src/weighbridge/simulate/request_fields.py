@@ -21,7 +21,10 @@ class RequestFields(NamedTuple):
             of any length: the tokens that are asked for.
         prompt_ids: The prompt's token ids in JSON; empty: the prompt is a text, or ids are not asked for.
         prompt_tokens: The number of the prompt's tokens; of a text, a number that stands for it.
-        refused: Whether it asks for a forced length, which the server rejects.
+        refusal: Why the server rejects it, with status 400; empty: it does not.
+        prompt: The prompt's text, where the answer depends on it.
+        logprobs: For how many of the likeliest tokens log-probabilities are asked; None: for none.
+        echo: Whether the answer is to begin with the prompt.
     """
 
     stream: bool
@@ -29,7 +32,10 @@ class RequestFields(NamedTuple):
     most_tokens: int
     prompt_ids: bytes
     prompt_tokens: int
-    refused: bool = False
+    refusal: str = ""
+    prompt: str = ""
+    logprobs: int | None = None
+    echo: bool = False
 
     @classmethod
     def of(cls, body: bytes) -> "RequestFields":

@@ -58,6 +58,8 @@ class TextResponses:
             choice["message"] = {"role": "assistant", "content": answer.text}
         else:
             choice["text"] = answer.text
+            if answer.logprobs is not None:
+                choice["logprobs"] = answer.logprobs
         return self._json("chat.completion" if api is Api.CHAT else "text_completion", [choice])
 
     def events(

@@ -139,7 +139,7 @@ class _Replay:
             data, keep = bytes(self._body_of(issue.request)), self._behaviour.prefix_cache
             body = self._bodies[issue.request] = _Body(self._answers, data, keep=keep)
         at_ns = issue.planned_ns
-        if body.fields.refused:
+        if body.fields.refusal:
             row = self._row(issue, body, -1, (at_ns, at_ns, at_ns, at_ns), 0)
         else:
             at_s = (at_ns - _START_NS) / _NS
@@ -153,7 +153,7 @@ class _Replay:
     def _row(
         self, issue: Issue, body: _Body, cached: int, times_ns: tuple[int, int, int, int], contents: int
     ) -> tuple[int, ...]:
-        failed = body.fields.refused or self._service.draws.failure(body.key) is not None
+        failed = bool(body.fields.refusal) or self._service.draws.failure(body.key) is not None
         return (
             issue.number,
             issue.request,

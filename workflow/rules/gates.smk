@@ -1,7 +1,7 @@
 """The verdict on a scenario: do its runs count?
 
 In:  the runs of a scenario, its score, and what the runs were made from: proofs and the store's manifest
-Out: results/{scenario}/verdict.json; a failed gate is a result too, and its verdict is kept
+Out: results/{scenario}/verdict.json; a failed gate is a result too, and its verdict is kept; an entry in history/
 """
 
 
@@ -48,5 +48,6 @@ rule gate:
             {params.artifacts:q} \
             --store {input.store:q} \
             {params.prompt:q} \
-            --output {output:q}
+            --output {output:q} \
+            --history history
         """

@@ -1,7 +1,8 @@
 """Comparisons of systems: which is faster, by how much, how sure. docs/comparing.md says how to read them.
 
 In:  sweeps/NAME.yaml; the proven model, where a sweep starts servers that serve it
-Out: results/sweeps/NAME/: table.md, table.csv, report.html, comparison.json, plots/, and a folder for each run
+Out: results/sweeps/NAME/: table.md, table.csv, report.html, comparison.json, plots/, and a folder for each run; an
+     entry in history/
 
 A session is one life of a server, or one visit to the user's, and a job. Runs lie beside the declared outputs, which
 Snakemake deletes before a job: an interrupted session goes on with the next run.
@@ -138,7 +139,8 @@ rule compare_sweep:
         weighbridge --log {log:q} sweep --only compare \
             --settings {params.settings:q} \
             {params.model:q} \
-            --out {params.out:q}
+            --out {params.out:q} \
+            --history history
         """
 
 

@@ -118,6 +118,14 @@ def compare(settings: SweepSettings, folder: Path) -> SweepComparison:
     return comparison
 
 
+def record(folder: Path, history: Path | None) -> None:
+    """Record the comparison of a sweep's folder in a history, where one is named."""
+    if history is not None:
+        from weighbridge.history.record import record_comparison
+
+        record_comparison(folder / COMPARISON, history)
+
+
 def show(comparison: SweepComparison, folder: Path, *, as_json: bool) -> None:
     """Print a comparison: table, a sentence for each row, and where the page is; or its JSON alone."""
     from rich.console import Console

@@ -68,6 +68,13 @@ Artifacts = Annotated[
 StoreManifestFile = Annotated[
     Path | None, typer.Option("--store", help="manifest.json of the request store.")
 ]
+HistoryFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--history",
+        help="Folder to record the result in, history/ of the run directory; default: it is not recorded.",
+    ),
+]
 DivisionChoice = Annotated[
     Division,
     typer.Option(

@@ -7,6 +7,7 @@ import typer
 
 from weighbridge.cli.options import (
     Artifacts,
+    HistoryFolder,
     ModelProof,
     PromptFile,
     RoundFile,
@@ -114,6 +115,7 @@ def gate(
     store: StoreManifestFile = None,
     prompt: PromptFile = None,
     output: Annotated[Path | None, typer.Option(help="verdict.json to write.")] = None,
+    history: HistoryFolder = None,
 ) -> None:
     """Judge a scenario's runs by the round's rules.
 
@@ -125,42 +127,22 @@ def gate(
     checks of a single system, or one table of all systems after the checks of those that are INVALID.
     """
     from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.core.errors import InputError, InvalidRunError
-    from weighbridge.gates import Inputs, judge, judge_logs, render_systems, render_verdict
+    from weighbridge.core.errors import InputError
+    from weighbridge.gates import Inputs, judge
     from weighbridge.records.score import Evaluation
     from weighbridge.records.verdict import write_verdict
 
     round_ = load_round(round_file)
     inputs = Inputs.read(artifact or (), store, prompt)
     if logs is not None:
-        if any(each for each in (scenario, performance, accuracy, compliance, score, output)):
+        if any(each for each in (scenario, performance, accuracy, compliance, score, output, history)):
             raise InputError(
                 "--logs finds scenarios, runs and scores by itself and writes no file; pass it without "
-                "--scenario, --performance, --accuracy, --compliance, --score and --output."
+                "--scenario, --performance, --accuracy, --compliance, --score, --output and --history."
             )
-        from rich.console import Console
+        from weighbridge.cli.judged_logs import judge_all
 
-        judged = judge_logs(logs, round_, inputs)
-        several = len(judged.systems) > 1
-        for system, verdicts in judged.systems.items():
-            shown = [each for each in verdicts if details or not several or each.outcome == "INVALID"]
-            if several and shown:
-                Console().print(f"System {system}", markup=False, highlight=False)
-            for verdict in shown:
-                Console().print(render_verdict(verdict))
-        if several:
-            Console().print(render_systems(judged))
-        else:
-            for line in judged.skipped:
-                Console().print(line, markup=False, highlight=False)
-        invalid = [
-            f"{system} {verdict.title}" if several else verdict.title
-            for system, verdicts in judged.systems.items()
-            for verdict in verdicts
-            if verdict.outcome == "INVALID"
-        ]
-        if invalid:
-            raise InvalidRunError(f"{logs}: {', '.join(invalid)} INVALID; the tables above show why.")
+        judge_all(logs, round_, inputs, details=details)
         return
     if scenario is None or output is None:
         raise InputError("pass --logs, or --scenario, --output and the folders of the runs.")
@@ -174,6 +156,10 @@ def gate(
         compliance={folder.name: folder for folder in compliance or ()},
     )
     write_verdict(verdict, output)
+    if history is not None:
+        from weighbridge.history.record import record_verdict
+
+        record_verdict(output, history, performance=performance, accuracy=accuracy)
 
 
 def summary(

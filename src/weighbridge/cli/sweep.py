@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weighbridge.cli.options import HistoryFolder
+
 if TYPE_CHECKING:
     from weighbridge.config.sweep_settings import SweepSettings
     from weighbridge.records.sweep_plan import SessionKey, SweepPlan
@@ -57,13 +59,14 @@ def sweep(
         Path | None,
         typer.Option(help="With --only: file to write at the end, which changes when the outcome does."),
     ] = None,
+    history: HistoryFolder = None,
 ) -> None:
     """Measure and compare what the file of a sweep describes.
 
     What is finished is not measured again: the same command goes on after Ctrl-C, and measures what was added
     to the file. Starts the servers that the file describes, unless it names endpoints.
     """
-    from weighbridge.cli.measured_sweep import measure, refuse_if_nothing_compares, show
+    from weighbridge.cli.measured_sweep import measure, record, refuse_if_nothing_compares, show
     from weighbridge.core.errors import InputError
 
     if (only is SweepStep.SESSION) != (session is not None):
@@ -72,6 +75,8 @@ def sweep(
         raise InputError("--wave names a wave of --only plan; pass both.")
     if done is not None and only is None:
         raise InputError("--done needs --only, which names the step whose end it tells.")
+    if history is not None and only not in (None, SweepStep.COMPARE):
+        raise InputError("--history records the comparison; pass it without --only, or with --only compare.")
     described = _settings(file, settings)
     folder = out or Path("results", "sweeps", described.name)
     served = _model_folder(model)
@@ -79,10 +84,12 @@ def sweep(
         raise InputError("the sweep starts servers; pass --model, the folder of the model that they serve.")
     if only is None:
         comparison = measure(described, folder, model=served)
+        record(folder, history)
         show(comparison, folder, as_json=False)
         refuse_if_nothing_compares(comparison)
         return
     _make(only, described, folder, served, session)
+    record(folder, history)
     if done is not None:
         _write_done(folder, done, wave, session)
 

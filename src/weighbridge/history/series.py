@@ -47,7 +47,7 @@ class Series:
 
     Attributes:
         kind: Of result.
-        benchmark: Such as llama3.1-8b.
+        benchmark: Its name.
         round: Of the benchmark; None: it has none.
         category: Of the round.
         name: Scenario, sweep, or quality benchmark.

@@ -1,0 +1,44 @@
+"""Judge LoadGen logs of any origin, and print the verdicts on all their systems."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from weighbridge.config.round import Round
+from weighbridge.core.errors import InvalidRunError
+from weighbridge.gates import Inputs, judge_logs, render_systems, render_verdict
+
+
+def judge_all(logs: Path, round_: Round, inputs: Inputs, *, details: bool) -> None:
+    """Print the verdicts on all systems whose logs lie in a folder.
+
+    Args:
+        logs: The folder.
+        round_: The rules.
+        inputs: What the runs were made from, as far as it is proven.
+        details: Print the checks of all systems, not only of INVALID ones.
+
+    Raises:
+        InvalidRunError: one is INVALID.
+    """
+    judged = judge_logs(logs, round_, inputs)
+    several = len(judged.systems) > 1
+    for system, verdicts in judged.systems.items():
+        shown = [each for each in verdicts if details or not several or each.outcome == "INVALID"]
+        if several and shown:
+            Console().print(f"System {system}", markup=False, highlight=False)
+        for verdict in shown:
+            Console().print(render_verdict(verdict))
+    if several:
+        Console().print(render_systems(judged))
+    else:
+        for line in judged.skipped:
+            Console().print(line, markup=False, highlight=False)
+    invalid = [
+        f"{system} {verdict.title}" if several else verdict.title
+        for system, verdicts in judged.systems.items()
+        for verdict in verdicts
+        if verdict.outcome == "INVALID"
+    ]
+    if invalid:
+        raise InvalidRunError(f"{logs}: {', '.join(invalid)} INVALID; the tables above show why.")

@@ -48,8 +48,8 @@ _HEADROOM = 1.12  # length of an axis over its largest value
 _HEADROOM_WITH_NAME = 1.3  # where a name is written above the values
 _FAR = 3  # times the largest value: a limit so far away is named, not drawn
 
-INK, MUTED, LINE, CARD, ACCENT, WASH, BAD = (
-    PALETTE[role].light for role in ("ink", "muted", "line", "card", "accent", "wash", "bad")
+INK, MUTED, LINE, CARD, ACCENT, WASH, GOOD, BAD = (
+    PALETTE[role].light for role in ("ink", "muted", "line", "card", "accent", "wash", "good", "bad")
 )
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine

@@ -1,0 +1,95 @@
+"""A trend: one figure of a result over all its recordings, with intervals, noise and what changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
+
+from weighbridge.report.figures.style import ACCENT, BAD, CARD, GOOD, INK, MUTED, WASH, new_figure
+
+_HEIGHT_IN = 2.7
+_MOST_DATES = 4
+_FEW = 40  # points up to which each has a mark and its interval's ends
+_ROOM = 0.12  # of the axis beyond the values
+_BAR = 0.42  # half-width of a noise bar
+
+
+@dataclass(frozen=True)
+class TrendPoint:
+    """One recording of a figure."""
+
+    value: float
+    label: str
+    """Of the horizontal axis: a date or a time."""
+    low: float | None = None
+    high: float | None = None
+    expected: tuple[float, float] | None = None
+    """Where the value would be within noise, given the one before; None: not known."""
+    finding: str = ""
+    """'improved', 'regressed' or anything else."""
+    other_system: bool = False
+    other_settings: bool = False
+
+
+def trend(points: Sequence[TrendPoint], unit: str) -> Figure:
+    """Return the values in the order of recording, equally spaced.
+
+    A wash behind a value is the noise around the one before; vertical lines mark another system (solid) and
+    other settings (dotted).
+    """
+    figure, [axes] = new_figure(height_in=_HEIGHT_IN)
+    places = range(len(points))
+    few = len(points) <= _FEW
+    width = 1.2 if few else 0.4
+    for place, point in enumerate(points):
+        if point.expected is not None:
+            low, high = point.expected
+            axes.fill_between([place - _BAR, place + _BAR], low, high, color=WASH, linewidth=0, zorder=1)
+        if point.low is not None and point.high is not None:
+            axes.plot([place] * 2, [point.low, point.high], color=ACCENT, linewidth=width, zorder=2)
+    _mark_changes(axes, points)
+    axes.plot(
+        places, [point.value for point in points], color=ACCENT, linewidth=width, zorder=3,
+        marker="o", markersize=5 if few else 2.5, markeredgecolor=CARD, markeredgewidth=0.6 if few else 0,
+    )  # fmt: skip
+    for finding, marker, colour in (("improved", "^", GOOD), ("regressed", "v", BAD)):
+        found = [place for place in places if points[place].finding == finding]
+        values = [points[place].value for place in found]
+        axes.plot(found, values, marker, color=colour, markersize=9, markeredgecolor=CARD, zorder=4)
+    _scale(axes, points)
+    if unit:
+        axes.set_title(unit)
+    return figure
+
+
+def _mark_changes(axes: Axes, points: Sequence[TrendPoint]) -> None:
+    top = blended_transform_factory(axes.transData, axes.transAxes)
+    for place, point in enumerate(points):
+        if point.other_system or point.other_settings:
+            style = "-" if point.other_system else (0, (1, 2))
+            colour = INK if point.other_system else MUTED
+            axes.plot(
+                [place - 0.5] * 2,
+                [0, 1],
+                color=colour,
+                linewidth=1,
+                linestyle=style,
+                transform=top,
+                zorder=1.5,
+            )
+
+
+def _scale(axes: Axes, points: Sequence[TrendPoint]) -> None:
+    """Fit the axes: to values and intervals, and so that a change within noise looks small."""
+    every = [point.value for point in points]
+    for point in points:
+        every += [end for end in (point.low, point.high, *(point.expected or ())) if end is not None]
+    low, high = min(every), max(every)
+    room = _ROOM * (high - low) or 0.05 * abs(high) or 1
+    axes.set_ylim(low - room, high + room)
+    axes.set_xlim(-0.6, len(points) - 0.4)
+    step = max(1, -(-len(points) // _MOST_DATES))
+    shown = range(0, len(points), step)
+    axes.set_xticks(list(shown), [points[place].label for place in shown])

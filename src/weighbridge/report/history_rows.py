@@ -1,0 +1,123 @@
+"""The rows of a history's table: each recorded result as text, and the link to its report."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from weighbridge.core.files import sha256_of
+from weighbridge.history.read_history import RecordedEntry
+from weighbridge.records.comparison import COMPARISON_PAGE
+from weighbridge.records.history_entry import HistoryEntry, HistoryKind, HistoryMeasure
+from weighbridge.report.history_values import measure_text
+
+_MOST_LINES, _MOST_SENTENCES = 4, 1  # of a cell; the report has the others
+_NOTE_ENDS = re.compile(r"[,.:;]")
+_SENTENCE_ENDS = re.compile(r"(?<=\.)\s+(?=[A-Z])")
+_FINGERPRINT_LETTERS = 8
+_LATENCY_UNITS = frozenset({"s", "ms"})
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """A recorded result; cells with several lines have one each."""
+
+    time: str
+    place: str
+    """Its run directory."""
+    what: str
+    benchmark: str
+    rates: tuple[str, ...]
+    latencies: tuple[str, ...]
+    scores: tuple[str, ...]
+    """Whatever is neither rate nor latency: accuracies, speed-ups."""
+    outcome: tuple[str, ...]
+    system: str
+    note: str | None
+    """Its first words; the page's head has all of it."""
+    link: str | None
+    """Relative address of its report, or of the result itself; None: neither is there any more."""
+
+
+def rows_of(entries: Sequence[RecordedEntry], folder: Path) -> list[ResultRow]:
+    """Return the rows, the newest first.
+
+    Args:
+        entries: In time order.
+        folder: Of the page, for relative links.
+    """
+    places = place_names([each.run_directory for each in entries])
+    return [_row(each, places, folder) for each in reversed(entries)]
+
+
+def place_names(run_directories: Sequence[Path]) -> dict[Path, str]:
+    """Return how a page calls each run directory: relative to the folder that all are in."""
+    found = dict.fromkeys(run_directories)
+    if not found:
+        return {}
+    parents = [path.resolve().parent for path in found]
+    common = os.path.commonpath(parents)
+    return {path: Path(os.path.relpath(path.resolve(), common)).as_posix() for path in found}
+
+
+def time_text(entry: HistoryEntry) -> str:
+    """Return when a result was recorded, in UTC, to the minute."""
+    return entry.time.strftime("%Y-%m-%d %H:%M")
+
+
+def title_of(kind: HistoryKind, name: str) -> str:
+    """Return what a result is: a scenario's name, or kind and name."""
+    return name.capitalize() if kind is HistoryKind.VERDICT else f"{kind.capitalize()} {name}"
+
+
+def benchmark_of(benchmark: str, round_: str | None, category: str | None) -> str:
+    """Return benchmark, round and category in one line; a round's name often begins with its benchmark's."""
+    named = round_ if round_ is not None and round_.startswith(benchmark) else f"{benchmark} {round_ or ''}"
+    return ", ".join(part.strip() for part in (named, category) if part)
+
+
+def _row(recorded: RecordedEntry, places: Mapping[Path, str], folder: Path) -> ResultRow:
+    entry = recorded.entry
+    rates = [measure for measure in entry.measures if measure.unit.endswith("/s")]
+    latencies = [measure for measure in entry.measures if measure.unit in _LATENCY_UNITS]
+    others = [measure for measure in entry.measures if measure not in rates and measure not in latencies]
+    server = entry.system.server or "server not known"
+    return ResultRow(
+        time=time_text(entry),
+        place=places[recorded.run_directory],
+        what=title_of(entry.kind, entry.name),
+        benchmark=benchmark_of(entry.benchmark, entry.round, entry.category),
+        rates=_lines(rates),
+        latencies=_lines(latencies),
+        scores=_lines(others),
+        outcome=_first(_SENTENCE_ENDS.split(entry.outcome), _MOST_SENTENCES),
+        system=f"{server} · {entry.system.fingerprint[:_FINGERPRINT_LETTERS]}",
+        note=entry.note and _NOTE_ENDS.split(entry.note)[0],
+        link=_link(recorded, folder),
+    )
+
+
+def _lines(measures: Sequence[HistoryMeasure]) -> tuple[str, ...]:
+    return _first([f"{measure.name} {measure_text(measure)}" for measure in measures])
+
+
+def _first(lines: Sequence[str], most: int = _MOST_LINES) -> tuple[str, ...]:
+    if len(lines) <= most:
+        return tuple(lines)
+    return (*lines[:most], f"and {len(lines) - most} more")
+
+
+def _link(recorded: RecordedEntry, folder: Path) -> str | None:
+    """Return where the result's report is, unless a later result has taken its place."""
+    result = recorded.run_directory / recorded.entry.where
+    # Of a replaced result the report would show another one's figures.
+    if not result.is_file() or sha256_of(result) != recorded.entry.result_sha256:
+        return None
+    page = result
+    for above in result.relative_to(recorded.run_directory).parents:
+        if (recorded.run_directory / above / COMPARISON_PAGE).is_file():
+            page = recorded.run_directory / above / COMPARISON_PAGE
+            break
+    return quote(Path(os.path.relpath(page.resolve(), folder.resolve())).as_posix())

@@ -1,0 +1,120 @@
+"""What changed from each result to the next one of its kind: figures, and the settings that differ."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from weighbridge.history.changes import Change, ChangeFinding
+from weighbridge.history.flat_settings import REVISION
+from weighbridge.history.read_history import RecordedEntry
+from weighbridge.history.series import SeriesPoint
+from weighbridge.report.history_rows import benchmark_of, place_names, time_text, title_of
+from weighbridge.report.history_values import change_text, measure_text, noise_text
+
+_MOST_SETTINGS = 8
+_ABSENT = "not set"
+_HASH, _HASH_LETTERS = re.compile(r"[0-9a-f]{40,64}"), 10
+_LETTERS = 120  # of a setting's value; the entry has all of it
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """One figure, before and after."""
+
+    measure: str
+    before: str
+    after: str
+    change: str
+    noise: str
+    finding: ChangeFinding
+
+    @property
+    def sentence(self) -> str:
+        """The figure in words, such as 'rate 48.3 samples/s, then 42.1 samples/s: -13 % (noise 3 %)'."""
+        return f"{self.measure} {self.before}, then {self.after}: {self.change} (noise {self.noise})"
+
+
+@dataclass(frozen=True)
+class HistoryStep:
+    """A result and the one before it."""
+
+    title: str
+    before: str
+    after: str
+    time: datetime
+    newest: bool
+    """Whether no later result of its kind exists."""
+    lines: tuple[StepLine, ...]
+    differences: tuple[str, ...]
+    """Settings with their two values, and that the system is another one; empty: nothing recorded differs."""
+
+    @property
+    def regressed(self) -> tuple[StepLine, ...]:
+        """The figures that are worse by more than their noise."""
+        return tuple(line for line in self.lines if line.finding is ChangeFinding.REGRESSED)
+
+
+def steps_of(changes: Sequence[Change]) -> list[HistoryStep]:
+    """Return the steps, the newest first; all figures of two results are in one."""
+    places = place_names([point.recorded.run_directory for each in changes for point in _ends(each)])
+    groups: dict[tuple[Path, Path], list[Change]] = {}
+    for each in changes:
+        groups.setdefault((each.before.recorded.file, each.after.recorded.file), []).append(each)
+    steps = [_step(group, places) for group in groups.values()]
+    return sorted(steps, key=lambda step: step.time, reverse=True)
+
+
+def _ends(change: Change) -> tuple[SeriesPoint, SeriesPoint]:
+    return change.before, change.after
+
+
+def _step(changes: Sequence[Change], places: Mapping[Path, str]) -> HistoryStep:
+    first = changes[0]
+    entry = first.after.recorded.entry
+    benchmark = benchmark_of(entry.benchmark, entry.round, entry.category)
+    return HistoryStep(
+        title=f"{title_of(entry.kind, entry.name)}, {benchmark}",
+        before=_named(first.before.recorded, places),
+        after=_named(first.after.recorded, places),
+        time=entry.time,
+        newest=any(each.after is each.series.points[-1] for each in changes),
+        lines=tuple(map(_line, changes)),
+        differences=tuple(_differences(first)),
+    )
+
+
+def _named(recorded: RecordedEntry, places: Mapping[Path, str]) -> str:
+    return f"{places[recorded.run_directory]}, {time_text(recorded.entry)}"
+
+
+def _line(change: Change) -> StepLine:
+    noise = change.noise.half_width if change.noise else 0
+    return StepLine(
+        measure=change.after.measure.name,
+        before=measure_text(change.before.measure, noise),
+        after=measure_text(change.after.measure, noise),
+        change=change_text(change),
+        noise=noise_text(change),
+        finding=change.finding,
+    )
+
+
+def _differences(change: Change) -> Iterator[str]:
+    if change.other_system:
+        yield "another system"
+    # A checkout's revision often differs, and mostly by what measures nothing.
+    settings = sorted(change.settings, key=lambda each: each.name == REVISION)
+    for each in settings[:_MOST_SETTINGS]:
+        yield f"`{each.name}`: {_value(each.before)} → {_value(each.after)}"
+    if len(settings) > _MOST_SETTINGS:
+        yield f"and {len(settings) - _MOST_SETTINGS} more settings"
+
+
+def _value(value: str | None) -> str:
+    if value is None:
+        return _ABSENT
+    if _HASH.fullmatch(value):
+        return value[:_HASH_LETTERS]
+    return value if len(value) <= _LETTERS else f"{value[:_LETTERS]} ..."

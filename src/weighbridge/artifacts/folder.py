@@ -17,13 +17,32 @@ class ArtifactKind(StrEnum):
     MODEL = "model"
     DATASET = "dataset"
     REFERENCE = "reference"
+    MMLU = "mmlu"
+
+    @property
+    def setting(self) -> str:
+        """Where its settings are, as errors name them."""
+        return "quality.mmlu.dataset" if self is ArtifactKind.MMLU else f"artifacts.{self}"
+
+    @property
+    def repo_type(self) -> str:
+        """The kind of repository that the hub has it in."""
+        return str(ArtifactKind.MODEL if self is ArtifactKind.MODEL else ArtifactKind.DATASET)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Patterns of the files that it consists of; others of its repository are not fetched."""
+        return _MMLU_FILES if self is ArtifactKind.MMLU else ("*",)
 
 
+# Of all subjects at once; cais/mmlu has each subject's files too.
+_MMLU_FILES = ("all/dev-*.parquet", "all/test-*.parquet")
 # For each kind, what must be there, as errors name it, and the patterns of which a file must match one.
 _REQUIRED: dict[ArtifactKind, dict[str, tuple[str, ...]]] = {
     ArtifactKind.MODEL: {"config.json": ("config.json",), "weights (*.safetensors)": ("*.safetensors",)},
     ArtifactKind.DATASET: {"Parquet or JSON files (*.parquet, *.json)": ("*.parquet", "*.json")},
     ArtifactKind.REFERENCE: {"Python sources (*.py)": ("*.py",)},
+    ArtifactKind.MMLU: {pattern: (pattern,) for pattern in _MMLU_FILES},
 }
 
 
@@ -35,7 +54,7 @@ def check_contents(kind: ArtifactKind, folder: Path) -> None:
     """
     if not folder.is_dir():
         raise SetupError(
-            f"{folder}: the {kind} folder does not exist; correct artifacts.{kind}.path, "
+            f"{folder}: the {kind} folder does not exist; correct {kind.setting}.path, "
             "or remove it and give repo and revision to have it fetched."
         )
     paths = [PurePosixPath(path) for path in files_of(folder)]

@@ -49,7 +49,8 @@ class Repository:
     @property
     def page(self) -> str:
         """The page where a person sees the repository and accepts its conditions."""
-        return f"{self._endpoint}/{'datasets/' if self.kind is ArtifactKind.DATASET else ''}{self.name}"
+        datasets = "" if self.kind is ArtifactKind.MODEL else "datasets/"
+        return f"{self._endpoint}/{datasets}{self.name}"
 
     @property
     def place(self) -> str:
@@ -65,7 +66,7 @@ class Repository:
     def url(self, path: str) -> str:
         """The address of a file at the commit."""
         return hf_hub_url(
-            self.name, path, repo_type=str(self.kind), revision=self.revision, endpoint=self._endpoint
+            self.name, path, repo_type=self.kind.repo_type, revision=self.revision, endpoint=self._endpoint
         )
 
     def files(self) -> list[RemoteFile]:
@@ -81,15 +82,13 @@ class Repository:
         try:
             tree = list(
                 api.list_repo_tree(
-                    self.name, recursive=True, revision=self.revision, repo_type=str(self.kind)
+                    self.name, recursive=True, revision=self.revision, repo_type=self.kind.repo_type
                 )
             )
         except FAILURES as error:
             raise self.explain(error) from error
         except HFValidationError:
-            raise InputError(
-                f"artifacts.{self.kind}.repo is '{self.name}'; write it as owner/name."
-            ) from None
+            raise InputError(f"{self.kind.setting}.repo is '{self.name}'; write it as owner/name.") from None
         except (ValueError, KeyError, TypeError) as error:
             raise SetupError(
                 f"{self.kind} {self.name}: {self._endpoint} does not answer as a hub does; check HF_ENDPOINT "
@@ -113,7 +112,7 @@ class Repository:
         check_proxy()
         api = HfApi(endpoint=self._endpoint, token=self._token)
         try:
-            found = api.repo_info(self.name, revision=branch, repo_type=str(self.kind)).sha
+            found = api.repo_info(self.name, revision=branch, repo_type=self.kind.repo_type).sha
         except FAILURES as error:
             raise self.explain(error) from error
         if found is None:

@@ -17,7 +17,12 @@ Synthesise = Callable[[ArtifactKind, int, Path], None]
 
 
 def resolve(
-    artifact: Artifact, kind: ArtifactKind, into: Path, proof: Path, synthesise: Synthesise | None = None
+    artifact: Artifact,
+    kind: ArtifactKind,
+    into: Path,
+    proof: Path,
+    synthesise: Synthesise | None = None,
+    check: Callable[[Path], object] | None = None,
 ) -> Proof:
     """Bring an artifact to disk if it is not there, prove it, and write its proof.
 
@@ -28,9 +33,11 @@ def resolve(
         into: The folder to fetch into.
         proof: The file to write, after everything else has succeeded.
         synthesise: Generates an artifact in an empty folder; needed for a synthetic one.
+        check: Reads the folder, and raises InputError if it is not what the artifact is for.
 
     Raises:
-        InputError: the settings name no lock for a folder given by path, or the lock cannot be read.
+        InputError: the settings name no lock for a folder given by path, or the lock cannot be read; or the
+            check fails.
         SetupError: the artifact cannot be fetched, or is not what its pin says.
     """
     lock = read_lock(artifact.manifest) if artifact.manifest else None
@@ -47,8 +54,10 @@ def resolve(
     elif kind is ArtifactKind.REFERENCE:
         manifest = checkout(artifact, folder, lock)
     else:
-        manifest = fetch(artifact, kind, folder, lock)
+        manifest = fetch(artifact, kind, folder, lock, only=kind.files)
     check_contents(kind, folder)
+    if check is not None:
+        check(folder)
     result = Proof(
         kind=kind,
         folder=folder,
@@ -65,9 +74,9 @@ def resolve(
 def _prove_in_place(kind: ArtifactKind, folder: Path, lock: Manifest | None) -> Manifest:
     if lock is None:
         raise InputError(
-            f"artifacts.{kind}: path is {folder}, without a manifest to verify it against; write one with "
+            f"{kind.setting}: path is {folder}, without a manifest to verify it against; write one with "
             f"'weighbridge lock {folder} --out FILE' where the folder is known to be good, and give it as "
-            f"artifacts.{kind}.manifest."
+            f"{kind.setting}.manifest."
         )
     check_contents(kind, folder)
     verify(folder, lock)

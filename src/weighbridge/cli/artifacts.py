@@ -32,7 +32,7 @@ def fetch(
         typer.Option(
             "--round",
             metavar="ROUND",
-            help="For a synthetic artifact: the round whose benchmark generates it.",
+            help="For a synthetic model or dataset: the round whose benchmark generates it.",
         ),
     ] = None,
 ) -> None:
@@ -44,17 +44,23 @@ def fetch(
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError
+    from weighbridge.quality.made_up_questions import write_made_up_questions
+    from weighbridge.quality.questions import read_questions
 
     job = JobSettings.of(settings, artifact=artifact).artifact
     if job is None:
-        raise InputError(f"the settings of artifacts.{kind} are missing; pass --settings or --artifact.")
+        raise InputError(f"the settings of {kind.setting} are missing; pass --settings or --artifact.")
 
     def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
+        if kind is ArtifactKind.MMLU:
+            write_made_up_questions(samples, folder)
+            return
         if round_file is None:
-            raise InputError(f"artifacts.{kind} is synthetic; pass --round, which names the benchmark.")
+            raise InputError(f"{kind.setting} is synthetic; pass --round, which names the benchmark.")
         load_benchmark(load_round(round_file).benchmark).synthesise(kind, samples, folder)
 
-    done = resolve(job, kind, into, proof, synthesise)
+    check = read_questions if kind is ArtifactKind.MMLU else None
+    done = resolve(job, kind, into, proof, synthesise, check)
     typer.echo(f"{kind}: {len(done.files)} files proven in {done.folder} (sha256 {done.manifest_digest})")
 
 

@@ -24,7 +24,10 @@ MMLU_DATASET = Artifact(repo="cais/mmlu", revision="c30699e8356da336a370243923db
 class MmluSettings(Model):
     """MMLU: multiple-choice questions of 57 subjects, each asked after a few solved ones."""
 
-    dataset: Artifact = Field(default=MMLU_DATASET, description="The questions, pinned.")
+    dataset: Artifact = Field(
+        default=MMLU_DATASET,
+        description="The questions, pinned; synthetic: so many made-up ones of each of 4 subjects.",
+    )
     protocol: AskingProtocol = Field(
         default=AskingProtocol.LOG_LIKELIHOOD,
         description="log-likelihood needs an endpoint that echoes prompts with log-probabilities, as vLLM "

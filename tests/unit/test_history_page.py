@@ -121,8 +121,23 @@ def test_a_regression_that_a_later_result_made_good_is_no_headline(runs: Path) -
     entries = [*steady_nights(runs), night(runs, 4, 42.1), night(runs, 5, 48.2)]
     text, page = written(runs, entries)
     assert "Nothing is worse than its noise in the newest results." in text
-    assert "(not the newest result)" in text
+    assert "## Regressions" not in text
     assert "1 earlier, with a later result after it" in page
+
+
+def test_a_loss_that_no_noise_is_known_for_is_no_silence(runs: Path) -> None:
+    text, page = written(runs, [night(runs, 0, 48.3), night(runs, 1, 42.1)])
+    assert "2 figures are worse, and no noise is known to judge that by." in text
+    assert "not judged: rate 48.3 samples/s, then 42.1 samples/s: -13 % (noise not known)" in text
+    assert "Worse, and not judged" in page
+
+
+def test_a_newest_verdict_that_is_invalid_comes_first(runs: Path) -> None:
+    entries = [*steady_nights(runs), night(runs, 4, 42.1, outcome="INVALID")]
+    text, page = written(runs, entries)
+    sentence = "Offline, toy v1: the newest verdict is INVALID, the one before was VALID."
+    assert text.splitlines()[2] == sentence
+    assert f'<h1 class="said">{sentence}</h1>' in page
 
 
 def test_one_entry_has_a_table_and_nothing_to_compare(runs: Path) -> None:

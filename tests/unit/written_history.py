@@ -21,6 +21,7 @@ def night(
     settings: Mapping[str, str] | None = None,
     note: str | None = None,
     system: str = "0.12.0",
+    outcome: str = "VALID",
 ) -> RecordedEntry:
     """Write a run directory's Offline verdict and its report, and return the entry of the verdict."""
     directory = runs / f"night-{number:03}"
@@ -36,6 +37,7 @@ def night(
         settings={"server.args.--max-num-seqs": "512", **(settings or {})},
         system=system,
         note=note,
+        outcome=outcome,
         result_sha256=sha256(verdict.read_bytes()).hexdigest(),
     )
     return RecordedEntry(entry, directory, directory / HISTORY_FOLDER / f"{number:03}-offline.json")

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from weighbridge.core.formatting import NONE
+from weighbridge.history.changes import ChangeFinding
+from weighbridge.report.history_index import HistoryIndex
 from weighbridge.report.history_rows import ResultRow
-from weighbridge.report.history_steps import HistoryStep
+from weighbridge.report.history_steps import HistoryStep, StepLine
 
 _COLUMNS = (
     "Time (UTC)",
@@ -17,28 +19,32 @@ _COLUMNS = (
     "Verdict",
     "System",
 )
+_FINDINGS = {finding: str(finding) for finding in ChangeFinding} | {ChangeFinding.NOT_KNOWN: "not judged"}
 _MOST_STEPS = 100  # the page has all
 
 
-def history_markdown(
-    headline: str, lead: str, notes: Sequence[str], rows: Sequence[ResultRow], steps: Sequence[HistoryStep]
-) -> str:
-    """Return the page: regressions first, then all results, then what changed between them."""
-    worse = [step for step in steps if step.regressed]
+def history_markdown(index: HistoryIndex) -> str:
+    """Return the page: what fails or is worse first, then all results, then what changed between them."""
+    worse = [
+        *(f"- {_escaped(sentence)}" for sentence in index.failures),
+        *(_step(step, step.regressed) for step in index.regressed),
+        *(_step(step, step.doubtful) for step in index.doubtful),
+    ]
     parts = [
         "# Results over time",
-        _escaped(headline),
-        lead,
-        "\n".join(f"- {_escaped(note)}" for note in notes),
+        _escaped(index.headline),
+        index.lead,
+        "\n".join(f"- {_escaped(note)}" for note in index.notes),
     ]
     if worse:
-        parts += ["## Regressions", "\n".join(_step(step, only_worse=True) for step in worse)]
-    if rows:
-        parts += ["## Results", _table(rows)]
-    if steps:
-        parts += ["## What changed", "\n".join(_step(step) for step in steps[:_MOST_STEPS])]
-    if len(steps) > _MOST_STEPS:
-        parts.append(f"{len(steps) - _MOST_STEPS} older steps are in index.html.")
+        parts += ["## Regressions", "\n".join(worse)]
+    if index.rows:
+        parts += ["## Results", _table(index.rows)]
+    if index.steps:
+        steps = index.steps[:_MOST_STEPS]
+        parts += ["## What changed", "\n".join(_step(step, step.lines) for step in steps)]
+    if len(index.steps) > _MOST_STEPS:
+        parts.append(f"{len(index.steps) - _MOST_STEPS} older steps are in index.html.")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -67,11 +73,9 @@ def _escaped(text: str) -> str:
     return plain.replace("](", "]\\(").replace("*", "\\*").replace("_", "\\_")
 
 
-def _step(step: HistoryStep, *, only_worse: bool = False) -> str:
-    lines = step.regressed if only_worse else step.lines
-    when = "" if step.newest or not only_worse else " (not the newest result)"
-    head = f"- **{_escaped(step.title)}**{when}: {_escaped(step.before)} → {_escaped(step.after)}"
-    figures = [f"  - {line.finding}: {_escaped(line.sentence)}" for line in lines]
+def _step(step: HistoryStep, lines: Sequence[StepLine]) -> str:
+    head = f"- **{_escaped(step.title)}**: {_escaped(step.before)} → {_escaped(step.after)}"
+    figures = [f"  - {_FINDINGS[line.finding]}: {_escaped(line.sentence)}" for line in lines]
     differences = "; ".join(_difference(each) for each in step.differences)
     return "\n".join([head, *figures, f"  - {differences or 'no recorded setting differs'}"])
 

@@ -2,21 +2,18 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge import __version__
 from weighbridge.core.files import write_atomic
-from weighbridge.history.changes import ChangeFinding, changes_of
+from weighbridge.history.changes import ChangeFinding
 from weighbridge.history.read_history import RecordedEntry
-from weighbridge.history.series import series_of
 from weighbridge.report.figure_files import inline_svg, svg_text
 from weighbridge.report.figures.style import PALETTE, styled
+from weighbridge.report.history_index import HistoryIndex, index_of
 from weighbridge.report.history_markdown import history_markdown
-from weighbridge.report.history_rows import ResultRow, rows_of
-from weighbridge.report.history_sentences import DEFINITIONS, headline, lead, notes, unjudged
-from weighbridge.report.history_steps import HistoryStep, steps_of
-from weighbridge.report.history_trends import HistoryTrends, trends_of
+from weighbridge.report.history_sentences import DEFINITIONS
+from weighbridge.report.history_trends import HistoryTrends
 from weighbridge.report.page import RenderedChart, page_environment
 
 INDEX_MARKDOWN, INDEX_PAGE = "index.md", "index.html"
@@ -33,18 +30,6 @@ _RECENT = 30  # rows that are shown; older ones are folded
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class HistoryIndex:
-    """What both forms of the index show."""
-
-    headline: str
-    lead: str
-    notes: list[str]
-    rows: list[ResultRow]
-    steps: list[HistoryStep]
-    trends: HistoryTrends
-
-
 def write_history(entries: Sequence[RecordedEntry], folder: Path) -> None:
     """Write index.md and index.html; each is old or new, and never a part.
 
@@ -52,21 +37,9 @@ def write_history(entries: Sequence[RecordedEntry], folder: Path) -> None:
         entries: In time order, of one run directory or several; there may be none.
         folder: Is made where it is missing; links in the pages are relative to it.
     """
-    series = series_of(entries)
-    changes = [change for each in series for change in changes_of(each)]
-    steps = steps_of(changes)
-    index = HistoryIndex(
-        headline=headline(entries, steps),
-        lead=lead(entries),
-        notes=[*notes(entries), *unjudged(steps)],
-        rows=rows_of(entries, folder),
-        steps=steps,
-        trends=trends_of(series, changes),
-    )
+    index = index_of(entries, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(
-        folder / INDEX_MARKDOWN, history_markdown(index.headline, index.lead, index.notes, index.rows, steps)
-    )
+    write_atomic(folder / INDEX_MARKDOWN, history_markdown(index))
     write_atomic(folder / INDEX_PAGE, _page(index))
     _log.info("%s: %d results, %d charts", folder / INDEX_PAGE, len(entries), len(index.trends.charts))
 
@@ -82,17 +55,17 @@ def _page(index: HistoryIndex) -> str:
         contents=_contents(index),
         charts=charts,
         recent=_RECENT,
-        worse=[step for step in index.steps if step.regressed and step.newest],
-        earlier=[step for step in index.steps if step.regressed and not step.newest],
         marks=_MARKS,
         finding_marks=_FINDING_MARKS,
+        regressed_mark=_FINDING_MARKS[ChangeFinding.REGRESSED],
+        doubtful_mark=_FINDING_MARKS[ChangeFinding.NOT_KNOWN],
         definitions=DEFINITIONS,
     )
 
 
 def _contents(index: HistoryIndex) -> dict[str, str]:
     """Return the anchor of each section with its title."""
-    sections = {"regressions": "Regressions"} if index.steps else {}
+    sections = {"regressions": "Regressions"} if index.steps or index.failures else {}
     sections |= {"results": "Results"} if index.rows else {}
     sections |= {"trends": "Trends", "changes": "What changed"} if index.steps else {}
     return sections | {"reading": "How to read it"}

@@ -72,6 +72,12 @@ def title_of(kind: HistoryKind, name: str) -> str:
     return name.capitalize() if kind is HistoryKind.VERDICT else f"{kind.capitalize()} {name}"
 
 
+def result_title(entry: HistoryEntry) -> str:
+    """Return what a result is, and of which benchmark."""
+    benchmark = benchmark_of(entry.benchmark, entry.round, entry.category)
+    return f"{title_of(entry.kind, entry.name)}, {benchmark}"
+
+
 def benchmark_of(benchmark: str, round_: str | None, category: str | None) -> str:
     """Return benchmark, round and category in one line; a round's name often begins with its benchmark's."""
     named = round_ if round_ is not None and round_.startswith(benchmark) else f"{benchmark} {round_ or ''}"

@@ -1,10 +1,12 @@
 """What a history's page says in words: the headline, what to know before its figures, and definitions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from weighbridge.core.formatting import number
-from weighbridge.history.changes import ChangeFinding
 from weighbridge.history.read_history import RecordedEntry
+from weighbridge.history.series import INVALID
+from weighbridge.records.history_entry import HistoryEntry
+from weighbridge.report.history_rows import result_title
 from weighbridge.report.history_steps import HistoryStep
 
 NOTHING = (
@@ -31,10 +33,14 @@ DEFINITIONS = {
 
 
 def headline(entries: Sequence[RecordedEntry], steps: Sequence[HistoryStep]) -> str:
-    """Return the sentence that says most: what is worse now, or that nothing is."""
+    """Return the sentence that says most: what fails or is worse now, or that nothing is."""
     if not entries:
         return "No result is recorded yet."
-    worse = [(step, line) for step in steps if step.newest for line in step.regressed]
+    failed = failures(entries)
+    if failed:
+        return failed[0] if len(failed) == 1 else f"{len(failed)} newest verdicts are INVALID."
+    newest = [step for step in steps if step.newest]
+    worse = [(step, line) for step in newest for line in step.regressed]
     if len(worse) == 1:
         step, line = worse[0]
         return f"{step.title}: {line.measure} changed by {line.change}, for the worse."
@@ -42,18 +48,29 @@ def headline(entries: Sequence[RecordedEntry], steps: Sequence[HistoryStep]) -> 
         named = list(dict.fromkeys(step.title for step, _ in worse))
         of = named[0] if len(named) == 1 else f"{len(named)} results"
         return f"{len(worse)} figures are worse in the newest result of {of}."
-    judged = [
-        line
-        for step in steps
-        if step.newest
-        for line in step.lines
-        if line.finding is not ChangeFinding.NOT_KNOWN
+    if not steps:
+        return f"{_counted(len(entries), 'result')}, and none of a kind that was recorded before."
+    doubtful = sum(len(step.doubtful) for step in newest)
+    if doubtful:
+        verb = "is" if doubtful == 1 else "are"
+        return f"{_counted(doubtful, 'figure')} {verb} worse, and no noise is known to judge that by."
+    return "Nothing is worse than its noise in the newest results."
+
+
+def failures(entries: Sequence[RecordedEntry]) -> list[str]:
+    """Return a sentence for each kind of result whose newest verdict is INVALID."""
+    groups: dict[tuple[str, ...], list[HistoryEntry]] = {}
+    for each in entries:
+        groups.setdefault(each.group, []).append(each.entry)
+    return [
+        f"{result_title(of[-1])}: the newest verdict is INVALID{_before(of)}."
+        for of in groups.values()
+        if of[-1].outcome == INVALID
     ]
-    if judged:
-        return "Nothing is worse than its noise in the newest results."
-    if steps:
-        return f"{_counted(len(entries), 'result')}; no noise is known yet to judge their differences by."
-    return f"{_counted(len(entries), 'result')}, and none of a kind that was recorded before."
+
+
+def _before(of: Sequence[HistoryEntry]) -> str:
+    return f", the one before was {of[-2].outcome}" if len(of) > 1 else ""
 
 
 def lead(entries: Sequence[RecordedEntry]) -> str:
@@ -82,15 +99,3 @@ def _share(count: int, of: int) -> str:
 
 def _counted(count: int, one: str, several: str | None = None) -> str:
     return f"{number(count)} {one if count == 1 else several or one + 's'}"
-
-
-def unjudged(steps: Sequence[HistoryStep]) -> Iterator[str]:
-    """Yield that noise is not known, where newest results could not be judged."""
-    unknown = sum(
-        line.finding is ChangeFinding.NOT_KNOWN for step in steps if step.newest for line in step.lines
-    )
-    if unknown:
-        yield (
-            f"The newest change of {_counted(unknown, 'figure')} cannot be judged, because its noise is not "
-            "known: measure again with nothing changed."
-        )

@@ -10,7 +10,7 @@ from weighbridge.history.changes import Change, ChangeFinding
 from weighbridge.history.flat_settings import REVISION
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.history.series import SeriesPoint
-from weighbridge.report.history_rows import benchmark_of, place_names, time_text, title_of
+from weighbridge.report.history_rows import place_names, result_title, time_text
 from weighbridge.report.history_values import change_text, measure_text, noise_text
 
 _MOST_SETTINGS = 8
@@ -29,6 +29,8 @@ class StepLine:
     change: str
     noise: str
     finding: ChangeFinding
+    worse: bool
+    """Whether it is worse, be it noise or not."""
 
     @property
     def sentence(self) -> str:
@@ -55,6 +57,11 @@ class HistoryStep:
         """The figures that are worse by more than their noise."""
         return tuple(line for line in self.lines if line.finding is ChangeFinding.REGRESSED)
 
+    @property
+    def doubtful(self) -> tuple[StepLine, ...]:
+        """The figures that are worse, by nobody knows how much noise."""
+        return tuple(line for line in self.lines if line.worse and line.finding is ChangeFinding.NOT_KNOWN)
+
 
 def steps_of(changes: Sequence[Change]) -> list[HistoryStep]:
     """Return the steps, the newest first; all figures of two results are in one."""
@@ -73,9 +80,8 @@ def _ends(change: Change) -> tuple[SeriesPoint, SeriesPoint]:
 def _step(changes: Sequence[Change], places: Mapping[Path, str]) -> HistoryStep:
     first = changes[0]
     entry = first.after.recorded.entry
-    benchmark = benchmark_of(entry.benchmark, entry.round, entry.category)
     return HistoryStep(
-        title=f"{title_of(entry.kind, entry.name)}, {benchmark}",
+        title=result_title(entry),
         before=_named(first.before.recorded, places),
         after=_named(first.after.recorded, places),
         time=entry.time,
@@ -98,6 +104,7 @@ def _line(change: Change) -> StepLine:
         change=change_text(change),
         noise=noise_text(change),
         finding=change.finding,
+        worse=change.is_worse,
     )
 
 

@@ -83,6 +83,23 @@ def test_sizes_on_disk(n_bytes: int, text: str) -> None:
     assert formatting.disk_size(n_bytes) == text
 
 
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (0.0037, "68.3 % [67.5, 69.1]"),
+        (0.00099, "68.34 % [67.52, 69.11]"),
+        (0.0399, "68 % [68, 69]"),
+        (0.2, "68 % [68, 69]"),
+        (1e-9, "68.341 % [67.521, 69.109]"),
+        (0.0, "68 % [68, 69]"),
+        (None, "68 % [68, 69]"),
+    ],
+)
+def test_an_accuracy_has_the_digits_that_its_error_supports(error: float | None, text: str) -> None:
+    assert formatting.accuracy(0.68341, error, (0.67521, 0.69109)) == text
+    assert formatting.accuracy(0.68341, error) == text.partition(" [")[0]
+
+
 def test_a_missing_number_is_a_dash() -> None:
     assert formatting.number_or_dash(None, ".3f") == "-"
     assert formatting.number_or_dash(1.23456, "+.1f") == "+1.2"

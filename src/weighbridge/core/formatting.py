@@ -5,6 +5,7 @@ import math
 NONE = "–"  # noqa: RUF001 - the en dash that the report's tables show in empty cells
 _GAP = "\N{NO-BREAK SPACE}"  # between a number and its unit on a page, where a line may break
 _MINUTE_S, _HOUR_S = 60, 3600
+_MOST_DECIMALS = 3  # of a percentage
 _COUNTS_FROM = 1000  # larger scores are counts, such as a length
 
 
@@ -101,6 +102,21 @@ def score(value: float | None, decimals: int | None = None) -> str:
     if decimals is None:
         decimals = 6 if abs(value) <= 1 else 4 if abs(value) < _COUNTS_FROM else 0
     return f"{value:.{decimals}f}"
+
+
+def accuracy(value: float, error: float | None, interval: tuple[float, float] | None = None) -> str:
+    """Return a share of right answers in percent, to the digits that its standard error supports.
+
+    The last digit is that of the error's first: 68.3 % for an error of 0.4 %, 68 % for one of 4 %, or none.
+    With an interval: 68.3 % [67.5, 69.1].
+    """
+    points = 100 * (error or 0)
+    decimals = min(max(-math.floor(math.log10(points)), 0), _MOST_DECIMALS) if points > 0 else 0
+    text = f"{100 * value:.{decimals}f} %"
+    if interval is None:
+        return text
+    low, high = (f"{100 * end:.{decimals}f}" for end in interval)
+    return f"{text} [{low}, {high}]"
 
 
 def metric_label(name: str) -> str:

@@ -81,8 +81,8 @@ class QuestionSource(Model):
     """Where the questions come from."""
 
     name: str = Field(description="'mmlu', or 'synthetic' of made-up questions, whose scores mean nothing.")
-    repo: str | None = None
-    revision: str | None = None
+    repo: str | None = Field(default=None, description="Of the hub; null: a folder, or made-up questions.")
+    revision: str | None = Field(default=None, description="Its commit.")
     digest: Sha256 = Field(description="Over the names, sizes and hashes of all files.")
 
 

@@ -22,8 +22,8 @@ class Check(Model):
     """One rule applied to one value."""
 
     run: str | None = Field(description="Name of the run; null: the check concerns several runs.")
-    name: str
-    value: Value
+    name: str = Field(description="What is checked.")
+    value: Value = Field(description="What was found.")
     limit: str = Field(description="The required value, as text.")
     passed: bool | None = Field(description="Null: unknown, because the evidence is missing, or not asked.")
     asked: bool = Field(default=True, description="False: the round asks no verdict; 'limit' says why.")

@@ -11,15 +11,18 @@ from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model
+from weighbridge.records.quality_scores import DomainAccuracy, OverallQuality
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
 from weighbridge.records.verdict import VERDICT, ScenarioFigures, Verdict
+from weighbridge.report.quality_results import read_quality
 from weighbridge.report.spent_time import Spending, in_hours, spent_time
 
 _IDENTITY = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "$id": "urn:weighbridge:schema:summary:1",
 }
+_NO_VERDICT = "run directory has no verdict"
 _LATENCIES = ("p50_latency_s", "p90_latency_s", "p99_latency_s")
 
 
@@ -110,14 +113,37 @@ class ServerTime(Model):
         )
 
 
+class QualitySummary(Model):
+    """The model's accuracy on multiple-choice questions (MMLU)."""
+
+    folder: str = Field(description="Folder of its answers and scores.")
+    overall: OverallQuality = Field(description="Over all questions, and how they were asked.")
+    domains: dict[str, DomainAccuracy] = Field(description="By domain.")
+
+    @classmethod
+    def of(cls, results: Path) -> "QualitySummary | None":
+        """Return the quality of the model of a run directory's results/, or None.
+
+        Raises:
+            InputError: a file of it is missing or damaged.
+        """
+        found = read_quality(results)
+        if found is None:
+            return None
+        return cls(folder=str(found.folder), overall=found.overall, domains=dict(found.domains))
+
+
 class Summary(Model):
     """Rates, latencies, scores, verdicts and versions of one run directory."""
 
     schema_version: Literal[1] = Field(
         default=1, description="Raised when a key changes its meaning or is removed, not when one is added."
     )
-    round: str = Field(description="Name of the round whose rules apply.")
-    benchmark: str = Field(description="Name of the benchmark.")
+    round: str | None = Field(
+        description="Name of the round whose rules apply; null: no scenario has a verdict, there is "
+        "model quality alone."
+    )
+    benchmark: str | None = Field(description="Name of the benchmark; null likewise.")
     category: str | None = Field(
         default=None, description="Such as datacenter or edge; null: the round has no categories."
     )
@@ -130,30 +156,36 @@ class Summary(Model):
     servers: ServerTime | None = Field(
         default=None, description="Time of the servers that were started; null: none is recorded."
     )
+    quality: QualitySummary | None = Field(
+        default=None, description="Accuracy of the model on MMLU; null: it was not measured."
+    )
 
 
 def summarise(results: Path) -> Summary:
-    """Return the summary of a run directory's results/: all verdicts, and their runs.
+    """Return the summary of a run directory's results/: all verdicts, their runs, and model quality.
 
     Raises:
-        InputError: there is no verdict, verdicts belong to different rounds, or a file is damaged.
+        InputError: there is neither a verdict nor model quality, verdicts belong to different rounds, or a
+            file is damaged.
     """
     verdicts = {path.parent: Verdict.read(path) for path in sorted(results.glob(f"*/{VERDICT}"))}
-    if not verdicts:
+    quality = QualitySummary.of(results)
+    if not verdicts and quality is None:
         raise InputError(f"{results}: no scenario has a verdict yet; run `snakemake verdicts` first.")
     rounds = {verdict.round_reference: verdict for verdict in verdicts.values()}
     if len(rounds) > 1:
         raise InputError(f"{results}: verdicts of different rounds ({', '.join(rounds)}); judge them again.")
-    [judged] = rounds.values()
+    judged = next(iter(rounds.values()), None)
     return Summary(
-        round=judged.round,
-        benchmark=judged.benchmark,
-        category=judged.category,
-        submittable=judged.submittable,
-        not_submittable_because=judged.not_submittable_because,
+        round=judged.round if judged else None,
+        benchmark=judged.benchmark if judged else None,
+        category=judged.category if judged else None,
+        submittable=judged.submittable if judged else False,
+        not_submittable_because=judged.not_submittable_because if judged else _NO_VERDICT,
         scenarios=tuple(_scenario(verdict, folder) for folder, verdict in verdicts.items()),
         peak=_peak(results),
         servers=ServerTime.of(results),
+        quality=quality,
     )
 
 

@@ -47,6 +47,11 @@ class MmluSettings(Model):
         default=False,
         description="Begin prompts with the tokenizer's beginning of sequence; the harness does not.",
     )
+    answer_tokens: int = Field(
+        default=16,
+        ge=1,
+        description="Chat: the most tokens that a model may write; raise it for one that reasons first.",
+    )
     floor: float | None = Field(
         default=None, gt=0, lt=1, description="Lowest overall accuracy that passes; default: any."
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from weighbridge.records.quality_answers import MEASURED
 from weighbridge.records.run_record import RUN_RECORD
 from weighbridge.run.folder_lock import in_use
 from weighbridge.run.replaced import finished, put_back_files
@@ -71,8 +72,8 @@ def put_back_runs(replaced: Path) -> list[Path]:
 
 
 def folder_of(record: Path) -> Path:
-    """Return the folder that the command which writes a record locks: of a run, or of a search's probes."""
-    return record.parent if record.name == RUN_RECORD else record.with_suffix("")
+    """Return the folder that the command which writes a record locks: the record's, or a search's probes."""
+    return record.parent if record.name in (RUN_RECORD, MEASURED) else record.with_suffix("")
 
 
 def _noted() -> dict[Path, tuple[int | None, int | None]] | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from weighbridge.client.issuer import Issuer, Target
 from weighbridge.client.sample_counts import Observe, SampleCounts
 from weighbridge.records.run_record import TELEMETRY_FILE, LoadReport, TelemetryBrief
-from weighbridge.run.preparation import api_key_of
+from weighbridge.run.recorded_server import api_key_of
 from weighbridge.run.stopped_servers import StoppedServers
 from weighbridge.serving.running_server import RunningServer
 from weighbridge.system.telemetry import recording

@@ -53,6 +53,11 @@ class SessionUse:
         self.measured.append(label)
         self._at_rest, self._faultless = report.aborted is None, not report.failures
 
+    def finished(self, label: str) -> None:
+        """Note that a measurement ended whose requests were all answered."""
+        self.measured.append(label)
+        self._at_rest = self._faultless = True
+
     def settled(self) -> None:
         """Note that the server has finished what an ended measurement left it."""
         self._at_rest = True

@@ -29,7 +29,8 @@ from weighbridge.requests.store import RequestStore
 from weighbridge.requests.store_check import StoreCheck, checking
 from weighbridge.run.measuring import issue_once
 from weighbridge.run.observer import Observer, Observing, unobserved
-from weighbridge.run.preparation import api_key_of, prepare_server, spread
+from weighbridge.run.preparation import prepare_server, spread
+from weighbridge.run.recorded_server import api_key_of
 from weighbridge.run.server_use import SessionUse
 from weighbridge.serving.probing import at_once, warm_up
 from weighbridge.serving.running_server import RunningServer, running_server

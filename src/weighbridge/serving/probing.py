@@ -88,6 +88,16 @@ def served_models(
             return None
 
 
+def context_length(endpoint: str, model_name: str, api_key: str | None = None) -> int | None:
+    """Return how many tokens of prompt and answer a served model takes; None: it is not reported."""
+    with _client(endpoint, api_key, timeout_s=5) as client, suppress(openai.APIError, ValueError):
+        for model in client.models.list():
+            found = getattr(model, "max_model_len", None)  # vLLM and SGLang; OpenAI has no such field
+            if model.id == model_name and isinstance(found, int):
+                return found
+    return None
+
+
 def recognise(endpoint: str, api_key: str | None = None) -> tuple[ServerAdapter | None, ServerFacts]:
     """Return the adapter that fits a running server, and what the server reports.
 

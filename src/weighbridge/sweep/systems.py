@@ -10,7 +10,7 @@ from weighbridge.config.settings import ClientSettings
 from weighbridge.config.sweep_settings import ComparedSystem
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.records.run_record import SERVER_LOG, ServerRecord
-from weighbridge.run.preparation import api_key_of, server_record
+from weighbridge.run.recorded_server import api_key_of, server_record
 from weighbridge.serving.arguments import spelled_out
 from weighbridge.serving.command_server import command_server
 from weighbridge.serving.installed_adapters import adapter_of

@@ -1,0 +1,84 @@
+"""The answers of a measurement on disk: which are taken over by a later one, and what becomes of others."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from weighbridge.core.errors import InputError
+from weighbridge.core.files import write_atomic
+from weighbridge.records.quality_answers import ANSWERS_FOLDER, MEASURED, SubjectAnswers
+from weighbridge.records.quality_scores import BY_DOMAIN, BY_SUBJECT, OVERALL, SAMPLES
+from weighbridge.run.replaced import keep, set_aside
+
+_NAME = "quality-mmlu"
+
+
+def answers_file(out: Path, subject: str) -> Path:
+    """Return the file of a subject's answers."""
+    return out / ANSWERS_FOLDER / f"{subject}.json"
+
+
+def write_answers(out: Path, answers: SubjectAnswers) -> None:
+    """Write a subject's answers.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    path = answers_file(out, answers.subject)
+    write_atomic(path, answers.model_dump_json(indent=1) + "\n", private=True)
+
+
+def take_over(
+    out: Path, replaced: Path | None, rows: Mapping[str, tuple[int, ...]], identity: str
+) -> dict[str, SubjectAnswers]:
+    """Return the finished answers of the same measurement; set aside what lies there of another one.
+
+    Args:
+        out: Folder of the measurement.
+        replaced: Folder of replaced results; None: what is of another one is deleted.
+        rows: Questions that are asked, by subject.
+        identity: Of all that the answers depend on.
+
+    Raises:
+        OSError: a folder cannot be written.
+    """
+    taken, others = dict[str, SubjectAnswers](), list[Path]()
+    for path in sorted((out / ANSWERS_FOLDER).glob("*.json")):
+        answers = _read(path)
+        asked = rows.get(answers.subject) if answers is not None else None
+        if (
+            answers is not None
+            and answers.identity == identity
+            and answers.subject == path.stem
+            and asked == tuple(question.idx for question in answers.questions)
+        ):
+            taken[answers.subject] = answers
+        else:
+            others.append(path)
+    if others:
+        # What was made of the others goes with them.
+        made = [out / name for name in (MEASURED, OVERALL, BY_DOMAIN, BY_SUBJECT, SAMPLES)]
+        if replaced is None:
+            for path in (*others, *made):
+                path.unlink(missing_ok=True)
+        else:
+            set_aside(replaced, _NAME, *others, *made)
+    return taken
+
+
+def keep_measured(out: Path, replaced: Path | None) -> None:
+    """Link measured.json, so that it outlives its deletion by Snakemake.
+
+    The answers are no output that Snakemake knows, and need no link.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    if replaced is not None:
+        keep(replaced, _NAME, out / MEASURED)
+
+
+def _read(path: Path) -> SubjectAnswers | None:
+    try:
+        return SubjectAnswers.read(path)
+    except InputError:
+        return None

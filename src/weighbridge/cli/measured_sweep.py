@@ -127,11 +127,13 @@ def record(folder: Path, history: Path | None) -> None:
 
 
 def show(comparison: SweepComparison, folder: Path, *, as_json: bool) -> None:
-    """Print a comparison: table, a sentence for each row, and where the page is; or its JSON alone."""
+    """Print a comparison: table, a sentence for each row, answers, where the page is; or its JSON alone."""
     from rich.console import Console
 
+    from weighbridge.report.comparison_headline import headline
     from weighbridge.report.comparison_table import findings
     from weighbridge.report.comparison_terminal import render_table
+    from weighbridge.report.quality_table import render_quality
 
     if as_json:
         typer.echo((folder / COMPARISON).read_text(), nl=False)
@@ -140,6 +142,9 @@ def show(comparison: SweepComparison, folder: Path, *, as_json: bool) -> None:
     console.print(render_table(comparison, console.width))
     for sentence in findings(comparison):
         typer.echo(sentence)
+    if comparison.quality is not None:
+        console.print(render_quality(comparison.quality))
+        typer.echo(headline(comparison))
     typer.echo(f"With figures: {folder / COMPARISON_PAGE}; for programs: {folder / COMPARISON}")
 
 

@@ -128,6 +128,9 @@ class SweepSettings(Model):
     quality: QualitySettings | None = Field(
         default=None, description="Ask each system these questions too; the table has its accuracy."
     )
+    quality_equivalence: float = Field(
+        default=0.01, gt=0, lt=1, description="A difference in accuracy within this share counts as none."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

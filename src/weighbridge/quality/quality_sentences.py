@@ -7,7 +7,7 @@ from weighbridge.records.quality_comparison import (
     QualityRow,
 )
 
-_COARSE = 0.01  # from this width of an interval on, a tenth of a point is enough
+_COARSE = 0.005  # from this width of an interval on, a tenth of a point is enough
 
 
 def quality_sentences(comparison: QualityComparison) -> tuple[str, ...]:

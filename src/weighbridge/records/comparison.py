@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from weighbridge.core.models import Model
+from weighbridge.records.quality_comparison import QualityComparison
 from weighbridge.records.verdict import Check
 
 COMPARISON, COMPARISON_PAGE = "comparison.json", "report.html"
@@ -200,6 +201,9 @@ class SweepComparison(Model):
     cells: tuple[ComparedCell, ...] = Field(description="What was measured, in the order of rising loads.")
     rows: tuple[ComparisonRow, ...] = Field(description="Each system beside the baseline; empty: one system.")
     capacities: tuple[Capacity, ...] = Field(default=(), description="Of each system and workload.")
+    quality: QualityComparison | None = Field(
+        default=None, description="What each system answered; null: the sweep's file does not ask for it."
+    )
     warnings: tuple[str, ...] = Field(default=(), description="What a reader must know of the whole sweep.")
 
 

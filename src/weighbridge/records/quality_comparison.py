@@ -10,7 +10,6 @@ from pydantic import Field
 
 from weighbridge.config.quality_settings import AskingProtocol
 from weighbridge.core.models import Model
-from weighbridge.records.quality_scores import AccuracyShare
 
 QUALITY_MARGIN = 0.01
 """A difference in accuracy within this share counts as none, unless a user says otherwise."""
@@ -31,12 +30,12 @@ class PairedAccuracy(Model):
     """The same questions, answered by the baseline (A) and by another system (B)."""
 
     n: int = Field(ge=1, description="Questions.")
-    both_right: int
+    both_right: int = Field(description="Questions that both answered right.")
     only_a: int = Field(description="Questions that the baseline alone answered right.")
     only_b: int = Field(description="Questions that the other system alone answered right.")
     difference: float = Field(description="Accuracy of B - accuracy of A, as a share: 0.01 is one point.")
     low: float = Field(description="Lower end of its 95 % interval (Newcombe's method 10 for paired data).")
-    high: float
+    high: float = Field(description="Upper end.")
     p: float = Field(description="Of McNemar's exact test, two-sided.")
 
     @property
@@ -50,12 +49,18 @@ class PairedAccuracy(Model):
         return (self.both_right + self.only_b) / self.n
 
 
-class SystemQuality(AccuracyShare):
+class SystemQuality(Model):
     """The accuracy of one system, and how it was asked."""
 
-    model_name: str
-    protocol: AskingProtocol
-    shots: int
+    accuracy: float = Field(description="Share of the questions that it answered right.")
+    stderr: float | None = Field(description="Standard error as the harness computes it; null: not known.")
+    low: float = Field(description="Lower end of its 95 % interval (Wilson).")
+    high: float = Field(description="Upper end.")
+    n: int = Field(description="Questions.")
+    correct: int = Field(description="Right answers.")
+    model_name: str = Field(description="Name under which the model is served.")
+    protocol: AskingProtocol = Field(description="How the questions were put.")
+    shots: int = Field(description="Solved questions before each question.")
     limited: str | None = Field(
         description="What of the questions was asked, such as '10 of each subject'; null: all of them."
     )
@@ -73,7 +78,7 @@ class QualityRow(Model):
     p_adjusted: float | None = Field(
         default=None, description="After Holm, over all rows; null: not comparable."
     )
-    finding: QualityFinding
+    finding: QualityFinding = Field(description="What the pairs allow to say.")
     reasons: tuple[str, ...] = Field(default=(), description="Why it is not comparable.")
     notes: tuple[str, ...] = Field(default=(), description="What else differs, such as the tokenizer.")
 
@@ -81,8 +86,12 @@ class QualityRow(Model):
 class QualityComparison(Model):
     """What each system answered, and each one beside the baseline."""
 
-    benchmark: Literal["mmlu"] = "mmlu"
+    benchmark: Literal["mmlu"] = Field(default="mmlu", description="What was asked.")
     baseline: str = Field(description="System that the others are compared with.")
     margin: float = Field(description="Share within which a difference counts as none; 0.01 is one point.")
     systems: dict[str, SystemQuality] = Field(description="By name; those that were measured.")
     rows: tuple[QualityRow, ...] = Field(description="Each other system beside the baseline.")
+
+    def row(self, system: str) -> QualityRow | None:
+        """Return a system's row; None: it was not measured, or is the baseline."""
+        return next((row for row in self.rows if row.system == system), None)

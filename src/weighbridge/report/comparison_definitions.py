@@ -27,6 +27,8 @@ DEFINITIONS = {
     "reaches 95 % of it.",
     "capacity within objectives": "The largest offered rate of which 99 % of the requests meet every "
     "objective, interpolated between loads.",
+    "points": "Percentage points of accuracy, the share of questions that are answered right. Differences "
+    "are paired: only questions count that one system answered right and the other wrong.",
     "closed-32, poisson-4": "32 conversations at a time, the next one starting when one ends; or 4 "
     "conversations/s that arrive at random, however fast the system is.",
 }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from weighbridge.core.formatting import number
+from weighbridge.quality.quality_sentences import quality_clause, quality_sentences
 from weighbridge.records.comparison import ComparisonResult, ComparisonRow, Ratio, SweepComparison
 from weighbridge.sweep.comparison_sentences import comparison_sentences, interval_text
 
@@ -13,6 +14,17 @@ _SHORT = {
 
 
 def headline(comparison: SweepComparison) -> str:
+    """Return what was found of speed, and of answers where they were asked for."""
+    speed, quality = _speed(comparison), comparison.quality
+    if quality is None or not quality.rows:
+        return speed
+    rows = [row for row in comparison.rows if not row.noise_floor]
+    if len(quality.rows) == 1 and {row.system for row in rows} == {quality.rows[0].system}:
+        return f"{speed.rstrip('.')}, and {quality_clause(quality, quality.rows[0])}."
+    return " ".join((speed, *quality_sentences(quality)))
+
+
+def _speed(comparison: SweepComparison) -> str:
     """Return the only verdict as a sentence, or how many of each kind there are."""
     rows = [row for row in comparison.rows if not row.noise_floor]
     if not comparison.rows:

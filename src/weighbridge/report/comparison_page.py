@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from weighbridge import __version__
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.formatting import NONE, number, utc_time
+from weighbridge.quality.quality_sentences import quality_sentences
 from weighbridge.records.comparison import (
     ComparedDescription,
     ComparisonResult,
@@ -13,6 +14,7 @@ from weighbridge.records.comparison import (
     Interval,
     SweepComparison,
 )
+from weighbridge.records.quality_comparison import QualityFinding
 from weighbridge.records.sweep_run import CellRecord
 from weighbridge.report.comparison_charts import COMPARISON_GROUPS
 from weighbridge.report.comparison_checks import counted_checks, notes_and_places, reasons_and_places
@@ -24,6 +26,7 @@ from weighbridge.report.comparison_table import COLUMNS, findings, footer_senten
 from weighbridge.report.figures.style import PALETTE
 from weighbridge.report.page import RenderedChart, page_environment
 from weighbridge.report.provenance_facts import ProvenanceFact
+from weighbridge.report.quality_table import QUALITY_COLUMNS, domain_lines, quality_footer, quality_lines
 from weighbridge.sweep.comparison_sentences import METRIC_NAMES
 
 _MARKS = {
@@ -35,10 +38,18 @@ _MARKS = {
     ComparisonResult.INDICATIVE_FASTER: ("open", "▲"),
     ComparisonResult.INDICATIVE_SLOWER: ("open", "▼"),
 }
+_QUALITY_MARKS = {
+    QualityFinding.BETTER: "good",
+    QualityFinding.WORSE: "bad",
+    QualityFinding.INCONCLUSIVE: "open",
+    QualityFinding.NOT_COMPARABLE: "open",
+}
+_QUALITY = "quality"
 # The anchor of each section, and its title.
 _CONTENTS = {
     "verdicts": "Verdicts",
     "table": "Table",
+    _QUALITY: "Quality",
     "figures": "Figures",
     "checks": "Checks",
     "run": "What was run",
@@ -77,11 +88,14 @@ def render_comparison_page(
         searched: What searches of the highest load within objectives found, a sentence each.
     """
     rows = [row for row in comparison.rows if not row.noise_floor]
+    quality = comparison.quality
     page = page_environment().get_template("comparison.html.j2")
     return page.render(
         version=__version__,
         palette=PALETTE,
-        contents=_CONTENTS,
+        contents={
+            anchor: title for anchor, title in _CONTENTS.items() if quality is not None or anchor != _QUALITY
+        },
         groups=COMPARISON_GROUPS,
         comparison=comparison,
         headline=headline(comparison),
@@ -101,6 +115,13 @@ def render_comparison_page(
         lines=lines_of(comparison),
         footer=footer_sentences(comparison),
         details=detail_tables(comparison),
+        quality=quality,
+        quality_marks=_QUALITY_MARKS,
+        quality_columns=QUALITY_COLUMNS,
+        quality_lines=[] if quality is None else quality_lines(quality),
+        quality_sentences=[] if quality is None else quality_sentences(quality),
+        quality_footer=[] if quality is None else quality_footer(quality),
+        domain_lines=[] if quality is None else domain_lines(quality),
         capacities=comparison.capacities,
         searched=searched,
         reasons=reasons_and_places(comparison),

@@ -14,6 +14,7 @@ from weighbridge.report.comparison_lines import (
     lines_of,
     ratio_text,
 )
+from weighbridge.report.quality_table import quality_markdown
 from weighbridge.sweep.comparison_sentences import comparison_sentences
 
 _GAP = "\N{NO-BREAK SPACE}"
@@ -122,7 +123,8 @@ def comparison_markdown(comparison: SweepComparison) -> str:
     ]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     footer = "\n".join(f"- {sentence}" for sentence in footer_sentences(comparison))
-    return f"# {comparison.sweep}\n\n{verdicts}\n\n{table}\n\n{footer}\n"
+    quality = "" if comparison.quality is None else f"\n{quality_markdown(comparison.quality)}"
+    return f"# {comparison.sweep}\n\n{verdicts}\n\n{table}\n\n{footer}\n{quality}"
 
 
 def _cell(text: str) -> str:

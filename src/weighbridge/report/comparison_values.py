@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from weighbridge.records.comparison import SweepComparison
+from weighbridge.records.quality_comparison import QualityComparison
 from weighbridge.report.comparison_lines import TableLine, lines_of
 
-_Value = str | float | None
+_Value = str | int | float | None
 _Column = tuple[str, Callable[[TableLine], _Value]]
 
 
@@ -16,7 +17,7 @@ def comparison_csv(comparison: SweepComparison) -> str:
     """Return the table with times in s; an empty field: not known."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    columns = [*_columns()]
+    columns = [*_columns(), *_of_quality(comparison)]
     writer.writerow(name for name, _ in columns)
     writer.writerows([_text(value(line)) for _, value in columns] for line in lines_of(comparison))
     return stream.getvalue()
@@ -49,6 +50,28 @@ def _columns() -> Iterator[_Column]:
         "cost_per_million_tokens",
         value=_measured,
     )
+
+
+def _of_quality(comparison: SweepComparison) -> Iterator[_Column]:
+    """Yield the columns of answers, the same at all loads; none where no system was asked."""
+    quality = comparison.quality
+    if quality is None:
+        return
+    for letter, named in {"a": lambda _: quality.baseline, "b": lambda line: line.system}.items():
+        yield f"accuracy_{letter}", partial(_accuracy, quality, named)
+    for attribute in ("difference", "low", "high", "only_a", "only_b"):
+        yield f"answers_{attribute}", partial(_paired, quality, attribute)
+    yield "answers_finding", lambda line: str(row.finding) if (row := quality.row(line.system)) else None
+
+
+def _accuracy(quality: QualityComparison, named: Callable[[TableLine], str], line: TableLine) -> _Value:
+    found = quality.systems.get(named(line))
+    return None if found is None else found.accuracy
+
+
+def _paired(quality: QualityComparison, attribute: str, line: TableLine) -> _Value:
+    row = quality.row(line.system)
+    return None if row is None or row.paired is None else getattr(row.paired, attribute)
 
 
 def _speed_up(attribute: str, line: TableLine) -> _Value:

@@ -100,7 +100,7 @@ def _alone(line: QualityLine) -> str:
 
 QUALITY_COLUMNS = (
     QualityColumn("System", lambda line: line.system, left=True),
-    QualityColumn("Questions", lambda line: f"{line.quality.n:,}"),
+    QualityColumn("Questions", lambda line: f"{line.quality.n:,}", narrow=False),
     QualityColumn("Accuracy [95 %]", lambda line: accuracy_text(line.quality)),
     QualityColumn("Std. error, points", _stderr, narrow=False),
     QualityColumn("B - A, points [95 %]", _difference),
@@ -112,9 +112,38 @@ QUALITY_COLUMNS = (
 
 def quality_lines(comparison: QualityComparison) -> list[QualityLine]:
     """Return the lines, the baseline's first."""
-    rows = {row.system: row for row in comparison.rows}
     names = sorted(comparison.systems, key=lambda name: name != comparison.baseline)
-    return [QualityLine(name, comparison.systems[name], rows.get(name), comparison.margin) for name in names]
+    return [
+        QualityLine(name, comparison.systems[name], comparison.row(name), comparison.margin) for name in names
+    ]
+
+
+@dataclass(frozen=True)
+class DomainLine:
+    """One domain's answers of a system beside the baseline's, as text."""
+
+    system: str
+    domain: str
+    questions: str
+    accuracies: str
+    difference: str
+    alone: str
+
+
+def domain_lines(comparison: QualityComparison) -> list[DomainLine]:
+    """Return a line for each system and domain."""
+    return [
+        DomainLine(
+            system=row.system,
+            domain=domain,
+            questions=f"{paired.n:,}",
+            accuracies=f"{100 * paired.accuracy_a:.1f} % / {100 * paired.accuracy_b:.1f} %",
+            difference=signed_text(paired).replace(" points", ""),
+            alone=f"{paired.only_a:,} / {paired.only_b:,}",
+        )
+        for row in comparison.rows
+        for domain, paired in row.by_domain.items()
+    ]
 
 
 def quality_footer(comparison: QualityComparison) -> list[str]:
@@ -147,7 +176,7 @@ def render_quality(comparison: QualityComparison) -> Group:
         table.add_column(
             column.name,
             justify="left" if column.left else "right",
-            no_wrap=not first,
+            no_wrap=not column.left,
             overflow="fold",
             min_width=8 if first else None,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Browser, running_browser
+from compared_quality import comparison_with_quality
 from page_scripts import COLLISIONS, CONTRASTS, FILLS, SCREENS
 from sweep_cells import SyntheticSweep, failed_check, sweep_settings
 
@@ -17,6 +18,7 @@ from weighbridge.report.write_comparison import write_comparison
 from weighbridge.sweep.compare_blocks import compare_cells
 
 OBJECTIVES = [{"name": "chat", "turns": 3, "slo": {"ttft_ms": 500}}]
+ANSWERS = {"B": (8000, 552, 300, 5190), "C": (8000, 100, 100, 5842)}
 REMEDY = "Set `force_length: min_tokens`, or none."
 
 
@@ -54,7 +56,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> WrittenPages:
         patch.setattr(comparison_charts, "read_curves", _curves)
         for count, sweep in {1: one, 2: two, 5: many}.items():
             cells = sweep.cells()
-            comparison = compare_cells(sweep.settings, sweep.plan, cells)
+            speed = compare_cells(sweep.settings, sweep.plan, cells)
+            answers = {name: of for name, of in ANSWERS.items() if name in speed.systems}
+            comparison = comparison_with_quality(speed, answers)
             write_comparison(folder / str(count), comparison, sweep.settings, cells)
     return WrittenPages(folder)
 

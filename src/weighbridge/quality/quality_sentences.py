@@ -34,12 +34,12 @@ def _sentence(comparison: QualityComparison, row: QualityRow) -> str:
 def quality_clause(comparison: QualityComparison, row: QualityRow) -> str:
     """Return what a row found, after 'B is faster, and': 'answers worse by 1.8 points [0.9, 2.7]'."""
     if row.paired is None:
-        return "its answers cannot be compared"
+        return "gives answers that cannot be compared"
     if row.finding in (QualityFinding.WORSE, QualityFinding.BETTER):
         return f"answers {row.finding} by {_larger(row.finding, row.paired)}"
     if row.finding is QualityFinding.SAME:
         return f"answers as well within {points_text(comparison.margin)}, {signed_text(row.paired)}"
-    return f"whether it answers worse is not decided, {signed_text(row.paired)}"
+    return f"may answer better or worse, {signed_text(row.paired)}"
 
 
 def signed_text(paired: PairedAccuracy) -> str:

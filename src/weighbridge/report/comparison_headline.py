@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from weighbridge.core.formatting import number
-from weighbridge.quality.quality_sentences import quality_clause, quality_sentences
+from weighbridge.quality.quality_sentences import quality_clause
 from weighbridge.records.comparison import ComparisonResult, ComparisonRow, Ratio, SweepComparison
+from weighbridge.records.quality_comparison import QualityFinding
 from weighbridge.sweep.comparison_sentences import comparison_sentences, interval_text
 
 _SHORT = {
@@ -21,7 +22,15 @@ def headline(comparison: SweepComparison) -> str:
     rows = [row for row in comparison.rows if not row.noise_floor]
     if len(quality.rows) == 1 and {row.system for row in rows} == {quality.rows[0].system}:
         return f"{speed.rstrip('.')}, and {quality_clause(quality, quality.rows[0])}."
-    return " ".join((speed, *quality_sentences(quality)))
+    if len(quality.rows) <= _MOST_CLAUSES:
+        clauses = "; ".join(f"{row.system} {quality_clause(quality, row)}" for row in quality.rows)
+        return f"{speed} {clauses}."
+    counts = {finding: sum(row.finding is finding for row in quality.rows) for finding in QualityFinding}
+    parts = [f"{count} {finding}" for finding, count in counts.items() if count]
+    return f"{speed} Answers of {len(quality.rows)} systems beside those of {quality.baseline}: {_listed(parts)}."
+
+
+_MOST_CLAUSES = 2
 
 
 def _speed(comparison: SweepComparison) -> str:

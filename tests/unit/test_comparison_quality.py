@@ -42,7 +42,8 @@ def test_the_headline_of_several_systems_says_it_of_each() -> None:
     text = headline(_compared(3, B=WORSE, C=(8000, 100, 100, 5842)))
     assert text.startswith("Of 2 comparisons with A, ")
     assert text.endswith(
-        " B answers worse by 1.8 points [1.4, 2.2]; C answers as well within 1 point, 0.00 points [-0.20, +0.20]."
+        " B answers worse by 1.8 points [1.4, 2.2]; "
+        "C answers as well within 1 point, 0.00 points [-0.20, +0.20]."
     )
     more = headline(_compared(5, B=WORSE, C=WORSE, D=(60, 2, 1, 37)))
     assert more.endswith(" Answers of 3 systems beside those of A: 2 worse and 1 inconclusive.")

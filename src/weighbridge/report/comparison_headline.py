@@ -27,7 +27,8 @@ def headline(comparison: SweepComparison) -> str:
         return f"{speed} {clauses}."
     counts = {finding: sum(row.finding is finding for row in quality.rows) for finding in QualityFinding}
     parts = [f"{count} {finding}" for finding, count in counts.items() if count]
-    return f"{speed} Answers of {len(quality.rows)} systems beside those of {quality.baseline}: {_listed(parts)}."
+    systems = f"{len(quality.rows)} systems beside those of {quality.baseline}"
+    return f"{speed} Answers of {systems}: {_listed(parts)}."
 
 
 _MOST_CLAUSES = 2

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from weighbridge import cli
@@ -43,7 +44,12 @@ def _parse(line: str) -> str:
     if words[:1] == ["--help"]:
         return ""
     command = MAIN.commands[words[0]]
-    with command.make_context(words[0], words[1:]):
+    with command.make_context(words[0], words[1:]) as context:
+        if isinstance(command, TyperGroup):
+            name, below, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+            assert below is not None
+            with below.make_context(name, rest, parent=context):
+                pass
         return words[0]
 
 
@@ -77,7 +83,13 @@ def test_every_call_in_a_page_is_one_that_the_program_takes(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["weighbridge gate --logs x", "weighbridge gat --help", "weighbridge summary --result x"]
+    "line",
+    [
+        "weighbridge gate --logs x",
+        "weighbridge gat --help",
+        "weighbridge summary --result x",
+        "weighbridge history --x",
+    ],
 )
 def test_a_wrong_call_would_be_noticed(line: str) -> None:
     with pytest.raises((UsageError, KeyError)):

@@ -20,6 +20,7 @@ from weighbridge.cli import (
     bench,
     export,
     gpu_time,
+    history,
     quality,
     report,
     requests,
@@ -65,6 +66,7 @@ _STAGES = (
     submission,
     attestation,
     simulate,
+    history,  # a group, which the list of commands has last
 )
 for stage in _STAGES:
     stage.register(app)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from test_simulated_server import ask
 from tokenizers import Tokenizer
 
+from weighbridge.cli.simulate import simulate
 from weighbridge.core.errors import InputError
 from weighbridge.core.openai_api import Api
 from weighbridge.quality.made_up_questions import write_made_up_questions
@@ -212,6 +213,23 @@ def test_rates_of_an_unknown_subject_are_refused(questions: QuestionSet) -> None
         KnownLetters("m", questions, LetterRates(rates={"anatomy": 1.0}), None)
     with pytest.raises(InputError, match=r"has no tokenizer\.json"):
         KnownLetters("m", questions, LetterRates(), Path("nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"store": Path("x")}, "--questions has answers of its own"),
+        ({"behaviour": '{"right": 0.5}'}, "--questions has answers of its own"),
+        ({"questions": None}, "are for a server with --questions"),
+        ({"questions": None, "letters": "{}", "behaviour": '{"failing_attempts": 1}'}, "with --questions"),
+        ({"letters": '{"rate": 2}'}, "--letters.*rate.*is 2"),
+        ({"letters": '{"chats": "letter"}'}, "--letters.*chats"),
+        ({"questions": Path("nowhere")}, "folder does not exist"),
+    ],
+)
+def test_a_server_that_cannot_be_is_not_started(folder: Path, given: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        simulate(**{"questions": folder, "letters": '{"rate": 0.5}'} | given)
 
 
 TEXTS = st.text(st.sampled_from("ab\n. D"), max_size=6)

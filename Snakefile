@@ -34,6 +34,8 @@ include: "workflow/rules/check.smk"
 include: "workflow/rules/attest.smk"
 include: "workflow/rules/crate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/history_files.smk"
+include: "workflow/rules/history.smk"
 include: "workflow/rules/sweep_files.smk"
 include: "workflow/rules/sweeps.smk"
 

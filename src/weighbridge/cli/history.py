@@ -65,6 +65,12 @@ def show(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print entries and newest changes as JSON, and nothing else.")
     ] = False,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write the list as a page too: index.html, with charts, and index.md."
+        ),
+    ] = None,
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,6 +100,10 @@ def show(
         for recorded in _entries(folders)
         if kind in (None, recorded.entry.kind) and name in (None, recorded.entry.name)
     ]
+    if write is not None:
+        from weighbridge.report.history_page import write_history
+
+        write_history(entries, write)
     shown = entries if last is None else entries[-last:]
     if as_json:
         typer.echo(listing_of(shown, entries).model_dump_json(indent=2))

@@ -67,6 +67,13 @@ llama-demo: setup ## Run the demo of llama3.1-8b, datacenter and edge: two check
 	@echo "The trees are runs/llama-demo/results/submission and runs/llama-demo-edge/results/submission."
 	@echo "With figures: runs/llama-demo/results/report.html and runs/llama-demo-edge/results/report.html"
 
+.PHONY: mmlu-demo
+mmlu-demo: setup setup-quality ## Ask the llama demo's model made-up questions as MMLU asks: the score is chance (2 minutes).
+	snakemake --profile profiles/llama-demo quality
+	@cd runs/llama-demo && weighbridge score-mmlu --out results/quality/mmlu
+	@echo "The questions are made up and the model is tiny: chance (0.25) is expected. The plots are in"
+	@echo "runs/llama-demo/results/quality/mmlu/plots."
+
 .PHONY: sweep-demo
 sweep-demo: setup ## Compare prefix caching off with on: the demo's model on vLLM for CPUs (5 minutes).
 	snakemake --profile profiles/sweep-demo sweep_prefix_caching_demo
@@ -78,7 +85,7 @@ sweep-proofs: setup ## Show on vLLM for CPUs what comparisons find: no differenc
 	@cd runs/sweep-demo/results/sweeps && cat same_demo/table.md prefix_caching_demo/table.md sequences_demo/table.md
 
 .PHONY: test
-test: setup $(VENV)/.dev ## Run all tests, or those that PYTEST_ARGS names.
+test: setup setup-quality $(VENV)/.dev ## Run all tests, or those that PYTEST_ARGS names.
 	tests/all $(PYTEST_ARGS)
 
 .PHONY: bench

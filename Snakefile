@@ -4,6 +4,7 @@
     snakemake --profile profiles/demo results/offline/accuracy.txt
     snakemake -n                                          what the real benchmark would do
     snakemake sweep_NAME                                  the comparison that sweeps/NAME.yaml describes
+    snakemake quality                                     the model's score in MMLU
 
 Settings are in config.yaml, constants of a round in its benchmark's rounds/, stages in workflow/rules.
 """
@@ -28,6 +29,8 @@ include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/peak.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/compliance.smk"
+include: "workflow/rules/quality_files.smk"
+include: "workflow/rules/quality.smk"
 include: "workflow/rules/gates.smk"
 include: "workflow/rules/submission.smk"
 include: "workflow/rules/check.smk"
@@ -71,3 +74,9 @@ rule verdicts:
     input:
         RUN_FILES,
         expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
+
+
+rule quality:
+    """The model's scores in MMLU, which must have passed their checks."""
+    input:
+        QUALITY_FILES,

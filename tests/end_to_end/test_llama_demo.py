@@ -1,4 +1,7 @@
-"""What `make llama-demo` promises, in a short form: all scenarios with TEST06 on the real vLLM (minutes)."""
+"""What `make llama-demo` promises, in a short form: all scenarios with TEST06 on the real vLLM (minutes).
+
+After the runs the same server is asked the questions of `make mmlu-demo`.
+"""
 
 import json
 import subprocess
@@ -11,11 +14,16 @@ import yaml
 from demo_run import BIN, ROOT, left_running, need_vllm, snakemake
 
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.records.quality_answers import MeasuredQuality
+from weighbridge.records.quality_scores import OverallQuality
 
 DEMO = ROOT / "src" / "weighbridge" / "benchmarks" / "llama3_1_8b" / "demo"
 SAMPLES = 104  # TEST06 takes 100
 SCENARIOS = ("offline", "server", "interactive", "singlestream")
 RATE_QPS = 20
+QUESTIONS = 5  # of each of four subjects
+HARNESS = ROOT / ".venv-quality" / "bin" / "weighbridge"
+TARGETS = ("submission", "quality") if HARNESS.is_file() else ("submission",)
 # Checks of the client's own waits, which a busy machine lengthens.
 WAITS = (
     "schedule delay",
@@ -67,6 +75,7 @@ def short_form(directory: Path) -> tuple[Path, Path]:
         "scenarios": {name: {"target_qps": RATE_QPS} for name in ("server", "interactive")},
         # A failed check does not stop the tree of this division; the tests look at each.
         "submission": {"division": "open"},
+        "quality": {"mmlu": {"dataset": {"synthetic": QUESTIONS}}},
     }
     (directory / "short.yaml").write_text(yaml.safe_dump(overlay))
     return DEMO / "config.yaml", directory / "short.yaml"
@@ -76,7 +85,7 @@ def short_form(directory: Path) -> tuple[Path, Path]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     need_vllm()
     directory = tmp_path_factory.mktemp("llama-demo")
-    snakemake("llama-demo", directory, "submission", overlays=short_form(directory))
+    snakemake("llama-demo", directory, *TARGETS, overlays=short_form(directory))
     yield directory
     assert left_running(directory) == []
 
@@ -130,8 +139,33 @@ def test_both_ends_of_an_answer_are_known_and_one_is_seen(finished: Path) -> Non
     assert last == {ends[0]}
 
 
+def test_the_questions_of_mmlu_were_asked_after_the_runs_and_of_the_same_server(finished: Path) -> None:
+    if not HARNESS.is_file():
+        pytest.skip("lm-evaluation-harness is not installed; make setup-quality does it")
+    quality = finished / "results" / "quality" / "mmlu"
+    measured = MeasuredQuality.read(quality / "measured.json")
+    life, runs = measured.server.life, records(finished)
+    assert life is not None
+    assert {life.id} == {record["server"]["life"]["id"] for record in runs.values()}
+    assert life.number == len(runs) + 1
+    whole = json.loads((finished / "results" / "lives" / life.id / "life.json").read_text())
+    # It ended with the last question.
+    assert [use["ended"] is None for use in whole["uses"]] == [False] * len(runs) + [True]
+    assert (measured.counts.requests, measured.counts.retries) == (4 * 4 * QUESTIONS, 0)
+    overall = OverallQuality.read(quality / "overall.json")
+    assert (overall.n, overall.subjects, overall.source.name) == (4 * QUESTIONS, 4, "synthetic")
+    assert overall.note is not None
+    # A tiny model guesses.
+    assert overall.low < overall.chance < overall.high
+    assert (quality / "passed.txt").is_file()
+    # The report and the summary came after it.
+    assert "MMLU" in (finished / "results" / "report.html").read_text()
+    summary = (finished / "results" / "summary.json").read_text()
+    assert str(overall.n) in summary
+    assert "mmlu" in summary
+
+
 def test_a_second_run_does_nothing(finished: Path) -> None:
-    again = snakemake(
-        "llama-demo", finished, "submission", overlays=(DEMO / "config.yaml", finished / "short.yaml")
-    )
-    assert "Nothing to be done" in again
+    overlays = (DEMO / "config.yaml", finished / "short.yaml")
+    for targets in (TARGETS, ("submission",)):
+        assert "Nothing to be done" in snakemake("llama-demo", finished, *targets, overlays=overlays)

@@ -117,6 +117,16 @@ SCORES = {
 }
 
 
+# Environments that rules name by a constant of common.smk.
+BY_CONSTANT = {
+    "CLIENT_ENVIRONMENT": "client-v6.0",
+    "SERVER_ENVIRONMENT": "server",
+    "QUALITY_ENVIRONMENT": "quality",
+}
+# What is installed nowhere else.
+OWN_PYTHON = {"quality": ROOT / ".venv-quality" / "bin" / "python"}
+
+
 def commands_by_environment() -> dict[str, set[str]]:
     """Read which commands the workflow's rules call in which environment."""
     found: dict[str, set[str]] = {}
@@ -125,25 +135,27 @@ def commands_by_environment() -> dict[str, set[str]]:
             environment = re.search(r"conda:\s+(\S+)", rule)
             call = re.search(r"--log \S+ ([a-z-]+)", rule)
             if environment is not None and call is not None:
-                name = {"CLIENT_ENVIRONMENT": "client-v6.0", "SERVER_ENVIRONMENT": "server"}.get(
-                    environment[1]
-                )
-                found.setdefault(name or Path(environment[1].strip('"')).stem, set()).add(call[1])
+                name = BY_CONSTANT.get(environment[1], Path(environment[1].strip('"')).stem)
+                found.setdefault(name, set()).add(call[1])
     return found
 
 
 def test_the_rules_name_environments_and_commands() -> None:
-    assert commands_by_environment().keys() == {"fetch", "client-v6.0", "analysis", "server", "sweep"}
+    environments = {"fetch", "client-v6.0", "analysis", "server", "sweep", "quality"}
+    assert commands_by_environment().keys() == environments
     assert {"run", "search-qps", "adopt-peak"} <= commands_by_environment()["client-v6.0"]
 
 
 @pytest.mark.parametrize("environment", sorted(commands_by_environment()))
 def test_an_environment_has_all_that_its_commands_import(environment: str) -> None:
+    python = OWN_PYTHON.get(environment, Path(sys.executable))
+    if not python.is_file():
+        pytest.skip(f"there is no {python.relative_to(ROOT)}; make setup-{environment} makes it")
     pins = {pin.partition("==")[0] for pin in pins_of(ROOT / "envs" / f"{environment}.yaml")}
     modules = [f"benchmarks.{name}" for name in OF_THE_BENCHMARKS.get(environment, ())]
     code = f"COMMANDS = {sorted(commands_by_environment()[environment])}\n{IMPORT_OF_COMMANDS}"
     code += SCORES.get(environment, "")
-    command = [sys.executable, "-c", IMPORT_WITH_THESE_ALONE + code, " ".join(pins), *modules]
+    command = [python, "-c", IMPORT_WITH_THESE_ALONE + code, " ".join(pins), *modules]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

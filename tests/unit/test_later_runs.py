@@ -12,6 +12,8 @@ from weighbridge.run.replaced import replacing
 VARIABLE = "WEIGHBRIDGE_RUNS"
 OWN, OTHER = Path("results/offline/performance/run.json"), Path("results/offline/accuracy/run.json")
 PEAK = Path("results/server/peak.json")
+MMLU = Path("results/quality/mmlu/measured.json")
+FOLDERS = {OTHER: OTHER.parent, PEAK: PEAK.with_suffix(""), MMLU: MMLU.parent}
 REPLACED = Path("replaced")
 
 
@@ -38,10 +40,10 @@ def test_neither_a_run_that_is_made_nor_the_own_can() -> None:
     assert not wanted_later(Path.cwd() / OWN)
 
 
-@pytest.mark.parametrize("other", [OTHER, PEAK])
+@pytest.mark.parametrize("other", FOLDERS)
 def test_a_run_that_is_under_way_has_its_own_server(other: Path) -> None:
     note_runs([OWN, other], REPLACED)
-    with locked(other.parent if other is OTHER else other.with_suffix(""), "weighbridge run"):
+    with locked(FOLDERS[other], "weighbridge run"):
         assert not wanted_later(OWN)
     # It ended, and made nothing.
     assert wanted_later(OWN)

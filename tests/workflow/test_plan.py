@@ -41,6 +41,14 @@ def test_what_is_kept_is_done_and_one_changed_rate_is_two_runs(tmp_path: Path) -
     assert lines["server performance"].startswith("to do 512")
 
 
+def test_the_questions_of_mmlu_are_a_line_that_nobody_knows_the_time_of(workflow: Workflow) -> None:
+    answer, lines = plan(workflow, "quality")
+    assert answer.code == 0, answer.text
+    assert lines["mmlu to"] == "do its questions, 5-shot unknown unknown"
+    assert "server start" in lines
+    assert "server start, mmlu" in answer.text
+
+
 def test_what_snakemake_refuses_is_told(workflow: Workflow) -> None:
     answer, _ = plan(workflow, "no-such-target")
     assert answer.code == 2

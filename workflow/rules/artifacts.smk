@@ -1,7 +1,7 @@
 """Pinned inputs, fetched once and proven byte by byte.
 
-In:  artifacts.* of the configuration
-Out: resources/{model,dataset,reference}.json, the proofs: folder, files, sizes, sha256; resources/prompt.json
+In:  artifacts.* and quality.mmlu.dataset of the configuration
+Out: resources/{model,dataset,reference,mmlu}.json, the proofs: folder, files, sizes, sha256; resources/prompt.json
 
 A folder of 470 GB is no declared output, because Snakemake deletes outputs when a job fails;
 its proof is, and is written last.
@@ -92,7 +92,9 @@ rule fetch:
     benchmark:
         "benchmarks/fetch-{kind}.tsv"
     wildcard_constraints:
-        kind="model|dataset|reference",
+        kind="model|dataset|reference|mmlu",
+    # What runs wait for, before what only MMLU waits for.
+    priority: lambda wildcards: BEFORE_RUNS if wildcards.kind in KINDS else 0
     localrule: SETTINGS.fetch_on == "submit-host"
     conda:
         "../../envs/fetch.yaml"
@@ -123,6 +125,7 @@ rule prompt:
         PROMPT,
     log:
         "logs/prompt.log",
+    priority: BEFORE_RUNS
     localrule: True
     conda:
         "../../envs/fetch.yaml"

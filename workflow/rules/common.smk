@@ -2,7 +2,7 @@
 
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
 Out: SETTINGS, SIGNING_KEY_FILE, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, OFFLINE_RECORDS, SEARCHED, PEAK,
-     IS_TOP_SNAKEMAKE, CLIENT, the environments' files, ALL_CORES, pinned(), either(), prompt_option(),
+     IS_TOP_SNAKEMAKE, CLIENT, QUALITY_CLIENT, the environments' files, ALL_CORES, BEFORE_RUNS, pinned(), either(), prompt_option(),
      tokenizer_option(), check_interpreter()
 """
 
@@ -119,6 +119,12 @@ if (
     # `make setup-NAME` makes the client's own. Without it the preflight fails, and says what to install.
     own = ROOT / f".venv-{ROUND.client}" / "bin" / "weighbridge"
     CLIENT = str(own) if own.is_file() else CLIENT
+# lm-evaluation-harness is in an environment of its own, which `make setup-quality` makes. Without it, the command
+# fails and says so.
+QUALITY_ENVIRONMENT = "../../envs/quality.yaml"
+QUALITY_CLIENT = ROOT / ".venv-quality" / "bin" / "weighbridge"
+if workflow.deployment_settings.deployment_method or not QUALITY_CLIENT.is_file():
+    QUALITY_CLIENT = "weighbridge"
 # A server named by a path, in a container or run by the user needs no environment of ours.
 SERVER_ENVIRONMENT = (
     "../../envs/server.yaml" if SETTINGS.server.found_by_name else CLIENT_ENVIRONMENT
@@ -141,6 +147,8 @@ SEARCHED = [
 PEAK = "results/{scenario}/peak.json"
 # What a rule gets that can use all of a machine; on a cluster, the profile's set-threads says it instead.
 ALL_CORES = workflow.resource_settings.cores or 8
+# The priority of what runs wait for: above what only MMLU waits for, which comes after the runs.
+BEFORE_RUNS = 2
 # What there is to measure: a scenario that the round does not require may have no settings.
 PLANNED = planned_scenarios(SETTINGS, ROUND)
 SCENARIOS = list(PLANNED)

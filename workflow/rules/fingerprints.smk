@@ -1,7 +1,7 @@
 """Fingerprints: what a rerun depends on, as text that Snakemake compares and the job then reads.
 
 In:  SETTINGS and ROUND; the environments' files in envs/
-Out: uncompared(), of_round(), of_server(), run_rules(), measurement(), artifact_fingerprint(), sha256_of_file(),
+Out: uncompared(), of_round(), of_server(), of_mmlu(), run_rules(), measurement(), artifact_fingerprint(), sha256_of_file(),
      DEPLOYED_SERVER, CONTEXT_OPTION
 
 A rule's only compared param is `settings`, a fingerprint (weighbridge.config.fingerprint). Everything else that
@@ -23,6 +23,13 @@ def of_round(*fields):
 def of_server(*fields):
     """Return settings of the server, for the fingerprint of a job that reads only these."""
     return SETTINGS.server.model_dump(
+        mode="json", exclude_defaults=True, include=set(fields)
+    )
+
+
+def of_mmlu(*fields):
+    """Return settings of MMLU, for the fingerprint of a job that reads only these."""
+    return SETTINGS.quality.mmlu.model_dump(
         mode="json", exclude_defaults=True, include=set(fields)
     )
 
@@ -53,10 +60,16 @@ CONTEXT_OPTION = adapter_of(SETTINGS.server).context_option
 
 def artifact_fingerprint(kind):
     """Write the fingerprint of an artifact: its pin, and what its manifest says."""
-    artifact = getattr(SETTINGS.artifacts, kind)
+    questions = kind == "mmlu"
+    artifact = (
+        SETTINGS.quality.mmlu.dataset
+        if questions
+        else getattr(SETTINGS.artifacts, kind)
+    )
     manifest = sha256_of_file(artifact.manifest)
-    # What is made up depends on whose samples they are.
-    benchmark = None if artifact.synthetic is None else ROUND.benchmark
+    # What is made up depends on whose samples they are; questions are nobody's.
+    made_up = artifact.synthetic is not None and not questions
+    benchmark = ROUND.benchmark if made_up else None
     return fingerprint(
         "fetch",
         compared={"manifest": manifest, "benchmark": benchmark},

@@ -1,7 +1,7 @@
 """Runs that follow each other on one machine: one at a time, on one server, which waits only for runs to come.
 
 In:  IS_TOP_SNAKEMAKE, PEAK; the jobs that are to be made
-Out: RUN_RECORD, BESIDE_SNAKEMAKE; the note of the runs to come in the environment of the jobs, without which a
+Out: RUN_RECORD, MMLU, MEASURED_MMLU, BESIDE_SNAKEMAKE; the note of the runs to come in the environment of the jobs, without which a
      server is kept for server.keep_s; after a failure, the finished runs of a group of jobs
 
 The top Snakemake of a machine notes its runs: the one that a user started for the jobs on its machine, the one
@@ -12,11 +12,19 @@ from itertools import takewhile
 
 from snakemake.target_jobs import parse_target_jobs_cli_args
 
+from weighbridge.records.quality_answers import MEASURED as ASKED_ALL
+from weighbridge.records.quality_answers import MMLU_FOLDER
 from weighbridge.run.later_runs import forget_runs, note_runs, put_back_runs
 
 RUN_RECORD = "results/{scenario}/{run}/run.json"
+MMLU = f"results/{MMLU_FOLDER}"
+MEASURED_MMLU = f"{MMLU}/{ASKED_ALL}"
 REPLACED = Path("replaced")
-MEASURED = {"benchmark": RUN_RECORD, "search_peak": PEAK}
+MEASURED = {
+    "benchmark": RUN_RECORD,
+    "search_peak": PEAK,
+    "measure_mmlu": MEASURED_MMLU,
+}
 
 
 def jobs_of_command():

@@ -1,7 +1,7 @@
 """In which order the runs are made, and which are not worth their GPU time: what fails, fails early.
 
 In:  ROUND, RAISED, ASKED, RUNS, SEARCHED, DIVISION; the targets of the command
-Out: PRIORITIES, after_performance(), note_targets(), expected_min()
+Out: PRIORITIES, QUALITY, asks_for_quality(), after_performance(), note_targets(), expected_min()
 """
 
 from weighbridge.loadgen.work_size import work_of_run
@@ -18,15 +18,32 @@ TREE_FILES = {
     "submission.tar.gz",
 }
 TREE_TARGETS = TREE_RULES | {f"results/{name}" for name in TREE_FILES}
+QUALITY = "results/quality"
+QUALITY_RULES = {"quality", "measure_mmlu", "score_mmlu", "check_mmlu"}
+
+
+def asked_targets():
+    """Return what this command asks for: those of the model's quality, and the others."""
+    named = set(map(str, workflow.dag_settings.targets))
+    of_quality = {
+        name for name in named if name in QUALITY_RULES or name.startswith(QUALITY)
+    }
+    return of_quality, named - of_quality
+
+
+def asks_for_quality():
+    """Return whether this command asks for the model's quality."""
+    of_quality, _ = asked_targets()
+    return bool(of_quality)
 
 
 def for_a_tree():
-    """Return whether this command asks for nothing but a tree that the checker accepts."""
+    """Return whether this command asks for no runs but those of a tree that the checker accepts."""
     if not workflow.is_main_process:
         # The Snakemake of a job on another host knows no target but its own.
         return TREE_VARIABLE in os.environ
-    targets = map(str, workflow.dag_settings.targets)
-    return DIVISION == "closed" and TREE_TARGETS.issuperset(targets)
+    _, others = asked_targets()
+    return DIVISION == "closed" and TREE_TARGETS.issuperset(others)
 
 
 def note_targets():

@@ -1,6 +1,7 @@
 """The report: one page that opens anywhere, and its figures, which `snakemake --report` shows too.
 
-In:  verdicts, runs and scores of all scenarios, whatever they say; results/server/peak.json where there is one
+In:  verdicts, runs and scores of all scenarios, whatever they say; results/server/peak.json and the scores of MMLU
+     where there are some
 Out: results/report.html, results/figures/{group}/*.png
 """
 
@@ -14,6 +15,7 @@ rule write_report:
         dataset="resources/dataset.json",
         prompt=PROMPT_FILES,
         peak=expand(PEAK, scenario=SEARCHED),
+        quality=quality_results,
     output:
         page=report(
             "results/report.html", caption="../report/page.rst", category="Report"

@@ -20,6 +20,7 @@ rule build_requests:
         index="resources/requests/index.bin",
     log:
         "logs/build-requests.log",
+    priority: BEFORE_RUNS
     conda:
         "../../envs/fetch.yaml"
     threads: ALL_CORES
@@ -63,6 +64,7 @@ rule count_tokens:
         "resources/prompt-tokens.json",
     log:
         "logs/count-tokens.log",
+    priority: BEFORE_RUNS
     conda:
         "../../envs/fetch.yaml"
     threads: ALL_CORES

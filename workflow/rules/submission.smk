@@ -63,6 +63,7 @@ rule summary_page:
     """Put the same on a short page to send to others."""
     input:
         expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
+        quality_results,
     output:
         "results/report.md",
     log:
@@ -80,6 +81,7 @@ rule summary:
     """Put rates, latencies, scores and verdicts into one table."""
     input:
         expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
+        quality_results,
     output:
         "results/summary.json",
     log:

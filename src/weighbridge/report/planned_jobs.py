@@ -27,6 +27,7 @@ class PlannedJobs:
     Attributes:
         runs: Scenario and name of each run.
         searched: Scenarios whose peak is searched for.
+        asks_mmlu: Whether the questions of MMLU are asked.
         fetched: Kinds of artifacts that are fetched or verified.
         configuration: The configuration, with the profile's overlay.
         root: Where its relative paths start.
@@ -35,6 +36,7 @@ class PlannedJobs:
 
     runs: frozenset[tuple[str, str]]
     searched: frozenset[str]
+    asks_mmlu: bool
     fetched: tuple[str, ...]
     configuration: object
     root: Path
@@ -83,6 +85,7 @@ def planned_jobs(arguments: Sequence[str]) -> PlannedJobs:
     return PlannedJobs(
         runs=frozenset((path.parts[-3], path.parts[-2]) for rule, path in outputs if rule == "benchmark"),
         searched=frozenset(path.parts[-2] for rule, path in outputs if rule == "search_peak"),
+        asks_mmlu=any(rule == "measure_mmlu" for rule, _ in outputs),
         fetched=tuple(sorted({path.stem for rule, path in outputs if rule == "fetch"})),
         configuration=said["configuration"],
         root=Path(said["root"]),

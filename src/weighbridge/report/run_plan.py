@@ -13,6 +13,7 @@ from weighbridge.config.target_rate import offline_share
 from weighbridge.core.formatting import duration
 from weighbridge.loadgen.own_user_conf import AskedScenario, asked_scenario
 from weighbridge.loadgen.work_size import work_of_run
+from weighbridge.records.quality_answers import MEASURED, MMLU_FOLDER, MeasuredQuality
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
 from weighbridge.report.expected_time import ExpectedTime, expected_run, expected_search
@@ -93,7 +94,7 @@ class _Planner:
         self._results = jobs.directory / "results"
 
     def plan(self) -> RunPlan:
-        runs = [*self._performance(), *self._compliance(), *self._accuracy()]
+        runs = [*self._performance(), *self._compliance(), *self._accuracy(), *self._mmlu()]
         server = self._settings.server
         uses = [row for row in runs if row.state == "to do"]
         rows = [*self._fetches(), *(self._start(len(uses)) if uses and not server.endpoints else ()), *runs]
@@ -133,6 +134,16 @@ class _Planner:
     def _accuracy(self) -> Iterator[PlanRow]:
         for name in self._offline_first():
             yield from self._run(name, Mode.ACCURACY)
+
+    def _mmlu(self) -> Iterator[PlanRow]:
+        path = self._results / MMLU_FOLDER / MEASURED
+        if self._jobs.asks_mmlu:
+            asked = self._settings.quality.mmlu
+            yield PlanRow("mmlu", "to do", f"its questions, {asked.shots}-shot", None)
+        elif path.is_file():
+            done = MeasuredQuality.read(path)
+            work = f"{done.counts.requests:,} requests"
+            yield PlanRow("mmlu", "done", work, ExpectedTime.exactly(done.duration_s))
 
     def _offline_first(self) -> list[str]:
         return sorted(self._planned, key=lambda name: not self._planned[name].offline)

@@ -157,7 +157,7 @@ def test_the_floor_decides_a_whole_run(
     assert (overall.outcome, overall.limited) == (outcome, None)
     assert _checks(overall).get("overall accuracy") is passed
     if passed is False:
-        assert "0.01 below quality.mmlu.floor" in str(overall.checks[-1].remedy)
+        assert "0.01 below `quality.mmlu.floor`" in str(overall.checks[-1].remedy)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,11 @@ def test_a_limited_run_is_not_asked_for_its_floor(
     overall = write_scores(tmp_path, 0.99)
     assert (overall.outcome, overall.limited) == ("VALID", limited)
     floor = overall.checks[-1]
-    assert (floor.asked, floor.passed, floor.limit) == (False, None, f"not asked: only {limited} were asked")
+    assert (floor.asked, floor.passed, floor.limit) == (
+        False,
+        None,
+        f"not asked: the run is limited ({limited})",
+    )
     for part in (ByDomain.read(tmp_path / BY_DOMAIN), BySubject.read(tmp_path / BY_SUBJECT)):
         assert part.limited == limited
 

@@ -61,7 +61,7 @@ def test_a_limited_run_says_so_in_the_table_and_the_plot(tmp_path: Path) -> None
     write_quality(tmp_path, subjects, questions=5, available=100, limit=5, shots=0)
     words = _words(_run("score-mmlu", "--out", tmp_path))
     assert words.count("log-likelihood, 0-shot, limited to 5 of each subject") == 2
-    assert "Limited: only 5 of each subject were asked" in words
+    assert "Limited: 5 of each subject. This is not the accuracy over all questions." in words
     assert "limited to 5 of each subject" in (tmp_path / "plots" / "score_by_subject.svg").read_text()
 
 

@@ -141,7 +141,7 @@ def _check_floor(gate: Gate, accuracy: float, floor: float, unfit: str | None) -
         accuracy,
         floor,
         "",
-        f"the accuracy is {floor - accuracy:.2g} below quality.mmlu.floor: check that model, tokenizer and "
+        f"the accuracy is {floor - accuracy:.2g} below `quality.mmlu.floor`: check that model, tokenizer and "
         "quantisation are those that you want to serve, or lower the floor.",
     )
 

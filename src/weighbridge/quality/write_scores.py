@@ -130,7 +130,7 @@ def _overall(
     measured, subjects = found.measured, found.subjects
     share = accuracy_of(counts_of(each) for each in subjects)
     made_up = measured.source.name == "synthetic"
-    unfit = "the questions are made up" if made_up else f"only {limited} were asked" if limited else None
+    unfit = "the questions are made up" if made_up else f"the run is limited ({limited})" if limited else None
     checks = quality_checks(found, definition, share.accuracy, unfit=unfit, floor=floor)
     unreadable = sum(question.prediction is None for each in subjects for question in each.questions)
     return OverallQuality(

@@ -47,9 +47,7 @@ def verdict_line(overall: OverallQuality) -> str:
 
 def banners(overall: OverallQuality) -> list[str]:
     """Return what a reader must know before the accuracy; nothing of a whole MMLU."""
-    limited = (
-        f"Limited: only {overall.limited} were asked. This is no score of the whole MMLU; do not cite it so."
-    )
+    limited = f"Limited: {overall.limited}. This is not the accuracy over all questions."
     return [*([limited] if overall.limited else []), *([overall.note] if overall.note else [])]
 
 

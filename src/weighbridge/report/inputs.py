@@ -15,6 +15,7 @@ from weighbridge.records.run_record import REQUESTS_TABLE, RUN_RECORD, TELEMETRY
 from weighbridge.records.score import ACCURACY_JSON, Evaluation
 from weighbridge.records.search_record import PEAK, Peak
 from weighbridge.records.verdict import VERDICT, Verdict
+from weighbridge.report.quality_results import QualityResults, read_quality
 from weighbridge.report.request_series import RequestSeries, read_request_series
 from weighbridge.report.spent_time import SpentTime, spent_time
 from weighbridge.report.telemetry_series import Telemetry, read_telemetry
@@ -63,6 +64,7 @@ class ReportInputs:
         scores: By scenario.
         searches: The peak searches by scenario; where there is none, of the first that could have one.
         spent: Where the time of servers went.
+        quality: Scores of model quality; None: it was not measured.
     """
 
     round_: Round
@@ -71,6 +73,7 @@ class ReportInputs:
     scores: dict[str, Evaluation | Missing]
     searches: dict[str, Peak | Missing]
     spent: SpentTime
+    quality: QualityResults | Missing | None = None
 
 
 def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
@@ -129,7 +132,24 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
         },
         searches=_searches(results, rules, of_round),
         spent=spent_time(results),
+        quality=_quality(results),
     )
+
+
+def holds_runs(results: Path) -> bool:
+    """Return whether a results folder holds a run or a verdict."""
+    return bool(_records(results))
+
+
+def _records(results: Path) -> list[Path]:
+    return [*sorted(results.glob(f"*/{VERDICT}")), *sorted(results.glob(f"*/*/{RUN_RECORD}"))]
+
+
+def _quality(results: Path) -> QualityResults | Missing | None:
+    try:
+        return read_quality(results)
+    except InputError as error:
+        return Missing(str(error))
 
 
 def _with_results(round_: Round, results: Path) -> Round:
@@ -159,8 +179,7 @@ def _searches(
 
 
 def _round_of(results: Path) -> Round:
-    paths = [*sorted(results.glob(f"*/{VERDICT}")), *sorted(results.glob(f"*/*/{RUN_RECORD}"))]
-    for path in paths:
+    for path in _records(results):
         found = _read(read_data, path, "")
         if isinstance(found, dict) and isinstance(name := found.get("round"), str):
             try:

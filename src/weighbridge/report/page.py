@@ -14,11 +14,15 @@ from weighbridge.config.scenario_rules import Mode
 from weighbridge.core import formatting
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.records.verdict import Verdict, by_remedy
+from weighbridge.report import accuracy_texts
+from weighbridge.report.accuracy_texts import QUALITY_TITLE
 from weighbridge.report.chart import GROUPS
 from weighbridge.report.compare_runs import ComparisonLine, line_of, published_lines
 from weighbridge.report.figures.style import PALETTE
 from weighbridge.report.inputs import Missing, ReportInputs, ReportRun
 from weighbridge.report.provenance_facts import command_of, provenance_facts, system_facts
+from weighbridge.report.quality_facts import quality_facts
+from weighbridge.report.quality_results import QualityResults
 from weighbridge.report.rates import rate_blocks, warnings_of
 from weighbridge.report.spent_time import Spending
 from weighbridge.report.time_tables import spent_notes
@@ -54,11 +58,12 @@ def render_page(
         scenario: rate_blocks([inputs.runs[scenario, mode] for mode in Mode], inputs.verdicts[scenario])
         for scenario in round_.scenarios
     }
+    quality = inputs.quality
     page = page_environment().get_template("page.html.j2")
     return page.render(
         version=__version__,
         palette=PALETTE,
-        contents=_CONTENTS,
+        contents={key: title for key, title in _CONTENTS.items() if key != "quality" or quality is not None},
         groups=GROUPS,
         modes=list(Mode),
         inputs=inputs,
@@ -75,6 +80,8 @@ def render_page(
         spent=inputs.spent,
         spendings=list(Spending),
         notes=spent_notes(inputs.spent)[1:],  # the first is the sentence above the table
+        quality=quality,
+        quality_facts=quality_facts(quality.overall) if isinstance(quality, QualityResults) else [],
     )
 
 
@@ -84,6 +91,7 @@ _CONTENTS = {
     "rates": "Rates and latencies",
     "figures": "Figures",
     "accuracy": "Accuracy",
+    "quality": QUALITY_TITLE,
     "search": "Peak search",
     "time": "Time of servers",
     "provenance": "Provenance",
@@ -115,6 +123,10 @@ def page_environment() -> Environment:
         "by_remedy": by_remedy,
         "command": command_of,
         "data_url": _data_url,
+        "asked": accuracy_texts.asked_text,
+        "quality_banners": accuracy_texts.banners,
+        "accuracy": lambda share: _unbroken(accuracy_texts.share_text(share)),
+        "stderr": lambda share: _unbroken(accuracy_texts.stderr_text(share)),
     }
     environment.tests["missing"] = lambda part: isinstance(part, Missing)
     return environment
@@ -142,6 +154,11 @@ def _own_lines(inputs: ReportInputs) -> list[ComparisonLine]:
         for verdict in inputs.verdicts.values()
         if isinstance(verdict, Verdict)
     ]
+
+
+def _unbroken(text: str) -> str:
+    """Return a value with its interval, in which a line may break before the interval only."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("\N{NO-BREAK SPACE}[", " [")
 
 
 def _data_url(image: bytes) -> str:

@@ -13,8 +13,11 @@ from weighbridge.report.chart import GROUPS, Chart, ChartGap
 from weighbridge.report.charts import charts_of
 from weighbridge.report.figure_files import inline_svg, png, svg_text
 from weighbridge.report.figures.style import styled
-from weighbridge.report.inputs import Missing, ReportInputs, read_inputs
+from weighbridge.report.inputs import Missing, ReportInputs, holds_runs, read_inputs
 from weighbridge.report.page import RenderedChart, render_page
+from weighbridge.report.quality_charts import accuracy_chart
+from weighbridge.report.quality_page import render_quality_page
+from weighbridge.report.quality_results import QualityResults, read_quality
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +44,14 @@ def write_report(
         figures: Also write every chart as figures/GROUP/NAME.png; older files in these folders are deleted.
 
     Raises:
-        InputError: the results folder holds neither run nor verdict, or names a round that cannot be loaded.
+        InputError: the results folder holds neither run nor verdict nor model quality, or names a round that
+            cannot be loaded.
     """
+    if round_ is None and not holds_runs(results) and (quality := read_quality(results)) is not None:
+        with styled():
+            chart = _rendered(accuracy_chart(quality), None)
+        write_atomic(output, render_quality_page(quality, [chart]))
+        return
     inputs = read_inputs(results, round_)
     analyses = {
         scenario: _analysis(results / scenario / Mode.ACCURACY, dataset, prompt, model, inputs, scenario)
@@ -52,6 +61,9 @@ def write_report(
         _clear(figures)
     with styled():
         charts = [_rendered(chart, figures) for chart in charts_of(inputs, analyses)]
+        if isinstance(inputs.quality, QualityResults):
+            # Its image files are beside the scores.
+            charts.append(_rendered(accuracy_chart(inputs.quality), None))
     write_atomic(output, render_page(inputs, analyses, charts))
     _log.info("%s: %d charts", output, sum(chart.svg is not None for chart in charts))
 

@@ -6,9 +6,7 @@ Out: history_root(), recorded_entries()
 
 from hashlib import sha256
 
-from weighbridge.history.entry_files import entry_files
-from weighbridge.history.read_history import run_directories
-from weighbridge.records.history_entry import HISTORY_FOLDER
+from weighbridge.history.read_history import entry_names
 
 
 def history_root():
@@ -18,9 +16,4 @@ def history_root():
 
 def recorded_entries():
     """Return a hash over the names of all entries, which never change."""
-    names = [
-        (directory.resolve().name, file.name)
-        for directory in run_directories([history_root()])
-        for file in entry_files(directory / HISTORY_FOLDER)
-    ]
-    return sha256(canonical(sorted(names)).encode()).hexdigest()
+    return sha256(canonical(entry_names([history_root()])).encode()).hexdigest()

@@ -69,9 +69,28 @@ def run_directories(roots: Sequence[Path]) -> tuple[Path, ...]:
         except OSError as error:
             raise InputError(f"{root}: cannot be read ({error.strerror}).") from None
         for directory in (itself, *below):
-            if (directory / HISTORY_FOLDER).is_dir():
+            if _is_folder(directory / HISTORY_FOLDER):
                 found.setdefault((directory / HISTORY_FOLDER).resolve(), directory)
     return tuple(found.values())
+
+
+def entry_names(roots: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    """Return the names of run directory and file of all entries, without reading one; otherwise as above."""
+    names: set[tuple[str, str]] = set()
+    for directory in run_directories(roots):
+        try:
+            files = entry_files(directory / HISTORY_FOLDER)
+        except OSError:  # whoever reads the entries says so
+            continue
+        names |= {(directory.resolve().name, file.name) for file in files}
+    return tuple(sorted(names))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # of a neighbour, who lets nobody look
+        return False
 
 
 def _read(directory: Path, name: str) -> Iterator[RecordedEntry]:

@@ -86,7 +86,7 @@ def test_repeats_have_the_same_settings_and_system_and_count(
     changed: dict[str, object], is_repeat: bool
 ) -> None:
     of_same = history_entry(0, speed(100), settings={"a": "1"})
-    repeat = history_entry(1, speed(101), **{"settings": {"a": "1"}, **changed})  # type: ignore[arg-type]
+    repeat = history_entry(1, speed(101), **{"settings": {"a": "1"}, **changed})
     assert (_newest(of_same, repeat, history_entry(2, speed(90))).noise is not None) == is_repeat
 
 

@@ -145,14 +145,14 @@ def prune(
     for recorded in found:
         entry = recorded.entry
         typer.echo(f"{recorded.file}: {entry.kind} {entry.name}, recorded {entry.time:%Y-%m-%d %H:%M} UTC")
-    typer.echo(f"{len(found)} of {len(entries)} entries will be removed; their results stay.")
+    typer.echo(f"Of {len(entries)} entries, {len(found)} will be removed; their results stay.")
     if not yes:
         if not sys.stdin.isatty():
             raise InputError("nothing is removed: pass --yes where there is no terminal to answer on.")
         if not typer.confirm("Remove them?"):
             typer.echo("nothing is removed.")
             return
-    typer.echo(f"{remove_entries(found)} entries are removed.")
+    typer.echo(f"removed: {remove_entries(found)}.")
 
 
 def _entries(folders: Sequence[Path] | None) -> "tuple[RecordedEntry, ...]":

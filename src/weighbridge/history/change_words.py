@@ -12,27 +12,30 @@ MOST_SETTINGS = 5
 _DIGEST = re.compile(r"\b[0-9a-f]{40,}\b")
 _LONGEST_VALUE = 60
 _DIGITS = 4
+_DECIMALS_OF_SHARES = 4
 
 
 def value_words(value: float, measure: HistoryMeasure) -> str:
-    """Return a value of a measure with its unit: 79.96 samples/s, 143 ms, 0.790000, 1.136 x."""
-    match measure.unit:
-        case "s":
-            return latency(value)
-        case "":
-            return score(value)
-        case "x":
-            return f"{value:.3f} x"
-        case unit:
-            return f"{number(value, _DIGITS)} {unit}"
+    """Return a value of a measure with its unit: 79.96 samples/s, 143 ms, 0.7900, 1.136 x."""
+    if measure.unit == "s":
+        return latency(value)
+    return f"{_number(value, measure)} {measure.unit}".rstrip()
 
 
 def measure_words(measure: HistoryMeasure) -> str:
-    """Return a measure's value, with its interval where it has one: 1.136 x [1.098 x, 1.175 x]."""
-    text = value_words(measure.value, measure)
+    """Return a measure's value, with its interval where it has one: 1.136 [1.098, 1.175] x."""
     if measure.low is None or measure.high is None:
-        return text
-    return f"{text} [{value_words(measure.low, measure)}, {value_words(measure.high, measure)}]"
+        return value_words(measure.value, measure)
+    value, low, high = (_number(each, measure) for each in (measure.value, measure.low, measure.high))
+    return f"{value} [{low}, {high}] {measure.unit}".rstrip()
+
+
+def _number(value: float, measure: HistoryMeasure) -> str:
+    if measure.unit == "x":
+        return f"{value:.3f}"
+    if measure.unit == "":
+        return score(value, _DECIMALS_OF_SHARES if abs(value) <= 1 else None)
+    return number(value, _DIGITS)
 
 
 def difference_words(change: Change) -> str:

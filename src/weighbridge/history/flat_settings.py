@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from weighbridge.config.sweep_settings import SweepSettings
-from weighbridge.core.formatting import memory_size, value_text
+from weighbridge.core.formatting import value_text
 from weighbridge.records.comparison import SweepComparison
 from weighbridge.records.quality_answers import MeasuredQuality
 from weighbridge.records.run_record import Host, RunRecord, ServerRecord
@@ -106,8 +106,11 @@ def _flat(place: str, data: object) -> Iterator[tuple[str, str]]:
         yield place, " ".join(map(_text, data))
     else:
         for number, each in enumerate(data, start=1):
-            named = each.get("name") if isinstance(each, Mapping) else None
-            yield from _flat(f"{place}.{named or number}", each)
+            if isinstance(each, Mapping) and each.get("name"):
+                unnamed = {key: value for key, value in each.items() if key != "name"}
+                yield from _flat(f"{place}.{each['name']}", unnamed)
+            else:
+                yield from _flat(f"{place}.{number}", each)
 
 
 def _server(server: ServerRecord) -> dict[str, str]:
@@ -159,7 +162,7 @@ def _host(host: Host) -> dict[str, str]:
     return {
         "host.name": host.name,
         "host.cpus": str(host.cpus),
-        "host.memory": memory_size(host.memory_bytes),
+        "host.memory": f"{host.memory_bytes / 2**30:.0f} GiB",
         "host.platform": host.platform,
         "host.python": host.python,
     }

@@ -25,7 +25,7 @@ from weighbridge.records.history_entry import HistoryKind
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_BARS = 24
-_MOST_FIGURES = 3
+_MOST_FIGURES = {"speed": 3, "score": 2}
 _FINDING_STYLES = {ChangeFinding.REGRESSED: "bold red", ChangeFinding.IMPROVED: "bold green"}
 
 
@@ -81,9 +81,10 @@ def _results(shown: Sequence[RecordedEntry]) -> Table:
 
 def _figures(recorded: RecordedEntry, aspect: str) -> str:
     measures = [each for each in recorded.entry.measures if each.aspect == aspect]
-    shown = [f"{each.name} {measure_words(each)}" for each in measures[:_MOST_FIGURES]]
-    if len(measures) > _MOST_FIGURES:
-        shown.append(f"{len(measures) - _MOST_FIGURES} more")
+    most = _MOST_FIGURES[aspect]
+    shown = [f"{each.name} {measure_words(each)}" for each in measures[:most]]
+    if len(measures) > most:
+        shown.append(f"{len(measures) - most} more")
     return "\n".join(shown) or "-"
 
 

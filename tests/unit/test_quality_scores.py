@@ -14,6 +14,7 @@ from weighbridge.config.quality_settings import AskingProtocol
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.quality.questions import set_definitions
 from weighbridge.quality.write_scores import write_scores
+from weighbridge.records.notice import SIMULATED_BY
 from weighbridge.records.quality_answers import MeasuredQuality, RequestCounts
 from weighbridge.records.quality_scores import (
     BY_DOMAIN,
@@ -87,6 +88,15 @@ def test_domains_count_each_question_once_and_the_whole_set_has_57_subjects(tmp_
     assert domains["STEM"].accuracy == pytest.approx(100 / 245)
     law = sizes["professional_law"]
     assert domains["Humanities"].accuracy == (1200 + law) / (12 * 245 + law)
+
+
+def test_a_simulated_server_is_told(tmp_path: Path) -> None:
+    record = write_quality(tmp_path, RATES)
+    server = record.server.model_copy(update={"version": f"{SIMULATED_BY} 0.1.0"})
+    write_measured(tmp_path, record.model_copy(update={"server": server}))
+    note = str(write_scores(tmp_path, None).note)
+    assert "The questions are made up" in note
+    assert "no model was asked" in note
 
 
 def test_a_subject_less_is_noticed(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 In:  quality.mmlu of the configuration; the proven questions; the proven model, where its tokenizer is needed or a
      server is started
 Out: results/quality/mmlu/: measured.json and answers/; overall.json, by_domain.json, by_subject.json, samples.csv,
-     plots/; passed.txt, there only where all checks passed
+     plots/; passed.txt, there only where all checks passed; an entry in history/
 
 The answers, a file for each subject, lie beside the declared output, which Snakemake deletes before a job: an
 interrupted measurement goes on with the next subject.
@@ -95,7 +95,8 @@ rule score_mmlu:
         r"""
         weighbridge --log {log:q} score-mmlu \
             --settings {params.settings:q} \
-            --out {params.out:q}
+            --out {params.out:q} \
+            --history history
         """
 
 

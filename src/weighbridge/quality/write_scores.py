@@ -13,6 +13,7 @@ from weighbridge.quality.answer_files import MeasuredAnswers, counts_of, read_an
 from weighbridge.quality.quality_checks import quality_checks
 from weighbridge.quality.question_choice import limited_text
 from weighbridge.quality.questions import SetDefinition, set_definitions
+from weighbridge.records.notice import SIMULATED_BY
 from weighbridge.records.quality_answers import AnsweredQuestion, MeasuredQuality, SubjectAnswers
 from weighbridge.records.quality_scores import (
     BY_DOMAIN,
@@ -29,6 +30,7 @@ from weighbridge.records.quality_scores import (
 from weighbridge.records.verdict import outcome_of
 
 _MADE_UP = "The questions are made up: an accuracy near chance is expected, and says nothing about the model."
+_SIMULATED = "A simulated server answered with letters that were chosen beforehand; no model was asked."
 
 
 def write_scores(folder: Path, floor: float | None) -> OverallQuality:
@@ -146,7 +148,7 @@ def _overall(
         counts=measured.counts,
         checks=checks,
         outcome=outcome_of(checks),
-        note=_MADE_UP if made_up else None,
+        note=_note(measured),
         source=measured.source,
         model_name=measured.model_name,
         model_digest=measured.model_digest,
@@ -156,6 +158,12 @@ def _overall(
         finished_at=measured.finished_at,
         samples_sha256=samples_sha256,
     )
+
+
+def _note(measured: MeasuredQuality) -> str | None:
+    made_up = measured.source.name == "synthetic"
+    simulated = SIMULATED_BY in (measured.server.version or "")
+    return " ".join([*([_MADE_UP] if made_up else []), *([_SIMULATED] if simulated else [])]) or None
 
 
 def _server(measured: MeasuredQuality) -> str | None:

@@ -5,8 +5,8 @@ import re
 from weighbridge.records.quality_answers import Letter
 
 REASONING_BEGINS, REASONING_ENDS = "<think>", "</think>"
-# An A that a word in small letters follows is an article: "A good answer is".
-_LETTER = r"(?:[B-D]|A(?!\s+[a-z]))(?![A-Za-z'])"
+# An A that a word in small letters follows is an article, as in "A good answer"; but not before these.
+_LETTER = r"(?:[B-D]|A(?!\s+(?!(?:and|or|is|because|since)\b)[a-z]))(?![A-Za-z'])"
 _DECORATION = r"(?:[\s*_\"'`(\[{$]|\\boxed|\\text)*"
 _ANSWER_IS = re.compile(rf"\b(?i:answer(?:\s+is)?)\s*:?{_DECORATION}(?P<letter>{_LETTER})")
 _LEADING = re.compile(rf"{_DECORATION}(?P<letter>[A-D])(?:[\s*_\"'`)\]}}$]*(?:$|\n)|[*_)\]}}]*[.):,])")

@@ -111,9 +111,15 @@ OF_THE_BENCHMARKS = {
     ),
     "analysis": ("qwen3_vl.task", "llama3_1_8b.task"),
 }
-# What a benchmark imports when it scores.
-SCORES = {
-    "analysis": "from weighbridge.benchmarks.llama3_1_8b.rouge import compare_all; compare_all(['a'], ['a'])"
+# What is imported while a command works: by a benchmark that scores, by what asks of a model's quality.
+WHILE_WORKING = {
+    "analysis": "from weighbridge.benchmarks.llama3_1_8b.rouge import compare_all; compare_all(['a'], ['a'])",
+    "quality": """
+import pathlib, tempfile
+from weighbridge.quality.harness_start import import_harness
+with tempfile.TemporaryDirectory() as caches:
+    import_harness(pathlib.Path(caches))
+""",
 }
 
 
@@ -154,7 +160,7 @@ def test_an_environment_has_all_that_its_commands_import(environment: str) -> No
     pins = {pin.partition("==")[0] for pin in pins_of(ROOT / "envs" / f"{environment}.yaml")}
     modules = [f"benchmarks.{name}" for name in OF_THE_BENCHMARKS.get(environment, ())]
     code = f"COMMANDS = {sorted(commands_by_environment()[environment])}\n{IMPORT_OF_COMMANDS}"
-    code += SCORES.get(environment, "")
+    code += WHILE_WORKING.get(environment, "")
     command = [python, "-c", IMPORT_WITH_THESE_ALONE + code, " ".join(pins), *modules]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

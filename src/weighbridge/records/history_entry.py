@@ -25,7 +25,7 @@ class HistoryKind(StrEnum):
 class HistoryMeasure(Model):
     """One figure of a result."""
 
-    name: str = Field(description="Such as 'rate', 'latency p99', 'F1', 'speed-up of B at chat, closed-8'.")
+    name: str = Field(description="Such as 'rate', 'latency p99', 'WER', 'speed-up of B at chat, closed-8'.")
     value: float
     unit: str = Field(description="Such as 'samples/s'; empty: none.")
     aspect: Literal["speed", "score"] = Field(description="What --fail-if judges: slower, or worse.")

@@ -13,7 +13,7 @@ from recorded_results import measure_again, write_scored, write_sweep, write_ver
 from typer.testing import CliRunner
 
 from weighbridge import cli
-from weighbridge.cli.history import prune, show
+from weighbridge.cli.history import add, prune, show
 from weighbridge.cli.results import gate
 from weighbridge.cli.sweep import SweepStep, sweep
 from weighbridge.core.errors import InputError, InvalidRunError
@@ -145,6 +145,24 @@ def test_pruning_lists_asks_and_removes(
 
 
 # The commands that record.
+
+
+def test_finished_results_of_all_kinds_are_added_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    verdict = write_verdicts(Path()) / "offline" / "verdict.json"
+    files = [verdict, write_sweep(Path()), write_scored(Path())]
+    add(files)
+    assert [each.entry.kind for each in read_histories([Path()])] == ["verdict", "comparison", "quality"]
+    assert _printed(capsys).count("recorded in history/") == 3
+    add(files)
+    assert _printed(capsys).count("is recorded already") == 3
+    with pytest.raises(InputError, match=r"run\.json: is no result"):
+        add([verdict.parent / "performance" / "run.json"])
+    (tmp_path / "blocked").touch()
+    with pytest.raises(OSError, match="blocked"):
+        add(files, Path("blocked"))
 
 
 def test_gate_records_its_verdict_and_goes_on_without_a_history(

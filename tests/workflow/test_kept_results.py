@@ -10,6 +10,8 @@ import yaml
 from driver import Workflow
 from small_run import DONE, ROOT, planned
 
+from weighbridge.history.read_history import read_histories
+
 FIXTURES = Path(__file__).parent / "fixtures"
 KEPT = FIXTURES / "finished.tar.xz"
 # Finished before the versions of scoring, judgement and tree were raised: nothing is measured again.
@@ -58,6 +60,10 @@ def test_measurements_of_an_earlier_version_are_judged_again_and_not_repeated(tm
     answer = workflow(*paths, **settings)
     assert answer.code == 0, answer.text
     assert [json.loads((directory / path).read_text())["outcome"] for path in paths] == ["VALID"] * 2
+    assert {(each.entry.name, each.entry.outcome) for each in read_histories([directory])} == {
+        ("offline", "VALID"),
+        ("server", "VALID"),
+    }
 
 
 @pytest.mark.parametrize("kind", ["model", "dataset"])

@@ -14,6 +14,7 @@ import yaml
 from driver import BIN
 from small_run import planned
 
+from weighbridge.history.read_history import read_histories
 from weighbridge.records.comparison import SweepComparison
 from weighbridge.simulate.behaviour import Behaviour
 
@@ -98,6 +99,7 @@ def test_a_sweep_is_measured_in_turns_and_an_added_load_measures_only_what_is_ne
     assert sorted(_runs(tmp_path).keys() - first.keys()) == ["w2/b1/A/chat/closed-8", "w2/b1/B/chat/closed-8"]
     compared = SweepComparison.read(results / "comparison.json")
     assert {row.level for row in compared.rows} == {"closed-8", "closed-16"}
+    assert [each.entry.name for each in read_histories([tmp_path / "run"])] == ["two", "two"]
     held = results / "w2" / "b1" / "B" / "held.json"
     held.unlink()
     jobs = planned(_snakemake(tmp_path, "-n").stdout)

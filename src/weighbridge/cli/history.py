@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _NOTHING = (
     "no result is recorded here. `snakemake verdicts`, `snakemake sweep_NAME` and `snakemake quality` record "
-    "theirs in history/ of the run directory, and so do `weighbridge gate` and `sweep` with --history."
+    "theirs in history/ of the run directory; `weighbridge history add FILE` records a finished one."
 )
 
 
@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(cls=_ShowsByDefault, rich_markup_mode=None)
     group.callback()(history)
     group.command()(show)
+    group.command()(add)
     group.command()(prune)
     app.add_typer(group, name="history")
 
@@ -38,7 +39,8 @@ def register(app: typer.Typer) -> None:
 def history() -> None:
     """Show the results of all runs over time.
 
-    Each finished verdict, comparison and quality result is recorded in history/ of its run directory.
+    Snakemake's jobs record each finished verdict, comparison and quality result in history/ of the run
+    directory, and so do `weighbridge gate`, `sweep` and `score-mmlu` with --history.
     `weighbridge history runs/` is short for `weighbridge history show runs/`.
     """
 
@@ -116,6 +118,25 @@ def show(
     failure = judge_history(entries, limits).failure if fail_if else None
     if failure is not None:
         raise InvalidRunError(failure)
+
+
+def add(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="verdict.json, comparison.json or overall.json, in its folder."),
+    ],
+    history: Annotated[Path, typer.Option(help="Folder to record them in.")] = Path("history"),
+) -> None:
+    """Record finished results, in the order in which they are named.
+
+    For comparisons by `weighbridge bench`, and for results of earlier releases. What has an entry gets no
+    second one.
+    """
+    from weighbridge.history.record import add_result
+
+    for file in files:
+        written = add_result(file, history)
+        typer.echo(f"{file}: {f'recorded in {written}' if written else 'is recorded already'}")
 
 
 def prune(

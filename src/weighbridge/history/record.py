@@ -11,7 +11,7 @@ from typing import Any
 from weighbridge import __version__
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.sweep_settings import SweepSettings
-from weighbridge.core.errors import WeighbridgeError
+from weighbridge.core.errors import InputError, WeighbridgeError
 from weighbridge.core.files import disk_failure, sha256_of
 from weighbridge.core.models import Sha256
 from weighbridge.history.entry_files import add_entry
@@ -19,14 +19,14 @@ from weighbridge.history.flat_settings import quality_settings, run_settings, sw
 from weighbridge.history.measured_system import compared_systems, served_system, unrecorded_system
 from weighbridge.history.result_measures import comparison_measures, quality_measures, verdict_measures
 from weighbridge.history.secret_free import SecretFree
-from weighbridge.records.comparison import SweepComparison
+from weighbridge.records.comparison import COMPARISON, SweepComparison
 from weighbridge.records.history_entry import HistoryEntry, HistoryKind
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.quality_answers import MEASURED, MeasuredQuality
-from weighbridge.records.quality_scores import BY_DOMAIN, ByDomain, OverallQuality
+from weighbridge.records.quality_scores import BY_DOMAIN, OVERALL, ByDomain, OverallQuality
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.sweep_plan import PLAN, SweepPlan
-from weighbridge.records.verdict import Verdict
+from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.sweep.comparison_sentences import comparison_sentences
 from weighbridge.sweep.sweep_folder import SETTINGS_FILE
 
@@ -51,11 +51,7 @@ def record_verdict(
     Returns:
         The entry's file; None: the same verdict has one, or it cannot be written, which is logged.
     """
-    runs = {
-        Mode.PERFORMANCE: performance or file.parent / Mode.PERFORMANCE,
-        Mode.ACCURACY: accuracy or file.parent / Mode.ACCURACY,
-    }
-    return _record(file, folder, lambda: _of_verdict(file, runs))
+    return _record(file, folder, lambda: _of_verdict(file, performance, accuracy))
 
 
 def record_comparison(file: Path, folder: Path) -> Path | None:
@@ -68,18 +64,30 @@ def record_quality(file: Path, folder: Path) -> Path | None:
     return _record(file, folder, lambda: _of_quality(file))
 
 
+def add_result(file: Path, folder: Path) -> Path | None:
+    """Record a result of any kind, with what lies beside it.
+
+    Returns:
+        The entry's file; None: the same result has one.
+
+    Raises:
+        InputError: it is no result, or what lies beside it cannot be read.
+        OSError: the folder cannot be written.
+    """
+    kinds: dict[str, Callable[[], Mapping[str, Any]]] = {
+        VERDICT: lambda: _of_verdict(file, None, None),
+        COMPARISON: lambda: _of_comparison(file),
+        OVERALL: lambda: _of_quality(file),
+    }
+    if file.name not in kinds:
+        raise InputError(f"{file}: is no result; name files {', '.join(kinds)}.")
+    return _write(file, folder, kinds[file.name]())
+
+
 def _record(file: Path, folder: Path, facts: Callable[[], Mapping[str, Any]]) -> Path | None:
-    """Write the entry of a result from what is particular to its kind."""
+    """Write the entry of a result; a result is worth more than its entry, so any trouble is a warning."""
     try:
-        plain = {
-            **facts(),
-            "time": datetime.now(UTC).isoformat(),
-            "where": Path(os.path.relpath(file, folder.resolve().parent)).as_posix(),
-            "result_sha256": sha256_of(file),
-            "weighbridge_version": __version__,
-        }
-        entry = HistoryEntry.parse(SecretFree().data(plain), f"the history entry of {file}")
-        written = add_entry(folder, entry)
+        written = _write(file, folder, facts())
     except WeighbridgeError as error:
         log.warning("%s is not recorded in the history: %s", file, error)
         return None
@@ -92,7 +100,23 @@ def _record(file: Path, folder: Path, facts: Callable[[], Mapping[str, Any]]) ->
     return written
 
 
-def _of_verdict(file: Path, runs: Mapping[Mode, Path]) -> dict[str, Any]:
+def _write(file: Path, folder: Path, facts: Mapping[str, Any]) -> Path | None:
+    """Write an entry from what is particular to its kind."""
+    plain = {
+        **facts,
+        "time": datetime.now(UTC).isoformat(),
+        "where": Path(os.path.relpath(file, folder.resolve().parent)).as_posix(),
+        "result_sha256": sha256_of(file),
+        "weighbridge_version": __version__,
+    }
+    return add_entry(folder, HistoryEntry.parse(SecretFree().data(plain), f"the history entry of {file}"))
+
+
+def _of_verdict(file: Path, performance: Path | None, accuracy: Path | None) -> dict[str, Any]:
+    runs = {
+        Mode.PERFORMANCE: performance or file.parent / Mode.PERFORMANCE,
+        Mode.ACCURACY: accuracy or file.parent / Mode.ACCURACY,
+    }
     verdict = Verdict.read(file)
     records = {mode: path for mode, run in runs.items() if (path := run / RUN_RECORD).is_file()}
     read = {mode: RunRecord.read(path) for mode, path in records.items()}

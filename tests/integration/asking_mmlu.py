@@ -61,7 +61,7 @@ class Asking:
 
     folder: Path
     data: Data
-    url: str
+    urls: tuple[str, ...]
     mmlu: Mapping[str, object] = field(default_factory=dict)
     client: Mapping[str, object] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Asking:
     @property
     def command(self) -> list[str]:
         """The command."""
-        server = {"endpoints": [self.url], "model_name": MODEL_NAME, "startup_timeout_s": 2}
+        server = {"endpoints": self.urls, "model_name": MODEL_NAME, "startup_timeout_s": 2}
         sections = {"server": server, "client": self.client, "mmlu": self.mmlu}
         options = [each for name, of in sections.items() for each in (f"--{name}", json.dumps(of))]
         proofs = ["--dataset", str(self.data.dataset), "--model", str(self.data.model)]

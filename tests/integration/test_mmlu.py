@@ -64,10 +64,16 @@ def check_letters(answers: tuple[SubjectAnswers, ...], data: Data, *, chat: bool
         assert [each.correct for each in subject.questions] == right
 
 
-def test_log_likelihoods_give_the_known_accuracies(data: Data, url: str, tmp_path: Path) -> None:
-    asking = Asking(tmp_path, data, url)
-    code, lines = asking.run()
-    assert code == 0, lines
+def test_log_likelihoods_of_two_endpoints_give_the_known_accuracies(
+    data: Data, url: str, tmp_path: Path
+) -> None:
+    with answering_questions(data.questions, RATES, model=MODEL, model_name=MODEL_NAME) as other_url:
+        asking = Asking(tmp_path, data, (url, other_url))
+        code, lines = asking.run()
+        assert code == 0, lines
+        shares = [answered_by(each) for each in (url, other_url)]
+        assert sum(shares) == 4 * QUESTIONS * 4
+        assert min(shares) > 0.2 * sum(shares)
     found = read_answers(asking.out)
     check_letters(found.subjects, data, chat=False)
     assert found.measured.counts == RequestCounts(requests=4 * QUESTIONS * 4)
@@ -102,7 +108,7 @@ def test_log_likelihoods_give_the_known_accuracies(data: Data, url: str, tmp_pat
 def test_a_chat_gives_the_known_accuracies_and_counts_every_retry(
     data: Data, flaky_url: str, tmp_path: Path
 ) -> None:
-    asking = Asking(tmp_path, data, flaky_url, mmlu={"protocol": "chat"})
+    asking = Asking(tmp_path, data, (flaky_url,), mmlu={"protocol": "chat"})
     code, lines = asking.run()
     assert code == 0, lines
     found = read_answers(asking.out)
@@ -131,7 +137,7 @@ def test_an_ended_measurement_goes_on_after_its_finished_subjects(
 ) -> None:
     slow = Behaviour(mean_s=0.05, servers=1)
     with answering_questions(data.questions, model_name=MODEL_NAME, behaviour=slow) as url:
-        asking = Asking(tmp_path, data, url, mmlu={"protocol": "chat", "concurrency": 1})
+        asking = Asking(tmp_path, data, (url,), mmlu={"protocol": "chat", "concurrency": 1})
         process = asking.start()
         answers = asking.out / ANSWERS_FOLDER
         wait_until(lambda: len(list(answers.glob("*.json"))) >= 2)
@@ -154,7 +160,7 @@ def test_an_ended_measurement_goes_on_after_its_finished_subjects(
 def test_a_wrong_key_ends_it_with_a_sentence_and_is_in_no_file(data: Data, tmp_path: Path) -> None:
     with refusing(401) as url:
         asking = Asking(
-            tmp_path, data, url, client={"api_key_env": "MODEL_KEY"}, environment={"MODEL_KEY": KEY}
+            tmp_path, data, (url,), client={"api_key_env": "MODEL_KEY"}, environment={"MODEL_KEY": KEY}
         )
         code, lines = asking.run()
     assert code == 3
@@ -173,7 +179,7 @@ def test_an_endpoint_that_does_not_echo_is_asked_once_and_the_remedy_is_the_othe
 ) -> None:
     deaf = LetterRates(echo=False)
     with answering_questions(data.questions, deaf, model=MODEL, model_name=MODEL_NAME) as url:
-        code, lines = Asking(tmp_path, data, url).run()
+        code, lines = Asking(tmp_path, data, (url,)).run()
     assert code == 3
     assert lines[-1].startswith(f"ERROR the server at {url} refuses a request with 400 ('echo'")
     assert lines[-1].endswith("where it cannot, set quality.mmlu.protocol: chat.")
@@ -182,7 +188,7 @@ def test_an_endpoint_that_does_not_echo_is_asked_once_and_the_remedy_is_the_othe
 
 def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_asked(data: Data, tmp_path: Path) -> None:
     with refusing(500, context=100) as url:
-        code, lines = Asking(tmp_path, data, url).run()
+        code, lines = Asking(tmp_path, data, (url,)).run()
     assert code == 2
     assert (
         "tokens with 5 solved ones before it, but the server takes 100; set quality.mmlu.shots" in lines[-1]
@@ -192,7 +198,7 @@ def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_asked(data: Da
 
 def test_an_endpoint_that_fails_again_and_again_ends_it(data: Data, tmp_path: Path) -> None:
     with refusing(502) as url:
-        code, lines = Asking(tmp_path, data, url, mmlu={"protocol": "chat", "retries": 2}).run()
+        code, lines = Asking(tmp_path, data, (url,), mmlu={"protocol": "chat", "retries": 2}).run()
     assert code == 3
     assert f"the server at {url} failed a request 2 times, at last with 502 (no entry" in lines[-1]
 
@@ -200,7 +206,7 @@ def test_an_endpoint_that_fails_again_and_again_ends_it(data: Data, tmp_path: Pa
 def test_a_dead_endpoint_ends_it(data: Data, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    code, lines = Asking(tmp_path, data, url).run()
+    code, lines = Asking(tmp_path, data, (url,)).run()
     assert code == 3
     assert f"ERROR the server at {url} did not answer within server.startup_timeout_s (2 s)" in lines[-1]
 

@@ -43,13 +43,17 @@ class QualityReporter:
 
     def subject(self, name: str) -> None:
         """Begin a subject; before the first, log what there is to ask."""
-        if not self._began_s:
+        first = not self._began_s
+        if first:
             self._began_s = time.monotonic()
             taken = f"; {self._taken_subjects} of them are finished already" if self._taken_subjects else ""
             log.info("%s questions of %d subjects%s", f"{self._questions:,}", self._subjects, taken)
         self._at = f"subject {self._subjects_done + 1} of {self._subjects}: {name}"
         self._open_requests = 0
-        self._reporter.enter(Phase.RUNNING, self._detail())
+        if first:
+            self._reporter.enter(Phase.RUNNING, self._detail())
+        else:
+            self._reporter.describe(self._detail())
 
     def answered(self) -> None:
         """Count an answered request."""

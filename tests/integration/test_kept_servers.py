@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -18,7 +19,7 @@ from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.proc import ProcessId, below
 from weighbridge.records.server_life import LIFE_RECORD, ServerLife
-from weighbridge.serving import guard, kept_servers
+from weighbridge.serving import guard, held_servers, kept_servers
 from weighbridge.serving.guard_process import guard_command
 from weighbridge.serving.keeping import Keeping
 from weighbridge.serving.kept_servers import Snakemake
@@ -370,6 +371,22 @@ def test_one_that_poses_as_a_guard_is_not_used(
             assert f"{who} answers as no guard" in said or f"({who}) does not answer" in said
         finally:
             posing.kill()
+    with serving(tmp_path) as second:
+        assert pids(second) == pids(first)
+
+
+def test_a_job_of_another_environment_may_have_the_server(
+    tmp_path: Path, snakemake: Snakemake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other" / "bin" / "python"
+    other.parent.mkdir(parents=True)
+    other.symlink_to(sys.executable)
+    for name in ("lib", "pyvenv.cfg"):
+        (tmp_path / "other" / name).symlink_to(Path(sys.prefix) / name)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(held_servers, "guard_command", lambda: [str(other), *guard_command()[1:]])
+        with serving(tmp_path) as first:
+            assert family_of(first)[1].cmdline()[0] == str(other)
     with serving(tmp_path) as second:
         assert pids(second) == pids(first)
 

@@ -67,7 +67,8 @@ def not_ours(connection: socket.socket, top: ProcessId, command: list[str]) -> s
     Args:
         connection: To it.
         top: The Snakemake.
-        command: The beginning of a guard's command line.
+        command: The beginning of a guard's command line. Its first word may be another: jobs of one Snakemake
+            run in different environments, and a server's fingerprint has Weighbridge's version.
     """
     pid, user = peer_of(connection)
     if user != os.getuid():
@@ -77,6 +78,6 @@ def not_ours(connection: socket.socket, top: ProcessId, command: list[str]) -> s
         runs = command_of(pid)
     except OSError:
         return f"process {pid}, which has ended"
-    if runs[: len(command)] != command or process.started_ticks < top.started_ticks:
+    if runs[1 : len(command)] != command[1:] or process.started_ticks < top.started_ticks:
         return f"process {pid} ({process.name})"
     return None

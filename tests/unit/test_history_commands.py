@@ -47,18 +47,21 @@ def test_a_regression_is_named_with_the_setting_that_changed(
     monkeypatch.setenv("COLUMNS", "140")
     show([runs])
     text = _printed(capsys)
-    assert "changed: server.args.--max-num-seqs (not set) -> 8" in text
-    [line] = [line for line in text.splitlines() if line.startswith("verdict server, ")]
-    assert line.endswith("another system:")
+    assert (
+        text.count("  changed: another system\n  changed: `server.args.--max-num-seqs`: not set → 8\n") == 2
+    )
+    [step] = [line for line in text.splitlines() if line.startswith("Server, ")]
+    assert "again" in step.partition(" -> ")[0]
+    assert "smaller" in step.partition(" -> ")[2]
     [rate] = [line for line in text.splitlines() if "regressed: rate" in line and "queries/s" in line]
-    assert "(-30.7 %, noise ±12.6 % by 2 repeats)" in rate
+    assert "-31 % (noise 13 %, 2 repeats)" in rate
     named = text.splitlines()[-1]
     assert named.startswith("Regressed: offline: rate, offline: F1")
     assert "server: latency p99" in named
 
 
 def test_rules_fail_with_the_regression_and_pass_without(runs: Path) -> None:
-    with pytest.raises(InvalidRunError, match=r"offline: rate .*--max-num-seqs \(not set\) -> 8"):
+    with pytest.raises(InvalidRunError, match=r"offline: rate .*--max-num-seqs not set → 8"):
         show([runs], fail_if=["slower:5%"])
     with pytest.raises(InvalidRunError, match="worse than allowed: offline: F1"):
         show([runs], fail_if=["worse:1%"])
@@ -90,10 +93,10 @@ def test_all_kinds_of_results_stand_in_one_table(
     record_quality(write_scored(tmp_path), tmp_path / "history")
     show([tmp_path])
     text = _printed(capsys)
-    assert "comparison demo-sweep" in text
-    assert re.search(r"speed-up of B at chat, closed-32 1\.\d{3} \[1\.\d{3}, 1\.\d{3}\] x", text)
-    assert "quality mmlu" in text
-    assert "3 more" in text  # domains beyond the first ones
+    assert "Comparison demo-sweep" in text
+    assert re.search(r"speed-up of B at chat, closed-32 1\.\d{3} x \[1\.\d{3}, 1\.\d{3}\]", text)
+    assert "Quality mmlu" in text
+    assert "and 1 more" in text  # domains beyond the first ones
     show([tmp_path], kind="quality")
     assert "demo-sweep" not in _printed(capsys)
 

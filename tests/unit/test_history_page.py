@@ -9,12 +9,12 @@ from history_entries import history_entry, score, speed
 from written_history import DEMONSTRATION, comparison, night
 
 from weighbridge.history.changes import Change, ChangeFinding, ChangeNoise, NoiseSource
+from weighbridge.history.history_values import change_text, measure_text, noise_text
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.history.series import Series, SeriesPoint
 from weighbridge.records.history_entry import HistoryKind, HistoryMeasure
 from weighbridge.report.history_page import write_history
 from weighbridge.report.history_rows import place_names
-from weighbridge.report.history_values import change_text, measure_text, noise_text
 
 ENTRY = RecordedEntry(history_entry(0), Path(), Path())
 STEADY = (48.31, 48.02, 48.55, 48.17)

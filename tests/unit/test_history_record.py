@@ -150,6 +150,18 @@ def test_a_comparison_s_entry_has_speed_ups_and_throughputs_with_intervals(run: 
     assert (entry.name, entry.system.model) == ("demo-sweep", "demo")
 
 
+def test_accuracies_of_compared_systems_are_scores_of_the_comparison(run: Path) -> None:
+    of_a = {"accuracy": 0.6, "stderr": 0.05, "low": 0.5, "high": 0.7, "n": 100, "correct": 60}
+    of_a |= {"model_name": "m", "protocol": "log-likelihood", "shots": 5, "limited": None, "note": None}
+    asked = {"baseline": "A", "margin": 0.01, "systems": {"A": of_a}, "rows": []}
+    file = run / "results/sweeps/demo-sweep/comparison.json"
+    change_json(file, lambda data: data.update(quality=asked))
+    [accuracy] = [
+        each for each in _read(record_comparison(file, run / "history")).measures if each.aspect == "score"
+    ]
+    assert (accuracy.name, accuracy.value, accuracy.low) == ("accuracy of A", 0.6, 0.5)
+
+
 def test_a_quality_s_entry_has_the_accuracy_in_all_and_by_domain(run: Path) -> None:
     entry = _read(record_quality(run / "results/quality/mmlu/overall.json", run / "history"))
     assert entry.kind is HistoryKind.QUALITY

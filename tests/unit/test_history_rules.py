@@ -78,9 +78,9 @@ def test_a_rule_judges_its_own_aspect_alone() -> None:
     entries = (history_entry(0, speed(100), score(0.8)), history_entry(1, speed(50), score(0.5)))
     assert len(_judge(*entries).broken) == 2
     [slower] = _judge(*entries, limits=ChangeLimits(slower=0.05)).broken
-    assert slower.startswith("slower than allowed: offline: rate 100 samples/s -> 50 samples/s (-50.0 %")
+    assert slower.startswith("slower than allowed: offline: rate 100 samples/s, then 50.0 samples/s: -50 %")
     [worse] = _judge(*entries, limits=ChangeLimits(worse=0.01)).broken
-    assert worse.startswith("worse than allowed: offline: F1 0.8000 -> 0.5000 (-30.00 points")
+    assert worse.startswith("worse than allowed: offline: F1 0.800, then 0.500: -0.30 ")
 
 
 def test_what_cannot_be_judged_has_not_passed() -> None:

@@ -71,8 +71,12 @@ def _better(verdict: Verdict, metric: str) -> Better:
 def comparison_measures(
     comparison: SweepComparison, measured_by: Sha256 | None
 ) -> tuple[HistoryMeasure, ...]:
-    """Return the speed-up of each row that could be compared, and the throughput of each system."""
-    return (*_speed_ups(comparison, measured_by), *_throughputs(comparison, measured_by))
+    """Return the speed-up of each row that could be compared; throughput and accuracy of each system."""
+    return (
+        *_speed_ups(comparison, measured_by),
+        *_throughputs(comparison, measured_by),
+        *_accuracies(comparison, measured_by),
+    )
 
 
 def _speed_ups(comparison: SweepComparison, measured_by: Sha256 | None) -> Iterator[HistoryMeasure]:
@@ -108,6 +112,20 @@ def _throughputs(comparison: SweepComparison, measured_by: Sha256 | None) -> Ite
                     high=rate.high,
                     measured_by=measured_by,
                 )
+
+
+def _accuracies(comparison: SweepComparison, measured_by: Sha256 | None) -> Iterator[HistoryMeasure]:
+    for name, found in comparison.quality.systems.items() if comparison.quality else ():
+        yield HistoryMeasure(
+            name=f"accuracy of {name}",
+            value=found.accuracy,
+            unit="",
+            aspect="score",
+            better="higher",
+            low=found.low,
+            high=found.high,
+            measured_by=measured_by,
+        )
 
 
 def quality_measures(

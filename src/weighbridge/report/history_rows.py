@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from weighbridge.core.files import sha256_of
+from weighbridge.history.history_values import measure_text
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.records.comparison import COMPARISON_PAGE
 from weighbridge.records.history_entry import HistoryEntry, HistoryKind, HistoryMeasure
-from weighbridge.report.history_values import measure_text
 
 _MOST_LINES, _MOST_SENTENCES = 4, 1  # of a cell; the report has the others
 _NOTE_ENDS = re.compile(r"[,.:;]")

@@ -1,22 +1,18 @@
 """What changed from each result to the next one of its kind: figures, and the settings that differ."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from weighbridge.history.change_words import by_importance, setting_words
 from weighbridge.history.changes import Change, ChangeFinding
-from weighbridge.history.flat_settings import REVISION
+from weighbridge.history.history_values import change_text, measure_text, noise_text
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.history.series import SeriesPoint
 from weighbridge.report.history_rows import place_names, result_title, time_text
-from weighbridge.report.history_values import change_text, measure_text, noise_text
 
 _MOST_SETTINGS = 8
-_ABSENT = "not set"
-_HASH, _HASH_LETTERS = re.compile(r"[0-9a-f]{40,64}"), 10
-_LETTERS = 120  # of a setting's value; the entry has all of it
 
 
 @dataclass(frozen=True)
@@ -111,17 +107,8 @@ def _line(change: Change) -> StepLine:
 def _differences(change: Change) -> Iterator[str]:
     if change.other_system:
         yield "another system"
-    # A checkout's revision often differs, and mostly by what measures nothing.
-    settings = sorted(change.settings, key=lambda each: each.name == REVISION)
+    settings = by_importance(change.settings)
     for each in settings[:_MOST_SETTINGS]:
-        yield f"`{each.name}`: {_value(each.before)} → {_value(each.after)}"
+        yield f"`{each.name}`: {setting_words(each)}"
     if len(settings) > _MOST_SETTINGS:
         yield f"and {len(settings) - _MOST_SETTINGS} more settings"
-
-
-def _value(value: str | None) -> str:
-    if value is None:
-        return _ABSENT
-    if _HASH.fullmatch(value):
-        return value[:_HASH_LETTERS]
-    return value if len(value) <= _LETTERS else f"{value[:_LETTERS]} ..."

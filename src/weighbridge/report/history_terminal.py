@@ -1,4 +1,4 @@
-"""A history on a terminal: its results, its series with their trends, regressions, and what else changed."""
+"""A history on a terminal: its results, its series with their trends, what changed, and what regressed."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,39 +9,41 @@ from rich.table import Table
 from rich.text import Text
 
 from weighbridge.core.terminal import OUTCOME_STYLES
-from weighbridge.history.change_words import (
-    difference_words,
-    measure_words,
-    noise_words,
-    pair_words,
-    setting_words,
-    size_words,
-    value_words,
-)
 from weighbridge.history.changes import Change, ChangeFinding, newest_changes
+from weighbridge.history.history_values import change_text, measure_text, noise_text
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.history.series import Series, series_of
 from weighbridge.records.history_entry import HistoryKind
+from weighbridge.report.history_rows import rows_of
+from weighbridge.report.history_steps import HistoryStep, steps_of
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_BARS = 24
-_MOST_FIGURES = {"speed": 3, "score": 2}
 _FINDING_STYLES = {ChangeFinding.REGRESSED: "bold red", ChangeFinding.IMPROVED: "bold green"}
 
 
 def render_history(shown: Sequence[RecordedEntry], entries: Sequence[RecordedEntry]) -> Group:
-    """Return the table of results and, where there is more than one of a kind, that of trends.
+    """Return the table of results, the newest last; and where there are several of a kind, that of trends.
 
     Args:
         shown: Entries of the table.
         entries: All entries, in the order of time, of which series and changes are made.
     """
     all_series = series_of(entries)
-    changes = newest_changes(all_series)
     parts: list[RenderableType] = [_results(shown)]
     if any(len(series.points) > 1 for series in all_series):
-        parts.append(_trends(all_series, changes))
+        parts.append(_trends(all_series, newest_changes(all_series)))
     return Group(*parts)
+
+
+def history_findings(entries: Sequence[RecordedEntry]) -> Iterator[str]:
+    """Yield what has changed to the newest result of each kind and name, line by line, and what regressed."""
+    changes = newest_changes(series_of(entries))
+    for step in steps_of(changes):
+        yield from _step_lines(step)
+    regressed = [change.series.title for change in changes if change.finding is ChangeFinding.REGRESSED]
+    if regressed:
+        yield f"Regressed: {', '.join(regressed)}."
 
 
 def sparkline(series: Series) -> str:
@@ -56,36 +58,22 @@ def sparkline(series: Series) -> str:
 
 def _results(shown: Sequence[RecordedEntry]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name, wraps in (
-        ("Time (UTC)", False),
-        ("Folder", True),
-        ("What", True),
-        ("Figures", True),
-        ("Score", True),
-        ("Verdict", True),
-    ):
-        table.add_column(name, no_wrap=not wraps, overflow="fold")
-    for recorded in shown:
+    table.add_column("Time (UTC)", no_wrap=True)
+    for name in ("Folder", "What", "Figures", "Scores", "Verdict"):
+        table.add_column(name, overflow="fold")
+    # Comparisons have no verdict but sentences, which say what the speed-ups in the table do.
+    for row, recorded in zip(reversed(rows_of(shown, Path())), shown, strict=True):
         entry = recorded.entry
-        verdict = entry.outcome if entry.kind is not HistoryKind.COMPARISON else "-"
+        verdict = "" if entry.kind is HistoryKind.COMPARISON else entry.outcome
         table.add_row(
-            f"{entry.time:%Y-%m-%d %H:%M}",
-            str(recorded.run_directory),
-            f"{entry.kind} {entry.name}",
-            _figures(recorded, "speed"),
-            _figures(recorded, "score"),
+            row.time,
+            row.place,
+            row.what,
+            "\n".join((*row.rates, *row.latencies)),
+            "\n".join(row.scores),
             Text(verdict, style=OUTCOME_STYLES.get(verdict, "")),
         )
     return table
-
-
-def _figures(recorded: RecordedEntry, aspect: str) -> str:
-    measures = [each for each in recorded.entry.measures if each.aspect == aspect]
-    most = _MOST_FIGURES[aspect]
-    shown = [f"{each.name} {measure_words(each)}" for each in measures[:most]]
-    if len(measures) > most:
-        shown.append(f"{len(measures) - most} more")
-    return "\n".join(shown) or "-"
 
 
 def _trends(all_series: Sequence[Series], changes: Sequence[Change]) -> Table:
@@ -100,38 +88,24 @@ def _trends(all_series: Sequence[Series], changes: Sequence[Change]) -> Table:
     for series in all_series:
         if len(series.points) < 2:
             continue
-        newest, change = series.points[-1], by_series.get(id(series))
+        change = by_series.get(id(series))
+        noise = change.noise.half_width if change and change.noise else 0
+        newest = series.points[-1].measure.model_copy(update={"low": None, "high": None})
         table.add_row(
             series.title,
             sparkline(series),
-            value_words(newest.value, newest.measure),
-            difference_words(change) if change else "-",
-            noise_words(change).removeprefix("noise ") if change else "-",
-            Text(change.finding, style=_FINDING_STYLES.get(change.finding, "")) if change else "-",
+            measure_text(newest, noise),
+            change_text(change) if change else "",
+            noise_text(change) if change else "",
+            Text(change.finding, style=_FINDING_STYLES.get(change.finding, "")) if change else "",
         )
     return table
 
 
-def history_findings(entries: Sequence[RecordedEntry]) -> Iterator[str]:
-    """Yield what has changed to the newest result of each kind and name, line by line, and what regressed."""
-    changes = newest_changes(series_of(entries))
-    pairs: dict[tuple[Path, Path], list[Change]] = {}
-    for change in changes:
-        pairs.setdefault((change.before.recorded.file, change.after.recorded.file), []).append(change)
-    for found in pairs.values():
-        yield from _of_pair(found)
-    regressed = [change.series.title for change in changes if change.finding is ChangeFinding.REGRESSED]
-    if regressed:
-        yield f"Regressed: {', '.join(regressed)}."
-
-
-def _of_pair(changes: Sequence[Change]) -> Iterator[str]:
-    worse = [each for each in changes if each.finding is ChangeFinding.REGRESSED]
-    unknown = [each for each in changes if each.finding is ChangeFinding.NOT_KNOWN and each.is_worse]
-    settings = changes[0].settings
-    if not (worse or unknown or settings):
+def _step_lines(step: HistoryStep) -> Iterator[str]:
+    if not (step.regressed or step.doubtful or step.differences):
         return
-    yield pair_words(changes[0])
-    yield from (f"  regressed: {size_words(change)}" for change in worse)
-    yield from (f"  worse, be it noise or not: {size_words(change)}" for change in unknown)
-    yield from (f"  changed: {setting_words(setting)}" for setting in settings)
+    yield f"{step.title}: {step.before} -> {step.after}"
+    yield from (f"  regressed: {line.sentence}" for line in step.regressed)
+    yield from (f"  worse, be it noise or not: {line.sentence}" for line in step.doubtful)
+    yield from (f"  changed: {each}" for each in step.differences)

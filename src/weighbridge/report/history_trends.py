@@ -10,11 +10,11 @@ from pathlib import Path
 from weighbridge.core.formatting import number
 from weighbridge.history.changes import Change, ChangeFinding
 from weighbridge.history.flat_settings import REVISION
+from weighbridge.history.history_values import measure_text
 from weighbridge.history.series import Series
 from weighbridge.report.chart import Chart
 from weighbridge.report.figures.trend_figures import TrendPoint, trend
 from weighbridge.report.history_rows import benchmark_of, title_of
-from weighbridge.report.history_values import measure_text
 
 _MOST_CHARTS = 48  # a page with more is slow, and nobody looks at them
 

@@ -104,12 +104,13 @@ class Asking:
 
 
 @contextlib.contextmanager
-def refusing(status: int, *, context: int | None = None) -> Iterator[str]:
-    """Serve the model's name, and refuse every other request with a status and its key; yield the URL.
+def refusing(status: int, *, context: int | None = None, content: object | None = None) -> Iterator[str]:
+    """Serve the model's name, and answer every other request with the same; yield the URL.
 
     Args:
-        status: Of the refusals.
+        status: Of these answers.
         context: Tokens that the model is said to take; None: the server does not report it.
+        content: Of these answers; None: an error that repeats the request's key.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -138,7 +139,7 @@ def refusing(status: int, *, context: int | None = None) -> Iterator[str]:
             said = f"no entry with {self.headers.get('Authorization')}"
             # The first refusal ends the command, which then reads no other answer.
             with contextlib.suppress(ConnectionError):
-                self.reply(status, {"error": {"message": said}})
+                self.reply(status, content or {"error": {"message": said}})
 
         def handle(self) -> None:
             with contextlib.suppress(ConnectionError):

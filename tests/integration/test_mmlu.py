@@ -3,8 +3,10 @@
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 from asking_mmlu import MODEL, MODEL_NAME, PYTHON, Asking, Data, answered_by, make_data, refusing
@@ -124,37 +126,52 @@ def test_a_chat_gives_the_known_accuracies_and_counts_every_retry(
     assert sum("2 of 8 texts have no letter" in line for line in lines) == 4
 
 
-def wait_until(reached: Callable[[], bool]) -> None:
-    until = time.monotonic() + 120
-    while not reached():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_an_ended_measurement_goes_on_after_its_finished_subjects(
-    data: Data, tmp_path: Path, number: signal.Signals
-) -> None:
+@contextmanager
+def half_asked(data: Data, folder: Path) -> Iterator[tuple[Asking, Popen[str], str]]:
+    """Yield a measurement that goes on after two subjects, its process, and the URL of its endpoint."""
     slow = Behaviour(mean_s=0.05, servers=1)
     with answering_questions(data.questions, model_name=MODEL_NAME, behaviour=slow) as url:
-        asking = Asking(tmp_path, data, (url,), mmlu={"protocol": "chat", "concurrency": 1})
+        asking = Asking(folder, data, (url,), mmlu={"protocol": "chat", "concurrency": 1})
         process = asking.start()
-        answers = asking.out / ANSWERS_FOLDER
-        wait_until(lambda: len(list(answers.glob("*.json"))) >= 2)
-        process.send_signal(number)
-        _, text = process.communicate(timeout=60)
-        assert process.returncode in (-number, 128 + number), text
-        assert number is signal.SIGKILL or text.splitlines()[-1].endswith("interrupted by SIGINT.")
-        finished = {path.name: path.read_bytes() for path in answers.glob("*.json")}
+        until = time.monotonic() + 120
+        while len(finished(asking)) < 2:
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        yield asking, process, url
+
+
+def finished(asking: Asking) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (asking.out / ANSWERS_FOLDER).glob("*.json")}
+
+
+def test_a_killed_measurement_goes_on_after_its_finished_subjects(data: Data, tmp_path: Path) -> None:
+    with half_asked(data, tmp_path) as (asking, process, url):
+        process.kill()
+        process.communicate(timeout=60)
+        before = finished(asking)
         assert not (asking.out / MEASURED).exists()
         time.sleep(0.2)  # what was open is answered
-        before = answered_by(url)
+        answered = answered_by(url)
         code, lines = asking.run()
         assert code == 0, lines
-        assert answered_by(url) - before == (4 - len(finished)) * QUESTIONS
-    assert f"{len(finished)} of them are finished already" in lines[0]
-    assert all((answers / name).read_bytes() == content for name, content in finished.items())
+        assert answered_by(url) - answered == (4 - len(before)) * QUESTIONS
+    assert f"{len(before)} of them are finished already" in lines[0]
+    assert before.items() <= finished(asking).items()
     assert read_answers(asking.out).measured.counts.requests == 4 * QUESTIONS
+
+
+def test_ctrl_c_ends_it_in_order_and_keeps_what_is_finished(data: Data, tmp_path: Path) -> None:
+    with half_asked(data, tmp_path) as (asking, process, _):
+        process.send_signal(signal.SIGINT)
+        _, text = process.communicate(timeout=60)
+    assert process.returncode == 130
+    last = text.splitlines()[-1]
+    assert last.endswith("ERROR interrupted by SIGINT."), text
+    assert text.count("\n") < 8, text
+    kept = {f"results/quality/mmlu/{ANSWERS_FOLDER}/{name}" for name in finished(asking)}
+    left = {path.relative_to(tmp_path).as_posix() for path in asking.written()}
+    assert left == {*kept, "results/quality/mmlu/progress.json"}
 
 
 def test_a_wrong_key_ends_it_with_a_sentence_and_is_in_no_file(data: Data, tmp_path: Path) -> None:
@@ -184,6 +201,19 @@ def test_an_endpoint_that_does_not_echo_is_asked_once_and_the_remedy_is_the_othe
     assert lines[-1].startswith(f"ERROR the server at {url} refuses a request with 400 ('echo'")
     assert lines[-1].endswith("where it cannot, set quality.mmlu.protocol: chat.")
     assert not any("retries" in line for line in lines)
+
+
+def test_an_endpoint_that_ignores_echo_is_not_believed(data: Data, tmp_path: Path) -> None:
+    choice = {
+        "index": 0,
+        "text": " A",
+        "logprobs": {"token_logprobs": [-0.1], "top_logprobs": [{" A": -0.1}]},
+    }
+    with refusing(200, content={"choices": [choice]}) as url:
+        code, lines = Asking(tmp_path, data, (url,)).run()
+    assert code == 3
+    assert f"ERROR the server at {url} answers a prompt with 1 instead of" in lines[-1]
+    assert lines[-1].endswith("where it cannot, set quality.mmlu.protocol: chat.")
 
 
 def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_asked(data: Data, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from weighbridge import __version__
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.core.errors import InvalidRunError, SetupError
+from weighbridge.core.errors import InputError, InvalidRunError, SetupError
 from weighbridge.core.files import disk_needed, sha256_of, write_atomic
 from weighbridge.quality.harness_start import harness_versions, import_harness
 from weighbridge.quality.prompt_check import check_lengths, check_letters
@@ -155,7 +155,10 @@ class _Measurement:
         path = self._out / MEASURED
         if self._setup.server.endpoints or not path.is_file():
             return None
-        measured = MeasuredQuality.read(path)
+        try:
+            measured = MeasuredQuality.read(path)
+        except InputError:  # it is written anew
+            return None
         identity = self._setup.identity(measured.server.kind, measured.server.version)
         files = {name: answers_file(self._out, name) for name in self._rows}
         there = {name: sha256_of(file) for name, file in files.items() if file.is_file()}

@@ -2,15 +2,19 @@
 
 In:  SETTINGS (where the files are; the section server, which started systems are laid over), ROOT; plan.json of a
      sweep that was begun
-Out: SWEEP_NAMES, SWEEP, WAVE, sweep_json(), model_of_sweep(), planned_before(), session_before(),
-     measured_of_sweep(), files_of_sweep(), expected_session(), expected_whole()
+Out: SWEEP_NAMES, SWEEP, WAVE, ANSWERS, sweep_json(), speed_json(), asked_of_system(), questions_fingerprint(),
+     model_of_sweep(), model_of_answers(), planned_before(), session_before(), measured_of_sweep(), files_of_sweep(),
+     answers_of_sweep(), expected_session(), expected_whole()
 
 A file is read only when its sweep is asked for, so that a wrong one stops nothing else.
 """
 
 from functools import cache
 
+from weighbridge.config.quality_settings import AskingProtocol
 from weighbridge.config.sweep_files import read_sweep, sweep_names
+from weighbridge.records.asked_system import ASKED as SYSTEM_ASKED
+from weighbridge.records.asked_system import SWEEP_QUALITY
 from weighbridge.records.sweep_plan import PLAN as SWEEP_PLAN
 from weighbridge.records.sweep_plan import SweepPlan
 from weighbridge.sweep.cell_key import identities_of
@@ -19,10 +23,12 @@ from weighbridge.sweep.expected_sessions import (
     expected_sessions,
     held_one_by_one,
 )
+from weighbridge.sweep.quality_key import asked_of, questions_of
 
 SWEEP_NAMES = sweep_names(ROOT / SETTINGS.sweeps)
 SWEEP = "results/sweeps/{sweep}"
 WAVE = f"{SWEEP}/w{{wave}}"
+ANSWERS = f"{SWEEP}/{SWEEP_QUALITY}/{{system}}"
 MODEL_PROOF = "resources/model.json"
 
 
@@ -41,6 +47,26 @@ def sweep_json(name):
     return canonical(sweep_settings(name))
 
 
+def speed_json(name):
+    """Return a sweep's settings as the jobs that measure speed are given them: questions are not their matter."""
+    return canonical(sweep_settings(name).without_quality())
+
+
+def asked_of_system(name, system):
+    """Return what a system of a sweep is asked, and by which release of the harness."""
+    return [
+        asked_of(sweep_settings(name), system),
+        pinned("lm-eval", QUALITY_ENVIRONMENT),
+    ]
+
+
+def questions_fingerprint(name):
+    """Write the fingerprint of the questions that a sweep asks: their pin, and what its manifest says."""
+    dataset = questions_of(sweep_settings(name)).dataset
+    manifest = sha256_of_file(dataset.manifest)
+    return fingerprint("fetch", compared={"manifest": manifest}, artifact=dataset)
+
+
 def starts_servers(name):
     """Return whether a sweep has a server that serves the benchmark's model, rather than the user's."""
     return not all(
@@ -52,6 +78,13 @@ def starts_servers(name):
 def model_of_sweep(name):
     """Return the proof of the model, where a sweep starts servers."""
     return [MODEL_PROOF] if starts_servers(name) else []
+
+
+def model_of_answers(name):
+    """Return the proof of the model, where a sweep starts servers, or its tokenizer makes the prompts."""
+    quality = sweep_settings(name).quality
+    by_tokens = quality and quality.mmlu.protocol is AskingProtocol.LOG_LIKELIHOOD
+    return [MODEL_PROOF] if by_tokens or starts_servers(name) else []
 
 
 def model_folder(name):
@@ -114,6 +147,20 @@ def files_of_sweep(name):
     if not held_one_by_one(sweep_settings(name)):
         return [f"{SWEEP.format(sweep=name)}/measured.json"]
     return [session_file(name, each) for each in expected(name).sessions]
+
+
+def answers_of_sweep(name):
+    """Return what tells that the systems of a sweep have answered its questions; nothing: it asks none.
+
+    The copy of the baseline would answer as the baseline does.
+    """
+    settings = sweep_settings(name)
+    if settings.quality is None:
+        return []
+    return [
+        f"{ANSWERS.format(sweep=name, system=system)}/{SYSTEM_ASKED}"
+        for system in settings.systems
+    ]
 
 
 def expected_session(wildcards):

@@ -33,7 +33,7 @@ rule plan_sweep:
         **BESIDE_SNAKEMAKE,
         measuring=1,
     params:
-        settings=lambda wildcards, output: sweep_json(wildcards.sweep),
+        settings=lambda wildcards, output: speed_json(wildcards.sweep),
         model=lambda wildcards, input: [f"--model={proof}" for proof in input.model],
         out=lambda wildcards, output: SWEEP.format(sweep=wildcards.sweep),
     shell:
@@ -68,7 +68,7 @@ rule hold_session:
         # Told by a dry run; nothing reads it.
         expected_min=expected_session,
     params:
-        settings=lambda wildcards, output: sweep_json(wildcards.sweep),
+        settings=lambda wildcards, output: speed_json(wildcards.sweep),
         model=lambda wildcards, input: [f"--model={proof}" for proof in input.model],
         out=lambda wildcards, output: SWEEP.format(sweep=wildcards.sweep),
         session=lambda wildcards, output: f"w{wildcards.wave}/b{wildcards.block}/{wildcards.system}",
@@ -100,7 +100,7 @@ rule measure_sweep:
         expected_min=expected_whole,
     params:
         # Compared: what is finished is kept, and what was added is measured.
-        settings=lambda wildcards: sweep_json(wildcards.sweep),
+        settings=lambda wildcards: speed_json(wildcards.sweep),
         model=lambda wildcards, input: [f"--model={proof}" for proof in input.model],
         out=lambda wildcards, output: SWEEP.format(sweep=wildcards.sweep),
     shell:
@@ -113,10 +113,76 @@ rule measure_sweep:
         """
 
 
+rule fetch_sweep_questions:
+    """Fetch the questions that a sweep asks, and prove them."""
+    output:
+        f"{SWEEP}/questions.json",
+    log:
+        "logs/fetch-questions-{sweep}.log",
+    localrule: SETTINGS.fetch_on == "submit-host"
+    conda:
+        "../../envs/fetch.yaml"
+    params:
+        settings=lambda wildcards: questions_fingerprint(wildcards.sweep),
+        into=lambda wildcards, output: output[0].removesuffix(".json"),
+    shell:
+        r"""
+        weighbridge --log {log:q} fetch \
+            --kind mmlu \
+            --settings {params.settings:q} \
+            --into {params.into:q} \
+            --proof {output:q}
+        """
+
+
+rule sweep_quality:
+    """Open one system, ask it all questions, score its answers, close it.
+
+    The answers, a file for each subject, lie beside the declared outputs: an interrupted job goes on with the next.
+    """
+    input:
+        questions=f"{SWEEP}/questions.json",
+        model=lambda wildcards: model_of_answers(wildcards.sweep),
+        # Only to come before: no system is asked while one is measured.
+        before=ancient(measured_of_sweep),
+    output:
+        asked=f"{ANSWERS}/{SYSTEM_ASKED}",
+        scores=expand(
+            f"{ANSWERS}/{{file}}",
+            file=[OVERALL, BY_DOMAIN, BY_SUBJECT, SAMPLES],
+            allow_missing=True,
+        ),
+    log:
+        "logs/sweep-quality-{sweep}-{system}.log",
+    conda:
+        QUALITY_ENVIRONMENT
+    threads: ALL_CORES
+    resources:
+        **BESIDE_SNAKEMAKE,
+        measuring=1,
+    params:
+        client_program=uncompared(QUALITY_CLIENT),
+        # Compared. The command reads it from the sweep's settings, of which it needs no other.
+        asked=lambda wildcards: asked_of_system(wildcards.sweep, wildcards.system),
+        settings=lambda wildcards, output: sweep_json(wildcards.sweep),
+        model=lambda wildcards, input: [f"--model={proof}" for proof in input.model],
+        out=lambda wildcards, output: SWEEP.format(sweep=wildcards.sweep),
+    shell:
+        r"""
+        {params.client_program:q} --log {log:q} sweep --only quality \
+            --settings {params.settings:q} \
+            --system {wildcards.system:q} \
+            --dataset {input.questions:q} \
+            {params.model:q} \
+            --out {params.out:q}
+        """
+
+
 rule compare_sweep:
-    """Pair the runs by block, and write table, page and plots."""
+    """Pair the runs by block and the answers by question, and write table, page and plots."""
     input:
         measured_of_sweep,
+        lambda wildcards: answers_of_sweep(wildcards.sweep),
     output:
         comparison=f"{SWEEP}/comparison.json",
         table=f"{SWEEP}/table.md",
@@ -131,7 +197,7 @@ rule compare_sweep:
     params:
         settings=lambda wildcards: sweep_json(wildcards.sweep),
         model=lambda wildcards, output: [
-            f"--model={proof}" for proof in model_of_sweep(wildcards.sweep)
+            f"--model={proof}" for proof in model_of_answers(wildcards.sweep)
         ],
         out=lambda wildcards, output: SWEEP.format(sweep=wildcards.sweep),
     shell:
@@ -155,3 +221,4 @@ for name in SWEEP_NAMES:
             f"results/sweeps/{name}/report.html",
             # By name, because Snakemake does not remake a deleted file that only others needed.
             lambda wildcards, name=name: files_of_sweep(name),
+            lambda wildcards, name=name: answers_of_sweep(name),

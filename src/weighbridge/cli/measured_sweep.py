@@ -66,20 +66,27 @@ def set_aside(folder: Path) -> Path | None:
 
 
 def measure(
-    settings: SweepSettings, folder: Path, *, model: Path | None, like: Path | None = None
+    settings: SweepSettings,
+    folder: Path,
+    *,
+    model: Path | None,
+    like: Path | None = None,
+    dataset: Path | None = None,
 ) -> SweepComparison:
     """Measure what is missing of a sweep, compare, and write all results.
 
     Args:
         settings: The sweep.
         folder: Its folder; made if missing.
-        model: Folder of the model that started servers serve; None: none is started.
+        model: Folder of the model that started servers serve, or its proof file; None: none is started.
         like: Folder of an earlier sweep whose counts are taken; None: they are found by trying.
+        dataset: Proof file of the questions of a sweep that asks some; None: they are fetched.
 
     Raises:
         InvalidRunError: nothing was measured that can be compared.
         OSError: the folder cannot be written.
     """
+    from weighbridge.cli.asked_sweep import ask_if_possible, model_folder
     from weighbridge.monitor.sweep_reporter import reporting_sweep
     from weighbridge.records.slo_capacity import SLO_CAPACITY
     from weighbridge.sweep.conduct import conduct
@@ -92,16 +99,23 @@ def measure(
         (folder / file).unlink(missing_ok=True)
     label = f"comparison of {' and '.join(settings.systems)}" if len(settings.systems) > 1 else settings.name
     with reporting_sweep(folder, label, expected_run_s(settings)) as observer:
-        conduct(settings, folder, model=model, observer=observer, like=like)
-    return compare(settings, folder)
+        conduct(settings, folder, model=model_folder(model), observer=observer, like=like)
+    ask_if_possible(settings, folder, model=model, dataset=dataset)
+    return compare(settings, folder, model=model_folder(model))
 
 
-def compare(settings: SweepSettings, folder: Path) -> SweepComparison:
+def compare(settings: SweepSettings, folder: Path, *, model: Path | None) -> SweepComparison:
     """Compare what a folder holds of what is asked for, and write table, page and comparison.json.
+
+    Args:
+        settings: The sweep.
+        folder: Its folder.
+        model: Folder of the model that started servers serve; None: none is started.
 
     Raises:
         InvalidRunError: it holds no such result.
     """
+    from weighbridge.quality.sweep_quality import SweepQuality, with_quality
     from weighbridge.records.sweep_plan import PLAN, SweepPlan
     from weighbridge.report.write_comparison import write_comparison
     from weighbridge.sweep.compare_blocks import compare_cells
@@ -113,7 +127,7 @@ def compare(settings: SweepSettings, folder: Path) -> SweepComparison:
     cells = tuple(cell for cell in read_cells(folder, plan) if cell.place in asked)
     if not cells:
         raise InvalidRunError(f"{folder}: nothing was measured; the messages above say why.")
-    comparison = compare_cells(settings, plan, cells)
+    comparison = with_quality(compare_cells(settings, plan, cells), SweepQuality(settings, folder, model))
     write_comparison(folder, comparison, settings, cells)
     return comparison
 
@@ -175,7 +189,7 @@ def search_objectives(settings: SweepSettings, folder: Path, *, model: Path | No
         log.info("searching the highest load that meets the objectives; this takes minutes")
         with reporting_sweep(folder, "search of the highest load", expected_run_s(settings)) as observer:
             found = search_slo(settings, folder, model=model, observer=observer)
-        compare(settings, folder)  # the page has what was found
+        compare(settings, folder, model=model)  # the page has what was found
     return tuple(slo_sentence(each) for each in found)
 
 

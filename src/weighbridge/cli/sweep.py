@@ -22,6 +22,7 @@ class SweepStep(StrEnum):
     PLAN = "plan"
     SESSION = "session"
     MEASURE = "measure"
+    QUALITY = "quality"
     COMPARE = "compare"
 
 
@@ -46,7 +47,7 @@ def sweep(
         SweepStep | None,
         typer.Option(
             help="One step: plan tries the systems and stores what is sent; session measures one; measure "
-            "does all of these; compare writes table and page."
+            "does all of these; quality asks the file's questions; compare writes table and page."
         ),
     ] = None,
     wave: Annotated[
@@ -54,6 +55,15 @@ def sweep(
     ] = None,
     session: Annotated[
         str | None, typer.Option(metavar="wN/bN/SYSTEM", help="With --only session: the session's folder.")
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option(help="With --only quality: the system that is asked; default: all.")
+    ] = None,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(
+            help="Proof file of the questions, from 'fetch --kind mmlu'; default: fetched as the file says."
+        ),
     ] = None,
     done: Annotated[
         Path | None,
@@ -66,6 +76,7 @@ def sweep(
     What is finished is not measured again: the same command goes on after Ctrl-C, and measures what was added
     to the file. Starts the servers that the file describes, unless it names endpoints.
     """
+    from weighbridge.cli.asked_sweep import ask, model_folder
     from weighbridge.cli.measured_sweep import measure, record, refuse_if_nothing_compares, show
     from weighbridge.core.errors import InputError
 
@@ -73,20 +84,25 @@ def sweep(
         raise InputError("--session names the session of --only session; pass both.")
     if wave is not None and only is not SweepStep.PLAN:
         raise InputError("--wave names a wave of --only plan; pass both.")
-    if done is not None and only is None:
-        raise InputError("--done needs --only, which names the step whose end it tells.")
+    if done is not None and only in (None, SweepStep.QUALITY):
+        raise InputError("--done needs --only with a step other than quality, whose end it tells.")
+    if system is not None and only is not SweepStep.QUALITY:
+        raise InputError("--system names a system of --only quality; pass both.")
     if history is not None and only not in (None, SweepStep.COMPARE):
         raise InputError("--history records the comparison; pass it without --only, or with --only compare.")
     described = _settings(file, settings)
     folder = out or Path("results", "sweeps", described.name)
-    served = _model_folder(model)
+    served = model_folder(model)
     if served is None and not all(system.attached or system.command for system in described.systems.values()):
         raise InputError("the sweep starts servers; pass --model, the folder of the model that they serve.")
     if only is None:
-        comparison = measure(described, folder, model=served)
+        comparison = measure(described, folder, model=model, dataset=dataset)
         record(folder, history)
         show(comparison, folder, as_json=False)
         refuse_if_nothing_compares(comparison)
+        return
+    if only is SweepStep.QUALITY:
+        ask(described, folder, [system] if system else [*described.systems], model=model, dataset=dataset)
         return
     _make(only, described, folder, served, session)
     record(folder, history)
@@ -117,12 +133,6 @@ def _settings(file: Path | None, settings: str | None) -> "SweepSettings":
     return SweepSettings.parse(data, "--settings", context=context)
 
 
-def _model_folder(model: Path | None) -> Path | None:
-    from weighbridge.artifacts.proof import Proof
-
-    return Proof.read(model).folder if model is not None and model.is_file() else model
-
-
 def _make(
     step: SweepStep,
     settings: "SweepSettings",
@@ -137,7 +147,7 @@ def _make(
     from weighbridge.sweep.expected_sessions import expected_run_s
 
     if step is SweepStep.COMPARE:
-        show(compare(settings, folder), folder, as_json=False)
+        show(compare(settings, folder, model=model), folder, as_json=False)
         return
     with reporting_sweep(folder, f"sweep {settings.name}", expected_run_s(settings)) as observer:
         if session is not None:

@@ -159,6 +159,11 @@ class SweepSettings(Model):
         """Names of all that is measured in a block, the copy of the baseline last."""
         return (*self.systems, NOISE_FLOOR_SYSTEM) if self.aa else tuple(self.systems)
 
+    def without_quality(self) -> Self:
+        """Return what speeds depend on: the same, but for all that only the questions need."""
+        fields = ("quality", "quality_equivalence")
+        return self.model_copy(update={name: type(self).model_fields[name].default for name in fields})
+
     def system(self, name: str) -> ComparedSystem:
         """Return a system by its name; the copy of the baseline is the baseline."""
         return self.systems[self.reference if name == NOISE_FLOOR_SYSTEM else name]

@@ -1,8 +1,8 @@
 """Measure MMLU on a served model: each subject's answers in a file of its own, then measured.json."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 
 _LABEL = "mmlu"
 
+Opening = Callable[[Callable[[str], None]], AbstractContextManager[RunningServer]]
+"""Provides a server for the length of a with block; it is given what receives the stage of its start."""
+
 
 def measure_mmlu(
     setup: QualitySetup,
@@ -47,6 +50,7 @@ def measure_mmlu(
     *,
     lives: Path | None = None,
     replaced: Path | None = None,
+    opening: Opening | None = None,
 ) -> MeasuredQuality:
     """Ask what is not answered yet, subject after subject, and write measured.json.
 
@@ -59,16 +63,18 @@ def measure_mmlu(
         observing: Makes the observer of the measurement.
         lives: Folder for the life of the server, which other jobs may use too; None: it ends with this one.
         replaced: Folder of replaced results; None: they are overwritten.
+        opening: Opens the server, such as one of a sweep, which is asked though nothing is missing; None: it
+            is started, or reached, as the setup says.
 
     Raises:
         InputError: settings, questions or the tokenizer cannot be used, or a prompt is too long.
         SetupError: the harness is missing, the server does not start, or it refuses or fails requests.
         InvalidRunError: not what was to be asked was asked, or the harness scores otherwise than we do.
     """
-    setup.check()
+    setup.check(starting=opening is None)
     questions = read_questions(setup.dataset.folder)
     api_key = api_key_of(setup.client)
-    if not setup.server.endpoints:
+    if opening is None and not setup.server.endpoints:
         check_accelerators(setup.server.gpus)
     with (
         disk_needed(out),
@@ -77,7 +83,7 @@ def measure_mmlu(
     ):
         import_harness(Path(scratch) / "caches")
         measurement = _Measurement(setup, questions, out, Path(scratch), observer, api_key, replaced)
-        return measurement.run(lives)
+        return measurement.run(lives, opening)
 
 
 class _Measurement:
@@ -107,13 +113,13 @@ class _Measurement:
         if tokenizer is not None:
             check_letters(questions, self._rows, setup.mmlu.shots, self._model.tok_encode, tokenizer)
 
-    def run(self, lives: Path | None) -> MeasuredQuality:
+    def run(self, lives: Path | None, opening: Opening | None) -> MeasuredQuality:
         """Open the server, ask, and write measured.json."""
-        if (finished := self._finished()) is not None:
+        if opening is None and (finished := self._finished()) is not None:
             log.info("all questions are answered already, with the same settings, model and data")
             return finished
         use = SessionUse(lives, _LABEL, self._out / MEASURED) if lives is not None else None
-        with self._server(use) as running:
+        with opening(self._observer.starting) if opening else self._server(use) as running:
             record = server_record(running, _without_golden(self._setup.server), self._api_key, 0, 0.0)
             identity = self._setup.identity(record.kind, record.version)
             answers = self._ask_all(running, identity, use)

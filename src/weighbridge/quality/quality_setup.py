@@ -34,6 +34,8 @@ class QualitySetup:
         settings: What of all settings the answers depend on.
         round_: The round whose demands on the server apply; None: none.
         must_not_change: Parts of the task that no argument or variable of the server may change.
+        serves_model: False: the server is started by a command that is not given the model, so that what it
+            serves is as little proven as an endpoint's.
     """
 
     mmlu: MmluSettings
@@ -44,19 +46,23 @@ class QualitySetup:
     settings: str
     round_: Round | None = None
     must_not_change: tuple[TaskPart, ...] = ()
+    serves_model: bool = True
 
     @property
     def by_likelihood(self) -> bool:
         """Whether letters are compared by their log-probabilities, which needs a tokenizer."""
         return self.mmlu.protocol is AskingProtocol.LOG_LIKELIHOOD
 
-    def check(self) -> None:
+    def check(self, *, starting: bool) -> None:
         """Check that there is a model where one is needed.
+
+        Args:
+            starting: Whether a server is started with it, where no endpoint is named.
 
         Raises:
             InputError: there is none.
         """
-        if self.model is None and not self.server.endpoints:
+        if starting and self.model is None and not self.server.endpoints:
             raise InputError("a server that is started needs a model: pass --model, or set server.endpoints.")
         if self.model is None and self.by_likelihood:
             raise InputError(
@@ -67,7 +73,7 @@ class QualitySetup:
     @property
     def model_digest(self) -> str | None:
         """Digest of the model; None: nobody has proven what an endpoint serves."""
-        served = self.model is not None and not self.server.endpoints
+        served = self.serves_model and not self.server.endpoints
         return self.model.manifest_digest if self.model is not None and served else None
 
     @property

@@ -17,6 +17,7 @@ from weighbridge.records.quality_comparison import (
     SystemQuality,
 )
 
+_LEAST_WIDTHS = {"System": 6, "Finding": len("inconclusive")}
 _STYLES = {
     QualityFinding.BETTER: "bold green",
     QualityFinding.WORSE: "bold red",
@@ -104,7 +105,7 @@ QUALITY_COLUMNS = (
     QualityColumn("Accuracy [95 %]", lambda line: accuracy_text(line.quality)),
     QualityColumn("Std. error, points", _stderr, narrow=False),
     QualityColumn("B - A, points [95 %]", _difference),
-    QualityColumn("Only A / only B", _alone),
+    QualityColumn("Only A / B", _alone),
     QualityColumn("p", lambda line: p_text(line.row), narrow=False),
     QualityColumn("Finding", lambda line: line.finding, left=True),
 )
@@ -172,13 +173,12 @@ def render_quality(comparison: QualityComparison) -> Group:
     table = Table(title="Quality (MMLU)", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     columns = [column for column in QUALITY_COLUMNS if column.narrow]
     for column in columns:
-        first = column is columns[0]
         table.add_column(
             column.name,
             justify="left" if column.left else "right",
             no_wrap=not column.left,
             overflow="fold",
-            min_width=8 if first else None,
+            min_width=_LEAST_WIDTHS.get(column.name),
         )
     for line in quality_lines(comparison):
         style = "" if line.row is None else _STYLES.get(line.row.finding, "")

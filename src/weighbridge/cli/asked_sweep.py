@@ -1,0 +1,150 @@
+"""Ask the systems of a sweep its questions, where this environment can: a part of the command sweep."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weighbridge.config.quality_settings import AskingProtocol
+from weighbridge.config.sweep_settings import SweepSettings
+
+if TYPE_CHECKING:
+    from weighbridge.artifacts.proof import Proof
+    from weighbridge.quality.sweep_quality import SweepQuality
+
+log = logging.getLogger(__name__)
+
+_QUESTIONS = "questions"
+
+
+def ask_if_possible(
+    settings: SweepSettings, folder: Path, *, model: Path | None, dataset: Path | None
+) -> None:
+    """Ask all systems of a sweep that asks for quality, or log which command does it.
+
+    Args:
+        settings: The sweep.
+        folder: Its folder.
+        model: Folder or proof file of the model.
+        dataset: Proof file of the questions; None: they are fetched.
+
+    Raises:
+        InputError, SetupError, InvalidRunError: as `ask`.
+    """
+    from weighbridge.core.errors import SetupError
+    from weighbridge.quality.harness_start import check_harness
+
+    if settings.quality is None:
+        return
+    if not _sweep(settings, folder, model).missing([*settings.systems]):
+        return
+    try:
+        check_harness()
+    except SetupError:
+        log.warning(
+            "the questions of the sweep were not asked, for which this environment has no "
+            "lm-evaluation-harness; `make setup-quality` makes one that has, in which `.venv-quality/bin/"
+            "weighbridge sweep FILE --only quality` asks them, and then `weighbridge sweep FILE` compares"
+        )
+        return
+    ask(settings, folder, [*settings.systems], model=model, dataset=dataset)
+
+
+def ask(
+    settings: SweepSettings,
+    folder: Path,
+    systems: Sequence[str],
+    *,
+    model: Path | None,
+    dataset: Path | None,
+) -> None:
+    """Ask systems of a sweep what they have not answered yet.
+
+    Raises:
+        InputError, SetupError, InvalidRunError: as `ask_system`; or questions or tokenizer are missing.
+    """
+    from weighbridge.core.errors import InputError
+    from weighbridge.monitor.quality_reporter import reporting_quality
+    from weighbridge.quality.ask_system import ask_system
+    from weighbridge.quality.harness_start import check_harness
+    from weighbridge.sweep.quality_key import questions_of
+
+    check_harness()  # before all else: another environment has it
+    sweep = _sweep(settings, folder, model)
+    for name in systems:
+        if name not in settings.systems:
+            raise InputError(
+                f"--system: there is no {name!r}; the systems are {', '.join(settings.systems)}."
+            )
+    by_likelihood = questions_of(settings).protocol is AskingProtocol.LOG_LIKELIHOOD
+    missing = sweep.missing(systems)
+    for name in systems:
+        if name not in missing:
+            log.info("system %s: has answered all questions", name)
+    if not missing:
+        return
+    if by_likelihood and model is None:
+        raise InputError(
+            "the protocol log-likelihood needs the model's tokenizer: pass --model, or set "
+            "quality.mmlu.protocol: chat."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    questions, proven = _questions(sweep, dataset), _proof(model)
+    for name in missing:
+        ask_system(sweep, name, dataset=questions, model=proven, observing=reporting_quality)
+
+
+def model_folder(model: Path | None) -> Path | None:
+    """Return the folder of a model, which is named itself or by its proof file."""
+    from weighbridge.artifacts.proof import Proof
+
+    return Proof.read(model).folder if model is not None and model.is_file() else model
+
+
+def _sweep(settings: SweepSettings, folder: Path, model: Path | None) -> "SweepQuality":
+    from weighbridge.quality.sweep_quality import SweepQuality
+
+    return SweepQuality(settings, folder, model_folder(model))
+
+
+def _questions(sweep: "SweepQuality", dataset: Path | None) -> "Proof":
+    """Return the proof of the questions; without a file they are fetched into the sweep's folder."""
+    from weighbridge.artifacts.folder import ArtifactKind
+    from weighbridge.artifacts.proof import Proof
+    from weighbridge.artifacts.resolve import resolve
+    from weighbridge.quality.made_up_questions import write_made_up_questions
+    from weighbridge.quality.questions import read_questions
+    from weighbridge.sweep.quality_key import questions_of
+
+    if dataset is not None:
+        return Proof.read(dataset)
+    into = sweep.folder / _QUESTIONS
+    return resolve(
+        questions_of(sweep.settings).dataset,
+        ArtifactKind.MMLU,
+        into,
+        into.with_suffix(".json"),
+        lambda _, number, place: write_made_up_questions(number, place),
+        read_questions,
+    )
+
+
+def _proof(model: Path | None) -> "Proof | None":
+    """Return the proof of the model; of a folder, of the files that it has now."""
+    from weighbridge.artifacts.folder import ArtifactKind
+    from weighbridge.artifacts.proof import Proof
+    from weighbridge.artifacts.verify import describe
+
+    if model is None:
+        return None
+    if model.is_file():
+        return Proof.read(model)
+    manifest = describe(model)
+    return Proof(
+        kind=ArtifactKind.MODEL,
+        folder=model.resolve(),
+        repo=None,
+        revision=None,
+        manifest_digest=manifest.digest,
+        files=manifest.files,
+    )

@@ -32,7 +32,7 @@ def _sweep(urls: dict[str, str], **mmlu: object) -> SweepSettings:
 
 
 def _ask(sweep: SweepSettings, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [str(PYTHON), "-m", "weighbridge", "sweep", "--only", "quality", "--settings", canonical(sweep)]
+    command = [str(PYTHON), "-m", "weighbridge", "sweep-mmlu", "--settings", canonical(sweep)]
     return subprocess.run(
         [*command, "--out", str(folder), *options],
         capture_output=True,
@@ -91,7 +91,7 @@ def test_what_cannot_be_asked_here_is_said(
         ask_if_possible(_sweep(urls), asked, model=MODEL, dataset=None)
         assert caplog.text == ""
         ask_if_possible(_sweep(urls, shots=3), asked, model=MODEL, dataset=None)
-    assert "`.venv-quality/bin/weighbridge sweep FILE --only quality` asks them" in caplog.text
+    assert "then `.venv-quality/bin/weighbridge sweep-mmlu FILE`" in caplog.text
 
 
 def test_a_system_that_there_is_not_and_a_missing_tokenizer_are_errors(

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from compared_quality import comparison_with_quality
 from sweep_cells import SyntheticSweep, sweep_settings
-from typer.testing import CliRunner
 
-from weighbridge.cli import app
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.errors import InputError
 from weighbridge.quality.sweep_quality import SweepQuality, with_quality
@@ -90,16 +88,3 @@ def test_what_was_not_answered_yet_is_a_warning(tmp_path: Path) -> None:
     assert found.quality is None
     assert found.warnings[-1].startswith("A, B did not answer the questions of the sweep's file yet")
     assert comparison_with_quality(found, {}) == found
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--system", "A"], "--system names a system of --only quality"),
-        (["--only", "quality", "--done", "x"], "--done needs --only with a step other than quality"),
-    ],
-)
-def test_options_of_another_step_are_refused(options: list[str], message: str) -> None:
-    done = CliRunner().invoke(app, ["sweep", "file.yaml", *options])
-    assert isinstance(done.exception, InputError)
-    assert message in str(done.exception)

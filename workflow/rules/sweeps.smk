@@ -169,7 +169,7 @@ rule sweep_quality:
         out=lambda wildcards, output: SWEEP.format(sweep=wildcards.sweep),
     shell:
         r"""
-        {params.client_program:q} --log {log:q} sweep --only quality \
+        {params.client_program:q} --log {log:q} sweep-mmlu \
             --settings {params.settings:q} \
             --system {wildcards.system:q} \
             --dataset {input.questions:q} \

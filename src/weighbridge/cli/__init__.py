@@ -16,6 +16,7 @@ import typer
 from weighbridge import __version__
 from weighbridge.cli import (
     artifacts,
+    asked_sweep,
     attestation,
     bench,
     export,
@@ -52,6 +53,7 @@ app = typer.Typer(
 _STAGES = (
     bench,
     sweep,
+    asked_sweep,
     artifacts,
     requests,
     run,

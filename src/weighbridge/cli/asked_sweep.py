@@ -1,10 +1,21 @@
-"""Ask the systems of a sweep its questions, where this environment can: a part of the command sweep."""
+"""The command that asks the systems of a sweep questions: sweep-mmlu; the command sweep asks them too."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from weighbridge.cli.described_sweep import (
+    Questions,
+    SweepFile,
+    SweepJson,
+    SweepOut,
+    described_sweep,
+    model_folder,
+    sweep_folder,
+)
 from weighbridge.config.quality_settings import AskingProtocol
 from weighbridge.config.sweep_settings import SweepSettings
 
@@ -15,6 +26,38 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _QUESTIONS = "questions"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command()(sweep_mmlu)
+
+
+def sweep_mmlu(
+    file: SweepFile = None,
+    settings: SweepJson = None,
+    out: SweepOut = None,
+    system: Annotated[str | None, typer.Option(help="The system that is asked; default: all.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model of servers that are started, whose tokenizer makes the prompts of endpoints too: its "
+            "folder, or its proof file, from 'fetch'."
+        ),
+    ] = None,
+    dataset: Questions = None,
+) -> None:
+    """Ask the systems of a sweep the questions of MMLU.
+
+    For files with `quality:`. Each system is opened as for a session, and asked once: the same command goes
+    on after the subjects that are finished. `sweep` then compares the answers.
+    """
+    from weighbridge.quality.harness_start import check_harness
+
+    check_harness()  # before all else: another environment has it
+    described = described_sweep(file, settings)
+    systems = [system] if system else [*described.systems]
+    ask(described, sweep_folder(described, out), systems, model=model, dataset=dataset)
 
 
 def ask_if_possible(
@@ -42,9 +85,8 @@ def ask_if_possible(
         check_harness()
     except SetupError:
         log.warning(
-            "the questions of the sweep were not asked, for which this environment has no "
-            "lm-evaluation-harness; `make setup-quality` makes one that has, in which `.venv-quality/bin/"
-            "weighbridge sweep FILE --only quality` asks them, and then `weighbridge sweep FILE` compares"
+            "the questions of the sweep were not asked: this environment has no lm-evaluation-harness; run "
+            "`make setup-quality`, then `.venv-quality/bin/weighbridge sweep-mmlu FILE`, and then this again"
         )
         return
     ask(settings, folder, [*settings.systems], model=model, dataset=dataset)
@@ -66,10 +108,8 @@ def ask(
     from weighbridge.core.errors import InputError
     from weighbridge.monitor.quality_reporter import reporting_quality
     from weighbridge.quality.ask_system import ask_system
-    from weighbridge.quality.harness_start import check_harness
     from weighbridge.sweep.quality_key import questions_of
 
-    check_harness()  # before all else: another environment has it
     sweep = _sweep(settings, folder, model)
     for name in systems:
         if name not in settings.systems:
@@ -92,13 +132,6 @@ def ask(
     questions, proven = _questions(sweep, dataset), _proof(model)
     for name in missing:
         ask_system(sweep, name, dataset=questions, model=proven, observing=reporting_quality)
-
-
-def model_folder(model: Path | None) -> Path | None:
-    """Return the folder of a model, which is named itself or by its proof file."""
-    from weighbridge.artifacts.proof import Proof
-
-    return Proof.read(model).folder if model is not None and model.is_file() else model
 
 
 def _sweep(settings: SweepSettings, folder: Path, model: Path | None) -> "SweepQuality":

@@ -86,7 +86,8 @@ def measure(
         InvalidRunError: nothing was measured that can be compared.
         OSError: the folder cannot be written.
     """
-    from weighbridge.cli.asked_sweep import ask_if_possible, model_folder
+    from weighbridge.cli.asked_sweep import ask_if_possible
+    from weighbridge.cli.described_sweep import model_folder
     from weighbridge.monitor.sweep_reporter import reporting_sweep
     from weighbridge.records.slo_capacity import SLO_CAPACITY
     from weighbridge.sweep.conduct import conduct

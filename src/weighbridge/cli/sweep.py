@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weighbridge.cli.described_sweep import (
+    Questions,
+    SweepFile,
+    SweepJson,
+    SweepOut,
+    described_sweep,
+    model_folder,
+    sweep_folder,
+)
 from weighbridge.cli.options import HistoryFolder
 
 if TYPE_CHECKING:
@@ -22,7 +31,6 @@ class SweepStep(StrEnum):
     PLAN = "plan"
     SESSION = "session"
     MEASURE = "measure"
-    QUALITY = "quality"
     COMPARE = "compare"
 
 
@@ -32,13 +40,9 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    file: Annotated[Path | None, typer.Argument(help="File of the sweep, such as sweeps/NAME.yaml.")] = None,
-    settings: Annotated[
-        str | None, typer.Option(metavar="JSON", help="Instead of a file: the sweep as JSON.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the results; default: results/sweeps/NAME.")
-    ] = None,
+    file: SweepFile = None,
+    settings: SweepJson = None,
+    out: SweepOut = None,
     model: Annotated[
         Path | None,
         typer.Option(help="Model of servers that are started: its folder, or its proof file, from 'fetch'."),
@@ -47,7 +51,7 @@ def sweep(
         SweepStep | None,
         typer.Option(
             help="One step: plan tries the systems and stores what is sent; session measures one; measure "
-            "does all of these; quality asks the file's questions; compare writes table and page."
+            "does all of these; compare writes table and page."
         ),
     ] = None,
     wave: Annotated[
@@ -56,15 +60,7 @@ def sweep(
     session: Annotated[
         str | None, typer.Option(metavar="wN/bN/SYSTEM", help="With --only session: the session's folder.")
     ] = None,
-    system: Annotated[
-        str | None, typer.Option(help="With --only quality: the system that is asked; default: all.")
-    ] = None,
-    dataset: Annotated[
-        Path | None,
-        typer.Option(
-            help="Proof file of the questions, from 'fetch --kind mmlu'; default: fetched as the file says."
-        ),
-    ] = None,
+    dataset: Questions = None,
     done: Annotated[
         Path | None,
         typer.Option(help="With --only: file to write at the end, which changes when the outcome does."),
@@ -76,7 +72,6 @@ def sweep(
     What is finished is not measured again: the same command goes on after Ctrl-C, and measures what was added
     to the file. Starts the servers that the file describes, unless it names endpoints.
     """
-    from weighbridge.cli.asked_sweep import ask, model_folder
     from weighbridge.cli.measured_sweep import measure, record, refuse_if_nothing_compares, show
     from weighbridge.core.errors import InputError
 
@@ -84,14 +79,12 @@ def sweep(
         raise InputError("--session names the session of --only session; pass both.")
     if wave is not None and only is not SweepStep.PLAN:
         raise InputError("--wave names a wave of --only plan; pass both.")
-    if done is not None and only in (None, SweepStep.QUALITY):
-        raise InputError("--done needs --only with a step other than quality, whose end it tells.")
-    if system is not None and only is not SweepStep.QUALITY:
-        raise InputError("--system names a system of --only quality; pass both.")
+    if done is not None and only is None:
+        raise InputError("--done needs --only, which names the step whose end it tells.")
     if history is not None and only not in (None, SweepStep.COMPARE):
         raise InputError("--history records the comparison; pass it without --only, or with --only compare.")
-    described = _settings(file, settings)
-    folder = out or Path("results", "sweeps", described.name)
+    described = described_sweep(file, settings)
+    folder = sweep_folder(described, out)
     served = model_folder(model)
     if served is None and not all(system.attached or system.command for system in described.systems.values()):
         raise InputError("the sweep starts servers; pass --model, the folder of the model that they serve.")
@@ -101,36 +94,10 @@ def sweep(
         show(comparison, folder, as_json=False)
         refuse_if_nothing_compares(comparison)
         return
-    if only is SweepStep.QUALITY:
-        ask(described, folder, [system] if system else [*described.systems], model=model, dataset=dataset)
-        return
     _make(only, described, folder, served, session)
     record(folder, history)
     if done is not None:
         _write_done(folder, done, wave, session)
-
-
-def _settings(file: Path | None, settings: str | None) -> "SweepSettings":
-    """Return the sweep.
-
-    Raises:
-        InputError: it is not given exactly once, or is no sweep.
-    """
-    from weighbridge.config.fingerprint import project_root
-    from weighbridge.config.refused_secrets import refuse_secrets
-    from weighbridge.config.sweep_files import read_sweep
-    from weighbridge.config.sweep_settings import SweepSettings
-    from weighbridge.core.errors import InputError
-    from weighbridge.core.models import read_json
-
-    context = {"root": project_root()}
-    if file is not None and settings is None:
-        return read_sweep(file, context=context)
-    if settings is None or file is not None:
-        raise InputError("name the file of a sweep, or pass --settings, and not both.")
-    data = read_json(settings, "--settings")
-    refuse_secrets(data, "--settings")
-    return SweepSettings.parse(data, "--settings", context=context)
 
 
 def _make(

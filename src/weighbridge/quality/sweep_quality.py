@@ -77,8 +77,8 @@ def with_quality(comparison: SweepComparison, sweep: SweepQuality) -> SweepCompa
         return comparison
     missing = sweep.missing([*sweep.settings.systems])
     warning = (
-        f"{', '.join(missing)} did not answer the questions of the sweep's file yet: `weighbridge sweep FILE "
-        "--only quality` asks them, where lm-evaluation-harness is installed."
+        f"{', '.join(missing)} did not answer the questions of the sweep's file yet: `weighbridge sweep-mmlu "
+        "FILE` asks them, where lm-evaluation-harness is installed."
     )
     warnings = (*comparison.warnings, warning) if missing else comparison.warnings
     return comparison.model_copy(update={"quality": sweep.compared(), "warnings": warnings})

@@ -104,6 +104,17 @@ def test_values_with_intervals_bring_their_own_noise() -> None:
     )
 
 
+def test_a_value_with_an_interval_is_no_surer_where_the_other_has_none() -> None:
+    repeats = _rates(100, 102, 98)
+    change = _newest(*repeats, history_entry(9, speed(92, low=84, high=100), settings={"a": "2"}))
+    assert change.noise is not None
+    per_value = student.ppf(0.975, 2) * 0.02 * 98
+    assert change.noise.half_width == pytest.approx(math.hypot(8, per_value))
+    assert change.noise.source is NoiseSource.REPEATS
+    assert change.finding is ChangeFinding.WITHIN_NOISE
+    assert _newest(*_rates(100), history_entry(9, speed(92, low=84, high=100))).noise is None
+
+
 def test_of_an_interval_that_is_not_even_the_nearer_ends_count() -> None:
     low = history_entry(0, score(0.1, low=0.08, high=0.15))
     high = history_entry(1, score(0.3, low=0.2, high=0.31))

@@ -150,6 +150,15 @@ def test_a_comparison_s_entry_has_speed_ups_and_throughputs_with_intervals(run: 
     assert (entry.name, entry.system.model) == ("demo-sweep", "demo")
 
 
+def test_what_the_client_decided_is_no_figure_of_a_system(run: Path) -> None:
+    file = run / "results/sweeps/demo-sweep/comparison.json"
+    refused = {"run": "b1", "name": "x", "value": 1, "limit": "0", "passed": False, "remedy": "Repeat."}
+    change_json(file, lambda data: data["cells"][0]["systems"]["A"].update(refused=[refused]))
+    assert "throughput of A at chat, closed-32" not in _values(
+        _read(record_comparison(file, run / "history"))
+    )
+
+
 def test_accuracies_of_compared_systems_are_scores_of_the_comparison(run: Path) -> None:
     of_a = {"accuracy": 0.6, "stderr": 0.05, "low": 0.5, "high": 0.7, "n": 100, "correct": 60}
     of_a |= {"model_name": "m", "protocol": "log-likelihood", "shots": 5, "limited": None, "note": None}

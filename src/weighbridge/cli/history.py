@@ -85,8 +85,8 @@ def show(
 ) -> None:
     """Show results, trends with their noise, and what changed.
 
-    A regression is a change for the worse that is larger than its noise: from both values' intervals, else
-    from repeats with the same system and settings. Without either it is listed as not known.
+    A regression is a change for the worse that is larger than its noise: by both figures' intervals, or by
+    repeats with the same system and settings. Without either it is listed as not known.
     """
     from rich.console import Console
 

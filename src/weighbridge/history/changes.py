@@ -1,9 +1,9 @@
 """What changed from one result to the next, and whether it is more than noise.
 
-The noise of a change is the half-width of its 95 % interval. It is known from the intervals of both values
-(square and add: Zou and Donner, Statistics in Medicine 27, 2008), else from repeats: earlier results of the
-same system and settings, whose relative standard deviations are pooled (Student's t). Otherwise it is not
-known, and nothing is said of whether the change is real.
+The noise of a change is the half-width of its 95 % interval: those of its two values, squared and added (Zou
+and Donner, Statistics in Medicine 27, 2008). A value has its own interval, or else that of repeats: earlier
+results of the same system and settings, whose relative standard deviations are pooled (Student's t). Without
+either the noise is not known, and nothing is said of whether the change is real.
 """
 
 import math
@@ -33,6 +33,7 @@ class NoiseSource(StrEnum):
 
     INTERVALS = "both intervals"
     REPEATS = "repeats"
+    """Of a value that has no interval of its own, or of both."""
 
 
 @dataclass(frozen=True)
@@ -154,13 +155,28 @@ def noise_of(before: SeriesPoint, after: SeriesPoint, earlier: Sequence[SeriesPo
     # The ends of both intervals that lie towards each other.
     end_of_after = after.measure.low if rises else after.measure.high
     end_of_before = before.measure.high if rises else before.measure.low
-    if end_of_after is None or end_of_before is None:
-        return _noise_of_repeats(before, earlier)
-    half_width = math.hypot(after.value - end_of_after, before.value - end_of_before)
-    return ChangeNoise(half_width, NoiseSource.INTERVALS)
+    widths = [
+        abs(point.value - end)
+        for point, end in ((after, end_of_after), (before, end_of_before))
+        if end is not None
+    ]
+    if len(widths) == len((before, after)):
+        return ChangeNoise(math.hypot(*widths), NoiseSource.INTERVALS)
+    repeats = _half_width_of_repeats(earlier)
+    if repeats is None:
+        return None
+    share, count = repeats
+    # Of each value without an interval; if nothing has changed, it is as large as the one before.
+    widths += [share * abs(before.value)] * (2 - len(widths))
+    return ChangeNoise(math.hypot(*widths), NoiseSource.REPEATS, count)
 
 
-def _noise_of_repeats(before: SeriesPoint, earlier: Sequence[SeriesPoint]) -> ChangeNoise | None:
+def _half_width_of_repeats(earlier: Sequence[SeriesPoint]) -> tuple[float, int] | None:
+    """Return half of a single result's 95 % interval, as a share of it, and the number of repeats.
+
+    Returns:
+        None: there are no repeats.
+    """
     groups: dict[tuple[str, ...], list[float]] = {}
     for point in earlier:
         if point.counts and point.value > 0:
@@ -173,11 +189,8 @@ def _noise_of_repeats(before: SeriesPoint, earlier: Sequence[SeriesPoint]) -> Ch
     for values in repeated:
         mean = math.fsum(values) / len(values)
         squares += math.fsum((value / mean - 1) ** 2 for value in values)
-    deviation = math.sqrt(squares / freedom)
     quantile = float(stdtrit(freedom, (1 + _CONFIDENCE) / 2))
-    # Of the difference of two single values.
-    half_width = quantile * deviation * math.sqrt(2) * abs(before.value)
-    return ChangeNoise(half_width, NoiseSource.REPEATS, sum(map(len, repeated)))
+    return quantile * math.sqrt(squares / freedom), sum(map(len, repeated))
 
 
 def _change(

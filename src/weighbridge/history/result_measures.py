@@ -101,7 +101,8 @@ def _throughputs(comparison: SweepComparison, measured_by: Sha256 | None) -> Ite
     for cell in comparison.cells:
         for name, system in cell.systems.items():
             rate: Interval | None = system.figures.get("qps")
-            if name in comparison.systems and rate is not None:  # not the baseline's second copy
+            # Not of the baseline's second copy, and not what the client or a fault has decided.
+            if name in comparison.systems and rate is not None and not system.refused:
                 yield HistoryMeasure(
                     name=f"throughput of {name} at {cell.workload}, {cell.level}",
                     value=rate.mean,

@@ -105,7 +105,7 @@ def test_a_regression_is_the_first_thing_that_is_said(runs: Path) -> None:
     entries = [*steady_nights(runs), night(runs, 4, 42.1, settings=changed, note=DEMONSTRATION)]
     text, page = written(runs, entries)
     for form in (text, page):
-        assert "2 figures are worse in the newest result of Offline" in form
+        assert "Offline, toy v1: rate changed by -13 %, for the worse, and so did 1 more figure." in form
         assert form.index("Regressions") < form.index("42.1 samples/s")
         assert "1 of 5 results: Demonstration, not submittable. Do not cite these numbers." in form
         assert "night-003, 2026-11-04 09:00 → night-004, 2026-11-05 09:00" in form
@@ -163,6 +163,15 @@ def test_a_link_leads_to_the_report_unless_a_later_result_took_its_place(runs: P
     assert "[Offline](../../night-002/results/report.html)" in text
     assert "night-001 | Offline |" in text
     assert "night-002 | Comparison prefix |" in text
+
+
+@pytest.mark.parametrize("where", ["/etc/hostname", "results", "../night-001/results/offline/verdict.json"])
+def test_a_place_outside_or_without_a_file_has_no_link_or_a_right_one(runs: Path, where: str) -> None:
+    made = night(runs, 1, 48.3)
+    entry = made.entry.model_copy(update={"where": where})
+    text, _ = written(runs, [RecordedEntry(entry, made.run_directory, made.file)])
+    assert ("[Offline](../../night-001/results/report.html)" in text) is where.startswith("..")
+    assert "hostname" not in text
 
 
 def test_a_comparison_names_its_speed_ups_and_one_sentence(runs: Path) -> None:

@@ -10,13 +10,14 @@ from urllib.parse import quote
 from weighbridge.core.files import sha256_of
 from weighbridge.history.history_values import measure_text
 from weighbridge.history.read_history import RecordedEntry
+from weighbridge.history.series import Series
 from weighbridge.records.comparison import COMPARISON_PAGE
 from weighbridge.records.history_entry import HistoryEntry, HistoryKind, HistoryMeasure
 
 _MOST_LINES, _MOST_SENTENCES = 4, 1  # of a cell; the report has the others
 _NOTE_ENDS = re.compile(r"[,.:;]")
 _SENTENCE_ENDS = re.compile(r"(?<=\.)\s+(?=[A-Z])")
-_FINGERPRINT_LETTERS = 8
+_HASH, _HASH_LETTERS = re.compile(r"\b[0-9a-f]{40,64}\b"), 8
 _LATENCY_UNITS = frozenset({"s", "ms"})
 
 
@@ -72,10 +73,12 @@ def title_of(kind: HistoryKind, name: str) -> str:
     return name.capitalize() if kind is HistoryKind.VERDICT else f"{kind.capitalize()} {name}"
 
 
-def result_title(entry: HistoryEntry) -> str:
-    """Return what a result is, and of which benchmark."""
-    benchmark = benchmark_of(entry.benchmark, entry.round, entry.category)
-    return f"{title_of(entry.kind, entry.name)}, {benchmark}"
+def result_title(of: HistoryEntry | Series) -> str:
+    """Return what a result is, and of a scenario's also the benchmark."""
+    title = title_of(of.kind, of.name)
+    if of.kind is not HistoryKind.VERDICT:
+        return title
+    return f"{title}, {benchmark_of(of.benchmark, of.round, of.category)}"
 
 
 def benchmark_of(benchmark: str, round_: str | None, category: str | None) -> str:
@@ -89,7 +92,7 @@ def _row(recorded: RecordedEntry, places: Mapping[Path, str], folder: Path) -> R
     rates = [measure for measure in entry.measures if measure.unit.endswith("/s")]
     latencies = [measure for measure in entry.measures if measure.unit in _LATENCY_UNITS]
     others = [measure for measure in entry.measures if measure not in rates and measure not in latencies]
-    server = entry.system.server or "server not known"
+    server = _HASH.sub(lambda found: found[0][:_HASH_LETTERS], entry.system.server or "server not known")
     return ResultRow(
         time=time_text(entry),
         place=places[recorded.run_directory],
@@ -99,7 +102,7 @@ def _row(recorded: RecordedEntry, places: Mapping[Path, str], folder: Path) -> R
         latencies=_lines(latencies),
         scores=_lines(others),
         outcome=_first(_SENTENCE_ENDS.split(entry.outcome), _MOST_SENTENCES),
-        system=f"{server} · {entry.system.fingerprint[:_FINGERPRINT_LETTERS]}",
+        system=f"{server} · {entry.system.fingerprint[:_HASH_LETTERS]}",
         note=entry.note and _NOTE_ENDS.split(entry.note)[0],
         link=_link(recorded, folder),
     )
@@ -117,13 +120,14 @@ def _first(lines: Sequence[str], most: int = _MOST_LINES) -> tuple[str, ...]:
 
 def _link(recorded: RecordedEntry, folder: Path) -> str | None:
     """Return where the result's report is, unless a later result has taken its place."""
-    result = recorded.run_directory / recorded.entry.where
-    # Of a replaced result the report would show another one's figures.
-    if not result.is_file() or sha256_of(result) != recorded.entry.result_sha256:
+    where = Path(recorded.entry.where)
+    result = recorded.run_directory / where
+    try:
+        # Of a replaced result the report would show another one's figures.
+        if where.is_absolute() or not result.is_file() or sha256_of(result) != recorded.entry.result_sha256:
+            return None
+        above = (recorded.run_directory / parent / COMPARISON_PAGE for parent in where.parents)
+        page = next((each for each in above if each.is_file()), result)
+    except OSError:
         return None
-    page = result
-    for above in result.relative_to(recorded.run_directory).parents:
-        if (recorded.run_directory / above / COMPARISON_PAGE).is_file():
-            page = recorded.run_directory / above / COMPARISON_PAGE
-            break
     return quote(Path(os.path.relpath(page.resolve(), folder.resolve())).as_posix())

@@ -41,13 +41,10 @@ def headline(entries: Sequence[RecordedEntry], steps: Sequence[HistoryStep]) -> 
         return failed[0] if len(failed) == 1 else f"{len(failed)} newest verdicts are INVALID."
     newest = [step for step in steps if step.newest]
     worse = [(step, line) for step in newest for line in step.regressed]
-    if len(worse) == 1:
-        step, line = worse[0]
-        return f"{step.title}: {line.measure} changed by {line.change}, for the worse."
     if worse:
-        named = list(dict.fromkeys(step.title for step, _ in worse))
-        of = named[0] if len(named) == 1 else f"{len(named)} results"
-        return f"{len(worse)} figures are worse in the newest result of {of}."
+        step, line = worse[0]
+        more = f", and so did {_counted(len(worse) - 1, 'more figure')}" if len(worse) > 1 else ""
+        return f"{step.title}: {line.measure} changed by {line.change}, for the worse{more}."
     if not steps:
         return f"{_counted(len(entries), 'result')}, and none of a kind that was recorded before."
     doubtful = sum(len(step.doubtful) for step in newest)

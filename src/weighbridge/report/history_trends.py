@@ -14,7 +14,7 @@ from weighbridge.history.history_values import measure_text
 from weighbridge.history.series import Series
 from weighbridge.report.chart import Chart
 from weighbridge.report.figures.trend_figures import TrendPoint, trend
-from weighbridge.report.history_rows import benchmark_of, title_of
+from weighbridge.report.history_rows import result_title
 
 _MOST_CHARTS = 48  # a page with more is slow, and nobody looks at them
 
@@ -38,23 +38,18 @@ def trends_of(series: Sequence[Series], changes: Sequence[Change]) -> HistoryTre
     # Only where there are too many does it matter which come first.
     chosen = sorted(several, key=lambda each: id(each) not in regressed)[:_MOST_CHARTS]
     drawn = [each for each in several if any(each is one for one in chosen)]
-    titles = dict.fromkeys(map(_title, drawn))
+    titles = dict.fromkeys(map(result_title, drawn))
     anchors = {title: f"trends-{number_}" for number_, title in enumerate(titles, start=1)}
     by_after = {(id(each.series), each.after.recorded.file): each for each in changes}
     return HistoryTrends(
         groups={anchor: title for title, anchor in anchors.items()},
         charts=tuple(
-            _chart(each, anchors[_title(each)], f"trend-{place}", by_after)
+            _chart(each, anchors[result_title(each)], f"trend-{place}", by_after)
             for place, each in enumerate(drawn, start=1)
         ),
         single=len(series) - len(several),
         left_out=len(several) - len(drawn),
     )
-
-
-def _title(series: Series) -> str:
-    benchmark = benchmark_of(series.benchmark, series.round, series.category)
-    return f"{title_of(series.kind, series.name)}, {benchmark}"
 
 
 def _chart(series: Series, group: str, key: str, changes: Mapping[tuple[int, Path], Change]) -> Chart:
@@ -92,7 +87,8 @@ def _expected(change: Change | None) -> tuple[float, float] | None:
 def _labels(times: Sequence[datetime]) -> list[str]:
     """Return dates, or times of day where all are of one day; with the year where there are several."""
     if len({time.date() for time in times}) == 1:
-        return [time.strftime("%H:%M") for time in times]
+        minutes = [time.strftime("%H:%M") for time in times]
+        return minutes if len(set(minutes)) == len(minutes) else [time.strftime("%H:%M:%S") for time in times]
     years = len({time.year for time in times}) > 1
     return [time.strftime("%Y-%m-%d" if years else "%m-%d") for time in times]
 

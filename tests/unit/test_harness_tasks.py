@@ -10,7 +10,7 @@ import yaml
 from weighbridge.config.quality_settings import AskingProtocol, MmluSettings
 from weighbridge.core.errors import InputError
 from weighbridge.quality.harness_tasks import prompt_of, task_name, write_task
-from weighbridge.quality.prompt_check import check_lengths, check_letters
+from weighbridge.quality.prompt_check import check_lengths, check_letters, longest_first
 from weighbridge.quality.questions import Domain, Question, QuestionSet, Subject
 
 DEV = tuple(Question(number, f" Is it {number}? ", ("p", "q", "r", "s"), number % 4) for number in range(5))
@@ -92,6 +92,16 @@ def test_the_longest_prompt_must_fit_into_the_context() -> None:
         InputError, match=rf"high_school_physics has {longest} tokens .* takes {longest - 1};"
     ):
         check_lengths(QUESTIONS, ROWS, 5, by_character, longest - 1)
+
+
+def test_the_subject_with_the_longest_prompt_is_first() -> None:
+    short = Subject("anatomy", Domain.STEM, DEV, TEST[:1])
+    both = QuestionSet("mmlu", {short.name: short, SUBJECT.name: SUBJECT})
+    assert list(longest_first(both, {short.name: (0,), SUBJECT.name: (0, 1)}, 5)) == [
+        SUBJECT.name,
+        short.name,
+    ]
+    assert list(longest_first(both, {short.name: (0,)}, 5)) == [short.name]
 
 
 def ends_each_text(text: str) -> list[int]:

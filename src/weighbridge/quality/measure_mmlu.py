@@ -14,7 +14,7 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, InvalidRunError, SetupError
 from weighbridge.core.files import disk_needed, sha256_of, write_atomic
 from weighbridge.quality.harness_start import harness_versions, import_harness
-from weighbridge.quality.prompt_check import check_lengths, check_letters
+from weighbridge.quality.prompt_check import check_lengths, check_letters, longest_first
 from weighbridge.quality.quality_observer import QualityObserver, QualityObserving
 from weighbridge.quality.quality_setup import QualitySetup
 from weighbridge.quality.question_choice import asked_rows
@@ -187,7 +187,7 @@ class _Measurement:
             observer.taken_over(answers)
         if use is not None:
             use.begin()
-        for name, rows in missing.items():
+        for name, rows in longest_first(self._questions, missing, self._setup.mmlu.shots).items():
             observer.subject(name)
             job = SubjectJob(self._questions.subjects[name], rows, identity)
             try:

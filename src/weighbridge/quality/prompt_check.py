@@ -14,6 +14,22 @@ _ANSWER_TOKENS = 1  # the endpoint writes one after the echo
 Encode = Callable[[str], list[int]]
 
 
+def longest_first(
+    questions: QuestionSet, rows: Mapping[str, tuple[int, ...]], shots: int
+) -> dict[str, tuple[int, ...]]:
+    """Return the subjects with their rows, that with the longest prompt first.
+
+    A prompt that the server refuses for its length, whatever it counts as one, then ends the measurement at
+    its beginning, and not after hours.
+    """
+
+    def length(name: str) -> int:
+        subject = questions.subjects[name]
+        return max(len(prompt_of(subject, subject.test[row], shots)) for row in rows[name])
+
+    return {name: rows[name] for name in sorted(rows, key=length, reverse=True)}
+
+
 def check_letters(
     questions: QuestionSet, rows: Mapping[str, tuple[int, ...]], shots: int, encode: Encode, tokenizer: Path
 ) -> None:

@@ -13,6 +13,7 @@ _HEIGHT_IN = 2.7
 _MOST_DATES = 4
 _FEW = 40  # points up to which each has a mark and its interval's ends
 _ROOM = 0.12  # of the axis beyond the values
+_SAME = 0.05  # of a value that never changed, to each side
 _BAR = 0.42  # half-width of a noise bar
 
 
@@ -84,10 +85,13 @@ def _mark_changes(axes: Axes, points: Sequence[TrendPoint]) -> None:
 def _scale(axes: Axes, points: Sequence[TrendPoint]) -> None:
     """Fit the axes: to values and intervals, and so that a change within noise looks small."""
     every = [point.value for point in points]
-    for point in points:
-        every += [end for end in (point.low, point.high, *(point.expected or ())) if end is not None]
+    every += [end for point in points for end in (point.low, point.high) if end is not None]
     low, high = min(every), max(every)
-    room = _ROOM * (high - low) or 0.05 * abs(high) or 1
+    # The noise of two repeats can be so large that it would flatten all else: it is cut off then.
+    span = high - low or _SAME * abs(high) or 1
+    ends = [min(max(end, low - span), high + span) for point in points for end in point.expected or ()]
+    low, high = min([low, *ends]), max([high, *ends])
+    room = _ROOM * (high - low) or span
     axes.set_ylim(low - room, high + room)
     axes.set_xlim(-0.6, len(points) - 0.4)
     step = max(1, -(-len(points) // _MOST_DATES))

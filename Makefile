@@ -70,9 +70,9 @@ llama-demo: setup ## Run the demo of llama3.1-8b, datacenter and edge: two check
 .PHONY: mmlu-demo
 mmlu-demo: setup setup-quality ## Ask the llama demo's model made-up questions as MMLU asks: the score is chance (2 minutes).
 	snakemake --profile profiles/llama-demo quality
-	@cd runs/llama-demo && weighbridge score-mmlu --out results/quality/mmlu
-	@echo "The questions are made up and the model is tiny: chance (0.25) is expected. The plots are in"
-	@echo "runs/llama-demo/results/quality/mmlu/plots."
+	@cd runs/llama-demo && weighbridge summary
+	@echo "The questions are made up, and the model guesses: chance, 25 %, is expected."
+	@echo "All of it is in runs/llama-demo/results/quality/mmlu, the plots in its plots."
 
 .PHONY: sweep-demo
 sweep-demo: setup ## Compare prefix caching off with on: the demo's model on vLLM for CPUs (5 minutes).

@@ -1,4 +1,4 @@
-"""Model quality: MMLU, asked of the served model by lm-evaluation-harness. docs/quality.md says how to read it.
+"""Model quality: MMLU, asked of the served model by lm-evaluation-harness.
 
 In:  quality.mmlu of the configuration; the proven questions; the proven model, where its tokenizer is needed or a
      server is started

@@ -58,6 +58,8 @@ _RUN_FILES = {
 _PRODUCTS = {
     "summary.json": "Rates, latencies, scores, verdicts and versions as JSON.",
     "report.html": "Report with charts.",
+    "quality/mmlu/overall.json": "Accuracy of the model in MMLU.",
+    "quality/mmlu/samples.csv": "Every question of MMLU that was asked, and the answer.",
     "submission.tar.gz": "The submission tree.",
     "submission.sha256": "Checksums of the tree's files.",
     "attestation.json": "in-toto statement about the submission tree, in a DSSE envelope.",

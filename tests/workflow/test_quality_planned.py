@@ -92,7 +92,8 @@ def test_only_what_the_answers_depend_on_asks_again(
 def test_other_servers_are_asked_again_and_other_ports_are_not(asked: Workflow) -> None:
     other = asked("-n", "quality", server={"env": {"A": "1"}}, **with_quality({}))
     assert jobs(other.text) == {"measure_mmlu", "score_mmlu", "check_mmlu"}
-    assert DONE in asked("-n", "quality", server={"port": 18000, "gpus": 1}, **with_quality({})).text
+    unread = {"port": 18000, "gpus": 1, "warmup_requests": 3, "golden": None}
+    assert DONE in asked("-n", "quality", server=unread, **with_quality({})).text
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_the_questions_come_after_the_runs_and_before_what_needs_no_server(workf
     found = dict(re.findall(r"\n(?:local)?rule (\w+):\n(?:    .*\n)*?    priority: (\d+)\n", answer.text))
     assert int(found["benchmark"]) > int(found["measure_mmlu"]) > 0
     # What the runs wait for is not held up by the questions.
-    for rule in ("build_requests", "count_tokens", "prompt"):
+    for rule in ("fetch", "build_requests", "count_tokens", "prompt"):
         assert int(found[rule]) > int(found["measure_mmlu"]), rule
     assert "gate" not in found
 

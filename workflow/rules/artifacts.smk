@@ -93,8 +93,7 @@ rule fetch:
         "benchmarks/fetch-{kind}.tsv"
     wildcard_constraints:
         kind="model|dataset|reference|mmlu",
-    # What runs wait for, before what only MMLU waits for.
-    priority: lambda wildcards: BEFORE_RUNS if wildcards.kind in KINDS else 0
+    priority: BEFORE_RUNS
     localrule: SETTINGS.fetch_on == "submit-host"
     conda:
         "../../envs/fetch.yaml"

@@ -147,7 +147,7 @@ SEARCHED = [
 PEAK = "results/{scenario}/peak.json"
 # What a rule gets that can use all of a machine; on a cluster, the profile's set-threads says it instead.
 ALL_CORES = workflow.resource_settings.cores or 8
-# The priority of what runs wait for: above what only MMLU waits for, which comes after the runs.
+# The priority of what runs wait for: above that of MMLU's questions, which would else be asked meanwhile.
 BEFORE_RUNS = 2
 # What there is to measure: a scenario that the round does not require may have no settings.
 PLANNED = planned_scenarios(SETTINGS, ROUND)

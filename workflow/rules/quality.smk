@@ -41,7 +41,7 @@ rule measure_mmlu:
                 "lm_eval": pinned("lm-eval", QUALITY_ENVIRONMENT),
                 "round": of_round("server_must_not"),
             },
-            server=SETTINGS.server,
+            server=server_of_mmlu(),
             mmlu=SETTINGS.quality.mmlu,
         ),
         server=uncompared(operational("server", SETTINGS.server)),

@@ -1,7 +1,7 @@
 """The files of a measurement of the model's quality, and who else takes them.
 
 In:  SETTINGS, MMLU, MEASURED_MMLU, asks_for_quality()
-Out: OVERALL_MMLU, PASSED_MMLU, QUALITY_FILES, model_of_mmlu(), quality_results()
+Out: OVERALL_MMLU, PASSED_MMLU, QUALITY_FILES, model_of_mmlu(), server_of_mmlu(), quality_results()
 """
 
 from weighbridge.config.quality_settings import AskingProtocol
@@ -34,6 +34,13 @@ def model_of_mmlu():
     return (
         ["resources/model.json"] if by_tokens or not SETTINGS.server.endpoints else []
     )
+
+
+def server_of_mmlu():
+    """Return the server's settings but those of what only runs ask it before they measure."""
+    fields = type(SETTINGS.server).model_fields
+    unread = {name: fields[name].default for name in ("golden", "warmup_requests")}
+    return SETTINGS.server.model_copy(update=unread)
 
 
 def quality_results(wildcards):

@@ -4,6 +4,7 @@ Pure: it reads no file. Answers to one question are paired, so what is hard for 
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from scipy.special import bdtr
@@ -25,10 +26,23 @@ def paired_accuracy(pairs: Sequence[tuple[bool, bool]]) -> PairedAccuracy:
     """
     if not pairs:
         raise ValueError("a comparison needs one question at least")
-    n = len(pairs)
-    both = sum(a and b for a, b in pairs)
-    only_a, only_b = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
-    low, high = difference_interval(both, only_a, only_b, n - both - only_a - only_b)
+    counts = Counter(pairs)
+    return paired_counts(
+        *(counts[pair] for pair in ((True, True), (True, False), (False, True), (False, False)))
+    )
+
+
+def paired_counts(both: int, only_a: int, only_b: int, neither: int) -> PairedAccuracy:
+    """Compare the answers to the same questions, of which these are the counts.
+
+    Args:
+        both: Questions that both answered right.
+        only_a: Those that A alone answered right.
+        only_b: Those that B alone answered right.
+        neither: The others.
+    """
+    n = both + only_a + only_b + neither
+    low, high = difference_interval(both, only_a, only_b, neither)
     return PairedAccuracy(
         n=n,
         both_right=both,

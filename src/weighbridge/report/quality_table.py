@@ -170,7 +170,13 @@ def quality_footer(comparison: QualityComparison) -> list[str]:
 
 def render_quality(comparison: QualityComparison) -> Group:
     """Return the table for a terminal, and below it a sentence for each row and what a reader must know."""
-    table = Table(title="Quality (MMLU)", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title="Quality (MMLU)",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     columns = [column for column in QUALITY_COLUMNS if column.narrow]
     for column in columns:
         table.add_column(

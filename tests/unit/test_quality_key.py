@@ -5,11 +5,16 @@ from typing import Any
 
 import pytest
 from compared_quality import comparison_with_quality
+from quality_files import MADE_UP, write_quality
 from sweep_cells import SyntheticSweep, sweep_settings
 
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.errors import InputError
+from weighbridge.core.files import sha256_of
 from weighbridge.quality.sweep_quality import SweepQuality, with_quality
+from weighbridge.quality.write_scores import write_scores
+from weighbridge.records.asked_system import ASKED, AskedSystem, quality_folder
+from weighbridge.records.quality_answers import MEASURED, QuestionSource
 from weighbridge.sweep.cell_key import identities_of
 from weighbridge.sweep.compare_blocks import compare_cells
 from weighbridge.sweep.quality_key import asked_of, is_given_model, quality_key
@@ -77,6 +82,35 @@ def test_questions_are_no_part_of_what_speeds_depend_on() -> None:
     assert asking.without_quality() == silent
     with pytest.raises(InputError, match="asks no questions; add `quality"):
         asked_of(silent, "A")
+
+
+def _answered(folder: Path, settings: SweepSettings, name: str) -> None:
+    """Write what a system has answered, as if it had been asked what is asked now."""
+    place = quality_folder(folder, name)
+    write_quality(
+        place, dict.fromkeys(MADE_UP, 0.5), source=QuestionSource(name="synthetic", digest="e" * 64)
+    )
+    write_scores(place, None)
+    told = AskedSystem(key=quality_key(settings, name, None), measured=sha256_of(place / MEASURED))
+    (place / ASKED).write_text(told.model_dump_json())
+
+
+def test_systems_are_compared_with_the_baseline_alone(tmp_path: Path) -> None:
+    settings = _settings()
+    sweep = SweepQuality(settings, tmp_path, None)
+    assert sweep.compared() is None
+    for name in ("B", "C"):
+        _answered(tmp_path, settings, name)
+    without = sweep.compared()
+    assert without is not None
+    assert ([*without.systems], without.rows) == (["B", "C"], ())
+    assert sweep.missing([*SYSTEMS]) == ["A", "D"]
+    _answered(tmp_path, settings, "A")
+    compared = sweep.compared()
+    assert compared is not None
+    assert compared.baseline == "A"
+    assert [row.system for row in compared.rows] == ["B", "C"]
+    assert SweepQuality(_settings(quality=_mmlu(shots=2)), tmp_path, None).compared() is None
 
 
 def test_what_was_not_answered_yet_is_a_warning(tmp_path: Path) -> None:

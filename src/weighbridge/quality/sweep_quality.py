@@ -63,8 +63,11 @@ class SweepQuality:
         }
         if not found:
             return None
-        baseline = self.settings.reference if self.settings.reference in found else None
-        return compare_quality(found, margin=self.settings.quality_equivalence, baseline=baseline)
+        margin, reference = self.settings.quality_equivalence, self.settings.reference
+        if reference in found:
+            return compare_quality(found, margin=margin, baseline=reference)
+        # Without the baseline nothing is compared, rather than with another system.
+        return compare_quality(found, margin=margin).model_copy(update={"rows": ()})
 
 
 def with_quality(comparison: SweepComparison, sweep: SweepQuality) -> SweepComparison:

@@ -20,7 +20,7 @@ def shipped(root: Path, overlay: str | None = None) -> dict[str, dict[str, objec
     settings = yaml.safe_load((root / "config.yaml").read_text())
     if overlay:
         for key, value in yaml.safe_load((root / overlay).read_text()).items():
-            settings[key] = settings[key] | value if isinstance(value, dict) else value
+            settings[key] = settings.get(key, {}) | value if isinstance(value, dict) else value
     return settings
 
 

@@ -56,7 +56,7 @@ def test_a_regression_is_named_with_the_setting_that_changed(
     [rate] = [line for line in text.splitlines() if "regressed: rate" in line and "queries/s" in line]
     assert "-31 % (noise 13 %, 2 repeats)" in rate
     named = text.splitlines()[-1]
-    assert named.startswith("Regressed: offline: rate, offline: F1")
+    assert named.startswith("Regressed: offline: rate; offline: F1")
     assert "server: latency p99" in named
 
 

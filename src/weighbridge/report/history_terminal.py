@@ -43,7 +43,7 @@ def history_findings(entries: Sequence[RecordedEntry]) -> Iterator[str]:
         yield from _step_lines(step)
     regressed = [change.series.title for change in changes if change.finding is ChangeFinding.REGRESSED]
     if regressed:
-        yield f"Regressed: {', '.join(regressed)}."
+        yield f"Regressed: {'; '.join(regressed)}."
 
 
 def sparkline(series: Series) -> str:

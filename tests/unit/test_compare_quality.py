@@ -122,6 +122,7 @@ def test_equal_answers_are_the_same_within_the_margin(tmp_path: Path) -> None:
     [
         ({"protocol": AskingProtocol.CHAT}, "asked by another protocol, chat and not log-likelihood"),
         ({"shots": 3}, "asked after 3 solved questions, and not 5"),
+        ({"answer_tokens": 64}, "answers may have 64 tokens, and not None"),
         ({"bos": True}, "prompts with a token that begins the sequence, and not without"),
         ({"source": SOURCE.model_copy(update={"digest": "f" * 64})}, "other questions: data synthetic"),
     ],

@@ -123,6 +123,8 @@ def _reasons(baseline: FinishedQuality, other: FinishedQuality) -> Iterator[str]
         yield f"asked after {b.shots} solved questions, and not {a.shots}"
     if a.bos != b.bos:
         yield f"prompts {_BOS[b.bos]} a token that begins the sequence, and not {_BOS[a.bos]}"
+    if a.answer_tokens != b.answer_tokens and a.protocol == b.protocol:
+        yield f"answers may have {b.answer_tokens} tokens, and not {a.answer_tokens}"
     if a.source.digest != b.source.digest:
         yield (
             f"other questions: data {b.source.name}, sha256 {b.source.digest[:16]}, and not {a.source.name}, "

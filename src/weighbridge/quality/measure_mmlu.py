@@ -237,6 +237,7 @@ class _Measurement:
             total_limit=mmlu.total_limit,
             seed=mmlu.seed,
             bos=mmlu.bos,
+            answer_tokens=None if self._setup.by_likelihood else mmlu.answer_tokens,
             source=self._setup.source(self._questions),
             model_name=self._setup.server.model_name,
             model_digest=self._setup.model_digest,

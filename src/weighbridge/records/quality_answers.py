@@ -96,6 +96,9 @@ class MeasuredQuality(Model):
     total_limit: int | None = None
     seed: int = Field(description="Of the draw for 'total_limit'.")
     bos: bool
+    answer_tokens: int | None = Field(
+        default=None, description="Chat: the most that the model might write; null: nothing is written."
+    )
     source: QuestionSource
     model_name: str
     model_digest: Sha256 | None = Field(description="Null: an endpoint's, which nobody has proven.")

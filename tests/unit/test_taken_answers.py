@@ -137,10 +137,10 @@ def test_nobody_has_proven_the_model_of_an_endpoint_but_its_tokenizer_is_known()
 
 def test_a_model_is_needed_to_start_a_server_and_for_log_likelihoods() -> None:
     with pytest.raises(InputError, match="a server that is started needs a model: pass --model"):
-        replace(SETUP, model=None).check()
+        replace(SETUP, model=None).check(starting=True)
     with pytest.raises(InputError, match="needs the model's tokenizer: pass --model"):
-        replace(ATTACHED, model=None).check()
-    replace(ATTACHED, model=None, mmlu=MmluSettings(protocol=AskingProtocol.CHAT)).check()
+        replace(ATTACHED, model=None).check(starting=True)
+    replace(ATTACHED, model=None, mmlu=MmluSettings(protocol=AskingProtocol.CHAT)).check(starting=True)
 
 
 def test_operational_options_are_no_part_of_the_measured_settings() -> None:

@@ -54,7 +54,7 @@ def measure_mmlu(
     lives: Lives = None,
     division: DivisionChoice = "closed",
 ) -> None:
-    """Ask a served model the questions of MMLU by lm-evaluation-harness.
+    """Ask a served model MMLU's questions.
 
     Starts the server unless the settings name endpoints; writes answers/SUBJECT.json after each subject, and
     measured.json after all. The same command goes on after the subjects that are finished.

@@ -15,7 +15,14 @@ from weighbridge.config.fingerprint import VERSIONS
 
 SETTINGS = tuple(
     f"src/weighbridge/config/{name}.py"
-    for name in ("settings", "server_settings", "request_settings", "conf_overlay")
+    for name in (
+        "settings",
+        "artifact_settings",
+        "server_settings",
+        "request_settings",
+        "quality_settings",
+        "conf_overlay",
+    )
 )
 RULES = {
     "src/weighbridge/config/scenario_rules.py": ("ScenarioRules", "LatencyLimit", "RunRules"),

@@ -143,6 +143,14 @@ def test_a_second_command_makes_nothing(asked: Asking) -> None:
     assert DONE in asked("quality").text
 
 
+def test_the_figure_is_in_snakemakes_own_report(asked: Asking, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    answer = asked("quality", "--report", str(page))
+    assert answer.code == 0, answer.text
+    assert "Adding score_by_subject.png" in answer.text
+    assert (ROOT / "workflow" / "report" / "quality.rst").read_text().strip() in page.read_text()
+
+
 def test_a_floor_is_judged_and_asks_nothing_again(asked: Asking) -> None:
     before = asked.answers()
     answer = asked("quality", floor=0.41)

@@ -20,7 +20,7 @@ DESCRIPTION = "The following are multiple choice questions (with answers) about 
 def main() -> None:
     folder, model, url, name, scratch_folder = sys.argv[1:]
     scratch = Path(scratch_folder)
-    import_harness(scratch / "caches")
+    import_harness()
     import lm_eval.tasks
     from lm_eval.evaluator import simple_evaluate
     from lm_eval.models.openai_completions import LocalCompletionsAPI

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -31,14 +32,18 @@ def _sweep(urls: dict[str, str], **mmlu: object) -> SweepSettings:
     return quick_sweep(urls, quality={"mmlu": {"dataset": {"synthetic": QUESTIONS}, **mmlu}})
 
 
-def _ask(sweep: SweepSettings, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def _ask(
+    sweep: SweepSettings, folder: Path, *options: str, scratch: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [str(PYTHON), "-m", "weighbridge", "sweep-mmlu", "--settings", canonical(sweep)]
     return subprocess.run(
         [*command, "--out", str(folder), *options],
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT / "src")}
+        | ({} if scratch is None else {"TMPDIR": str(scratch)}),
     )
 
 
@@ -59,8 +64,12 @@ def asked(urls: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Pat
     if not PYTHON.is_file():
         pytest.skip("lm-evaluation-harness is not installed; make setup-quality does it")
     folder = tmp_path_factory.mktemp("sweep")
-    done = _ask(_sweep(urls), folder, "--model", str(MODEL))
+    scratch = tmp_path_factory.mktemp("scratch")
+    done = _ask(_sweep(urls), folder, "--model", str(MODEL), scratch=scratch)
     assert done.returncode == 0, done.stderr
+    # The questions were fetched in the same process, and two systems asked: no bars, and nothing is left.
+    assert not [line for line in done.stderr.splitlines() if not re.match(r"\d\d:\d\d:\d\d [A-Z]+ ", line)]
+    assert not [*scratch.iterdir()]
     return folder
 
 

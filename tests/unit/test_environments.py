@@ -115,10 +115,8 @@ OF_THE_BENCHMARKS = {
 WHILE_WORKING = {
     "analysis": "from weighbridge.benchmarks.llama3_1_8b.rouge import compare_all; compare_all(['a'], ['a'])",
     "quality": """
-import pathlib, tempfile
 from weighbridge.quality.harness_start import import_harness
-with tempfile.TemporaryDirectory() as caches:
-    import_harness(pathlib.Path(caches))
+import_harness()
 """,
 }
 

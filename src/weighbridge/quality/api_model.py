@@ -244,6 +244,8 @@ class WeighbridgeCompletions(_Sender, LocalCompletionsAPI):  # type: ignore[misc
             num_concurrent=_PARALLEL,
             max_length=_NEVER_TRUNCATED,
         )
+        # Else transformers warns of long prompts; they are compared with the context of the server.
+        self.tokenizer.model_max_length = _NEVER_TRUNCATED
 
     def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> Any:
         """Ask as the harness does, without a bar."""

@@ -4,14 +4,17 @@ Only the environment of model quality has it. Its libraries read these variables
 server that is started must not inherit them, so they are set for the imports alone.
 """
 
+import atexit
 import importlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from weighbridge.core.errors import SetupError
 
@@ -22,6 +25,7 @@ _IMPORTED = (
     "datasets",
     "lm_eval.evaluator",
     "lm_eval.tasks",
+    "weighbridge.quality.patched_harness",
     "weighbridge.quality.api_model",
 )
 _VARIABLES = {
@@ -32,7 +36,6 @@ _VARIABLES = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "TQDM_DISABLE": "1",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",  # that torch is missing
 }
 _CACHES = ("HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_MODULES_CACHE", "LM_HARNESS_CACHE_PATH")
@@ -51,17 +54,14 @@ def check_harness() -> None:
         )
 
 
-def import_harness(caches: Path) -> None:
+def import_harness() -> None:
     """Import the harness and our classes in it.
-
-    Args:
-        caches: A temporary folder, for all that its libraries would leave in ~/.cache.
 
     Raises:
         SetupError: it is not installed, or not whole.
     """
     check_harness()
-    variables = _VARIABLES | {name: str(caches / name.lower()) for name in _CACHES}
+    variables = _VARIABLES | {name: str(_caches() / name.lower()) for name in _CACHES}
     with _environment(variables):
         try:
             for module in _IMPORTED:
@@ -84,6 +84,17 @@ def harness_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def _caches() -> Path:
+    """Return a folder for all that the libraries would leave in ~/.cache; it is deleted with the process.
+
+    They keep its path from their import on, so that all measurements of a process must share it.
+    """
+    folder = TemporaryDirectory(prefix="weighbridge-mmlu-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def measure_mmlu(
         TemporaryDirectory(prefix="weighbridge-mmlu-") as scratch,
         observing(out) as observer,
     ):
-        import_harness(Path(scratch) / "caches")
+        import_harness()
         measurement = _Measurement(setup, questions, out, Path(scratch), observer, api_key, replaced)
         return measurement.run(lives, opening)
 

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from time import perf_counter_ns
@@ -246,6 +247,8 @@ class WeighbridgeCompletions(_Sender, LocalCompletionsAPI):  # type: ignore[misc
         )
         # Else transformers warns of long prompts; they are compared with the context of the server.
         self.tokenizer.model_max_length = _NEVER_TRUNCATED
+        # Four letters follow the same text, which the harness encodes anew for each of them.
+        self.tok_encode = lru_cache(maxsize=2)(super().tok_encode)
 
     def loglikelihood(self, requests: Any, disable_tqdm: bool = True) -> Any:
         """Ask as the harness does, without a bar."""

@@ -1,6 +1,7 @@
 """Series, their noise, and changes: what is found, and what may not be said."""
 
 import math
+from random import Random
 
 import pytest
 from history_entries import history_entry, recorded, score, speed
@@ -40,6 +41,11 @@ def test_series_run_over_run_directories_and_apart_by_measure_and_scenario() -> 
 def test_a_run_that_is_judged_again_is_one_point() -> None:
     again = [history_entry(hour, speed(10 + hour, measured_by="a" * 64)) for hour in (0, 1)]
     assert [point.value for point in _only_series(*again, history_entry(2, speed(15))).points] == [11, 15]
+
+
+def test_a_copied_result_is_one_point_even_if_its_measurement_left_no_record() -> None:
+    result = history_entry(0, speed(10))
+    assert len(series_of((*recorded(result, run="a"), *recorded(result, run="copy")))[0].points) == 1
 
 
 def test_noise_of_repeats_is_their_pooled_deviation_and_a_t_interval() -> None:
@@ -161,6 +167,15 @@ def test_another_system_is_told() -> None:
     change = _newest(history_entry(0, speed(1)), history_entry(1, speed(2), system="other"))
     assert change.other_system
     assert not _newest(history_entry(0, speed(1)), history_entry(1, speed(2))).other_system
+
+
+@pytest.mark.parametrize("repeats", [3, 10])
+def test_few_newest_results_are_judged_to_differ_where_nothing_has_changed(repeats: int) -> None:
+    random = Random(repeats)
+    of_judged = (ChangeFinding.IMPROVED, ChangeFinding.REGRESSED)
+    found = [_newest(*_rates(*(random.gauss(100, 1.5) for _ in range(repeats + 1)))) for _ in range(400)]
+    share = sum(change.finding in of_judged for change in found) / len(found)
+    assert 0.01 < share < 0.06
 
 
 def test_newest_changes_are_those_at_the_last_points() -> None:

@@ -115,7 +115,9 @@ def test_the_group_shows_without_a_command_s_name(runs: Path) -> None:
 
 
 def test_a_sparkline_goes_from_the_lowest_value_to_the_highest() -> None:
-    [series] = series_of(recorded(*(history_entry(0, speed(value)) for value in (1, 2, 8, 1))))
+    [series] = series_of(
+        recorded(*(history_entry(hour, speed(value)) for hour, value in enumerate((1, 2, 8, 1))))
+    )
     assert sparkline(series) == "▁▂█▁"
 
 

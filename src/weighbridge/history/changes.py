@@ -11,11 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scipy.special import stdtrit
-
+from weighbridge.history.repeats import Repeats
 from weighbridge.history.series import Series, SeriesPoint
-
-_CONFIDENCE = 0.95
 
 
 class ChangeFinding(StrEnum):
@@ -113,12 +110,15 @@ class Change:
 
 def changes_of(series: Series) -> tuple[Change, ...]:
     """Return the change at each point of a series but the first, beside the last one before that counts."""
-    found = []
-    for number, after in enumerate(series.points):
-        earlier = series.points[:number]
-        before = next((point for point in reversed(earlier) if point.counts), None)
+    found: list[Change] = []
+    repeats = Repeats()
+    before: SeriesPoint | None = None
+    for after in series.points:
         if before is not None:
-            found.append(_change(series, before, after, earlier))
+            found.append(_change(series, before, after, repeats))
+        # Only now is it a repeat: what a regression did must not count as its own noise.
+        repeats.add(after)
+        before = after if after.counts else before
     return tuple(found)
 
 
@@ -132,7 +132,7 @@ def newest_changes(all_series: Sequence[Series]) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def differing_settings(before: SeriesPoint, after: SeriesPoint) -> tuple[ChangedSetting, ...]:
+def _differing_settings(before: SeriesPoint, after: SeriesPoint) -> tuple[ChangedSetting, ...]:
     """Return the settings that differ, by name."""
     old, new = before.recorded.entry.settings, after.recorded.entry.settings
     return tuple(
@@ -142,15 +142,8 @@ def differing_settings(before: SeriesPoint, after: SeriesPoint) -> tuple[Changed
     )
 
 
-def noise_of(before: SeriesPoint, after: SeriesPoint, earlier: Sequence[SeriesPoint]) -> ChangeNoise | None:
-    """Return the noise of a change; None: it is not known.
-
-    Args:
-        before: The value before.
-        after: The value after.
-        earlier: All points before the latter, among which repeats are looked for. It is none itself: what
-            a regression did must not count as noise.
-    """
+def _noise(before: SeriesPoint, after: SeriesPoint, repeats: Repeats) -> ChangeNoise | None:
+    """Return the noise of a change; None: it is not known."""
     rises = after.value > before.value
     # The ends of both intervals that lie towards each other.
     end_of_after = after.measure.low if rises else after.measure.high
@@ -162,48 +155,24 @@ def noise_of(before: SeriesPoint, after: SeriesPoint, earlier: Sequence[SeriesPo
     ]
     if len(widths) == len((before, after)):
         return ChangeNoise(math.hypot(*widths), NoiseSource.INTERVALS)
-    repeats = _half_width_of_repeats(earlier)
-    if repeats is None:
+    repeated = repeats.half_width()
+    if repeated is None:
         return None
-    share, count = repeats
+    share, count = repeated
     # Of each value without an interval; if nothing has changed, it is as large as the one before.
     widths += [share * abs(before.value)] * (2 - len(widths))
     return ChangeNoise(math.hypot(*widths), NoiseSource.REPEATS, count)
 
 
-def _half_width_of_repeats(earlier: Sequence[SeriesPoint]) -> tuple[float, int] | None:
-    """Return half of a single result's 95 % interval, as a share of it, and the number of repeats.
-
-    Returns:
-        None: there are no repeats.
-    """
-    groups: dict[tuple[str, ...], list[float]] = {}
-    for point in earlier:
-        if point.counts and point.value > 0:
-            groups.setdefault(point.same_as, []).append(point.value)
-    repeated = [values for values in groups.values() if len(values) > 1]
-    freedom = sum(len(values) - 1 for values in repeated)
-    if not freedom:
-        return None
-    squares = 0.0
-    for values in repeated:
-        mean = math.fsum(values) / len(values)
-        squares += math.fsum((value / mean - 1) ** 2 for value in values)
-    quantile = float(stdtrit(freedom, (1 + _CONFIDENCE) / 2))
-    return quantile * math.sqrt(squares / freedom), sum(map(len, repeated))
-
-
-def _change(
-    series: Series, before: SeriesPoint, after: SeriesPoint, earlier: Sequence[SeriesPoint]
-) -> Change:
-    noise = noise_of(before, after, earlier)
+def _change(series: Series, before: SeriesPoint, after: SeriesPoint, repeats: Repeats) -> Change:
+    noise = _noise(before, after, repeats)
     return Change(
         series=series,
         before=before,
         after=after,
         noise=noise,
         finding=_finding(series, before, after, noise),
-        settings=differing_settings(before, after),
+        settings=_differing_settings(before, after),
         other_system=before.recorded.entry.system.fingerprint != after.recorded.entry.system.fingerprint,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from weighbridge.core.change_limits import ChangeLimits
 from weighbridge.history.change_words import change_words
-from weighbridge.history.changes import Change, ChangeFinding, changes_of
+from weighbridge.history.changes import Change, ChangeFinding, newest_changes
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.history.series import INVALID, series_of
 from weighbridge.records.history_entry import HistoryMeasure
@@ -56,7 +56,11 @@ def judge_history(entries: Sequence[RecordedEntry], limits: ChangeLimits) -> Jud
         groups.setdefault(recorded.group, []).append(recorded)
     compared, broken = 0, []
     for group in groups.values():
-        changes = list(_newest_changes(group, limits))
+        changes = [
+            change
+            for change in newest_changes(series_of(group))
+            if change.after.recorded is group[-1] and _judged(change.after.measure, limits)
+        ]
         compared += len(changes)
         broken += [
             f"{_kind_of_loss(change)} than allowed: {change_words(change)}"
@@ -84,14 +88,6 @@ def _scale(change: Change) -> float:
     if largest <= 1:
         return 1
     return _PERCENT_SCALE if largest <= _PERCENT_SCALE else abs(change.before.value) or 1
-
-
-def _newest_changes(group: Sequence[RecordedEntry], limits: ChangeLimits) -> Iterator[Change]:
-    newest = group[-1]
-    for series in series_of(group):
-        changes = changes_of(series)
-        if changes and changes[-1].after.recorded is newest and _judged(changes[-1].after.measure, limits):
-            yield changes[-1]
 
 
 def _not_judged(group: Sequence[RecordedEntry], limits: ChangeLimits) -> Iterator[str]:

@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from weighbridge.core.errors import InputError, WeighbridgeError
 from weighbridge.history.entry_files import entry_files
+from weighbridge.history.flat_settings import REVISION
 from weighbridge.records.history_entry import HISTORY_FOLDER, LATEST, HistoryEntry
 
 RUNS_FOLDER = "runs"
@@ -34,6 +36,13 @@ class RecordedEntry:
         entry = self.entry
         return entry.kind, entry.benchmark, entry.round or "", entry.category or "", entry.name
 
+    @cached_property
+    def same_as(self) -> tuple[str, ...]:
+        """What repeats have in common: the system and all settings, but for the checkout's revision."""
+        settings = self.entry.settings
+        texts = (f"{name}={text}" for name, text in sorted(settings.items()) if name != REVISION)
+        return (self.entry.system.fingerprint, *texts)
+
 
 def read_histories(roots: Sequence[Path]) -> tuple[RecordedEntry, ...]:
     """Read all entries below some folders.
@@ -44,9 +53,7 @@ def read_histories(roots: Sequence[Path]) -> tuple[RecordedEntry, ...]:
     Raises:
         InputError: a folder does not exist or cannot be read.
     """
-    found = [
-        recorded for directory in run_directories(roots) for recorded in _read(directory, HISTORY_FOLDER)
-    ]
+    found = [recorded for directory in run_directories(roots) for recorded in _read(directory)]
     return tuple(sorted(found, key=lambda each: (each.entry.time, each.file.name, str(each.run_directory))))
 
 
@@ -93,8 +100,8 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _read(directory: Path, name: str) -> Iterator[RecordedEntry]:
-    folder = directory / name
+def _read(directory: Path) -> Iterator[RecordedEntry]:
+    folder = directory / HISTORY_FOLDER
     try:
         files = sorted(folder.glob("*.json"))
         entries = set(entry_files(folder))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from weighbridge.history.flat_settings import REVISION
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.records.history_entry import HistoryKind, HistoryMeasure
 
@@ -29,16 +28,14 @@ class SeriesPoint:
         return self.measure.value
 
     @property
+    def measurement(self) -> str:
+        """What it was measured by; where that is not known, its result: a copy is no repeat of either."""
+        return self.measure.measured_by or self.recorded.entry.result_sha256
+
+    @property
     def counts(self) -> bool:
         """Whether its result counts: what is INVALID is no measure for what comes later."""
         return self.recorded.entry.outcome != INVALID
-
-    @property
-    def same_as(self) -> tuple[str, ...]:
-        """What repeats have in common: the system and all settings, but for the checkout's revision."""
-        entry = self.recorded.entry
-        settings = (f"{name}={text}" for name, text in sorted(entry.settings.items()) if name != REVISION)
-        return (entry.system.fingerprint, *settings)
 
 
 @dataclass(frozen=True)
@@ -90,12 +87,8 @@ def series_of(entries: Sequence[RecordedEntry]) -> tuple[Series, ...]:
 
 
 def _series(points: Sequence[SeriesPoint]) -> Series:
-    last = {point.measure.measured_by: number for number, point in enumerate(points)}
-    kept = [
-        point
-        for number, point in enumerate(points)
-        if point.measure.measured_by is None or last[point.measure.measured_by] == number
-    ]
+    last = {point.measurement: number for number, point in enumerate(points)}
+    kept = [point for number, point in enumerate(points) if last[point.measurement] == number]
     newest = points[-1]
     entry, measure = newest.recorded.entry, newest.measure
     return Series(

@@ -9,7 +9,7 @@ from history_entries import history_entry, score, speed
 from written_history import DEMONSTRATION, comparison, night
 
 from weighbridge.history.changes import Change, ChangeFinding, ChangeNoise, NoiseSource
-from weighbridge.history.history_values import change_text, measure_text, noise_text
+from weighbridge.history.history_values import change_text, measure_text, noise_text, sourced_noise
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.history.series import Series, SeriesPoint
 from weighbridge.records.history_entry import HistoryKind, HistoryMeasure
@@ -79,9 +79,9 @@ def test_a_figure_has_the_digits_that_its_noise_supports(
 @pytest.mark.parametrize(
     ("before", "after", "half_width", "texts"),
     [
-        (48.0, 42.1, 1.5, ("-12 %", "3.1 %, 4 repeats")),
-        (48.0, 47.9, 1.5, ("0 %", "3.1 %, 4 repeats")),
-        (48.0, 49.5, 0.19, ("+3.1 %", "0.40 %, 4 repeats")),
+        (48.0, 42.1, 1.5, ("-12.3 %", "3.1 %, 4 repeats")),
+        (48.0, 47.9, 1.5, ("-0.2 %", "3.1 %, 4 repeats")),
+        (48.0, 49.5, 0.19, ("+3.12 %", "0.40 %, 4 repeats")),
         (48.0, 42.1, None, ("-12 %", "not known")),
         (0.0, 1.0, 0.5, ("–", "–")),  # noqa: RUF001
     ],
@@ -90,14 +90,14 @@ def test_a_change_of_a_speed_is_rounded_to_its_noise(
     before: float, after: float, half_width: float | None, texts: tuple[str, str]
 ) -> None:
     change = changed(speed(before), speed(after), half_width)
-    assert (change_text(change), noise_text(change)) == texts
+    assert (change_text(change), sourced_noise(change)) == texts
 
 
 def test_a_change_of_a_score_is_in_its_unit() -> None:
     old, new = score(0.6843), score(0.6712)
-    assert change_text(changed(old, new, 0.0052)) == "-0.013"
+    assert change_text(changed(old, new, 0.0052)) == "-0.0131"
     assert change_text(changed(old, new, None)) == "-0.013"
-    assert noise_text(changed(old, new, 0.0052)) == "0.0052, 4 repeats"
+    assert noise_text(changed(old, new, 0.0052)) == "0.0052"
 
 
 def test_a_regression_is_the_first_thing_that_is_said(runs: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_regression_is_the_first_thing_that_is_said(runs: Path) -> None:
     entries = [*steady_nights(runs), night(runs, 4, 42.1, settings=changed, note=DEMONSTRATION)]
     text, page = written(runs, entries)
     for form in (text, page):
-        assert "Offline, toy v1: rate changed by -13 %, for the worse, and so did 1 more figure." in form
+        assert "Offline, toy v1: rate changed by -12.6 %, for the worse, and so did 1 more figure." in form
         assert form.index("Regressions") < form.index("42.1 samples/s")
         assert "1 of 5 results: Demonstration, not submittable. Do not cite these numbers." in form
         assert "night-003, 2026-11-04 09:00 → night-004, 2026-11-05 09:00" in form

@@ -94,7 +94,7 @@ def show(
     from weighbridge.core.errors import InvalidRunError
     from weighbridge.history.fail_rules import judge_history
     from weighbridge.history.history_listing import listing_of
-    from weighbridge.report.history_terminal import history_findings, render_history
+    from weighbridge.report.history_terminal import render_history
 
     limits = ChangeLimits.parse(fail_if or ())
     entries = [
@@ -110,9 +110,7 @@ def show(
     if as_json:
         typer.echo(listing_of(shown, entries).model_dump_json(indent=2))
     elif entries:
-        Console().print(render_history(shown, entries))
-        for line in history_findings(entries):
-            typer.echo(line)
+        Console().print(render_history(shown, entries), soft_wrap=True)
     else:
         typer.echo(f"{', '.join(map(str, folders or (Path(),)))}: {_NOTHING}")
     failure = judge_history(entries, limits).failure if fail_if else None

@@ -4,7 +4,7 @@ import re
 
 from weighbridge.history.changes import Change, ChangedSetting
 from weighbridge.history.flat_settings import REVISION
-from weighbridge.history.history_values import change_text, measure_text, noise_text
+from weighbridge.history.history_values import change_text, measure_text, sourced_noise
 
 _MOST_SETTINGS = 5
 _ABSENT = "not set"
@@ -19,7 +19,7 @@ def change_words(change: Change) -> str:
     values = f"{measure_text(before.measure, noise)}, then {measure_text(after.measure, noise)}"
     places = dict.fromkeys(str(point.recorded.run_directory) for point in (before, after))
     return (
-        f"{change.series.title} {values}: {change_text(change)} (noise {noise_text(change)}), "
+        f"{change.series.title} {values}: {change_text(change)} (noise {sourced_noise(change)}), "
         f"{' -> '.join(places)}, {_reasons(change)}"
     )
 

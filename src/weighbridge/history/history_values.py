@@ -19,16 +19,25 @@ def measure_text(measure: HistoryMeasure, noise: float = 0) -> str:
         measure: The figure.
         noise: Half-width of its noise, in its unit, for a value without an interval; 0: not known.
     """
-    in_ms = measure.unit == "s" and 0 < abs(measure.value) < 1
-    scale, unit = (1000, "ms") if in_ms else (1, measure.unit)
-    value = scale * measure.value
+    scale, decimals = _scale_and_decimals(measure, noise)
+    text = bare_text(measure, noise)
     if measure.low is None or measure.high is None:
-        text = fixed(value, decimals_of(value, scale * noise))
-        return f"{text} {unit}".rstrip()
-    low, high = scale * measure.low, scale * measure.high
-    decimals = decimals_of(value, (high - low) / 2)
-    text = f"{fixed(value, decimals)} {unit}".rstrip()
-    return f"{text} [{fixed(low, decimals)}, {fixed(high, decimals)}]"
+        return text
+    return f"{text} [{fixed(scale * measure.low, decimals)}, {fixed(scale * measure.high, decimals)}]"
+
+
+def bare_text(measure: HistoryMeasure, noise: float = 0) -> str:
+    """Return a measure likewise without its interval, which decides the digits none the less."""
+    scale, decimals = _scale_and_decimals(measure, noise)
+    unit = measure.unit if scale == 1 else "ms"
+    return f"{fixed(scale * measure.value, decimals)} {unit}".rstrip()
+
+
+def _scale_and_decimals(measure: HistoryMeasure, noise: float) -> tuple[int, int]:
+    scale = 1000 if measure.unit == "s" and 0 < abs(measure.value) < 1 else 1
+    if measure.low is not None and measure.high is not None:
+        noise = (measure.high - measure.low) / 2
+    return scale, decimals_of(scale * measure.value, scale * noise)
 
 
 def decimals_of(value: float, half_width: float) -> int:
@@ -53,35 +62,41 @@ def fixed(value: float, decimals: int) -> str:
 
 
 def change_text(change: Change) -> str:
-    """Return a change: of a speed in percent (-12 %), of a score in its unit (-0.012); a dash: of nothing.
+    """Return a change: of a speed in percent (-12.3 %), of a score in its unit (-0.012); a dash: of nothing.
 
-    It is rounded to the first digit of its noise; without one it has two digits.
+    It has the digits of its noise; without one it has two.
     """
     if change.series.aspect == "score":
         return _signed(change.difference, change.noise.half_width if change.noise else 0)
     if change.ratio is None:
         return NONE
-    percents = _signed(100 * (change.ratio - 1), 100 * (change.noise_share or 0), _PERCENT_DECIMALS)
-    return f"{percents} %"
+    return f"{_signed(100 * (change.ratio - 1), 100 * (change.noise_share or 0), _PERCENT_DECIMALS)} %"
 
 
 def noise_text(change: Change) -> str:
-    """Return the noise of a change and its source, such as '3.1 %, 4 repeats'; of a score in its unit."""
+    """Return the noise of a change, such as '3.1 %'; of a score in its unit."""
     if change.noise is None:
         return "not known"
-    score, share = change.series.aspect == "score", change.noise_share
-    if not score and share is None:
+    if change.series.aspect == "score":
+        return _rounded(change.noise.half_width, _MOST_DECIMALS)
+    if change.noise_share is None:
         return NONE
-    half_width = change.noise.half_width if score or share is None else 100 * share
-    decimals = min(
-        max(decimals_of(half_width, half_width), 0), _MOST_DECIMALS if score else _PERCENT_DECIMALS
-    )
-    source = f"{change.noise.repeats} repeats" if change.noise.repeats else "intervals"
-    return f"{fixed(half_width, decimals)}{'' if score else ' %'}, {source}"
+    return f"{_rounded(100 * change.noise_share, _PERCENT_DECIMALS)} %"
+
+
+def sourced_noise(change: Change) -> str:
+    """Return the noise of a change with its source, such as '3.1 %, 4 repeats'."""
+    text = noise_text(change)
+    if change.noise is None or text == NONE:
+        return text
+    return f"{text}, {f'{change.noise.repeats} repeats' if change.noise.repeats else 'intervals'}"
+
+
+def _rounded(half_width: float, most_decimals: int) -> str:
+    return fixed(half_width, min(max(decimals_of(half_width, half_width), 0), most_decimals))
 
 
 def _signed(difference: float, noise: float, most_decimals: int = _MOST_DECIMALS) -> str:
-    decimals = decimals_of(difference, noise) - 1 if noise else decimals_of(difference, abs(difference))
-    decimals = min(max(decimals, 0), most_decimals)
+    decimals = min(max(decimals_of(difference, noise or abs(difference)), 0), most_decimals)
     rounded = round(difference, decimals)
     return f"{rounded:+,.{decimals}f}" if rounded else "0"

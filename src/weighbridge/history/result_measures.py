@@ -11,6 +11,7 @@ from weighbridge.records.quality_scores import DomainAccuracy, OverallQuality
 from weighbridge.records.verdict import Verdict
 
 Better = Literal["higher", "lower"]
+SPEED_UP_UNIT = "x"
 
 
 def verdict_measures(
@@ -88,7 +89,7 @@ def _speed_ups(comparison: SweepComparison, measured_by: Sha256 | None) -> Itera
         yield HistoryMeasure(
             name=f"speed-up of {row.system} at {row.workload}, {row.level}{by}",
             value=found.ratio,
-            unit="x",
+            unit=SPEED_UP_UNIT,
             aspect="speed",
             better="higher",
             low=found.low,
@@ -117,36 +118,30 @@ def _throughputs(comparison: SweepComparison, measured_by: Sha256 | None) -> Ite
 
 def _accuracies(comparison: SweepComparison, measured_by: Sha256 | None) -> Iterator[HistoryMeasure]:
     for name, found in comparison.quality.systems.items() if comparison.quality else ():
-        yield HistoryMeasure(
-            name=f"accuracy of {name}",
-            value=found.accuracy,
-            unit="",
-            aspect="score",
-            better="higher",
-            low=found.low,
-            high=found.high,
-            measured_by=measured_by,
-        )
+        yield _accuracy(f"accuracy of {name}", found.accuracy, found.low, found.high, measured_by)
 
 
 def quality_measures(
     overall: OverallQuality, domains: Mapping[str, DomainAccuracy], measured_by: Sha256 | None
 ) -> tuple[HistoryMeasure, ...]:
     """Return the accuracy over all questions, and that in each domain."""
-    shares = {
-        "accuracy": (overall.overall_accuracy, overall.low, overall.high),
-        **{f"accuracy in {name}": (of.accuracy, of.low, of.high) for name, of in domains.items()},
-    }
-    return tuple(
-        HistoryMeasure(
-            name=name,
-            value=value,
-            unit="",
-            aspect="score",
-            better="higher",
-            low=low,
-            high=high,
-            measured_by=measured_by,
-        )
-        for name, (value, low, high) in shares.items()
+    return (
+        _accuracy("accuracy", overall.overall_accuracy, overall.low, overall.high, measured_by),
+        *(
+            _accuracy(f"accuracy in {name}", of.accuracy, of.low, of.high, measured_by)
+            for name, of in domains.items()
+        ),
+    )
+
+
+def _accuracy(name: str, value: float, low: float, high: float, measured_by: Sha256 | None) -> HistoryMeasure:
+    return HistoryMeasure(
+        name=name,
+        value=value,
+        unit="",
+        aspect="score",
+        better="higher",
+        low=low,
+        high=high,
+        measured_by=measured_by,
     )

@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -50,7 +51,8 @@ def rows_of(entries: Sequence[RecordedEntry], folder: Path) -> list[ResultRow]:
         folder: Of the page, for relative links.
     """
     places = place_names([each.run_directory for each in entries])
-    return [_row(each, places, folder) for each in reversed(entries)]
+    digest = cache(sha256_of)  # of one file, which many entries may name
+    return [_row(each, places, folder, digest) for each in reversed(entries)]
 
 
 def place_names(run_directories: Sequence[Path]) -> dict[Path, str]:
@@ -87,7 +89,9 @@ def benchmark_of(benchmark: str, round_: str | None, category: str | None) -> st
     return ", ".join(part.strip() for part in (named, category) if part)
 
 
-def _row(recorded: RecordedEntry, places: Mapping[Path, str], folder: Path) -> ResultRow:
+def _row(
+    recorded: RecordedEntry, places: Mapping[Path, str], folder: Path, digest: Callable[[Path], str]
+) -> ResultRow:
     entry = recorded.entry
     rates = [measure for measure in entry.measures if measure.unit.endswith("/s")]
     latencies = [measure for measure in entry.measures if measure.unit in _LATENCY_UNITS]
@@ -104,7 +108,7 @@ def _row(recorded: RecordedEntry, places: Mapping[Path, str], folder: Path) -> R
         outcome=_first(_SENTENCE_ENDS.split(entry.outcome), _MOST_SENTENCES),
         system=f"{server} · {entry.system.fingerprint[:_HASH_LETTERS]}",
         note=entry.note and _NOTE_ENDS.split(entry.note)[0],
-        link=_link(recorded, folder),
+        link=_link(recorded, folder, digest),
     )
 
 
@@ -118,13 +122,13 @@ def _first(lines: Sequence[str], most: int = _MOST_LINES) -> tuple[str, ...]:
     return (*lines[:most], f"and {len(lines) - most} more")
 
 
-def _link(recorded: RecordedEntry, folder: Path) -> str | None:
+def _link(recorded: RecordedEntry, folder: Path, digest: Callable[[Path], str]) -> str | None:
     """Return where the result's report is, unless a later result has taken its place."""
     where = Path(recorded.entry.where)
     result = recorded.run_directory / where
     try:
         # Of a replaced result the report would show another one's figures.
-        if where.is_absolute() or not result.is_file() or sha256_of(result) != recorded.entry.result_sha256:
+        if where.is_absolute() or not result.is_file() or digest(result) != recorded.entry.result_sha256:
             return None
         above = (recorded.run_directory / parent / COMPARISON_PAGE for parent in where.parents)
         page = next((each for each in above if each.is_file()), result)

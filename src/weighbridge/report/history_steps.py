@@ -7,7 +7,7 @@ from pathlib import Path
 
 from weighbridge.history.change_words import by_importance, setting_words
 from weighbridge.history.changes import Change, ChangeFinding
-from weighbridge.history.history_values import change_text, measure_text, noise_text
+from weighbridge.history.history_values import change_text, measure_text, sourced_noise
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.history.series import SeriesPoint
 from weighbridge.report.history_rows import place_names, result_title, time_text
@@ -98,7 +98,7 @@ def _line(change: Change) -> StepLine:
         before=measure_text(change.before.measure, noise),
         after=measure_text(change.after.measure, noise),
         change=change_text(change),
-        noise=noise_text(change),
+        noise=sourced_noise(change),
         finding=change.finding,
         worse=change.is_worse,
     )

@@ -48,9 +48,11 @@ def main() -> None:
     manager = lm_eval.tasks.TaskManager(include_path=str(scratch / "task"), include_defaults=False)
     expected = simple_evaluate(model=api, tasks=[own], num_fewshot=5, task_manager=manager)
 
-    asked = AskedModel((url,), name, Path(model), settings, Asking(settings.protocol, None, None))
+    asked = AskedModel(name, Path(model), settings, Asking(settings.protocol, None, None))
+    asking = harness_model(asked)
+    asking.use((url,))
     job = SubjectJob(subject, tuple(range(len(subject.test))), "0" * 64)
-    found = ask_subject(harness_model(asked), asked, job, scratch / "asked", lambda: None)
+    found = ask_subject(asking, job, scratch / "asked", lambda: None)
 
     samples = sorted(expected["samples"]["own"], key=lambda sample: sample["doc_id"])
     for sample, question in zip(samples, subject.test, strict=True):
@@ -62,7 +64,7 @@ def main() -> None:
     assert [bool(sample["acc"]) for sample in samples] == [each.correct for each in found.questions]
     assert expected["results"]["own"]["acc,none"] == found.harness_accuracy == 4 / 6
 
-    begun = harness_model(AskedModel((url,), name, Path(model), MmluSettings(bos=True), asked.asking))
+    begun = harness_model(AskedModel(name, Path(model), MmluSettings(bos=True), asked.asking))
     assert begun.tok_encode("Yes") == [begun.tokenizer.bos_token_id, *api.tok_encode("Yes")]
 
 

@@ -42,14 +42,12 @@ class AskedModel:
     """The served model, and how it is asked.
 
     Attributes:
-        endpoints: Base URLs of its servers, which share the requests; none while they start.
         model_name: The name it is served by.
         tokenizer: Folder of its tokenizer; None: the protocol needs none.
         settings: How questions are asked.
         asking: Likewise, with the key.
     """
 
-    endpoints: tuple[str, ...]
     model_name: str
     tokenizer: Path | None
     settings: MmluSettings
@@ -67,14 +65,14 @@ class _AttemptFailedError(Exception):
 class _Sender:
     """How requests are sent: mixed into both of the harness's classes, before them."""
 
+    served: AskedModel
     _api: Api
-    _served: AskedModel
     _asked: AskedRequests
     _open: OpenRequests
 
-    def use(self, served: AskedModel) -> None:
-        """Send to these endpoints."""
-        self._served, self._open = served, OpenRequests(served.endpoints)
+    def use(self, endpoints: tuple[str, ...]) -> None:
+        """Send to these base URLs, which share the requests."""
+        self._open = OpenRequests(endpoints)
 
     def begin(self, asked: AskedRequests) -> None:
         """Count in `asked` what is sent from now on."""
@@ -83,7 +81,7 @@ class _Sender:
     @property
     def header(self) -> dict[str, str]:
         """The headers of requests; the harness would send the key of OPENAI_API_KEY, or an empty one."""
-        key = self._served.asking.api_key
+        key = self.served.asking.api_key
         return {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
     async def get_batched_requests(
@@ -100,7 +98,7 @@ class _Sender:
         Raises:
             SetupError: a request is refused, or failed as often as it may.
         """
-        settings = self._served.settings
+        settings = self.served.settings
         connector = TCPConnector(limit=0, ssl=certificates())
         at_once = asyncio.Semaphore(settings.concurrency)
         # The harness's own number of attempts and waits between them.
@@ -124,7 +122,7 @@ class _Sender:
                 return list(await asyncio.gather(*tasks))
             except _AttemptFailedError as error:
                 raise SetupError(
-                    failed(error.endpoint, settings.retries, error.kind, error.detail, self._served.asking)
+                    failed(error.endpoint, settings.retries, error.kind, error.detail, self.served.asking)
                 ) from None
             finally:
                 for task in tasks:
@@ -160,7 +158,7 @@ class _Sender:
                     latency_ns = perf_counter_ns() - began_ns
                     if status != _OK:
                         if is_refusal(status):
-                            raise SetupError(refused(endpoint, status, body, self._served.asking))
+                            raise SetupError(refused(endpoint, status, body, self.served.asking))
                         raise _AttemptFailedError(endpoint, str(status), body)
                     answer, found = self._read(endpoint, body, messages, generate, ctxlens)
                 except _AttemptFailedError as error:
@@ -176,7 +174,7 @@ class _Sender:
             async with session.post(url, data=sent, headers=self.header, allow_redirects=False) as response:
                 return response.status, await response.text(errors="replace")
         except TimeoutError:
-            after = f"no answer within {self._served.settings.timeout_s:g} s"
+            after = f"no answer within {self.served.settings.timeout_s:g} s"
             raise _AttemptFailedError(endpoint, "timeout", after) from None
         except (ClientError, OSError) as error:
             raise _AttemptFailedError(endpoint, "connection", str(error)) from None
@@ -235,7 +233,7 @@ class WeighbridgeCompletions(_Sender, LocalCompletionsAPI):  # type: ignore[misc
 
     def __init__(self, served: AskedModel) -> None:
         """Read the tokenizer; whatever transformers raises where it cannot be read passes."""
-        self.use(served)
+        self.served = served
         super().__init__(
             model=served.model_name,
             tokenizer=str(served.tokenizer),
@@ -263,7 +261,7 @@ class WeighbridgeChatCompletions(_Sender, LocalChatCompletion):  # type: ignore[
 
     def __init__(self, served: AskedModel) -> None:
         """Prepare to ask."""
-        self.use(served)
+        self.served = served
         super().__init__(
             model=served.model_name,
             tokenizer_backend=None,

@@ -59,13 +59,12 @@ class SubjectJob:
 
 
 def ask_subject(
-    model: HarnessModel, served: AskedModel, job: SubjectJob, folder: Path, answered: Callable[[], None]
+    model: HarnessModel, job: SubjectJob, folder: Path, answered: Callable[[], None]
 ) -> SubjectAnswers:
     """Ask the questions of a subject.
 
     Args:
-        model: The harness's model.
-        served: What it asks, and how.
+        model: The harness's model, which uses the endpoints.
         job: What is asked.
         folder: A temporary folder, for the task's files.
         answered: Called after each answered request.
@@ -75,13 +74,14 @@ def ask_subject(
         SetupError: a request was refused, or failed as often as it may.
     """
     began = time.monotonic()
-    name = write_task(job.subject, served.settings, folder)
+    settings = model.served.settings
+    name = write_task(job.subject, settings, folder)
     task = TaskManager(include_path=str(folder), include_defaults=False).load([name])
     for each in task["tasks"].values():
         each.set_fewshot_seed(seed=_SEED)
     asked = AskedRequests(answered)
     model.begin(asked)
-    chat = served.settings.protocol is AskingProtocol.CHAT
+    chat = settings.protocol is AskingProtocol.CHAT
     found = evaluate(
         lm=model,
         task_dict=task,

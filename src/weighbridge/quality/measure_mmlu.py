@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
@@ -108,8 +107,7 @@ class _Measurement:
         self._rows = asked_rows(questions, setup.mmlu)
         asking = Asking(setup.mmlu.protocol, api_key, setup.client.api_key_env)
         tokenizer = setup.model.folder if setup.model and setup.by_likelihood else None
-        self._served = AskedModel((), setup.server.model_name, tokenizer, setup.mmlu, asking)
-        self._model = harness_model(self._served)
+        self._model = harness_model(AskedModel(setup.server.model_name, tokenizer, setup.mmlu, asking))
         if tokenizer is not None:
             check_letters(questions, self._rows, setup.mmlu.shots, self._model.tok_encode, tokenizer)
 
@@ -176,8 +174,7 @@ class _Measurement:
         """Ask what is missing, and return the answers of all subjects."""
         from weighbridge.quality.ask_subject import SubjectJob, ask_subject
 
-        self._served = replace(self._served, endpoints=running.endpoints)
-        self._model.use(self._served)
+        self._model.use(running.endpoints)
         taken = take_over(self._out, self._replaced, self._rows, identity)
         missing = {name: rows for name, rows in self._rows.items() if name not in taken}
         self._check_lengths(running, missing)
@@ -191,9 +188,7 @@ class _Measurement:
             observer.subject(name)
             job = SubjectJob(self._questions.subjects[name], rows, identity)
             try:
-                taken[name] = ask_subject(
-                    self._model, self._served, job, self._scratch / name, observer.answered
-                )
+                taken[name] = ask_subject(self._model, job, self._scratch / name, observer.answered)
             except SetupError as error:
                 raise SetupError(f"{ended}." if (ended := running.trouble()) else str(error)) from None
             if (stranger := running.stranger()) is not None:
@@ -207,7 +202,7 @@ class _Measurement:
     def _check_lengths(self, running: RunningServer, missing: Mapping[str, tuple[int, ...]]) -> None:
         if not self._setup.by_likelihood or not missing:
             return
-        name = self._served.model_name
+        name = self._setup.server.model_name
         lengths = [context_length(endpoint, name, self._api_key) for endpoint in running.endpoints]
         known = [length for length in lengths if length is not None]
         if not known:

@@ -235,7 +235,7 @@ def test_run_directories_with_quality_alone_are_compared(tmp_path: Path, monkeyp
     assert comparison.quality.baseline == "old"
     text = _text(runs)
     assert "not verified" not in text.lower()
-    assert "80.0 % [75.8, 83.6]" in text
+    assert "80 % [76, 84]" in text
     assert "-15.0 [-19.7, -10.3]" in text
     assert "80 / 20" in text
     assert "new answers worse than old, by 15.0 points [10.3, 19.7]" in text
@@ -262,7 +262,7 @@ def test_the_table_is_written_as_markdown(tmp_path: Path) -> None:
     text = quality_markdown(
         compare_quality({"A": _finished(tmp_path / "a", a), "B": _finished(tmp_path / "b", b)})
     )
-    assert "| A | 400 | 80.0 % [75.8, 83.6] | " in text
+    assert "| A | 400 | 80 % [76, 84] | " in text
     assert "| -15.0 [-19.7, -10.3] | 80 / 20 | < 0.001 | worse |" in text
 
 

@@ -60,7 +60,7 @@ def test_the_markdown_has_a_table_of_answers() -> None:
     text = comparison_markdown(_compared(B=WORSE))
     assert "\n## Quality (MMLU)\n\n- B answers worse than A, by 1.8 points" in text
     [line] = [line for line in text.splitlines() if line.startswith("| B | 14,042")]
-    assert "| 59.1 % [58.3, 59.9] | 0.41 | -1.8 [-2.2, -1.4] | 552 / 300 | < 0.001 | worse |" in line
+    assert "| 59.1 % [58.3, 59.9] | 0.41 % | -1.8 [-2.2, -1.4] | 552 / 300 | < 0.001 | worse |" in line
     assert "MMLU, log-likelihood, 5-shot. Chance is 25 %." in text
 
 

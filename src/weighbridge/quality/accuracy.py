@@ -9,8 +9,8 @@ from weighbridge.records.quality_scores import AccuracyShare
 
 
 @dataclass(frozen=True)
-class SubjectCounts:
-    """Questions of one subject, and how many of them were answered right."""
+class AnswerCounts:
+    """How many questions were asked, such as those of a subject, and how many of them answered right."""
 
     correct: int
     n: int
@@ -32,7 +32,7 @@ class SubjectCounts:
         return math.sqrt(self.share * (1 - self.share) / (self.n - 1))
 
 
-def accuracy_of(subjects: Iterable[SubjectCounts]) -> AccuracyShare:
+def accuracy_of(subjects: Iterable[AnswerCounts]) -> AccuracyShare:
     """Compute the accuracy over subjects with at least one question in all, each question counting once.
 
     Raises:
@@ -46,7 +46,7 @@ def accuracy_of(subjects: Iterable[SubjectCounts]) -> AccuracyShare:
     )
 
 
-def pooled_stderr(subjects: Iterable[SubjectCounts]) -> float | None:
+def pooled_stderr(subjects: Iterable[AnswerCounts]) -> float | None:
     """Compute the standard error of the accuracy over subjects, weighted by their sizes.
 
     The pooled variance within the subjects, by all questions. Source: `pooled_sample_stderr` of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.models import read_text
-from weighbridge.quality.accuracy import SubjectCounts
+from weighbridge.quality.accuracy import AnswerCounts
 from weighbridge.quality.questions import Domain
 from weighbridge.records.quality_answers import ANSWERS_FOLDER, MEASURED, MeasuredQuality, SubjectAnswers
 
@@ -67,6 +67,6 @@ def _place(answers: SubjectAnswers) -> tuple[int, str]:
     return list(Domain).index(Domain(answers.domain)), answers.subject
 
 
-def counts_of(subject: SubjectAnswers) -> SubjectCounts:
+def counts_of(subject: SubjectAnswers) -> AnswerCounts:
     """Return the counts of a subject."""
-    return SubjectCounts(sum(question.correct for question in subject.questions), len(subject.questions))
+    return AnswerCounts(sum(question.correct for question in subject.questions), len(subject.questions))

@@ -65,12 +65,7 @@ def _judged(row: QualityRow, paired: PairedAccuracy, p_adjusted: float, margin: 
 def _system(finished: FinishedQuality) -> SystemQuality:
     overall = finished.overall
     return SystemQuality(
-        accuracy=overall.overall_accuracy,
-        stderr=overall.stderr,
-        low=overall.low,
-        high=overall.high,
-        n=overall.n,
-        correct=overall.correct,
+        **overall.share.model_dump(),
         model_name=overall.model_name,
         protocol=overall.protocol,
         shots=overall.shots,

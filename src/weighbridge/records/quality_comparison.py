@@ -10,6 +10,7 @@ from pydantic import Field
 
 from weighbridge.config.quality_settings import AskingProtocol
 from weighbridge.core.models import Model
+from weighbridge.records.quality_scores import AccuracyShare
 
 QUALITY_MARGIN = 0.01
 """A difference in accuracy within this share counts as none, unless a user says otherwise."""
@@ -38,26 +39,10 @@ class PairedAccuracy(Model):
     high: float = Field(description="Upper end.")
     p: float = Field(description="Of McNemar's exact test, two-sided.")
 
-    @property
-    def accuracy_a(self) -> float:
-        """Accuracy of the baseline in these questions."""
-        return (self.both_right + self.only_a) / self.n
 
-    @property
-    def accuracy_b(self) -> float:
-        """Accuracy of the other system in these questions."""
-        return (self.both_right + self.only_b) / self.n
-
-
-class SystemQuality(Model):
+class SystemQuality(AccuracyShare):
     """The accuracy of one system, and how it was asked."""
 
-    accuracy: float = Field(description="Share of the questions that it answered right.")
-    stderr: float | None = Field(description="Standard error as the harness computes it; null: not known.")
-    low: float = Field(description="Lower end of its 95 % interval (Wilson).")
-    high: float = Field(description="Upper end.")
-    n: int = Field(description="Questions.")
-    correct: int = Field(description="Right answers.")
     model_name: str = Field(description="Name under which the model is served.")
     protocol: AskingProtocol = Field(description="How the questions were put.")
     shots: int = Field(description="Solved questions before each question.")

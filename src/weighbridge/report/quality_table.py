@@ -8,14 +8,17 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from weighbridge.core.formatting import NONE
+from weighbridge.core.formatting import NONE, accuracy
+from weighbridge.quality.accuracy import AnswerCounts
 from weighbridge.quality.quality_sentences import points_text, quality_sentences, signed_text
 from weighbridge.records.quality_comparison import (
+    PairedAccuracy,
     QualityComparison,
     QualityFinding,
     QualityRow,
     SystemQuality,
 )
+from weighbridge.report.accuracy_texts import share_text, stderr_text
 
 _LEAST_WIDTHS = {"System": 6, "Finding": len("inconclusive")}
 _STYLES = {
@@ -69,20 +72,11 @@ class QualityColumn:
     narrow: bool = True
 
 
-def accuracy_text(quality: SystemQuality) -> str:
-    """Return an accuracy in percent with its interval, such as 66.1 % [65.3, 66.9]."""
-    return f"{100 * quality.accuracy:.1f} % [{100 * quality.low:.1f}, {100 * quality.high:.1f}]"
-
-
 def p_text(row: QualityRow | None) -> str:
     """Return the p value after Holm of a row; a dash without one."""
     if row is None or row.p_adjusted is None:
         return NONE
     return "< 0.001" if row.p_adjusted < 0.001 else f"{row.p_adjusted:.2g}"
-
-
-def _stderr(line: QualityLine) -> str:
-    return NONE if line.quality.stderr is None else f"{100 * line.quality.stderr:.2f}"
 
 
 def _difference(line: QualityLine) -> str:
@@ -102,8 +96,8 @@ def _alone(line: QualityLine) -> str:
 QUALITY_COLUMNS = (
     QualityColumn("System", lambda line: line.system, left=True),
     QualityColumn("Questions", lambda line: f"{line.quality.n:,}", narrow=False),
-    QualityColumn("Accuracy [95 %]", lambda line: accuracy_text(line.quality)),
-    QualityColumn("Std. error, points", _stderr, narrow=False),
+    QualityColumn("Accuracy [95 %]", lambda line: share_text(line.quality)),
+    QualityColumn("Std. error", lambda line: stderr_text(line.quality), narrow=False),
     QualityColumn("B - A, points [95 %]", _difference),
     QualityColumn("Only A / B", _alone),
     QualityColumn("p", lambda line: p_text(line.row), narrow=False),
@@ -138,13 +132,18 @@ def domain_lines(comparison: QualityComparison) -> list[DomainLine]:
             system=row.system,
             domain=domain,
             questions=f"{paired.n:,}",
-            accuracies=f"{100 * paired.accuracy_a:.1f} % / {100 * paired.accuracy_b:.1f} %",
+            accuracies=_accuracies(paired),
             difference=signed_text(paired).replace(" points", ""),
             alone=f"{paired.only_a:,} / {paired.only_b:,}",
         )
         for row in comparison.rows
         for domain, paired in row.by_domain.items()
     ]
+
+
+def _accuracies(paired: PairedAccuracy) -> str:
+    sides = (AnswerCounts(paired.both_right + alone, paired.n) for alone in (paired.only_a, paired.only_b))
+    return " / ".join(accuracy(side.share, side.stderr) for side in sides)
 
 
 def quality_footer(comparison: QualityComparison) -> list[str]:

@@ -4,7 +4,6 @@ In:  SETTINGS, MMLU, MEASURED_MMLU, asks_for_quality()
 Out: OVERALL_MMLU, PASSED_MMLU, QUALITY_FILES, model_of_mmlu(), server_of_mmlu(), quality_results()
 """
 
-from weighbridge.config.quality_settings import AskingProtocol
 from weighbridge.records.quality_scores import (
     BY_DOMAIN,
     BY_SUBJECT,
@@ -30,7 +29,7 @@ QUALITY_FILES = [
 
 def model_of_mmlu():
     """Return the proof of the model, where it is served or its tokenizer makes the prompts."""
-    by_tokens = SETTINGS.quality.mmlu.protocol is AskingProtocol.LOG_LIKELIHOOD
+    by_tokens = SETTINGS.quality.mmlu.by_likelihood
     return (
         ["resources/model.json"] if by_tokens or not SETTINGS.server.endpoints else []
     )

@@ -11,7 +11,6 @@ A file is read only when its sweep is asked for, so that a wrong one stops nothi
 
 from functools import cache
 
-from weighbridge.config.quality_settings import AskingProtocol
 from weighbridge.config.sweep_files import read_sweep, sweep_names
 from weighbridge.records.asked_system import ASKED as SYSTEM_ASKED
 from weighbridge.records.asked_system import SWEEP_QUALITY
@@ -83,7 +82,7 @@ def model_of_sweep(name):
 def model_of_answers(name):
     """Return the proof of the model, where a sweep starts servers, or its tokenizer makes the prompts."""
     quality = sweep_settings(name).quality
-    by_tokens = quality and quality.mmlu.protocol is AskingProtocol.LOG_LIKELIHOOD
+    by_tokens = quality and quality.mmlu.by_likelihood
     return [MODEL_PROOF] if by_tokens or starts_servers(name) else []
 
 

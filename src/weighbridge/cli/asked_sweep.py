@@ -16,7 +16,6 @@ from weighbridge.cli.described_sweep import (
     model_folder,
     sweep_folder,
 )
-from weighbridge.config.quality_settings import AskingProtocol
 from weighbridge.config.sweep_settings import SweepSettings
 
 if TYPE_CHECKING:
@@ -108,6 +107,7 @@ def ask(
     from weighbridge.core.errors import InputError
     from weighbridge.monitor.quality_reporter import reporting_quality
     from weighbridge.quality.ask_system import ask_system
+    from weighbridge.quality.quality_setup import check_tokenizer
     from weighbridge.sweep.quality_key import questions_of
 
     sweep = _sweep(settings, folder, model)
@@ -116,18 +116,13 @@ def ask(
             raise InputError(
                 f"--system: there is no {name!r}; the systems are {', '.join(settings.systems)}."
             )
-    by_likelihood = questions_of(settings).protocol is AskingProtocol.LOG_LIKELIHOOD
     missing = sweep.missing(systems)
     for name in systems:
         if name not in missing:
             log.info("system %s: has answered all questions", name)
     if not missing:
         return
-    if by_likelihood and model is None:
-        raise InputError(
-            "the protocol log-likelihood needs the model's tokenizer: pass --model, or set "
-            "quality.mmlu.protocol: chat."
-        )
+    check_tokenizer(questions_of(settings), model)  # before the questions are fetched
     folder.mkdir(parents=True, exist_ok=True)
     questions, proven = _questions(sweep, dataset), _proof(model)
     for name in missing:

@@ -59,6 +59,11 @@ class MmluSettings(Model):
     retries: int = Field(default=3, ge=1, le=100, description="Attempts at a request before the run fails.")
     timeout_s: float = Field(default=300, gt=0, le=LONGEST_S, description="Of each attempt, in s.")
 
+    @property
+    def by_likelihood(self) -> bool:
+        """Whether letters are compared by their log-probabilities, which needs the model's tokenizer."""
+        return self.protocol is AskingProtocol.LOG_LIKELIHOOD
+
     @model_validator(mode="after")
     def _has_one_limit(self) -> "MmluSettings":
         if self.limit is not None and self.total_limit is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from weighbridge.config.quality_settings import AskingProtocol, MmluSettings
+from weighbridge.config.quality_settings import MmluSettings
 from weighbridge.quality.questions import Question, Subject
 from weighbridge.records.quality_answers import LETTERS
 
@@ -53,7 +53,7 @@ def write_task(subject: Subject, settings: MmluSettings, folder: Path) -> str:
         "fewshot_config": {"sampler": "first_n"},
         "num_fewshot": settings.shots,
         "metadata": {"version": 1.0},
-        **(_by_likelihood(subject) if _is_likelihood(settings) else _by_chat(subject, settings)),
+        **(_by_likelihood(subject) if settings.by_likelihood else _by_chat(subject, settings)),
     }
     (folder / f"{task_name(subject)}.yaml").write_text(
         yaml.safe_dump(task, sort_keys=False), encoding="utf-8"
@@ -65,10 +65,6 @@ def prompt_of(subject: Subject, question: Question, shots: int) -> str:
     """Return what a question's letters follow with the log-likelihood protocol, as the harness writes it."""
     solved = "".join(f"{_plain(each)} {LETTERS[each.answer]}\n\n" for each in subject.dev[:shots])
     return f"{_description(subject)}{solved}{_plain(question)}"
-
-
-def _is_likelihood(settings: MmluSettings) -> bool:
-    return settings.protocol is AskingProtocol.LOG_LIKELIHOOD
 
 
 def _lines(subject: Subject, questions: Iterable[Question]) -> Iterable[str]:

@@ -106,7 +106,7 @@ class _Measurement:
         self._scratch, self._observer, self._api_key, self._replaced = scratch, observer, api_key, replaced
         self._rows = asked_rows(questions, setup.mmlu)
         asking = Asking(setup.mmlu.protocol, api_key, setup.client.api_key_env)
-        tokenizer = setup.model.folder if setup.model and setup.by_likelihood else None
+        tokenizer = setup.model.folder if setup.model and setup.mmlu.by_likelihood else None
         self._model = harness_model(AskedModel(setup.server.model_name, tokenizer, setup.mmlu, asking))
         if tokenizer is not None:
             check_letters(questions, self._rows, setup.mmlu.shots, self._model.tok_encode, tokenizer)
@@ -178,7 +178,7 @@ class _Measurement:
         taken = take_over(self._out, self._replaced, self._rows, identity)
         missing = {name: rows for name, rows in self._rows.items() if name not in taken}
         self._check_lengths(running, missing)
-        observer, per_question = self._observer, len(LETTERS) if self._setup.by_likelihood else 1
+        observer, per_question = self._observer, len(LETTERS) if self._setup.mmlu.by_likelihood else 1
         observer.planned(len(self._rows), sum(map(len, self._rows.values())), per_question)
         for answers in taken.values():
             observer.taken_over(answers)
@@ -200,7 +200,7 @@ class _Measurement:
         return {name: taken[name] for name in self._rows}
 
     def _check_lengths(self, running: RunningServer, missing: Mapping[str, tuple[int, ...]]) -> None:
-        if not self._setup.by_likelihood or not missing:
+        if not self._setup.mmlu.by_likelihood or not missing:
             return
         name = self._setup.server.model_name
         lengths = [context_length(endpoint, name, self._api_key) for endpoint in running.endpoints]
@@ -232,7 +232,7 @@ class _Measurement:
             total_limit=mmlu.total_limit,
             seed=mmlu.seed,
             bos=mmlu.bos,
-            answer_tokens=None if self._setup.by_likelihood else mmlu.answer_tokens,
+            answer_tokens=None if self._setup.mmlu.by_likelihood else mmlu.answer_tokens,
             source=self._setup.source(self._questions),
             model_name=self._setup.server.model_name,
             model_digest=self._setup.model_digest,

@@ -6,7 +6,7 @@ from hashlib import sha256
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.closed_rules import TaskPart
 from weighbridge.config.fingerprint import OPERATIONAL, canonical
-from weighbridge.config.quality_settings import AskingProtocol, MmluSettings
+from weighbridge.config.quality_settings import MmluSettings
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
@@ -48,11 +48,6 @@ class QualitySetup:
     must_not_change: tuple[TaskPart, ...] = ()
     serves_model: bool = True
 
-    @property
-    def by_likelihood(self) -> bool:
-        """Whether letters are compared by their log-probabilities, which needs a tokenizer."""
-        return self.mmlu.protocol is AskingProtocol.LOG_LIKELIHOOD
-
     def check(self, *, starting: bool) -> None:
         """Check that there is a model where one is needed.
 
@@ -64,11 +59,7 @@ class QualitySetup:
         """
         if starting and self.model is None and not self.server.endpoints:
             raise InputError("a server that is started needs a model: pass --model, or set server.endpoints.")
-        if self.model is None and self.by_likelihood:
-            raise InputError(
-                "the protocol log-likelihood needs the model's tokenizer: pass --model, or set "
-                "quality.mmlu.protocol: chat."
-            )
+        check_tokenizer(self.mmlu, self.model)
 
     @property
     def model_digest(self) -> str | None:
@@ -79,7 +70,7 @@ class QualitySetup:
     @property
     def tokenizer_digest(self) -> str | None:
         """One hash for the tokenizer, of the lines 'sha256 path' of its files; None: none is needed."""
-        if self.model is None or not self.by_likelihood:
+        if self.model is None or not self.mmlu.by_likelihood:
             return None
         lines = [
             f"{entry.sha256} {entry.path}\n"
@@ -105,6 +96,19 @@ class QualitySetup:
         proof = self.dataset
         return QuestionSource(
             name=questions.name, repo=proof.repo, revision=proof.revision, digest=proof.manifest_digest
+        )
+
+
+def check_tokenizer(mmlu: MmluSettings, model: object | None) -> None:
+    """Check that there is a model where its tokenizer is needed.
+
+    Raises:
+        InputError: there is none.
+    """
+    if model is None and mmlu.by_likelihood:
+        raise InputError(
+            "the protocol log-likelihood needs the model's tokenizer: pass --model, or set "
+            "quality.mmlu.protocol: chat."
         )
 
 

@@ -286,6 +286,11 @@ PLANTED = {
     "header": "headersecret8",
     "shell": "shellsecret9",
     "exported": "exportedsecret10",
+    "second key": "secondkeysecret11",
+    "basic": "basicsecret12",
+    "signature": "signaturesecret13",
+    "spaced": "spaced secret14",
+    "listed": "listedsecret15",
     "key": "sk-" + "Zz9" * 8,
 }
 
@@ -298,6 +303,10 @@ def _plant(server: dict[str, Any]) -> None:
         f"--override={{'token': '{PLANTED['json']}'}}",
         f"--header=X-Api-Key: {PLANTED['header']}",
         f"--note={PLANTED['exported']}",
+        *("--api-key", "one", PLANTED["second key"]),
+        *("--header", f"Authorization: Basic {PLANTED['basic']}"),
+        f"--mirror=https://host/m?X-Amz-Signature={PLANTED['signature']}",
+        f"sh -c 'HF_TOKEN=\"{PLANTED['spaced']}\" vllm --api-key=a,{PLANTED['listed']}'",
         f"--{PLANTED['key']}=1",
         f"bash -c 'vllm --api-key {PLANTED['shell']}'",
     ]

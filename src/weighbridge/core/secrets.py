@@ -14,7 +14,11 @@ _SHORTEST_KEY = 4
 _SHORTEST_PART = 8
 
 _WORDS = frozenset({"key", "apikey", "token", "secret", "password", "passwd", "passphrase"})
-_WORDS_AT_THE_END = frozenset({"credential", "credentials", "auth"})
+_WORDS_AT_THE_END = frozenset(
+    {"credential", "credentials", "auth", "authorization", "cookie", "signature", "sig"}
+)
+# Between the words of a name such as hfToken.
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # A name that ends in one of these tells where a secret is, or what it is for, and not the secret itself.
 _HARMLESS_ENDS = frozenset(
     {"file", "keyfile", "path", "dir", "map", "ids", "threshold", "budget", "limit", "env"}
@@ -54,7 +58,7 @@ def names_secret(name: str) -> bool:
 
     TOKENIZERS_PARALLELISM, --max-num-batched-tokens and --ssl-keyfile are not.
     """
-    words = [word for word in re.split(r"[^A-Za-z0-9]+", name.lower()) if word]
+    words = [word for word in re.split(r"[^a-z0-9]+", _HUMP.sub(" ", name).lower()) if word]
     if not words or words[-1] in _HARMLESS_ENDS:
         return False
     if words[-1] in _WORDS_AT_THE_END or words[-1].endswith(("password", "passwd", "apikey")):

@@ -10,6 +10,7 @@ from typing import Any
 
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.formatting import value_text
+from weighbridge.core.secrets import names_secret
 from weighbridge.records.comparison import SweepComparison
 from weighbridge.records.quality_answers import MeasuredQuality
 from weighbridge.records.run_record import Host, RunRecord, ServerRecord
@@ -146,8 +147,9 @@ def _words(place: str, words: Sequence[str]) -> dict[str, str]:
             found.setdefault(name, []).append(value if sign else "")
             waiting = None if sign else name
         elif waiting is not None:
-            found[waiting][-1] = word
-            waiting = None
+            found[waiting][-1] = f"{found[waiting][-1]} {word}".lstrip()
+            # Of several keys none may end up among the other words, where nothing names it.
+            waiting = waiting if names_secret(waiting) else None
         else:
             plain.append(PurePosixPath(word).name or word)
     options = {

@@ -9,9 +9,12 @@ from weighbridge.core.secrets import MASKED, is_secret, mask, names_secret
 # A shorter value of a variable is rather a word, such as "demo", which other texts contain rightly.
 _SHORTEST_VALUE = 8
 _USER_OF_URL = re.compile(r"(?<=://)[^\s/@?#'\"]+(?=@)")
-# What may be the name of a secret, and the sign between it and its value.
-_NAMED = re.compile(r"(?<![\w.-])(?P<name>(?:--?)?[A-Za-z_][\w.-]*)['\"]?(?P<sign>\s*[=:]\s*|\s+)['\"]?")
-_VALUE = re.compile(r"[^\s'\"&,;]+")
+# What may be the name of a secret, the sign between it and its value, and the quote that the value is in.
+_NAMED = re.compile(
+    r"(?<![\w.-])(?P<name>(?:--?)?[A-Za-z_][\w.-]*)['\"]?(?P<sign>\s*[=:]\s*|\s+)(?P<quote>['\"]?)"
+)
+_VALUE = re.compile(r"(?:(?:Basic|Bearer|Digest|Token)\s+)?[^\s'\"&;]+")
+_QUOTED = {"": _VALUE, "'": re.compile(r"[^']+"), '"': re.compile(r'[^"]+')}
 
 
 class SecretFree:
@@ -60,6 +63,6 @@ def _named_values(text: str) -> Iterator[tuple[int, int]]:
         name, sign = found["name"], found["sign"]
         if not names_secret(name) or (sign.isspace() and not name.startswith("-")):
             continue
-        value = _VALUE.match(text, found.end())
+        value = _QUOTED[found["quote"]].match(text, found.end())
         if value is not None and not value[0].startswith("-") and is_secret(name, value[0]):
             yield value.span()

@@ -15,7 +15,9 @@ from weighbridge.history.series import Series
 from weighbridge.records.comparison import COMPARISON_PAGE
 from weighbridge.records.history_entry import HistoryEntry, HistoryKind, HistoryMeasure
 
-_MOST_LINES, _MOST_SENTENCES = 4, 1  # of a cell; the report has the others
+# Of a cell: the report has the others, and the trends those that were measured before.
+_MOST_LINES, _MOST_SENTENCES = 4, 1
+_MOST_SCORES = {HistoryKind.QUALITY: 1}
 _NOTE_ENDS = re.compile(r"[,.:;]")
 _SENTENCE_ENDS = re.compile(r"(?<=\.)\s+(?=[A-Z])")
 _HASH, _HASH_LETTERS = re.compile(r"\b[0-9a-f]{40,64}\b"), 8
@@ -96,6 +98,8 @@ def _row(
     rates = [measure for measure in entry.measures if measure.unit.endswith("/s")]
     latencies = [measure for measure in entry.measures if measure.unit in _LATENCY_UNITS]
     others = [measure for measure in entry.measures if measure not in rates and measure not in latencies]
+    if entry.kind is HistoryKind.COMPARISON and others:
+        rates = []  # of single systems, which the speed-ups are made of
     server = _HASH.sub(lambda found: found[0][:_HASH_LETTERS], entry.system.server or "server not known")
     return ResultRow(
         time=time_text(entry),
@@ -104,7 +108,7 @@ def _row(
         benchmark=benchmark_of(entry.benchmark, entry.round, entry.category),
         rates=_lines(rates),
         latencies=_lines(latencies),
-        scores=_lines(others),
+        scores=_lines(others, _MOST_SCORES.get(entry.kind, _MOST_LINES)),
         outcome=_first(_SENTENCE_ENDS.split(entry.outcome), _MOST_SENTENCES),
         system=f"{server} · {entry.system.fingerprint[:_HASH_LETTERS]}",
         note=entry.note and _NOTE_ENDS.split(entry.note)[0],
@@ -112,11 +116,11 @@ def _row(
     )
 
 
-def _lines(measures: Sequence[HistoryMeasure]) -> tuple[str, ...]:
-    return _first([f"{measure.name} {measure_text(measure)}" for measure in measures])
+def _lines(measures: Sequence[HistoryMeasure], most: int = _MOST_LINES) -> tuple[str, ...]:
+    return _first([f"{measure.name} {measure_text(measure)}" for measure in measures], most)
 
 
-def _first(lines: Sequence[str], most: int = _MOST_LINES) -> tuple[str, ...]:
+def _first(lines: Sequence[str], most: int) -> tuple[str, ...]:
     if len(lines) <= most:
         return tuple(lines)
     return (*lines[:most], f"and {len(lines) - most} more")

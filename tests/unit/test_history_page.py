@@ -8,11 +8,11 @@ import pytest
 from history_entries import history_entry, score, speed
 from written_history import DEMONSTRATION, comparison, night
 
-from weighbridge.history.changes import Change, ChangeFinding, ChangeNoise, NoiseSource
+from weighbridge.history.changes import Change, ChangeNoise, NoiseSource
 from weighbridge.history.history_values import change_text, measure_text, noise_text, sourced_noise
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.history.series import Series, SeriesPoint
-from weighbridge.records.history_entry import HistoryKind, HistoryMeasure
+from weighbridge.records.history_entry import HistoryMeasure
 from weighbridge.report.history_page import write_history
 from weighbridge.report.history_rows import place_names
 
@@ -39,20 +39,8 @@ def steady_nights(runs: Path) -> list[RecordedEntry]:
 def changed(before: HistoryMeasure, after: HistoryMeasure, half_width: float | None) -> Change:
     """Return a change between two values, whose noise is known from 4 repeats or not at all."""
     points = tuple(SeriesPoint(ENTRY, each) for each in (before, after))
-    series = Series(
-        HistoryKind.VERDICT,
-        "any",
-        None,
-        None,
-        "any",
-        after.name,
-        after.unit,
-        after.aspect,
-        after.better,
-        points,
-    )
     noise = None if half_width is None else ChangeNoise(half_width, NoiseSource.REPEATS, 4)
-    return Change(series, *points, noise, ChangeFinding.NOT_KNOWN, (), other_system=False)
+    return Change(Series(points), *points, noise)
 
 
 @pytest.mark.parametrize(

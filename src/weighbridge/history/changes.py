@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from weighbridge.history.repeats import Repeats
 from weighbridge.history.series import Series, SeriesPoint
@@ -72,18 +73,12 @@ class Change:
         before: The earlier value.
         after: The later value.
         noise: None: not known.
-        finding: What is found.
-        settings: Those that differ.
-        other_system: Whether another system was measured: model, server, its arguments or hardware.
     """
 
     series: Series
     before: SeriesPoint
     after: SeriesPoint
     noise: ChangeNoise | None
-    finding: ChangeFinding
-    settings: tuple[ChangedSetting, ...]
-    other_system: bool
 
     @property
     def difference(self) -> float:
@@ -105,7 +100,36 @@ class Change:
     @property
     def is_worse(self) -> bool:
         """Whether the later value is worse, be it noise or not."""
-        return self.difference < 0 if self.series.better == "higher" else self.difference > 0
+        return self.difference < 0 if self.series.measure.better == "higher" else self.difference > 0
+
+    @property
+    def finding(self) -> ChangeFinding:
+        """What is found of it."""
+        if self.difference == 0:
+            return ChangeFinding.WITHIN_NOISE
+        if self.noise is None:
+            return ChangeFinding.NOT_KNOWN
+        if abs(self.difference) <= self.noise.half_width:
+            return ChangeFinding.WITHIN_NOISE
+        if self.is_worse:
+            return ChangeFinding.REGRESSED
+        return ChangeFinding.IMPROVED if self.after.counts else ChangeFinding.NOT_KNOWN
+
+    @cached_property
+    def settings(self) -> tuple[ChangedSetting, ...]:
+        """The settings that differ, by name."""
+        old, new = self.before.recorded.entry.settings, self.after.recorded.entry.settings
+        return tuple(
+            ChangedSetting(name, old.get(name), new.get(name))
+            for name in sorted({*old, *new})
+            if old.get(name) != new.get(name)
+        )
+
+    @property
+    def other_system(self) -> bool:
+        """Whether another system was measured: model, server, its arguments or hardware."""
+        before, after = (point.recorded.entry.system for point in (self.before, self.after))
+        return before.fingerprint != after.fingerprint
 
 
 def changes_of(series: Series) -> tuple[Change, ...]:
@@ -115,7 +139,7 @@ def changes_of(series: Series) -> tuple[Change, ...]:
     before: SeriesPoint | None = None
     for after in series.points:
         if before is not None:
-            found.append(_change(series, before, after, repeats))
+            found.append(Change(series, before, after, _noise(before, after, repeats)))
         # Only now is it a repeat: what a regression did must not count as its own noise.
         repeats.add(after)
         before = after if after.counts else before
@@ -124,22 +148,7 @@ def changes_of(series: Series) -> tuple[Change, ...]:
 
 def newest_changes(all_series: Sequence[Series]) -> tuple[Change, ...]:
     """Return the change at the newest point of each series that has one to compare it with."""
-    found = []
-    for series in all_series:
-        changes = changes_of(series)
-        if changes and changes[-1].after is series.points[-1]:
-            found.append(changes[-1])
-    return tuple(found)
-
-
-def _differing_settings(before: SeriesPoint, after: SeriesPoint) -> tuple[ChangedSetting, ...]:
-    """Return the settings that differ, by name."""
-    old, new = before.recorded.entry.settings, after.recorded.entry.settings
-    return tuple(
-        ChangedSetting(name, old.get(name), new.get(name))
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
-    )
+    return tuple(changes[-1] for changes in map(changes_of, all_series) if changes)
 
 
 def _noise(before: SeriesPoint, after: SeriesPoint, repeats: Repeats) -> ChangeNoise | None:
@@ -162,31 +171,3 @@ def _noise(before: SeriesPoint, after: SeriesPoint, repeats: Repeats) -> ChangeN
     # Of each value without an interval; if nothing has changed, it is as large as the one before.
     widths += [share * abs(before.value)] * (2 - len(widths))
     return ChangeNoise(math.hypot(*widths), NoiseSource.REPEATS, count)
-
-
-def _change(series: Series, before: SeriesPoint, after: SeriesPoint, repeats: Repeats) -> Change:
-    noise = _noise(before, after, repeats)
-    return Change(
-        series=series,
-        before=before,
-        after=after,
-        noise=noise,
-        finding=_finding(series, before, after, noise),
-        settings=_differing_settings(before, after),
-        other_system=before.recorded.entry.system.fingerprint != after.recorded.entry.system.fingerprint,
-    )
-
-
-def _finding(
-    series: Series, before: SeriesPoint, after: SeriesPoint, noise: ChangeNoise | None
-) -> ChangeFinding:
-    difference = after.value - before.value
-    if difference == 0:
-        return ChangeFinding.WITHIN_NOISE
-    if noise is None:
-        return ChangeFinding.NOT_KNOWN
-    if abs(difference) <= noise.half_width:
-        return ChangeFinding.WITHIN_NOISE
-    if (difference > 0) != (series.better == "higher"):
-        return ChangeFinding.REGRESSED
-    return ChangeFinding.IMPROVED if after.counts else ChangeFinding.NOT_KNOWN

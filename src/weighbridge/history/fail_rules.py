@@ -75,10 +75,10 @@ def exceeds(change: Change, limits: ChangeLimits) -> bool:
     """Return whether a change for the worse is larger than its limit, be it noise or not."""
     if not change.is_worse:
         return False
-    if change.series.aspect == "score":
+    if change.series.measure.aspect == "score":
         return limits.too_bad(abs(change.difference) / _scale(change))
     old, new = change.before.value, change.after.value
-    fast, slow = (old, new) if change.series.better == "higher" else (new, old)
+    fast, slow = (old, new) if change.series.measure.better == "higher" else (new, old)
     return limits.too_slow(slow / fast if fast else 1.0)
 
 
@@ -111,4 +111,4 @@ def _judged(measure: HistoryMeasure, limits: ChangeLimits) -> bool:
 
 
 def _kind_of_loss(change: Change) -> str:
-    return "worse" if change.series.aspect == "score" else "slower"
+    return "worse" if change.series.measure.aspect == "score" else "slower"

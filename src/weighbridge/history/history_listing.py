@@ -86,17 +86,17 @@ def listing_of(shown: Sequence[RecordedEntry], entries: Sequence[RecordedEntry])
 
 
 def _listed(change: Change) -> ListedChange:
-    series, noise = change.series, change.noise
+    entry, measure, noise = change.series.newest, change.series.measure, change.noise
     return ListedChange(
-        kind=series.kind,
-        benchmark=series.benchmark,
-        round=series.round,
-        category=series.category,
-        name=series.name,
-        measure=series.measure,
-        unit=series.unit,
-        aspect=series.aspect,
-        better=series.better,
+        kind=entry.kind,
+        benchmark=entry.benchmark,
+        round=entry.round,
+        category=entry.category,
+        name=entry.name,
+        measure=measure.name,
+        unit=measure.unit,
+        aspect=measure.aspect,
+        better=measure.better,
         before=_value(change.before),
         after=_value(change.after),
         ratio=change.ratio,

@@ -66,7 +66,7 @@ def change_text(change: Change) -> str:
 
     It has the digits of its noise; without one it has two.
     """
-    if change.series.aspect == "score":
+    if change.series.measure.aspect == "score":
         return _signed(change.difference, change.noise.half_width if change.noise else 0)
     if change.ratio is None:
         return NONE
@@ -77,7 +77,7 @@ def noise_text(change: Change) -> str:
     """Return the noise of a change, such as '3.1 %'; of a score in its unit."""
     if change.noise is None:
         return "not known"
-    if change.series.aspect == "score":
+    if change.series.measure.aspect == "score":
         return _rounded(change.noise.half_width, _MOST_DECIMALS)
     if change.noise_share is None:
         return NONE

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from weighbridge.history.read_history import RecordedEntry
-from weighbridge.records.history_entry import HistoryKind, HistoryMeasure
+from weighbridge.records.history_entry import HistoryEntry, HistoryMeasure
 
 INVALID = "INVALID"
 
@@ -40,36 +39,28 @@ class SeriesPoint:
 
 @dataclass(frozen=True)
 class Series:
-    """One measure over time.
+    """One measure of one kind of result over time.
 
     Attributes:
-        kind: Of result.
-        benchmark: Its name.
-        round: Of the benchmark; None: it has none.
-        category: Of the round.
-        name: Scenario, sweep, or quality benchmark.
-        measure: Name of the measure.
-        unit: Of its values; empty: none.
-        aspect: Speed or score.
-        better: Direction.
         points: In the order of time; a measurement that was judged again is there once, as judged last.
     """
 
-    kind: HistoryKind
-    benchmark: str
-    round: str | None
-    category: str | None
-    name: str
-    measure: str
-    unit: str
-    aspect: Literal["speed", "score"]
-    better: Literal["higher", "lower"]
     points: tuple[SeriesPoint, ...]
+
+    @property
+    def newest(self) -> HistoryEntry:
+        """The newest entry, whose kind, benchmark, round, category and name are those of all."""
+        return self.points[-1].recorded.entry
+
+    @property
+    def measure(self) -> HistoryMeasure:
+        """The newest figure, whose name, unit, aspect and direction are those of all."""
+        return self.points[-1].measure
 
     @property
     def title(self) -> str:
         """What it is of, such as 'server: latency p99'."""
-        return f"{self.name}: {self.measure}"
+        return f"{self.newest.name}: {self.measure.name}"
 
 
 def series_of(entries: Sequence[RecordedEntry]) -> tuple[Series, ...]:
@@ -83,23 +74,9 @@ def series_of(entries: Sequence[RecordedEntry]) -> tuple[Series, ...]:
         for measure in recorded.entry.measures:
             key = (*recorded.group, measure.name, measure.unit)
             points.setdefault(key, []).append(SeriesPoint(recorded, measure))
-    return tuple(_series(of) for of in points.values())
+    return tuple(Series(_as_judged_last(of)) for of in points.values())
 
 
-def _series(points: Sequence[SeriesPoint]) -> Series:
+def _as_judged_last(points: Sequence[SeriesPoint]) -> tuple[SeriesPoint, ...]:
     last = {point.measurement: number for number, point in enumerate(points)}
-    kept = [point for number, point in enumerate(points) if last[point.measurement] == number]
-    newest = points[-1]
-    entry, measure = newest.recorded.entry, newest.measure
-    return Series(
-        kind=entry.kind,
-        benchmark=entry.benchmark,
-        round=entry.round,
-        category=entry.category,
-        name=entry.name,
-        measure=measure.name,
-        unit=measure.unit,
-        aspect=measure.aspect,
-        better=measure.better,
-        points=tuple(kept),
-    )
+    return tuple(point for number, point in enumerate(points) if last[point.measurement] == number)

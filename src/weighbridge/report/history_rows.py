@@ -11,7 +11,6 @@ from urllib.parse import quote
 from weighbridge.core.files import sha256_of
 from weighbridge.history.history_values import measure_text
 from weighbridge.history.read_history import RecordedEntry
-from weighbridge.history.series import Series
 from weighbridge.records.comparison import COMPARISON_PAGE
 from weighbridge.records.history_entry import HistoryEntry, HistoryKind, HistoryMeasure
 
@@ -77,7 +76,7 @@ def title_of(kind: HistoryKind, name: str) -> str:
     return name.capitalize() if kind is HistoryKind.VERDICT else f"{kind.capitalize()} {name}"
 
 
-def result_title(of: HistoryEntry | Series) -> str:
+def result_title(of: HistoryEntry) -> str:
     """Return what a result is, and of a scenario's also the benchmark."""
     title = title_of(of.kind, of.name)
     if of.kind is not HistoryKind.VERDICT:

@@ -98,7 +98,7 @@ def _trends(all_series: Sequence[Series], changes: Sequence[Change]) -> Table:
         table.add_row(
             Text(series.title),
             sparkline(series),
-            bare_text(series.points[-1].measure, noise),
+            bare_text(series.measure, noise),
             change_text(change) if change else "",
             noise_text(change) if change else "",
             Text(change.finding, style=_FINDING_STYLES.get(change.finding, "")) if change else "",

@@ -38,13 +38,13 @@ def trends_of(series: Sequence[Series], changes: Sequence[Change]) -> HistoryTre
     # Only where there are too many does it matter which come first.
     chosen = sorted(several, key=lambda each: id(each) not in regressed)[:_MOST_CHARTS]
     drawn = [each for each in several if any(each is one for one in chosen)]
-    titles = dict.fromkeys(map(result_title, drawn))
+    titles = dict.fromkeys(result_title(each.newest) for each in drawn)
     anchors = {title: f"trends-{number_}" for number_, title in enumerate(titles, start=1)}
     by_after = {(id(each.series), each.after.recorded.file): each for each in changes}
     return HistoryTrends(
         groups={anchor: title for title, anchor in anchors.items()},
         charts=tuple(
-            _chart(each, anchors[result_title(each)], f"trend-{place}", by_after)
+            _chart(each, anchors[result_title(each.newest)], f"trend-{place}", by_after)
             for place, each in enumerate(drawn, start=1)
         ),
         single=len(series) - len(several),
@@ -71,9 +71,9 @@ def _chart(series: Series, group: str, key: str, changes: Mapping[tuple[int, Pat
     return Chart(
         group=group,
         key=key,
-        title=_capitalised(series.measure),
+        title=_capitalised(series.measure.name),
         caption=_caption(series, of),
-        draw=partial(trend, points, series.unit),
+        draw=partial(trend, points, series.measure.unit),
     )
 
 
@@ -98,7 +98,7 @@ def _caption(series: Series, changes: Sequence[Change | None]) -> str:
     directories = len({point.recorded.run_directory for point in series.points})
     noise = last.noise.half_width if last is not None and last.noise is not None else 0
     return (
-        f"{_capitalised(series.better)} is better. Newest: {measure_text(series.points[-1].measure, noise)}"
+        f"{_capitalised(series.measure.better)} is better. Newest: {measure_text(series.measure, noise)}"
         f"{_judged(last)}. {number(len(series.points))} results of {number(directories)} "
         f"run {'directory' if directories == 1 else 'directories'}."
     )

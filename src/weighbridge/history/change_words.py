@@ -3,8 +3,8 @@
 import re
 
 from weighbridge.history.changes import Change, ChangedSetting
-from weighbridge.history.flat_settings import REVISION
 from weighbridge.history.history_values import change_text, measure_text, sourced_noise
+from weighbridge.records.history_entry import REVISION
 
 _MOST_SETTINGS = 5
 _ABSENT = "not set"

@@ -12,11 +12,9 @@ from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.formatting import value_text
 from weighbridge.core.secrets import names_secret
 from weighbridge.records.comparison import SweepComparison
+from weighbridge.records.history_entry import REVISION
 from weighbridge.records.quality_answers import MeasuredQuality
 from weighbridge.records.run_record import Host, RunRecord, ServerRecord
-
-REVISION = "weighbridge.revision"
-"""Of the checkout, which changes with every commit; the hash of the code says whether it measures alike."""
 
 _DIGITS = 12
 _OF_ONE_PROCESS = frozenset({"--port", "--host", "--node-rank", "--master-addr"})

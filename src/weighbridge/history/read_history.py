@@ -8,8 +8,7 @@ from pathlib import Path
 
 from weighbridge.core.errors import InputError, WeighbridgeError
 from weighbridge.history.entry_files import entry_files
-from weighbridge.history.flat_settings import REVISION
-from weighbridge.records.history_entry import HISTORY_FOLDER, LATEST, HistoryEntry
+from weighbridge.records.history_entry import HISTORY_FOLDER, LATEST, REVISION, HistoryEntry
 
 RUNS_FOLDER = "runs"
 

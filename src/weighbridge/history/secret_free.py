@@ -18,7 +18,7 @@ _QUOTED = {"": _VALUE, "'": re.compile(r"[^']+"), '"': re.compile(r'[^"]+')}
 
 
 class SecretFree:
-    """Makes texts free of secrets.
+    """Mask secrets in texts.
 
     Args:
         environ: Whose values of variables that are named like secrets are masked wherever they occur.

@@ -12,6 +12,8 @@ HISTORY_FOLDER = "history"
 """Of a run directory, beside its results."""
 LATEST = "latest.json"
 """A link to the newest entry."""
+REVISION = "weighbridge.revision"
+"""Setting that changes with every commit of the checkout; the code's hash says whether it measures alike."""
 
 
 class HistoryKind(StrEnum):

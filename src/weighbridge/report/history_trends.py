@@ -9,9 +9,9 @@ from pathlib import Path
 
 from weighbridge.core.formatting import number
 from weighbridge.history.changes import Change, ChangeFinding
-from weighbridge.history.flat_settings import REVISION
 from weighbridge.history.history_values import measure_text
 from weighbridge.history.series import Series
+from weighbridge.records.history_entry import REVISION
 from weighbridge.report.chart import Chart
 from weighbridge.report.figures.trend_figures import TrendPoint, trend
 from weighbridge.report.history_rows import result_title

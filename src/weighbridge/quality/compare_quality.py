@@ -6,6 +6,7 @@ Pure: it reads no file. Definitions: docs/comparing.md.
 from collections.abc import Iterator, Mapping
 
 from weighbridge.quality.finished_quality import FinishedQuality
+from weighbridge.quality.harness_start import PACKAGES
 from weighbridge.quality.paired_answers import finding_of, paired_accuracy
 from weighbridge.quality.quality_checks import FLOOR_CHECK
 from weighbridge.records.quality_answers import AnsweredQuestion, MeasuredQuality
@@ -18,6 +19,8 @@ from weighbridge.records.quality_comparison import (
     SystemQuality,
 )
 from weighbridge.sweep.statistics import holm
+
+_BOS = {True: "with", False: "without"}
 
 _Place = tuple[str, int]  # subject, and row of the question among the subject's
 
@@ -137,16 +140,13 @@ def _reasons(baseline: FinishedQuality, other: FinishedQuality) -> Iterator[str]
         yield "other right answers to the same questions, so that a file is damaged"
 
 
-_BOS = {True: "with", False: "without"}
-
-
 def _notes(a: MeasuredQuality, b: MeasuredQuality) -> Iterator[str]:
     """Yield what else differs, though the questions are the same."""
     if a.tokenizer_digest != b.tokenizer_digest:
         yield "another tokenizer cut the prompts, so these are no two quantisations of one model"
     versions = [
         f"{name} {b.versions.get(name, 'unknown')}, and not {a.versions.get(name, 'unknown')}"
-        for name in ("lm_eval", "transformers", "tokenizers")
+        for name in PACKAGES
         if a.versions.get(name) != b.versions.get(name)
     ]
     if versions:

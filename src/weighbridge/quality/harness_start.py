@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 from weighbridge.core.errors import SetupError
 
 HARNESS = "lm_eval"
-_PACKAGES = (HARNESS, "transformers", "tokenizers")
+PACKAGES = (HARNESS, "transformers", "tokenizers")
+"""What decides how questions are asked and scored."""
 _IMPORTED = (
     "transformers",
     "datasets",
@@ -78,7 +79,7 @@ def import_harness() -> None:
 def harness_versions() -> dict[str, str]:
     """Return the versions of what decides how questions are asked and scored."""
     found = {}
-    for package in _PACKAGES:
+    for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

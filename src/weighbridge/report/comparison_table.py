@@ -15,6 +15,7 @@ from weighbridge.report.comparison_lines import (
     ratio_text,
 )
 from weighbridge.report.quality_table import quality_markdown
+from weighbridge.report.summary_columns import SummaryColumn, markdown_table
 from weighbridge.sweep.comparison_sentences import comparison_sentences
 
 _GAP = "\N{NO-BREAK SPACE}"
@@ -116,19 +117,13 @@ def findings(comparison: SweepComparison) -> list[str]:
 def comparison_markdown(comparison: SweepComparison) -> str:
     """Return verdicts, table and footer as Markdown."""
     verdicts = "\n".join(f"- {sentence}" for sentence in findings(comparison))
-    rows = [
-        [column.name for column in COLUMNS],
-        ["---" if column.left else "---:" for column in COLUMNS],
-        *([_cell(column.text(line)) for column in COLUMNS] for line in lines_of(comparison)),
-    ]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = lines_of(comparison)
+    table = markdown_table(
+        [SummaryColumn(each.name, tuple(map(each.text, lines)), left=each.left) for each in COLUMNS]
+    )
     footer = "\n".join(f"- {sentence}" for sentence in footer_sentences(comparison))
     quality = "" if comparison.quality is None else f"\n{quality_markdown(comparison.quality)}"
     return f"# {comparison.sweep}\n\n{verdicts}\n\n{table}\n\n{footer}\n{quality}"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def footer_sentences(comparison: SweepComparison) -> list[str]:

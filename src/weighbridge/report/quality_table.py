@@ -19,6 +19,7 @@ from weighbridge.records.quality_comparison import (
     SystemQuality,
 )
 from weighbridge.report.accuracy_texts import share_text, stderr_text
+from weighbridge.report.summary_columns import SummaryColumn, markdown_table
 
 _LEAST_WIDTHS = {"System": 6, "Finding": len("inconclusive")}
 _STYLES = {
@@ -196,15 +197,10 @@ def render_quality(comparison: QualityComparison) -> Group:
 
 def quality_markdown(comparison: QualityComparison) -> str:
     """Return verdicts, table and footer as Markdown, below a heading of the second level."""
-    rows = [
-        [column.name for column in QUALITY_COLUMNS],
-        ["---" if column.left else "---:" for column in QUALITY_COLUMNS],
-        *(
-            [column.text(line).replace("|", "\\|") for column in QUALITY_COLUMNS]
-            for line in quality_lines(comparison)
-        ),
-    ]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = quality_lines(comparison)
+    table = markdown_table(
+        [SummaryColumn(each.name, tuple(map(each.text, lines)), left=each.left) for each in QUALITY_COLUMNS]
+    )
     verdicts = "".join(f"- {sentence}\n" for sentence in quality_sentences(comparison))
     footer = "".join(f"- {sentence}\n" for sentence in quality_footer(comparison))
     return f"## Quality (MMLU)\n\n{verdicts}\n{table}\n\n{footer}"

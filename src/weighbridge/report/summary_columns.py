@@ -47,6 +47,10 @@ def markdown_table(columns: Sequence[SummaryColumn]) -> str:
     rows = [
         [column.name for column in columns],
         ["---" if column.left else "---:" for column in columns],
-        *zip(*(column.cells for column in columns), strict=True),
+        *zip(*(map(_cell, column.cells) for column in columns), strict=True),
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -143,14 +143,8 @@ class _Sender:
         Raises:
             SetupError: the server refuses it, or does not echo.
         """
-        payload = self._create_payload(  # type: ignore[attr-defined]
-            self.create_message(messages),  # type: ignore[attr-defined]
-            generate=generate,
-            gen_kwargs=copy.deepcopy(gen_kwargs),
-            seed=self._seed,  # type: ignore[attr-defined]
-        )
-        sent = json.dumps(payload).encode()
         async with at_once:
+            sent = self._body(messages, generate, gen_kwargs)
             with self._open.next() as endpoint:
                 began_ns = perf_counter_ns()
                 try:
@@ -166,6 +160,15 @@ class _Sender:
                     raise
         self._asked.add(_key_of(key), AnsweredRequest(latency_ns, *usage_of(answer)))
         return found
+
+    def _body(self, messages: list[Any], generate: bool, gen_kwargs: dict[str, Any] | None) -> bytes:
+        payload = self._create_payload(  # type: ignore[attr-defined]
+            self.create_message(messages),  # type: ignore[attr-defined]
+            generate=generate,
+            gen_kwargs=copy.deepcopy(gen_kwargs),
+            seed=self._seed,  # type: ignore[attr-defined]
+        )
+        return json.dumps(payload).encode()
 
     async def _post(self, session: ClientSession, endpoint: str, sent: bytes) -> tuple[int, str]:
         url = f"{endpoint.removesuffix('/').removesuffix('/v1')}{self._api.path}"

@@ -248,6 +248,18 @@ def test_entries_of_one_millisecond_do_not_overwrite_each_other(
     assert [file.name[:19] for file in files if file] == [f"20261101T090000.00{n}" for n in range(3)]
 
 
+def test_a_clock_that_has_gone_backwards_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    later = tmp_path / "29990101T000000.000Z-verdict-offline.json"
+    first = _add(tmp_path, 1)
+    assert first
+    first.rename(later)
+    assert not caplog.messages
+    assert _add(tmp_path, 2)
+    assert newest_file(tmp_path) == later
+    [warning] = caplog.messages
+    assert f"behind that of {later.name}" in warning
+
+
 @pytest.mark.parametrize("trouble", ["no folder", "damaged run", "full"])
 def test_a_history_that_cannot_be_written_is_one_warning(
     trouble: str, run: Path, caplog: pytest.LogCaptureFixture

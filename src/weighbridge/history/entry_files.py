@@ -1,6 +1,7 @@
 """Files of a history: an entry is written once and never changed; a link leads to the newest."""
 
 import fcntl
+import logging
 import os
 import re
 import time
@@ -18,6 +19,8 @@ from weighbridge.records.history_entry import LATEST, HistoryEntry
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{3}Z-.+\.json")
 _PATIENCE_S = 5.0
 _POLL_S = 0.02
+
+_log = logging.getLogger(__name__)
 
 
 def entry_files(folder: Path) -> list[Path]:
@@ -57,7 +60,15 @@ def add_entry(folder: Path, entry: HistoryEntry) -> Path | None:
         if any(_is_of(path, entry) for path in files):
             return None
         path = _create(folder, entry)
-        _link(folder, max((*files, path)))
+        newest = max((*files, path))
+        if newest != path:
+            _log.warning(
+                "%s: the clock is behind that of %s, which stays the newest entry; set the clock, or remove "
+                "the entry if its time is wrong",
+                path,
+                newest.name,
+            )
+        _link(folder, newest)
         return path
 
 

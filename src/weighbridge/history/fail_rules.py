@@ -65,13 +65,13 @@ def judge_history(entries: Sequence[RecordedEntry], limits: ChangeLimits) -> Jud
         broken += [
             f"{_kind_of_loss(change)} than allowed: {change_words(change)}"
             for change in changes
-            if exceeds(change, limits) and change.finding is not ChangeFinding.WITHIN_NOISE
+            if _exceeds(change, limits) and change.finding is not ChangeFinding.WITHIN_NOISE
         ]
         broken += _not_judged(group, limits)
     return JudgedHistory(compared, tuple(broken))
 
 
-def exceeds(change: Change, limits: ChangeLimits) -> bool:
+def _exceeds(change: Change, limits: ChangeLimits) -> bool:
     """Return whether a change for the worse is larger than its limit, be it noise or not."""
     if not change.is_worse:
         return False

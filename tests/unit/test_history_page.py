@@ -8,6 +8,7 @@ import pytest
 from history_entries import history_entry, score, speed
 from written_history import DEMONSTRATION, comparison, night
 
+from weighbridge.history.change_words import change_words
 from weighbridge.history.changes import Change, ChangeNoise, NoiseSource
 from weighbridge.history.history_values import change_text, measure_text, noise_text, sourced_noise
 from weighbridge.history.read_history import RecordedEntry
@@ -86,6 +87,11 @@ def test_a_change_of_a_score_is_in_its_unit() -> None:
     assert change_text(changed(old, new, 0.0052)) == "-0.0131"
     assert change_text(changed(old, new, None)) == "-0.013"
     assert noise_text(changed(old, new, 0.0052)) == "0.0052"
+
+
+def test_a_small_change_of_what_never_differed_shows_in_both_figures() -> None:
+    change = changed(score(0.79), score(0.788), 0.0)
+    assert change_words(change).startswith("offline: F1 0.7900, then 0.7880: -0.0020 (noise 0, 4 repeats)")
 
 
 def test_a_regression_is_the_first_thing_that_is_said(runs: Path) -> None:

@@ -15,8 +15,7 @@ _LETTERS = 120  # of a setting's value; the entry has all of it
 def change_words(change: Change) -> str:
     """Return a change with all that explains it."""
     before, after = change.before, change.after
-    noise = change.noise.half_width if change.noise else 0
-    values = f"{measure_text(before.measure, noise)}, then {measure_text(after.measure, noise)}"
+    values = ", then ".join(measure_text(each.measure, change.resolution) for each in (before, after))
     places = dict.fromkeys(str(point.recorded.run_directory) for point in (before, after))
     return (
         f"{change.series.title} {values}: {change_text(change)} (noise {sourced_noise(change)}), "

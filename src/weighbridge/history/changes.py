@@ -98,6 +98,11 @@ class Change:
         return self.noise.half_width / abs(self.before.value)
 
     @property
+    def resolution(self) -> float:
+        """What its figures are rounded by: the noise; where that is 0, the difference; 0: not known."""
+        return 0.0 if self.noise is None else self.noise.half_width or abs(self.difference)
+
+    @property
     def is_worse(self) -> bool:
         """Whether the later value is worse, be it noise or not."""
         return self.difference < 0 if self.series.measure.better == "higher" else self.difference > 0

@@ -67,7 +67,7 @@ def change_text(change: Change) -> str:
     It has the digits of its noise; without one it has two.
     """
     if change.series.measure.aspect == "score":
-        return _signed(change.difference, change.noise.half_width if change.noise else 0)
+        return _signed(change.difference, change.resolution)
     if change.ratio is None:
         return NONE
     return f"{_signed(100 * (change.ratio - 1), 100 * (change.noise_share or 0), _PERCENT_DECIMALS)} %"

@@ -92,11 +92,10 @@ def _named(recorded: RecordedEntry, places: Mapping[Path, str]) -> str:
 
 
 def _line(change: Change) -> StepLine:
-    noise = change.noise.half_width if change.noise else 0
     return StepLine(
         measure=change.after.measure.name,
-        before=measure_text(change.before.measure, noise),
-        after=measure_text(change.after.measure, noise),
+        before=measure_text(change.before.measure, change.resolution),
+        after=measure_text(change.after.measure, change.resolution),
         change=change_text(change),
         noise=sourced_noise(change),
         finding=change.finding,

@@ -94,11 +94,10 @@ def _trends(all_series: Sequence[Series], changes: Sequence[Change]) -> Table:
     table.add_column("Finding", no_wrap=True)
     for series in all_series:
         change = by_series.get(id(series))
-        noise = change.noise.half_width if change and change.noise else 0
         table.add_row(
             Text(series.title),
             sparkline(series),
-            bare_text(series.measure, noise),
+            bare_text(series.measure, change.resolution if change else 0),
             change_text(change) if change else "",
             noise_text(change) if change else "",
             Text(change.finding, style=_FINDING_STYLES.get(change.finding, "")) if change else "",

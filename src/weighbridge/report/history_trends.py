@@ -96,7 +96,7 @@ def _labels(times: Sequence[datetime]) -> list[str]:
 def _caption(series: Series, changes: Sequence[Change | None]) -> str:
     last = changes[-1]
     directories = len({point.recorded.run_directory for point in series.points})
-    noise = last.noise.half_width if last is not None and last.noise is not None else 0
+    noise = 0 if last is None else last.resolution
     return (
         f"{_capitalised(series.measure.better)} is better. Newest: {measure_text(series.measure, noise)}"
         f"{_judged(last)}. {number(len(series.points))} results of {number(directories)} "

@@ -44,8 +44,8 @@ class AskedModel:
     Attributes:
         model_name: The name it is served by.
         tokenizer: Folder of its tokenizer; None: the protocol needs none.
-        settings: How questions are asked.
-        asking: Likewise, with the key.
+        settings: The protocol, and how requests are sent.
+        asking: The key, and what errors of requests name.
     """
 
     model_name: str
@@ -281,7 +281,7 @@ class WeighbridgeChatCompletions(_Sender, LocalChatCompletion):  # type: ignore[
 
 @register_filter(LETTER_FILTER)
 class LetterFilter(Filter):  # type: ignore[misc]
-    """Reads the letters of texts by our rules."""
+    """Read the letters of texts by our rules."""
 
     def apply(self, resps: Sequence[Sequence[str]], _docs: Sequence[object]) -> list[list[str]]:
         """Return the letter of each text, or what stands for none."""

@@ -63,5 +63,5 @@ def ask_system(
         measure_mmlu(setup, place, observing, replaced=replaced, opening=opening)
         write_scores(place, mmlu.floor)
         key = quality_key(settings, name, sweep.model)
-        told = AskedSystem(key=key, measured=sha256_of(place / MEASURED))
-        write_atomic(place / ASKED, told.model_dump_json(indent=2) + "\n")
+        asked = AskedSystem(key=key, measured=sha256_of(place / MEASURED))
+        write_atomic(place / ASKED, asked.model_dump_json(indent=2) + "\n")

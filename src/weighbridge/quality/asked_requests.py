@@ -1,4 +1,4 @@
-"""What became of requests: the latency and tokens of each that was answered, and the attempts that failed."""
+"""Count requests and failed attempts, keep the cost of each answer, and share requests among endpoints."""
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping

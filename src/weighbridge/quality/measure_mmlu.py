@@ -118,7 +118,7 @@ class _Measurement:
             return finished
         use = SessionUse(lives, _LABEL, self._out / MEASURED) if lives is not None else None
         with opening(self._observer.starting) if opening else self._server(use) as running:
-            record = server_record(running, _without_golden(self._setup.server), self._api_key, 0, 0.0)
+            record = server_record(running, _without_golden(self._setup.server), self._api_key)
             identity = self._setup.identity(record.kind, record.version)
             answers = self._ask_all(running, identity, use)
         if use is not None:
@@ -152,9 +152,9 @@ class _Measurement:
                     running.copy_logs(place)
 
     def _finished(self) -> MeasuredQuality | None:
-        """Return what an earlier call has finished; None: something is missing or another.
+        """Return what an earlier call has finished; None: a file is missing, or of another measurement.
 
-        What an endpoint serves now, nobody knows before it is asked.
+        Endpoints are always reached again, because they may serve another version by now.
         """
         path = self._out / MEASURED
         if self._setup.server.endpoints or not path.is_file():

@@ -1,4 +1,4 @@
-"""What a measurement of quality is made with: settings, data and model, and the identity of its answers."""
+"""Describe with what quality is measured: settings, data and model, and the identity of the answers."""
 
 from dataclasses import dataclass
 from hashlib import sha256

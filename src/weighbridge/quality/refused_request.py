@@ -23,7 +23,7 @@ _FEWER_SHOTS = "set quality.mmlu.shots lower, or serve the model with a longer c
 
 @dataclass(frozen=True)
 class Asking:
-    """How requests are asked, as far as sentences about them need it.
+    """What errors of requests name, and the key that they must not show.
 
     Attributes:
         protocol: The protocol.
@@ -66,9 +66,9 @@ def failed(endpoint: str, attempts: int, kind: str, detail: str, asking: Asking)
 
 def not_echoed(endpoint: str, wanted: int, found: int | None) -> str:
     """Return the sentence for an answer without the log-probabilities of the prompt's tokens."""
-    told = "none" if found is None else f"{found:,}"
+    shown = "none" if found is None else f"{found:,}"
     return (
-        f"the server at {endpoint} answers a prompt with {told} instead of {wanted:,} log-probabilities; "
+        f"the server at {endpoint} answers a prompt with {shown} instead of {wanted:,} log-probabilities; "
         f"{_CHAT_INSTEAD}."
     )
 

@@ -45,9 +45,9 @@ class SweepQuality:
         place = quality_folder(self.folder, name)
         if not all((place / file).is_file() for file in (ASKED, MEASURED, OVERALL)):
             return False
-        told = AskedSystem.read(place / ASKED)
+        asked = AskedSystem.read(place / ASKED)
         key = quality_key(self.settings, name, self.model)
-        return told.key == key and told.measured == sha256_of(place / MEASURED)
+        return asked.key == key and asked.measured == sha256_of(place / MEASURED)
 
     def compared(self) -> QualityComparison | None:
         """Return the comparison of the systems that have answered; None: none has.

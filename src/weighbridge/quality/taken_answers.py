@@ -1,4 +1,4 @@
-"""The answers of a measurement on disk: which are taken over by a later one, and what becomes of others."""
+"""Write the answers of a measurement, take over those of an interrupted one, and set others aside."""
 
 from collections.abc import Mapping
 from pathlib import Path

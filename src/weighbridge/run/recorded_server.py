@@ -35,8 +35,8 @@ def server_record(
     running: RunningServer,
     settings: ServerSettings,
     api_key: str | None,
-    warmup_requests: int,
-    warmup_s: float,
+    warmup_requests: int = 0,
+    warmup_s: float = 0.0,
 ) -> ServerRecord:
     """Return what is recorded of servers that answer.
 

@@ -1,5 +1,8 @@
 """The rules of --fail-if: what is too slow or too bad, what noise covers, and what cannot be judged."""
 
+from hashlib import sha256
+from pathlib import Path
+
 import pytest
 from history_entries import history_entry, recorded, score, speed
 
@@ -94,6 +97,17 @@ def test_what_cannot_be_judged_has_not_passed() -> None:
         history_entry(0, speed(1), score(1)), history_entry(1, speed(1)), limits=ChangeLimits(slower=0.05)
     )
     assert only_speeds.failure is None
+
+
+def test_a_result_that_could_not_be_recorded_has_not_passed(tmp_path: Path) -> None:
+    verdict = tmp_path / "results" / "offline" / "verdict.json"
+    verdict.parent.mkdir(parents=True)
+    verdict.write_text("as recorded")
+    newest = history_entry(1, speed(100), result_sha256=sha256(b"as recorded").hexdigest())
+    entries = recorded(history_entry(0, speed(100)), newest, run=str(tmp_path))
+    assert judge_history(entries, BOTH).failure is None
+    verdict.write_text("made since")
+    assert f"{verdict} has no entry; record it" in str(judge_history(entries, BOTH).failure)
 
 
 def test_each_kind_and_name_is_judged_by_its_own_newest_result() -> None:

@@ -1,13 +1,15 @@
 """The rules of `history --fail-if`: which newest results fail a pipeline.
 
 The newest result of each kind and name is judged beside the last one before it that counts. What cannot be
-judged has not passed: a result that is INVALID, a figure that is not measured any more, or nothing to judge.
+judged has not passed: a result that is INVALID, a figure that is not measured any more, a result that has no
+entry, or nothing to judge.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from weighbridge.core.change_limits import ChangeLimits
+from weighbridge.core.files import sha256_of
 from weighbridge.history.change_words import change_words
 from weighbridge.history.changes import Change, ChangeFinding, newest_changes
 from weighbridge.history.read_history import RecordedEntry
@@ -68,6 +70,7 @@ def judge_history(entries: Sequence[RecordedEntry], limits: ChangeLimits) -> Jud
             if _exceeds(change, limits) and change.finding is not ChangeFinding.WITHIN_NOISE
         ]
         broken += _not_judged(group, limits)
+        broken += _not_recorded(group)
     return JudgedHistory(compared, tuple(broken))
 
 
@@ -104,6 +107,15 @@ def _not_judged(group: Sequence[RecordedEntry], limits: ChangeLimits) -> Iterato
     if gone:
         names = ", ".join(measure.name for measure in gone)
         yield f"{what}: the newest result has no {names} any more"
+
+
+def _not_recorded(group: Sequence[RecordedEntry]) -> Iterator[str]:
+    """Yield which result files of a group have changed since and have no entry, such as after a full disk."""
+    known = {recorded.entry.result_sha256 for recorded in group}
+    files = {recorded.run_directory / recorded.entry.where: recorded.file.parent for recorded in group}
+    for file, history in files.items():
+        if file.is_file() and sha256_of(file) not in known:
+            yield f"{file} has no entry; record it with `weighbridge history add {file} --history {history}`"
 
 
 def _judged(measure: HistoryMeasure, limits: ChangeLimits) -> bool:

@@ -184,6 +184,14 @@ def test_a_quality_s_entry_has_the_accuracy_in_all_and_by_domain(run: Path) -> N
     assert entry.settings["model.digest"] == "a" * 64
 
 
+def test_accuracies_of_questions_asked_otherwise_are_figures_of_their_own(run: Path) -> None:
+    overall = run / "results/quality/mmlu/overall.json"
+    change_json(overall, lambda data: data.update(protocol="chat", shots=0, limited="10 of each subject"))
+    names = _values(_read(record_quality(overall, run / "history")))
+    asked = "(chat, 0-shot, limited to 10 of each subject)"
+    assert {f"accuracy {asked}", f"accuracy in STEM {asked}"} < set(names)
+
+
 def test_the_same_result_is_recorded_once_and_another_again(run: Path) -> None:
     verdict, history = run / "results" / "offline" / "verdict.json", run / "history"
     first = record_verdict(verdict, history)

@@ -26,6 +26,7 @@ from weighbridge.records.quality_scores import (
     BySubject,
     OverallQuality,
 )
+from weighbridge.report.accuracy_texts import banners
 
 RATES = dict(zip(MADE_UP, (0.25, 0.5, 0.75, 1.0), strict=True))
 MMLU = set_definitions().mmlu.domain_of
@@ -195,6 +196,7 @@ def test_a_limit_above_all_sizes_is_none(tmp_path: Path) -> None:
     overall = write_scores(tmp_path, 0.9)
     assert (overall.limited, overall.outcome) == (None, "VALID")
     assert overall.checks[-1].limit == "not asked: the questions are made up"
+    assert banners(overall)[-1] == "The floor was not applied: the questions are made up."
 
 
 def test_a_draw_may_leave_subjects_out_but_no_question(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from weighbridge.core.errors import InputError
 from weighbridge.quality.quality_setup import QualitySetup, measured_settings
 from weighbridge.quality.taken_answers import answers_file, keep_measured, take_over
 from weighbridge.records.quality_answers import ANSWERS_FOLDER, MEASURED
-from weighbridge.records.quality_scores import OVERALL
+from weighbridge.records.quality_scores import OVERALL, PASSED
 from weighbridge.run.later_runs import folder_of
 
 ROWS = dict.fromkeys(MADE_UP, (0, 1, 2))
@@ -48,12 +48,13 @@ def test_answers_of_another_measurement_are_set_aside_with_their_scores(tmp_path
     out, replaced = tmp_path / "out", tmp_path / "replaced"
     write_quality(out, dict.fromkeys(MADE_UP, 0.5), questions=3)
     (out / OVERALL).write_text("{}")
+    (out / PASSED).write_text("MMLU: VALID\n")  # else it would vouch for the next answers, should they fail
     (out / "progress.json").write_text("{}")
     assert take_over(out, replaced, ROWS, "f" * 64) == {}
     assert names(out) == {ANSWERS_FOLDER, "progress.json"}
     assert names(out / ANSWERS_FOLDER) == set()
     [aside] = replaced.iterdir()
-    assert names(aside) == {*(f"{name}.json" for name in MADE_UP), MEASURED, OVERALL}
+    assert names(aside) == {*(f"{name}.json" for name in MADE_UP), MEASURED, OVERALL, PASSED}
 
 
 @pytest.mark.parametrize(

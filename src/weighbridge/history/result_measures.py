@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from weighbridge.config.quality_settings import MmluSettings
 from weighbridge.core.formatting import metric_label
 from weighbridge.core.models import Sha256
 from weighbridge.records.comparison import ComparisonResult, Interval, SweepComparison
@@ -125,13 +126,30 @@ def quality_measures(
     overall: OverallQuality, domains: Mapping[str, DomainAccuracy], measured_by: Sha256 | None
 ) -> tuple[HistoryMeasure, ...]:
     """Return the accuracy over all questions, and that in each domain."""
+    asked = _asked_otherwise(overall)
     return (
-        _accuracy("accuracy", overall.overall_accuracy, overall.low, overall.high, measured_by),
+        _accuracy(f"accuracy{asked}", overall.overall_accuracy, overall.low, overall.high, measured_by),
         *(
-            _accuracy(f"accuracy in {name}", of.accuracy, of.low, of.high, measured_by)
+            _accuracy(f"accuracy in {name}{asked}", of.accuracy, of.low, of.high, measured_by)
             for name, of in domains.items()
         ),
     )
+
+
+def _asked_otherwise(overall: OverallQuality) -> str:
+    """Return how the questions were asked, as far as it is not the usual way: ' (chat, 0-shot)'.
+
+    Accuracies of other protocols, shots or parts of the questions are other figures, and no steps of a trend.
+    """
+    usual = MmluSettings()
+    parts = (
+        (str(overall.protocol), overall.protocol != usual.protocol),
+        (f"{overall.shots}-shot", overall.shots != usual.shots),
+        ("beginning of sequence added", overall.bos),
+        (f"limited to {overall.limited}", overall.limited is not None),
+    )
+    unusual = [text for text, there in parts if there]
+    return f" ({', '.join(unusual)})" if unusual else ""
 
 
 def _accuracy(name: str, value: float, low: float, high: float, measured_by: Sha256 | None) -> HistoryMeasure:

@@ -6,7 +6,7 @@ from pathlib import Path
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.records.quality_answers import ANSWERS_FOLDER, MEASURED, SubjectAnswers
-from weighbridge.records.quality_scores import BY_DOMAIN, BY_SUBJECT, OVERALL, SAMPLES
+from weighbridge.records.quality_scores import BY_DOMAIN, BY_SUBJECT, OVERALL, PASSED, SAMPLES
 from weighbridge.run.replaced import keep, set_aside
 
 _NAME = "quality-mmlu"
@@ -56,7 +56,7 @@ def take_over(
             others.append(path)
     if others:
         # What was made of the others goes with them.
-        made = [out / name for name in (MEASURED, OVERALL, BY_DOMAIN, BY_SUBJECT, SAMPLES)]
+        made = [out / name for name in (MEASURED, OVERALL, BY_DOMAIN, BY_SUBJECT, SAMPLES, PASSED)]
         if replaced is None:
             for path in (*others, *made):
                 path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from weighbridge.records.quality_answers import CHANCE, QuestionSource, RequestC
 from weighbridge.records.verdict import Check, Outcome
 
 OVERALL, BY_DOMAIN, BY_SUBJECT, SAMPLES = "overall.json", "by_domain.json", "by_subject.json", "samples.csv"
+PASSED = "passed.txt"
 SCORE_PLOT = "plots/score_by_subject"
 """Without its suffix, .png or .svg."""
 SAMPLE_COLUMNS = (

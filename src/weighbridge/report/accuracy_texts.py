@@ -48,7 +48,12 @@ def verdict_line(overall: OverallQuality) -> str:
 def banners(overall: OverallQuality) -> list[str]:
     """Return what a reader must know before the accuracy; nothing of a whole MMLU."""
     limited = f"Limited: {overall.limited}. This is not the accuracy over all questions."
-    return [*([limited] if overall.limited else []), *([overall.note] if overall.note else [])]
+    unjudged = [
+        f"The floor was not applied: {check.limit.removeprefix('not asked: ')}."
+        for check in overall.checks
+        if not check.asked
+    ]
+    return [*([limited] if overall.limited else []), *([overall.note] if overall.note else []), *unjudged]
 
 
 def request_sentences(overall: OverallQuality) -> list[str]:

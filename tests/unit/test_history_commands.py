@@ -94,7 +94,7 @@ def test_all_kinds_of_results_stand_in_one_table(
     text = _printed(capsys)
     assert "Comparison demo-sweep" in text
     assert re.search(r"speed-up of B at chat, closed-32 1\.\d{3} x ", text)
-    assert re.search(r"Quality mmlu +accuracy 0\.50 +VALID", text)
+    assert re.search(r"Quality mmlu +accuracy \(made up\) 0\.50 +VALID", text)
     monkeypatch.setenv("COLUMNS", "80")
     show([run])
     narrow = _printed(capsys).splitlines()

@@ -174,10 +174,10 @@ def test_accuracies_of_compared_systems_are_scores_of_the_comparison(run: Path) 
 def test_a_quality_s_entry_has_the_accuracy_in_all_and_by_domain(run: Path) -> None:
     entry = _read(record_quality(run / "results/quality/mmlu/overall.json", run / "history"))
     assert entry.kind is HistoryKind.QUALITY
-    assert _values(entry)["accuracy"] == 0.5
+    assert _values(entry)["accuracy (made up)"] == 0.5
     assert set(_values(entry)) == {
-        "accuracy",
-        *(f"accuracy in {name}" for name in ("STEM", "Humanities", "Social Sciences", "Other")),
+        "accuracy (made up)",
+        *(f"accuracy in {name} (made up)" for name in ("STEM", "Humanities", "Social Sciences", "Other")),
     }
     assert all(each.low is not None and each.aspect == "score" for each in entry.measures)
     assert entry.settings["quality.shots"] == "5"
@@ -188,8 +188,14 @@ def test_accuracies_of_questions_asked_otherwise_are_figures_of_their_own(run: P
     overall = run / "results/quality/mmlu/overall.json"
     change_json(overall, lambda data: data.update(protocol="chat", shots=0, limited="10 of each subject"))
     names = _values(_read(record_quality(overall, run / "history")))
-    asked = "(chat, 0-shot, limited to 10 of each subject)"
+    asked = "(made up, chat, 0-shot, limited to 10 of each subject)"
     assert {f"accuracy {asked}", f"accuracy in STEM {asked}"} < set(names)
+
+
+def test_an_accuracy_of_questions_asked_as_usual_is_called_so(run: Path) -> None:
+    overall = run / "results/quality/mmlu/overall.json"
+    change_json(overall, lambda data: data["source"].update(name="mmlu"))
+    assert _values(_read(record_quality(overall, run / "history")))["accuracy"] == 0.5
 
 
 def test_the_same_result_is_recorded_once_and_another_again(run: Path) -> None:

@@ -90,6 +90,19 @@ def test_a_finished_measurement_survives_its_deletion(tmp_path: Path) -> None:
     assert MEASURED in names(aside)
 
 
+def test_a_finished_measurement_that_is_made_again_takes_nothing_over(tmp_path: Path) -> None:
+    out, replaced = tmp_path / "quality" / "mmlu", tmp_path / "replaced"
+    rows = dict.fromkeys(MADE_UP, (0, 1, 2))
+    write_quality(out, dict.fromkeys(MADE_UP, 0.5), questions=3)
+    keep_measured(out, replaced)
+    assert set(take_over(out, replaced, rows, IDENTITY)) == set(MADE_UP)
+    (out / MEASURED).unlink()  # as Snakemake does before the job
+    assert take_over(out, replaced, rows, IDENTITY) == {}
+    assert names(out / ANSWERS_FOLDER) == set()
+    finished(out, MADE_UP[:1])
+    assert set(take_over(out, replaced, rows, IDENTITY)) == {MADE_UP[0]}, "killed while it was made again"
+
+
 def test_the_folder_of_a_measurement_is_that_of_its_record() -> None:
     assert folder_of(Path("results/quality/mmlu") / MEASURED) == Path("results/quality/mmlu")
 

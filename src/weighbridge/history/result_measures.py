@@ -8,6 +8,7 @@ from weighbridge.core.formatting import metric_label
 from weighbridge.core.models import Sha256
 from weighbridge.records.comparison import ComparisonResult, Interval, SweepComparison
 from weighbridge.records.history_entry import HistoryMeasure
+from weighbridge.records.quality_comparison import SystemQuality
 from weighbridge.records.quality_scores import DomainAccuracy, OverallQuality
 from weighbridge.records.verdict import Verdict
 
@@ -119,14 +120,15 @@ def _throughputs(comparison: SweepComparison, measured_by: Sha256 | None) -> Ite
 
 def _accuracies(comparison: SweepComparison, measured_by: Sha256 | None) -> Iterator[HistoryMeasure]:
     for name, found in comparison.quality.systems.items() if comparison.quality else ():
-        yield _accuracy(f"accuracy of {name}", found.accuracy, found.low, found.high, measured_by)
+        asked = _asked_otherwise(found, made_up=found.made_up)
+        yield _accuracy(f"accuracy of {name}{asked}", found.accuracy, found.low, found.high, measured_by)
 
 
 def quality_measures(
     overall: OverallQuality, domains: Mapping[str, DomainAccuracy], measured_by: Sha256 | None
 ) -> tuple[HistoryMeasure, ...]:
     """Return the accuracy over all questions, and that in each domain."""
-    asked = _asked_otherwise(overall)
+    asked = _asked_otherwise(overall, made_up=overall.source.made_up)
     return (
         _accuracy(f"accuracy{asked}", overall.overall_accuracy, overall.low, overall.high, measured_by),
         *(
@@ -136,17 +138,18 @@ def quality_measures(
     )
 
 
-def _asked_otherwise(overall: OverallQuality) -> str:
+def _asked_otherwise(result: OverallQuality | SystemQuality, *, made_up: bool) -> str:
     """Return how the questions were asked, as far as it is not the usual way: ' (chat, 0-shot)'.
 
-    Accuracies of other protocols, shots or parts of the questions are other figures, and no steps of a trend.
+    Accuracies of other protocols, shots or questions are other figures, and no steps of a trend.
     """
     usual = MmluSettings()
     parts = (
-        (str(overall.protocol), overall.protocol != usual.protocol),
-        (f"{overall.shots}-shot", overall.shots != usual.shots),
-        ("beginning of sequence added", overall.bos),
-        (f"limited to {overall.limited}", overall.limited is not None),
+        ("made up", made_up),
+        (str(result.protocol), result.protocol != usual.protocol),
+        (f"{result.shots}-shot", result.shots != usual.shots),
+        ("beginning of sequence added", result.bos),
+        (f"limited to {result.limited}", result.limited is not None),
     )
     unusual = [text for text, there in parts if there]
     return f" ({', '.join(unusual)})" if unusual else ""

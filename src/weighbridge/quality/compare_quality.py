@@ -72,6 +72,8 @@ def _system(finished: FinishedQuality) -> SystemQuality:
         model_name=overall.model_name,
         protocol=overall.protocol,
         shots=overall.shots,
+        bos=overall.bos,
+        made_up=overall.source.made_up,
         limited=overall.limited,
         note=overall.note,
     )

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from weighbridge.core.errors import InputError
-from weighbridge.core.files import write_atomic
-from weighbridge.records.quality_answers import ANSWERS_FOLDER, MEASURED, SubjectAnswers
+from weighbridge.core.files import sha256_of, write_atomic
+from weighbridge.records.quality_answers import ANSWERS_FOLDER, MEASURED, MeasuredQuality, SubjectAnswers
 from weighbridge.records.quality_scores import BY_DOMAIN, BY_SUBJECT, OVERALL, PASSED, SAMPLES
-from weighbridge.run.replaced import keep, set_aside
+from weighbridge.run.replaced import finished, keep, set_aside
 
 _NAME = "quality-mmlu"
 
@@ -32,6 +32,9 @@ def take_over(
 ) -> dict[str, SubjectAnswers]:
     """Return the finished answers of the same measurement; set aside what lies there of another one.
 
+    Those of a measurement that was finished, and whose measured.json was deleted since, are of another one:
+    Snakemake or a person wants it made again.
+
     Args:
         out: Folder of the measurement.
         replaced: Folder of replaced results; None: what is of another one is deleted.
@@ -39,11 +42,13 @@ def take_over(
         identity: Of all that the answers depend on.
 
     Raises:
+        InputError: the second name of measured.json holds something else.
         OSError: a folder cannot be written.
     """
     taken, others = dict[str, SubjectAnswers](), list[Path]()
+    made_again = replaced is not None and _was_finished(out, replaced)
     for path in sorted((out / ANSWERS_FOLDER).glob("*.json")):
-        answers = _read(path)
+        answers = None if made_again else _read(path)
         asked = rows.get(answers.subject) if answers is not None else None
         if (
             answers is not None
@@ -75,6 +80,15 @@ def keep_measured(out: Path, replaced: Path | None) -> None:
     """
     if replaced is not None:
         keep(replaced, _NAME, out / MEASURED)
+
+
+def _was_finished(out: Path, replaced: Path) -> bool:
+    """Return whether the answers are those of a finished measurement whose measured.json was deleted."""
+    kept = finished(replaced, _NAME) / MEASURED
+    if (out / MEASURED).exists() or not kept.is_file():
+        return False
+    files = (out / ANSWERS_FOLDER).glob("*.json")
+    return MeasuredQuality.read(kept).answers == {path.stem: sha256_of(path) for path in files}
 
 
 def _read(path: Path) -> SubjectAnswers | None:

@@ -131,7 +131,7 @@ def _overall(
 ) -> OverallQuality:
     measured, subjects = found.measured, found.subjects
     share = accuracy_of(counts_of(each) for each in subjects)
-    made_up = measured.source.name == "synthetic"
+    made_up = measured.source.made_up
     unfit = "the questions are made up" if made_up else f"the run is limited ({limited})" if limited else None
     checks = quality_checks(found, definition, share.accuracy, unfit=unfit, floor=floor)
     unreadable = sum(question.prediction is None for each in subjects for question in each.questions)
@@ -161,7 +161,7 @@ def _overall(
 
 
 def _note(measured: MeasuredQuality) -> str | None:
-    made_up = measured.source.name == "synthetic"
+    made_up = measured.source.made_up
     simulated = SIMULATED_BY in (measured.server.version or "")
     return " ".join([*([_MADE_UP] if made_up else []), *([_SIMULATED] if simulated else [])]) or None
 

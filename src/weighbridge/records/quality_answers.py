@@ -85,6 +85,11 @@ class QuestionSource(Model):
     revision: str | None = Field(default=None, description="Its commit.")
     digest: Sha256 = Field(description="Over the names, sizes and hashes of all files.")
 
+    @property
+    def made_up(self) -> bool:
+        """Whether the questions are made up, so that their scores mean nothing."""
+        return self.name == "synthetic"
+
 
 class MeasuredQuality(Model):
     """measured.json: with what the questions were asked, and the sha256 of each subject's answers."""

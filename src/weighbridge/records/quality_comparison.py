@@ -46,6 +46,8 @@ class SystemQuality(AccuracyShare):
     model_name: str = Field(description="Name under which the model is served.")
     protocol: AskingProtocol = Field(description="How the questions were put.")
     shots: int = Field(description="Solved questions before each question.")
+    bos: bool = Field(default=False, description="Prompts began with the beginning of sequence.")
+    made_up: bool = Field(default=False, description="The questions are made up: scores mean nothing.")
     limited: str | None = Field(
         description="What of the questions was asked, such as '10 of each subject'; null: all of them."
     )

@@ -41,7 +41,7 @@ def asked_text(overall: OverallQuality) -> str:
 def verdict_line(overall: OverallQuality) -> str:
     """Return the result as one line, with all that must be read with it."""
     said = f"MMLU ({asked_text(overall)}): {share_text(overall.share)} of {overall.n:,} questions"
-    made_up = ", which are made up" if overall.source.name == "synthetic" else ""
+    made_up = ", which are made up" if overall.source.made_up else ""
     return f"{said}{made_up}, {overall.outcome}"
 
 

@@ -14,7 +14,7 @@ from weighbridge.report.quality_results import QualityResults
 
 def accuracy_chart(found: QualityResults) -> Chart:
     """Return the chart of the accuracy by subject."""
-    made_up = ", made-up questions" if found.overall.source.name == "synthetic" else ""
+    made_up = ", made-up questions" if found.overall.source.made_up else ""
     below = f"right answers with 95 % intervals; in brackets: questions\n{asked_text(found.overall)}{made_up}"
     return Chart(
         group="quality",

@@ -23,7 +23,7 @@ def quality_facts(overall: OverallQuality) -> list[ProvenanceFact]:
 
 
 def _source(source: QuestionSource) -> str:
-    if source.name == "synthetic":
+    if source.made_up:
         return "made up by Weighbridge"
     if source.repo is None:
         return f"{source.name}, from a folder"

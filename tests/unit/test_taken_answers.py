@@ -17,8 +17,8 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.quality.quality_setup import QualitySetup, measured_settings
-from weighbridge.quality.taken_answers import answers_file, keep_measured, take_over
-from weighbridge.records.quality_answers import ANSWERS_FOLDER, MEASURED
+from weighbridge.quality.taken_answers import keep_measured, take_over
+from weighbridge.records.quality_answers import ANSWERS_FOLDER, MEASURED, answers_file
 from weighbridge.records.quality_scores import OVERALL, PASSED
 from weighbridge.run.later_runs import folder_of
 

@@ -8,12 +8,13 @@ from weighbridge.records.quality_scores import (
     BY_DOMAIN,
     BY_SUBJECT,
     OVERALL,
+    PASSED,
     SAMPLES,
     SCORE_PLOT,
 )
 
 OVERALL_MMLU = f"{MMLU}/{OVERALL}"
-PASSED_MMLU = f"{MMLU}/passed.txt"
+PASSED_MMLU = f"{MMLU}/{PASSED}"
 # Asked for by name, because Snakemake does not remake a deleted file that only others needed.
 QUALITY_FILES = [
     MEASURED_MMLU,

@@ -8,7 +8,7 @@ from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.models import read_text
 from weighbridge.quality.accuracy import AnswerCounts
 from weighbridge.quality.questions import Domain
-from weighbridge.records.quality_answers import ANSWERS_FOLDER, MEASURED, MeasuredQuality, SubjectAnswers
+from weighbridge.records.quality_answers import MEASURED, MeasuredQuality, SubjectAnswers, answers_file
 
 _AGAIN = "delete {} and measure again: `snakemake quality`"
 
@@ -41,7 +41,7 @@ def read_answers(folder: Path) -> MeasuredAnswers:
 
 
 def _subject(folder: Path, name: str, measured: MeasuredQuality) -> SubjectAnswers:
-    path = folder / ANSWERS_FOLDER / f"{name}.json"
+    path = answers_file(folder, name)
     text = read_text(path)
     if sha256(text.encode()).hexdigest() != measured.answers[name]:
         raise InvalidRunError(

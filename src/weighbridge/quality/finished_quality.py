@@ -4,23 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.core.errors import InputError
-from weighbridge.quality.answer_files import counts_of, read_answers
-from weighbridge.records.quality_answers import MeasuredQuality, SubjectAnswers
+from weighbridge.quality.answer_files import MeasuredAnswers, counts_of, read_answers
 from weighbridge.records.quality_scores import OVERALL, OverallQuality
 
 
 @dataclass(frozen=True)
-class FinishedQuality:
-    """A finished measurement.
+class FinishedQuality(MeasuredAnswers):
+    """A finished measurement: its answers and their scores."""
 
-    Attributes:
-        measured: With what the questions were asked.
-        subjects: The answers to each subject.
-        overall: Their scores.
-    """
-
-    measured: MeasuredQuality
-    subjects: tuple[SubjectAnswers, ...]
     overall: OverallQuality
 
 

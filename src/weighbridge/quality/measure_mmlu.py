@@ -18,13 +18,14 @@ from weighbridge.quality.quality_observer import QualityObserver, QualityObservi
 from weighbridge.quality.quality_setup import QualitySetup
 from weighbridge.quality.question_choice import asked_rows
 from weighbridge.quality.questions import QuestionSet, read_questions
-from weighbridge.quality.taken_answers import answers_file, keep_measured, take_over, write_answers
+from weighbridge.quality.taken_answers import keep_measured, take_over, write_answers
 from weighbridge.records.quality_answers import (
     LETTERS,
     MEASURED,
     MeasuredQuality,
     RequestCounts,
     SubjectAnswers,
+    answers_file,
 )
 from weighbridge.records.run_record import SERVER_LOG, ServerRecord
 from weighbridge.run.recorded_server import api_key_of, server_record

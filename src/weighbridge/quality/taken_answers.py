@@ -5,16 +5,17 @@ from pathlib import Path
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
-from weighbridge.records.quality_answers import ANSWERS_FOLDER, MEASURED, MeasuredQuality, SubjectAnswers
+from weighbridge.records.quality_answers import (
+    ANSWERS_FOLDER,
+    MEASURED,
+    MeasuredQuality,
+    SubjectAnswers,
+    answers_file,
+)
 from weighbridge.records.quality_scores import BY_DOMAIN, BY_SUBJECT, OVERALL, PASSED, SAMPLES
 from weighbridge.run.replaced import finished, keep, set_aside
 
 _NAME = "quality-mmlu"
-
-
-def answers_file(out: Path, subject: str) -> Path:
-    """Return the file of a subject's answers."""
-    return out / ANSWERS_FOLDER / f"{subject}.json"
 
 
 def write_answers(out: Path, answers: SubjectAnswers) -> None:

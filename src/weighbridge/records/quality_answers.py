@@ -1,7 +1,7 @@
 """Files of a quality measurement: the answers of each subject, and what was measured with what."""
 
 from datetime import datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import Field, FiniteFloat
@@ -14,6 +14,12 @@ MMLU_FOLDER = PurePosixPath("quality", "mmlu")
 """Below a folder of results."""
 ANSWERS_FOLDER, MEASURED = "answers", "measured.json"
 """Answers, one file a subject; and the file that is written after all of them."""
+
+
+def answers_file(folder: Path, subject: str) -> Path:
+    """Return the file of a subject's answers in the folder of a measurement."""
+    return folder / ANSWERS_FOLDER / f"{subject}.json"
+
 
 Letter = Literal["A", "B", "C", "D"]
 LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D")

@@ -9,6 +9,7 @@ from pydantic import Field
 from weighbridge.core.files import write_atomic
 from weighbridge.core.formatting import value_text
 from weighbridge.core.models import Model
+from weighbridge.records.disturbance import Disturbance
 from weighbridge.records.earlier_releases import ONLY_BENCHMARK, round_reference
 
 VERDICT = "verdict.json"
@@ -137,6 +138,10 @@ class Verdict(ScenarioFigures):
         default=None, description="Reason, if it is not that the round is a demonstration."
     )
     checks: tuple[Check, ...]
+    disturbances: tuple[Disturbance, ...] = Field(
+        default=(),
+        description="Signs that something else moved the figures; they fail a strict verdict only.",
+    )
 
     @property
     def round_reference(self) -> str:

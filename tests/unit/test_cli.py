@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 import signal
 import subprocess
 import sys
@@ -10,12 +11,15 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from weighbridge import cli
+from weighbridge.cli.command_groups import GROUPS, PLUMBING
 from weighbridge.core import errors, interruption
 
 COMMANDS = sorted(typer.main.get_group(cli.app).commands)
-SUMMARY_LENGTH = 60  # what the list of commands has room for, in 80 columns
+PROGRAM = Path(sys.executable).parent / "weighbridge"
+COLUMNS = 80
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -24,9 +28,43 @@ def test_every_command_and_option_is_explained(command: str) -> None:
     assert definition.help
     summary = definition.help.partition("\n\n")[0]
     assert summary.endswith(".")
-    assert len(summary) <= SUMMARY_LENGTH, "the list of commands would cut it off"
     for parameter in definition.params:
         assert getattr(parameter, "help", None), f"{command}: {parameter.name} has no help"
+
+
+def test_the_list_of_commands_has_each_with_its_whole_summary_on_one_line() -> None:
+    commands = typer.main.get_group(cli.app).commands
+    lines = _help("--help-all").partition("Options:")[0].splitlines()
+    assert max(map(len, lines)) <= COLUMNS
+    listed = dict(line.split(maxsplit=1) for line in lines if line.startswith("  ") and ":" not in line[:20])
+    for name, command in commands.items():
+        assert command.help is not None
+        assert listed[name] == " ".join(command.help.partition("\n\n")[0].split())
+
+
+def test_the_first_help_leaves_out_what_only_the_workflow_calls() -> None:
+    text = _help("-h")
+    assert text == _help("--help")
+    assert len(text.splitlines()) <= 50
+    for name in GROUPS[PLUMBING]:
+        assert not re.search(rf"^  {name} ", text, re.MULTILINE), name
+    assert re.search(r"^  bench  ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_fits_a_terminal_of_80_columns(command: str) -> None:
+    text = _help(command, "-h")
+    assert text == _help(command, "--help")
+    usage, _, rest = text.partition("\n")
+    assert usage.startswith("Usage: weighbridge ")
+    # A metavar that is longer than the column has a line of its own.
+    assert [line for line in rest.splitlines() if len(line) > COLUMNS and "[" not in line] == []
+
+
+def _help(*arguments: str) -> str:
+    done = CliRunner().invoke(cli.app, [*arguments], prog_name="weighbridge", terminal_width=COLUMNS - 2)
+    assert done.exit_code == 0
+    return done.output
 
 
 @pytest.mark.parametrize(
@@ -123,8 +161,7 @@ def test_a_reader_of_the_output_may_leave_and_no_other_pipe_may_break() -> None:
 
 def test_a_folder_where_a_file_is_expected_is_one_sentence_in_log_and_terminal(tmp_path: Path) -> None:
     log = tmp_path / "lock.log"
-    program = Path(sys.executable).parent / "weighbridge"
-    command = [program, "--log", log, "lock", tmp_path, "--out", tmp_path]
+    command = [PROGRAM, "--log", log, "lock", tmp_path, "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert done.stderr.splitlines()[-1].endswith(
@@ -159,13 +196,12 @@ def test_an_option_of_one_step_of_a_sweep_is_refused_without_it(options: list[st
 
 
 def test_a_log_on_a_full_disk_is_silent(tmp_path: Path) -> None:
-    program = Path(sys.executable).parent / "weighbridge"
     (tmp_path / "file").touch()
-    command = [program, "--log", "/dev/full", "lock", tmp_path, "--out", tmp_path]
+    command = [PROGRAM, "--log", "/dev/full", "lock", tmp_path, "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert "Logging error" not in done.stderr
-    unwritable = [program, "--log", "/proc/none/lock.log", "lock", tmp_path, "--out", tmp_path]
+    unwritable = [PROGRAM, "--log", "/proc/none/lock.log", "lock", tmp_path, "--out", tmp_path]
     done = subprocess.run(unwritable, capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert done.stderr.startswith("/proc/none: No such file or directory; ")

@@ -34,6 +34,7 @@ from weighbridge.cli import (
     sweep,
     watch,
 )
+from weighbridge.cli.command_groups import GroupedCommands, print_all_commands
 from weighbridge.core.errors import SetupError, WeighbridgeError, machine_trouble
 from weighbridge.core.interruption import Interruption, end_on_signals, exit_code
 from weighbridge.core.owner import end_with, owners
@@ -47,28 +48,32 @@ app = typer.Typer(
     "artifacts to a checked submission.",
     no_args_is_help=True,
     add_completion=False,
+    cls=GroupedCommands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="'weighbridge COMMAND -h' explains a command; docs/commands.md has an example of each.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+# Which command stands where in the help is said by `command_groups`.
 _STAGES = (
-    bench,
-    sweep,
-    asked_sweep,
     artifacts,
-    requests,
-    run,
-    watch,
-    search,
-    quality,
-    results,
-    score_quality,
+    asked_sweep,
+    attestation,
+    bench,
     export,
     gpu_time,
+    history,
+    quality,
     report,
-    submission,
-    attestation,
+    requests,
+    results,
+    run,
+    score_quality,
+    search,
     simulate,
-    history,  # a group, which the list of commands has last
+    submission,
+    sweep,
+    watch,
 )
 for stage in _STAGES:
     stage.register(app)
@@ -89,6 +94,15 @@ def _options(
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+    _help_all: Annotated[
+        bool,
+        typer.Option(
+            "--help-all",
+            callback=print_all_commands,
+            is_eager=True,
+            help="List also the commands that the workflow calls, and exit.",
+        ),
     ] = False,
 ) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]

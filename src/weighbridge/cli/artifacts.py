@@ -86,7 +86,7 @@ def lock(
     folder: Annotated[Path, typer.Argument(help="Folder to describe.")],
     out: Annotated[Path, typer.Option(help="Lock file to write.")],
 ) -> None:
-    """Write a folder's lock: path, size and sha256 of each file."""
+    """Write a folder's lock: each file's path, size, sha256."""
     from weighbridge.artifacts.manifest import write_lock
     from weighbridge.artifacts.verify import describe
     from weighbridge.core.errors import InputError

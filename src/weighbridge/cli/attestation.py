@@ -93,7 +93,7 @@ def verify(
         bool, typer.Option("--full", help="With --lock: also hash files whose size and time are unchanged.")
     ] = False,
 ) -> None:
-    """Verify a tree by its attestation, or a folder by its lock.
+    """Verify a tree by its attestation, a folder by its lock.
 
     Checks the signature, every hash and the round, and judges the runs again from the tree's own evidence;
     exit code 4 if something is wrong or not proven. With --lock, compares files and changes nothing.

@@ -21,7 +21,7 @@ def plan(
         ),
     ] = None,
 ) -> None:
-    """Print what a workflow will run, how long, on how many GPUs.
+    """Print a workflow's steps, their time and the GPU hours.
 
     One line for each step, and the GPU hours in all. Asks Snakemake what is to be done and what is kept, and
     starts nothing. Durations follow from the round's work and the target rates; that of the server's start

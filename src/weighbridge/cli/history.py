@@ -22,7 +22,7 @@ class _ShowsByDefault(TyperGroup):
     """Takes `history runs/` for `history show runs/`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        named = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        named = bool(args) and (args[0] in self.commands or args[0] in ctx.help_option_names)
         return super().parse_args(ctx, args if named else ["show", *args])
 
 

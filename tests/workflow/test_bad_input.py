@@ -53,6 +53,15 @@ def test_a_user_conf_that_the_round_or_the_settings_contradict(
     assert "Traceback" not in answer.text
 
 
+def test_a_configfile_that_replaces_the_profiles_own_is_refused(workflow: Workflow) -> None:
+    """Without its own file, the demo would be the real benchmark, and fetch 470 GB."""
+    answer = workflow("-n", "--profile", "profiles/rehearsal")
+    assert "replaces rehearsal/config.yaml of the profile profiles/rehearsal" in answer.text
+    assert "`--configfile rehearsal/config.yaml demo/config.yaml " in answer.text
+    assert answer.code == 2
+    assert workflow("-n", "--profile", "profiles/demo", "resources/preflight.json").code == 0
+
+
 NOT_CLOSED = [
     (
         {"requests": {"sampling": {"temperature": 0, "top_p": 0.1}}},

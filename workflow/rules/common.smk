@@ -26,6 +26,7 @@ from weighbridge.config.round_settings import (
 )
 from weighbridge.config.settings import portable_settings
 from weighbridge.config.signing_key import key_text
+from weighbridge.config.snakemake_profile import named_profiles, read_profiles
 from weighbridge.config.target_rate import offline_share
 from weighbridge.core.errors import InputError, WeighbridgeError
 from weighbridge.core.owner import note_snakemake
@@ -51,6 +52,18 @@ try:
             f"{workflow.main_snakefile}: Snakemake takes braces in a path for wildcards; "
             "move the checkout to a path without."
         )
+    if workflow.is_main_process:
+        # The files and values of a command line take the place of those of its profile.
+        profile = read_profiles(
+            named_profiles(sys.argv[1:], os.environ), Path(workflow.rundir)
+        )
+        replaced = profile.replacement(
+            workflow.overwrite_configfiles,
+            workflow.config_settings.config,
+            Path(workflow.rundir),
+        )
+        if replaced:
+            raise InputError(replaced)
     # Snakemake takes the last of two equal keys, and what it has read no longer shows that there were two.
     for path in map(Path, workflow.configfiles):
         if path.is_file():

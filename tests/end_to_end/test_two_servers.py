@@ -19,7 +19,7 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import Settings, portable_settings
 from weighbridge.requests.store import RequestStore, build_store
 from weighbridge.requests.token_counts import count
-from weighbridge.serving.probing import check_golden
+from weighbridge.serving.golden_answer import check_golden
 from weighbridge.serving.running_server import RunningServer, running_server
 
 ROOT = Path(__file__).parents[2]

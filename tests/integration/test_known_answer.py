@@ -1,17 +1,23 @@
 """Requests before a run: the recorded answer of a known one, and which token ids a server used."""
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from driving import small_store
 from endpoint import Endpoint, http
+from typer.testing import CliRunner, Result
 
-from weighbridge.core.errors import SetupError
+from weighbridge import cli
+from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.openai_api import Api
+from weighbridge.requests.store import RequestStore
 from weighbridge.run.golden_recorder import record_golden
-from weighbridge.serving.probing import Golden, warm_up
+from weighbridge.serving.golden_answer import Golden, check_golden
+from weighbridge.serving.probing import warm_up
 from weighbridge.serving.token_id_check import check_token_ids
 
 SERVER = Path(__file__).parent / "model_server.py"
@@ -31,14 +37,61 @@ def config_with(fault: str, root: Path, folder: Path) -> Path:
 
 def test_the_answer_to_the_known_request_is_recorded(root: Path, tmp_path: Path) -> None:
     recorded = record_golden(config_with("wrong-answer", root, tmp_path), root)
-    assert recorded == Golden(sample=0, temperature=0, answer="nonsense")
+    assert recorded.request_sha256 is not None
+    assert recorded.model_copy(update={"request_sha256": None}) == Golden(
+        sample=0, temperature=0, answer="nonsense"
+    )
     assert Golden.read(tmp_path / "golden.json") == recorded
 
 
 def test_no_text_is_no_known_answer(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(SetupError, match=r"golden\.json: not written, because the server answers .* without"):
+    with pytest.raises(SetupError, match=r"no golden answer: the server at .* answers sample 0 without"):
         record_golden(config_with("no-text", root, tmp_path), root)
     assert not (tmp_path / "golden.json").exists()
+
+
+def _record(*arguments: object) -> Result:
+    return CliRunner().invoke(cli.app, ["golden", "record", *map(str, arguments)])
+
+
+def test_an_answer_recorded_of_an_endpoint_is_what_later_runs_compare(tmp_path: Path) -> None:
+    store, golden = small_store(tmp_path / "store", 3), tmp_path / "golden.json"
+    answers = ["a boot"]
+    with Endpoint(lambda _: [http(_chat(answers[0]))]) as endpoint:
+        done = _record(endpoint.url, "--store", store, "--sample", 2, "--output", golden)
+        assert done.exit_code == 0, done.output
+        assert f"{golden}: sample 2 is answered by 'a boot'" in done.output
+        assert len(endpoint.bodies) == 3
+        requests = RequestStore.open(store)
+
+        def check(sample: int) -> None:
+            body = bytes(requests.body(sample))
+            check_golden(endpoint.url, golden, requests.manifest.api, body, None, timeout_s=5)
+
+        check(2)
+        with pytest.raises(InputError, match=r"golden\.json: was recorded for another request than sample 2"):
+            check(1)
+        answers[0] = "a boat"
+        with pytest.raises(SetupError, match="answers the known request wrongly: 'a boat'"):
+            check(2)
+        again = _record(endpoint.url, "--store", store, "--output", golden)
+        assert "must not change unseen" in str(again.exception)
+        missing = _record(endpoint.url, "--store", store, "--sample", 3, "--output", tmp_path / "other.json")
+        assert "--sample 3: the store has the samples 0 to 2" in str(missing.exception)
+
+
+def test_a_server_that_answers_differently_each_time_has_no_golden_answer(tmp_path: Path) -> None:
+    store, number = small_store(tmp_path / "store", 1), count()
+    with Endpoint(lambda _: [http(_chat(f"boot {next(number) // 2}"))]) as endpoint:
+        done = _record(endpoint.url, "--store", store, "--output", tmp_path / "golden.json")
+    assert isinstance(done.exception, SetupError)
+    assert "in 2 ways at temperature 0, asked 3 times" in str(done.exception)
+    assert not (tmp_path / "golden.json").exists()
+
+
+def _chat(text: str) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return json.dumps({"id": "1", "model": "tiny", "choices": [choice]}).encode()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from weighbridge.config.artifact_settings import Artifact
 from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.core.errors import SetupError
 from weighbridge.core.openai_api import Api
-from weighbridge.serving.probing import check_golden, served_models, warm_up
+from weighbridge.serving.golden_answer import check_golden
+from weighbridge.serving.probing import served_models, warm_up
 from weighbridge.serving.running_server import running_server
 
 PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")

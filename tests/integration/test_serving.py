@@ -16,8 +16,9 @@ from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError, WeighbridgeError
 from weighbridge.core.openai_api import Api
+from weighbridge.serving.golden_answer import check_golden
 from weighbridge.serving.ports import check_port
-from weighbridge.serving.probing import check_golden, warm_up
+from weighbridge.serving.probing import warm_up
 from weighbridge.serving.running_server import RunningServer
 from weighbridge.serving.running_server import running_server as start_server
 from weighbridge.serving.server_report import reported_by

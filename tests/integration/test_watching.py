@@ -85,7 +85,9 @@ def test_a_run_on_a_terminal_shows_a_panel_and_its_log_has_lines(tmp_path: Path,
     assert full
     assert "of 250" in full[-1]
     assert "left" in full[0]
-    assert "the server answers as it must" in " ".join(full[0].partition("╭")[0].split())
+    told = " ".join(full[0].partition("╭")[0].split())
+    assert "checked: the server is up and serves" in told
+    assert "no golden answer to compare" in told
 
     # At the end there are only the lines, each in the log too, and the cursor is back.
     assert not seen.cursor_hidden

@@ -10,7 +10,8 @@ from weighbridge.core.openai_api import AnswerKind
 from weighbridge.records.run_record import ServerRecord
 from weighbridge.requests.store import RequestStore
 from weighbridge.run.recorded_server import server_record
-from weighbridge.serving.probing import Golden, at_once, check_golden, warm_up
+from weighbridge.serving.golden_answer import Golden, check_golden
+from weighbridge.serving.probing import at_once, warm_up
 from weighbridge.serving.running_server import RunningServer
 from weighbridge.serving.token_id_check import check_token_ids
 
@@ -42,10 +43,31 @@ def prepare_server(
 
     at_once(prepare, running.endpoints, len(running.endpoints))
     warmup_s = time.monotonic() - started
-    log.info("the server answers as it must; warmed up in %.1f s", warmup_s)
+    warmed = f"{len(bodies) * len(running.endpoints)} warm-up requests answered in {warmup_s:.1f} s"
+    log.info("checked: %s", "; ".join((*passed_checks(running, settings, requests), warmed)))
     return server_record(
         running, settings, api_key, settings.warmup_requests * len(running.endpoints), warmup_s
     )
+
+
+def passed_checks(
+    running: RunningServer, settings: ServerSettings, requests: RequestStore
+) -> tuple[str, ...]:
+    """Return what was checked of servers before the clock, one phrase a check, with what could not be."""
+    count, caching = len(running.endpoints), running.prefix_caching
+    up = "the server is up and serves" if count == 1 else f"{count} servers are up and serve"
+    phrases = [
+        f"{up} {settings.model_name}",
+        f"prefix caching {caching}" if caching != "unknown" else "prefix caching not reported",
+    ]
+    if requests.manifest.answers is AnswerKind.TOKENS:
+        phrases.append("token ids come back as sent and counted")
+    phrases.append(
+        f"sample {Golden.read(settings.golden).sample} answered as recorded in {settings.golden.name}"
+        if settings.golden is not None
+        else "no golden answer to compare (weighbridge golden record makes one)"
+    )
+    return tuple(phrases)
 
 
 def spread(requests: RequestStore, count: int) -> Sequence[bytes]:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -16,7 +15,6 @@ from openai.types import Completion
 from openai.types.chat import ChatCompletion
 
 from weighbridge.core.errors import SetupError
-from weighbridge.core.models import Model
 from weighbridge.core.openai_api import Api
 from weighbridge.core.secrets import mask
 from weighbridge.serving.adapter import ServerAdapter, ServerFacts, json_answer, version_in
@@ -28,14 +26,6 @@ Item = TypeVar("Item")
 
 _WARMUP_CONCURRENCY = 8
 _NO_KEY = "none"  # the OpenAI client insists on a key; servers without one ignore it
-
-
-class Golden(Model):
-    """A request and the answer recorded for it."""
-
-    sample: int
-    temperature: float
-    answer: str
 
 
 def _client(endpoint: str, api_key: str | None, timeout_s: float) -> openai.OpenAI:
@@ -129,45 +119,6 @@ def _get(client: openai.OpenAI, path: str) -> str | None:
         return client.get(f"..{path}", cast_to=str)
     except openai.APIError:
         return None
-
-
-def check_golden(
-    endpoint: str, golden: Path, api: Api, body: bytes, api_key: str | None, timeout_s: float
-) -> None:
-    """Send the known request and compare the answer with the recorded one, character by character.
-
-    A build can be healthy and wrong (vLLM 0.12's CPU rms_norm ignored strides); this check notices it.
-
-    Args:
-        endpoint: Where to send it.
-        golden: File with the sample, the temperature and the answer.
-        api: Where to post it, and how to read the answer.
-        body: The stored request of that sample.
-        api_key: Key to send, if any.
-        timeout_s: How long to wait for the answer.
-
-    Raises:
-        SetupError: the server gives another answer, or none.
-    """
-    known = Golden.read(golden)
-    answer = answer_at(known.temperature, endpoint, api, body, api_key, timeout_s)
-    if answer != known.answer:
-        raise SetupError(
-            f"the server answers the known request wrongly: {answer!r} instead of {known.answer!r} "
-            f"({golden}); its build or its arguments change the model's output, so nothing was measured."
-        )
-
-
-def answer_at(
-    temperature: float, endpoint: str, api: Api, body: bytes, api_key: str | None, timeout_s: float
-) -> str | None:
-    """Return the text that a stored request is answered with at a temperature; None where it has none.
-
-    Raises:
-        SetupError: the request failed.
-    """
-    request = unstreamed(json.loads(body) | {"temperature": temperature})
-    return _text_of(post(endpoint, api, request, api_key, timeout_s))
 
 
 def unstreamed(request: dict[str, Any]) -> dict[str, Any]:
@@ -268,14 +219,4 @@ def of_choice(answer: ChatCompletion | Completion | str, name: str) -> object:
     """Return a field that the library does not know of an answer's choice; None: it has none."""
     with suppress(AttributeError, IndexError, TypeError):  # a text, or a completion without choices
         return getattr(answer.choices[0], name, None)  # type: ignore[union-attr]
-    return None
-
-
-def _text_of(answer: ChatCompletion | Completion | str) -> str | None:
-    """Return the text of an answer; None where it has none."""
-    with suppress(AttributeError, IndexError, TypeError):  # a completion without choices
-        if isinstance(answer, ChatCompletion):
-            return answer.choices[0].message.content
-        if isinstance(answer, Completion):
-            return answer.choices[0].text
     return None

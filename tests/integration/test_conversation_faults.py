@@ -14,9 +14,10 @@ import psutil
 import pytest
 from conversing import run, simple, single_turns
 from endpoint import End, Endpoint, answer, http
-from test_load_faults import client_processes, once, process_of
+from test_load_faults import client_processes, failing_at, once, process_of
 
 from weighbridge.client import liveness
+from weighbridge.client.process_group import ProcessGroup
 from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.load_level import LoadLevel
 from weighbridge.core.errors import SetupError
@@ -79,7 +80,7 @@ def test_a_run_that_is_broken_ends_with_a_reason(
         act = endpoint.die if end == "die" else end
         assert callable(act)
         began_s = time.monotonic()
-        with once(lambda: len(endpoint.seen) > 20, act):
+        with failing_at(signal.SIGINT), once(lambda: len(endpoint.seen) > 20, act):
             report, rows = run(
                 requests, endpoint.url, tmp_path / "run", turns, level, workers=1, connect_timeout_s=2
             )
@@ -175,7 +176,29 @@ def test_an_interruption_before_the_run_began_is_no_failure_of_the_machine(tmp_p
     def started() -> bool:
         return any("weighbridge.client.issuing_process" in each.cmdline() for each in client_processes())
 
-    with Endpoint(lambda _: [0.1, *answer("x")]) as endpoint, once(started, _interrupt):
+    with (
+        failing_at(signal.SIGINT),
+        Endpoint(lambda _: [0.1, *answer("x")]) as endpoint,
+        once(started, _interrupt),
+    ):
         report, rows = run(requests, endpoint.url, tmp_path / "run", turns, LoadLevel(closed=2))
     assert "interrupted" in str(report.aborted)
     assert len(rows) < 60
+
+
+@pytest.mark.parametrize("step", ["_spawn", "_start", "_watch", "_end"])
+def test_a_signal_is_obeyed_from_the_first_process_to_the_last(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests, turns = simple(tmp_path / "store", 6), single_turns((0, 6, 0))
+    take = getattr(ProcessGroup, step)
+
+    def interrupted(group: ProcessGroup, *given: object) -> None:
+        if step != "_spawn" or given[0] == "worker 1":
+            _interrupt()
+        take(group, *given)
+
+    monkeypatch.setattr(ProcessGroup, step, interrupted)
+    with failing_at(signal.SIGINT), Endpoint(lambda _: answer("x")) as endpoint:
+        report, _ = run(requests, endpoint.url, tmp_path / "run", turns, LoadLevel(closed=2))
+    assert report.aborted == "interrupted by SIGINT"

@@ -70,6 +70,20 @@ def once(condition: Callable[[], bool], then: Callable[[], object]) -> Iterator[
         yield
 
 
+@contextlib.contextmanager
+def failing_at(number: signal.Signals) -> Iterator[None]:
+    """Make a signal that no run obeys fail the test; it would end pytest."""
+
+    def missed(*_: object) -> None:
+        raise AssertionError(f"{number.name} came while no run obeyed it")
+
+    before = signal.signal(number, missed)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def long_run(
     endpoints: Sequence[Endpoint | str], folder: Path, case: str | Case, **more: object
 ) -> tuple[Run, float]:
@@ -163,7 +177,7 @@ def test_an_endpoint_that_was_never_there_ends_the_run(tmp_path: Path) -> None:
     ],
 )
 def test_a_signal_ends_the_run(case: Case, number: signal.Signals, tmp_path: Path) -> None:
-    before, begun = signal.getsignal(number), chunked(events("a", api=Api.COMPLETIONS, ids=[[1]]))[:-60]
+    begun = chunked(events("a", api=Api.COMPLETIONS, ids=[[1]]))[:-60]
 
     def script(_sample: int) -> list[Step]:
         # Some have begun to answer, and none ends.
@@ -172,12 +186,14 @@ def test_a_signal_ends_the_run(case: Case, number: signal.Signals, tmp_path: Pat
         return [End.HANG]
 
     with (
+        failing_at(number),
         Endpoint(script) as endpoint,
         once(lambda: len(endpoint.seen) > 20, lambda: os.kill(os.getpid(), number)),
     ):
+        before = signal.getsignal(number)
         run, took_s = long_run([endpoint], tmp_path, case)
+        assert signal.getsignal(number) is before
     assert_ended_early(run, took_s, f"interrupted by {number.name}")
-    assert signal.getsignal(number) is before
 
 
 @pytest.mark.parametrize(("scenario", "most_bytes"), [("offline", 0), ("server", 4096)])

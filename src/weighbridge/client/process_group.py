@@ -79,13 +79,14 @@ class ProcessGroup:
             SetupError: the driver refuses its settings, or the disk or the machine fails it.
         """
         self._control, theirs = socket.socketpair()
-        try:
-            self._start(theirs)
-            with told_of_signals(self._order):
+        # From the first process to the last: an exception in Popen would leave a process that nobody knows.
+        with told_of_signals(self._order):
+            try:
+                self._start(theirs)
                 self._watch(observe, stop)
-            self.ended = datetime.now(UTC)
-        finally:
-            self._end()
+                self.ended = datetime.now(UTC)
+            finally:
+                self._end()
         if self._machine_trouble is not None:
             raise SetupError(f"{self._machine_trouble}.")
 

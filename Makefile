@@ -133,12 +133,21 @@ faults: $(VENV)/.workflow $(VENV)/.dev ## Try 2,500 faults on real runs, one at 
 	PYTHONPATH=tests/faults python -m injection "$(FAULTS)" "$(SEEDS)" "$(SHARE)"
 
 .PHONY: lint
-lint: $(VENV)/.workflow $(VENV)/.dev ## Check format, style, types and the workflow.
+lint: $(VENV)/.workflow $(VENV)/.dev ## Check format, style, types, the workflow and the site's links.
 	ruff format --check .
 	ruff check .
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint --profile profiles/demo
+	$(MKDOCS) --quiet
+
+# Material announces other products while it builds.
+MKDOCS := NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
+.PHONY: docs
+docs: $(VENV)/.workflow $(VENV)/.dev ## Build the documentation as a site that opens without a network, in runs/site.
+	$(MKDOCS)
+	@echo "Open runs/site/index.html"
 
 .PHONY: setup
 setup: $(VENV)/.workflow $(SERVER_VENV)/.server system ## Make both environments.

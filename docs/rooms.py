@@ -108,6 +108,51 @@ def diagram(rooms: dict[str, set[str]]) -> str:
     return "\n".join([*lines, "```", ""])
 
 
+def levels(near: dict[str, set[str]]) -> list[list[str]]:
+    """Return the rooms in rows, each below all rooms that it imports."""
+    depth: dict[str, int] = {}
+    for room in sorted(near, key=ORDER.index):
+        depth[room] = 1 + max((depth[other] for other in near[room]), default=-1)
+    rows: list[list[str]] = [[] for _ in range(1 + max(depth.values()))]
+    for room, row in depth.items():
+        rows[row].append(room)
+    return rows
+
+
+def drawing(rooms: dict[str, set[str]]) -> str:
+    """Draw the rooms as SVG in the text's colour, for pages that run no Mermaid."""
+    near = reduced(rooms)
+    rows = levels(near)
+    step_x, step_y, half_width, half_height = 110, 54, 46, 13
+    width, height = step_x * max(map(len, rows)), step_y * len(rows)
+    at = {
+        room: (round((column + 0.5) * width / len(row)), step_y * number + step_y // 2)
+        for number, row in enumerate(rows)
+        for column, room in enumerate(row)
+    }
+    lines = [
+        f'<line x1="{at[other][0]}" y1="{at[other][1] + half_height}" x2="{x}" y2="{y - half_height}"/>'
+        for room, (x, y) in at.items()
+        for other in sorted(near[room], key=ORDER.index)
+    ]
+    boxes = [
+        f'<rect x="{x - half_width}" y="{y - half_height}" width="{2 * half_width}" '
+        f'height="{2 * half_height}" rx="4"/>'
+        f'<text x="{x}" y="{y + 4}">{room}</text>'
+        for room, (x, y) in at.items()
+    ]
+    title = "Rooms of the package; a line leads down from a room to one that imports it"
+    return "\n".join(
+        [
+            f'<svg class="rooms" viewBox="0 0 {width} {height}" role="img" aria-label="{title}">',
+            *lines,
+            *boxes,
+            "</svg>",
+            "",
+        ]
+    )
+
+
 def with_diagram(page: str, drawn: str) -> str:
     """Return a page's text with the diagram between its two marks."""
     before, rest = page.split(BEGIN)

@@ -271,7 +271,7 @@ def test_the_command_fails_a_pipeline_with_one_line(tmp_path: Path) -> None:
     output = tmp_path / "comparison.json"
     command = [sys.executable, "-m", "weighbridge", "compare", *runs]
     done = subprocess.run(
-        [*command, "--fail-if", "worse:1%", "--json", str(output)],
+        [*command, "--fail-if", "worse:1%", "--output", str(output)],
         capture_output=True,
         text=True,
         check=False,

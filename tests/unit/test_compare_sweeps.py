@@ -223,7 +223,7 @@ def test_the_command_fails_a_pipeline_with_one_line(
     old = str(write_sweep(tmp_path / "old", _one(10)))
     new = str(write_sweep(tmp_path / "new", _one(9, "server 2")))
     output = tmp_path / "change.json"
-    done = _run(old, new, "--fail-if", "slower:5%", "--json", str(output))
+    done = _run(old, new, "--fail-if", "slower:5%", "--output", str(output))
     assert done.returncode == 4
     assert "1 of 1 rows are slower by more than 5 %" in done.stderr.splitlines()[-1]
     assert "indicative: slower" in done.stdout

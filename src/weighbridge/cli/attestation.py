@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import PromptFile, RoundFile
+from weighbridge.cli.options import AsJson, PromptFile, RoundFile
+from weighbridge.cli.printing import print_found
 
 
 def register(app: typer.Typer) -> None:
@@ -92,6 +93,7 @@ def verify(
     full: Annotated[
         bool, typer.Option("--full", help="With --lock: also hash files whose size and time are unchanged.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Verify a tree by its attestation, a folder by its lock.
 
@@ -101,7 +103,9 @@ def verify(
     from weighbridge.core.errors import InputError, InvalidRunError
 
     if lock is not None:
-        if any(each is not None for each in (attestation, key, round_file, originals, dataset, prompt)):
+        if as_json or any(
+            each is not None for each in (attestation, key, round_file, originals, dataset, prompt)
+        ):
             raise InputError("--lock compares a folder with a lock; pass it with --full alone.")
         _verify_lock(tree, lock, full)
         return
@@ -109,12 +113,10 @@ def verify(
         raise InputError("--full belongs to --lock; a tree is always read whole.")
     if (originals is None) != (dataset is None):
         raise InputError("scoring the answers again needs both --originals and --dataset.")
-    from rich.console import Console
-
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.provenance.judged_again import Originals
-    from weighbridge.provenance.verification import Asked, verify_tree
+    from weighbridge.provenance.verification import Asked, VerificationListing, verify_tree
     from weighbridge.provenance.verification_table import outcome_of_verification, render_verification
 
     scoring = None
@@ -122,7 +124,8 @@ def verify(
         scoring = Originals(originals, Proof.read(dataset), prompt)
     rules = None if round_file is None else load_round(round_file)
     done = verify_tree(Asked(tree, attestation, key, rules, scoring))
-    Console().print(render_verification(done), soft_wrap=True)
+    listing = VerificationListing.of(done)
+    print_found(listing, lambda: render_verification(done), as_json=as_json, soft_wrap=True)
     if done.failed or done.unknown:
         raise InvalidRunError(f"{tree}: {outcome_of_verification(done).plain}")
 

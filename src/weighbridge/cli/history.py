@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from weighbridge.cli.printing import print_found
 from weighbridge.records.history_entry import HistoryKind
 
 if TYPE_CHECKING:
@@ -88,8 +89,6 @@ def show(
     A regression is a change for the worse that is larger than its noise: by both figures' intervals, or by
     repeats with the same system and settings. Without either it is listed as not known.
     """
-    from rich.console import Console
-
     from weighbridge.core.change_limits import ChangeLimits
     from weighbridge.core.errors import InvalidRunError
     from weighbridge.history.fail_rules import judge_history
@@ -107,10 +106,9 @@ def show(
 
         write_history(entries, write)
     shown = entries if last is None else entries[-last:]
-    if as_json:
-        typer.echo(listing_of(shown, entries).model_dump_json(indent=2))
-    elif entries:
-        Console().print(render_history(shown, entries), soft_wrap=True)
+    if as_json or entries:
+        listing = listing_of(shown, entries)
+        print_found(listing, lambda: render_history(shown, entries), as_json=as_json, soft_wrap=True)
     else:
         typer.echo(f"{', '.join(map(str, folders or (Path(),)))}: {_NOTHING}")
     failure = judge_history(entries, limits).failure if fail_if else None

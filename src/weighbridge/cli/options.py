@@ -61,6 +61,10 @@ Program = Annotated[
     Path | None,
     typer.Option("--program", help="File from 'find-server'; default: the program in the settings."),
 ]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print JSON in place of the table; docs/commands.md names its keys."),
+]
 Artifacts = Annotated[
     list[Path] | None,
     typer.Option("--artifact", help="Proof file of model or dataset, from 'fetch'; may be repeated."),

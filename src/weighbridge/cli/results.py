@@ -7,6 +7,7 @@ import typer
 
 from weighbridge.cli.options import (
     Artifacts,
+    AsJson,
     HistoryFolder,
     ModelProof,
     PromptFile,
@@ -14,6 +15,7 @@ from weighbridge.cli.options import (
     StoreManifestFile,
     TokenizerProof,
 )
+from weighbridge.cli.printing import print_found
 from weighbridge.records.quality_comparison import QUALITY_MARGIN
 
 if TYPE_CHECKING:
@@ -115,6 +117,9 @@ def gate(
     store: StoreManifestFile = None,
     prompt: PromptFile = None,
     output: Annotated[Path | None, typer.Option(help="verdict.json to write.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --logs: print JSON in place of the tables.")
+    ] = False,
     history: HistoryFolder = None,
 ) -> None:
     """Judge a scenario's runs by the round's rules.
@@ -142,8 +147,10 @@ def gate(
             )
         from weighbridge.cli.judged_logs import judge_all
 
-        judge_all(logs, round_, inputs, details=details)
+        judge_all(logs, round_, inputs, details=details, as_json=as_json)
         return
+    if as_json:
+        raise InputError("--json prints what --logs finds; the verdict on one scenario is in --output.")
     if scenario is None or output is None:
         raise InputError("pass --logs, or --scenario, --output and the folders of the runs.")
     verdict = judge(
@@ -168,13 +175,12 @@ def summary(
         Path | None, typer.Option(help="Also write the summary, with more details, as JSON.")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables as Markdown.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print one table of all scenarios.
 
     Columns: scenario, rate, latencies that the round limits, gated metrics, verdict and folders.
     """
-    from rich.console import Console
-
     from weighbridge.core.files import write_atomic
     from weighbridge.report.summary import summarise, write_summary
     from weighbridge.report.summary_tables import render_summary, summary_markdown
@@ -184,7 +190,7 @@ def summary(
         write_summary(found, output)
     if markdown is not None:
         write_atomic(markdown, summary_markdown(found))
-    Console().print(render_summary(found))
+    print_found(found, lambda: render_summary(found), as_json=as_json)
 
 
 def compare(
@@ -194,9 +200,7 @@ def compare(
             help="Run directories, of which the first is the measure; or two sweeps, the old one first."
         ),
     ],
-    output: Annotated[
-        Path | None, typer.Option("--output", "--json", help="Also write the comparison as JSON.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Also write the comparison as JSON.")] = None,
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
@@ -213,6 +217,7 @@ def compare(
     force: Annotated[
         bool, typer.Option("--force", help="Of sweeps: compare other requests, or phases, too; it is said.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print runs side by side, or what changed between sweeps.
 
@@ -220,8 +225,6 @@ def compare(
     quality was measured. Of two sweeps (folders with comparison.json, or results of `vllm bench serve`) each
     system is compared with itself; both must be of the same requests and phases.
     """
-    from rich.console import Console
-
     from weighbridge.core.change_limits import ChangeLimits
     from weighbridge.core.errors import InputError, InvalidRunError
     from weighbridge.core.files import write_atomic
@@ -231,8 +234,11 @@ def compare(
     from weighbridge.sweep.recorded_sweeps import are_sweeps
 
     limits = ChangeLimits.parse(fail_if or ())
+    for run in runs:
+        if as_json and run.suffix == ".json" and not run.exists():
+            raise InputError(f"{run}: no such file to compare; --json prints, and --output {run} writes.")
     if are_sweeps(runs):
-        _compare_sweeps(runs, output, limits, force=force)
+        _compare_sweeps(runs, output, limits, force=force, as_json=as_json)
         return
     if limits.slower is not None or force:
         raise InputError(
@@ -243,7 +249,7 @@ def compare(
     comparison = compare_runs(runs, margin=margin)
     if output is not None:
         write_atomic(output, comparison.model_dump_json(indent=2) + "\n")
-    Console().print(render_comparison(comparison))
+    print_found(comparison, lambda: render_comparison(comparison), as_json=as_json)
     if limits.worse is None:
         return
     broken = WorseningRule(limits.worse).broken(comparison.quality, tuple(map(str, runs)))
@@ -251,9 +257,9 @@ def compare(
         raise InvalidRunError(f"{broken}.")
 
 
-def _compare_sweeps(runs: list[Path], output: Path | None, limits: "ChangeLimits", *, force: bool) -> None:
-    from rich.console import Console
-
+def _compare_sweeps(
+    runs: list[Path], output: Path | None, limits: "ChangeLimits", *, force: bool, as_json: bool
+) -> None:
     from weighbridge.core.errors import InputError, InvalidRunError
     from weighbridge.core.files import write_atomic
     from weighbridge.report.sweep_change_table import render_change
@@ -272,8 +278,8 @@ def _compare_sweeps(runs: list[Path], output: Path | None, limits: "ChangeLimits
     change = compare_sweeps(old, new, margin=margin, force=force)
     if output is not None:
         write_atomic(output, change.model_dump_json(indent=2) + "\n")
-    Console().print(render_change(change))
+    print_found(change, lambda: render_change(change), as_json=as_json)
     broken = rule.broken(change) if rule else None
     if broken is not None:
         raise InvalidRunError(f"{new.origin}: {broken}.")
-    typer.echo(f"{new.origin}: {summary_of(change)}.")
+    typer.echo(f"{new.origin}: {summary_of(change)}.", err=as_json)

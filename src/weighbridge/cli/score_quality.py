@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import HistoryFolder
+from weighbridge.cli.options import AsJson, HistoryFolder
+from weighbridge.cli.printing import print_found
 
 
 def register(app: typer.Typer) -> None:
@@ -20,13 +21,12 @@ def score_mmlu(
         str, typer.Option(metavar="JSON", help="Settings, such as {'mmlu': {'floor': 0.65}} in JSON.")
     ] = "{}",
     history: HistoryFolder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score the answers to MMLU.
 
     Writes overall.json, by_domain.json, by_subject.json, samples.csv and the plots, whatever the scores are.
     """
-    from rich.console import Console
-
     from weighbridge.config.fingerprint import JobSettings
     from weighbridge.quality.write_scores import write_scores
     from weighbridge.records.quality_scores import OVERALL
@@ -41,7 +41,7 @@ def score_mmlu(
         from weighbridge.history.record import record_quality
 
         record_quality(out / OVERALL, history)
-    Console().print(render_accuracies(overall, found.domains))
+    print_found(overall, lambda: render_accuracies(overall, found.domains), as_json=as_json)
 
 
 def check_mmlu(

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from weighbridge.cli.options import PromptFile
+from weighbridge.cli.options import AsJson, PromptFile
+from weighbridge.cli.printing import print_found
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from weighbridge.simulate.behaviour import Behaviour
+    from weighbridge.simulate.cell_prediction import PredictionListing
 
 BehaviourJson = Annotated[
     str,
@@ -168,16 +169,15 @@ def predict(
     runs_before: Annotated[
         int, typer.Option(help="Of a sweep's run: how many runs the server served before it.", min=0)
     ] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Print expected and measured latencies of a simulated run.
 
     The difference is the time that client, network and simulation add. Of a sweep's run the throughput, too.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from weighbridge.requests.turns import TURNS_TABLE
     from weighbridge.simulate.behaviour import Behaviour
+    from weighbridge.simulate.cell_prediction import ListedFigure, PredictionListing, predicted_cell
     from weighbridge.simulate.oracle import latencies, peak_qps
 
     served = Behaviour.parse_json(behaviour, "--behaviour")
@@ -189,29 +189,50 @@ def predict(
         typer.echo(f"{peak_qps(run, store, served, round_, rules.name):.6g}")
         return
     if (store / TURNS_TABLE).is_file():
-        Console().print(_cell_table(run, store, served, runs_before))
+        cell = predicted_cell(run, store, served, run=runs_before)
+        figures = tuple(
+            ListedFigure(
+                name=each.name,
+                unit="1/s" if each.name == "qps" else "s",
+                expected=each.expected,
+                measured=each.measured,
+            )
+            for each in cell
+        )
+        listing = PredictionListing(figures=figures)
+        print_found(listing, lambda: _cell_table(listing), as_json=as_json)
         return
+    listing = PredictionListing(
+        figures=tuple(
+            ListedFigure(name=each.name, unit="s", expected=each.expected_s, measured=each.measured_s)
+            for each in latencies(run, store, served)
+        )
+    )
+    print_found(listing, lambda: _latency_table(listing), as_json=as_json)
+
+
+def _latency_table(listing: "PredictionListing") -> "Table":
+    from rich.table import Table
+
     table = Table("latency", "expected", "measured", "added")
-    for each in latencies(run, store, served):
-        added_s = each.measured_s - each.expected_s
+    for each in listing.figures:
+        values = (each.expected, each.measured)
         table.add_row(
             each.name,
-            f"{each.expected_s * 1e3:.2f} ms",
-            f"{each.measured_s * 1e3:.2f} ms",
-            f"{added_s * 1e3:+.2f} ms",
+            *(f"{value * 1e3:.2f} ms" for value in values),
+            f"{(each.measured - each.expected) * 1e3:+.2f} ms",
         )
-    Console().print(table)
+    return table
 
 
-def _cell_table(cell: Path, store: Path, behaviour: "Behaviour", runs_before: int) -> "Table":
+def _cell_table(listing: "PredictionListing") -> "Table":
     """Return expected and measured figures of a sweep's run."""
     from rich.table import Table
 
-    from weighbridge.simulate.cell_prediction import predicted_cell
-
     table = Table("figure", "expected", "measured", "error")
-    for each in predicted_cell(cell, store, behaviour, run=runs_before):
-        scale, unit = (1.0, "/s") if each.name == "qps" else (1e3, "ms")
+    for each in listing.figures:
+        scale, unit = (1.0, "/s") if each.unit == "1/s" else (1e3, "ms")
         values = (f"{value * scale:.2f} {unit}" for value in (each.expected, each.measured))
-        table.add_row(each.name, *values, f"{each.error:+.2%}")
+        error = each.measured / each.expected - 1 if each.expected else 0.0
+        table.add_row(each.name, *values, f"{error:+.2%}")
     return table

@@ -7,12 +7,14 @@ import typer
 
 from weighbridge.cli.options import (
     Artifacts,
+    AsJson,
     Replaced,
     RoundFile,
     SettingsJson,
     StoreManifestFile,
     section_option,
 )
+from weighbridge.cli.printing import print_found
 from weighbridge.config.fingerprint import JobSettings
 
 
@@ -96,13 +98,12 @@ def check(
         bool, typer.Option("--strict", help="Refuse the tree for warnings too, as for our own trees.")
     ] = False,
     output: Annotated[Path | None, typer.Option(help="Also write the report as JSON.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check a submission tree; exit code 4 if it is refused.
 
     Every complaint is an error or a warning, and names the file and a remedy.
     """
-    from rich.console import Console
-
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InvalidRunError
@@ -118,7 +119,7 @@ def check(
     )
     if output is not None:
         write_atomic(output, report.model_dump_json(indent=2) + "\n")
-    Console().print(render_report(report), soft_wrap=True)
+    print_found(report, lambda: render_report(report), as_json=as_json, soft_wrap=True)
     if not report.accepted:
         raise InvalidRunError(f"{tree}: refused with {report.counts}, listed above.")
 

@@ -16,7 +16,7 @@ from weighbridge.cli.described_sweep import (
     model_folder,
     sweep_folder,
 )
-from weighbridge.cli.options import HistoryFolder
+from weighbridge.cli.options import AsJson, HistoryFolder
 
 if TYPE_CHECKING:
     from weighbridge.config.sweep_settings import SweepSettings
@@ -66,6 +66,7 @@ def sweep(
         typer.Option(help="With --only: file to write at the end, which changes when the outcome does."),
     ] = None,
     history: HistoryFolder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure and compare what the file of a sweep describes.
 
@@ -83,6 +84,8 @@ def sweep(
         raise InputError("--done needs --only, which names the step whose end it tells.")
     if history is not None and only not in (None, SweepStep.COMPARE):
         raise InputError("--history records the comparison; pass it without --only, or with --only compare.")
+    if as_json and only is not None:
+        raise InputError("--json prints the comparison of a whole sweep; pass it without --only.")
     described = described_sweep(file, settings)
     folder = sweep_folder(described, out)
     served = model_folder(model)
@@ -91,7 +94,7 @@ def sweep(
     if only is None:
         comparison = measure(described, folder, model=model, dataset=dataset)
         record(folder, history)
-        show(comparison, folder, as_json=False)
+        show(comparison, folder, as_json=as_json)
         refuse_if_nothing_compares(comparison)
         return
     _make(only, described, folder, served, session)

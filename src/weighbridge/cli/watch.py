@@ -18,6 +18,9 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="Print the current state of the runs and exit; takes up to 5 s.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As --once, in JSON; docs/commands.md names its keys.")
+    ] = False,
 ) -> None:
     """Show the progress of runs until Ctrl-C.
 
@@ -33,12 +36,14 @@ def watch(
 
     from weighbridge.core.interruption import Interruption
     from weighbridge.core.terminal import shows_panels
-    from weighbridge.monitor.follow import follow, read_statuses
+    from weighbridge.monitor.follow import RunsListing, follow, read_statuses
     from weighbridge.monitor.render import StatusLines, no_active_run, render_overview, status_line
 
     on_terminal = shows_panels(sys.stdout)
     try:
-        if once:
+        if as_json:
+            typer.echo(RunsListing.of(read_statuses(results)).model_dump_json(indent=2))
+        elif once:
             runs = read_statuses(results)
             if on_terminal:
                 Console().print(render_overview(runs, results))

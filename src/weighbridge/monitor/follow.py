@@ -3,12 +3,15 @@
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
 from weighbridge.core.errors import InputError
 from weighbridge.core.formatting import duration
+from weighbridge.core.models import Model
 from weighbridge.records.progress_record import EVERY_S, PROGRESS_FILE, State
 
 # A run writes every second; a network file system may show it seconds later.
@@ -35,6 +38,33 @@ class RunStatus:
     def active(self) -> bool:
         """Whether the run has not ended."""
         return not self.state.phase.over
+
+
+class WatchedRun(Model):
+    """A run as `watch --json` prints it."""
+
+    folder: str
+    active: bool = Field(description="Whether the run has not ended.")
+    stale_reason: str = Field(description="Why it may no longer be alive; empty where it is, or has ended.")
+    state: State
+
+
+class RunsListing(Model):
+    """What `watch --json` prints."""
+
+    runs: tuple[WatchedRun, ...]
+
+    @classmethod
+    def of(cls, runs: Sequence[RunStatus]) -> "RunsListing":
+        """Return the listing of runs."""
+        return cls(
+            runs=tuple(
+                WatchedRun(
+                    folder=str(run.folder), active=run.active, stale_reason=run.stale_reason, state=run.state
+                )
+                for run in runs
+            )
+        )
 
 
 def follow(root: Path) -> Iterator[tuple[RunStatus, ...]]:

@@ -3,11 +3,14 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from pydantic import Field
 from securesystemslib.dsse import Envelope
 
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
+from weighbridge.core.models import Model
 from weighbridge.gates import NEEDS_ANSWERS
 from weighbridge.provenance.attest import ATTESTATION
 from weighbridge.provenance.attested_checks import (
@@ -36,6 +39,8 @@ from weighbridge.records.notice import reason_of
 from weighbridge.records.verdict import Check, Gate
 from weighbridge.submission.checker.check_tree import opened_tree
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
+
+VerificationOutcome = Literal["VERIFIED", "CONSISTENT", "NOT VERIFIED"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,13 @@ class Verification:
     signed: bool = False
 
     @property
+    def outcome(self) -> VerificationOutcome:
+        """The result in a word; CONSISTENT: all passed, and whose the attestation is was not checked."""
+        if self.failed or self.unknown:
+            return "NOT VERIFIED"
+        return "VERIFIED" if self.signed else "CONSISTENT"
+
+    @property
     def failed(self) -> list[Check]:
         """The checks that did not pass."""
         return [check for check in self.checks if check.passed is False]
@@ -82,6 +94,27 @@ class Verification:
     def unknown(self) -> list[Check]:
         """The checks whose evidence is missing."""
         return [check for check in self.checks if check.passed is None]
+
+
+class VerificationListing(Model):
+    """What `verify --json` prints."""
+
+    outcome: VerificationOutcome
+    signed: bool = Field(description="Whether it is signed with the key that was given.")
+    checks: tuple[Check, ...] = Field(description="Every check; `passed` is null where evidence is missing.")
+    notes: tuple[str, ...] = Field(description="What was not asked for, or cannot be shown here.")
+    statement: Statement | None = Field(description="What is attested; null: no attestation can be read.")
+
+    @classmethod
+    def of(cls, done: Verification) -> "VerificationListing":
+        """Return the listing of a verification."""
+        return cls(
+            outcome=done.outcome,
+            signed=done.signed,
+            checks=tuple(done.checks),
+            notes=tuple(done.notes),
+            statement=done.statement,
+        )
 
 
 def verify_tree(asked: Asked) -> Verification:

@@ -46,12 +46,13 @@ def outcome_of_verification(done: Verification) -> Text:
         for checks, word in ((done.failed, "failed"), (done.unknown, "not proven"))
         if checks
     ]
-    if counts:
-        return Text(f"NOT VERIFIED: {', '.join(counts)}, of {len(done.checks)} checks.", style="bold red")
+    outcome = done.outcome
+    if outcome == "NOT VERIFIED":
+        return Text(f"{outcome}: {', '.join(counts)}, of {len(done.checks)} checks.", style="bold red")
     passed = f"all {len(done.checks)} checks passed"
-    if done.signed:
-        return Text(f"VERIFIED: {passed}, and the signature is of the given key.", style="bold green")
-    return Text(f"CONSISTENT: {passed}, and whose the attestation is was not checked.", style="bold yellow")
+    if outcome == "VERIFIED":
+        return Text(f"{outcome}: {passed}, and the signature is of the given key.", style="bold green")
+    return Text(f"{outcome}: {passed}, and whose the attestation is was not checked.", style="bold yellow")
 
 
 def _remedies(done: Verification) -> Iterator[str]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import Field
+
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import Round
 from weighbridge.config.round_settings import planned_scenarios
@@ -11,6 +13,7 @@ from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import portable_settings
 from weighbridge.config.target_rate import offline_share
 from weighbridge.core.formatting import duration
+from weighbridge.core.models import Model
 from weighbridge.loadgen.own_user_conf import AskedScenario, asked_scenario
 from weighbridge.loadgen.work_size import work_of_run
 from weighbridge.records.quality_answers import MEASURED, MMLU_FOLDER, MeasuredQuality
@@ -70,6 +73,20 @@ class RunPlan:
     @property
     def _to_come(self) -> list[PlanRow]:
         return [row for row in self.rows if row.state == "to do" and row.on_server]
+
+
+class PlanListing(Model):
+    """What `plan --json` prints."""
+
+    steps: tuple[PlanRow, ...] = Field(description="In their order; `expected` is null where it is unknown.")
+    gpus: int = Field(description="GPUs that the servers hold together; 0: none are counted.")
+    to_come: ExpectedTime = Field(description="Time of servers that is still to come, as far as known, in s.")
+    unknown: tuple[str, ...] = Field(description="Steps still to be done that `to_come` does not contain.")
+
+    @classmethod
+    def of(cls, plan: RunPlan) -> "PlanListing":
+        """Return the listing of a plan."""
+        return cls(steps=plan.rows, gpus=plan.gpus, to_come=plan.total, unknown=plan.unknown)
 
 
 def run_plan(jobs: PlannedJobs) -> RunPlan:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from weighbridge.core.errors import InputError
+from weighbridge.core.models import Model
 from weighbridge.records.sweep_run import CELL_RECORD, CellFigures, CellRecord
 from weighbridge.requests.holes import Holes
 from weighbridge.requests.workload_store import WorkloadStore
@@ -28,6 +29,21 @@ class PredictedFigure(NamedTuple):
     def error(self) -> float:
         """The difference, as a share of what was expected."""
         return self.measured / self.expected - 1 if self.expected else 0.0
+
+
+class ListedFigure(Model):
+    """A figure that was expected and measured."""
+
+    name: str
+    unit: Literal["s", "1/s"]
+    expected: float
+    measured: float
+
+
+class PredictionListing(Model):
+    """What `predict --json` prints."""
+
+    figures: tuple[ListedFigure, ...]
 
 
 def predicted_cell(

@@ -3,7 +3,7 @@
 In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
 Out: SETTINGS, SIGNING_KEY_FILE, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, OFFLINE_RECORDS, SEARCHED, PEAK,
      IS_TOP_SNAKEMAKE, CLIENT, QUALITY_CLIENT, the environments' files, ALL_CORES, BEFORE_RUNS, pinned(), either(), prompt_option(),
-     tokenizer_option(), check_interpreter()
+     tokenizer_option(), check_interpreter(), name_of()
 """
 
 import os
@@ -40,17 +40,24 @@ from weighbridge.run.closed_division import check_division, unproven_servers
 from weighbridge.run.results_folder import check_results_folder
 from weighbridge.serving.arguments import check_arguments, spelled_out
 
-ROOT = Path(workflow.basedir)
+# Of this checkout, and not of a workflow that imports it as a module.
+ROOT = Path(str(workflow.current_basedir)).parents[1]
 # Paths in the settings start here, for every job: on a cluster, jobs read this file too.
 os.environ[ROOT_VARIABLE] = str(ROOT)
 # However this process ends, its jobs end with it. Snakemake starts others like it below the top one.
 IS_TOP_SNAKEMAKE = note_snakemake()
 
 try:
-    if set(workflow.main_snakefile) & {"{", "}"}:
+    for path in (workflow.main_snakefile, str(ROOT)):
+        if set(path) & {"{", "}"}:
+            raise InputError(
+                f"{path}: Snakemake takes braces in a path for wildcards; move it to a path without."
+            )
+    paths_of_module = workflow.modifier.path_modifier
+    if paths_of_module.prefix or paths_of_module._prefix_replacements:
         raise InputError(
-            f"{workflow.main_snakefile}: Snakemake takes braces in a path for wildcards; "
-            "move the checkout to a path without."
+            "module of Weighbridge: its results are in results/, and commands find them there; leave out prefix "
+            "and replace_prefix, and choose the run directory with --directory."
         )
     if workflow.is_main_process:
         # The files and values of a command line take the place of those of its profile.
@@ -195,6 +202,11 @@ def check_interpreter():
             f"{sys.executable}: Snakemake does not quote this path in the jobs that it submits; "
             "move the checkout to a path without blanks, and run `make setup` there."
         )
+
+
+def name_of(rule):
+    """Return a rule's name, which a workflow that imports this one may change; only while it is loaded."""
+    return workflow.modifier.modify_rulename(rule)
 
 
 def prompt_option(wildcards, input):

@@ -10,8 +10,9 @@ from weighbridge.history.read_history import entry_names
 
 
 def history_root():
-    """Return where the run directories are: below the checkout, or beside this one."""
-    return Path() if Path.cwd().samefile(ROOT) else Path("..")
+    """Return where the run directories are: below the workflow's folder, or beside this one."""
+    folders = {ROOT, Path(workflow.basedir)}
+    return Path() if any(map(Path.cwd().samefile, folders)) else Path("..")
 
 
 def recorded_entries():

@@ -21,9 +21,12 @@ MMLU = f"results/{MMLU_FOLDER}"
 MEASURED_MMLU = f"{MMLU}/{ASKED_ALL}"
 REPLACED = Path("replaced")
 MEASURED = {
-    "benchmark": RUN_RECORD,
-    "search_peak": PEAK,
-    "measure_mmlu": MEASURED_MMLU,
+    name_of(rule): record
+    for rule, record in {
+        "benchmark": RUN_RECORD,
+        "search_peak": PEAK,
+        "measure_mmlu": MEASURED_MMLU,
+    }.items()
 }
 
 

@@ -8,7 +8,12 @@ from weighbridge.loadgen.work_size import work_of_run
 
 TREE_VARIABLE = "WEIGHBRIDGE_FOR_A_TREE"
 # Targets that need a tree which the checker accepts: rules, and files below results/.
-TREE_RULES = {"assemble", "attest", "check", "check_tree", "crate", "submission"}
+TREE_RULES = set(
+    map(
+        name_of,
+        ("assemble", "attest", "check", "check_tree", "crate", "submission"),
+    )
+)
 TREE_FILES = {
     "attestation.json",
     "check.txt",
@@ -19,7 +24,9 @@ TREE_FILES = {
 }
 TREE_TARGETS = TREE_RULES | {f"results/{name}" for name in TREE_FILES}
 QUALITY = "results/quality"
-QUALITY_RULES = {"quality", "measure_mmlu", "score_mmlu", "check_mmlu"}
+QUALITY_RULES = set(
+    map(name_of, ("quality", "measure_mmlu", "score_mmlu", "check_mmlu"))
+)
 
 
 def asked_targets():

@@ -30,6 +30,7 @@ from weighbridge.report.run_plan import PlanListing, PlanRow, RunPlan
 from weighbridge.report.spent_time import SpentTime
 from weighbridge.report.summary import Summary
 from weighbridge.simulate.cell_prediction import PredictionListing
+from weighbridge.system.machine_check import Diagnosis
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 # What the rows of the page's table are about.
@@ -39,6 +40,7 @@ DOCUMENTS: Mapping[str, type] = {
     "`compare` of sweeps": SweepChange,
     "`plan`": PlanListing,
     "`spent`": SpentTime,
+    "`doctor`": Diagnosis,
     "`watch`": RunsListing,
     "`history`": HistoryListing,
     "`gate --logs`": JudgedLogs,

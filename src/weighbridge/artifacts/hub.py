@@ -6,7 +6,7 @@ All are read from the environment only, so that no token is left in a file or sh
 
 import os
 
-from huggingface_hub import HfApi, constants, hf_hub_url
+from huggingface_hub import HfApi, constants, get_session, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -27,6 +27,32 @@ from weighbridge.core.files import stays_inside
 _TOKENS = ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN")
 
 
+def hub_address() -> str:
+    """Return the base address of the hub, or of the mirror that the environment names."""
+    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
+
+
+def token_variable() -> str | None:
+    """Return the name of the environment variable with a token for the hub; None: none is set."""
+    return next((name for name in _TOKENS if os.environ.get(name)), None)
+
+
+def unreachable_because(timeout_s: float) -> str | None:
+    """Return why the hub cannot be reached, in words; None: it answers, whatever it says.
+
+    Args:
+        timeout_s: How long to wait for it.
+    """
+    try:
+        check_proxy()
+        get_session().head(hub_address(), timeout=timeout_s)
+    except SetupError as error:
+        return str(error).rstrip(".")
+    except FAILURES as error:
+        return f"{hub_address()} does not answer within {timeout_s:g} s ({type(error).__name__})"
+    return None
+
+
 class Repository:
     """One repository at one commit."""
 
@@ -41,9 +67,9 @@ class Repository:
         self.name = artifact.repo
         self.revision = artifact.revision
         self.kind = kind
-        self._endpoint = (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
+        self._endpoint = hub_address()
         # False: with None the client would look for a token of an earlier login.
-        self._token_name = next((name for name in _TOKENS if os.environ.get(name)), _TOKENS[0])
+        self._token_name = token_variable() or _TOKENS[0]
         self._token: str | bool = os.environ.get(self._token_name) or False
 
     @property

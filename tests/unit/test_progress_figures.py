@@ -105,7 +105,9 @@ def test_a_server_run_ends_with_its_schedule_or_with_what_is_in_flight(tmp_path:
         clock.now_s = 1000 + second
         progress(SampleCounts(10 * second, 10 * second - 5, 0))
         figures = progress.figures()
-        assert figures.left_s == pytest.approx(100 - second)
+        # Answers of five seconds are the least that says something.
+        assert (figures.left_s is None) is (second < 6)
+        assert second < 6 or figures.left_s == pytest.approx(100 - second, abs=1)
     assert figures.recent_qps == pytest.approx(10, rel=0.02)
     assert figures.open == 5
     # The schedule is over, and the server is behind: 200 are open, and it does ten a second.
@@ -114,18 +116,20 @@ def test_a_server_run_ends_with_its_schedule_or_with_what_is_in_flight(tmp_path:
         progress(SampleCounts(1000, 395 + 10 * (second - 40) - 195, 0))
         figures = progress.figures()
     assert figures.open == 1000 - 800
-    assert figures.left_s == pytest.approx(200 / 10, rel=0.02)
+    assert figures.left_s == pytest.approx(200 / 10, rel=0.1)
 
 
 def test_an_offline_run_goes_on_at_the_rate_so_far(tmp_path: Path, clock: Clock) -> None:
     progress = RunProgress(plan("offline", target_qps=50), tmp_path, 8)
     progress(SampleCounts(1000, 0, 0))
+    progress.figures()
     clock.now_s += 10
     progress(SampleCounts(1000, 250, 50))
     figures = progress.figures()
     assert (figures.completed, figures.failed, figures.open) == (200, 50, 750)
     assert figures.qps == pytest.approx(20)
-    assert figures.left_s == pytest.approx(750 / 20)
+    # Ten requests at the expected rate count beside those that ended.
+    assert figures.left_s == pytest.approx(750 / ((250 + 10) / (10 + 10 / 50)))
 
 
 def test_more_than_expected_is_no_more_than_all(tmp_path: Path) -> None:
@@ -158,9 +162,10 @@ def test_latencies_come_from_what_was_answered(
 def test_queries_one_after_the_other_go_on_to_the_expected_count(tmp_path: Path, clock: Clock) -> None:
     progress = RunProgress(plan("single-stream", 100), tmp_path, 8)
     progress(SampleCounts(1, 0, 0))
+    progress.figures()
     clock.now_s += 10
     progress(SampleCounts(41, 40, 0))
-    assert progress.figures().left_s == pytest.approx(60 / 4)
+    assert progress.figures().left_s == pytest.approx(60 / ((40 + 10) / (10 + 10 / 10)))
 
 
 def test_a_plan_is_what_loadgen_will_do() -> None:
@@ -215,7 +220,7 @@ def test_open_requests_count_at_their_age(
     assert figures.p50_at_least
     assert figures.late == late
     assert figures.left_s is None
-    assert progress.trouble() == "no answer for 14 s, 414 requests open"
+    assert progress.trouble() == "stalled: no answer for 14 s, 414 requests open"
     progress.close()
 
 

@@ -17,6 +17,7 @@ from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.request_log import Records, RequestLogTail
 from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.core.formatting import duration
+from weighbridge.monitor.time_left import TimeLeft
 from weighbridge.monitor.unanswered import Ages, Unanswered, UnansweredSinceIssue, UnansweredSinceSending
 from weighbridge.records.progress_record import ProgressFigures
 from weighbridge.records.run_record import REQUESTS_BINARY, LoadReport
@@ -56,6 +57,7 @@ class RunProgress:
             UnansweredSinceIssue() if plan.scheduled else UnansweredSinceSending(connections)
         )
         self._seen_ns = 0
+        self._time_left = TimeLeft(plan.target_qps, scheduled=plan.scheduled)
         self._recent: deque[tuple[int, int]] = deque()
         self._report: LoadReport | None = None
         self._lock = threading.Lock()
@@ -96,9 +98,12 @@ class RunProgress:
         if seen.trouble is not None:
             return seen.trouble
         quiet_s = seen.quiet_s + (monotonic_ns() - self._seen_ns) / _NS if seen.open else 0.0
-        if quiet_s < _QUIET_S:
+        if quiet_s >= _QUIET_S:
+            return f"stalled: no answer for {duration(quiet_s)}, {_counted(seen.open)} open"
+        stalled_s = self._time_left.stalled_s(monotonic_ns() / _NS) if seen.open else None
+        if stalled_s is None:
             return ""
-        return f"no answer for {duration(quiet_s)}, {_counted(seen.open)} open"
+        return f"stalled: no request has ended for {duration(stalled_s)}, {_counted(seen.open)} open"
 
     def figures(self) -> ProgressFigures:
         """Return counts, rates, latencies and the time left, as of now."""
@@ -119,14 +124,14 @@ class RunProgress:
             seen = self._seen or SampleCounts(0, 0, 0)
             issued, completed, failed = seen.issued, seen.completed - seen.failed, seen.failed
             qps = completed / max(self.elapsed_s(), 1.0)
-        recent_qps = self._recent_qps(completed)
+        expected, recent_qps = max(plan.expected, issued), self._recent_qps(completed)
         waiting = self._latencies.with_ages(ages)
         p50_s, p50_at_least = self._percentile(0.5, waiting)
         p99_s, p99_at_least = self._percentile(0.99, waiting)
         return ProgressFigures(
             scenario=plan.scenario,
             scheduled=plan.scheduled,
-            expected=max(plan.expected, issued),
+            expected=expected,
             issued=issued,
             completed=completed,
             failed=failed,
@@ -139,7 +144,9 @@ class RunProgress:
             p99_at_least=p99_at_least,
             limit_s=plan.limit_s,
             late=self._count_late(ages),
-            left_s=None if report else self._left_s(issued, completed + failed, qps, recent_qps),
+            left_s=None
+            if report
+            else self._note_time_left(expected, completed + failed, None if p50_at_least else p50_s),
         )
 
     def _percentile(self, percentile: float, waiting: "LatencyHistogram") -> tuple[float | None, bool]:
@@ -187,19 +194,15 @@ class RunProgress:
         then, before = self._recent[0]
         return (completed - before) / max(now - then, _NS) * _NS
 
-    def _left_s(self, issued: int, ended: int, qps: float, recent_qps: float) -> float | None:
-        """Estimate the seconds until the run ends; None where nothing is known, or nothing goes on."""
-        if self._started_ns is None or self.trouble():
+    def _note_time_left(self, expected: int, ended: int, p50_s: float | None) -> float | None:
+        """Return the seconds until the run ends; None where too little is known, or nothing goes on."""
+        if self._started_ns is None:
             return None
-        if not self.plan.scheduled:
-            return (max(self.plan.expected, issued) - ended) / qps if qps > 0 else None
-        scheduled_s = max(self.plan.schedule_s - self.elapsed_s(), 0.0)
-        if issued == ended:
-            return scheduled_s
-        # After the schedule, the queries in flight have to end.
-        if recent_qps > 0:
-            return max(scheduled_s, (issued - ended) / recent_qps)
-        return scheduled_s or None
+        last_due_s = self.plan.schedule_s + (p50_s or 0.0) if self.plan.scheduled else 0.0
+        left_s = self._time_left.note(
+            monotonic_ns() / _NS, ended, expected - ended, last_due_s - self.elapsed_s()
+        )
+        return None if self.trouble() else left_s
 
 
 class LatencyHistogram:

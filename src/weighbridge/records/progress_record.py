@@ -51,7 +51,9 @@ class ProgressFigures(Model):
     late: int | None = Field(
         default=None, description="Samples over the limit, answered or not; null without a limit."
     )
-    left_s: float | None = Field(description="Estimated time to the end, in s; null where nothing goes on.")
+    left_s: float | None = Field(
+        description="Estimated time to the end, in s; null where too little is known, or nothing goes on."
+    )
 
     @property
     def open(self) -> int:
@@ -69,7 +71,8 @@ class State(Model):
     detail: str = Field(description="While starting: the server's start-up stage. If aborted: the reason.")
     trouble: str = Field(
         default="",
-        description="What keeps the run from going on, such as 'no answer for 12 s, 4 requests open'.",
+        description="What keeps the run from going on, such as 'stalled: no answer for 12 s, 4 requests "
+        "open'.",
     )
     elapsed_s: float = Field(description="Since the phase began; while running, since the first query. In s.")
     figures: ProgressFigures | None = Field(description="Null until the measurement starts.")

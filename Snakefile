@@ -18,6 +18,7 @@ configfile: workflow.source_path("config.yaml")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/events.smk"
 include: "workflow/rules/fingerprints.smk"
 include: "workflow/rules/artifacts.smk"
 include: "workflow/rules/requests.smk"

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from uuid import uuid4
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from driver import Workflow
+from driver import BIN, Workflow
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = 40
@@ -84,14 +84,23 @@ class Interrupted:
         self._mark = uuid4().hex
         return self.workflow.environment | {MARK: self._mark}
 
-    def start_on_terminal(self) -> tuple[int, int]:
-        """Give the command on a terminal of its own; return its process and our end of the terminal."""
+    def start_on_terminal(self, command: Sequence[str] = ()) -> tuple[int, int]:
+        """Give the command, or another, on a terminal of its own; return its process and our end of it."""
         environment = self._environment()
+        words = list(command or self._command)
         pid, terminal = pty.fork()
         if pid == 0:
             os.chdir(ROOT)
-            os.execve(self._command[0], self._command, environment)
+            os.execve(words[0], words, environment)
         return pid, terminal
+
+    @property
+    def submit(self) -> list[str]:
+        """The command for a person that makes the same."""
+        at = self._command.index("--configfile")
+        files = [word for name in self._command[at + 1 : at + 3] for word in ("--config", name)]
+        words = ["submit", *files, "--directory", str(self.workflow.directory), "--cores", "2"]
+        return [str(BIN / "weighbridge"), *words, "--snakemake", "--set-threads benchmark=1"]
 
     def living(self) -> dict[int, list[str]]:
         """Return the processes of the last command: their numbers and command lines."""
@@ -219,6 +228,45 @@ def test_nothing_is_left_when_the_terminal_is_closed(run: Interrupted) -> None:
     os.waitpid(pid, 0)
     run.nothing_left()
     assert not list(run.results.glob("*/*/run.json"))
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        pytest.param(lambda terminal: os.write(terminal, b"\x03"), 130, id="ctrl-c"),
+        pytest.param(os.close, 129, id="closed"),
+    ],
+)
+def test_submit_ends_what_it_started_with_its_terminal(
+    run: Interrupted, end: Callable[[int], object], code: int
+) -> None:
+    run.forget_lock()
+    pid, terminal = run.start_on_terminal(run.submit)
+    os.set_blocking(terminal, False)
+    said = b""
+
+    def reached() -> bool:
+        nonlocal said
+        with suppress(BlockingIOError):
+            said += os.read(terminal, 1 << 16)
+        return RUNNING(run)
+
+    until(reached, lambda: os.waitpid(pid, os.WNOHANG) == (0, 0), run)
+    end(terminal)
+    status = None
+    while code == 130 and status is None:  # it writes on
+        with suppress(BlockingIOError, OSError):
+            said += os.read(terminal, 1 << 16)
+        found, result = os.waitpid(pid, os.WNOHANG)
+        status = result if found else None
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1] if status is None else status) == code
+    run.nothing_left()
+    assert not list(run.results.glob("*/*/run.json"))
+    # It let Snakemake end in order.
+    assert not list((run.workflow.directory / ".snakemake" / "locks").glob("*"))
+    assert "fetch model" in said.decode() or "benchmark" in said.decode()
+    if code == 130:
+        assert "nothing is left running, and the same command goes on" in said.decode()
 
 
 def test_sigterm_to_snakemake_alone_lets_running_jobs_finish(run: Interrupted) -> None:

@@ -33,10 +33,12 @@ from weighbridge.cli import (
     search,
     simulate,
     submission,
+    submit,
     sweep,
     watch,
 )
 from weighbridge.cli.command_groups import GroupedCommands, print_all_commands
+from weighbridge.core.command_log import CommandLogFormatter, ending_with
 from weighbridge.core.errors import SetupError, WeighbridgeError, machine_trouble
 from weighbridge.core.interruption import Interruption, end_on_signals, exit_code
 from weighbridge.core.owner import end_with, owners
@@ -76,6 +78,7 @@ _STAGES = (
     search,
     simulate,
     submission,
+    submit,
     sweep,
     watch,
 )
@@ -115,9 +118,8 @@ def _options(
         handlers.append(logging.FileHandler(log_file, mode="w"))
     # A log that cannot be written, for a full disk or a closed terminal, is not worth a traceback a message.
     logging.raiseExceptions = False
-    formatter = MaskingFormatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
-    for handler in handlers:
-        handler.setFormatter(formatter)
+    for handler, formatter in zip(handlers, (MaskingFormatter, CommandLogFormatter), strict=False):
+        handler.setFormatter(formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=handlers, force=True)
     # These libraries log every request; our own messages contain what matters.
     for verbose_library in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "filelock", "urllib3"):
@@ -142,8 +144,9 @@ def main() -> None:
             return
         if (sentence := machine_trouble(error)) is not None:
             _exit(sentence, exit_code() or SetupError.exit_code)
-        log.exception("unexpected error; please report it with this traceback")
-        sys.exit(exit_code() or 1)
+        code = exit_code() or 1
+        log.exception("unexpected error; please report it with this traceback", extra=ending_with(code))
+        sys.exit(code)
 
 
 def _reader_has_left() -> bool:
@@ -155,5 +158,5 @@ def _reader_has_left() -> bool:
 
 def _exit(sentence: str, code: int) -> NoReturn:
     log.debug("traceback of the error", exc_info=True)
-    log.error("%s", sentence)
+    log.error("%s", sentence, extra=ending_with(code))
     sys.exit(code)

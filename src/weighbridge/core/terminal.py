@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.live import Live
 
 RECURRING = {"recurring": True}
 """`extra` of a log line that recurs: left out of a terminal whose panel shows the same, kept in files."""
@@ -29,18 +30,13 @@ def panel_on_stderr() -> Iterator[Callable[["RenderableType"], None]]:
     Log lines and writes to `sys.stderr` appear above the panel. At the end the panel is removed, and the
     lines stay.
     """
-    from rich.console import Console
-    from rich.live import Live
-
     terminal = [
         handler
         for handler in logging.getLogger().handlers
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
     ]
     before = sys.stderr
-    # The terminal wraps long lines, so that they can be copied whole.
-    console = Console(stderr=True, soft_wrap=True)
-    live = Live(console=console, auto_refresh=False, transient=True)
+    live = _live(stderr=True)
     with _ignore_closed_terminal():
         live.start()
     for handler in terminal:
@@ -54,6 +50,35 @@ def panel_on_stderr() -> Iterator[Callable[["RenderableType"], None]]:
             handler.setStream(before)
         with _ignore_closed_terminal():
             live.stop()
+
+
+@contextmanager
+def panel_on_stdout() -> Iterator[Callable[["RenderableType"], None]]:
+    """Show a panel at the foot of the terminal; yields the function that draws it.
+
+    What is written to `sys.stdout` appears above the panel. At the end the panel is removed.
+    """
+    live = _live(stderr=False)
+
+    def draw(content: "RenderableType") -> None:
+        with _ignore_closed_terminal():
+            live.update(content, refresh=True)
+
+    with _ignore_closed_terminal():
+        live.start()
+    try:
+        yield draw
+    finally:
+        with _ignore_closed_terminal():
+            live.stop()
+
+
+def _live(*, stderr: bool) -> "Live":
+    from rich.console import Console
+    from rich.live import Live
+
+    # The terminal wraps long lines, so that they can be copied whole.
+    return Live(console=Console(stderr=stderr, soft_wrap=True), auto_refresh=False, transient=True)
 
 
 def _is_not_recurring(record: logging.LogRecord) -> bool:

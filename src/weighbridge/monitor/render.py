@@ -190,7 +190,15 @@ class StatusLines:
         self._no_active_run = ""
 
     def due(self, runs: Sequence[RunStatus]) -> Iterator[str]:
-        """Yield the lines that are due now."""
+        """Yield the lines that are due now; without an active run, once that there is none."""
+        yield from self.due_of_runs(runs)
+        sentence = "" if any(run.active for run in runs) else no_active_run(runs, self._root)
+        if sentence and sentence != self._no_active_run:
+            yield f"{sentence}; waiting for the next"
+        self._no_active_run = sentence
+
+    def due_of_runs(self, runs: Sequence[RunStatus]) -> Iterator[str]:
+        """Yield the lines of runs that are due now."""
         now = time.monotonic()
         for run in runs:
             key = (run.state.label, run.state.phase, bool(run.stale_reason), bool(run.state.trouble))
@@ -198,7 +206,3 @@ class StatusLines:
             if key != shown or (run.active and not run.stale_reason and now - shown_s >= _LINE_EVERY_S):
                 self._shown[run.folder] = (key, now)
                 yield status_line(run)
-        sentence = "" if any(run.active for run in runs) else no_active_run(runs, self._root)
-        if sentence and sentence != self._no_active_run:
-            yield f"{sentence}; waiting for the next"
-        self._no_active_run = sentence

@@ -2,17 +2,16 @@
 
 import os
 import re
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.config.settings import PLAN_VARIABLE
-from weighbridge.core.errors import InputError, SetupError
+from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
+from weighbridge.core.snakemake_program import snakemake_program
 
 _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
 _OUTPUT = re.compile(r"^ {4}output: ([^,\n]+)", re.MULTILINE)
@@ -53,11 +52,7 @@ def planned_jobs(arguments: Sequence[str]) -> PlannedJobs:
         SetupError: there is no Snakemake.
         InputError: it refuses to plan, or its workflow is not Weighbridge's.
     """
-    program = shutil.which("snakemake", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
-    if program is None:
-        raise SetupError(
-            "there is no snakemake beside this Python and none on PATH; activate the workflow's environment."
-        )
+    program = snakemake_program()
     with tempfile.TemporaryDirectory(prefix="weighbridge-plan-") as folder:
         answer = Path(folder) / "settings.json"
         done = subprocess.run(

@@ -14,6 +14,7 @@ from weighbridge.config.round import LoadGenRules, Round
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
+from weighbridge.core.plain_data import merged
 from weighbridge.records.earlier_releases import ONLY_BENCHMARK
 
 _SHOWN = 80  # characters of a name that is none
@@ -149,14 +150,7 @@ def _read_extended(path: Path, extending: tuple[Path, ...]) -> Any:
     beside = path.parent / f"{name}.yaml"
     base = beside if beside.is_file() else round_file(name)
     changes = {key: value for key, value in data.items() if key != "extends"}
-    return _merged(_read_extended(base, (*extending, path)), changes)
-
-
-def _merged(base: Any, changes: Any) -> Any:
-    """Return `base` with `changes` merged into it recursively."""
-    if not isinstance(base, dict) or not isinstance(changes, dict):
-        return changes
-    return base | {key: _merged(base.get(key), value) for key, value in changes.items()}
+    return merged(_read_extended(base, (*extending, path)), changes)
 
 
 def _of_category(data: Any, category: str | None, path: Path) -> Any:
@@ -175,10 +169,10 @@ def _of_category(data: Any, category: str | None, path: Path) -> Any:
         problem = "no category is chosen" if category is None else f"there is no category '{category}'"
         raise InputError(f"{path}: {problem}; its categories are: {names}.")
     chosen = known[category] if isinstance(known[category], dict) else {}
-    merged = _merged(common, chosen) | {"category": category}
+    whole = merged(common, chosen) | {"category": category}
     if isinstance(chosen.get("scenarios"), dict):
-        merged["scenarios"] = {name: merged["scenarios"][name] for name in chosen["scenarios"]}
-    return merged
+        whole["scenarios"] = {name: whole["scenarios"][name] for name in chosen["scenarios"]}
+    return whole
 
 
 def round_digest(round_: Round) -> str:

@@ -14,7 +14,7 @@ START, MEASURE, JUDGE, LOOK, PLUMBING = (
     "Plumbing, which the workflow calls",
 )
 GROUPS: dict[str, tuple[str, ...]] = {
-    START: ("doctor", "golden", "lock", "fetch-data", "system"),
+    START: ("init", "doctor", "golden", "lock", "fetch-data", "system", "completion"),
     MEASURE: ("submit", "bench", "sweep", "sweep-mmlu", "simulate"),
     JUDGE: ("gate", "compare", "check", "verify"),
     LOOK: ("watch", "summary", "report", "plan", "spent", "history", "export"),

@@ -23,8 +23,11 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     config: Annotated[
-        Path, typer.Option(help="Configuration whose server, round and copies are looked at.")
-    ] = Path("config.yaml"),
+        list[Path] | None,
+        typer.Option(
+            help="File laid over config.yaml, whose server, round and copies are looked at; may be repeated."
+        ),
+    ] = None,
     uses: Annotated[
         list[MachineUse] | None,
         typer.Option(
@@ -45,7 +48,7 @@ def doctor(
     from weighbridge.run.diagnosis_table import render_diagnosis
     from weighbridge.run.machine_examination import examine
 
-    found = examine(config, Path())
+    found = examine(config or (), Path())
     print_found(found, lambda: render_diagnosis(found), as_json=as_json, soft_wrap=False)
     for use in uses or (MachineUse.BENCH,):
         if missing := found.missing_for(use):

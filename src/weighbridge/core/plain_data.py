@@ -176,3 +176,10 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_integer)
+
+
+def merged(base: Any, changes: Any) -> Any:
+    """Return `base` with `changes` laid over it: dictionaries key by key, anything else as a whole."""
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    return base | {key: merged(base.get(key), value) for key, value in changes.items()}

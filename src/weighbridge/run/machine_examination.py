@@ -4,9 +4,10 @@ import ctypes
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from weighbridge.benchmarks.machine_needs import MachineNeeds, needs_of
 from weighbridge.benchmarks.rounds import load_round
@@ -15,6 +16,7 @@ from weighbridge.config.settings import Settings, portable_settings
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.core.formatting import disk_size
 from weighbridge.core.models import read_data
+from weighbridge.core.plain_data import merged
 from weighbridge.system.gpus import visible_accelerators
 from weighbridge.system.host_checks import host_checks
 from weighbridge.system.machine_check import MEASURING, WORKFLOW, Diagnosis, MachineCheck, MachineUse
@@ -22,6 +24,7 @@ from weighbridge.system.machine_check import MEASURING, WORKFLOW, Diagnosis, Mac
 _PYTHONS = ((3, 11), (3, 14))
 _HUB_TIMEOUT_S = 3.0
 _CONNECTIONS = 4096  # client.connections, where no configuration sets it
+_BASE = "config.yaml"
 _SERVER_PROGRAM, _SERVER_ENVIRONMENT = "vllm", Path(".venv-server")
 _QUALITY_ENVIRONMENT = Path(".venv-quality")
 # What a stage imports, and who needs the stage; the remedy is the same for all.
@@ -39,17 +42,17 @@ _SLURM = ("sbatch", "srun", "squeue", "sinfo")
 _BENCHMARK = (MachineUse.BENCHMARK, MachineUse.MMLU)
 
 
-def examine(config: Path, folder: Path) -> Diagnosis:
+def examine(overlays: Sequence[Path], folder: Path) -> Diagnosis:
     """Return what this machine can do, and what is missing.
 
     Args:
-        config: The configuration whose benchmark is looked at, if there is one.
-        folder: The project, where environments and results lie.
+        overlays: Files that are laid over the project's config.yaml.
+        folder: The project, where config.yaml, environments and results lie.
     """
-    return Diagnosis.of(tuple(_checks(config, folder)))
+    return Diagnosis.of(tuple(_checks(overlays, folder)))
 
 
-def _checks(config: Path, folder: Path) -> Iterator[MachineCheck]:
+def _checks(overlays: Sequence[Path], folder: Path) -> Iterator[MachineCheck]:
     yield _python()
     for name, (modules, uses) in _PACKAGES.items():
         lacking = [module for module in modules if find_spec(module) is None]
@@ -59,7 +62,7 @@ def _checks(config: Path, folder: Path) -> Iterator[MachineCheck]:
             uses,
             missing="run `make setup`, and call its .venv/bin/weighbridge" if lacking else None,
         )
-    settings, round_, check = _configured(config)
+    settings, round_, check = _configured(overlays, folder)
     yield check
     yield _loadgen(round_)
     yield _demo_server(folder)
@@ -91,19 +94,24 @@ def _python() -> MachineCheck:
     return MachineCheck.of("Python", found, missing=None if known else remedy)
 
 
-def _configured(config: Path) -> tuple[Settings | None, Round | None, MachineCheck]:
-    """Return the settings and the round of a configuration, as far as it has them, and what is said of it."""
+def _configured(overlays: Sequence[Path], folder: Path) -> tuple[Settings | None, Round | None, MachineCheck]:
+    """Return the settings and the round of a configuration, None where it cannot be used, and its check."""
     uses = (*_BENCHMARK, MachineUse.SLURM)
-    if not config.is_file():
-        remedy = "`weighbridge init` writes one"
-        return None, None, MachineCheck.of("configuration", f"no {config}", uses, missing=remedy)
+    files = (folder / _BASE, *overlays)
+    if not files[0].is_file():
+        remedy = "call this in a checkout, where `weighbridge init` writes what is laid over it"
+        return None, None, MachineCheck.of("configuration", f"no {_BASE}", uses, missing=remedy)
     try:
-        settings = portable_settings(read_data(config), config.parent)
+        data: Any = {}
+        for file in files:
+            data = merged(data, read_data(file))
+        settings = portable_settings(data, folder.resolve())
         round_ = load_round(settings.round_reference, settings.category)
     except WeighbridgeError as error:
         remedy = str(error).rstrip(".")
         return None, None, MachineCheck.of("configuration", "cannot be used", uses, missing=remedy)
-    return settings, round_, MachineCheck.of("configuration", f"{config}, round {round_.name}", uses)
+    found = f"{', '.join(map(str, files))}, round {round_.name}"
+    return settings, round_, MachineCheck.of("configuration", found, uses)
 
 
 def _loadgen(round_: Round | None) -> MachineCheck:

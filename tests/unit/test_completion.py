@@ -30,7 +30,7 @@ def completed(script: str, folder: Path, *words: str) -> set[str]:
 
 def test_bash_completes_commands_options_and_what_is_below(scripts: dict[str, str], tmp_path: Path) -> None:
     script = scripts["bash"]
-    assert completed(script, tmp_path, "su") == {"summary"}
+    assert completed(script, tmp_path, "summ") == {"summary"}
     assert completed(script, tmp_path, "--log", "x", "summary", "--mark") == {"--markdown"}
     assert completed(script, tmp_path, "history", "pr") == {"prune"}
     assert completed(script, tmp_path, "history", "prune", "--ke") == {"--keep"}

@@ -129,13 +129,12 @@ class StartingConfig:
     def _last_lines(self, out: Path, beside: Sequence[str]) -> Iterator[str]:
         slurm = self.situation is Situation.SLURM
         files = (*beside, str(out))
-        call = f"snakemake{' --profile slurm' if slurm else ''} --configfile {' '.join(map(quote, files))}"
-        call += f" --directory {quote(f'runs/{out.stem}')}"
-        looked_at = " ".join(f"--config {quote(name)}" for name in files)
+        where = f"--directory {quote(f'runs/{out.stem}')}{' --profile slurm' if slurm else ''}"
+        laid_over = " ".join(f"--config {quote(name)}" for name in files)
         yield "# Run it in the project's folder; the second line only lists what would be done:"
-        yield f"#   weighbridge doctor {looked_at} --for {'slurm' if slurm else 'benchmark'}"
-        yield f"#   {call} -n submission"
-        yield f"#   {call} submission"
+        yield f"#   weighbridge doctor {laid_over} --for {'slurm' if slurm else 'benchmark'}"
+        yield f"#   snakemake -n submission {where} --configfile {' '.join(map(quote, files))}"
+        yield f"#   weighbridge submit {where} {laid_over}"
 
 
 _TITLES = {

@@ -54,6 +54,12 @@ def test_a_folder_without_verdicts_is_an_input_error(tmp_path: Path) -> None:
         compare([tmp_path])
 
 
+@pytest.mark.parametrize("named", ["demo", "rehearsal", "v6.0+limit=20"])
+def test_what_is_no_result_of_the_benchmark_is_compared_with_none(named: str) -> None:
+    assert published_lines(load_round("v6.0"))
+    assert published_lines(load_round(named)) == []
+
+
 def test_the_published_file_holds_all_16_results() -> None:
     published = Published.read(load_benchmark(ROUND.benchmark).folder / "published.yaml")
     assert len(published.results) == 8

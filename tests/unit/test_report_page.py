@@ -26,7 +26,7 @@ from weighbridge.report.page import RenderedChart, mark_code, render_page
 from weighbridge.report.summary import summarise
 
 ROUND = small_round()
-SECTIONS = ["verdicts", "rates", "figures", "accuracy", "search", "time", "provenance", "published"]
+SECTIONS = ["verdicts", "rates", "figures", "accuracy", "search", "time", "provenance"]
 HOSTILE = (
     "</pre></details><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)>{{ 7 * 7 }}\"&'"
 )
@@ -131,7 +131,8 @@ def test_every_part_is_shown_in_order(results: Path) -> None:
         "41 answers",
     ):
         assert said in page.words
-    assert "RedHat 8x H200" in page.words
+    assert page.words.startswith("Demonstration with model, round small")
+    assert "H200" not in page.words  # of published results, which are of other work
 
 
 def test_the_time_of_servers_is_divided_into_shares(results: Path) -> None:

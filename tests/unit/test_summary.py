@@ -67,7 +67,7 @@ def test_limits_of_tokens_and_many_scores_have_columns_of_their_own(tmp_path: Pa
     [server] = [line for line in table.splitlines() if "Server" in line]
     assert server.split() == ["Server", "0.790000", "38.7792", "15.9000", "8167644"]
     page = summary_markdown(found)
-    assert page.startswith("# Round small")
+    assert page.startswith("# model, round small: DEMONSTRATION, NOT SUBMITTABLE")
     assert "| Server | 0.790000 | 38.7792 | 15.9000 | 8167644 |" in page
     assert all(line.count("|") in (0, 4, 5, 6) for line in page.splitlines())
 

@@ -1,6 +1,7 @@
 """The notice that marks everything made from a run that is not submittable, and the search for it."""
 
 import re
+from collections.abc import Iterable
 from typing import Protocol
 
 from weighbridge.config.round import Round
@@ -47,6 +48,16 @@ def heading_of(of: Standing) -> str:
     if of.submittable:
         return ""
     return _NOT_SUBMITTABLE if of.not_submittable_because else DEMONSTRATION
+
+
+def subject_of(of: Standing, benchmark: str, models: Iterable[str]) -> str:
+    """Return the title of results: the benchmark, or the model where they are no results of it."""
+    if of.submittable:
+        return benchmark
+    named = " and ".join(dict.fromkeys(models))
+    if of.not_submittable_because:
+        return f"{benchmark} with {named}, not submittable" if named else f"{benchmark}, not submittable"
+    return f"Demonstration with {named}" if named else "Demonstration"
 
 
 def reason_of(of: Standing) -> str:

@@ -165,11 +165,13 @@ def line_of(system: str, verdict: Verdict, round_: Round | None) -> ComparisonLi
 def published_lines(round_: Round) -> list[ComparisonLine]:
     """Return the published results of a round's benchmark, in the round's category and scenarios.
 
+    A demonstration, a rehearsal and a try of a part have other work, and are compared with none.
+
     Raises:
         InputError: the file of published results is damaged.
     """
     path = load_benchmark(round_.benchmark).folder / "published.yaml"
-    if not path.is_file():
+    if not round_.held_to_rules or not path.is_file():
         return []
     main = round_.metrics[round_.main_metric]
     return [

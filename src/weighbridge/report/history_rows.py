@@ -13,6 +13,7 @@ from weighbridge.history.history_values import measure_text
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.records.comparison import COMPARISON_PAGE
 from weighbridge.records.history_entry import HistoryEntry, HistoryKind, HistoryMeasure
+from weighbridge.records.notice import DEMONSTRATION
 
 # Of a cell: the report has the others, and the trends those that were measured before.
 _MOST_LINES, _MOST_SENTENCES = 4, 1
@@ -81,13 +82,20 @@ def result_title(of: HistoryEntry) -> str:
     title = title_of(of.kind, of.name)
     if of.kind is not HistoryKind.VERDICT:
         return title
-    return f"{title}, {benchmark_of(of.benchmark, of.round, of.category)}"
+    return f"{title}, {benchmark_of(of)}"
 
 
-def benchmark_of(benchmark: str, round_: str | None, category: str | None) -> str:
-    """Return benchmark, round and category in one line; a round's name often begins with its benchmark's."""
-    named = round_ if round_ is not None and round_.startswith(benchmark) else f"{benchmark} {round_ or ''}"
-    return ", ".join(part.strip() for part in (named, category) if part)
+def benchmark_of(of: HistoryEntry) -> str:
+    """Return benchmark, round and category in one line; a round's name often begins with its benchmark's.
+
+    A demonstration is named after its model: it is no result of the benchmark.
+    """
+    demonstrates = of.note is not None and of.note.startswith(DEMONSTRATION)
+    subject = f"demonstration with {of.system.model}," if demonstrates else of.benchmark
+    named = (
+        of.round if of.round is not None and of.round.startswith(subject) else f"{subject} {of.round or ''}"
+    )
+    return ", ".join(part.strip() for part in (named, of.category) if part)
 
 
 def _row(
@@ -104,7 +112,7 @@ def _row(
         time=time_text(entry),
         place=places[recorded.run_directory],
         what=title_of(entry.kind, entry.name),
-        benchmark=benchmark_of(entry.benchmark, entry.round, entry.category),
+        benchmark=benchmark_of(entry),
         rates=_lines(rates),
         latencies=_lines(latencies),
         scores=_lines(others, _MOST_SCORES.get(entry.kind, _MOST_LINES)),

@@ -13,6 +13,7 @@ from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core import formatting
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
+from weighbridge.records.notice import subject_of
 from weighbridge.records.verdict import Verdict, by_remedy
 from weighbridge.report import accuracy_texts
 from weighbridge.report.accuracy_texts import QUALITY_TITLE
@@ -59,11 +60,13 @@ def render_page(
         for scenario in round_.scenarios
     }
     quality = inputs.quality
+    shown = {"quality": quality is not None, "published": round_.held_to_rules}
     page = page_environment().get_template("page.html.j2")
     return page.render(
         version=__version__,
         palette=PALETTE,
-        contents={key: title for key, title in _CONTENTS.items() if key != "quality" or quality is not None},
+        contents={key: title for key, title in _CONTENTS.items() if shown.get(key, True)},
+        subject=subject_of(round_, round_.benchmark, (run.record.server.model_name for run in runs)),
         groups=GROUPS,
         modes=list(Mode),
         inputs=inputs,
@@ -95,7 +98,7 @@ _CONTENTS = {
     "search": "Peak search",
     "time": "Time of servers",
     "provenance": "Provenance",
-    "published": "Published results",
+    "published": "Compared with published results",
 }
 
 

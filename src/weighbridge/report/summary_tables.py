@@ -58,7 +58,10 @@ def unanswered(issued: int, completed: int) -> list[str]:
 
 
 def _title(summary: Summary) -> str:
-    title = f"Round {summary.round}" + (f", {summary.category}" if summary.category else "")
+    models = dict.fromkeys(run.model_name for line in summary.scenarios for run in line.runs.values())
+    # What is no result of the benchmark is named after the model that answered.
+    subject = summary.benchmark if summary.submittable else " and ".join(models) or summary.benchmark
+    title = f"{subject}, round {summary.round}" + (f", {summary.category}" if summary.category else "")
     return title if summary.submittable else f"{title}: {heading_of(summary)}"
 
 

@@ -5,8 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer
-from typer.core import TyperGroup
+from page_commands import MAIN, UsageError, parse_call, words_of
 from typer.testing import CliRunner
 
 from weighbridge import cli
@@ -22,9 +21,6 @@ PAGES = sorted(
         *(ROOT / "src").rglob("README.md"),
     ]
 )
-UsageError = typer.BadParameter.__base__
-assert UsageError is not None
-MAIN = typer.main.get_group(cli.app)
 COMMANDS = ROOT / "docs" / "commands.md"
 
 
@@ -40,18 +36,7 @@ def _calls(page: Path) -> list[str]:
 
 
 def _parse(line: str) -> str:
-    """Parse a call as the program would, without running it; return the command's name."""
-    words = shlex.split(line.partition(" > ")[0], comments=True)[1:]
-    if words[:1] == ["--help"]:
-        return ""
-    command = MAIN.commands[words[0]]
-    with command.make_context(words[0], words[1:]) as context:
-        if isinstance(command, TyperGroup):
-            name, below, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-            assert below is not None
-            with below.make_context(name, rest, parent=context):
-                pass
-        return words[0]
+    return parse_call(words_of(line)[1:])
 
 
 def test_the_page_of_commands_has_each_once_and_no_other() -> None:

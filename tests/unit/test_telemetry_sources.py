@@ -1,6 +1,8 @@
 """What telemetry reads, and that reading can neither fail a run nor hold it up."""
 
 import logging
+import os
+import socket
 import subprocess
 import sys
 import threading
@@ -133,6 +135,7 @@ def test_a_counter_that_never_falls_grew_from_first_to_last(values: list[int]) -
 def nvml(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Two GPUs, of which the second tells no power; counts how often NVML was opened and closed."""
     calls: Counter[str] = Counter()
+    reasons = [pynvml.nvmlClocksThrottleReasonHwThermalSlowdown | pynvml.nvmlClocksThrottleReasonSwPowerCap]
 
     def power_mw(index: int) -> int:
         if index == 1:
@@ -150,6 +153,8 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         "nvmlDeviceGetTotalEccErrors": lambda _, kind, counter: {
             (pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, pynvml.NVML_VOLATILE_ECC): 2
         }[kind, counter],
+        "nvmlDeviceGetClockInfo": lambda _, kind: {pynvml.NVML_CLOCK_SM: 1410}[kind],
+        "nvmlDeviceGetCurrentClocksThrottleReasons": lambda _: reasons[0],
     }
     for name, answer in answers.items():
         monkeypatch.setattr(pynvml, name, answer)
@@ -168,6 +173,8 @@ def test_gpus_tell_what_they_can(nvml: Counter[str]) -> None:
         Metric.POWER_W: 512.5,
         Metric.TEMPERATURE_C: 61,
         Metric.ECC_UNCORRECTED: 2,
+        Metric.SM_CLOCK_MHZ: 1410,
+        Metric.THROTTLED: 1,
     }
     assert told == {("gpu 0", metric): value for metric, value in first.items()} | {
         ("gpu 1", metric): value for metric, value in first.items() if metric is not Metric.POWER_W
@@ -176,6 +183,13 @@ def test_gpus_tell_what_they_can(nvml: Counter[str]) -> None:
     source.close()
     source.close()
     assert nvml == {"open": 1, "close": 1}
+
+
+def test_a_power_cap_alone_is_no_throttling(nvml: Counter[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    reason = pynvml.nvmlClocksThrottleReasonSwPowerCap | pynvml.nvmlClocksThrottleReasonGpuIdle
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCurrentClocksThrottleReasons", lambda _: reason)
+    throttled = [each.value for each in GpuSource().read() if each.metric is Metric.THROTTLED]
+    assert throttled == [0, 0]
 
 
 def test_gpus_that_are_lost_or_were_never_there(nvml: Counter[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +251,13 @@ def test_processes_are_told_apart_and_a_server_is_its_whole_tree(
     assert set(first) == {(name, Metric.RSS_BYTES) for name in processes} | {
         ("host", Metric.MEMORY_AVAILABLE_BYTES)
     }
-    assert set(second) == set(first) | {(name, CPU) for name in processes | {"host"}}
+    machine_wide = {
+        ("host", metric) for metric in (Metric.LOGICAL_CPUS, Metric.STEAL_CORES, Metric.OTHER_CORES)
+    }
+    pressure = {("host", Metric.CPU_PRESSURE)} if Path("/proc/pressure/cpu").is_file() else set()
+    assert (
+        set(second) == set(first) | {(name, CPU) for name in processes | {"host"}} | machine_wide | pressure
+    )
     assert min(value for (_, metric), value in second.items() if metric is Metric.RSS_BYTES) > 1 << 20
     assert second["process server", Metric.RSS_BYTES] > 1.5 * second["process loadgen", Metric.RSS_BYTES]
     assert most["process loadgen", CPU] < 0.1
@@ -246,6 +266,29 @@ def test_processes_are_told_apart_and_a_server_is_its_whole_tree(
     worker.wait()
     left = processes - {"process worker 3"}
     assert {reading.source for reading in source.read()} == left | {"host"}
+
+
+def test_cores_that_others_use_are_told_where_it_is_known_who_serves(
+    started: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_SHORTEST_S", 0.0)
+    started(BUSY)
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        url = f"http://127.0.0.1:{here.getsockname()[1]}/v1"
+
+        def read_twice(source: HostSource) -> dict[tuple[str, Metric], float]:
+            source.read()
+            time.sleep(0.5)
+            return {(name, metric): value for name, metric, value in source.read()}
+
+        ours = read_twice(HostSource((os.getpid(),), (url,)))
+        host, others = ours["host", CPU], ours["host", Metric.OTHER_CORES]
+        # What the server's tree used is not others'; both are counted in ticks of 10 ms.
+        assert 0 <= others <= host
+        assert others == pytest.approx(max(0.0, host - ours["process server", CPU]), abs=0.05)
+        assert ("host", Metric.OTHER_CORES) not in read_twice(HostSource((), (url,)))
+    elsewhere = ("http://192.0.2.200:8000", "https://nowhere.invalid")
+    assert ("host", Metric.OTHER_CORES) in read_twice(HostSource((), elsewhere))
 
 
 class Scripted:

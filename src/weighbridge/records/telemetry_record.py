@@ -27,8 +27,18 @@ class Metric(StrEnum):
     POWER_W = "power_w"
     TEMPERATURE_C = "temperature_c"
     ECC_UNCORRECTED = "ecc_uncorrected"  # counter
+    SM_CLOCK_MHZ = "sm_clock_mhz"
+    THROTTLED = (
+        "throttled"  # 1: the clocks are lowered for heat or by the board's protection; 0: they are not
+    )
 
     # From the kernel.
     CPU_CORES = "cpu_cores"  # cores in use, averaged since the previous sample
     RSS_BYTES = "rss_bytes"
     MEMORY_AVAILABLE_BYTES = "memory_available_bytes"
+    LOGICAL_CPUS = "logical_cpus"
+    STEAL_CORES = "steal_cores"  # cores that the hypervisor gave to others, averaged likewise
+    # Cores used by processes that are neither this run's nor its servers', averaged likewise; only where it
+    # is known which processes serve.
+    OTHER_CORES = "other_cores"
+    CPU_PRESSURE = "cpu_pressure"  # 0 to 1: share of the time in which some process waited for a core

@@ -33,4 +33,4 @@ def recording(
         metric_names: Names on the servers' /metrics pages, from the server's adapter.
     """
     servers = [ServerSource(number, url, api_key, metric_names) for number, url in enumerate(endpoints)]
-    return record_sources([*servers, GpuSource(), HostSource(server_pids)], path)
+    return record_sources([*servers, GpuSource(), HostSource(server_pids, endpoints)], path)

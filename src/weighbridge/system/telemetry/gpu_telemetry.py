@@ -10,6 +10,13 @@ from weighbridge.records.telemetry_record import Metric
 from weighbridge.system.gpus import visible_accelerators
 from weighbridge.system.telemetry.samples import AbsentError, MetricReading
 
+# Not the power cap: at full load it is the normal state of a GPU that is run at its rated power.
+_SLOWED = (
+    pynvml.nvmlClocksThrottleReasonHwSlowdown
+    | pynvml.nvmlClocksThrottleReasonSwThermalSlowdown
+    | pynvml.nvmlClocksThrottleReasonHwThermalSlowdown
+    | pynvml.nvmlClocksThrottleReasonHwPowerBrakeSlowdown
+)
 _READ: dict[Metric, Callable[[Any], float]] = {
     Metric.UTILISATION: lambda gpu: pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100,
     Metric.MEMORY_USED_BYTES: lambda gpu: pynvml.nvmlDeviceGetMemoryInfo(gpu).used,
@@ -18,6 +25,8 @@ _READ: dict[Metric, Callable[[Any], float]] = {
     Metric.ECC_UNCORRECTED: lambda gpu: pynvml.nvmlDeviceGetTotalEccErrors(
         gpu, pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, pynvml.NVML_VOLATILE_ECC
     ),
+    Metric.SM_CLOCK_MHZ: lambda gpu: pynvml.nvmlDeviceGetClockInfo(gpu, pynvml.NVML_CLOCK_SM),
+    Metric.THROTTLED: lambda gpu: bool(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(gpu) & _SLOWED),
 }
 
 

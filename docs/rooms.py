@@ -29,6 +29,7 @@ ORDER = (
     "run",
     "monitor",
     "evaluation",
+    "disturbances",
     "gates",
     "search",
     "sweep",

@@ -24,7 +24,10 @@ rule gate:
         "../../envs/analysis.yaml"
     params:
         round=uncompared(ROUND_FILE),
-        settings=fingerprint("judgement", compared={"round": ROUND}),
+        settings=fingerprint(
+            "judgement", compared={"round": ROUND, "strict": SETTINGS.strict or None}
+        ),
+        strict=uncompared(["--strict"] if SETTINGS.strict else []),
         performance=lambda wildcards, input: Path(input.performance).parent,
         accuracy=lambda wildcards, input: Path(input.accuracy).parent,
         compliance=lambda wildcards, output: [
@@ -48,6 +51,7 @@ rule gate:
             {params.artifacts:q} \
             --store {input.store:q} \
             {params.prompt:q} \
+            {params.strict:q} \
             --output {output:q} \
             --history history
         """

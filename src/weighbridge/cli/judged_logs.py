@@ -12,7 +12,9 @@ from weighbridge.gates import Inputs, judge_logs, render_systems, render_verdict
 from weighbridge.gates.foreign_logs import JudgedLogs
 
 
-def judge_all(logs: Path, round_: Round, inputs: Inputs, *, details: bool, as_json: bool) -> None:
+def judge_all(
+    logs: Path, round_: Round, inputs: Inputs, *, details: bool, strict: bool, as_json: bool
+) -> None:
     """Print the verdicts on all systems whose logs lie in a folder.
 
     Args:
@@ -20,12 +22,13 @@ def judge_all(logs: Path, round_: Round, inputs: Inputs, *, details: bool, as_js
         round_: The rules.
         inputs: What the runs were made from, as far as it is proven.
         details: Print the checks of all systems, not only of INVALID ones.
+        strict: Disturbances are failed checks.
         as_json: Print all verdicts as JSON in place of the tables.
 
     Raises:
         InvalidRunError: one is INVALID.
     """
-    judged = judge_logs(logs, round_, inputs)
+    judged = judge_logs(logs, round_, inputs, strict=strict)
     several = len(judged.systems) > 1
     if as_json:
         typer.echo(TypeAdapter(JudgedLogs).dump_json(judged, indent=2).decode())

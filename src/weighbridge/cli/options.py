@@ -88,6 +88,16 @@ DivisionChoice = Annotated[
 ]
 
 
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="A disturbance of a run (a stall, other load, runs that disagree) is a failed check; default: a "
+        "warning.",
+    ),
+]
+
+
 def server_of(job: JobSettings) -> ServerSettings:
     """Return a job's section 'server', with the arguments that its keys stand for.
 

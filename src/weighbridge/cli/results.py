@@ -13,6 +13,7 @@ from weighbridge.cli.options import (
     PromptFile,
     RoundFile,
     StoreManifestFile,
+    Strict,
     TokenizerProof,
 )
 from weighbridge.cli.printing import print_found
@@ -121,6 +122,7 @@ def gate(
         bool, typer.Option("--json", help="With --logs: print JSON in place of the tables.")
     ] = False,
     history: HistoryFolder = None,
+    strict: Strict = False,
 ) -> None:
     """Judge a scenario's runs by the round's rules.
 
@@ -147,7 +149,7 @@ def gate(
             )
         from weighbridge.cli.judged_logs import judge_all
 
-        judge_all(logs, round_, inputs, details=details, as_json=as_json)
+        judge_all(logs, round_, inputs, details=details, strict=strict, as_json=as_json)
         return
     if as_json:
         raise InputError("--json prints what --logs finds; the verdict on one scenario is in --output.")
@@ -161,6 +163,7 @@ def gate(
         scenario=round_.scenario(scenario),
         inputs=inputs,
         compliance={folder.name: folder for folder in compliance or ()},
+        strict=strict,
     )
     write_verdict(verdict, output)
     if history is not None:
@@ -175,12 +178,17 @@ def summary(
         Path | None, typer.Option(help="Also write the summary, with more details, as JSON.")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables as Markdown.")] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit code 4 if a run was disturbed, or could not be examined for it."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print one table of all scenarios.
 
     Columns: scenario, rate, latencies that the round limits, gated metrics, verdict and folders.
     """
+    from weighbridge.core.errors import InvalidRunError
     from weighbridge.core.files import write_atomic
     from weighbridge.report.summary import summarise, write_summary
     from weighbridge.report.summary_tables import render_summary, summary_markdown
@@ -191,6 +199,8 @@ def summary(
     if markdown is not None:
         write_atomic(markdown, summary_markdown(found))
     print_found(found, lambda: render_summary(found), as_json=as_json)
+    if strict and (said := found.disturbed):
+        raise InvalidRunError(f"{results}: {'; '.join(said)}.")
 
 
 def compare(

@@ -45,19 +45,23 @@ class JudgedLogs:
         return tuple(verdict for of in self.systems.values() for verdict in of)
 
 
-def judge_logs(folder: Path, round_: Round, inputs: Inputs = NO_INPUTS) -> JudgedLogs:
-    """Judge every scenario of every system that has logs anywhere under a folder; `inputs` as for `judge`.
+def judge_logs(
+    folder: Path, round_: Round, inputs: Inputs = NO_INPUTS, *, strict: bool = False
+) -> JudgedLogs:
+    """Judge every scenario of every system that has logs anywhere under a folder; the rest as for `judge`.
 
     Raises:
         InputError: there are no logs of the round's benchmark, two runs of one system, scenario and mode, or
             a log that cannot be read.
     """
     found = find_runs(folder, round_)
-    systems = {system: tuple(_judged(runs, round_, inputs)) for system, runs in found.systems.items()}
+    systems = {
+        system: tuple(_judged(runs, round_, inputs, strict=strict)) for system, runs in found.systems.items()
+    }
     return JudgedLogs(systems, found.skipped)
 
 
-def _judged(runs: Runs, round_: Round, inputs: Inputs) -> Iterator[Verdict]:
+def _judged(runs: Runs, round_: Round, inputs: Inputs, *, strict: bool) -> Iterator[Verdict]:
     for scenario, of in sorted(runs.items()):
         yield judge(
             performance=of.get(Mode.PERFORMANCE),
@@ -67,6 +71,7 @@ def _judged(runs: Runs, round_: Round, inputs: Inputs) -> Iterator[Verdict]:
             scenario=round_.scenarios[scenario],
             inputs=inputs,
             compliance=_compliance(of, round_.scenarios[scenario]),
+            strict=strict,
         )
 
 

@@ -9,6 +9,7 @@ from weighbridge.config.scenario_rules import LatencyMetric, Mode, PerformanceMe
 from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores, readings
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs, closed_checks
 from weighbridge.gates.compliance_checks import compliance_checks
+from weighbridge.gates.disturbance_checks import disturbances_of, strict_checks
 from weighbridge.gates.evidence_checks import evidence_checks
 from weighbridge.gates.log_checks import common_checks, loadgen_version
 from weighbridge.gates.performance_checks import performance_checks, suggested_target_qps
@@ -36,6 +37,7 @@ def judge(
     scenario: ScenarioRules,
     inputs: Inputs = NO_INPUTS,
     compliance: Mapping[str, Path] | None = None,
+    strict: bool = False,
 ) -> Verdict:
     """Judge one scenario and return its verdict.
 
@@ -51,6 +53,7 @@ def judge(
             need it unknown.
         compliance: The folders of compliance runs, likewise, by the runs' names; those that are missing are
             unknown.
+        strict: Each disturbance of a run is a failed check; else it is a warning beside the checks.
 
     Raises:
         InputError: a detail log, run.json or accuracy.txt is missing or damaged.
@@ -62,6 +65,9 @@ def judge(
     records = _record(performance), _record(accuracy)
     compliance = compliance or {}
     further = [_record(folder) for folder in compliance.values()]
+    runs = {str(Mode.PERFORMANCE): performance, str(Mode.ACCURACY): accuracy, **compliance}
+    there = {run: each for run, each in runs.items() if each is not None and (each / DETAIL).is_file()}
+    disturbances = disturbances_of(there, round_, scenario)
     checks = (
         *_performance(performance, speed_log, round_, scenario),
         *_accuracy(accuracy, evaluation, scores, round_, scenario),
@@ -81,6 +87,7 @@ def judge(
                 run, compliance.get(run), records[0], accuracy, round_, scenario, inputs
             )
         ),
+        *(strict_checks(disturbances) if strict else ()),
     )
     ttft, tpot = _token_latencies(performance, speed_log, scenario)
     numbers = _NOTHING if speed_log is None else Performance.of(speed_log, scenario)
@@ -124,6 +131,8 @@ def judge(
         loadgen_version=None if speed_log is None else loadgen_version(speed_log),
         server_version=records[0].server.version if records[0] else None,
         checks=checks,
+        disturbances=disturbances.found,
+        not_examined=disturbances.not_examined,
     )
 
 

@@ -78,7 +78,8 @@ def render_verdict(verdict: Verdict) -> Group:
         (verdict.outcome, OUTCOME_STYLES[verdict.outcome]),
         *_counts(verdict),
     )
-    return Group(table, *map(Text, (*_numbers(verdict), *_remedies(verdict))), outcome, Text())
+    said = (*_numbers(verdict), *_remedies(verdict), *_disturbances(verdict))
+    return Group(table, *map(Text, said), outcome, Text())
 
 
 def _title(verdict: Verdict) -> str:
@@ -151,6 +152,11 @@ def _counts(verdict: Verdict) -> Iterator[str]:
         yield f", {len(verdict.unknown)} unknown (evidence missing)"
     if verdict.not_asked:
         yield f", {len(verdict.not_asked)} not asked"
+
+
+def _disturbances(verdict: Verdict) -> Iterator[str]:
+    for each in verdict.disturbances:
+        yield f"Warning ({each.run or 'all runs'}): {each.sentence} {each.remedy}"
 
 
 def _remedies(verdict: Verdict) -> Iterator[str]:

@@ -20,6 +20,7 @@ from weighbridge.history.measured_system import compared_systems, served_system,
 from weighbridge.history.result_measures import comparison_measures, quality_measures, verdict_measures
 from weighbridge.history.secret_free import SecretFree
 from weighbridge.records.comparison import COMPARISON, SweepComparison
+from weighbridge.records.disturbance import KIND_NAMES
 from weighbridge.records.history_entry import HistoryEntry, HistoryKind
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.quality_answers import MEASURED, MeasuredQuality
@@ -142,8 +143,17 @@ def _of_verdict(file: Path, performance: Path | None, accuracy: Path | None) -> 
             verdict_measures(verdict, hashes.get(Mode.PERFORMANCE), hashes.get(Mode.ACCURACY))
         ),
         "outcome": verdict.outcome,
-        "note": f"{heading_of(verdict)}. {reason_of(verdict)}" if not verdict.submittable else None,
+        "note": " ".join(filter(None, (_standing(verdict), _disturbed(verdict)))) or None,
     }
+
+
+def _standing(verdict: Verdict) -> str | None:
+    return None if verdict.submittable else f"{heading_of(verdict)}. {reason_of(verdict)}"
+
+
+def _disturbed(verdict: Verdict) -> str | None:
+    kinds = dict.fromkeys(KIND_NAMES[each.kind] for each in verdict.disturbances)
+    return f"Disturbed: {', '.join(kinds)}." if kinds else None
 
 
 def _other_settings(performance: Mapping[str, str], accuracy: Mapping[str, str]) -> dict[str, str]:

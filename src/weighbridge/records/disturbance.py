@@ -25,3 +25,22 @@ class Disturbance(Model):
     sentence: str = Field(description="What was seen, with its figures and units, for a person.")
     evidence: dict[str, float] = Field(description="The figures, by name with its unit.")
     remedy: str = Field(description="What to do next.")
+
+
+class NotExamined(Model):
+    """A kind of sign that was not looked for in a run, so that its absence says nothing."""
+
+    run: str | None = Field(description="Name of the run; null: several runs, compared.")
+    kind: DisturbanceKind = Field(description="What kind of sign.")
+    reason: str = Field(description="Why it could not be looked for.")
+
+
+KIND_NAMES: dict[DisturbanceKind, str] = {
+    "runs_disagree": "agreement of the runs",
+    "stall": "stalls",
+    "machine_load": "load by others",
+    "steal": "steal",
+    "client_busy": "the client's cores",
+    "throttled": "lowered clocks",
+    "trend": "drift",
+}

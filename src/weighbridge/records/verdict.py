@@ -9,7 +9,7 @@ from pydantic import Field
 from weighbridge.core.files import write_atomic
 from weighbridge.core.formatting import value_text
 from weighbridge.core.models import Model
-from weighbridge.records.disturbance import Disturbance
+from weighbridge.records.disturbance import Disturbance, NotExamined
 from weighbridge.records.earlier_releases import ONLY_BENCHMARK, round_reference
 
 VERDICT = "verdict.json"
@@ -141,6 +141,10 @@ class Verdict(ScenarioFigures):
     disturbances: tuple[Disturbance, ...] = Field(
         default=(),
         description="Signs that something else moved the figures; they fail a strict verdict only.",
+    )
+    not_examined: tuple[NotExamined, ...] | None = Field(
+        default=None,
+        description="Signs that could not be looked for, and why; null: an earlier release looked for none.",
     )
 
     @property

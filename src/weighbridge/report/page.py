@@ -19,6 +19,7 @@ from weighbridge.report import accuracy_texts
 from weighbridge.report.accuracy_texts import QUALITY_TITLE
 from weighbridge.report.chart import GROUPS
 from weighbridge.report.compare_runs import ComparisonLine, line_of, published_lines
+from weighbridge.report.disturbance_lines import disturbance_lines, unexamined_line
 from weighbridge.report.figures.style import PALETTE
 from weighbridge.report.inputs import Missing, ReportInputs, ReportRun
 from weighbridge.report.provenance_facts import command_of, provenance_facts, system_facts
@@ -73,7 +74,8 @@ def render_page(
         round=round_,
         runs=runs,
         rates=rates,
-        warnings=warnings_of(runs),
+        warnings=[*_disturbed(inputs), *warnings_of(runs)],
+        unexamined=_unexamined(inputs),
         charts=charts,
         analyses=analyses,
         facts=provenance_facts(runs),
@@ -86,6 +88,26 @@ def render_page(
         quality=quality,
         quality_facts=quality_facts(quality.overall) if isinstance(quality, QualityResults) else [],
     )
+
+
+def _disturbed(inputs: ReportInputs) -> list[str]:
+    return [
+        line
+        for scenario, verdict in inputs.verdicts.items()
+        if isinstance(verdict, Verdict)
+        for line in disturbance_lines(inputs.round_.scenarios[scenario].folder, verdict.disturbances)
+    ]
+
+
+def _unexamined(inputs: ReportInputs) -> list[str]:
+    """Return what was not looked for in each scenario; without a verdict nothing was."""
+    lines = [
+        f"{inputs.round_.scenarios[scenario].folder}: disturbances are looked for when it is judged."
+        if isinstance(verdict, Missing)
+        else unexamined_line(inputs.round_.scenarios[scenario].folder, verdict.not_examined)
+        for scenario, verdict in inputs.verdicts.items()
+    ]
+    return [line for line in lines if line is not None]
 
 
 # The anchor of each section is also the name of its template.

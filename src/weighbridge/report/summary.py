@@ -11,6 +11,7 @@ from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model
+from weighbridge.records.disturbance import Disturbance, NotExamined
 from weighbridge.records.quality_scores import DomainAccuracy, OverallQuality
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
@@ -71,6 +72,13 @@ class ScenarioSummary(ScenarioFigures):
 
     failed: tuple[str, ...] = Field(description="Checks that failed or could not be decided.")
     next_steps: tuple[str, ...] = Field(description="Remedies of these checks.")
+    disturbances: tuple[Disturbance, ...] = Field(
+        default=(), description="Signs that something else than the system moved the figures."
+    )
+    not_examined: tuple[NotExamined, ...] | None = Field(
+        default=None,
+        description="Signs that could not be looked for, and why; null: an earlier release looked for none.",
+    )
     folder: str = Field(description="Folder of its runs, score and verdict.")
     runs: dict[str, RunSummary] = Field(description="By name; a run without run.json is left out.")
 
@@ -160,6 +168,17 @@ class Summary(Model):
         default=None, description="Accuracy of the model on MMLU; null: it was not measured."
     )
 
+    @property
+    def disturbed(self) -> list[str]:
+        """Return the scenarios of which a run was disturbed, or may have been unnoticed, in words."""
+        said = []
+        for each in self.scenarios:
+            if each.disturbances:
+                said.append(f"{each.title} was disturbed")
+            elif each.not_examined is None or each.not_examined:
+                said.append(f"{each.title} was not examined for every disturbance")
+        return said
+
 
 def summarise(results: Path) -> Summary:
     """Return the summary of a run directory's results/: all verdicts, their runs, and model quality.
@@ -198,6 +217,8 @@ def _scenario(verdict: Verdict, folder: Path) -> ScenarioSummary:
         **figures,
         failed=tuple(check.name for check in open_checks),
         next_steps=tuple(dict.fromkeys(check.remedy for check in open_checks if check.remedy)),
+        disturbances=verdict.disturbances,
+        not_examined=verdict.not_examined,
         folder=str(folder),
         runs={name: RunSummary.of(folder / name) for name in _runs_of(folder)},
     )

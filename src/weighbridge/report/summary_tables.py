@@ -9,6 +9,7 @@ from weighbridge.core.formatting import metric_label, number, number_or_dash, sc
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import LatencyFigures
 from weighbridge.report.accuracy_table import accuracies_markdown, render_accuracies
+from weighbridge.report.disturbance_lines import NO_WARNINGS, disturbance_lines, unexamined_line
 from weighbridge.report.summary import ScenarioSummary, Summary
 from weighbridge.report.summary_columns import SummaryColumn, markdown_table, rich_table
 
@@ -76,7 +77,15 @@ def _sentences(summary: Summary) -> list[str]:
         for run, of in line.runs.items()
         for sentence in unanswered(of.issued, of.completed)
     ]
-    return [*failures, *(f"{line.title}: {step}" for line in summary.scenarios for step in line.next_steps)]
+    steps = [f"{line.title}: {step}" for line in summary.scenarios for step in line.next_steps]
+    disturbed = [
+        f"Warning: {sentence}"
+        for line in summary.scenarios
+        for sentence in disturbance_lines(line.title, line.disturbances)
+    ]
+    missing = [unexamined_line(line.title, line.not_examined) for line in summary.scenarios]
+    said = [*failures, *steps, *disturbed, *filter(None, missing)]
+    return said or [NO_WARNINGS]
 
 
 def _tables(summary: Summary) -> list[list[SummaryColumn]]:

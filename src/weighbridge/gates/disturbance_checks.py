@@ -1,0 +1,103 @@
+"""Disturbances of a scenario's runs for its verdict: warnings, or checks where the verdict is strict."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.disturbances.find_disturbances import ExaminedRun, FoundDisturbances, find_disturbances
+from weighbridge.disturbances.machine_signs import read_readings
+from weighbridge.disturbances.run_trace import RunTrace
+from weighbridge.gates.client_checks import client_checks
+from weighbridge.gates.request_rows import RequestRows
+from weighbridge.loadgen.logs import read_detail
+from weighbridge.records.disturbance import KIND_NAMES, Disturbance, NotExamined
+from weighbridge.records.run_record import DETAIL, RUN_RECORD, TELEMETRY_FILE, RunRecord
+from weighbridge.records.verdict import Check, Gate
+
+_LIMIT = "none"
+
+
+def disturbances_of(runs: Mapping[str, Path], round_: Round, scenario: ScenarioRules) -> FoundDisturbances:
+    """Return what disturbed a scenario's runs, from what they recorded.
+
+    Args:
+        runs: Folder of each run by its name.
+        round_: The rules.
+        scenario: The scenario's.
+
+    Raises:
+        InputError: a file of a run is damaged.
+    """
+    records = {
+        name: RunRecord.read(folder / RUN_RECORD)
+        for name, folder in runs.items()
+        if (folder / RUN_RECORD).is_file()
+    }
+    rows = {name: RequestRows.read(folder) for name, folder in runs.items()}
+    found = find_disturbances(
+        {name: _examined(folder, rows[name], records.get(name)) for name, folder in runs.items()}
+    )
+    busy: list[Disturbance] = []
+    missing: list[NotExamined] = []
+    for name, folder in runs.items():
+        record = records.get(name)
+        if record is None or record.load.client is None:
+            reason = "the client recorded nothing of itself"
+            missing.append(NotExamined(run=name, kind="client_busy", reason=reason))
+        elif name != Mode.PERFORMANCE:  # there, these are checks in any case
+            checks = client_checks(read_detail(folder / DETAIL), record.load, rows[name], round_, scenario)
+            busy += [_busy(name, check) for check in checks if check.passed is False]
+    return FoundDisturbances((*found.found, *busy), (*found.not_examined, *missing))
+
+
+def _examined(folder: Path, rows: RequestRows | None, record: RunRecord | None) -> ExaminedRun:
+    trace = None if rows is None else RunTrace.of(rows.planned_ns, rows.end_ns, rows.tokens, rows.sample)
+    if rows is None or trace is None:
+        return ExaminedRun(None)
+    return ExaminedRun(
+        trace,
+        read_readings(folder / TELEMETRY_FILE, int(rows.planned_ns.min())),
+        # Through srun or a container, or on endpoints, they may be elsewhere.
+        servers_seen=record is not None and bool(record.server.command) and not record.server.launcher,
+        requested_rate=None if record is None else record.load.requested_qps,
+    )
+
+
+def _busy(run: str, check: Check) -> Disturbance:
+    return Disturbance(
+        run=run,
+        kind="client_busy",
+        sentence=f"The client was short of time: {check.wording}.",
+        evidence={check.name: float(check.value)} if isinstance(check.value, int | float) else {},
+        remedy=check.remedy or "",
+    )
+
+
+def strict_checks(disturbances: FoundDisturbances) -> list[Check]:
+    """Return a failed check for each disturbance, an unknown one for what could not be looked for."""
+    checks: list[Check] = []
+    for each in disturbances.found:
+        gate = Gate(each.run)
+        gate.holds(f"disturbance: {KIND_NAMES[each.kind]}", each.sentence, _LIMIT, False, each.remedy)
+        checks += gate.checks
+    for run, missing in _by_run(disturbances.not_examined).items():
+        gate = Gate(run)
+        for name, reasons in missing.items():
+            said = "; ".join(reasons)
+            gate.unknown(
+                f"disturbance: {name}", _LIMIT, f"Not looked for ({said}): repeat the run so that it is."
+            )
+        checks += gate.checks
+    if not checks:
+        gate = Gate(None)
+        gate.holds("disturbances", 0, _LIMIT, True, "")
+        checks += gate.checks
+    return checks
+
+
+def _by_run(missing: Iterable[NotExamined]) -> dict[str | None, dict[str, list[str]]]:
+    found: dict[str | None, dict[str, list[str]]] = {}
+    for each in missing:
+        found.setdefault(each.run, {}).setdefault(KIND_NAMES[each.kind], []).append(each.reason)
+    return found

@@ -151,6 +151,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     shutil.copy(ROOT / "sweeps" / "endpoints.yaml", root / "sweeps" / "NAME.yaml")
     demo = root / "runs" / "demo"
     unpacked(demo)
+    for proof in (demo / "resources" / "model.json", demo / "resources" / "dataset.json"):
+        data = json.loads(proof.read_text())
+        proof.write_text(json.dumps(data | {"folder": str(ROOT / data["folder"])}))
     _assemble(demo)
     _register_toy(root / "installed")
     for name in RESULTS:

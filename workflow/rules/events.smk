@@ -1,14 +1,14 @@
 """What the workflow does and why it failed, for people and for `weighbridge submit`.
 
 In:  WEIGHBRIDGE_EVENTS of the environment, which that command sets: a file to write
-Out: EVENTS, tell_failures(); in that file, a line for each job that starts, ends or fails
+Out: EVENTS, WorkflowEvent, tell_failures(); in that file, a line for each job that starts, ends or fails
 """
 
 import atexit
 
 from weighbridge.monitor.workflow_failures import job_failures
 from weighbridge.monitor.workflow_recorder import WorkflowRecorder
-from weighbridge.records.workflow_event import EVENTS_VARIABLE
+from weighbridge.records.workflow_event import EVENTS_VARIABLE, WorkflowEvent
 
 EVENTS = WorkflowRecorder(
     os.environ.get(EVENTS_VARIABLE) if workflow.is_main_process else None

@@ -1,6 +1,6 @@
 """Runs that follow each other on one machine: one at a time, on one server, which waits only for runs to come.
 
-In:  IS_TOP_SNAKEMAKE, PEAK, tell_failures(); the jobs that are to be made
+In:  IS_TOP_SNAKEMAKE, PEAK, tell_failures(), ask_for_downloads(); the jobs that are to be made
 Out: RUN_RECORD, MMLU, MEASURED_MMLU, BESIDE_SNAKEMAKE; the note of the runs to come in the environment of the jobs, without which a
      server is kept for server.keep_s; after a failure, the finished runs of a group of jobs
 
@@ -82,6 +82,7 @@ if IS_TOP_SNAKEMAKE:
 
 onstart:
     check_interpreter()
+    ask_for_downloads()
     note_measured(jobs_to_make)
     note_targets()
 

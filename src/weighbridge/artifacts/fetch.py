@@ -56,12 +56,32 @@ def fetch(
             set_aside(folder, lock.by_path().keys())
             if not differences(folder, lock):
                 return lock
-        remote: Remote = (Storage if artifact.source == "mlcommons" else Repository)(artifact, kind)
+        remote = _source(artifact, kind)
         files = _only(remote.files(), only, remote)
         if lock is not None:
             files = _locked(files, lock, remote)
         set_aside(folder, {file.path for file in files})
         return _fetch_until_right(remote, files, folder)
+
+
+def listed_files(artifact: Artifact, kind: ArtifactKind, only: Sequence[str]) -> list[RemoteFile]:
+    """Return the files of an artifact that are fetched, as its source lists them.
+
+    Raises:
+        InputError, SetupError: the source has no such artifact, or cannot be asked.
+    """
+    remote = _source(artifact, kind)
+    return _only(remote.files(), only, remote)
+
+
+def is_here(folder: Path, path: str, size: int) -> bool:
+    """Return whether a folder has a file of this size, whose content is proven later."""
+    file = folder / path
+    return file.is_file() and file.stat().st_size == size
+
+
+def _source(artifact: Artifact, kind: ArtifactKind) -> Remote:
+    return (Storage if artifact.source == "mlcommons" else Repository)(artifact, kind)
 
 
 def _only(files: Sequence[RemoteFile], patterns: Sequence[str], remote: Remote) -> list[RemoteFile]:
@@ -75,7 +95,7 @@ def _fetch_until_right(remote: Remote, files: Sequence[RemoteFile], folder: Path
     fetched: Counter[str] = Counter()
     wrong: set[str] = set()
     while True:
-        wanted = [file for file in files if file.path in wrong or not _has_size(folder, file)]
+        wanted = [file for file in files if file.path in wrong or not is_here(folder, file.path, file.size)]
         download(remote, wanted, folder)
         fetched.update(file.path for file in wanted)
         manifest = describe(folder)
@@ -130,8 +150,3 @@ def _different_content(folder: Path, manifest: Manifest, files: Sequence[RemoteF
             if content_id != file.content_id
         ]
     return found
-
-
-def _has_size(folder: Path, file: RemoteFile) -> bool:
-    path = folder / file.path
-    return path.is_file() and path.stat().st_size == file.size

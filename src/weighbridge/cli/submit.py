@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,7 +81,9 @@ def submit(
 
 
 def _run(command: "WorkflowCommand") -> None:
+    from weighbridge.core.errors import InputError
     from weighbridge.core.interruption import Interruption
+    from weighbridge.core.terminal import consents
     from weighbridge.monitor.workflow_process import running_workflow
     from weighbridge.monitor.workflow_view import WorkflowView
 
@@ -100,6 +103,14 @@ def _run(command: "WorkflowCommand") -> None:
             f"Ended after {view.done.total()} stages; nothing is left running, and the same command goes on."
         )
         raise
+    if code and view.asked:
+        if not consents(f"{view.asked}. Go on?"):
+            raise InputError(
+                f"{view.asked}; confirm it with --set fetch=yes, or give the path of a copy "
+                "(docs/artifacts.md)."
+            )
+        _run(replace(command, settings=(*command.settings, "fetch=yes")))
+        return
     _end(command, view, place, log, code)
 
 

@@ -161,6 +161,11 @@ class Settings(Model):
     fetch_on: Literal["job", "submit-host"] = Field(
         default="job", description="On a cluster: fetch in a job, or on the host that runs Snakemake."
     )
+    fetch: bool = Field(
+        default=False,
+        description="Download more than 20 GB without asking first: set it where nobody is there to answer, "
+        "for one command as --config fetch=yes.",
+    )
     artifacts: Artifacts
     requests: RequestSettings = RequestSettings()
     server: ServerSettings

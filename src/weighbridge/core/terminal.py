@@ -23,6 +23,15 @@ def shows_panels(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
+def consents(question: str) -> bool:
+    """Ask a question on the terminal, and return whether the answer is yes; without a terminal, it is no."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
 @contextmanager
 def panel_on_stderr() -> Iterator[Callable[["RenderableType"], None]]:
     """Show a panel at the foot of the terminal; yields the function that draws it, callable from any thread.

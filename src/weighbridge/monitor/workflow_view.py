@@ -39,6 +39,7 @@ class WorkflowView:
         self._lines = StatusLines(directory)
         self.planned: dict[str, int] | None = None
         self.done: Counter[str] = Counter()
+        self.asked = ""
         self.failed: dict[int, WorkflowEvent] = {}
 
     def is_made(self, rule: str) -> bool:
@@ -52,6 +53,8 @@ class WorkflowView:
 
     def take(self, event: WorkflowEvent) -> Iterator[str]:
         """Take in an event; yield the lines to show for it."""
+        if event.kind == "asks":
+            self.asked = event.sentence
         if event.kind == "planned":
             self.planned = event.jobs
         if event.job is None:
@@ -96,7 +99,7 @@ class WorkflowView:
 
     def _at_work_text(self) -> str:
         if not self._at_work:
-            return "Snakemake is ending" if self.planned is not None else "Snakemake reads the workflow"
+            return "between two stages" if self.done else "Snakemake reads the workflow"
         now_s = time.monotonic()
         return "; ".join(
             f"{stage.name}, {duration(now_s - stage.since_s)}" for stage in self._at_work.values()

@@ -14,6 +14,9 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+include: "workflow/rules/config_file.smk"
+
+
 configfile: workflow.source_path("config.yaml")
 
 

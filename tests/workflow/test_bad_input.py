@@ -62,6 +62,15 @@ def test_a_configfile_that_replaces_the_profiles_own_is_refused(workflow: Workfl
     assert workflow("-n", "--profile", "profiles/demo", "resources/preflight.json").code == 0
 
 
+def test_a_wrong_key_of_a_file_is_named_by_line_and_column(workflow: Workflow) -> None:
+    answer = workflow("-n", server={"gpuss": 8})
+    assert (
+        f"{workflow.directory.parent}/changes.yaml, line 2, column 3: unknown key 'server.gpuss'"
+        in answer.text
+    )
+    assert answer.code == 2
+
+
 NOT_CLOSED = [
     (
         {"requests": {"sampling": {"temperature": 0, "top_p": 0.1}}},

@@ -1,6 +1,6 @@
 """What all stages share: validated settings, the round, and the environments.
 
-In:  config.yaml under the profile's overlay, the round's file in its benchmark's folder
+In:  OWN_CONFIG; config.yaml under the profile's overlay, the round's file in its benchmark's folder
 Out: SETTINGS, SIGNING_KEY_FILE, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, OFFLINE_RECORDS, SEARCHED, PEAK,
      IS_TOP_SNAKEMAKE, CLIENT, QUALITY_CLIENT, the environments' files, ALL_CORES, BEFORE_RUNS, pinned(), either(), prompt_option(),
      tokenizer_option(), check_interpreter(), name_of()
@@ -47,6 +47,17 @@ os.environ[ROOT_VARIABLE] = str(ROOT)
 # However this process ends, its jobs end with it. Snakemake starts others like it below the top one.
 IS_TOP_SNAKEMAKE = note_snakemake()
 
+
+def config_files():
+    """Return the files of the configuration, the last one on top; of a copy that Snakemake made, its original."""
+    on_top = list(map(str, workflow.overwrite_configfiles))
+    below = [file for file in map(str, workflow.configfiles) if file not in on_top]
+    return [
+        OWN_CONFIG if file.endswith(str(OWN_CONFIG)) else Path(file)
+        for file in [*below, *on_top]
+    ]
+
+
 try:
     for path in (workflow.main_snakefile, str(ROOT)):
         if set(path) & {"{", "}"}:
@@ -75,7 +86,7 @@ try:
     for path in map(Path, workflow.configfiles):
         if path.is_file():
             read_data(path)
-    SETTINGS = portable_settings(config, ROOT)
+    SETTINGS = portable_settings(config, ROOT, config_files())
     ROUND = load_round(SETTINGS.round_reference, SETTINGS.category)
     SETTINGS = without_search(SETTINGS, ROUND)
     check_against_round(SETTINGS, ROUND)

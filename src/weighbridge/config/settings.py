@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -185,17 +186,18 @@ class Settings(Model):
         return f"{self.round}{limit}" + ("+accuracy=strict" if self.accuracy == "strict" else "")
 
 
-def portable_settings(config: object, root: Path) -> Settings:
+def portable_settings(config: object, root: Path, files: Iterable[Path] = ()) -> Settings:
     """Validate a merged configuration, and leave its paths as the user wrote them, relative to `root`.
 
     Absolute paths below `root` become relative too: nothing in the settings then names the checkout's place.
+    `files` are those that were merged, the last one on top; errors say where in them.
 
     Raises:
         InputError: naming the first wrong key, its value and the remedy, or a secret without its value.
     """
     check_data(config, "configuration")
     refuse_secrets(config, "configuration")
-    return Settings.parse(config, "configuration", context={"portable_from": root})
+    return Settings.parse(config, "configuration", context={"portable_from": root}, files=files)
 
 
 def schema_text() -> str:

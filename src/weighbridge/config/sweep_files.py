@@ -39,7 +39,7 @@ def read_sweep(
     refuse_secrets(data, str(path))
     if server is not None and isinstance(data.get("systems"), dict):
         data["systems"] = {name: _laid_over(each, server) for name, each in data["systems"].items()}
-    return SweepSettings.parse(data, str(path), context=context)
+    return SweepSettings.parse(data, str(path), context=context, files=[path])
 
 
 def _laid_over(system: Any, server: Mapping[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """The base of all pydantic models, whose validation errors are single sentences."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -12,6 +13,7 @@ from weighbridge.core.files import open_regular, stays_inside
 from weighbridge.core.plain_data import UnreadableError, check_plain, parse_json, parse_yaml
 from weighbridge.core.secrets import MASKED, is_secret, mask
 from weighbridge.core.strict_numbers import with_strict_numbers
+from weighbridge.core.yaml_place import place_in_files
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
@@ -44,13 +46,17 @@ class Model(BaseModel):
         return with_strict_numbers(handler(source))
 
     @classmethod
-    def parse(cls, data: object, origin: str, context: dict[str, Any] | None = None) -> Self:
+    def parse(
+        cls, data: object, origin: str, context: dict[str, Any] | None = None, files: Iterable[Path] = ()
+    ) -> Self:
         """Validate plain data.
 
         Args:
             data: Dictionaries, lists and scalars.
             origin: Where the data come from, named in errors.
             context: Passed to validators.
+            files: The YAML files that the data were read from, the last one on top; errors name file, line
+                and column in place of `origin`.
 
         Raises:
             InputError: the message names the first wrong key, its value and what was expected.
@@ -58,7 +64,7 @@ class Model(BaseModel):
         try:
             return cls.model_validate(data, context=context)
         except ValidationError as error:
-            raise InputError(_sentence(error, origin)) from None
+            raise InputError(_sentence(error, origin, files)) from None
 
     @classmethod
     def parse_json(cls, text: str, origin: str) -> Self:
@@ -72,7 +78,7 @@ class Model(BaseModel):
         Raises:
             InputError: the file is missing, is not YAML or JSON, or holds a wrong value.
         """
-        return cls.parse(read_data(path), str(path))
+        return cls.parse(read_data(path), str(path), files=[path])
 
 
 def read_text(path: Path) -> str:
@@ -135,9 +141,10 @@ def check_data(data: object, origin: str) -> None:
         raise InputError(f"{origin}: cannot be used ({error}).") from None
 
 
-def _sentence(error: ValidationError, origin: str) -> str:
+def _sentence(error: ValidationError, origin: str, files: Iterable[Path]) -> str:
     """Return the first validation error as a sentence: origin, key, value, what is expected."""
     first = error.errors(include_url=False)[0]
+    origin = place_in_files(files, first["loc"]) or origin
     # Of an alternative, pydantic names the function that checks it too.
     named = (str(part) for part in first["loc"] if not str(part).startswith("function-"))
     parts = [mask(part[:_SHOWN_CHARACTERS]) for part in named]

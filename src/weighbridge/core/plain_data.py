@@ -37,7 +37,7 @@ def parse_json(text: str) -> Any:
     try:
         data = json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_number)
     except json.JSONDecodeError as error:
-        raise UnreadableError(f"not JSON: line {error.lineno}: {error.msg}") from None
+        raise UnreadableError(f"not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
     except (ValueError, RecursionError) as error:
         # A number with more digits than Python reads, or brackets in thousands of brackets.
         raise UnreadableError(_first_line(error)) from None
@@ -55,8 +55,9 @@ def parse_yaml(text: str) -> Any:
     try:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 a subclass of the safe loader
     except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise UnreadableError(f"not YAML: {line}{error.problem or error.context}") from None
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise UnreadableError(f"not YAML: {place}{error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UnreadableError(f"not YAML: {_first_line(error)}") from None
     except (TypeError, KeyError, IndexError, AttributeError, OverflowError):

@@ -1,0 +1,51 @@
+"""Where in YAML files a value stands that an error names, by line and column."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import yaml
+
+_LARGEST_BYTES = 1 << 20  # of a file that a person writes; larger ones are not searched
+
+
+def place_in_files(files: Iterable[Path], keys: Sequence[str | int]) -> str | None:
+    """Return where a value is written, such as 'my.yaml, line 3, column 5'; None: in none of the files.
+
+    Args:
+        files: YAML files that are laid over each other, the last one on top.
+        keys: Of the mappings and lists that lead to the value. Of a key that is in no file, which may be
+            missing, the place is that of the value that should hold it.
+    """
+    best: tuple[int, str] | None = None
+    for file in files:
+        found = _place(file, keys)
+        if found is not None and (best is None or found[0] >= best[0]):
+            best = found
+    return best[1] if best else None
+
+
+def _place(file: Path, keys: Sequence[str | int]) -> tuple[int, str] | None:
+    """Return how many of the keys lead somewhere in a file, and where."""
+    if file.suffix not in {".yaml", ".yml"}:
+        return None
+    try:
+        if file.stat().st_size > _LARGEST_BYTES:
+            return None
+        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+    depth, mark = 0, None
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            # The last of equal keys holds, as in what was read.
+            pairs = [pair for pair in node.value if pair[0].value == str(key)]
+            if not pairs:
+                break
+            mark, node = pairs[-1][0].start_mark, pairs[-1][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            mark = node.start_mark
+        else:
+            break
+        depth += 1
+    return None if mark is None else (depth, f"{file}, line {mark.line + 1}, column {mark.column + 1}")

@@ -74,7 +74,7 @@ class Asking:
     @property
     def command(self) -> list[str]:
         """The command."""
-        server = {"endpoints": self.urls, "model_name": MODEL_NAME, "startup_timeout_s": 2}
+        server = {"endpoints": self.urls, "model_name": MODEL_NAME, "endpoints_timeout_s": 2}
         sections = {"server": server, "client": self.client, "mmlu": self.mmlu}
         options = [each for name, of in sections.items() for each in (f"--{name}", json.dumps(of))]
         proofs = ["--dataset", str(self.data.dataset), "--model", str(self.data.model)]

@@ -239,4 +239,4 @@ def test_a_dead_endpoint_ends_it(data: Data, tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     code, lines = Asking(tmp_path, data, (url,)).run()
     assert code == 3
-    assert f"ERROR the server at {url} did not answer within server.startup_timeout_s (2 s)" in lines[-1]
+    assert f"ERROR the server at {url} did not answer within server.endpoints_timeout_s (2 s)" in lines[-1]

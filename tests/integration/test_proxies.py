@@ -17,8 +17,9 @@ from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.core.errors import SetupError
 from weighbridge.core.openai_api import Api
 from weighbridge.serving.golden_answer import check_golden
-from weighbridge.serving.probing import served_models, warm_up
+from weighbridge.serving.probing import warm_up
 from weighbridge.serving.running_server import running_server
+from weighbridge.serving.served_models import served_models
 
 PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")
 

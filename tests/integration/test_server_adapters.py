@@ -20,8 +20,8 @@ from weighbridge.core.errors import SetupError
 from weighbridge.records.run_record import TELEMETRY_FILE
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving import sglang
-from weighbridge.serving.probing import served_models
 from weighbridge.serving.running_server import running_server
+from weighbridge.serving.served_models import served_models
 from weighbridge.system.telemetry import recording
 
 # A server with a command line of its own; it runs the stand-in for vLLM in the end.
@@ -212,7 +212,9 @@ def test_caching_is_refused_only_where_the_round_forbids_it(tmp_path: Path) -> N
     with pages(get_server_info={"disable_radix_cache": False, "version": "0.5.6"}) as url:
         attached = settings(endpoints=[url])
         with (
-            pytest.raises(SetupError, match=r"has prefix-caching on.*start it with --disable-radix-cache\."),
+            pytest.raises(
+                SetupError, match=r"has prefix-caching on.*start it with --disable-radix-cache, or measure it"
+            ),
             running_server(attached, tmp_path, tmp_path / "log", forbidden=(ServerFeature.PREFIX_CACHING,)),
         ):
             pytest.fail("a server that caches was taken")
@@ -258,7 +260,7 @@ def test_an_attached_server_needs_no_switch_of_its_adapter(
         info["disable_radix_cache"] = False
         with (
             pytest.raises(
-                SetupError, match=r"has prefix-caching on, which the round forbids; switch it off\."
+                SetupError, match=r"has prefix-caching on, which the round forbids; switch it off, or measure"
             ),
             running_server(attached, tmp_path, tmp_path / "log", forbidden=tuple(ServerFeature)),
         ):

@@ -23,7 +23,7 @@ from weighbridge.sweep.systems import opened, served_model
 
 def attached(url: str, **changes: Any) -> ComparedSystem:
     return ComparedSystem(
-        server=ServerSettings(model_name=MODEL, endpoints=(url,), startup_timeout_s=0.5), **changes
+        server=ServerSettings(model_name=MODEL, endpoints=(url,), endpoints_timeout_s=0.5), **changes
     )
 
 

@@ -79,12 +79,14 @@ rule preflight:
         client_program=uncompared(CLIENT),
         round=uncompared(ROUND_FILE),
         server=uncompared(canonical(SETTINGS.server)),
+        client=uncompared(operational("client", SETTINGS.client)),
         division=uncompared(DIVISION),
     shell:
         r"""
         {params.client_program:q} --log {log:q} preflight \
             --round {params.round:q} \
             --server {params.server:q} \
+            --client {params.client:q} \
             --division {params.division:q} \
             --output {output:q}
         """
@@ -93,7 +95,8 @@ rule preflight:
 rule find_server:
     """Find the model server's program, which with --sdm conda has an environment of its own.
 
-    Before anything is fetched, where cores allow: it has no input, and a higher priority.
+    Before anything is fetched, where cores allow: it has no input, and a higher priority. Of endpoints that
+    were changed since the preflight, it checks that they answer.
     """
     output:
         "resources/server.json",
@@ -112,12 +115,16 @@ rule find_server:
             ),
         ),
         server=uncompared(operational("server", SETTINGS.server)),
+        client=uncompared(operational("client", SETTINGS.client)),
+        preflight=uncompared("resources/preflight.json"),
     shell:
         r"""
         weighbridge --log {log:q} find-server \
             --round {params.round:q} \
             --settings {params.settings:q} \
             --server {params.server:q} \
+            --client {params.client:q} \
+            --preflight {params.preflight:q} \
             --output {output:q}
         """
 

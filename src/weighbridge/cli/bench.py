@@ -265,7 +265,7 @@ def _models(written: "Sequence[WrittenSystem]", keys: Mapping[str, str], model: 
         InputError: an endpoint serves several models and none is named, or not the one that is.
         SetupError: an endpoint does not answer, or refuses the key.
     """
-    from weighbridge.serving.probing import served_models
+    from weighbridge.serving.served_models import served_models
 
     for variable in keys.values():
         if not os.environ.get(variable):

@@ -46,6 +46,7 @@ def preflight(
     output: Annotated[Path, typer.Option(help="JSON file to write: what was found.")],
     settings: SettingsJson = "{}",
     server: ServerJson = None,
+    client: ClientJson = None,
     results: Annotated[Path, typer.Option(help="Folder of the runs, which must be writable.")] = Path(
         "results"
     ),
@@ -53,15 +54,15 @@ def preflight(
 ) -> None:
     """Check in seconds that a run can start on this machine.
 
-    Checks the server's arguments and variables, LoadGen's seeds, the GPUs, a fixed port and the results
-    folder.
+    Checks the server's arguments and variables, LoadGen's seeds, the GPUs, a fixed port, the results folder,
+    and that the endpoints in the settings answer, with the model's name and the key.
     """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.files import write_atomic
     from weighbridge.run.preflight import check
 
-    job = JobSettings.of(settings, server=server)
-    found = check(load_round(round_file), server_of(job), results, division)
+    job = JobSettings.of(settings, server=server, client=client)
+    found = check(load_round(round_file), server_of(job), results, division, job.client)
     write_atomic(output, found.model_dump_json(indent=2) + "\n")
 
 
@@ -70,12 +71,23 @@ def find_server(
     output: Annotated[Path, typer.Option(help="JSON file to write: what was found.")],
     settings: SettingsJson = "{}",
     server: ServerJson = None,
+    client: ClientJson = None,
+    preflight: Annotated[
+        Path | None, typer.Option(help="From 'preflight': if it exists, the endpoints are checked here.")
+    ] = None,
 ) -> None:
-    """Find the model server's program and its version."""
+    """Find the model server's program and its version; of endpoints, check that they answer."""
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.serving.program import find_server as find
 
-    find(load_round(round_file), server_of(JobSettings.of(settings, server=server))).write(output)
+    job, round_ = JobSettings.of(settings, server=server, client=client), load_round(round_file)
+    asked = server_of(job)
+    if asked.endpoints and preflight is not None and preflight.exists():
+        # Here, because the environment of a server that is started has nothing of the client.
+        from weighbridge.run.preflight import check_endpoints
+
+        check_endpoints(asked, job.client, round_)
+    find(round_, asked).write(output)
 
 
 def serve(

@@ -55,7 +55,19 @@ VERSIONS = {
 
 # Settings that a job needs to run and that its result does not depend on.
 OPERATIONAL: dict[str, frozenset[str]] = {
-    "server": frozenset({"port", "gpus", "logs", "startup_timeout_s", "stop_timeout_s", "keep", "keep_s"}),
+    "server": frozenset(
+        {
+            "port",
+            "gpus",
+            "logs",
+            "startup_timeout_s",
+            "stop_timeout_s",
+            "keep",
+            "keep_s",
+            "endpoints_timeout_s",
+            "unproven",
+        }
+    ),
     "client": frozenset({"api_key_env", "stall_limit_s"}),
     "submission": frozenset({"signing_key_env", "signing_key_file"}),
     "mmlu": frozenset({"dataset", "floor", "concurrency", "retries", "timeout_s"}),

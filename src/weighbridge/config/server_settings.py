@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.core.models import Model
@@ -55,7 +55,13 @@ def _url_fault(url: str) -> str | None:
     return "a URL whose port is 0" if port == 0 else None
 
 
+def _listed(value: object) -> object:
+    """Return a list of one text for a text alone."""
+    return (value,) if isinstance(value, str) else value
+
+
 ProjectPath = Annotated[Path, AfterValidator(_from_root)]
+Urls = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...])]
 Executable = Annotated[str, AfterValidator(_executable_from_root)]
 
 
@@ -122,14 +128,29 @@ class ServerSettings(Model):
         le=65536,
         description="With srun: nodes that one server spans, for models too large for one node.",
     )
-    endpoints: tuple[str, ...] = Field(default=(), description="Base URLs of servers that the user runs.")
+    endpoints: Urls = Field(
+        default=(),
+        description="Base URL of a server that you run, such as http://node1:8000, or a list; then "
+        "none is started, and of the model only tokenizer and configuration are fetched.",
+    )
+    endpoints_timeout_s: float = Field(
+        default=5,
+        gt=0,
+        le=LONGEST_S,
+        description="Longest wait for 'endpoints' to answer, in s; raise it to start them meanwhile.",
+    )
+    unproven: Literal["refuse", "measure"] = Field(
+        default="refuse",
+        description="'measure' measures 'endpoints' that do what the round forbids, such as prefix caching, "
+        "instead of refusing them; such a run never becomes VALID.",
+    )
     logs: tuple[ProjectPath, ...] = Field(
         default=(),
         description="Log files of the servers at 'endpoints', whose printed arguments are proof that they do "
         "the round's task.",
     )
     startup_timeout_s: float = Field(
-        default=3600, gt=0, le=LONGEST_S, description="Longest time until the server is healthy, in s."
+        default=3600, gt=0, le=LONGEST_S, description="Longest time until a started server is healthy, in s."
     )
     stop_timeout_s: float = Field(
         default=60, gt=0, le=LONGEST_S, description="Time from SIGTERM to SIGKILL when stopping, in s."

@@ -19,7 +19,17 @@ from weighbridge.records.run_record import Host, RunRecord, ServerRecord
 _DIGITS = 12
 _OF_ONE_PROCESS = frozenset({"--port", "--host", "--node-rank", "--master-addr"})
 _OPERATIONAL = frozenset(
-    {"port", "logs", "startup_timeout_s", "stop_timeout_s", "keep", "keep_s", "stall_limit_s"}
+    {
+        "port",
+        "logs",
+        "startup_timeout_s",
+        "stop_timeout_s",
+        "keep",
+        "keep_s",
+        "stall_limit_s",
+        "endpoints_timeout_s",
+        "unproven",
+    }
 )
 _TARGET = re.compile(r"_(qps|latency)$")  # LoadGen's own names of the target rate
 

@@ -29,7 +29,7 @@ from weighbridge.quality.answer_letter import REASONING_ENDS, letter_of
 from weighbridge.quality.asked_requests import AnsweredRequest, AskedRequests, OpenRequests, usage_of
 from weighbridge.quality.harness_tasks import LETTER_FILTER, NO_LETTER
 from weighbridge.quality.refused_request import Asking, failed, is_refusal, not_echoed, refused
-from weighbridge.serving.probing import certificates
+from weighbridge.serving.direct_client import certificates
 
 _OK = 200
 # The harness sends in parallel only if it is told of more than one request at once; ours always does.

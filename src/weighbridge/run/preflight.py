@@ -10,17 +10,24 @@ from pydantic import Field
 from weighbridge.config.closed_settings import Division
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
+from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 from weighbridge.loadgen.loadgen_settings import check_loadgen
 from weighbridge.records.notice import reason_of
 from weighbridge.run.closed_division import server_deviations, told, unproven_servers
+from weighbridge.run.recorded_server import api_key_of
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.ports import check_port
+from weighbridge.serving.running_server import attached
+from weighbridge.serving.served_models import NoAnswerError
 from weighbridge.serving.server_report import check_logs
 from weighbridge.system.gpus import check_accelerators
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
+
+SOON_S: float = ServerSettings.model_fields["endpoints_timeout_s"].default
+"""Longest wait of the preflight for endpoints."""
 
 
 class Preflight(Model):
@@ -33,7 +40,13 @@ class Preflight(Model):
     )
 
 
-def check(round_: Round, settings: ServerSettings, results: Path, division: Division = "closed") -> Preflight:
+def check(
+    round_: Round,
+    settings: ServerSettings,
+    results: Path,
+    division: Division = "closed",
+    client: ClientSettings | None = None,
+) -> Preflight:
     """Check everything a run needs that can be checked in seconds.
 
     Args:
@@ -41,21 +54,25 @@ def check(round_: Round, settings: ServerSettings, results: Path, division: Divi
         settings: The server's settings.
         results: The folder that the runs will write to.
         division: In the open one, a server that does another task is reported and not refused.
+        client: Names the key's variable, for servers that the user runs.
 
     Raises:
         InputError: `results` cannot be written, a log in the settings cannot be read, the server's arguments
-            are not the user's to set, or in the closed division one or a variable changes the task.
-        SetupError: the first thing that is missing, and its remedy.
+            are not the user's to set, in the closed division one or a variable changes the task, or the
+            variable with the key is not set.
+        SetupError: the first thing that is missing, and its remedy; of endpoints, what is wrong with each.
     """
     if round_.not_submittable_because:
-        _log.warning("round %s: %s", round_.name, reason_of(round_))
+        log.warning("round %s: %s", round_.name, reason_of(round_))
     check_arguments(settings, round_.server_must_not, os.environ)
     for sentence in told(server_deviations(settings, round_, os.environ), round_, division):
-        _log.warning("%s", sentence)
+        log.warning("%s", sentence)
     if unproven := unproven_servers(settings, round_, division):
-        _log.warning("%s", unproven)
+        log.warning("%s", unproven)
     check_logs(settings)
     check_writable(results)
+    if settings.endpoints:
+        check_endpoints(settings, client or ClientSettings(), round_)
     loadgen_version = check_loadgen(round_) if round_.loadgen is not None else None
     if settings.port is not None and not settings.endpoints:
         check_port(settings.port)
@@ -63,6 +80,34 @@ def check(round_: Round, settings: ServerSettings, results: Path, division: Divi
         loadgen_version=loadgen_version,
         accelerators=() if settings.endpoints else check_accelerators(settings.gpus),
         not_submittable_because=round_.not_submittable_because,
+    )
+
+
+def check_endpoints(settings: ServerSettings, client: ClientSettings, round_: Round) -> None:
+    """Check that the user's servers can be measured: they answer, as whom, with which features on.
+
+    A wait that was raised above its default is for servers that are started meanwhile: then silence is no
+    reason to let the downloads wait too.
+
+    Raises:
+        InputError: the key's variable is not set.
+        SetupError: one cannot be measured, or does not answer within the wait's default.
+    """
+    api_key, patient_s = api_key_of(client), settings.endpoints_timeout_s
+    soon_s = min(patient_s, SOON_S)
+    try:
+        soon = settings.model_copy(update={"endpoints_timeout_s": soon_s})
+        running = attached(soon, api_key, round_.server_must_not)
+    except NoAnswerError as error:
+        if soon_s == patient_s:
+            raise
+        log.warning("%s The runs will wait up to %g s for it.", error, patient_s)
+        return
+    log.info(
+        "%s: %s answers as %s",
+        " ".join(running.endpoints),
+        " ".join(filter(None, (running.kind or "a server of unknown kind", running.version))),
+        settings.model_name,
     )
 
 

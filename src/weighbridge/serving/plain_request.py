@@ -9,7 +9,7 @@ from urllib import request
 from urllib.error import HTTPError
 
 from weighbridge.core.secrets import mask
-from weighbridge.serving.probing import certificates
+from weighbridge.serving.direct_client import certificates
 
 _LONGEST_REASON = 300
 

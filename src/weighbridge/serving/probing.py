@@ -2,11 +2,9 @@
 
 import json
 import logging
-import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -18,6 +16,7 @@ from weighbridge.core.errors import SetupError
 from weighbridge.core.openai_api import Api
 from weighbridge.core.secrets import mask
 from weighbridge.serving.adapter import ServerAdapter, ServerFacts, json_answer, version_in
+from weighbridge.serving.direct_client import direct_client
 from weighbridge.serving.installed_adapters import all_adapters
 
 log = logging.getLogger(__name__)
@@ -25,62 +24,11 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 _WARMUP_CONCURRENCY = 8
-_NO_KEY = "none"  # the OpenAI client insists on a key; servers without one ignore it
-
-
-def _client(endpoint: str, api_key: str | None, timeout_s: float) -> openai.OpenAI:
-    """Return a client that connects directly, as the load client does, whatever proxy the environment names.
-
-    A proxy would answer in the server's place, or let a start wait until its time-out.
-    """
-    return openai.OpenAI(
-        http_client=openai.DefaultHttpxClient(trust_env=False, verify=certificates()),
-        base_url=f"{endpoint.removesuffix('/').removesuffix('/v1')}/v1",
-        api_key=api_key or _NO_KEY,
-        timeout=timeout_s,
-        max_retries=0,
-    )
-
-
-@cache
-def certificates() -> ssl.SSLContext:
-    """Return the system's certificates, and those of SSL_CERT_FILE, as the load client reads them."""
-    return ssl.create_default_context()
-
-
-def served_models(
-    endpoint: str, api_key: str | None = None, key_option: str = "client.api_key_env"
-) -> list[str] | None:
-    """Return the names of the served models; None while nothing answers.
-
-    Args:
-        endpoint: Base URL of the server.
-        api_key: Key to send, if any.
-        key_option: What names the key's variable, for those whose key is refused.
-
-    Raises:
-        SetupError: the endpoint answers, but refuses the key or has no /v1/models.
-    """
-    with _client(endpoint, api_key, timeout_s=5) as client:
-        try:
-            # Whatever JSON comes, the library takes it for models.
-            return [model.id for model in client.models.list() if isinstance(model.id, str)]
-        except (openai.AuthenticationError, openai.PermissionDeniedError):
-            raise SetupError(
-                f"the server at {endpoint} refuses the key; set {key_option} to the name of the "
-                "environment variable that holds it."
-            ) from None
-        except (openai.NotFoundError, json.JSONDecodeError, AttributeError, TypeError):
-            raise SetupError(
-                f"{endpoint} answers, but not /v1/models; is it an OpenAI-compatible server?"
-            ) from None
-        except openai.APIError:
-            return None
 
 
 def context_length(endpoint: str, model_name: str, api_key: str | None = None) -> int | None:
     """Return how many tokens of prompt and answer a served model takes; None: it is not reported."""
-    with _client(endpoint, api_key, timeout_s=5) as client, suppress(openai.APIError, ValueError):
+    with direct_client(endpoint, api_key, timeout_s=5) as client, suppress(openai.APIError, ValueError):
         for model in client.models.list():
             found = getattr(model, "max_model_len", None)  # vLLM and SGLang; OpenAI has no such field
             if model.id == model_name and isinstance(found, int):
@@ -96,7 +44,7 @@ def recognise(endpoint: str, api_key: str | None = None) -> tuple[ServerAdapter 
     Raises:
         SetupError: an installed adapter cannot be loaded.
     """
-    with _client(endpoint, api_key, timeout_s=5) as client:
+    with direct_client(endpoint, api_key, timeout_s=5) as client:
         for adapter in all_adapters():
             if facts := adapter.inspect(lambda path: _get(client, path)):
                 return adapter, facts
@@ -105,8 +53,20 @@ def recognise(endpoint: str, api_key: str | None = None) -> tuple[ServerAdapter 
 
 def inspect_server(adapter: ServerAdapter, endpoint: str, api_key: str | None = None) -> ServerFacts:
     """Return what a running server of a known kind reports; at least its version, where /version has it."""
-    with _client(endpoint, api_key, timeout_s=5) as client:
+    with direct_client(endpoint, api_key, timeout_s=5) as client:
         return adapter.inspect(lambda path: _get(client, path)) or _version_only(client)
+
+
+def other_kind(known: ServerAdapter, endpoint: str, api_key: str | None = None) -> ServerAdapter | None:
+    """Return the adapter that fits a running server, where the known one does not; else None.
+
+    Raises:
+        SetupError: an installed adapter cannot be loaded.
+    """
+    with direct_client(endpoint, api_key, timeout_s=5) as client:
+        if known.inspect(lambda path: _get(client, path)):
+            return None
+    return recognise(endpoint, api_key)[0]
 
 
 def _version_only(client: openai.OpenAI) -> ServerFacts:
@@ -178,7 +138,7 @@ def post(
         SetupError: the request failed, or its answer cannot be that of the model that was asked for.
     """
     path = api.path.removeprefix("/v1")
-    with _client(endpoint, api_key, timeout_s) as client:
+    with direct_client(endpoint, api_key, timeout_s) as client:
         try:
             # A plain post sends the body as it is; `create` would rewrite it.
             answer: ChatCompletion | Completion | str

@@ -1,4 +1,4 @@
-"""Wait until started servers answer with the asked model, and see how long each stage of their start took."""
+"""Wait until servers answer with the asked model, and see how long each stage of their start took."""
 
 import logging
 import time
@@ -8,7 +8,8 @@ from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError
 from weighbridge.core.terminal import RECURRING
 from weighbridge.serving.installed_adapters import adapter_of
-from weighbridge.serving.probing import served_models
+from weighbridge.serving.probing import at_once
+from weighbridge.serving.served_models import NoAnswerError, models_at
 from weighbridge.serving.server_process import ServerProcess
 from weighbridge.serving.startup_progress import StartupProgress
 
@@ -38,29 +39,37 @@ def await_answers(
         Seconds of each stage of the start.
 
     Raises:
-        SetupError: a process ends, an endpoint does not answer in time, or it serves another model.
+        NoAnswerError: an endpoint that the user runs does not answer in time, and nothing else is wrong.
+        SetupError: a process ends, a started server does not answer in time, or an endpoint serves another
+            model or refuses the key. Of several endpoints, each is told in the log.
     """
     adapter = adapter_of(settings)
     started = reported = time.monotonic()
     waiting = list(endpoints)
+    limit_s = settings.startup_timeout_s if servers else settings.endpoints_timeout_s
     logs = {server.launch.endpoint: server.launch.log for server in servers}
     startup = StartupProgress(endpoints, logs, adapter.log_stages)
     while True:
-        waiting = [endpoint for endpoint in waiting if not _answers(endpoint, settings, api_key)]
+        faults = _looked_at(waiting, settings, api_key)
+        waiting = [endpoint for endpoint in waiting if endpoint in faults]
         if not waiting:
             startup.account("ready")
             return startup.spent_s
+        late = time.monotonic() - started > limit_s
+        hopeless = not all(isinstance(fault, NoAnswerError) for fault in faults.values())
+        if hopeless or (late and not servers):
+            raise together([_told(fault, endpoint, settings, servers) for endpoint, fault in faults.items()])
         for server in servers:
             if server.dead:
                 raise SetupError(server.exit_message(adapter))
         stage, now = startup.stage(waiting), time.monotonic()
         if starting is not None:
             starting(stage)
-        if now - started > settings.startup_timeout_s:
-            late = " ".join(str(path) for endpoint, path in logs.items() if endpoint in waiting)
+        if late:
+            its_log = " ".join(str(path) for endpoint, path in logs.items() if endpoint in waiting)
             raise SetupError(
                 f"the server at {waiting[0]} did not answer within server.startup_timeout_s "
-                f"({settings.startup_timeout_s:g} s); see its log{f' {late}' if late else ''}."
+                f"({limit_s:g} s); see its log {its_log}."
             )
         if now - reported > _REPORT_EVERY_S:
             reported = now
@@ -68,13 +77,48 @@ def await_answers(
         time.sleep(_POLL_S)
 
 
-def _answers(endpoint: str, settings: ServerSettings, api_key: str | None) -> bool:
-    models = served_models(endpoint, api_key)
-    if models is None:
-        return False
-    if settings.model_name not in models:
-        raise SetupError(
-            f"the server at {endpoint} serves {', '.join(models) or 'no model'}, not "
-            f"'{settings.model_name}'; set server.model_name to the name it serves."
-        )
-    return True
+def together(faults: Sequence[SetupError]) -> SetupError:
+    """Return one error for what is wrong with several endpoints; where there are more, each is logged."""
+    if len(faults) == 1:
+        return faults[0]
+    for fault in faults:
+        log.error("%s", fault)
+    kind = NoAnswerError if all(isinstance(fault, NoAnswerError) for fault in faults) else SetupError
+    return kind(f"{len(faults)} of the endpoints cannot be measured; the lines above say why, for each.")
+
+
+def _looked_at(
+    endpoints: Sequence[str], settings: ServerSettings, api_key: str | None
+) -> dict[str, SetupError]:
+    """Ask all endpoints at once for their models; return what is wrong with those that are not ready."""
+    faults: dict[str, SetupError] = {}
+
+    def look(endpoint: str) -> None:
+        try:
+            models = models_at(endpoint, api_key)
+        except SetupError as error:
+            faults[endpoint] = error
+            return
+        if settings.model_name not in models:
+            faults[endpoint] = SetupError(
+                f"the server at {endpoint} serves {', '.join(models) or 'no model'}, not "
+                f"'{settings.model_name}'; set server.model_name to the name it serves."
+            )
+
+    at_once(look, endpoints, len(endpoints))
+    return faults
+
+
+def _told(
+    fault: SetupError, endpoint: str, settings: ServerSettings, servers: Sequence[ServerProcess]
+) -> SetupError:
+    """Return an endpoint's fault as a sentence of its own; silence has only a reason until here."""
+    if not isinstance(fault, NoAnswerError):
+        return fault
+    if servers:
+        return NoAnswerError(f"the server at {endpoint} does not answer yet ({fault}).")
+    tls = "; if it serves TLS, write https://" if "disconnected" in str(fault) else ""
+    return NoAnswerError(
+        f"the server at {endpoint} did not answer within server.endpoints_timeout_s "
+        f"({settings.endpoints_timeout_s:g} s): {fault}{tls}; start it, or correct server.endpoints."
+    )

@@ -15,17 +15,17 @@ from weighbridge.core.errors import SetupError
 from weighbridge.records.run_record import SERVER_LOG
 from weighbridge.records.server_life import LifeBrief
 from weighbridge.records.telemetry_record import Metric
-from weighbridge.serving.adapter import ServerAdapter, ServerFacts
+from weighbridge.serving.adapter import ServerAdapter
 from weighbridge.serving.answering import how_proven, stranger_among
 from weighbridge.serving.arguments import check_arguments
+from weighbridge.serving.endpoint_inspection import inspect_endpoints, refuse_other_kinds
 from weighbridge.serving.held_servers import guarded, until_release
-from weighbridge.serving.installed_adapters import adapter_of, all_adapters, find_adapter
+from weighbridge.serving.installed_adapters import adapter_of, find_adapter
 from weighbridge.serving.keeping import Keeping
 from weighbridge.serving.kept_servers import Snakemake, take_kept
 from weighbridge.serving.launch import Launch, check_fixed_port, numbered, plan, with_sharding
 from weighbridge.serving.life_start import LifeStart, begin_life
 from weighbridge.serving.log_parts import LogPart
-from weighbridge.serving.probing import inspect_server, recognise
 from weighbridge.serving.readiness import await_answers
 from weighbridge.serving.server_fingerprint import server_fingerprint
 from weighbridge.serving.server_process import ServerProcess
@@ -140,9 +140,7 @@ def running_server(
     check_logs(settings)
     started = time.monotonic()
     if settings.endpoints:
-        await_answers(settings.endpoints, settings, api_key, (), starting)
-        known = find_adapter(settings.adapter) if settings.adapter else None
-        running = described(settings.endpoints, known, api_key, forbidden)
+        running = attached(settings, api_key, forbidden, starting)
         yield replace(running, ready_s=time.monotonic() - started)
         return
     log_path = place if isinstance(place, Path) else place.lives / SERVER_LOG
@@ -161,6 +159,26 @@ def running_server(
                 _take_over(held, order, launches, place, snakemake, fingerprint) if snakemake else None
             ) or _start(held, order, *begin_life(place, launches, settings, snakemake, fingerprint))
         yield replace(running, ready_s=time.monotonic() - started)
+
+
+def attached(
+    settings: ServerSettings,
+    api_key: str | None,
+    forbidden: Sequence[ServerFeature],
+    starting: Callable[[str], None] | None = None,
+) -> RunningServer:
+    """Return the servers at `server.endpoints`, once all of them answer as the model that is asked for.
+
+    Raises:
+        NoAnswerError: one does not answer in time, and nothing else is wrong.
+        SetupError: one serves another model, refuses the key, is of another kind than `server.adapter`, or
+            has a forbidden feature on, which `server.unproven` does not accept.
+    """
+    await_answers(settings.endpoints, settings, api_key, (), starting)
+    known = find_adapter(settings.adapter) if settings.adapter else None
+    if known is not None:
+        refuse_other_kinds(settings, known, api_key)
+    return described(settings.endpoints, known, api_key, forbidden, accept=settings.unproven == "measure")
 
 
 @dataclass(frozen=True)
@@ -251,47 +269,32 @@ def described(
     forbidden: Sequence[ServerFeature],
     *,
     servers: Sequence[ServerProcess] = (),
+    accept: bool = False,
 ) -> RunningServer:
-    """Inspect servers that answer, and describe them; `known` is None where the kind must be recognised."""
-    inspected = [
-        (known, inspect_server(known, endpoint, api_key)) if known else recognise(endpoint, api_key)
-        for endpoint in endpoints
-    ]
-    for endpoint, (adapter, facts) in zip(endpoints, inspected, strict=True):
-        _refuse_forbidden(endpoint, adapter, facts, forbidden)
-    prefix_caching = _state(ServerFeature.PREFIX_CACHING, [facts for _, facts in inspected])
-    if prefix_caching == "unknown" and ServerFeature.PREFIX_CACHING in forbidden:
-        log.warning("a server does not report whether prefix caching is off, as the round demands")
-    # The page of a server of unknown kind is searched for the names of all kinds.
-    kinds = [kind for adapter, _ in inspected for kind in ((adapter,) if adapter else all_adapters())]
+    """Inspect servers that answer, and describe them.
+
+    Args:
+        endpoints: Their base URLs.
+        known: The adapter of their kind; None: it must be recognised.
+        api_key: Key to send, if any.
+        forbidden: Features that the round forbids the server.
+        servers: The processes that were started for them.
+        accept: Measure a server that has a forbidden feature on; its run never becomes VALID.
+
+    Raises:
+        SetupError: a server has a forbidden feature on, or is known to be of another kind.
+    """
+    seen = inspect_endpoints(endpoints, known, api_key, forbidden, started=bool(servers), accept=accept)
     first = servers[0].launch if servers else None
-    adapter, facts = inspected[0]
+    adapter, facts = seen.first
     return RunningServer(
         endpoints,
         kind=adapter.title if adapter else None,
         command=first.command if first else (),
         launcher=first.launcher if first else (),
         devices=tuple(",".join(server.launch.devices) for server in servers if server.launch.devices),
-        prefix_caching=prefix_caching,
+        prefix_caching=seen.prefix_caching,
         version=facts.version,
-        metric_names={name: metric for kind in kinds for name, metric in kind.metric_names.items()},
+        metric_names=seen.metric_names,
         processes=tuple(servers),
     )
-
-
-def _refuse_forbidden(
-    endpoint: str, adapter: ServerAdapter | None, facts: ServerFacts, forbidden: Sequence[ServerFeature]
-) -> None:
-    for feature in forbidden:
-        if facts.features.get(feature):
-            switch = adapter.switches.get(feature) if adapter else None
-            remedy = f"start it with {switch.remedy}" if switch and switch.remedy else "switch it off"
-            raise SetupError(f"the server at {endpoint} has {feature} on, which the round forbids; {remedy}.")
-
-
-def _state(feature: ServerFeature, servers: Sequence[ServerFacts]) -> str:
-    """Return "on" if any server has a feature on, "off" if all have it off, else "unknown"."""
-    states = [facts.features.get(feature) for facts in servers]
-    if any(states):
-        return "on"
-    return "unknown" if None in states else "off"

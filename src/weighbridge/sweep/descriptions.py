@@ -13,7 +13,15 @@ from weighbridge.records.sweep_plan import SweepPlan
 from weighbridge.records.sweep_run import CellRecord
 
 # What does not change what a server does.
-_NOT_IDENTITY = {"port", "logs", "startup_timeout_s", "stop_timeout_s", "keep"}
+_NOT_IDENTITY = {
+    "port",
+    "logs",
+    "startup_timeout_s",
+    "stop_timeout_s",
+    "keep",
+    "endpoints_timeout_s",
+    "unproven",
+}
 
 
 def describe_systems(

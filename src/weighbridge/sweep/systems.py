@@ -14,8 +14,9 @@ from weighbridge.run.recorded_server import api_key_of, server_record
 from weighbridge.serving.arguments import spelled_out
 from weighbridge.serving.command_server import command_server
 from weighbridge.serving.installed_adapters import adapter_of
-from weighbridge.serving.probing import inspect_server, recognise, served_models
+from weighbridge.serving.probing import inspect_server, recognise
 from weighbridge.serving.running_server import RunningServer, running_server
+from weighbridge.serving.served_models import served_models
 from weighbridge.serving.server_report import adapter_titled
 from weighbridge.serving.spelling import option_set_by
 from weighbridge.system.gpus import check_accelerators

@@ -159,9 +159,8 @@ def test_preflight_looks_at_the_endpoints(
 
 
 def test_preflight_lets_those_be_started_meanwhile_for_whom_the_wait_was_raised(
-    dead: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    dead: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("weighbridge.run.preflight.SOON_S", 0.2)
     preflight(tmp_path, endpoints=dead, endpoints_timeout_s=600)
     assert "Connection refused" in caplog.text
     assert "The runs will wait up to 600 s for it." in caplog.text

@@ -43,7 +43,12 @@ class SmallRun:
         self.workflow = Workflow(root, directory)
         self.results = directory / "results"
         self.changes: dict[str, object] = {
-            "server": {"endpoints": [f"http://127.0.0.1:{self.port}"], "golden": None},
+            # The server answers from the requests, so it is started after the preflight.
+            "server": {
+                "endpoints": f"http://127.0.0.1:{self.port}",
+                "endpoints_timeout_s": 60,
+                "golden": None,
+            },
             "scenarios": {"offline": {"target_qps": 40}, "server": {"target_qps": 50}},
         }
 

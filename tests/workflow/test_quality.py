@@ -47,7 +47,7 @@ class Asking:
 
     def changes(self, **mmlu: object) -> dict[str, object]:
         """Return what is laid over the demo's configuration."""
-        server = {"endpoints": [f"http://127.0.0.1:{self._port}"], "golden": None}
+        server = {"endpoints": [f"http://127.0.0.1:{self._port}"], "endpoints_timeout_s": 60, "golden": None}
         return {"server": server, "quality": {"mmlu": {"dataset": {"synthetic": QUESTIONS}, **mmlu}}}
 
     def __call__(self, *arguments: str, **mmlu: object) -> Answer:

@@ -76,7 +76,7 @@ def find_server(
         Path | None, typer.Option(help="From 'preflight': if it exists, the endpoints are checked here.")
     ] = None,
 ) -> None:
-    """Find the model server's program and its version; of endpoints, check that they answer."""
+    """Find the model server's program, or check its endpoints."""
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.serving.program import find_server as find
 

@@ -26,8 +26,7 @@ from weighbridge.system.gpus import check_accelerators
 
 log = logging.getLogger(__name__)
 
-SOON_S: float = ServerSettings.model_fields["endpoints_timeout_s"].default
-"""Longest wait of the preflight for endpoints."""
+_USUAL_WAIT_S: float = ServerSettings.model_fields["endpoints_timeout_s"].default
 
 
 class Preflight(Model):
@@ -86,22 +85,22 @@ def check(
 def check_endpoints(settings: ServerSettings, client: ClientSettings, round_: Round) -> None:
     """Check that the user's servers can be measured: they answer, as whom, with which features on.
 
-    A wait that was raised above its default is for servers that are started meanwhile: then silence is no
-    reason to let the downloads wait too.
+    A wait that was raised above its default is for servers that are started meanwhile: then silence is told
+    at once, and the downloads begin.
 
     Raises:
         InputError: the key's variable is not set.
         SetupError: one cannot be measured, or does not answer within the wait's default.
     """
-    api_key, patient_s = api_key_of(client), settings.endpoints_timeout_s
-    soon_s = min(patient_s, SOON_S)
+    api_key, wait_s = api_key_of(client), settings.endpoints_timeout_s
+    patient = wait_s > _USUAL_WAIT_S
     try:
-        soon = settings.model_copy(update={"endpoints_timeout_s": soon_s})
+        soon = settings.model_copy(update={"endpoints_timeout_s": 0.0 if patient else wait_s})
         running = attached(soon, api_key, round_.server_must_not)
     except NoAnswerError as error:
-        if soon_s == patient_s:
+        if not patient:
             raise
-        log.warning("%s The runs will wait up to %g s for it.", error, patient_s)
+        log.warning("%s The runs will wait up to %g s for it.", error, wait_s)
         return
     log.info(
         "%s: %s answers as %s",

@@ -24,7 +24,7 @@ from weighbridge.artifacts.manifest import FileEntry, Manifest, write_lock
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.resolve import resolve
 from weighbridge.config.artifact_settings import Artifact
-from weighbridge.core.errors import SetupError
+from weighbridge.core.errors import InputError, SetupError
 
 HUB = Artifact(repo=REPO, revision=COMMIT)
 STORAGE = Artifact(source="mlcommons", uri=URI)
@@ -99,6 +99,40 @@ def test_all_files_arrive_and_are_proven(tmp_path: Path, hub: Hub) -> None:
     stated = (proof.repo, proof.revision, proof.uri, proof.folder)
     assert stated == (pin.repo, pin.revision, pin.uri, tmp_path / "model")
     assert Proof.read(tmp_path / "model.json") == proof
+
+
+def without_weights(tmp_path: Path, artifact: Artifact) -> Proof:
+    into, proof = tmp_path / "model", tmp_path / "model.json"
+    return resolve(artifact, ArtifactKind.MODEL, into, proof, without_weights=True)
+
+
+def test_without_weights_only_the_configuration_arrives_and_the_rest_comes_later(
+    tmp_path: Path, hub: Hub
+) -> None:
+    part = without_weights(tmp_path, pin_of(hub))
+    assert contents(tmp_path / "model") == {"config.json": hub.files["config.json"]}
+    assert part.without_weights
+    assert Proof.read(tmp_path / "model.json") == part
+    with pytest.raises(InputError, match=r"needs its weights; set artifacts\.model\.weights to true"):
+        part.folder_with_weights()
+    whole = fetch(tmp_path, pin_of(hub))
+    assert (whole.manifest_digest, whole.without_weights) == (lock_of(hub).digest, False)
+    # What is here is neither fetched again nor moved away when endpoints serve the model again.
+    assert without_weights(tmp_path, pin_of(hub)) == part
+    assert contents(tmp_path / "model") == hub.files
+
+
+def test_without_weights_a_lock_of_the_whole_or_of_the_part_will_do(tmp_path: Path, hub: Hub) -> None:
+    lock = tmp_path / "lock.json"
+    for locked in (lock_of(hub), lock_of(hub).only(["config.json"])):
+        write_lock(lock, locked)
+        fetched = without_weights(tmp_path, pin_of(hub).model_copy(update={"manifest": lock}))
+        given = Artifact(path=tmp_path / "model", manifest=lock)
+        assert [entry.path for entry in fetched.files] == ["config.json"]
+        assert without_weights(tmp_path, given).manifest_digest == fetched.manifest_digest
+    (tmp_path / "model" / "config.json").write_bytes(b"{}")
+    with pytest.raises(SetupError, match=r"is not as locked: config\.json"):
+        without_weights(tmp_path, given)
 
 
 def test_a_second_fetch_asks_for_no_file(tmp_path: Path, hub: Hub) -> None:

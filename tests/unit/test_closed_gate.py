@@ -241,6 +241,17 @@ def test_the_limit_of_tokens_is_the_rounds_where_the_rules_name_none(runs: Runs)
     assert runs.judged().outcome == "VALID"
 
 
+def test_weights_that_only_endpoints_have_leave_the_model_unproven(runs: Runs) -> None:
+    inputs = runs.inputs()
+    assert inputs.model is not None
+    left = replace(inputs, model=inputs.model.model_copy(update={"without_weights": True}))
+    verdict = runs.judged(left)
+    model = check(verdict, "model")
+    assert (verdict.outcome, model.passed) == ("UNPROVEN", None)
+    assert "weights not proven" in str(model.value)
+    assert "artifacts.model.weights" in str(model.remedy)
+
+
 def test_a_changed_configuration_of_a_proven_model_is_unknown(runs: Runs) -> None:
     inputs = runs.inputs()
     (runs.folder / "model" / "config.json").write_text("{}")

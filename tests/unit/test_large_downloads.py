@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.artifacts.folder import ArtifactKind
+from weighbridge.artifacts.folder import WITHOUT_WEIGHTS, ArtifactKind
 from weighbridge.artifacts.large_downloads import LARGE_BYTES, announced_downloads, missing_bytes
 from weighbridge.artifacts.manifest import FileEntry, Manifest, write_lock
 from weighbridge.config.artifact_settings import Artifact
@@ -39,6 +39,14 @@ def test_only_large_downloads_are_announced(tmp_path: Path) -> None:
     assert sentence.startswith(
         "20.0 GB of the model someone/large and 1 bytes of the dataset someone/large would"
     )
+
+
+def test_weights_that_endpoints_serve_are_no_download(tmp_path: Path) -> None:
+    sizes = {"config.json": 5, "model-1.safetensors": LARGE_BYTES}
+    model = {ArtifactKind.MODEL: locked(tmp_path, **sizes)}
+    assert announced_downloads(model, tmp_path / "resources", here=True) is not None
+    assert announced_downloads(model, tmp_path / "resources", here=True, without_weights=True) is None
+    assert missing_bytes(model[ArtifactKind.MODEL], ArtifactKind.MODEL, tmp_path, WITHOUT_WEIGHTS) == 5
 
 
 def test_no_question_where_nothing_is_downloaded(tmp_path: Path) -> None:

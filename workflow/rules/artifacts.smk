@@ -46,6 +46,7 @@ def ask_for_downloads():
             {ArtifactKind(kind): from_root(kind) for kind in kinds},
             Path.cwd() / "resources",
             here=not workflow.non_local_exec or SETTINGS.fetch_on == "submit-host",
+            without_weights=without_weights(),
         )
     except WeighbridgeError as error:
         sys.stderr.write(f"weighbridge: {error}\n")
@@ -150,6 +151,11 @@ rule fetch:
         settings=lambda wildcards: artifact_fingerprint(wildcards.kind),
         round=uncompared(ROUND_FILE),
         into=lambda wildcards, output: output[0].removesuffix(".json"),
+        weights=lambda wildcards, output: (
+            ["--without-weights"]
+            if wildcards.kind == "model" and without_weights()
+            else []
+        ),
     shell:
         r"""
         weighbridge --log {log:q} fetch \
@@ -157,6 +163,7 @@ rule fetch:
             --kind {wildcards.kind:q} \
             --settings {params.settings:q} \
             --into {params.into:q} \
+            {params.weights:q} \
             --proof {output:q}
         """
 

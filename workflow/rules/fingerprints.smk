@@ -1,16 +1,18 @@
 """Fingerprints: what a rerun depends on, as text that Snakemake compares and the job then reads.
 
 In:  SETTINGS and ROUND; the environments' files in envs/
-Out: uncompared(), of_round(), of_server(), of_mmlu(), run_rules(), measurement(), artifact_fingerprint(), sha256_of_file(),
-     DEPLOYED_SERVER, CONTEXT_OPTION
+Out: uncompared(), of_round(), of_server(), of_mmlu(), run_rules(), measurement(), without_weights(),
+     artifact_fingerprint(), sha256_of_file(), DEPLOYED_SERVER, CONTEXT_OPTION
 
 A rule's only compared param is `settings`, a fingerprint (weighbridge.config.fingerprint). Everything else that
 a command needs passes through uncompared(). docs/caching.md says what reruns what.
 """
 
+from weighbridge.artifacts.proof import Proof
 from weighbridge.config.audited_round import compliance_rules
 from weighbridge.config.conf_overlay import ConfOverlay
 from weighbridge.config.fingerprint import VERSIONS, canonical, fingerprint, operational
+from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.serving.installed_adapters import adapter_of
 
@@ -58,6 +60,21 @@ DEPLOYED_SERVER = (
 CONTEXT_OPTION = adapter_of(SETTINGS.server).context_option
 
 
+def without_weights():
+    """Return whether the model's weights are left to the endpoints that serve them.
+
+    A proof that has them stays: finished runs follow from it, and it proves more than is asked for.
+    """
+    model, proof = SETTINGS.artifacts.model, Path("resources/model.json")
+    wanted = not SETTINGS.server.endpoints if model.weights is None else model.weights
+    if wanted or model.synthetic is not None:
+        return False
+    try:
+        return not proof.is_file() or Proof.read(proof).without_weights
+    except InputError:  # damaged: it is written anew
+        return True
+
+
 def artifact_fingerprint(kind):
     """Write the fingerprint of an artifact: its pin, and what its manifest says."""
     questions = kind == "mmlu"
@@ -72,7 +89,11 @@ def artifact_fingerprint(kind):
     benchmark = ROUND.benchmark if made_up else None
     return fingerprint(
         "fetch",
-        compared={"manifest": manifest, "benchmark": benchmark},
+        compared={
+            "manifest": manifest,
+            "benchmark": benchmark,
+            "weights": "at the endpoints" if kind == "model" and without_weights() else None,
+        },
         artifact=artifact,
     )
 

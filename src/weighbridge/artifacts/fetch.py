@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path
 
 from filelock import FileLock
@@ -14,7 +15,7 @@ from filelock import FileLock
 from weighbridge.artifacts.download import download
 from weighbridge.artifacts.folder import ArtifactKind, make_folder, set_aside, state_folder
 from weighbridge.artifacts.hub import Repository
-from weighbridge.artifacts.manifest import FileEntry, Manifest
+from weighbridge.artifacts.manifest import FileEntry, Manifest, matching
 from weighbridge.artifacts.mlcommons import Storage
 from weighbridge.artifacts.remote import Remote, RemoteFile
 from weighbridge.artifacts.verify import Difference, describe, differences, first_of
@@ -33,6 +34,7 @@ def fetch(
     lock: Manifest | None,
     *,
     only: Sequence[str] = ("*",),
+    part: Sequence[str] | None = None,
 ) -> Manifest:
     """Make a folder hold exactly an artifact's files, from the hub at a commit or from MLCommons' storage.
 
@@ -45,6 +47,8 @@ def fetch(
         folder: The folder.
         lock: What it must hold; None: what its source lists.
         only: Patterns of which a file's path matches one; other files are left there.
+        part: Of those, the files that are wanted now, by patterns that need not all match; others that are
+            here already stay. None: all.
 
     Raises:
         SetupError: the source or the disk fails; its files are not those of the lock; or a file's content
@@ -54,14 +58,16 @@ def fetch(
     with FileLock(state_folder(folder) / "lock"):
         if lock is not None:
             set_aside(folder, lock.by_path().keys())
-            if not differences(folder, lock):
-                return lock
+            wanted = lock.only(part or ("*",))
+            if not differences(folder, wanted, only=part or ("*",)):
+                return wanted
         remote = _source(artifact, kind)
         files = _only(remote.files(), only, remote)
         if lock is not None:
-            files = _locked(files, lock, remote)
+            files = _locked(files, lock, remote, part)
         set_aside(folder, {file.path for file in files})
-        return _fetch_until_right(remote, files, folder)
+        kept = set(matching((file.path for file in files), part or ("*",)))
+        return _fetch_until_right(remote, [file for file in files if file.path in kept], folder)
 
 
 def listed_files(artifact: Artifact, kind: ArtifactKind, only: Sequence[str]) -> list[RemoteFile]:
@@ -98,7 +104,7 @@ def _fetch_until_right(remote: Remote, files: Sequence[RemoteFile], folder: Path
         wanted = [file for file in files if file.path in wrong or not is_here(folder, file.path, file.size)]
         download(remote, wanted, folder)
         fetched.update(file.path for file in wanted)
-        manifest = describe(folder)
+        manifest = describe(folder, only=[escape(file.path) for file in files])
         found = _different_content(folder, manifest, files)
         if not found:
             return manifest
@@ -112,8 +118,16 @@ def _fetch_until_right(remote: Remote, files: Sequence[RemoteFile], folder: Path
             logger.warning("%s: fetching again", difference)
 
 
-def _locked(files: Sequence[RemoteFile], lock: Manifest, remote: Remote) -> list[RemoteFile]:
-    """Check that the source lists the lock's files, before any download; return them with its hashes."""
+def _locked(
+    files: Sequence[RemoteFile], lock: Manifest, remote: Remote, part: Sequence[str] | None
+) -> list[RemoteFile]:
+    """Check that the source lists the lock's files, before any download; return them with its hashes.
+
+    Where a part is wanted, the lock may be that of a folder with this part alone.
+    """
+    if part is not None and len(lock.only(part).files) == len(lock.files):
+        kept = set(matching((file.path for file in files), part))
+        files = [file for file in files if file.path in kept]
     locked = lock.by_path()
     listed = {file.path: file for file in files}
     for path in sorted(locked.keys() | listed.keys()):

@@ -35,6 +35,23 @@ class ArtifactKind(StrEnum):
         return _MMLU_FILES if self is ArtifactKind.MMLU else ("*",)
 
 
+WITHOUT_WEIGHTS = (
+    "config.json",
+    "generation_config.json",
+    "*tokenizer*.json",
+    "tokenizer.model",
+    "*.tiktoken",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template*",
+    "additional_chat_templates/*",
+    "*processor_config.json",
+)
+"""Patterns of a model's files that prompts, token counts and gates are made from; no weights among them."""
+
 # Of all subjects at once; cais/mmlu has each subject's files too.
 _MMLU_FILES = ("all/dev-*.parquet", "all/test-*.parquet")
 # For each kind, what must be there, as errors name it, and the patterns of which a file must match one.
@@ -46,8 +63,13 @@ _REQUIRED: dict[ArtifactKind, dict[str, tuple[str, ...]]] = {
 }
 
 
-def check_contents(kind: ArtifactKind, folder: Path) -> None:
+def check_contents(kind: ArtifactKind, folder: Path, *, without_weights: bool = False) -> None:
     """Check that a folder can be an artifact of this kind.
+
+    Args:
+        kind: The kind.
+        folder: The folder.
+        without_weights: Whether it does as a model that has no weights.
 
     Raises:
         SetupError: the folder is missing, or lacks a required file.
@@ -59,6 +81,8 @@ def check_contents(kind: ArtifactKind, folder: Path) -> None:
         )
     paths = [PurePosixPath(path) for path in files_of(folder)]
     for name, patterns in _REQUIRED[kind].items():
+        if without_weights and "*.safetensors" in patterns:
+            continue
         if not any(path.match(pattern) for path in paths for pattern in patterns):
             raise SetupError(
                 f"{folder}: a {kind} folder without {name}; fetch the {kind} again or correct its path."

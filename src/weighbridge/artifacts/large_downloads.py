@@ -1,12 +1,12 @@
 """How much a workflow is going to download, before it starts: what is large needs the user's consent."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from weighbridge.artifacts.fetch import is_here, listed_files
-from weighbridge.artifacts.folder import ArtifactKind
-from weighbridge.artifacts.manifest import read_lock
+from weighbridge.artifacts.folder import WITHOUT_WEIGHTS, ArtifactKind
+from weighbridge.artifacts.manifest import matching, read_lock
 from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.core.formatting import disk_size
@@ -14,13 +14,14 @@ from weighbridge.core.formatting import disk_size
 LARGE_BYTES = 20_000_000_000
 
 
-def missing_bytes(artifact: Artifact, kind: ArtifactKind, folder: Path) -> int:
+def missing_bytes(artifact: Artifact, kind: ArtifactKind, folder: Path, part: Sequence[str] = ("*",)) -> int:
     """Return how much of an artifact is still to be downloaded, without what earlier attempts left of a file.
 
     Args:
         artifact: Its pin; one with a path or a synthetic one needs no download.
         kind: What it is for.
         folder: The folder that it is fetched into.
+        part: Patterns of the files that are wanted.
 
     Raises:
         InputError: its lock cannot be read.
@@ -29,14 +30,18 @@ def missing_bytes(artifact: Artifact, kind: ArtifactKind, folder: Path) -> int:
     if artifact.path is not None or artifact.synthetic is not None or kind is ArtifactKind.REFERENCE:
         return 0  # the reference is a shallow checkout of some MB
     if artifact.manifest is not None:
-        entries = read_lock(artifact.manifest).files
+        entries = read_lock(artifact.manifest).only(part).files
         return sum(file.size for file in entries if not is_here(folder, file.path, file.size))
-    files = listed_files(artifact, kind, kind.files)
-    return sum(file.size for file in files if not is_here(folder, file.path, file.size))
+    sizes = {file.path: file.size for file in listed_files(artifact, kind, kind.files)}
+    return sum(sizes[path] for path in matching(sizes, part) if not is_here(folder, path, sizes[path]))
 
 
 def announced_downloads(
-    artifacts: Mapping[ArtifactKind, Artifact], resources: Path, *, here: bool
+    artifacts: Mapping[ArtifactKind, Artifact],
+    resources: Path,
+    *,
+    here: bool,
+    without_weights: bool = False,
 ) -> str | None:
     """Return the sentence that announces a large download; None where there is none.
 
@@ -45,30 +50,36 @@ def announced_downloads(
         resources: The folder that each has its folder in.
         here: Whether it is fetched on this machine. On another one, a source may answer that does not answer
             here, and the size is then announced as unknown.
+        without_weights: Whether the model's weights are left to the endpoints that serve them.
 
     Raises:
         InputError: a lock cannot be read.
         SetupError: a source cannot be asked, so that nothing could be fetched.
     """
-    found = list(_sizes(artifacts, resources, here=here))
+    parts = {ArtifactKind.MODEL: WITHOUT_WEIGHTS} if without_weights else {}
+    found = list(_sizes(artifacts, resources, parts, here=here))
     known = [(kind, size) for kind, size in found if size is not None]
     total = sum(size for _, size in known)
     if len(known) == len(found) and total <= LARGE_BYTES:
         return None
-    parts = [f"{disk_size(size)} of {_name(artifacts[kind], kind)}" for kind, size in known if size]
-    parts += [
+    told = [f"{disk_size(size)} of {_name(artifacts[kind], kind)}" for kind, size in known if size]
+    told += [
         f"{_name(artifacts[kind], kind)} (of a size not known here)" for kind, size in found if size is None
     ]
     free = disk_size(shutil.disk_usage(resources.parent).free)
-    return f"{' and '.join(parts)} would be downloaded into {resources}, where {free} are free"
+    return f"{' and '.join(told)} would be downloaded into {resources}, where {free} are free"
 
 
 def _sizes(
-    artifacts: Mapping[ArtifactKind, Artifact], resources: Path, *, here: bool
+    artifacts: Mapping[ArtifactKind, Artifact],
+    resources: Path,
+    parts: Mapping[ArtifactKind, Sequence[str]],
+    *,
+    here: bool,
 ) -> Iterator[tuple[ArtifactKind, int | None]]:
     for kind, artifact in artifacts.items():
         try:
-            yield kind, missing_bytes(artifact, kind, resources / kind)
+            yield kind, missing_bytes(artifact, kind, resources / kind, parts.get(kind, ("*",)))
         except WeighbridgeError:
             if here:
                 raise

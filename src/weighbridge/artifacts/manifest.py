@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from pydantic import Field, field_validator
@@ -46,9 +48,19 @@ class Manifest(Model):
         """The size of all files together."""
         return sum(entry.size for entry in self.files)
 
+    def only(self, patterns: Sequence[str]) -> "Manifest":
+        """Return the manifest of the files whose path matches a pattern."""
+        kept = set(matching((entry.path for entry in self.files), patterns))
+        return Manifest(files=tuple(entry for entry in self.files if entry.path in kept))
+
     def by_path(self) -> dict[str, FileEntry]:
         """The entries, by path."""
         return {entry.path: entry for entry in self.files}
+
+
+def matching(paths: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    """Return the paths that match one of the patterns, in their order."""
+    return [path for path in paths if any(fnmatchcase(path, pattern) for pattern in patterns)]
 
 
 def is_bookkeeping(path: str) -> bool:

@@ -2,9 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import FileEntry
@@ -30,6 +30,32 @@ class Proof(Model):
     uri: str | None = Field(default=None, description="The .uri file of MLCommons' storage that names it.")
     manifest_digest: Sha256 = Field(description="One hash for the whole artifact.")
     files: tuple[FileEntry, ...]
+    without_weights: bool = Field(
+        default=False,
+        description="Whether the model's weights were left where they are, because endpoints serve them: "
+        "nothing here proves those.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what earlier releases did not write: proofs of the same files stay equal."""
+        data: dict[str, Any] = handler(self)
+        if not self.without_weights:
+            data.pop("without_weights", None)
+        return data
+
+    def folder_with_weights(self) -> Path:
+        """Return the folder, for a server that is started with it.
+
+        Raises:
+            InputError: the weights are not proven.
+        """
+        if self.without_weights:
+            raise InputError(
+                f"{self.folder}: only tokenizer and configuration of the model are proven here, and a server "
+                "that is started needs its weights; set artifacts.model.weights to true, which fetches them."
+            )
+        return self.folder
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -1,11 +1,11 @@
 """Bring an artifact to disk, whatever its origin, and prove it."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from weighbridge.artifacts.fetch import fetch
-from weighbridge.artifacts.folder import ArtifactKind, check_contents
+from weighbridge.artifacts.folder import WITHOUT_WEIGHTS, ArtifactKind, check_contents
 from weighbridge.artifacts.manifest import Manifest, read_lock
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.reference import checkout
@@ -23,6 +23,8 @@ def resolve(
     proof: Path,
     synthesise: Synthesise | None = None,
     check: Callable[[Path], object] | None = None,
+    *,
+    without_weights: bool = False,
 ) -> Proof:
     """Bring an artifact to disk if it is not there, prove it, and write its proof.
 
@@ -34,6 +36,7 @@ def resolve(
         proof: The file to write, after everything else has succeeded.
         synthesise: Generates an artifact in an empty folder; needed for a synthetic one.
         check: Reads the folder, and raises InputError if it is not what the artifact is for.
+        without_weights: Leave the weights of a model where they are; one that is generated has them anyway.
 
     Raises:
         InputError: the settings name no lock for a folder given by path, or the lock cannot be read; or the
@@ -42,8 +45,10 @@ def resolve(
     """
     lock = read_lock(artifact.manifest) if artifact.manifest else None
     folder = (artifact.path or into).resolve()
+    without_weights = without_weights and kind is ArtifactKind.MODEL and artifact.synthetic is None
+    part = WITHOUT_WEIGHTS if without_weights else None
     if artifact.path is not None:
-        manifest = _prove_in_place(kind, folder, lock)
+        manifest = _prove_in_place(kind, folder, lock, part)
     elif artifact.synthetic is not None:
         # A separate folder: generating deletes what is there, which must never be a fetched model.
         folder = folder.with_name(f"{folder.name}-synthetic")
@@ -54,8 +59,8 @@ def resolve(
     elif kind is ArtifactKind.REFERENCE:
         manifest = checkout(artifact, folder, lock)
     else:
-        manifest = fetch(artifact, kind, folder, lock, only=kind.files)
-    check_contents(kind, folder)
+        manifest = fetch(artifact, kind, folder, lock, only=kind.files, part=part)
+    check_contents(kind, folder, without_weights=without_weights)
     if check is not None:
         check(folder)
     result = Proof(
@@ -66,18 +71,22 @@ def resolve(
         uri=artifact.uri,
         manifest_digest=manifest.digest,
         files=manifest.files,
+        without_weights=without_weights,
     )
     result.write(proof)
     return result
 
 
-def _prove_in_place(kind: ArtifactKind, folder: Path, lock: Manifest | None) -> Manifest:
+def _prove_in_place(
+    kind: ArtifactKind, folder: Path, lock: Manifest | None, part: Sequence[str] | None
+) -> Manifest:
     if lock is None:
         raise InputError(
             f"{kind.setting}: path is {folder}, without a manifest to verify it against; write one with "
             f"'weighbridge lock {folder} --out FILE' where the folder is known to be good, and give it as "
             f"{kind.setting}.manifest."
         )
-    check_contents(kind, folder)
-    verify(folder, lock)
-    return lock
+    check_contents(kind, folder, without_weights=part is not None)
+    wanted = lock.only(part or ("*",))
+    verify(folder, wanted, only=part or ("*",))
+    return wanted

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighbridge.artifacts.manifest import FileEntry, Manifest, files_of
+from weighbridge.artifacts.manifest import FileEntry, Manifest, files_of, matching
 from weighbridge.artifacts.transfer_progress import Advance, show_transfer
 from weighbridge.core.errors import SetupError
 from weighbridge.core.files import write_atomic
@@ -92,12 +92,13 @@ class Difference:
         return f"{self.path}: expected {self.expected}, found {self.found}"
 
 
-def describe(folder: Path, *, full: bool = False) -> Manifest:
-    """Hash every file of a folder, or take its cached hash where size and mtime are unchanged.
+def describe(folder: Path, *, full: bool = False, only: Sequence[str] = ("*",)) -> Manifest:
+    """Hash the files of a folder, or take their cached hashes where size and mtime are unchanged.
 
     Args:
         folder: The artifact's folder.
         full: Hash all files, whatever the cache holds.
+        only: Patterns of which a file's path matches one; others are left out.
 
     Raises:
         SetupError: a file cannot be read, or changes meanwhile.
@@ -105,7 +106,7 @@ def describe(folder: Path, *, full: bool = False) -> Manifest:
     cache = HashCache(folder)
     entries: list[FileEntry] = []
     unknown: list[tuple[str, os.stat_result]] = []
-    for path in files_of(folder):
+    for path in matching(files_of(folder), only):
         stat = (folder / path).stat()
         sha256 = None if full else cache.sha256(path, stat)
         if sha256 is None:
@@ -119,25 +120,39 @@ def describe(folder: Path, *, full: bool = False) -> Manifest:
     return Manifest(files=tuple(entries))
 
 
-def differences(folder: Path, lock: Manifest, *, full: bool = False) -> list[Difference]:
+def differences(
+    folder: Path, lock: Manifest, *, full: bool = False, only: Sequence[str] = ("*",)
+) -> list[Difference]:
     """Compare a folder with a lock: first names and sizes, then, if these agree, contents.
+
+    Args:
+        folder: The artifact's folder.
+        lock: What it must hold, of the files that `only` leaves.
+        full: Hash all files, whatever the cache of hashes holds.
+        only: As of `describe`.
 
     Raises:
         SetupError: a file cannot be read, or changes meanwhile.
     """
-    shape = _different_shape(folder, lock)
+    shape = _different_shape(folder, lock, only)
     if shape:
         return shape
     expected = lock.by_path()
     return [
         Difference(entry.path, f"sha256 {expected[entry.path].sha256}", entry.sha256)
-        for entry in describe(folder, full=full).files
+        for entry in describe(folder, full=full, only=only).files
         if entry.sha256 != expected[entry.path].sha256
     ]
 
 
-def verify(folder: Path, lock: Manifest, *, full: bool = False) -> None:
+def verify(folder: Path, lock: Manifest, *, full: bool = False, only: Sequence[str] = ("*",)) -> None:
     """Check that a folder holds exactly the files of its lock; change and delete nothing.
+
+    Args:
+        folder: The artifact's folder.
+        lock: What it must hold, of the files that `only` leaves.
+        full: Hash all files, whatever the cache of hashes holds.
+        only: As of `describe`.
 
     Raises:
         SetupError: a file is missing, extra, short, changed or unreadable; the message names the first, the
@@ -145,7 +160,7 @@ def verify(folder: Path, lock: Manifest, *, full: bool = False) -> None:
     """
     if not folder.is_dir():
         raise SetupError(f"{folder}: the folder does not exist; fetch it, or correct its path.")
-    found = differences(folder, lock, full=full)
+    found = differences(folder, lock, full=full, only=only)
     if found:
         raise SetupError(
             f"{folder} is not as locked: {first_of(found)}; copy or fetch what differs again, "
@@ -162,9 +177,9 @@ def first_of(found: Sequence[Difference]) -> str:
     return f"{found[0]} (and {len(found) - 1} more files, listed above)"
 
 
-def _different_shape(folder: Path, lock: Manifest) -> list[Difference]:
+def _different_shape(folder: Path, lock: Manifest, only: Sequence[str]) -> list[Difference]:
     expected = lock.by_path()
-    sizes = {path: (folder / path).stat().st_size for path in files_of(folder)}
+    sizes = {path: (folder / path).stat().st_size for path in matching(files_of(folder), only)}
     return [
         Difference(
             path,

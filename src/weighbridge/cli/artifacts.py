@@ -35,6 +35,13 @@ def fetch(
             help="For a synthetic model or dataset: the round whose benchmark generates it.",
         ),
     ] = None,
+    without_weights: Annotated[
+        bool,
+        typer.Option(
+            "--without-weights",
+            help="Of a model only tokenizer and configuration, for endpoints that serve its weights.",
+        ),
+    ] = False,
 ) -> None:
     """Fetch an artifact, verify every file and write its proof.
 
@@ -60,8 +67,10 @@ def fetch(
         load_benchmark(load_round(round_file).benchmark).synthesise(kind, samples, folder)
 
     check = read_questions if kind is ArtifactKind.MMLU else None
-    done = resolve(job, kind, into, proof, synthesise, check)
+    done = resolve(job, kind, into, proof, synthesise, check, without_weights=without_weights)
     typer.echo(f"{kind}: {len(done.files)} files proven in {done.folder} (sha256 {done.manifest_digest})")
+    if done.without_weights:
+        typer.echo(f"{kind}: without its weights, which endpoints serve and nothing here proves")
 
 
 def fetch_data(

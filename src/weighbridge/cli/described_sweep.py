@@ -58,4 +58,4 @@ def model_folder(model: Path | None) -> Path | None:
     """Return the folder of a model, which is named itself or by its proof file."""
     from weighbridge.artifacts.proof import Proof
 
-    return Proof.read(model).folder if model is not None and model.is_file() else model
+    return Proof.read(model).folder_with_weights() if model is not None and model.is_file() else model

@@ -36,6 +36,11 @@ class Artifact(Model):
     manifest: ProjectPath | None = Field(
         default=None, description="Lock file: path, size and sha256 of each file."
     )
+    weights: bool | None = Field(
+        default=None,
+        description="Whether a model's weights are fetched and proven. Default: where a server is started; "
+        "true for 'endpoints' that serve a copy whose weights you prove here.",
+    )
 
     @field_validator("revision")
     @classmethod
@@ -81,6 +86,13 @@ class Artifacts(Model):
     prompt: ProjectPath | None = Field(
         default=None, description="JSON file with the prompt's texts; default: the reference's prompt."
     )
+
+    @field_validator("dataset", "reference")
+    @classmethod
+    def _has_no_weights(cls, value: Artifact | None) -> Artifact | None:
+        if value is not None and value.weights is not None:
+            raise ValueError("only 'artifacts.model' has 'weights'; remove it here")
+        return value
 
     @field_validator("reference")
     @classmethod

@@ -69,6 +69,8 @@ OPERATIONAL: dict[str, frozenset[str]] = {
         }
     ),
     "client": frozenset({"api_key_env", "stall_limit_s"}),
+    # The proof that lies there decides whether the weights are wanted: workflow/rules/fingerprints.smk.
+    "artifact": frozenset({"weights"}),
     "submission": frozenset({"signing_key_env", "signing_key_file"}),
     "mmlu": frozenset({"dataset", "floor", "concurrency", "retries", "timeout_s"}),
 }

@@ -131,6 +131,14 @@ def _model(gate: Gate, pin: ArtifactPin, proof: Proof | None, records: Sequence[
         gate.holds(name, f"{value}; {'; '.join(differing)}", limit, False, remedy)
         return
     values = f"; {' and '.join(pin.files)} as pinned" if pin.files else ""
+    if proof.without_weights:
+        remedy = (
+            "Endpoints served the weights, and only tokenizer and configuration were proven; set "
+            "artifacts.model.weights to true where a copy of the served weights can be read or fetched, and "
+            "repeat both runs."
+        )
+        gate.holds(name, f"{value}{values}; weights not proven", limit, None, remedy)
+        return
     gate.holds(name, f"{value}{values}", limit if pinned else f"{limit}, or its values", True, "")
 
 

@@ -189,7 +189,8 @@ def _artifact(graph: CrateGraph, proof: Proof) -> Entity:
     facts = {
         "name": f"{proof.kind} {proof.repo}" if proof.repo else str(proof.kind),
         "description": f"{len(proof.files)} files, {manifest.total_bytes} bytes, proven by their sha256."
-        + (f" From MLCommons' storage: {proof.uri}." if proof.uri else ""),
+        + (f" From MLCommons' storage: {proof.uri}." if proof.uri else "")
+        + (" Without the weights, which endpoints served: not proven." if proof.without_weights else ""),
         "identifier": graph.thing(
             f"#{proof.kind}-manifest",
             "PropertyValue",

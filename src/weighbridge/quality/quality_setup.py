@@ -59,6 +59,8 @@ class QualitySetup:
         """
         if starting and self.model is None and not self.server.endpoints:
             raise InputError("a server that is started needs a model: pass --model, or set server.endpoints.")
+        if starting and self.model is not None and not self.server.endpoints:
+            self.model.folder_with_weights()
         check_tokenizer(self.mmlu, self.model)
 
     @property

@@ -224,7 +224,9 @@ def session(
     code, revision = code_sha256(), git_revision()
     requests = RequestStore.open(setup.store, streamed=setup.streamed)
     check_load(requests, setup.client, setup.round_.samples)
+    model = setup.model.folder
     if not setup.server.endpoints:
+        model = setup.model.folder_with_weights()
         check_accelerators(setup.server.gpus)
     api_key = api_key_of(setup.client)
     folder.mkdir(parents=True, exist_ok=True)
@@ -238,7 +240,7 @@ def session(
 
         with running_server(
             setup.server,
-            setup.model.folder,
+            model,
             keeping or folder / SERVER_LOG,
             api_key,
             starting,

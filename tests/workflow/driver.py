@@ -46,7 +46,11 @@ class Workflow:
     def command(self, *arguments: str, **changes: object) -> list[str]:
         """Return the command line of snakemake, and write the changes that it names."""
         overlay = self.directory.parent / "changes.yaml"
-        overlay.write_text(yaml.safe_dump(changes))
+        # Not among the checkout's own; run directories beside each other share theirs.
+        requests = changes.get("requests", {})
+        if isinstance(requests, dict):
+            requests = {"cache": str(self.directory.parent / "stores")} | requests
+        overlay.write_text(yaml.safe_dump(changes | {"requests": requests}))
         command = [str(BIN / "snakemake"), "--snakefile", str(self.root / "Snakefile"), "--cores", "2"]
         command += ["--configfile", str(self.root / self.base / "config.yaml"), str(overlay)]
         return [*command, "--directory", str(self.directory), *arguments]

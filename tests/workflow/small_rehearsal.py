@@ -32,6 +32,7 @@ def small_rehearsal(
     return {
         "round": str(round_file),
         "artifacts": {"dataset": {"synthetic": samples}},
+        "requests": {"cache": str(folder / "stores")},
         "server": {
             "args": [f"--round={round_file}", f"--behaviour={json.dumps(dict(behaviour))}"],
             "warmup_requests": 2,

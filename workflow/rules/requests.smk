@@ -6,7 +6,7 @@ Out: resources/requests/ (bodies.bin, index.bin, manifest.json), the lengths of 
 
 
 rule build_requests:
-    """Encode all request bodies in parallel."""
+    """Encode all request bodies in parallel, or take those that another run directory has encoded."""
     input:
         dataset="resources/dataset.json",
         prompt=PROMPT_FILES,
@@ -35,11 +35,17 @@ rule build_requests:
                 # What streamed runs send around the same prompts is recorded too.
                 "streamed": (ROUND.loadgen and ROUND.loadgen.token_latencies) or None,
             },
-            requests=SETTINGS.requests,
+            requests=SETTINGS.requests.bodies,
             server=of_server("model_name"),
         ),
         prompt=prompt_option,
         model=tokenizer_option(),
+        # Shared with other run directories; the bytes are the same with it and without.
+        cache=uncompared(
+            ["--cache", ROOT / SETTINGS.requests.cache]
+            if SETTINGS.requests.cache is not None
+            else []
+        ),
         out=lambda wildcards, output: Path(output.manifest).parent,
     shell:
         r"""
@@ -51,6 +57,7 @@ rule build_requests:
             {params.model:q} \
             --settings {params.settings:q} \
             --processes {threads} \
+            {params.cache:q} \
             --out {params.out:q}
         """
 

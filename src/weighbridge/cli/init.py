@@ -100,7 +100,7 @@ def _served_model(endpoint: str) -> str | None:
         SetupError: it is no OpenAI-compatible server, or refuses who has no key.
     """
     from weighbridge.core.errors import InputError
-    from weighbridge.serving.probing import served_models
+    from weighbridge.serving.served_models import served_models
 
     served = served_models(endpoint, None, "--model, and client.api_key_env in the file,")
     if served is None:

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from weighbridge.cli.options import (
     server_of,
 )
 from weighbridge.config.fingerprint import JobSettings
+
+if TYPE_CHECKING:
+    from weighbridge.records.store_manifest import StoreManifest
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,10 @@ def build_requests(
     model: TokenizerProof = None,
     processes: Annotated[int, typer.Option(min=1, help="Number of encoding processes.")] = 1,
     division: DivisionChoice = "closed",
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder of stores to share with other run directories; default: none is shared."),
+    ] = None,
 ) -> None:
     """Encode every sample's request body into one store."""
     from weighbridge.artifacts.proof import Proof
@@ -45,7 +52,8 @@ def build_requests(
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.closed_settings import request_deviations
     from weighbridge.config.round_settings import requests_of_round
-    from weighbridge.requests.store import build_store
+    from weighbridge.requests.shared_stores import Recipe, prompts_of, shared_store
+    from weighbridge.requests.store import build_store, envelopes
     from weighbridge.run.closed_division import told
 
     job, round_ = JobSettings.of(settings, requests=requests, server=server), load_round(round_file)
@@ -64,21 +72,34 @@ def build_requests(
                 known,
                 round_.name,
             )
-    build_store(
-        dataset=proof.folder,
-        proven={entry.path: entry.sha256 for entry in proof.files},
-        splits=round_.splits,
-        prompt=prompt,
-        model=None if model is None else Proof.read(model).folder,
-        streamed=round_.loadgen is not None and round_.loadgen.token_latencies,
-        benchmark=round_.benchmark,
-        expected_samples=round_.of_dataset,
-        first=round_.samples,
-        model_name=job.required_server().model_name,
-        settings=requests_of_round(job.requests, round_),
-        out=out,
-        processes=processes,
-    )
+    tokenizer = None if model is None else Proof.read(model)
+    model_name, sent = job.required_server().model_name, requests_of_round(job.requests, round_)
+    folder = None if tokenizer is None else tokenizer.folder
+    streamed = round_.loadgen is not None and round_.loadgen.token_latencies
+
+    def build() -> "StoreManifest":
+        return build_store(
+            dataset=proof.folder,
+            proven={entry.path: entry.sha256 for entry in proof.files},
+            splits=round_.splits,
+            prompt=prompt,
+            model=folder,
+            streamed=streamed,
+            benchmark=round_.benchmark,
+            expected_samples=round_.of_dataset,
+            first=round_.samples,
+            model_name=model_name,
+            settings=sent,
+            out=out,
+            processes=processes,
+        )
+
+    def around() -> tuple[tuple[str, str], tuple[str, str] | None]:
+        task = load_benchmark(round_.benchmark).task(prompt, folder)
+        return envelopes(task, model_name, sent, streamed=streamed)
+
+    prompts = prompts_of(round_, sent, proof, prompt, tokenizer)
+    shared_store(cache, Recipe(prompts, model_name, around), out, build)
 
 
 def count_tokens(

@@ -52,7 +52,7 @@ def settings_deviations(settings: Settings, round_: Round) -> tuple[Deviation, .
         *_of_model(settings.artifacts.model, settings.submission, round_),
         *_of_dataset(settings.artifacts.dataset, round_),
         *_of_training(settings.submission, round_),
-        *request_deviations(settings.requests, round_),
+        *request_deviations(settings.requests.bodies, round_),
     )
 
 

@@ -1,9 +1,11 @@
 """Model of config.yaml's section 'requests': how request bodies are built."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from weighbridge.config.server_settings import ProjectPath
 from weighbridge.core.models import Model
 
 
@@ -33,3 +35,18 @@ class RequestSettings(Model):
         description="Demand answers of the benchmark's JSON schema, exactly as the reference's flag does.",
     )
     sampling: Sampling = Sampling()
+
+
+class RequestSection(RequestSettings):
+    """Contents of config.yaml's section 'requests': how bodies are built, and where they are kept."""
+
+    cache: ProjectPath | None = Field(
+        default=Path("runs/.requests"),
+        description="Folder of request stores that run directories share, so that each is encoded once and "
+        "lies on the disk once; on their file system, and deletable at any time. Null: none is shared.",
+    )
+
+    @property
+    def bodies(self) -> RequestSettings:
+        """What the bodies depend on: all but the place."""
+        return RequestSettings.model_validate(self.model_dump(exclude={"cache"}))

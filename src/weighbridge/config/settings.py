@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from weighbridge.config.artifact_settings import Artifacts
 from weighbridge.config.quality_settings import QualitySettings
 from weighbridge.config.refused_secrets import refuse_secrets
-from weighbridge.config.request_settings import RequestSettings
+from weighbridge.config.request_settings import RequestSection
 from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.config.server_settings import EnvironmentName, ProjectPath, ServerSettings
 from weighbridge.config.target_rate import checked_rate
@@ -168,7 +168,7 @@ class Settings(Model):
         "for one command as --config fetch=yes.",
     )
     artifacts: Artifacts
-    requests: RequestSettings = RequestSettings()
+    requests: RequestSection = RequestSection()
     server: ServerSettings
     client: ClientSettings = ClientSettings()
     scenarios: dict[str, ScenarioSettings] = Field(description="Settings by name of the round's scenario.")

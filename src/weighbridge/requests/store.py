@@ -162,7 +162,7 @@ def build_store(
     """
     check_requests(benchmark, settings)
     task = load_benchmark(benchmark).task(prompt, model)  # a wrong prompt fails here rather than in the pool
-    prefix, suffix = envelope(task, model_name, settings)
+    (prefix, suffix), streaming = envelopes(task, model_name, settings, streamed=streamed)
     of_dataset = task.samples(dataset, splits)
     files = of_dataset.files
     for sentence in task.check_samples(of_dataset):
@@ -206,7 +206,7 @@ def build_store(
                 pillow=PIL.__version__,
                 prefix=prefix,
                 suffix=suffix,
-                streamed=_streamed_envelope(task, model_name, settings) if streamed else None,
+                streamed=streaming,
             )
 
         try:
@@ -221,11 +221,21 @@ def build_store(
             pool.shutdown(cancel_futures=True)
 
 
-def _streamed_envelope(task: Task, model_name: str, settings: RequestSettings) -> tuple[str, str] | None:
-    """Return what streamed runs send around the prompts; None where every run is streamed anyway."""
-    if settings.stream:
-        return None
-    return envelope(task, model_name, settings.model_copy(update={"stream": True}))
+def envelopes(
+    task: Task, model_name: str, settings: RequestSettings, *, streamed: bool
+) -> tuple[tuple[str, str], tuple[str, str] | None]:
+    """Return what stands around the prompts, and what streamed runs send there; None where that is the same.
+
+    Args:
+        task: The benchmark's task.
+        model_name: Name under which the model is served.
+        settings: The request settings.
+        streamed: Whether runs are streamed that the settings do not stream.
+    """
+    stored = envelope(task, model_name, settings)
+    if settings.stream or not streamed:
+        return stored, None
+    return stored, envelope(task, model_name, settings.model_copy(update={"stream": True}))
 
 
 def write_store(out: Path, bodies: Iterable[Buffer], origin: Callable[[], StoreOrigin]) -> StoreManifest:

@@ -88,6 +88,7 @@ def test_the_operational_settings_exist() -> None:
         "client": ClientSettings,
         "submission": SubmissionSettings,
         "mmlu": MmluSettings,
+        "artifact": Artifact,
     }
     for name, fields in OPERATIONAL.items():
         assert fields <= models[name].model_fields.keys()

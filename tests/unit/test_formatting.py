@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from weighbridge.core import formatting
 from weighbridge.core.formatting import duration, latency, rate
+from weighbridge.records.verdict import Check
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,73 @@ def test_rates(qps: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (14.3672, None, "14.4"),
+        (14.3672, 0.0, "14.4"),
+        (14.3672, 0.23, "14.4"),
+        (14.3672, 0.023, "14.37"),
+        (14.3672, 2.3, "14"),
+        (14.3672, 40, "14"),
+        (1437, 23, "1,440"),
+        (202.666, 2.26, "203"),
+        (73.1234567, 1e-9, "73.123"),
+        (0.52, None, "0.520"),
+        (9.9996, None, "10.0"),
+        (0.0, None, "0"),
+        (None, None, formatting.NONE),
+        (float("inf"), 1, formatting.NONE),
+    ],
+)
+def test_measured_figures(value: float | None, error: float | None, text: str) -> None:
+    assert formatting.measured(value, error) == text
+
+
+@given(st.floats(1e-6, 1e9), st.floats(1e-9, 1e9))
+def test_a_measured_figure_is_off_by_less_than_its_error(value: float, error: float) -> None:
+    shown = float(formatting.measured(value, error).replace(",", ""))
+    assert abs(shown - value) <= max(error, 1e-4 * value) * (1 + 1e-9) or error > value / 10
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "text"),
+    [
+        (0.7824, (0.782400663,), "0.782400"),
+        (0.782401, (0.782400663,), "0.7824010"),
+        (0.78239, (0.7824, 0.782400663), "0.78239"),
+        (0.790357, (0.782400663, None), "0.7904"),
+        (0.7824, (0.7824,), "0.7824"),
+        (38.7792, (), "38.7792"),
+        (8167644.0, (7350879.6,), "8167644"),
+        (7350879.4, (7350879.6,), "7350879"),
+    ],
+)
+def test_scores_beside_their_limits(value: float, limits: tuple[float | None, ...], text: str) -> None:
+    assert formatting.score(value, limits=limits) == text
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_score_is_shown_on_its_side_of_a_limit(value: float, limit: float) -> None:
+    shown = float(formatting.score(value, limits=(limit,)))
+    if abs(value - limit) > 1e-11:
+        assert (shown > limit) == (value > limit)
+    by_digits = float(formatting.beside_limit(value, (limit,)))
+    if value > 0.1 and abs(value - limit) > 1e-11:
+        assert (by_digits > limit) == (value > limit)
+
+
+def test_a_check_shows_no_more_digits_than_its_limit_asks_for() -> None:
+    def shown(value: float, limit: str) -> str:
+        return Check(run=None, name="p99", value=value, limit=limit, passed=None, remedy=None).shown
+
+    assert shown(11.98437219, "<= 12 s") == "11.98"
+    assert shown(12.00031, "<= 12 s") == "12.0003"
+    assert shown(0.7824, ">= 0.782400663") == "0.782400"
+    assert shown(24.0, "about 24.00012") == "24.0000"
+    assert shown(0.5, "the hashes in run.json") == "0.5"
+
+
+@pytest.mark.parametrize(
     ("value", "digits", "text"),
     [
         (True, 9, "true"),
@@ -114,12 +182,12 @@ def test_a_missing_number_is_a_dash() -> None:
         (formatting.number(12.0), "12"),
         (formatting.number(None), formatting.NONE),
         (formatting.number(float("nan")), formatting.NONE),
-        (formatting.score(0.78), "0.780000"),
+        (formatting.score(0.78), "0.7800"),
         (formatting.score(None), formatting.NONE),
         (formatting.page_latency(0.000220708), "0.221 ms"),
         (formatting.page_latency(0.28), "280 ms"),
-        (formatting.page_latency(5.6430), "5.643 s"),
-        (formatting.page_latency(0.0), "0.000 s"),
+        (formatting.page_latency(5.6430), "5.64 s"),
+        (formatting.page_latency(0.0), "0 s"),
         (formatting.page_duration(4.36), "4.4 s"),
         (formatting.page_duration(600), "10 min"),
         (formatting.page_duration(706.8), "11 min 47 s"),

@@ -50,12 +50,12 @@ def test_the_runs_of_a_scenario_share_their_settings() -> None:
 def test_a_missed_check_refuses_with_its_value_and_remedy(tmp_path: Path) -> None:
     run = performance_run(tmp_path, late=True, settings_sha256=ACCURACY)
     with pytest.raises(InvalidRunError) as refused:
-        refuse_after_missed(run, ROUND, SERVER, ACCURACY, "accuracy")
+        refuse_after_missed([run], ROUND, SERVER, ACCURACY, "accuracy")
     said = str(refused.value)
     assert said.startswith(
         "the accuracy run of server is not made, because its performance run does not count ("
     )
-    assert "99th percentile latency 14.0, limit <= 12 s" in said
+    assert "99th percentile latency 14, limit <= 12 s" in said
     assert "lower scenarios.server.target_qps from 20" in said
     assert said.endswith("or `snakemake verdicts` makes it in any case.")
 
@@ -63,7 +63,7 @@ def test_a_missed_check_refuses_with_its_value_and_remedy(tmp_path: Path) -> Non
 def test_failed_requests_refuse_too(tmp_path: Path) -> None:
     run = performance_run(tmp_path, late=False, settings_sha256=ACCURACY, failed={"timeout": 2})
     with pytest.raises(InvalidRunError, match=r"\(2 failed requests\)\. Find the cause in .*errors.jsonl"):
-        refuse_after_missed(run, ROUND, SERVER, ACCURACY, "accuracy")
+        refuse_after_missed([run], ROUND, SERVER, ACCURACY, "accuracy")
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_otherwise_the_run_is_made(
     tmp_path: Path, late: bool, recorded: str | None, asked: str | None
 ) -> None:
     refuse_after_missed(
-        performance_run(tmp_path, late=late, settings_sha256=recorded), ROUND, SERVER, asked, "accuracy"
+        [performance_run(tmp_path, late=late, settings_sha256=recorded)], ROUND, SERVER, asked, "accuracy"
     )
 
 
 def test_without_a_performance_run_there_is_nothing_to_say(tmp_path: Path) -> None:
-    refuse_after_missed(tmp_path, ROUND, SERVER, ACCURACY, "accuracy")
+    refuse_after_missed([tmp_path], ROUND, SERVER, ACCURACY, "accuracy")

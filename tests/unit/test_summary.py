@@ -44,9 +44,9 @@ def _spoil_server(results: Path, round_: Round) -> None:
 def test_each_scenario_is_a_line_with_its_rate_score_verdict_and_folder(tmp_path: Path) -> None:
     write_results(tmp_path, ROUND)
     offline, server = (line for line in _text(summarise(tmp_path)).splitlines() if "VALID" in line)
-    for part in ("Offline", "24 samples/s", "no limit", "0.790000", str(tmp_path / "offline")):
+    for part in ("Offline", "24 samples/s", "no limit", "0.7900", str(tmp_path / "offline")):
         assert part in offline
-    for part in ("Server", "19.5 queries/s", "8.000 s", "0.790000", str(tmp_path / "server")):
+    for part in ("Server", "20 queries/s", "8.00 s", "0.7900", str(tmp_path / "server")):
         assert part in server
 
 
@@ -61,14 +61,14 @@ def test_limits_of_tokens_and_many_scores_have_columns_of_their_own(tmp_path: Pa
     path.write_text(json.dumps(json.loads(path.read_text()) | latencies | {"metrics": scores}))
     found = summarise(tmp_path)
     results, timings, table = _text(found).split("Verdict")[1].split("Scenario")
-    assert "1.250 s (<= 2 s)" in timings
+    assert "1.25 s (<= 2 s)" in timings
     assert "42.1 ms (<= 100 ms)" in timings
     assert "38.7792" not in results
     [server] = [line for line in table.splitlines() if line.split()[:1] == ["Server"]]
-    assert server.split() == ["Server", "0.790000", "38.7792", "15.9000", "8167644"]
+    assert server.split() == ["Server", "0.7900", "38.7792", "15.9000", "8167644"]
     page = summary_markdown(found)
     assert page.startswith("# model, round small: DEMONSTRATION, NOT SUBMITTABLE")
-    assert "| Server | 0.790000 | 38.7792 | 15.9000 | 8167644 |" in page
+    assert "| Server | 0.7900 | 38.7792 | 15.9000 | 8167644 |" in page
     assert all(line.count("|") in (0, 4, 5, 6) for line in page.splitlines())
 
 

@@ -70,4 +70,4 @@ def planned(text: str) -> dict[str, int]:
 
 def planned_runs(text: str) -> list[tuple[str, str]]:
     """Read which runs a plan would measure: scenario and run."""
-    return sorted(re.findall(r"output: results/(\w+)/(\w+)/run\.json,", text))
+    return sorted(re.findall(r"output: results/(\w+)/([\w-]+)/run\.json,", text))

@@ -46,8 +46,8 @@ def test_accuracy_depends_on_performance_only_for_a_tree_of_the_closed_division(
 ) -> None:
     answer = workflow("-n", "-p", *targets, **changes)
     assert answer.code == 0, answer.text
-    assert ("--after results/server/performance" in answer.text) == depends
-    assert ("--after results/offline/performance" in answer.text) == depends
+    assert ("--after=results/server/performance" in answer.text) == depends
+    assert ("--after=results/offline/performance" in answer.text) == depends
 
 
 def test_after_a_missed_performance_run_the_accuracy_run_is_made_only_where_it_is_asked_for(

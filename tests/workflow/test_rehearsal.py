@@ -7,6 +7,9 @@ import pytest
 import yaml
 from driver import run_weighbridge
 from small_rehearsal import rehearse, small_rehearsal
+from small_run import planned_runs
+
+from weighbridge.records.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 
@@ -14,11 +17,21 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rehearsal")
-    (folder / "changes.yaml").write_text(yaml.safe_dump(small_rehearsal(folder, samples=600)))
     directory = folder / "run"
-    done = rehearse(directory, "--configfile", "rehearsal/config.yaml", folder / "changes.yaml")
+    done = rehearse(directory, *repeated(folder, 2))
     assert done.returncode == 0, done.stdout + done.stderr
     return directory / "results"
+
+
+def repeated(folder: Path, runs: int) -> list[object]:
+    """Return the options that name the configuration, with so many performance runs of Offline."""
+    changes = small_rehearsal(folder, samples=600)
+    changes["scenarios"] = {
+        "offline": {"target_qps": 150, "performance_runs": runs},
+        "server": {"target_qps": 100},
+    }
+    (folder / "changes.yaml").write_text(yaml.safe_dump(changes))
+    return ["--configfile", "rehearsal/config.yaml", folder / "changes.yaml"]
 
 
 def test_all_four_runs_are_valid_at_the_simulated_rate(finished: Path) -> None:
@@ -28,6 +41,33 @@ def test_all_four_runs_are_valid_at_the_simulated_rate(finished: Path) -> None:
         assert not verdict["submittable"]
         # Three quarters right, the others wrong at their only level: F1 = 1.5 / (1.75 + 0.25 / 3).
         assert verdict["accuracy"] == pytest.approx(1.5 / (1.75 + 0.25 / 3), abs=0.05)
+
+
+def test_of_two_performance_runs_the_slower_is_the_result_and_in_the_tree(finished: Path) -> None:
+    verdict = Verdict.read(finished / "offline" / "verdict.json")
+    assert verdict.performance_runs is not None
+    rates = {run.run: run.rate for run in verdict.performance_runs.runs}
+    assert list(rates) == ["performance", "performance-2"]
+    assert verdict.rate == rates[verdict.chosen_run] == min(rates.values(), key=lambda rate: rate or 0)
+    assert {run.outcome for run in verdict.performance_runs.runs} == {"VALID"}
+    [log] = (finished / "submission").rglob("results/*/*/Offline/performance/run_1/mlperf_log_detail.txt")
+    assert log.read_bytes() == (finished / "offline" / verdict.chosen_run / log.name).read_bytes()
+    [published] = (finished / "submission").rglob("records/*/Offline/verdict.json")
+    assert {check.run for check in Verdict.read(published).checks} == {"performance", "accuracy", None}
+    assert f"{verdict.chosen_run}, the result" in (finished / "report.html").read_text()
+    answer = run_weighbridge(
+        ROOT, "gate", "--logs", str(finished), "--round", str(finished.parents[1] / "round.yaml")
+    )
+    assert "2 of them VALID; the result is " in answer.text
+
+
+def test_a_repeat_more_is_one_run_and_one_less_is_none(finished: Path) -> None:
+    folder = finished.parents[1]
+    more = rehearse(finished.parent, "-n", *repeated(folder, 3))
+    assert planned_runs(more.stdout) == [("offline", "performance-3")]
+    fewer = rehearse(finished.parent, "-n", *repeated(folder, 1))
+    assert fewer.returncode == 0, fewer.stderr
+    assert planned_runs(fewer.stdout) == []
 
 
 def test_the_tree_is_accepted_and_says_that_it_is_simulated(finished: Path) -> None:

@@ -69,7 +69,7 @@ rule benchmark:
         division=uncompared(DIVISION),
         # Not compared: the fingerprint has it, as a field of the run.
         mode=lambda wildcards, output: (
-            ROUND.scenarios[wildcards.scenario].runs[wildcards.run].mode
+            ROUND.scenarios[wildcards.scenario].rules_of(wildcards.run).mode
         ),
         settings=lambda wildcards: measurement(
             "measurement",
@@ -89,7 +89,12 @@ rule benchmark:
         peak=lambda wildcards, input: ["--peak", input.peak] if input.peak else [],
         offline=lambda wildcards, input: [f"--offline={run}" for run in input.offline],
         # Not compared: a probe changes nothing of what is measured after it.
-        probe=lambda wildcards, output: SETTINGS.scenarios[wildcards.scenario].probe_s,
+        probe=lambda wildcards, output: (
+            # The run before has proven that the rate can pass.
+            0
+            if number_of_repeat(wildcards.run)
+            else SETTINGS.scenarios[wildcards.scenario].probe_s
+        ),
         after=lambda wildcards, output: after_performance(
             wildcards.scenario, wildcards.run
         ),

@@ -21,6 +21,7 @@ from weighbridge.config.fingerprint import ROOT_VARIABLE
 from weighbridge.config.round_settings import (
     check_against_round,
     check_statements,
+    planned_runs,
     planned_scenarios,
     without_search,
 )
@@ -183,7 +184,11 @@ BEFORE_RUNS = 2
 # What there is to measure: a scenario that the round does not require may have no settings.
 PLANNED = planned_scenarios(SETTINGS, ROUND)
 SCENARIOS = list(PLANNED)
-RUNS = [(name, run) for name, scenario in PLANNED.items() for run in scenario.runs]
+RUNS = [
+    (name, run)
+    for name, scenario in PLANNED.items()
+    for run in planned_runs(SETTINGS, scenario)
+]
 # Whose rate searches start from, and shares are of.
 OFFLINE_RECORDS = [
     f"results/{name}/performance/run.json"

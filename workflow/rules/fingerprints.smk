@@ -132,7 +132,7 @@ def measurement(stage, scenario, run=None, **settings):
                 exclude_defaults=True,
                 exclude={"folder", "metric", "required", "runs"},
             ),
-            "run": run and run_rules(scenario_rules.runs[run]),
+            "run": run and run_rules(scenario_rules.rules_of(run)),
         },
         server=SETTINGS.server,
         client=SETTINGS.client,

@@ -9,6 +9,10 @@ rule gate:
     """Judge a scenario: score, latency, LoadGen's validity, early stopping, counts, seeds, failures."""
     input:
         performance="results/{scenario}/performance/run.json",
+        repeats=lambda wildcards: [
+            RUN_RECORD.format(scenario=wildcards.scenario, run=run)
+            for run in PERFORMANCE_RUNS[wildcards.scenario][1:]
+        ],
         accuracy="results/{scenario}/accuracy/run.json",
         score="results/{scenario}/accuracy.json",
         compliance=lambda wildcards: compliance_files(wildcards.scenario),
@@ -29,6 +33,9 @@ rule gate:
         ),
         strict=uncompared(["--strict"] if SETTINGS.strict else []),
         performance=lambda wildcards, input: Path(input.performance).parent,
+        repeats=lambda wildcards, input: [
+            f"--repeat={Path(repeat).parent}" for repeat in input.repeats
+        ],
         accuracy=lambda wildcards, input: Path(input.accuracy).parent,
         compliance=lambda wildcards, output: [
             f"--compliance=results/{wildcards.scenario}/{run}"
@@ -45,6 +52,7 @@ rule gate:
             --scenario {wildcards.scenario:q} \
             --round {params.round:q} \
             --performance {params.performance:q} \
+            {params.repeats:q} \
             --accuracy {params.accuracy:q} \
             --score {input.score:q} \
             {params.compliance:q} \

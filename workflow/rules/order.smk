@@ -1,6 +1,6 @@
 """In which order the runs are made, and which are not worth their GPU time: what fails, fails early.
 
-In:  ROUND, RAISED, ASKED, RUNS, SEARCHED, DIVISION; the targets of the command
+In:  ROUND, RAISED, ASKED, RUNS, PERFORMANCE_RUNS, SCENARIOS, SEARCHED, DIVISION; the targets of the command
 Out: PRIORITIES, QUALITY, asks_for_quality(), after_performance(), note_targets(), expected_min()
 """
 
@@ -61,26 +61,32 @@ def note_targets():
 
 
 def after_performance(scenario, run):
-    """Return the option by which another run is not made after a performance run that does not count.
+    """Return the options by which another run is not made after performance runs that do not count.
 
-    A searched rate needs none: the performance run confirmed it.
+    A searched rate needs none where there is one such run, which confirmed it.
     """
-    if run == "performance" or scenario in SEARCHED or not for_a_tree():
+    made = PERFORMANCE_RUNS[scenario]
+    earlier = made[: made.index(run)] if run in made else made
+    if not earlier or (scenario in SEARCHED and len(made) == 1) or not for_a_tree():
         return []
-    return ["--after", f"results/{scenario}/performance"]
+    folders = [f"--after=results/{scenario}/{performance}" for performance in earlier]
+    return [*folders, *(["--of-runs", str(len(made))] if len(made) > 1 else [])]
 
 
 def order_of(scenario, run):
     """Return where a run stands among all: the cheapest proof first, then compliance tests, accuracy last.
 
     Offline comes first, because its rate is where a search starts, and what it misses the others miss too.
+    Performance runs of a scenario follow each other: they are compared, and a machine changes with time.
     """
     rules, asked = RAISED[scenario].scenarios[scenario], ASKED[scenario].target_qps
     # A searched rate, and a share of the Offline run's, are not known yet.
-    kind, known = rules.runs[run], isinstance(asked, float)
+    kind, known = rules.rules_of(run), isinstance(asked, float)
     size = work_of_run(RAISED[scenario], rules, kind, asked if known else 1.0)
     place = 2 if kind.mode == "accuracy" else int(kind.compliance_test is not None)
-    return place, not rules.offline, not known, size.scheduled_s
+    # Of scenarios alike, the order is that of the runs.
+    alike = -SCENARIOS.index(scenario), number_of_repeat(run) or 1
+    return place, not rules.offline, not known, size.scheduled_s, *alike
 
 
 def expected_min(scenario, run):
@@ -92,7 +98,7 @@ def expected_min(scenario, run):
     if not isinstance(asked, float):
         return 0
     round_, rules = RAISED[scenario], RAISED[scenario].scenarios[scenario]
-    return round(work_of_run(round_, rules, rules.runs[run], asked).scheduled_s / 60)
+    return round(work_of_run(round_, rules, rules.rules_of(run), asked).scheduled_s / 60)
 
 
 # Above those of jobs that need no GPU: these wait, and a server does not.

@@ -1,17 +1,28 @@
-"""What the runs of a scenario are: of a compliance test, at a share of another run's rate.
+"""What the runs of a scenario are: performance runs, of a compliance test, at a share of another run's rate.
 
-In:  ROUND, PLANNED, ASKED
-Out: COMPLIANCE_RUNS, compliance_test(), compliance_files(), share_of_offline()
+In:  ROUND, PLANNED, RUNS, ASKED
+Out: COMPLIANCE_RUNS, PERFORMANCE_RUNS, compliance_test(), compliance_files(), share_of_offline()
 """
+
+from weighbridge.config.scenario_rules import number_of_repeat
 
 COMPLIANCE_RUNS = {
     name: list(scenario.compliance_runs) for name, scenario in PLANNED.items()
+}
+# The first of each scenario, and the repeats that the settings ask for.
+PERFORMANCE_RUNS = {
+    name: [
+        run
+        for of, run in RUNS
+        if of == name and (run == "performance" or number_of_repeat(run))
+    ]
+    for name in PLANNED
 }
 
 
 def compliance_test(scenario, run):
     """Return the option that makes a run one of a compliance test."""
-    test = ROUND.scenarios[scenario].runs[run].compliance_test
+    test = ROUND.scenarios[scenario].rules_of(run).compliance_test
     return ["--compliance-test", test] if test else []
 
 

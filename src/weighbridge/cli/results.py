@@ -1,4 +1,4 @@
-"""Commands that read finished runs: evaluate, verify-compliance, gate, summary, compare."""
+"""Commands that read finished runs: evaluate, verify-compliance, summary, compare."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,14 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weighbridge.cli.options import (
-    Artifacts,
     AsJson,
-    HistoryFolder,
     ModelProof,
     PromptFile,
     RoundFile,
-    StoreManifestFile,
-    Strict,
     TokenizerProof,
 )
 from weighbridge.cli.printing import print_found
@@ -27,7 +23,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(evaluate)
     app.command()(verify_compliance)
-    app.command()(gate)
     app.command()(summary)
     app.command()(compare)
 
@@ -93,83 +88,6 @@ def verify_compliance(
         reference=Proof.read(reference) if reference else None,
     )
     typer.echo(text, nl=False)
-
-
-def gate(
-    round_file: RoundFile,
-    scenario: Annotated[str | None, typer.Option(help="Scenario of both runs, such as offline.")] = None,
-    performance: Annotated[Path | None, typer.Option(help="Folder of the performance run.")] = None,
-    accuracy: Annotated[Path | None, typer.Option(help="Folder of the accuracy run.")] = None,
-    compliance: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of a compliance run, named as the run, such as TEST06; may be repeated."),
-    ] = None,
-    logs: Annotated[
-        Path | None,
-        typer.Option(help="Instead of these: a folder with LoadGen logs of any origin in it or below."),
-    ] = None,
-    details: Annotated[
-        bool, typer.Option("--details", help="With --logs: the checks of all systems, not only INVALID ones.")
-    ] = False,
-    score: Annotated[
-        Path | None, typer.Option(help="accuracy.json of the accuracy run, from 'evaluate'.")
-    ] = None,
-    artifact: Artifacts = None,
-    store: StoreManifestFile = None,
-    prompt: PromptFile = None,
-    output: Annotated[Path | None, typer.Option(help="verdict.json to write.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="With --logs: print JSON in place of the tables.")
-    ] = False,
-    history: HistoryFolder = None,
-    strict: Strict = False,
-) -> None:
-    """Judge a scenario's runs by the round's rules.
-
-    With --scenario, --performance, --accuracy and --output, writes the verdict; failed checks name a remedy.
-    Without --artifact and --store, what the closed division fixes of these inputs is not known.
-    Where the dataset's folder can be read, and the model's if answers are token ids, the answers are scored
-    again (with --prompt, if there is one).
-    With --logs, judges every scenario of every system found; exit code 4 if one is INVALID. It prints the
-    checks of a single system, or one table of all systems after the checks of those that are INVALID.
-    """
-    from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.core.errors import InputError
-    from weighbridge.gates import Inputs, judge
-    from weighbridge.records.score import Evaluation
-    from weighbridge.records.verdict import write_verdict
-
-    round_ = load_round(round_file)
-    inputs = Inputs.read(artifact or (), store, prompt)
-    if logs is not None:
-        if any(each for each in (scenario, performance, accuracy, compliance, score, output, history)):
-            raise InputError(
-                "--logs finds scenarios, runs and scores by itself and writes no file; pass it without "
-                "--scenario, --performance, --accuracy, --compliance, --score, --output and --history."
-            )
-        from weighbridge.cli.judged_logs import judge_all
-
-        judge_all(logs, round_, inputs, details=details, strict=strict, as_json=as_json)
-        return
-    if as_json:
-        raise InputError("--json prints what --logs finds; the verdict on one scenario is in --output.")
-    if scenario is None or output is None:
-        raise InputError("pass --logs, or --scenario, --output and the folders of the runs.")
-    verdict = judge(
-        performance=performance,
-        accuracy=accuracy,
-        evaluation=Evaluation.read(score) if score else None,
-        round_=round_,
-        scenario=round_.scenario(scenario),
-        inputs=inputs,
-        compliance={folder.name: folder for folder in compliance or ()},
-        strict=strict,
-    )
-    write_verdict(verdict, output)
-    if history is not None:
-        from weighbridge.history.record import record_verdict
-
-        record_verdict(output, history, performance=performance, accuracy=accuracy)
 
 
 def summary(

@@ -22,7 +22,7 @@ from weighbridge.cli.options import (
     server_of,
 )
 from weighbridge.config.fingerprint import JobSettings, shared_sha256
-from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.scenario_rules import Mode, number_of_repeat
 
 if TYPE_CHECKING:
     from weighbridge.config.closed_settings import Division
@@ -162,12 +162,20 @@ def run(
         ),
     ] = 0,
     after: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             help="Folder of the scenario's performance run: no run is made if that one, with the same "
-            "settings, missed its checks."
+            "settings, missed its checks; may be repeated."
         ),
     ] = None,
+    of_runs: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="With --after: the number of performance runs in all; no run is made once so many missed "
+            "their checks that the median one does.",
+        ),
+    ] = 1,
     compliance_test: Annotated[
         str | None,
         typer.Option(help="With --mode performance: the compliance test that is run, such as TEST06."),
@@ -215,7 +223,8 @@ def run(
     compliance = compliance_test and ComplianceRun.of(
         setup.round_, scenario, compliance_test, reference and Proof.read(reference).folder
     )
-    issuer = LoadGenIssuer(setup.round_, rules, mode, rate, switches=switches, compliance=compliance or None)
+    label = f"{scenario} {out.name}" if number_of_repeat(out.name) else None
+    issuer = LoadGenIssuer(setup.round_, rules, mode, rate, label, switches, compliance or None)
     # The search has probed the rate of a peak, and a compliance test measures no rate.
     probe_s = 0 if peak is not None or compliance else probe_s
     probe = rate_probe(setup.round_, rules, mode, rate, probe_s, out, switches)
@@ -223,9 +232,10 @@ def run(
     judged = (VERDICT, ACCURACY_TEXT, ACCURACY_JSON) if mode is Mode.ACCURACY else (VERDICT,)
     stale = [out.parent / name for name in judged]
     with locked(out, "weighbridge run"), replacing(replaced, f"{scenario}-{out.name}", out, stale=stale):
-        if after is not None:
+        if after:
             # Not sooner: Snakemake has deleted the earlier run, and what was made of it must go too.
-            refuse_after_missed(after, setup.round_, rules, setup.settings_sha256, issuer.plan.kind)
+            named = issuer.plan.label.removeprefix(f"{scenario} ")
+            refuse_after_missed(after, setup.round_, rules, setup.settings_sha256, named, of_runs=of_runs)
         execute(setup, issuer, out, reporting, probe, lives)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from weighbridge.config.compliance_rules import KNOWN_TESTS
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import ScenarioRules
+from weighbridge.config.scenario_rules import Mode, ScenarioRules, performance_run
 from weighbridge.config.settings import Settings
 from weighbridge.config.target_rate import AUTO, share_of_offline
 from weighbridge.core.errors import InputError
@@ -74,6 +74,13 @@ def check_statements(settings: Settings, root: Path) -> None:
 def planned_scenarios(settings: Settings, round_: Round) -> dict[str, ScenarioRules]:
     """Return the scenarios of the round that are to be measured: those that have settings, by name."""
     return {name: rules for name, rules in round_.scenarios.items() if name in settings.scenarios}
+
+
+def planned_runs(settings: Settings, scenario: ScenarioRules) -> list[str]:
+    """Return the names of a planned scenario's runs: performance as often as is asked, others once."""
+    wanted = settings.scenarios[scenario.name].performance_runs
+    repeated = [performance_run(number) for number in range(1, wanted + 1)]
+    return [*repeated, *(name for name in scenario.runs if name != Mode.PERFORMANCE)]
 
 
 def _check_scenarios(settings: Settings, round_: Round) -> None:

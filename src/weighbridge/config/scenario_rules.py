@@ -1,5 +1,6 @@
 """Rules of a scenario: how queries are issued, its runs, their lengths and limits."""
 
+import re
 from enum import StrEnum
 from typing import Literal, Self
 
@@ -24,6 +25,20 @@ class Mode(StrEnum):
 
     PERFORMANCE = "performance"
     ACCURACY = "accuracy"
+
+
+_REPEAT = re.compile(rf"{Mode.PERFORMANCE}-([2-9]|[1-9][0-9]+)")
+
+
+def performance_run(number: int) -> str:
+    """Return the name of a scenario's performance run by its number, from 1: performance, performance-2."""
+    return str(Mode.PERFORMANCE) if number == 1 else f"{Mode.PERFORMANCE}-{number}"
+
+
+def number_of_repeat(run: str) -> int | None:
+    """Return the number of a repeated performance run by its name, from 2; None: it is another run."""
+    found = _REPEAT.fullmatch(run)
+    return int(found[1]) if found else None
 
 
 LONGEST_S = 1e8
@@ -112,7 +127,13 @@ class ScenarioRules(Model):
                 "runs must have 'performance' and 'accuracy', each of its own mode; "
                 "any other run is one of a compliance test"
             )
+        if taken := [name for name in self.runs if number_of_repeat(name) is not None]:
+            raise ValueError(f"the run {taken[0]} has the name of a repeated performance run; choose another")
         return self
+
+    def rules_of(self, run: str) -> RunRules:
+        """Return the rules of a run by its name; a repeat has those of the performance run."""
+        return self.runs[run if number_of_repeat(run) is None else Mode.PERFORMANCE]
 
     @property
     def compliance_runs(self) -> dict[str, str]:

@@ -65,6 +65,13 @@ class ScenarioSettings(Model):
         description="Length of a probe at 'target_qps' before a long run, in s, so that a rate which cannot "
         "pass costs no full run; 0: none.",
     )
+    performance_runs: int = Field(
+        default=1,
+        ge=1,
+        le=99,
+        description="Number of performance runs. Raise it, to 3 or 5, to learn how much the result differs "
+        "from run to run; the median run becomes the result.",
+    )
     user_conf: ProjectPath | None = Field(
         default=None,
         description="LoadGen user.conf of your own, laid over ours for the keys that the round leaves free.",

@@ -1,12 +1,15 @@
 """Numbers, durations, sizes and values as text: for terminals and logs, and for the report's page."""
 
 import math
+from collections.abc import Sequence
 
 NONE = "–"  # noqa: RUF001 - the en dash that the report's tables show in empty cells
 _GAP = "\N{NO-BREAK SPACE}"  # between a number and its unit on a page, where a line may break
 _MINUTE_S, _HOUR_S = 60, 3600
 _MOST_DECIMALS = 3  # of a percentage
 _COUNTS_FROM = 1000  # larger scores are counts, such as a length
+_DIGITS, _FEWEST_DIGITS, _MOST_DIGITS = 3, 2, 5  # of a measured figure: of unknown error, and in any case
+_EXACT_DIGITS = 12  # no limit has more
 
 
 def duration(seconds: float, decimals: int = 0) -> str:
@@ -44,7 +47,7 @@ def latency(seconds: float | None) -> str:
 
 
 def page_latency(seconds: float | None) -> str:
-    """Return a time for a page, in ms or s: 0.221 ms, 280 ms, 5.643 s; a dash for None and NaN.
+    """Return a time for a page in three digits, in ms or s: 0.221 ms, 5.64 s; a dash for None and NaN.
 
     Infinity, the latency of a request that failed, becomes "no answer".
     """
@@ -53,9 +56,8 @@ def page_latency(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return NONE
     if 0 < abs(seconds) < 1:
-        milliseconds = 1000 * seconds
-        return f"{milliseconds:.3g}{_GAP}ms" if abs(milliseconds) < 100 else f"{milliseconds:.0f}{_GAP}ms"
-    return f"{seconds:,.3f}{_GAP}s"
+        return f"{measured(1000 * seconds)}{_GAP}ms"
+    return f"{measured(seconds)}{_GAP}s"
 
 
 def rate(per_second: float) -> str:
@@ -75,11 +77,55 @@ def number(value: float | None, digits: int = 6) -> str:
     return f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
 
 
-def table_latency(seconds: float | None, decimals: int) -> str:
-    """Return a time for a table of a terminal: in s with these decimals, or in ms below 1 s; "-" for None."""
+def measured(value: float | None, error: float | None = None, none: str = NONE) -> str:
+    """Return a measured figure in the digits that its standard error supports: 14.4, not 14.3672.
+
+    Args:
+        value: The figure; None, NaN and infinity become `none`.
+        error: Its standard error, in its unit; None or 0: not known.
+        none: In place of a value, such as "-" for a terminal.
+    """
+    if value is None or not math.isfinite(value):
+        return none
+    return fixed(value, measured_decimals(value, error))
+
+
+def measured_decimals(value: float, error: float | None = None) -> int:
+    """Return how many decimals of a measured figure are shown; negative: tens, hundreds.
+
+    The last digit is that of the error's first: 14.4 for an error of 0.2, 1,440 for 1437 with one of 23.
+    There are two to five significant digits, and three where the error is not known.
+    """
+    rounded = abs(float(f"{value:.{_DIGITS - 1}e}"))
+    if rounded == 0:
+        return 0
+    first = math.floor(math.log10(rounded))
+    last = math.floor(math.log10(error)) if error else first - _DIGITS + 1
+    return -min(max(last, first - _MOST_DIGITS + 1), first - _FEWEST_DIGITS + 1)
+
+
+def fixed(value: float, decimals: int) -> str:
+    """Return a number with so many decimals and grouped thousands; negative decimals round to tens."""
+    return f"{round(value, decimals):,.{max(decimals, 0)}f}"
+
+
+def beside_limit(value: float, limits: Sequence[float], digits: int = 4) -> str:
+    """Return a value in these significant digits, or as many more as tell it apart from each limit.
+
+    12.0003 beside a limit of 12 is not shown as 12, nor 0.7824 beside 0.782400663 without its zeros.
+    """
+    needed = digits
+    for limit in limits:
+        while limit != value and needed < _EXACT_DIGITS and f"{value:.{needed}g}" == f"{limit:.{needed}g}":
+            needed += 1
+    return f"{value:{'#' if needed > digits else ''}.{needed}g}"
+
+
+def table_latency(seconds: float | None) -> str:
+    """Return a time for a table of a terminal, in three digits: 5.64 s, or in ms below 1 s; "-" for None."""
     if seconds is None:
         return "-"
-    return f"{seconds:.{decimals}f} s" if seconds >= 1 else f"{1000 * seconds:.4g} ms"
+    return f"{measured(seconds)} s" if seconds >= 1 else f"{measured(1000 * seconds)} ms"
 
 
 def number_or_dash(value: float | None, spec: str) -> str:
@@ -92,15 +138,31 @@ def with_unit(value: float, unit: str) -> str:
     return f"{value:g}{_GAP}{unit}"
 
 
-def score(value: float | None, decimals: int | None = None) -> str:
-    """Return a score with fixed decimals; a dash for None.
+def score(
+    value: float | None, decimals: int | None = None, limits: Sequence[float | None] = (), none: str = NONE
+) -> str:
+    """Return a score in the decimals in which scores are published, or more beside a limit; a dash for None.
 
-    Without `decimals`, shares have six, scores up to 1,000 four as most are published, and counts none.
+    Without `decimals`, scores up to 1,000 have four, and counts none.
+
+    Args:
+        value: The score.
+        decimals: Digits after the point, at least.
+        limits: Its floor, ceiling and others: it has so many decimals that it differs from each in these, so
+            that 0.7824 is not shown for 0.78239 beside a floor of 0.782400663.
+        none: In place of a score.
     """
     if value is None:
-        return NONE
+        return none
     if decimals is None:
-        decimals = 6 if abs(value) <= 1 else 4 if abs(value) < _COUNTS_FROM else 0
+        decimals = 4 if abs(value) < _COUNTS_FROM else 0
+    for limit in limits:
+        while (
+            limit not in (None, value)
+            and decimals < _EXACT_DIGITS
+            and f"{value:.{decimals}f}" == f"{limit:.{decimals}f}"
+        ):
+            decimals += 1
     return f"{value:.{decimals}f}"
 
 

@@ -45,7 +45,7 @@ def disturbances_of(runs: Mapping[str, Path], round_: Round, scenario: ScenarioR
         if record is None or record.load.client is None:
             reason = "the client recorded nothing of itself"
             missing.append(NotExamined(run=name, kind="client_busy", reason=reason))
-        elif name != Mode.PERFORMANCE:  # there, these are checks in any case
+        elif scenario.rules_of(name).kind != Mode.PERFORMANCE:  # there, these are checks in any case
             checks = client_checks(read_detail(folder / DETAIL), record.load, rows[name], round_, scenario)
             busy += [_busy(name, check) for check in checks if check.passed is False]
     return FoundDisturbances((*found.found, *busy), (*found.not_examined, *missing))

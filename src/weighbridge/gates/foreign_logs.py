@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weighbridge.config.round import Round
-from weighbridge.config.scenario_rules import Mode, ScenarioRules
+from weighbridge.config.scenario_rules import Mode, ScenarioRules, number_of_repeat
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs
 from weighbridge.gates.judge import judge
 from weighbridge.gates.log_places import LogPlace, are_of_a_tree
+from weighbridge.gates.repeated_runs import repeats_beside
 from weighbridge.gates.token_figures import TOKEN_LATENCIES
 from weighbridge.loadgen.logs import DetailLog, read_detail
 from weighbridge.records.run_record import DETAIL, REPLACED_FOLDER, RUN_RECORD
@@ -72,7 +73,14 @@ def _judged(runs: Runs, round_: Round, inputs: Inputs, *, strict: bool) -> Itera
             inputs=inputs,
             compliance=_compliance(of, round_.scenarios[scenario]),
             strict=strict,
+            repeats=_repeats(of),
         )
+
+
+def _repeats(of: Mapping[Mode, Path]) -> dict[str, Path]:
+    """Return the repeats of a performance run that Weighbridge made, by their names."""
+    performance = of.get(Mode.PERFORMANCE)
+    return {} if performance is None else repeats_beside(performance)
 
 
 def _compliance(of: Mapping[Mode, Path], scenario: ScenarioRules) -> dict[str, Path]:
@@ -110,8 +118,9 @@ def find_runs(folder: Path, round_: Round) -> FoundLogs:
     for log, system in placed:
         runs: Runs = {}
         _add(runs, log, folder, round_)
-        [(scenario, of)] = runs.items()
-        if not any(_same(known.get(scenario, {}).get(mode), log) for mode in of):
+        [scenario] = runs
+        ours = [*known.get(scenario, {}).values(), *_repeats(known.get(scenario, {})).values()]
+        if not any(_same(run, log) for run in ours):
             _add(systems.setdefault(system, {}), log, folder, round_)
     if not systems:
         left = f" ({'; '.join(skipped)})" if skipped else ""
@@ -152,10 +161,12 @@ def _sorted_out(folder: Path, round_: Round) -> tuple[list[Path], list[tuple[Pat
 
 
 def _set_apart(log: Path, folder: Path, round_: Round) -> bool:
-    """Return whether a log is no ordinary run: of a replaced one, a compliance test, or a probe below.
+    """Return whether a log is no ordinary run: of a replaced one, a compliance test, a repeat, a probe.
 
-    Compliance runs are judged beside the ordinary ones.
+    Compliance runs and repeats are judged beside the ordinary ones.
     """
+    if number_of_repeat(log.parent.name) and (log.parents[1] / Mode.PERFORMANCE / RUN_RECORD).is_file():
+        return True
     tests = {name for rules in round_.scenarios.values() for name in rules.compliance_runs}
     if not {REPLACED_FOLDER, *tests}.isdisjoint(log.relative_to(folder).parts):
         return True

@@ -1,11 +1,12 @@
 """Judge one scenario: run all checks over its runs and collect the measured figures."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyMetric, Mode, PerformanceMetric, ScenarioRules
+from weighbridge.evaluation.rate_error import relative_error
 from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores, readings
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs, closed_checks
 from weighbridge.gates.compliance_checks import compliance_checks
@@ -15,6 +16,7 @@ from weighbridge.gates.log_checks import common_checks, loadgen_version
 from weighbridge.gates.performance_checks import performance_checks, suggested_target_qps
 from weighbridge.gates.performance_figures import Performance
 from weighbridge.gates.record_checks import record_checks
+from weighbridge.gates.repeated_runs import verdict_of_runs
 from weighbridge.gates.request_rows import RequestRows
 from weighbridge.gates.server_checks import server_checks
 from weighbridge.gates.token_figures import TOKEN_LATENCIES, figures_of
@@ -38,8 +40,9 @@ def judge(
     inputs: Inputs = NO_INPUTS,
     compliance: Mapping[str, Path] | None = None,
     strict: bool = False,
+    repeats: Mapping[str, Path] | None = None,
 ) -> Verdict:
-    """Judge one scenario and return its verdict.
+    """Judge one scenario and return its verdict; of several performance runs, that of the median one.
 
     Args:
         performance: Folder of the performance run: LoadGen's logs and, if Weighbridge made it, run.json.
@@ -54,20 +57,54 @@ def judge(
         compliance: The folders of compliance runs, likewise, by the runs' names; those that are missing are
             unknown.
         strict: Each disturbance of a run is a failed check; else it is a warning beside the checks.
+        repeats: The folders of further performance runs, likewise, in order.
 
     Raises:
         InputError: a detail log, run.json or accuracy.txt is missing or damaged.
     """
+    runs = {str(Mode.PERFORMANCE): performance, **(repeats or {})}
+    all_runs = {**runs, str(Mode.ACCURACY): accuracy, **(compliance or {})}
+    there = {run: each for run, each in all_runs.items() if each is not None and (each / DETAIL).is_file()}
+    disturbances = disturbances_of(there, round_, scenario)
+    of_disturbances = strict_checks(disturbances) if strict else []
+    others = (accuracy, evaluation, round_, scenario, inputs, compliance or {})
+    verdict = verdict_of_runs(
+        {
+            name: _judge_runs(folder, *others, _checks_beside(name, of_disturbances, runs))
+            for name, folder in runs.items()
+        }
+    )
+    return verdict.model_copy(
+        update={"disturbances": disturbances.found, "not_examined": disturbances.not_examined}
+    )
+
+
+def _checks_beside(run: str, checks: Iterable[Check], runs: Collection[str]) -> list[Check]:
+    """Return the checks that concern a performance run, named as the only one, and those of other kinds."""
+    return [
+        check.model_copy(update={"run": str(Mode.PERFORMANCE)}) if check.run == run else check
+        for check in checks
+        if check.run == run or check.run not in runs
+    ]
+
+
+def _judge_runs(
+    performance: Path | None,
+    accuracy: Path | None,
+    evaluation: Evaluation | None,
+    round_: Round,
+    scenario: ScenarioRules,
+    inputs: Inputs,
+    compliance: Mapping[str, Path],
+    further_checks: Iterable[Check],
+) -> Verdict:
+    """Judge one performance run with the scenario's other runs; as `judge`."""
     scores = known_scores(accuracy, evaluation, round_)
     main = round_.metrics[round_.main_metric]
     value = scores.get(round_.main_metric)
     speed_log = None if performance is None else read_detail(performance / DETAIL)
     records = _record(performance), _record(accuracy)
-    compliance = compliance or {}
     further = [_record(folder) for folder in compliance.values()]
-    runs = {str(Mode.PERFORMANCE): performance, str(Mode.ACCURACY): accuracy, **compliance}
-    there = {run: each for run, each in runs.items() if each is not None and (each / DETAIL).is_file()}
-    disturbances = disturbances_of(there, round_, scenario)
     checks = (
         *_performance(performance, speed_log, round_, scenario),
         *_accuracy(accuracy, evaluation, scores, round_, scenario),
@@ -87,7 +124,7 @@ def judge(
                 run, compliance.get(run), records[0], accuracy, round_, scenario, inputs
             )
         ),
-        *(strict_checks(disturbances) if strict else ()),
+        *further_checks,
     )
     ttft, tpot = _token_latencies(performance, speed_log, scenario)
     numbers = _NOTHING if speed_log is None else Performance.of(speed_log, scenario)
@@ -103,6 +140,7 @@ def judge(
         outcome=outcome_of(checks),
         rate=numbers.rate,
         rate_unit=_unit(scenario.metric),
+        rate_error=_rate_error(performance, numbers, scenario.metric),
         issued_at_once=scenario.offline,
         scheduled_rate=numbers.scheduled_rate,
         duration_s=numbers.duration_s,
@@ -125,14 +163,16 @@ def judge(
         accuracy=value,
         floor=main.floor,
         metrics=scores,
+        score_limits={
+            name: tuple(limit for limit in (rules.floor, rules.ceiling) if limit is not None)
+            for name, rules in round_.metrics.items()
+        },
         readings=readings(main, value),
         unparsable=None if evaluation is None else evaluation.score.unparsable,
         empty=None if evaluation is None else evaluation.empty,
         loadgen_version=None if speed_log is None else loadgen_version(speed_log),
         server_version=records[0].server.version if records[0] else None,
         checks=checks,
-        disturbances=disturbances.found,
-        not_examined=disturbances.not_examined,
     )
 
 
@@ -144,6 +184,17 @@ def _token_latencies(
         return tuple(None for _ in TOKEN_LATENCIES)
     rows, queries = RequestRows.read(performance), Performance.of(log, scenario).queries
     return tuple(figures_of(latency, log, rows, scenario, queries) for latency in TOKEN_LATENCIES)
+
+
+def _rate_error(performance: Path | None, numbers: Performance, metric: PerformanceMetric) -> float | None:
+    """Return the standard error of a run's rate from its own completions; None: not known."""
+    rows = None if performance is None else RequestRows.read(performance)
+    if rows is None or numbers.rate is None or isinstance(metric, LatencyMetric) or not len(rows):
+        return None
+    done = rows.completed
+    ends_s = (rows.end_ns[done] - rows.planned_ns.min()) / 1e9
+    share = relative_error(ends_s, rows.tokens[done] if metric == "tokens/s" else None)
+    return None if share is None else share * numbers.rate
 
 
 def _as_asked(log: DetailLog, numbers: Performance, scenario: ScenarioRules) -> ScenarioRules:

@@ -7,9 +7,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from weighbridge.core.formatting import metric_label, number_or_dash, value_text
+from weighbridge.core.formatting import measured, metric_label, score
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.gates.foreign_logs import JudgedLogs
+from weighbridge.gates.performance_sentences import result_text, runs_sentences
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import Check, LatencyFigures, Verdict, by_remedy
 
@@ -42,10 +43,10 @@ def render_systems(judged: JudgedLogs) -> Group:
                 system,
                 verdict.title,
                 Text(verdict.outcome, style=OUTCOME_STYLES[verdict.outcome]),
-                number_or_dash(verdict.rate, ".6g"),
+                measured(verdict.rate, verdict.rate_error, "-"),
                 _p99(verdict),
                 *(_token_p99(getattr(verdict, name)) for name in timed),
-                *(number_or_dash(verdict.scores.get(name), ".6f") for name in metrics),
+                *(_score(verdict, name) for name in metrics),
                 str(len(verdict.failed)),
                 str(len(verdict.unknown)),
             )
@@ -56,11 +57,15 @@ def render_systems(judged: JudgedLogs) -> Group:
 
 def _p99(verdict: Verdict) -> str:
     known = verdict.p99_latency_s is not None and verdict.has_latencies
-    return f"{verdict.p99_latency_s:.3f} s" if known else "-"
+    return f"{measured(verdict.p99_latency_s)} s" if known else "-"
 
 
 def _token_p99(figures: LatencyFigures | None) -> str:
-    return "-" if figures is None or figures.p99_s is None else f"{figures.p99_s:.4f} s"
+    return "-" if figures is None or figures.p99_s is None else f"{measured(figures.p99_s)} s"
+
+
+def _score(verdict: Verdict, metric: str) -> str:
+    return score(verdict.scores.get(metric), limits=verdict.limits_of(metric), none="-")
 
 
 def render_verdict(verdict: Verdict) -> Group:
@@ -72,7 +77,7 @@ def render_verdict(verdict: Verdict) -> Group:
     table.add_column("Limit", overflow="fold")
     table.add_column("", no_wrap=True)
     for check in verdict.checks:
-        table.add_row(check.run or "both", check.name, value_text(check.value), check.limit, _mark(check))
+        table.add_row(check.run or "both", check.name, check.shown, check.limit, _mark(check))
     outcome = Text.assemble(
         f"{verdict.title}: ",
         (verdict.outcome, OUTCOME_STYLES[verdict.outcome]),
@@ -91,13 +96,14 @@ def _numbers(verdict: Verdict) -> Iterator[str]:
     if verdict.not_submittable_because:
         yield reason_of(verdict)
     if verdict.rate is not None:
-        scheduled = f" ({verdict.scheduled_rate:.6g} scheduled)" if verdict.scheduled_rate else ""
-        yield f"Result: {verdict.rate:.6g} {verdict.rate_unit}{scheduled}"
+        scheduled = f" ({measured(verdict.scheduled_rate)} scheduled)" if verdict.scheduled_rate else ""
+        yield f"Result: {result_text(verdict)}{scheduled}"
+        yield from runs_sentences(verdict)
     if verdict.work is not None:
         yield f"Work: {verdict.work}"
     if verdict.p99_latency_s is not None and verdict.queries_needed is not None:
         yield (
-            f"Latency: p99 {verdict.p99_latency_s:.3f} s; {verdict.over_latency} of {verdict.queries} "
+            f"Latency: p99 {measured(verdict.p99_latency_s)} s; {verdict.over_latency} of {verdict.queries} "
             f"queries late, {verdict.over_latency_allowed} allowed; with {verdict.over_latency} late, early "
             f"stopping needs {verdict.queries_needed} queries ({_missing(verdict)})"
         )
@@ -107,10 +113,11 @@ def _numbers(verdict: Verdict) -> Iterator[str]:
             f"{name} {reading.floor:.12g} {'met' if reading.passed else 'missed'}"
             for name, reading in verdict.readings.items()
         )
-        yield f"Score: {verdict.metric} {verdict.accuracy:.6f}{f' ({readings})' if readings else ''}"
-    for name, value in verdict.metrics.items():
+        stated = f" ({readings})" if readings else ""
+        yield f"Score: {verdict.metric} {_score(verdict, verdict.metric)}{stated}"
+    for name in verdict.metrics:
         if name != verdict.metric:
-            yield f"Score: {name} {value:.6f}"
+            yield f"Score: {name} {_score(verdict, name)}"
     if verdict.suggested_target_qps is not None:
         yield (
             f"Next: target_qps {verdict.suggested_target_qps:g} instead of {verdict.target_qps:g} "
@@ -120,7 +127,7 @@ def _numbers(verdict: Verdict) -> Iterator[str]:
 
 def _token_numbers(verdict: Verdict) -> Iterator[str]:
     if verdict.tokens_per_s is not None:
-        yield f"Tokens: {verdict.tokens_per_s:.6g} tokens/s"
+        yield f"Tokens: {measured(verdict.tokens_per_s)} tokens/s"
     for name, figures in (("TTFT", verdict.ttft), ("TPOT", verdict.tpot)):
         if figures is not None:
             yield f"{name}: {_token_latency(figures, verdict.queries)}"
@@ -129,7 +136,7 @@ def _token_numbers(verdict: Verdict) -> Iterator[str]:
 def _token_latency(figures: LatencyFigures, queries: int | None) -> str:
     """Return the percentiles of a token latency, and how many queries were over its limit."""
     shown = (("p50", figures.p50_s), ("p90", figures.p90_s), ("p99", figures.p99_s))
-    said = ", ".join(f"{name} {number_or_dash(value, '.4f')} s" for name, value in shown)
+    said = ", ".join(f"{name} {measured(value, none='-')} s" for name, value in shown)
     if figures.limit_s is None or figures.percentile is None:
         return said
     said += f"; limit {figures.limit_s:g} s at p{100 * figures.percentile:g}"

@@ -2,7 +2,7 @@
 
 import math
 
-from weighbridge.core.formatting import NONE
+from weighbridge.core.formatting import NONE, fixed
 from weighbridge.history.changes import Change
 from weighbridge.records.history_entry import HistoryMeasure
 
@@ -54,11 +54,6 @@ def decimals_of(value: float, half_width: float) -> int:
     else:
         return 0
     return min(digits - 1 - math.floor(math.log10(size)), _MOST_DECIMALS)
-
-
-def fixed(value: float, decimals: int) -> str:
-    """Return a number with so many decimals and grouped thousands; negative decimals round to tens."""
-    return f"{round(value, decimals):,.{max(decimals, 0)}f}"
 
 
 def change_text(change: Change) -> str:

@@ -11,6 +11,7 @@ from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.scenario_rules import Mode
+from weighbridge.core.formatting import measured
 from weighbridge.gates.token_consistency import VERIFICATION
 from weighbridge.provenance.crate_software import (
     host_entity,
@@ -217,7 +218,8 @@ def _run(
         [weighbridge_entity(graph, record), loadgen_entity(graph, record), server_entity(graph, record)],
         [*inputs.some(ArtifactKind.MODEL), inputs.store],
         graph.files(f"{scenario}/{name}", _RUN_FILES, record.logs),
-        description=f"{load.completed} of {load.issued} samples answered, {load.achieved_qps:.6g} a second.",
+        description=f"{load.completed} of {load.issued} samples answered, "
+        f"{measured(load.achieved_qps)} a second.",
         agent=agent,
         startTime=load.started,
         endTime=load.ended,

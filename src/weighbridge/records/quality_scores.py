@@ -6,8 +6,9 @@ from pydantic import Field
 
 from weighbridge.config.quality_settings import AskingProtocol
 from weighbridge.core.models import Model, Sha256
+from weighbridge.records.performance_runs import Outcome
 from weighbridge.records.quality_answers import CHANCE, QuestionSource, RequestCounts
-from weighbridge.records.verdict import Check, Outcome
+from weighbridge.records.verdict import Check
 
 OVERALL, BY_DOMAIN, BY_SUBJECT, SAMPLES = "overall.json", "by_domain.json", "by_subject.json", "samples.csv"
 PASSED = "passed.txt"

@@ -1,22 +1,24 @@
 """verdict.json: the checks of one scenario and the verdict over all of them."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import write_atomic
-from weighbridge.core.formatting import value_text
+from weighbridge.core.formatting import beside_limit, value_text
 from weighbridge.core.models import Model
 from weighbridge.records.disturbance import Disturbance, NotExamined
 from weighbridge.records.earlier_releases import ONLY_BENCHMARK, round_reference
+from weighbridge.records.performance_runs import Outcome, PerformanceRuns
 
 VERDICT = "verdict.json"
 _LIMIT_DIGITS = 12  # limits are shown with more digits than values
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])")
 
 Value = str | int | float | bool | None
-Outcome = Literal["VALID", "INVALID", "UNPROVEN"]
 
 
 class Check(Model):
@@ -31,9 +33,16 @@ class Check(Model):
     remedy: str | None = Field(description="What to do next; null if the check passed.")
 
     @property
+    def shown(self) -> str:
+        """Its value for a person, in no more digits than tell it apart from the numbers of its limit."""
+        if not isinstance(self.value, float):
+            return value_text(self.value)
+        return beside_limit(self.value, [float(each) for each in _NUMBER.findall(self.limit)])
+
+    @property
     def wording(self) -> str:
         """Its name, value and limit, for a sentence."""
-        return f"{self.name} {self.value}, limit {self.limit}"
+        return f"{self.name} {self.shown}, limit {self.limit}"
 
 
 class Reading(Model):
@@ -72,6 +81,14 @@ class ScenarioFigures(Model):
     rate_unit: str = Field(
         description="samples/s, queries/s or tokens/s; 's (p90)' if the result is that latency percentile."
     )
+    rate_error: float | None = Field(
+        default=None,
+        description="Standard error of `rate`, from the spread of several runs, else from batches of one; "
+        "null: not known.",
+    )
+    performance_runs: PerformanceRuns | None = Field(
+        default=None, description="All performance runs, of which the figures are one's; null: there is one."
+    )
     issued_at_once: bool | None = Field(
         default=None, description="All samples were one query: latencies count from its start. Null: unknown."
     )
@@ -108,6 +125,9 @@ class ScenarioFigures(Model):
     accuracy: float | None = Field(description="Value of the main metric, unrounded.")
     floor: float | None = Field(default=None, description="Lowest value of the main metric that passes.")
     metrics: dict[str, float] = Field(default={}, description="Every metric that the round gates, unrounded.")
+    score_limits: dict[str, tuple[float, ...]] = Field(
+        default={}, description="Floor and ceiling of each metric, as far as the round has them."
+    )
     readings: dict[str, Reading] = Field(description="Published readings of the floor, by name.")
     unparsable: int | None = Field(description="Number of answers that could not be parsed.")
     empty: int | None = Field(description="Number of answers without text; they also count as unparsable.")
@@ -120,6 +140,17 @@ class ScenarioFigures(Model):
     def has_latencies(self) -> bool:
         """Return whether latencies are those of queries, not times since the start of a single query."""
         return self.over_latency is not None if self.issued_at_once is None else not self.issued_at_once
+
+    @property
+    def chosen_run(self) -> str:
+        """Return the name of the performance run that is the result."""
+        return Mode.PERFORMANCE if self.performance_runs is None else self.performance_runs.chosen
+
+    def limits_of(self, metric: str) -> tuple[float, ...]:
+        """Return what a metric's value is told apart from: its limits, and other readings of the floor."""
+        floor = () if self.floor is None or metric != self.metric else (self.floor,)
+        readings = [each.floor for each in self.readings.values()] if metric == self.metric else []
+        return (*floor, *readings, *self.score_limits.get(metric, ()))
 
     @property
     def scores(self) -> dict[str, float | None]:
@@ -138,6 +169,10 @@ class Verdict(ScenarioFigures):
         default=None, description="Reason, if it is not that the round is a demonstration."
     )
     checks: tuple[Check, ...]
+    repeat_checks: tuple[Check, ...] = Field(
+        default=(),
+        description="Checks of the performance runs that are not the result; the outcome is not of them.",
+    )
     disturbances: tuple[Disturbance, ...] = Field(
         default=(),
         description="Signs that something else moved the figures; they fail a strict verdict only.",

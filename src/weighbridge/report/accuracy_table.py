@@ -12,7 +12,6 @@ from weighbridge.report.accuracy_texts import (
     QUALITY_TITLE,
     asked_text,
     banners,
-    check_text,
     request_sentences,
     share_text,
     stderr_text,
@@ -51,4 +50,4 @@ def _sentences(overall: OverallQuality) -> Iterator[str]:
     yield from banners(overall)
     yield from request_sentences(overall)
     for remedy, checks in by_remedy(overall.failed).items():
-        yield f"Failed: {'; '.join(check_text(check) for check in checks)}. Next: {remedy}"
+        yield f"Failed: {'; '.join(check.wording for check in checks)}. Next: {remedy}"

@@ -2,9 +2,8 @@
 
 import math
 
-from weighbridge.core.formatting import NONE, accuracy, number, value_text
+from weighbridge.core.formatting import NONE, accuracy, number
 from weighbridge.records.quality_scores import AccuracyShare, OverallQuality
-from weighbridge.records.verdict import Check
 
 QUALITY_TITLE = "Model quality (MMLU)"
 
@@ -21,11 +20,6 @@ def stderr_text(share: AccuracyShare) -> str:
     points = 100 * share.stderr
     decimals = max(1 - math.floor(math.log10(points)), 0) if points > 0 else 0
     return f"{points:.{decimals}f} %"
-
-
-def check_text(check: Check) -> str:
-    """Return what a check found, such as 'overall accuracy 0.570953, limit >= 0.6'."""
-    return f"{check.name} {value_text(check.value, 6)}, limit {check.limit}"
 
 
 def asked_text(overall: OverallQuality) -> str:

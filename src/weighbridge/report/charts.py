@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
-from weighbridge.core.formatting import metric_label, number, page_duration
+from weighbridge.core.formatting import measured, metric_label, number, page_duration
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
 from weighbridge.report.chart import GROUPS, Chart, ChartGap
 from weighbridge.report.figures import accuracy_figures, request_figures
@@ -85,7 +85,7 @@ def _token_charts(run: ReportRun, requests: RequestSeries) -> Iterator[Chart | C
         group="tokens",
         key=f"{run.scenario.name}-tokens",
         title=f"{title}: length of the answers",
-        caption=f"On average {number(float(tokens.mean()), 3)} tokens, at most {number(int(tokens.max()))}.",
+        caption=f"On average {measured(float(tokens.mean()))} tokens, at most {number(int(tokens.max()))}.",
         draw=lambda: request_figures.answer_tokens(tokens),
     )
     rate, source = _token_rate(run, requests)
@@ -93,7 +93,7 @@ def _token_charts(run: ReportRun, requests: RequestSeries) -> Iterator[Chart | C
         group="tokens",
         key=f"{run.scenario.name}-token-rate",
         title=f"{title}: generated tokens per second",
-        caption=f"On average {number(float(rate.value.mean()), 4)} over the run, {source}.",
+        caption=f"On average {measured(float(rate.value.mean()))} over the run, {source}.",
         draw=lambda: request_figures.token_rate(rate, requests.duration_s),
     )
 

@@ -14,7 +14,7 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
-from weighbridge.core.formatting import number_or_dash, table_latency
+from weighbridge.core.formatting import measured, number_or_dash, score, table_latency
 from weighbridge.core.models import Model
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.quality.compare_quality import compare_quality
@@ -32,6 +32,10 @@ class PublishedScenario(Model):
 
     rate: float = Field(description="In the unit of the scenario's metric.")
     score: float | None = Field(default=None, description="The main metric of the round.")
+
+
+PUBLISHED = "published"
+"""In place of an outcome."""
 
 
 class PublishedResult(Model):
@@ -59,6 +63,7 @@ class ComparisonLine(Model):
     scenario: str
     title: str
     rate: float | None
+    rate_error: float | None = Field(default=None, description="Standard error of the rate; null: not known.")
     rate_unit: str = Field(default="", description="As in the verdict; empty: not recorded.")
     p99_latency_s: float | None
     p99_ttft_s: float | None = Field(
@@ -152,6 +157,7 @@ def line_of(system: str, verdict: Verdict, round_: Round | None) -> ComparisonLi
         scenario=verdict.scenario,
         title=verdict.title,
         rate=verdict.rate,
+        rate_error=verdict.rate_error,
         rate_unit=verdict.rate_unit,
         p99_latency_s=verdict.p99_latency_s if verdict.has_latencies else None,
         p99_ttft_s=verdict.ttft.p99_s if verdict.ttft else None,
@@ -183,7 +189,7 @@ def published_lines(round_: Round) -> list[ComparisonLine]:
             p99_latency_s=None,
             accuracy=of.score,
             deviations=_deviations(of.score, main),
-            outcome="published",
+            outcome=PUBLISHED,
         )
         for result in Published.read(path).results
         for name, of in result.scenarios.items()
@@ -226,10 +232,13 @@ def _table(lines: list[ComparisonLine]) -> Table:
     for line in lines:
         table.add_row(
             line.system,
-            number_or_dash(line.rate, ".6g"),
+            # What others published stands as they did.
+            number_or_dash(line.rate, ".6g")
+            if line.outcome == PUBLISHED
+            else measured(line.rate, line.rate_error, "-"),
             number_or_dash(line.rate / first if line.rate and first else None, ".2f"),
-            *(table_latency(getattr(line, field), 2) for field in latencies.values()),
-            number_or_dash(line.accuracy, ".5f"),
+            *(table_latency(getattr(line, field)) for field in latencies.values()),
+            score(line.accuracy, none="-"),
             number_or_dash(line.deviations, "+.1f"),
             Text(line.outcome, style=OUTCOME_STYLES.get(line.outcome, "")),
         )

@@ -1,7 +1,7 @@
 """Read the inputs of a report from a results folder; a missing part becomes a sentence with its remedy."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,10 +34,10 @@ class Missing:
 
 @dataclass(frozen=True)
 class ReportRun:
-    """A run with its record, requests and telemetry."""
+    """A run with its record, requests and telemetry; `run` is the name of its folder."""
 
     scenario: ScenarioRules
-    mode: Mode
+    run: str
     record: RunRecord
     requests: RequestSeries | Missing
     telemetry: Telemetry | Missing
@@ -45,7 +45,7 @@ class ReportRun:
     @property
     def name(self) -> str:
         """Return the run's name for readers, such as 'Server performance'."""
-        return f"{self.scenario.folder} {self.mode}"
+        return f"{self.scenario.folder} {self.run}"
 
     @property
     def streamed(self) -> bool:
@@ -60,7 +60,8 @@ class ReportInputs:
     Attributes:
         round_: The rules.
         verdicts: By scenario.
-        runs: By scenario and mode.
+        runs: By scenario and mode; of several performance runs, that which is the result.
+        repeats: The other performance runs, by scenario.
         scores: By scenario.
         searches: The peak searches by scenario; where there is none, of the first that could have one.
         spent: Where the time of servers went.
@@ -73,6 +74,7 @@ class ReportInputs:
     scores: dict[str, Evaluation | Missing]
     searches: dict[str, Peak | Missing]
     spent: SpentTime
+    repeats: dict[str, list[ReportRun | Missing]] = field(default_factory=dict)
     quality: QualityResults | Missing | None = None
 
 
@@ -94,12 +96,12 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
             return found
         return Missing(f"{path} belongs to round {found.round}, this report to {rules.name}: {remedy}")
 
-    def run(scenario: str, mode: Mode) -> ReportRun | Missing:
-        folder = results / scenario / mode
+    def run(scenario: str, name: str) -> ReportRun | Missing:
+        folder = results / scenario / name
         record = of_round(
             RunRecord.read,
             folder / RUN_RECORD,
-            f"`snakemake results/{scenario}/{mode}/{RUN_RECORD}` makes it.",
+            f"`snakemake results/{scenario}/{name}/{RUN_RECORD}` makes it.",
         )
         if isinstance(record, Missing):
             return record
@@ -111,17 +113,27 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
                 f"{table} holds {rows} of the {record.load.issued} requests that were issued; repeat the run."
             )
         telemetry = _telemetry(folder / TELEMETRY_FILE, requests)
-        return ReportRun(rules.scenarios[scenario], mode, record, requests, telemetry)
+        return ReportRun(rules.scenarios[scenario], name, record, requests, telemetry)
 
+    verdicts = {
+        scenario: of_round(
+            Verdict.read, results / scenario / VERDICT, "`snakemake verdicts` judges the runs."
+        )
+        for scenario in rules.scenarios
+    }
+    performance = {scenario: _performance_runs(verdict) for scenario, verdict in verdicts.items()}
     return ReportInputs(
         round_=rules,
-        verdicts={
-            scenario: of_round(
-                Verdict.read, results / scenario / VERDICT, "`snakemake verdicts` judges the runs."
-            )
+        verdicts=verdicts,
+        runs={
+            (scenario, mode): run(scenario, performance[scenario][0] if mode is Mode.PERFORMANCE else mode)
+            for scenario in rules.scenarios
+            for mode in Mode
+        },
+        repeats={
+            scenario: [run(scenario, name) for name in performance[scenario][1:]]
             for scenario in rules.scenarios
         },
-        runs={(scenario, mode): run(scenario, mode) for scenario in rules.scenarios for mode in Mode},
         scores={
             scenario: of_round(
                 Evaluation.read,
@@ -134,6 +146,14 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
         spent=spent_time(results),
         quality=_quality(results),
     )
+
+
+def _performance_runs(verdict: Verdict | Missing) -> list[str]:
+    """Return the names of a scenario's performance runs, that which is the result first."""
+    if isinstance(verdict, Missing) or verdict.performance_runs is None:
+        return [Mode.PERFORMANCE]
+    names = [run.run for run in verdict.performance_runs.runs]
+    return sorted(names, key=lambda name: name != verdict.chosen_run)
 
 
 def holds_runs(results: Path) -> bool:

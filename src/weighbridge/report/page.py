@@ -13,6 +13,7 @@ from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core import formatting
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
+from weighbridge.gates.performance_sentences import runs_sentences
 from weighbridge.records.notice import subject_of
 from weighbridge.records.verdict import Verdict, by_remedy
 from weighbridge.report import accuracy_texts
@@ -55,10 +56,12 @@ def render_page(
         analyses: The error analysis of each scenario.
         charts: The charts in their order on the page.
     """
-    round_, runs = inputs.round_, [run for run in inputs.runs.values() if isinstance(run, ReportRun)]
+    round_ = inputs.round_
+    columns = {scenario: _columns(inputs, scenario) for scenario in round_.scenarios}
+    runs = [run for of in columns.values() for run in of.values() if isinstance(run, ReportRun)]
     rates = {
-        scenario: rate_blocks([inputs.runs[scenario, mode] for mode in Mode], inputs.verdicts[scenario])
-        for scenario in round_.scenarios
+        scenario: rate_blocks(list(of.values()), inputs.verdicts[scenario])
+        for scenario, of in columns.items()
     }
     quality = inputs.quality
     shown = {"quality": quality is not None, "published": round_.held_to_rules}
@@ -69,7 +72,7 @@ def render_page(
         contents={key: title for key, title in _CONTENTS.items() if shown.get(key, True)},
         subject=subject_of(round_, round_.benchmark, (run.record.server.model_name for run in runs)),
         groups=GROUPS,
-        modes=list(Mode),
+        columns=columns,
         inputs=inputs,
         round=round_,
         runs=runs,
@@ -124,6 +127,21 @@ _CONTENTS = {
 }
 
 
+def _columns(inputs: ReportInputs, scenario: str) -> dict[str, ReportRun | Missing]:
+    """Return the runs of a scenario by the headings of their columns, the result first."""
+    performance, accuracy = (inputs.runs[scenario, mode] for mode in Mode)
+    repeats = inputs.repeats.get(scenario, [])
+    if not repeats:
+        return {str(Mode.PERFORMANCE): performance, str(Mode.ACCURACY): accuracy}
+    others = {_heading(run, f"repeat {place}"): run for place, run in enumerate(repeats, 1)}
+    chosen = f"{_heading(performance, Mode.PERFORMANCE)}, the result"
+    return {chosen: performance, **others, str(Mode.ACCURACY): accuracy}
+
+
+def _heading(run: ReportRun | Missing, missing: str) -> str:
+    return missing if isinstance(run, Missing) else run.run
+
+
 def page_environment() -> Environment:
     """Return the environment of all pages' templates, which escapes every text from outside."""
     environment = Environment(
@@ -135,9 +153,12 @@ def page_environment() -> Environment:
     )
     environment.filters |= {
         "number": formatting.number,
+        "measured": formatting.measured,
+        "runs_sentences": runs_sentences,
         "score": formatting.score,
         "metric_label": formatting.metric_label,
         "bounds": _bounds,
+        "limits": lambda rules: [rules.floor, rules.ceiling] if rules else [],
         "seconds": formatting.page_latency,
         "duration": formatting.page_duration,
         "code": mark_code,

@@ -18,7 +18,6 @@ from weighbridge.records.quality_scores import (
     OverallQuality,
     SubjectAccuracy,
 )
-from weighbridge.report.accuracy_texts import check_text
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,6 @@ def passed_scores(folder: Path) -> OverallQuality:
             f"`weighbridge score-mmlu --out {folder}`."
         )
     if overall.outcome != "VALID":
-        failed = "; ".join(f"{check_text(check)}: {check.remedy}" for check in overall.failed)
+        failed = "; ".join(f"{check.wording}: {check.remedy}" for check in overall.failed)
         raise InvalidRunError(f"{folder}: {overall.outcome}, {failed}")
     return overall

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from weighbridge.core.formatting import NONE, memory_size, number, page_duration, page_latency, share
+from weighbridge.core.formatting import (
+    NONE,
+    measured,
+    memory_size,
+    number,
+    page_duration,
+    page_latency,
+    share,
+)
 from weighbridge.records.run_record import LoadReport
 from weighbridge.records.verdict import LatencyFigures, Verdict
 from weighbridge.report.inputs import Missing, ReportRun
@@ -134,7 +142,7 @@ def _of_streams(cell: _Cell) -> _Cell:
 
 
 def _tokens_per_second(requests: RequestSeries) -> str:
-    return number(int(requests.answer_tokens.sum()) / requests.duration_s, 4)
+    return measured(int(requests.answer_tokens.sum()) / requests.duration_s)
 
 
 _WORK: dict[str, _Cell] = {
@@ -142,7 +150,7 @@ _WORK: dict[str, _Cell] = {
     "completed": _of_load(lambda load: number(load.completed)),
     "failed": _of_load(_failed),
     "requested rate": _of_load(lambda load: f"{number(load.requested_qps)} /s"),
-    "achieved rate": _of_load(lambda load: f"{number(load.achieved_qps)} /s"),
+    "achieved rate": _of_load(lambda load: f"{measured(load.achieved_qps)} /s"),
     "duration": _of_requests(lambda requests: page_duration(requests.duration_s)),
     "answer tokens": _of_requests(lambda requests: number(int(requests.answer_tokens.sum()))),
     "tokens per second": _of_requests(_tokens_per_second),

@@ -9,7 +9,7 @@ from pydantic import Field
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import Round
 from weighbridge.config.round_settings import planned_scenarios
-from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.scenario_rules import Mode, number_of_repeat, performance_run
 from weighbridge.config.settings import portable_settings
 from weighbridge.config.target_rate import offline_share
 from weighbridge.core.formatting import duration
@@ -138,10 +138,13 @@ class _Planner:
     def _performance(self) -> Iterator[PlanRow]:
         """Yield the runs in the workflow's order: Offline first, then searches and rates."""
         for name in self._offline_first():
-            if self._asked[name].target_qps == "auto" or name in self._jobs.searched:
+            searched = self._asked[name].target_qps == "auto"
+            if searched or name in self._jobs.searched:
                 yield from self._search(name)
-            if self._asked[name].target_qps != "auto":
-                yield from self._run(name, Mode.PERFORMANCE)
+            wanted = self._settings.scenarios[name].performance_runs
+            # The run that confirms a searched rate is the first.
+            for number in range(2 if searched else 1, wanted + 1):
+                yield from self._run(name, performance_run(number))
 
     def _compliance(self) -> Iterator[PlanRow]:
         for name in self._offline_first():
@@ -171,9 +174,10 @@ class _Planner:
         if (scenario, name) not in self._jobs.runs:
             yield from self._done(scenario, name)
             return
-        run, asked_s = rules.runs[name], self._settings.scenarios[scenario].probe_s
-        # A compliance test measures no rate that a probe could refuse.
-        probe_s = 0.0 if run.compliance_test else probe_length_s(round_, rules, run.mode, rate, asked_s)
+        run, asked_s = rules.rules_of(name), self._settings.scenarios[scenario].probe_s
+        # A compliance test measures no rate that a probe could refuse; the first run has proven a repeat's.
+        unprobed = run.compliance_test or number_of_repeat(name)
+        probe_s = 0.0 if unprobed else probe_length_s(round_, rules, run.mode, rate, asked_s)
         size = work_of_run(round_, rules, run, rate)
         about = "" if isinstance(self._asked[scenario].target_qps, float) else "about "
         probe = f", probe {duration(probe_s)}" if probe_s else ""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.scenario_rules import Mode, number_of_repeat
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model
@@ -225,9 +225,14 @@ def _scenario(verdict: Verdict, folder: Path) -> ScenarioSummary:
 
 
 def _runs_of(folder: Path) -> list[str]:
-    """Return the names of a scenario's runs, the performance and the accuracy run first."""
-    found = {path.parent.name for path in folder.glob(f"*/{RUN_RECORD}")}
-    return [mode for mode in Mode if mode in found] + sorted(found - set(Mode))
+    """Return the names of a scenario's runs: performance, its repeats, accuracy, others."""
+
+    def place(name: str) -> tuple[int, int, str]:
+        repeat = number_of_repeat(name)
+        kinds = {str(Mode.PERFORMANCE): 0, str(Mode.ACCURACY): 2}
+        return (1, repeat, name) if repeat else (kinds.get(name, 3), 0, name)
+
+    return sorted((path.parent.name for path in folder.glob(f"*/{RUN_RECORD}")), key=place)
 
 
 def _peak(results: Path) -> PeakSummary | None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from weighbridge.core.formatting import metric_label, number, number_or_dash, score, table_latency
+from weighbridge.core.formatting import measured, metric_label, number, score, table_latency
+from weighbridge.gates.performance_sentences import result_text, runs_sentences
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import LatencyFigures
 from weighbridge.report.accuracy_table import accuracies_markdown, render_accuracies
@@ -77,6 +78,9 @@ def _sentences(summary: Summary) -> list[str]:
         for run, of in line.runs.items()
         for sentence in unanswered(of.issued, of.completed)
     ]
+    repeated = [
+        f"{line.title}: {sentence}" for line in summary.scenarios for sentence in runs_sentences(line)
+    ]
     steps = [f"{line.title}: {step}" for line in summary.scenarios for step in line.next_steps]
     disturbed = [
         f"Warning: {sentence}"
@@ -84,7 +88,7 @@ def _sentences(summary: Summary) -> list[str]:
         for sentence in disturbance_lines(line.title, line.disturbances)
     ]
     missing = [unexamined_line(line.title, line.not_examined) for line in summary.scenarios]
-    said = [*failures, *steps, *disturbed, *filter(None, missing)]
+    said = [*failures, *repeated, *steps, *disturbed, *filter(None, missing)]
     return said or [NO_WARNINGS]
 
 
@@ -94,7 +98,10 @@ def _tables(summary: Summary) -> list[list[SummaryColumn]]:
     titles = SummaryColumn("Scenario", tuple(line.title for line in lines), left=True)
     names = dict.fromkeys(name for line in lines for name in line.scores)
     scores = [
-        SummaryColumn(metric_label(name), tuple(_score(line.scores.get(name)) for line in lines))
+        SummaryColumn(
+            metric_label(name),
+            tuple(score(line.scores.get(name), limits=line.limits_of(name), none="-") for line in lines),
+        )
         for name in names
     ]
     apart = len(scores) > _MOST_METRICS
@@ -114,13 +121,12 @@ def _tables(summary: Summary) -> list[list[SummaryColumn]]:
 def _result_column(lines: tuple[ScenarioSummary, ...]) -> SummaryColumn:
     """Return the column of the published result."""
     rates = all(line.rate_unit.endswith("/s") for line in lines)
-    results = tuple(f"{number_or_dash(line.rate, '.6g')} {line.rate_unit}" for line in lines)
-    return SummaryColumn("Rate" if rates else "Result", results)
+    return SummaryColumn("Rate" if rates else "Result", tuple(map(result_text, lines)))
 
 
 def _latency_column(lines: tuple[ScenarioSummary, ...]) -> SummaryColumn:
     latencies = (
-        "no limit" if line.p99_latency_s is None else f"{line.p99_latency_s:.3f} s" for line in lines
+        "no limit" if line.p99_latency_s is None else f"{measured(line.p99_latency_s)} s" for line in lines
     )
     return SummaryColumn("p99", tuple(latencies))
 
@@ -135,12 +141,8 @@ def _timing_columns(lines: tuple[ScenarioSummary, ...]) -> list[SummaryColumn]:
 
 def _timing(figures: LatencyFigures | None) -> str:
     """Return a 99th percentile, and its limit where there is one, such as '0.412 s (<= 2 s)'."""
-    value = table_latency(None if figures is None else figures.p99_s, 3)
+    value = table_latency(None if figures is None else figures.p99_s)
     if figures is None or figures.p99_s is None or figures.limit_s is None:
         return value
     limit = f"{figures.limit_s:g} s" if figures.limit_s >= 1 else f"{1000 * figures.limit_s:g} ms"
     return f"{value} (<= {limit})"
-
-
-def _score(value: float | None) -> str:
-    return "-" if value is None else score(value)

@@ -44,7 +44,7 @@ def execute(
     """
     issuer.check()
     plan = issuer.plan
-    use = SessionUse(lives, f"{plan.scenario} {plan.kind}", out / RUN_RECORD) if lives is not None else None
+    use = SessionUse(lives, plan.label, out / RUN_RECORD) if lives is not None else None
     measuring = False
     try:
         with session(setup, out, plan.label, observing, use) as ready:

@@ -39,6 +39,7 @@ from weighbridge.submission.tree import (
 from weighbridge.submission.tree_records import (
     origin_of,
     published,
+    run_in_tree,
     write_inputs,
     write_scenario,
 )
@@ -58,21 +59,26 @@ class _Judged:
     @classmethod
     def read(cls, results: Path, scenario: ScenarioRules) -> "_Judged":
         folder = results / scenario.name
+        verdict = Verdict.read(folder / VERDICT)
         return cls(
             scenario=scenario,
             folder=folder,
-            verdict=Verdict.read(folder / VERDICT),
+            verdict=verdict,
             records={
-                name: _published(folder / name)
+                name: _published(folder / run_in_tree(name, verdict))
                 for name, run in scenario.runs.items()
                 # The open division needs no compliance runs; in the closed one, the verdict tells.
                 if run.compliance_test is None or (folder / name / RUN_RECORD).is_file()
             },
         )
 
+    def run(self, name: str) -> Path:
+        """Return the folder of a run by the name that it has in the tree."""
+        return self.folder / run_in_tree(name, self.verdict)
+
     @property
     def performance(self) -> RunRecord:
-        """The record of the performance run."""
+        """The record of the performance run that is the result."""
         return self.records[Mode.PERFORMANCE]
 
     @property
@@ -196,7 +202,7 @@ def _add_scenario(
 ) -> None:
     """Add the logs, the score, the records and the description of one scenario; keep its accuracy log."""
     target = layout.scenario(judged.scenario)
-    performance, accuracy = (judged.folder / mode for mode in Mode)
+    performance, accuracy = (judged.run(mode) for mode in Mode)
     answers = target / RUN_FOLDERS[Mode.ACCURACY]
     for name in (DETAIL, SUMMARY):
         copy_file(performance / name, target / RUN_FOLDERS[Mode.PERFORMANCE] / name)
@@ -237,7 +243,7 @@ def _add_scenario(
     for name in judged.compliance:
         add_compliance(judged.folder / name, judged.scenario.runs[name], target)
     for name in judged.records:
-        for sentence in copy_evidence(judged.folder / name, records / name):
+        for sentence in copy_evidence(judged.run(name), records / name):
             _log.warning("%s", sentence)
 
 

@@ -5,7 +5,7 @@ It lies in src/<benchmark>/records/<system>/, because the official checkers acce
     requests.json                          manifest of the request store
     model.json, dataset.json               proofs of the artifacts, without their folders
     model/..., dataset/...                 the JSON files of an artifact that the gates read
-    <Scenario>/performance.json            run.json of the performance run
+    <Scenario>/performance.json            run.json of the performance run that is the result
     <Scenario>/accuracy.json               run.json of the accuracy run
     <Scenario>/TEST06.json                 run.json of a compliance run, by its name
     <Scenario>/verdict.json
@@ -23,6 +23,7 @@ from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.closed_rules import ArtifactPin
 from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model, read_data
 from weighbridge.gates.closed_checks import Inputs
@@ -93,11 +94,25 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     return [_mapped(inner, change) for inner in value] if isinstance(value, list) else value
 
 
+def run_in_tree(name: str, verdict: Verdict) -> str:
+    """Return a run's name in the run directory by its name in the tree, which holds one performance run."""
+    return verdict.chosen_run if name == Mode.PERFORMANCE else name
+
+
+def _as_in_tree(verdict: Verdict) -> Verdict:
+    """Return a verdict whose checks name the runs as the tree does."""
+    checks = tuple(
+        check.model_copy(update={"run": str(Mode.PERFORMANCE)}) if check.run == verdict.chosen_run else check
+        for check in verdict.checks
+    )
+    return verdict if verdict.performance_runs is None else verdict.model_copy(update={"checks": checks})
+
+
 def write_scenario(folder: Path, records: Mapping[str, RunRecord], verdict: Verdict) -> None:
     """Write the records of one scenario; run records, by the runs' names, as `published` returned them."""
     for run, record in records.items():
         _write(folder / f"{run}.json", record)
-    _write(folder / VERDICT, without_places(verdict))
+    _write(folder / VERDICT, without_places(_as_in_tree(verdict)))
 
 
 def write_inputs(folder: Path, inputs: Inputs, round_: Round) -> None:

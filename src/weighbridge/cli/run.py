@@ -2,12 +2,12 @@
 
 import logging
 from dataclasses import replace
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weighbridge.cli.asked_rate import given_rate, share_of_offline
 from weighbridge.cli.options import (
     ClientJson,
     DivisionChoice,
@@ -206,7 +206,7 @@ def run(
     from weighbridge.search.rate_probe import rate_probe
 
     job = JobSettings.of(settings, server=server, client=client)
-    rate = _given_rate(target_qps, peak, offline, job)
+    rate = given_rate(target_qps, peak, offline, job)
     if compliance_test is not None and mode is not Mode.PERFORMANCE:
         raise InputError("a run of a compliance test is one of performance: pass --mode performance.")
     setup = setup_of(round_file, job, model, store, program, division)
@@ -216,7 +216,7 @@ def run(
         settings_sha256=shared_sha256(settings),
     )
     if rate is None:
-        rate, setup = _share_of(offline, job, setup)
+        rate, setup = share_of_offline(offline, job, setup)
     rules = setup.round_.scenario(scenario)
     setup = replace(setup, streamed=setup.round_.streams(rules))
     switches = job.user_conf.switches
@@ -237,46 +237,6 @@ def run(
             named = issuer.plan.label.removeprefix(f"{scenario} ")
             refuse_after_missed(after, setup.round_, rules, setup.settings_sha256, named, of_runs=of_runs)
         execute(setup, issuer, out, reporting, probe, lives)
-
-
-def _given_rate(
-    target_qps: float | None, peak: Path | None, offline: Path | None, job: JobSettings
-) -> float | None:
-    """Return the target rate of a run; None: it is a share of the Offline run's.
-
-    Raises:
-        InputError: it is not given exactly once, or is no rate.
-    """
-    from weighbridge.core.errors import InputError
-    from weighbridge.records.search_record import Peak
-
-    # What the command line says takes the place of the settings' rate.
-    given = target_qps if target_qps is not None else job.target_qps
-    if [given is not None, peak is not None, offline is not None].count(True) != 1:
-        raise InputError("pass one of --target-qps (or 'target_qps' in --settings), --peak and --offline.")
-    if offline is not None:
-        if job.offline_share is None:
-            raise InputError("--offline needs 'offline_share' in --settings, such as 0.8.")
-        return None
-    rate = given if peak is None else Peak.read(peak).peak_qps
-    if rate is None or not 0 < rate < inf:
-        raise InputError(f"--target-qps is {rate or 0:g}; give a rate above 0.")
-    return rate
-
-
-def _share_of(offline: Path | None, job: JobSettings, setup: "Setup") -> "tuple[float, Setup]":
-    """Return the target rate that is a share of an Offline run's, and the setup with where it comes from.
-
-    Raises:
-        InvalidRunError: the Offline run does not count.
-    """
-    from weighbridge.search.offline_rate import share_of_valid
-
-    assert offline is not None
-    assert job.offline_share is not None
-    found = share_of_valid(offline, job.offline_share, setup)
-    log.info("target rate %g queries/s: %s", found.qps, found.said)
-    return found.qps, replace(setup, target_from=found.said)
 
 
 def setup_of(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from weighbridge.core import files
+from weighbridge.core.errors import machine_trouble
 
 
 def test_writes_text_and_bytes_and_makes_folders(tmp_path: Path) -> None:
@@ -68,3 +69,16 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(
     assert caught.value.filename == str(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("path", [".", "", "/", "..", "a/.."])
+def test_a_path_without_a_name_is_a_folder(path: str) -> None:
+    with pytest.raises(IsADirectoryError) as caught:
+        files.write_atomic(Path(path), "x")
+    assert machine_trouble(caught.value) == f"{Path(path)}: Is a directory; use a path that is not a folder."
+
+
+def test_the_file_that_was_asked_for_is_named() -> None:
+    with pytest.raises(OSError, match="No such file") as caught:
+        files.write_atomic(Path("/proc/report.html"), "x")
+    assert caught.value.filename == "/proc/report.html"

@@ -15,6 +15,7 @@ from weighbridge.artifacts.unpacking import unpack_zip
 from weighbridge.artifacts.verify import describe, differences, first_of
 from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
+from weighbridge.core.files import beside
 from weighbridge.core.models import FolderName, InsidePath, Model, read_data
 
 DATA = Path(__file__).parents[1] / "workloads" / "data"
@@ -120,7 +121,7 @@ def _proven(source: DataSource, revision: str | None, folder: Path, manifest: Ma
 
 
 def _written(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.json")
+    return beside(folder, f"{folder.name}.json")
 
 
 def _proof_of(folder: Path) -> Proof | None:

@@ -55,6 +55,7 @@ def search_qps(
     Runs short probes and then full-length runs that confirm the rate, on one started server. Every probe is
     recorded; after an interruption the same command continues without repeating any.
     """
+    from weighbridge.core.files import beside
     from weighbridge.monitor.reporter import reporting
     from weighbridge.run.folder_lock import locked
     from weighbridge.run.replaced import replacing
@@ -67,7 +68,7 @@ def search_qps(
     rules, switches = setup.round_.scenario(name), job.user_conf.switches
     setup = replace(setup, streamed=setup.round_.streams(rules))
     with (
-        locked(output.with_suffix(""), "weighbridge search-qps"),
+        locked(beside(output, output.stem), "weighbridge search-qps"),
         replacing(replaced, f"{name}-peak", output),
     ):
         find_peak(setup, rules, job.search, offline, output, reporting, switches, lives)

@@ -64,6 +64,7 @@ def assemble(
     """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError
+    from weighbridge.core.files import beside
     from weighbridge.gates import Inputs
     from weighbridge.run.folder_lock import locked
     from weighbridge.run.replaced import replacing
@@ -72,7 +73,7 @@ def assemble(
     job = JobSettings.of(settings, submission=submission).submission
     if job is None:
         raise InputError("the section 'submission' is missing; pass it with --settings or --submission.")
-    packed = [out.with_name(f"{out.name}{ending}") for ending in (".tar.gz", ".sha256")]
+    packed = [beside(out, f"{out.name}{ending}") for ending in (".tar.gz", ".sha256")]
     with locked(out, "weighbridge assemble"), replacing(replaced, out.name, *packed):
         build(
             results=results,

@@ -36,13 +36,18 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True, priv
         OSError: the folder cannot be written, or the disk is full. The old file is unchanged then.
     """
     data = content.encode() if isinstance(content, str) else content
+    name = beside(path, f".{path.name}.{token_hex(8)}")
     path.parent.mkdir(parents=True, exist_ok=True)
     if _is_device(path):
         path.write_bytes(data)
         return
-    name = path.with_name(f".{path.name}.{token_hex(8)}")
     # Not a temporary file of Python's, which forgets the user's umask.
-    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if private else 0o644)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        handle = os.open(name, flags, 0o600 if private else 0o644)
+    except OSError as error:
+        error.filename = str(path)  # the one that the user knows
+        raise
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
@@ -55,6 +60,17 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True, priv
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # a write on a full disk does not say where
         raise
+
+
+def beside(path: Path, name: str) -> Path:
+    """Return the path of a file beside another one.
+
+    Raises:
+        IsADirectoryError: the path has no name of its own, such as "." or "/".
+    """
+    if path.name in {"", ".."}:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return path.with_name(name)
 
 
 def _is_device(path: Path) -> bool:

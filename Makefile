@@ -21,7 +21,9 @@ OTHER_CLIENTS := v5.1 v6.1
 # lm-evaluation-harness and what it needs; nothing else wants 0.4 GB of it.
 QUALITY_VENV := .venv-quality
 UV := $(VENV)/bin/uv
-INSTALL := $(UV) pip install --quiet --require-hashes --no-deps --compile-bytecode
+# What takes a while says how far it is.
+PROGRESS = $(PYTHON) requirements/progress.py
+INSTALL := $(UV) pip install --require-hashes --no-deps --compile-bytecode
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-annotate --no-header
 # vLLM 0.12 was released on 2025-12-03; packages much newer than it were never tried with it.
@@ -38,21 +40,17 @@ help: ## List the commands.
 
 .PHONY: submission
 submission: setup ## Run the main job on the embedded demo: a checked submission tree, and its table.
-	snakemake --profile profiles/demo submission
-	@cd runs/demo && weighbridge summary
-	@echo "All of it is in runs/demo; the submission tree is runs/demo/results/submission.tar.gz, unpacked beside it."
-	@echo "With figures: runs/demo/results/report.html"
+	@weighbridge submit --profile profiles/demo
 
 .PHONY: rehearsal
 rehearsal: $(VENV)/.workflow ## Rehearse the whole benchmark at full scale, without a GPU or a model (13 minutes).
-	snakemake --profile profiles/rehearsal submission
+	@weighbridge submit --profile profiles/rehearsal
 	@weighbridge compare runs/rehearsal
-	@echo "With figures: runs/rehearsal/results/report.html"
 
 .PHONY: llama-rehearsal
 llama-rehearsal: $(VENV)/.workflow ## Rehearse llama3.1-8b likewise, datacenter and edge (half an hour).
-	snakemake --profile profiles/llama-rehearsal submission
-	snakemake --profile profiles/llama-rehearsal --config category=edge --directory runs/llama-rehearsal-edge submission
+	@weighbridge submit --profile profiles/llama-rehearsal
+	@weighbridge submit --profile profiles/llama-rehearsal --set category=edge --directory runs/llama-rehearsal-edge
 	@weighbridge compare runs/llama-rehearsal
 	@weighbridge compare runs/llama-rehearsal-edge
 
@@ -60,29 +58,22 @@ LLAMA_DEMO := src/weighbridge/benchmarks/llama3_1_8b/demo
 
 .PHONY: llama-demo
 llama-demo: setup ## Run the demo of llama3.1-8b, datacenter and edge: two checked trees, and their tables (8 minutes).
-	snakemake --profile profiles/llama-demo submission
-	snakemake --profile profiles/llama-demo-edge submission
-	@cd runs/llama-demo && weighbridge summary
-	@cd runs/llama-demo-edge && weighbridge summary
-	@echo "The trees are runs/llama-demo/results/submission and runs/llama-demo-edge/results/submission."
-	@echo "With figures: runs/llama-demo/results/report.html and runs/llama-demo-edge/results/report.html"
+	@weighbridge submit --profile profiles/llama-demo
+	@weighbridge submit --profile profiles/llama-demo-edge
 
 .PHONY: mmlu-demo
 mmlu-demo: setup setup-quality ## Ask the llama demo's model made-up questions as MMLU asks: the score is chance (2 minutes).
-	snakemake --profile profiles/llama-demo quality
-	@cd runs/llama-demo && weighbridge summary
+	@weighbridge submit --profile profiles/llama-demo quality
 	@echo "The questions are made up, and the model guesses: chance, 25 %, is expected."
 	@echo "All of it is in runs/llama-demo/results/quality/mmlu, the plots in its plots."
 
 .PHONY: sweep-demo
 sweep-demo: setup ## Compare prefix caching off with on: the demo's model on vLLM for CPUs (5 minutes).
-	snakemake --profile profiles/sweep-demo sweep_prefix_caching_demo
-	@echo "With figures: runs/sweep-demo/results/sweeps/prefix_caching_demo/report.html"
+	@weighbridge submit --profile profiles/sweep-demo sweep_prefix_caching_demo
 
 .PHONY: sweep-proofs
 sweep-proofs: setup ## Show on vLLM for CPUs what comparisons find: no difference, caching, sequences at once (20 minutes).
-	snakemake --profile profiles/sweep-demo sweep_same_demo sweep_prefix_caching_demo sweep_sequences_demo
-	@cd runs/sweep-demo/results/sweeps && cat same_demo/table.md prefix_caching_demo/table.md sequences_demo/table.md
+	@weighbridge submit --profile profiles/sweep-demo sweep_same_demo sweep_prefix_caching_demo sweep_sequences_demo
 
 .PHONY: test
 test: setup setup-quality $(VENV)/.dev ## Run all tests, or those that PYTEST_ARGS names.
@@ -219,37 +210,32 @@ clean: ## Remove the environments; results and downloads stay.
 
 $(VENV)/.uv: requirements/bootstrap.lock
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11, 3.12 or 3.13 here; install one, or give PYTHON=/path/to/python" >&2; exit 3; }
-	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make virtual environments; install its venv package (Debian: apt-get install python3-venv)" >&2; exit 3; }
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(PROGRESS) "making $(VENV)" $(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make virtual environments; install its venv package (Debian: apt-get install python3-venv)" >&2; exit 3; }
+	@$(PROGRESS) "installing uv into $(VENV)" $(VENV)/bin/python -m pip install --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.workflow: $(VENV)/.uv requirements/workflow.lock pyproject.toml
-	@echo "make: installing workflow, client and analysis into $(VENV) (0.7 GB)"
-	@$(INSTALL) --python $(VENV) -r requirements/workflow.lock
+	@$(PROGRESS) "installing workflow, client and analysis into $(VENV) (0.7 GB)" $(INSTALL) --python $(VENV) -r requirements/workflow.lock
 	@$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.workflow requirements/dev.lock
-	@echo "make: installing what tests and lint need into $(VENV)"
-	@$(INSTALL) --python $(VENV) -r requirements/dev.lock
+	@$(PROGRESS) "installing what tests and lint need into $(VENV)" $(INSTALL) --python $(VENV) -r requirements/dev.lock
 	@touch $@
 
 $(SERVER_VENV)/.server: $(VENV)/.uv requirements/server.lock
-	@echo "make: installing vLLM for CPUs into $(SERVER_VENV) (8 GB, some minutes)"
 	@$(UV) venv --quiet --clear --python $(VENV)/bin/python $(SERVER_VENV)
-	@$(INSTALL) --python $(SERVER_VENV) -r requirements/server.lock
+	@$(PROGRESS) "installing vLLM for CPUs into $(SERVER_VENV) (8 GB)" $(INSTALL) --python $(SERVER_VENV) -r requirements/server.lock
 	@touch $@
 
 $(OTHER_CLIENTS:%=.venv-%/.client): .venv-%/.client: $(VENV)/.uv requirements/client-%.lock pyproject.toml
-	@echo "make: installing the load client of round $* into $(@D) (0.4 GB)"
 	@$(UV) venv --quiet --clear --python $(VENV)/bin/python $(@D)
-	@$(INSTALL) --python $(@D) -r requirements/client-$*.lock
+	@$(PROGRESS) "installing the load client of round $* into $(@D) (0.4 GB)" $(INSTALL) --python $(@D) -r requirements/client-$*.lock
 	@$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(QUALITY_VENV)/.quality: $(VENV)/.uv requirements/quality.lock pyproject.toml
-	@echo "make: installing lm-evaluation-harness into $(QUALITY_VENV) (0.8 GB)"
 	@$(UV) venv --quiet --clear --python $(VENV)/bin/python $(QUALITY_VENV)
-	@$(INSTALL) --python $(QUALITY_VENV) -r requirements/quality.lock
+	@$(PROGRESS) "installing lm-evaluation-harness into $(QUALITY_VENV) (0.8 GB)" $(INSTALL) --python $(QUALITY_VENV) -r requirements/quality.lock
 	@$(UV) pip install --quiet --python $(QUALITY_VENV) --no-deps --no-build-isolation --editable .
 	@touch $@

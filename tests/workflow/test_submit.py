@@ -33,7 +33,7 @@ def test_what_is_finished_is_shown(finished: SmallRun) -> None:
     assert str(log) in first
     assert sum("VALID" in line for line in lines) == 2
     assert f"Report, with figures: {finished.results / 'report.html'}" in lines
-    assert f"Submission tree: {finished.results / 'submission.tar.gz'}" in lines
+    assert f"Submission tree, unpacked beside it: {finished.results / 'submission.tar.gz'}" in lines
     assert lines[-1] == f"Snakemake's own words: {log}"
 
 

@@ -13,7 +13,7 @@ _RESULTS = ("submission", "check", "verdicts", "quality")
 # Names for people, the rules that make the files, and the files.
 _FILES = (
     ("Report, with figures", "write_report", "results/report.html"),
-    ("Submission tree", "assemble", "results/submission.tar.gz"),
+    ("Submission tree, unpacked beside it", "assemble", "results/submission.tar.gz"),
 )
 _LOCKED = "Directory cannot be locked"
 _OWN_WORDS = "weighbridge: "

@@ -17,24 +17,38 @@ class Artifact(Model):
     """One pinned input: a repository and revision, a .uri file of MLCommons' storage, or a local folder."""
 
     source: Literal["hub", "mlcommons"] = Field(
-        default="hub", description="Where it is fetched from: the hub, or MLCommons' own storage."
+        default="hub",
+        description="Where it is fetched from: the hub, or MLCommons' own storage. Set mlcommons if you have "
+        "no access on the hub.",
     )
     uri: str | None = Field(
         default=None,
         description="With 'source: mlcommons': name of its .uri file at inference.mlcommons-storage.org, or "
         "the file's whole address. 'repo' and 'revision' beside it say of what it is a copy.",
     )
-    repo: str | None = Field(default=None, description="Repository on the hub, as owner/name.")
-    revision: str | None = Field(default=None, description="Full commit hash; branches and tags are refused.")
-    path: ProjectPath | None = Field(default=None, description="Local folder that contains the artifact.")
+    repo: str | None = Field(
+        default=None,
+        description="Repository on the hub, as owner/name. Change it for other weights, which must be "
+        "declared.",
+    )
+    revision: str | None = Field(
+        default=None, description="Full commit hash; branches and tags are refused, because they move."
+    )
+    path: ProjectPath | None = Field(
+        default=None,
+        description="Local folder that contains the artifact. Set it for a copy on disk, or without internet;"
+        " nothing is then downloaded.",
+    )
     synthetic: int | None = Field(
         default=None,
         gt=0,
         lt=2**32,
-        description="Generate this many synthetic samples instead, for a rehearsal.",
+        description="Generate this many synthetic samples instead. For a rehearsal without the data.",
     )
     manifest: ProjectPath | None = Field(
-        default=None, description="Lock file: path, size and sha256 of each file."
+        default=None,
+        description="Lock file with path, size and sha256 of each file, from `weighbridge lock`. Set it "
+        "beside 'path', so that a copy is proven.",
     )
     weights: bool | None = Field(
         default=None,
@@ -78,13 +92,17 @@ class Artifact(Model):
 class Artifacts(Model):
     """The pinned inputs of a benchmark."""
 
-    model: Artifact
-    dataset: Artifact
+    model: Artifact = Field(description="The model: weights, configuration and tokenizer.")
+    dataset: Artifact = Field(description="The dataset that requests are made of.")
     reference: Artifact | None = Field(
-        default=None, description="The official reference implementation, with prompt and checker."
+        default=None,
+        description="The official reference implementation, with prompt and checker. Null: neither is used; "
+        "then set 'prompt' if the benchmark has one.",
     )
     prompt: ProjectPath | None = Field(
-        default=None, description="JSON file with the prompt's texts; default: the reference's prompt."
+        default=None,
+        description="JSON file with the prompt's texts; default: the reference's prompt. Set it if the "
+        "reference is not fetched.",
     )
 
     @field_validator("dataset", "reference")

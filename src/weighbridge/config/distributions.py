@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 from weighbridge.config.server_settings import ProjectPath
 from weighbridge.core.models import Model
@@ -10,24 +11,39 @@ from weighbridge.core.models import Model
 Positive = Annotated[float, Field(gt=0)]
 
 
+def with_short_form(
+    handler: GetJsonSchemaHandler, core_schema: CoreSchema, short: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the JSON Schema of a model that may be written in a shorter form, for editors."""
+    reference = handler(core_schema)
+    schema = handler.resolve_ref_schema(reference)
+    whole = {key: value for key, value in schema.items() if key not in ("title", "description")}
+    for key in whole:
+        del schema[key]
+    schema["anyOf"] = [short, whole]
+    return reference
+
+
 class Normal(Model):
     """A normal distribution."""
 
-    mean: float
-    sd: Annotated[float, Field(ge=0)]
+    mean: float = Field(description="Mean.")
+    sd: Annotated[float, Field(ge=0)] = Field(description="Standard deviation.")
 
 
 class LogNormal(Model):
     """A log-normal distribution: exp of a normal one with mean log(median) and standard deviation sigma."""
 
-    median: Positive
-    sigma: Annotated[float, Field(ge=0)]
+    median: Positive = Field(description="Median.")
+    sigma: Annotated[float, Field(ge=0)] = Field(
+        description="Standard deviation of the logarithm: 0.5 is moderate, 1 has a long tail."
+    )
 
 
 class Exponential(Model):
     """An exponential distribution."""
 
-    mean: Positive
+    mean: Positive = Field(description="Mean.")
 
 
 class Distribution(Model):
@@ -38,17 +54,28 @@ class Distribution(Model):
         default=None,
         description="Both bounds included; where whole numbers are drawn, each is equally likely.",
     )
-    normal: Normal | None = None
-    lognormal: LogNormal | None = None
-    exponential: Exponential | None = None
+    normal: Normal | None = Field(default=None, description="Values around a mean.")
+    lognormal: LogNormal | None = Field(
+        default=None, description="Values with a long tail, as lengths of prompts have."
+    )
+    exponential: Exponential | None = Field(
+        default=None, description="Values with a mean, small ones most often, as pauses have."
+    )
     choice: tuple[float, ...] | dict[float, Positive] | None = Field(
         default=None, description="Values, equally likely; or each value, in quotes, with its weight."
     )
     empirical: ProjectPath | None = Field(
         default=None, description="Text file with one observed value a line, each equally likely."
     )
-    min: float | None = None
-    max: float | None = None
+    min: float | None = Field(default=None, description="Smallest value; smaller ones are moved to it.")
+    max: float | None = Field(default=None, description="Largest value; larger ones are moved to it.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the schema with the bare number, which the validator below takes too."""
+        return with_short_form(handler, core_schema, {"type": "number"})
 
     @model_validator(mode="before")
     @classmethod

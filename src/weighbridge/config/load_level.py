@@ -27,13 +27,13 @@ class Ramp(Model):
 
     start: Rate = Field(description="Conversations/s at the start.")
     end: Rate = Field(description="Conversations/s at the end.")
-    over_s: float = Field(gt=0, le=86_400)
+    over_s: float = Field(gt=0, le=86_400, description="From start to end, in s.")
 
 
 class Trace(Model):
     """Recorded arrivals: JSON lines with `timestamp_s`."""
 
-    file: ProjectPath
+    file: ProjectPath = Field(description="Recorded arrivals: JSON lines with `timestamp_s`.")
     speed: float = Field(default=1.0, gt=0, description="2: twice as fast as recorded.")
 
 
@@ -45,9 +45,11 @@ class LoadLevel(Model):
     )
     poisson: Rate | None = Field(default=None, description="Conversations/s that arrive at random.")
     constant: Rate | None = Field(default=None, description="Conversations/s at equal distances.")
-    gamma: GammaArrivals | None = None
-    ramp: Ramp | None = None
-    trace: Trace | None = None
+    gamma: GammaArrivals | None = Field(
+        default=None, description="Arrivals that come in bursts, or more regularly than at random."
+    )
+    ramp: Ramp | None = Field(default=None, description="A rate that rises or falls steadily.")
+    trace: Trace | None = Field(default=None, description="Recorded arrivals.")
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Self:
@@ -92,12 +94,26 @@ _KINDS = ("closed", "poisson", "constant", "gamma", "ramp", "trace")
 class Levels(Model):
     """The loads of a sweep, by kind."""
 
-    closed: tuple[Conversations, ...] = ()
-    poisson: tuple[Rate, ...] = ()
-    constant: tuple[Rate, ...] = ()
-    gamma: tuple[GammaArrivals, ...] = ()
-    ramp: tuple[Ramp, ...] = ()
-    trace: tuple[Trace, ...] = ()
+    closed: tuple[Conversations, ...] = Field(
+        default=(),
+        description="Closed loops: so many conversations at once, such as [1, 32]. For the throughput of a "
+        "system that is always busy.",
+    )
+    poisson: tuple[Rate, ...] = Field(
+        default=(),
+        description="Conversations/s that arrive at random, as of many users. For latencies at a load below "
+        "the capacity.",
+    )
+    constant: tuple[Rate, ...] = Field(
+        default=(), description="Conversations/s at equal distances, as of a machine."
+    )
+    gamma: tuple[GammaArrivals, ...] = Field(
+        default=(), description="Arrivals that come in bursts, or more regularly than at random."
+    )
+    ramp: tuple[Ramp, ...] = Field(
+        default=(), description="Rates that rise or fall steadily, to see where a system bends."
+    )
+    trace: tuple[Trace, ...] = Field(default=(), description="Recorded arrivals, of your own users.")
     auto: bool = Field(
         default=False,
         description="Double a closed loop until the throughput no longer grows, then Poisson arrivals at "

@@ -71,62 +71,89 @@ class ServerSettings(Model):
     adapter: str | None = Field(
         default=None,
         description="Kind of server: vllm, sglang, or the name of an installed adapter. Default: vllm; the "
-        "kind of endpoints is detected.",
+        "kind of endpoints is detected. Set it for another server, or where detection fails.",
     )
     executable: Executable | None = Field(
         default=None,
-        description="Path relative to the project's root, or a name on PATH; default: the adapter's.",
+        description="Path relative to the project's root, or a name on PATH; default: the adapter's. Set it "
+        "if the server is not on PATH.",
     )
     model_name: str = Field(
-        min_length=1, max_length=1024, description="Name under which the model is served and requested."
+        min_length=1,
+        max_length=1024,
+        description="Name under which the model is served and requested. With endpoints: one that GET "
+        "/v1/models lists.",
     )
     args: tuple[str, ...] = Field(
-        default=(), description="Additional arguments of the server's command, each as --name=value."
+        default=(),
+        description="Additional arguments of the server's command, each as --name=value. Tune these first, "
+        "such as --max-num-seqs.",
     )
     env: dict[EnvironmentName, str] = Field(
-        default={}, description="Environment variables of the server; never secrets."
+        default={},
+        description="Environment variables of the server, such as a backend's switches; never secrets.",
     )
     container: str | None = Field(
         default=None,
-        description="Image with the executable, run by apptainer: docker://NAME@sha256:DIGEST.",
+        description="Image with the executable, run by apptainer: docker://NAME@sha256:DIGEST. Set it where "
+        "the server is not installed on the nodes.",
     )
-    port: int | None = Field(default=None, ge=1024, le=65535, description="Fixed port; default: a free one.")
+    port: int | None = Field(
+        default=None,
+        ge=1024,
+        le=65535,
+        description="Fixed port; default: a free one. Set it only if a firewall allows no other.",
+    )
     gpus: int = Field(
-        default=0, ge=0, le=65536, description="GPUs of a node that must be visible before a server starts."
+        default=0,
+        ge=0,
+        le=65536,
+        description="GPUs of a node that must be visible before a server starts, and for which its time "
+        "counts. Set it to what the servers need; 0: none are checked.",
     )
     replicas: int = Field(
-        default=1, ge=1, le=1024, description="Servers on this machine; they share the visible GPUs equally."
+        default=1,
+        ge=1,
+        le=1024,
+        description="Servers on this machine; they share the visible GPUs equally. Raise it, and lower "
+        "tensor_parallel_size, if the model fits on fewer GPUs.",
     )
     tensor_parallel_size: Annotated[int, Field(ge=1, le=65536)] | Literal["auto"] = Field(
         default=1,
-        description="GPUs that each server shards the model over; 'auto': all visible ones, divided among "
-        "the 'replicas', and 1 where there is none.",
+        description="GPUs that each server shards the model over; 'auto': all visible ones, divided among the"
+        " 'replicas', and 1 where there is none. Raise it if the model does not fit.",
     )
     dtype: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_]+$",
-        description="Data type of weights and activations, such as bfloat16; default: the server's.",
+        description="Data type of weights and activations, such as bfloat16; default: the server's. Set "
+        "float16 on GPUs without bfloat16.",
     )
     max_model_len: int | None = Field(
         default=None,
         ge=1,
         lt=2**31,
-        description="Limit of a request's tokens, prompt and answer together; default: the server's.",
+        description="Limit of a request's tokens, prompt and answer together; default: the server's. Lower it"
+        " to save memory, raise it if count-tokens finds longer prompts.",
     )
     gpu_memory_utilization: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        description="Share of each GPU's memory that the server may use; default: the server's.",
+        description="Share of each GPU's memory that the server may use; default: the server's. Raise it for "
+        "a larger cache, lower it after out-of-memory errors.",
     )
     launcher: Literal["local", "srun"] = Field(
-        default="local", description="'srun' starts a server on each node of the Slurm allocation."
+        default="local",
+        description="'srun' starts a server on each node of the Slurm allocation: set it to measure several "
+        "nodes as one system.",
     )
     nodes_per_replica: int = Field(
         default=1,
         ge=1,
         le=65536,
-        description="With srun: nodes that one server spans, for models too large for one node.",
+        description="With srun: nodes that one server spans. Raise it for a model that is too large for one "
+        "node.",
     )
     endpoints: Urls = Field(
         default=(),
@@ -147,26 +174,45 @@ class ServerSettings(Model):
     logs: tuple[ProjectPath, ...] = Field(
         default=(),
         description="Log files of the servers at 'endpoints', whose printed arguments are proof that they do "
-        "the round's task.",
+        "the round's task. Set it if the closed division finds that unproven.",
     )
     startup_timeout_s: float = Field(
-        default=3600, gt=0, le=LONGEST_S, description="Longest time until a started server is healthy, in s."
+        default=3600,
+        gt=0,
+        le=LONGEST_S,
+        description="Longest time until a started server is healthy, in s. Raise it for models on slow disks.",
     )
     stop_timeout_s: float = Field(
-        default=60, gt=0, le=LONGEST_S, description="Time from SIGTERM to SIGKILL when stopping, in s."
+        default=60,
+        gt=0,
+        le=LONGEST_S,
+        description="Time from SIGTERM to SIGKILL when stopping, in s. Raise it if the server writes "
+        "something at its end.",
     )
     keep: bool = Field(
         default=True,
-        description="Keep a started server for the next run that wants the same one; false: one start a run.",
+        description="Keep a started server for the next run that wants the same one; false: one start a run, "
+        "if runs must not follow each other on one server.",
     )
     keep_s: float = Field(
-        default=300, gt=0, le=LONGEST_S, description="Longest time that a kept server waits for a run, in s."
+        default=300,
+        gt=0,
+        le=LONGEST_S,
+        description="Longest time that a kept server waits for a run, in s. Raise it if other jobs come "
+        "between runs; its GPUs are held meanwhile.",
     )
     golden: ProjectPath | None = Field(
-        default=None, description="JSON file with a request and its recorded answer, checked before each run."
+        default=None,
+        description="JSON file with a request and its recorded answer, from `weighbridge golden record`, "
+        "which every server must repeat before a run. Set it before the first run, to notice a "
+        "build that answers otherwise.",
     )
     warmup_requests: int = Field(
-        default=16, ge=0, le=1_000_000, description="Requests sent before the measurement."
+        default=16,
+        ge=0,
+        le=1_000_000,
+        description="Requests sent before the measurement. Raise it if the first minute of a run is slower "
+        "than the rest.",
     )
 
     @property

@@ -25,25 +25,43 @@ class ClientSettings(Model):
     """The load client."""
 
     workers: int = Field(
-        default=1, ge=1, le=256, description="Worker processes; each handles about 10,000 requests/s."
+        default=1,
+        ge=1,
+        le=256,
+        description="Worker processes. One handles about 10,000 requests/s: raise it if a verdict or warning "
+        "says that the client was the limit, and the machine has free cores.",
     )
     connections: int = Field(
-        default=4096, ge=1, le=10_000_000, description="Largest number of open connections, over all workers."
+        default=4096,
+        ge=1,
+        le=10_000_000,
+        description="Largest number of open connections, over all workers. Raise it if all were in use: more "
+        "requests than this are never at the server at once.",
     )
     connect_timeout_s: float = Field(
-        default=10, gt=0, le=LONGEST_S, description="Timeout of opening a connection, in s."
+        default=10,
+        gt=0,
+        le=LONGEST_S,
+        description="Timeout of opening a connection, in s. Raise it for a server behind a slow gateway.",
     )
     request_timeout_s: float = Field(
-        default=7200, gt=0, le=LONGEST_S, description="Timeout from sending to the last byte, in s."
+        default=7200,
+        gt=0,
+        le=LONGEST_S,
+        description="Timeout from sending to the last byte, in s; the request then counts as failed. Raise it"
+        " only if right answers take longer, as in long Offline runs.",
     )
     stall_limit_s: float = Field(
         default=300,
         gt=0,
         le=LONGEST_S,
-        description="Longest time without any answer while requests are open, in s; then the run ends.",
+        description="Longest time without any answer while requests are open, in s; then the run ends. Lower "
+        "it to lose less time to a server that hangs, raise it if one answer takes longer.",
     )
     api_key_env: EnvironmentName | None = Field(
-        default=None, description="Name of the environment variable that contains the API key."
+        default=None,
+        description="Name of the environment variable that contains the API key, never the key itself. Set it"
+        " if your endpoint asks for a key.",
     )
 
 
@@ -55,15 +73,18 @@ class ScenarioSettings(Model):
         BeforeValidator(checked_rate),
     ] = Field(
         default=None,
-        description="Offline: expected samples/s. Server: queries/s to issue, 'auto' to search, or a share "
-        "of this run directory's Offline rate, such as 'offline*0.8'. Null: as in 'user_conf'.",
+        description="Offline: samples/s that you expect. Server: queries/s to issue, 'auto' to search the "
+        "highest rate that passes, or a share of this run directory's Offline rate, such as "
+        "'offline*0.8'. Null: as in 'user_conf'. Change it when a verdict says that the rate was "
+        "too high, or could be higher.",
     )
     probe_s: float = Field(
         default=60,
         ge=0,
         le=LONGEST_S,
         description="Length of a probe at 'target_qps' before a long run, in s, so that a rate which cannot "
-        "pass costs no full run; 0: none.",
+        "pass costs no full run; 0: none. Raise it if latencies vary so much that a minute "
+        "misleads.",
     )
     performance_runs: int = Field(
         default=1,
@@ -74,7 +95,8 @@ class ScenarioSettings(Model):
     )
     user_conf: ProjectPath | None = Field(
         default=None,
-        description="LoadGen user.conf of your own, laid over ours for the keys that the round leaves free.",
+        description="LoadGen user.conf of your own, laid over ours for the keys that the round leaves free. "
+        "Set it to bring settings from another harness.",
     )
 
     @model_validator(mode="after")
@@ -88,53 +110,76 @@ class SearchSettings(Model):
     """The search for the highest passing Server rate."""
 
     start: float = Field(
-        default=0.8, gt=0, le=2, description="Rate of the first probe, as a share of the Offline run's rate."
+        default=0.8,
+        gt=0,
+        le=2,
+        description="Rate of the first probe, as a share of the Offline run's rate. Lower it if the first "
+        "probes fail by far, which costs time.",
     )
     probe_s: float = Field(
         default=300,
         gt=0,
         le=LONGEST_S,
-        description="Length of a probe in s, at least 20 latency limits and at most a full run.",
+        description="Length of a probe in s, at least 20 latency limits and at most a full run. Raise it if "
+        "full-length runs fail at rates that their probes passed.",
     )
     tolerance: float = Field(
         default=0.02,
         gt=0,
         lt=1,
-        description="Stop when the lowest failed rate exceeds the highest passed one by at most this share.",
+        description="Stop when the lowest failed rate exceeds the highest passed one by at most this share. "
+        "Lower it for a rate nearer to the true peak, at the price of more probes.",
     )
     max_probes: int = Field(
-        default=10, ge=1, le=1000, description="Largest number of probes before the full-length runs."
+        default=10,
+        ge=1,
+        le=1000,
+        description="Largest number of probes before the full-length runs. Raise it with a smaller "
+        "'tolerance', lower it to bound the time.",
     )
     max_confirmations: int = Field(
         default=4,
         ge=1,
         le=1000,
-        description="Largest number of full-length runs, each at a rate lower by the tolerance.",
+        description="Largest number of full-length runs, each at a rate lower by the tolerance. Lower it to "
+        "bound the time; a search that runs out of them ends without a peak.",
     )
 
 
 class SubmissionSettings(Model):
     """The submission: submitter, system and division."""
 
-    submitter: FolderName = Field(description="Name of the submitter's folder.")
-    system: FolderName = Field(description="Name of the system's folder and description file.")
+    submitter: FolderName = Field(
+        description="Name of the submitter's folder in the tree: your organisation, as MLCommons knows it."
+    )
+    system: FolderName = Field(
+        description="Name of the system's folder and description file. Choose another for each hardware or "
+        "software that you submit."
+    )
     division: Literal["closed", "open"] = Field(
         default="closed",
-        description="In the open division a failed gate is reported but does not stop the tree.",
+        description="'closed' refuses what its rules forbid. 'open' allows and reports it, and a failed gate "
+        "does not stop the tree: set it for another model, other weights or sampling.",
     )
     system_description: ProjectPath | None = Field(
-        default=None, description="YAML file whose values override the detected ones."
+        default=None,
+        description="YAML file whose values override the detected ones. Write it, from `weighbridge system`, "
+        "before you submit, or where the servers run on other machines.",
     )
     measurements: dict[str, str] = Field(
-        default={}, description="Values that override the defaults of measurements.json."
+        default={},
+        description="Values that override the defaults of measurements.json. Set them for weights of another "
+        "data type, which must be declared.",
     )
     calibration: ProjectPath | None = Field(
-        default=None, description="Markdown file that describes the quantisation of the weights."
+        default=None,
+        description="Markdown file that describes the quantisation of the weights. Set it if they are "
+        "quantised.",
     )
     signing_key_env: EnvironmentName | None = Field(
         default=None,
         description="Name of the environment variable with the ed25519 private key (PEM) that signs "
-        "attestation.json.",
+        "attestation.json. Set it if others are to verify who submitted.",
     )
     signing_key_file: ProjectPath | None = Field(
         default=None, description="File with that key, instead of a variable; outside the project."
@@ -144,21 +189,26 @@ class SubmissionSettings(Model):
 class Settings(Model):
     """Contents of config.yaml."""
 
-    round: str = Field(description="Round of the rules: ROUND, BENCHMARK/ROUND, or the path of a file.")
+    round: str = Field(
+        description="Round of the rules: ROUND, BENCHMARK/ROUND, or the path of a file. Change it for another"
+        " benchmark or another year's rules."
+    )
     category: str | None = Field(
-        default=None, description="Such as datacenter or edge, if the round has categories."
+        default=None,
+        description="Such as datacenter or edge, for a round that has categories. Measure another one in a "
+        "run directory of its own.",
     )
     limit: int | None = Field(
         default=None,
         gt=0,
         lt=2**32,
         description="Measure only this many of the first samples, in minutes, to see that everything works; "
-        "never submittable, and without a verdict on the score.",
+        "never submittable, and without a verdict on the score. Remove it for the real run.",
     )
     accuracy: Literal["mlperf", "strict"] = Field(
         default="mlperf",
         description="'strict': scores must reach 99.9 % of the reference's mean instead of 99 %, more than "
-        "MLPerf demands.",
+        "MLPerf demands. Set it to compare builds that should answer alike.",
     )
     strict: bool = Field(
         default=False,
@@ -167,24 +217,53 @@ class Settings(Model):
         "it where nobody reads warnings, as in nightly jobs.",
     )
     fetch_on: Literal["job", "submit-host"] = Field(
-        default="job", description="On a cluster: fetch in a job, or on the host that runs Snakemake."
+        default="job",
+        description="On a cluster: fetch in a job, or on the host that runs Snakemake. Set 'submit-host' "
+        "where compute nodes do not reach the internet.",
     )
     fetch: bool = Field(
         default=False,
         description="Download more than 20 GB without asking first: set it where nobody is there to answer, "
         "for one command as --config fetch=yes.",
     )
-    artifacts: Artifacts
-    requests: RequestSection = RequestSection()
-    server: ServerSettings
-    client: ClientSettings = ClientSettings()
-    scenarios: dict[str, ScenarioSettings] = Field(description="Settings by name of the round's scenario.")
-    search: SearchSettings = SearchSettings()
-    quality: QualitySettings = QualitySettings()
-    sweeps: ProjectPath = Field(
-        default=Path("sweeps"), description="Folder with a file for each comparison, NAME.yaml."
+    artifacts: Artifacts = Field(
+        description="The pinned model, dataset and reference. Change it to use copies that are on disk, or "
+        "other weights."
     )
-    submission: SubmissionSettings
+    requests: RequestSection = Field(
+        default=RequestSection(),
+        description="How request bodies are built, where the closed division allows the defaults only, and "
+        "where they are kept.",
+    )
+    server: ServerSettings = Field(
+        description="The model server that runs start, or endpoints of yours. What you change first."
+    )
+    client: ClientSettings = Field(
+        default=ClientSettings(),
+        description="The load client. Change it when a verdict says that the client was the limit, or if your"
+        " endpoint asks for a key.",
+    )
+    scenarios: dict[str, ScenarioSettings] = Field(
+        description="Rates by name of the round's scenario: the expected Offline rate, and the Server rate to"
+        " measure. Change them for each system."
+    )
+    search: SearchSettings = Field(
+        default=SearchSettings(),
+        description="The search for the highest passing Server rate, for 'target_qps: auto'.",
+    )
+    quality: QualitySettings = Field(
+        default=QualitySettings(),
+        description="The model's score in MMLU, for `snakemake quality`. Change it for a first look at fewer "
+        "questions, a floor, or an endpoint that echoes no prompts.",
+    )
+    sweeps: ProjectPath = Field(
+        default=Path("sweeps"),
+        description="Folder with a file for each comparison, NAME.yaml. Change it to keep them outside the "
+        "project.",
+    )
+    submission: SubmissionSettings = Field(
+        description="Who submits which system, in which division. State it before you build a tree."
+    )
 
     @property
     def round_reference(self) -> str:

@@ -29,21 +29,37 @@ class ComparedSystem(Model):
     A server is described as in config.yaml's section 'server'; `server.endpoints` are the user's.
     """
 
-    server: ServerSettings
+    server: ServerSettings = Field(
+        description="The server, as in config.yaml's section 'server'; its endpoints are yours."
+    )
     command: tuple[str, ...] = Field(
         default=(),
-        description="Starts a server of any kind, as a list of words; {port} and {model} are filled in.",
+        description="Starts a server of any kind, as a list of words; {port} and {model} are filled in. For "
+        "servers without an adapter.",
     )
     options: str | None = Field(
         default=None, max_length=200, description="How tables name what is special of it, such as 'fp8'."
     )
-    api_key_env: EnvironmentName | None = None
-    reset_cmd: tuple[str, ...] = Field(
-        default=(), description="Command that empties the server's caches, as a list of words."
+    api_key_env: EnvironmentName | None = Field(
+        default=None,
+        description="Name of the environment variable with its API key, if it asks for one; default: the "
+        "client's.",
     )
-    devices: int | None = Field(default=None, ge=0, description="Accelerators; default: server.gpus.")
+    reset_cmd: tuple[str, ...] = Field(
+        default=(),
+        description="Command that empties the server's caches between runs, as a list of words. Set it if a "
+        "cache would answer what was asked before.",
+    )
+    devices: int | None = Field(
+        default=None,
+        ge=0,
+        description="Accelerators, for figures per device; default: server.gpus. Set it for endpoints.",
+    )
     price_per_hour: float | None = Field(
-        default=None, gt=0, description="Of the whole system, in any currency; gives the cost per token."
+        default=None,
+        gt=0,
+        description="Of the whole system, in any currency; gives the cost per token. Set it for all systems, "
+        "or none.",
     )
 
     @model_validator(mode="after")
@@ -62,35 +78,54 @@ class StopRules(Model):
     """What ends a run, or leaves out a load."""
 
     max_error_share: float = Field(
-        default=0.0, ge=0, le=1, description="Largest share of failed requests of a run that is compared."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Largest share of failed requests of a run that is compared. Raise it only if failures "
+        "are part of what you compare.",
     )
     error_abort: float = Field(
         default=0.05,
         gt=0,
         le=1,
-        description="A run ends if more than this share of its first 100 requests failed, or 20 in a row.",
+        description="A run ends if more than this share of its first 100 requests failed, or 20 in a row. "
+        "Raise it to see a broken system to its end.",
     )
     saturate_gain: float = Field(
         default=0.03,
         ge=0,
-        description="A closed loop is saturated if doubling it gains less than this share"
-        " of throughput, `saturate_levels` times.",
+        description="A closed loop is saturated if doubling it gains less than this share of throughput, "
+        "`saturate_levels` times. Lower it to go to higher loads with 'auto'.",
     )
-    saturate_levels: int = Field(default=2, ge=1)
+    saturate_levels: int = Field(
+        default=2, ge=1, description="Loads in a row without that gain, after which 'auto' goes no higher."
+    )
 
 
 class SweepSettings(Model):
     """A sweep: what is measured, how often, and how it is judged."""
 
-    name: FolderName
-    systems: dict[SystemName, ComparedSystem] = Field(min_length=1)
+    name: FolderName = Field(
+        description="Name of the sweep, in folders and tables; in the workflow the file's name."
+    )
+    systems: dict[SystemName, ComparedSystem] = Field(
+        min_length=1, description="What is compared, by name; the order of the file is that of tables."
+    )
     baseline: SystemName | None = Field(
         default=None, description="What the others are compared with; default: the first system."
     )
-    workloads: tuple[WrittenWorkload, ...] = Field(min_length=1)
-    levels: Levels
+    workloads: tuple[WrittenWorkload, ...] = Field(
+        min_length=1,
+        description="What is sent: names of the package's workloads, such as chat, or descriptions of your "
+        "own.",
+    )
+    levels: Levels = Field(description="The loads at which all systems are measured.")
     blocks: int = Field(
-        default=6, ge=1, le=1000, description="Fixed in advance; even numbers cancel a drift."
+        default=6,
+        ge=1,
+        le=1000,
+        description="Blocks, each with every system. Fixed in advance; even numbers cancel a drift. Raise it "
+        "if a verdict is inconclusive: it says how many would decide.",
     )
     order: Literal["balanced", "sequential"] = Field(
         default="balanced",
@@ -98,35 +133,74 @@ class SweepSettings(Model):
         "what a drift does.",
     )
     runs_per_session: int = Field(
-        default=1, ge=1, le=100, description="Repeats in one life of a server, averaged before statistics."
+        default=1,
+        ge=1,
+        le=100,
+        description="Repeats in one life of a server, averaged before statistics. Raise it if starts take "
+        "long and runs vary much.",
     )
-    aa: bool = Field(default=True, description="Measure the baseline twice, which shows the noise floor.")
+    aa: bool = Field(
+        default=True,
+        description="Measure the baseline twice, which shows the noise floor. Turn it off to save time.",
+    )
     equivalence: float = Field(
-        default=0.05, gt=0, lt=1, description="A difference within this share counts as none."
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="A difference within this share counts as none. Choose what would change no decision of "
+        "yours.",
     )
-    duration_s: Seconds = Field(default=60, gt=0, description="Of each run's measured part, on the slowest.")
+    duration_s: Seconds = Field(
+        default=60,
+        gt=0,
+        description="Of each run's measured part, in s, on the slowest system; longer is steadier.",
+    )
     min_requests: int | None = Field(
-        default=None, ge=1, description="Measured at least; default: the larger of 200 and 30 a conversation."
+        default=None,
+        ge=1,
+        description="Measured at least; default: the larger of 200 and 30 a conversation. Raise it to 1,000 "
+        "for a p99.",
     )
     max_duration_s: Seconds = Field(
-        default=600, gt=0, description="Of the measured part, where `min_requests` takes longer."
+        default=600,
+        gt=0,
+        description="Of the measured part, in s, where `min_requests` takes longer. Raise it for slow "
+        "systems.",
     )
-    warmup_s: Seconds = Field(default=10, description="Warm-up before each run, on the fastest system.")
-    start_warmup_s: Seconds = Field(default=60, description="Warm-up after a server's start.")
+    warmup_s: Seconds = Field(
+        default=10,
+        description="Warm-up before each run, in s, on the fastest system. Raise it if runs are found not "
+        "steady.",
+    )
+    start_warmup_s: Seconds = Field(
+        default=60,
+        description="Warm-up after a server's start, in s. Raise it for servers that compile late.",
+    )
     store_limit_bytes: int = Field(
-        default=4 << 30, ge=1 << 20, description="Largest store of a workload; runs are shortened to fit."
+        default=4 << 30,
+        ge=1 << 20,
+        description="Largest store of a workload; runs are shortened to fit. Raise it with more disk and "
+        "memory, for many images.",
     )
     coexist: bool = Field(
         default=False,
-        description="Started servers run side by side for the whole sweep; false: each block starts its own.",
+        description="Started servers run side by side for the whole sweep, if they fit on the machine and "
+        "starts take long; false: each block starts its own.",
     )
     allow_unequal_work: bool = Field(
-        default=False, description="Compare even if lengths differ between systems; the table marks it."
+        default=False,
+        description="Compare even if lengths differ between systems; the table marks it. Only where lengths "
+        "cannot be forced.",
     )
-    stop: StopRules = StopRules()
-    client: ClientSettings = SWEEP_CLIENT
+    stop: StopRules = Field(default=StopRules(), description="What ends a run, or leaves out a load.")
+    client: ClientSettings = Field(
+        default=SWEEP_CLIENT,
+        description="The load client, as in config.yaml. Raise its workers if the client was the limit.",
+    )
     quality: QualitySettings | None = Field(
-        default=None, description="Ask each system these questions too; the table has its accuracy."
+        default=None,
+        description="Ask each system these questions too; the table has its accuracy. Set it where a faster "
+        "system may answer worse.",
     )
     quality_equivalence: float = Field(
         default=0.01, gt=0, lt=1, description="A difference in accuracy within this share counts as none."

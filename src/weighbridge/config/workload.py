@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
-from weighbridge.config.distributions import Distribution
+from weighbridge.config.distributions import Distribution, with_short_form
 from weighbridge.config.request_settings import Sampling
 from weighbridge.config.server_settings import ProjectPath
 from weighbridge.core.models import FolderName, Model
@@ -36,7 +37,9 @@ class ForceLength(StrEnum):
 class ImageSource(Model):
     """Where images come from."""
 
-    kind: Literal["folder", "synthetic"]
+    kind: Literal["folder", "synthetic"] = Field(
+        description="A folder of yours, or made images, which no cache can know."
+    )
     path: ProjectPath | None = Field(default=None, description="Folder, searched for .jpg, .jpeg and .png.")
     max_pixels: int | None = Field(default=None, gt=0, description="Larger images of a folder are left out.")
     order: Literal["shuffled", "sorted"] = Field(
@@ -46,7 +49,12 @@ class ImageSource(Model):
         default=Distribution(const=262_144), description="Synthetic: width times height."
     )
     aspect: Distribution = Field(default=Distribution(const=1.0), description="Synthetic: width by height.")
-    jpeg_quality: int = Field(default=85, ge=1, le=100, description="Synthetic.")
+    jpeg_quality: int = Field(
+        default=85,
+        ge=1,
+        le=100,
+        description="Synthetic: quality of the JPEG; a lower one makes smaller requests.",
+    )
 
     @model_validator(mode="after")
     def _has_a_path(self) -> Self:
@@ -58,7 +66,7 @@ class ImageSource(Model):
 class TextSource(Model):
     """Where questions, and recorded answers, come from."""
 
-    kind: Literal["internvl-jsonl", "synthetic"]
+    kind: Literal["internvl-jsonl", "synthetic"] = Field(description="Questions of yours, or made-up words.")
     path: ProjectPath | None = Field(default=None, description="JSON lines in InternVL's form.")
     pairing: Literal["same-conversation", "independent"] = Field(
         default="same-conversation",
@@ -82,18 +90,31 @@ class TextSource(Model):
 class ContentSource(Model):
     """Where the content of requests comes from."""
 
-    text: TextSource = TextSource(kind="synthetic")
-    images: ImageSource | None = None
+    text: TextSource = Field(
+        default=TextSource(kind="synthetic"), description="Where questions, and recorded answers, come from."
+    )
+    images: ImageSource | None = Field(
+        default=None, description="Where images come from; null: there are none."
+    )
 
 
 class ImagesPerTurn(Model):
     """How many images each turn has; a bare distribution says it of the first turn."""
 
-    first: Distribution = Distribution(const=0)
-    later: Distribution = Distribution(const=0)
+    first: Distribution = Field(
+        default=Distribution(const=0), description="Images of a conversation's first turn."
+    )
+    later: Distribution = Field(default=Distribution(const=0), description="Images of each later turn.")
     order: Literal["forward", "reverse"] = Field(
         default="forward", description="Of the images in a message; the DashInfer script reverses them."
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the schema with a bare distribution, which the validator below takes too."""
+        return with_short_form(handler, core_schema, handler(Distribution.__pydantic_core_schema__))
 
     @model_validator(mode="before")
     @classmethod
@@ -114,9 +135,9 @@ class SharedPrefix(Model):
 class Slo(Model):
     """Service level objectives of one request; null: none."""
 
-    ttft_ms: Milliseconds | None = None
-    tpot_ms: Milliseconds | None = None
-    e2e_ms: Milliseconds | None = None
+    ttft_ms: Milliseconds | None = Field(default=None, description="Longest time to the first token, in ms.")
+    tpot_ms: Milliseconds | None = Field(default=None, description="Longest time per further token, in ms.")
+    e2e_ms: Milliseconds | None = Field(default=None, description="Longest time of a whole answer, in ms.")
 
     @property
     def given(self) -> bool:
@@ -127,11 +148,19 @@ class Slo(Model):
 class Workload(Model):
     """What is sent, whatever the load. Each quantity is drawn from a random stream of its own."""
 
-    name: FolderName
-    seed: int = Field(default=51_966, ge=0, lt=2**63)
+    name: FolderName = Field(description="Name in folders and tables.")
+    seed: int = Field(
+        default=51_966,
+        ge=0,
+        lt=2**63,
+        description="Of all draws. Change it for other contents of the same kind.",
+    )
     api: Api = Field(default=Api.CHAT, description="chat, or completions, which has no images and one turn.")
-    source: ContentSource = ContentSource()
-    images_per_turn: ImagesPerTurn = ImagesPerTurn()
+    source: ContentSource = Field(default=ContentSource(), description="Where texts and images come from.")
+    images_per_turn: ImagesPerTurn = Field(
+        default=ImagesPerTurn(),
+        description="How many images each turn has; a bare distribution says it of the first turn.",
+    )
     image_transport: Literal["data", "file", "http"] = Field(
         default="data",
         description="Images in the body; or by path, which the server must be allowed to read; or by URL "
@@ -144,9 +173,18 @@ class Workload(Model):
         default="forbidden",
         description="Whether a folder's image or a recorded text may occur again once all have occurred.",
     )
-    output_tokens: Distribution = Distribution(const=120)
-    force_length: ForceLength = ForceLength.IGNORE_EOS
-    sampling: Sampling = Sampling(temperature=0.0)
+    output_tokens: Distribution = Field(
+        default=Distribution(const=120),
+        description="Tokens of each answer, which requests ask for as `force_length` says.",
+    )
+    force_length: ForceLength = Field(
+        default=ForceLength.IGNORE_EOS,
+        description="How a request asks for exactly `output_tokens` tokens. Change it for servers without "
+        "ignore_eos; none: answers end by themselves, and lengths may differ.",
+    )
+    sampling: Sampling = Field(
+        default=Sampling(temperature=0.0), description="Sampling parameters of every request."
+    )
     turns: Distribution = Field(
         default=Distribution(const=1), description="Requests of a conversation, previous turns and one."
     )
@@ -159,9 +197,13 @@ class Workload(Model):
         default=Distribution(const=0),
         description="From an answer to the next turn of its conversation, in s.",
     )
-    shared_prefix: SharedPrefix | None = None
-    stream: bool = True
-    slo: Slo = Slo()
+    shared_prefix: SharedPrefix | None = Field(
+        default=None,
+        description="Text that several conversations begin with, as a system prompt is. Set it to measure "
+        "prefix caching.",
+    )
+    stream: bool = Field(default=True, description="Ask for streamed answers, which show TTFT and TPOT.")
+    slo: Slo = Field(default=Slo(), description="Service level objectives of one request, for goodput.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -19,7 +19,7 @@ from weighbridge.core.plain_data import merged
 
 BASE = "config.yaml"
 _OVERLAYS = "config"  # folder with the overlay of each further benchmark
-_SCHEMA = Path(weighbridge.__file__).parent / "schemas" / "config.schema.json"
+_SCHEMA = Path(weighbridge.__file__).parent / "schemas" / "config-overlay.schema.json"
 # Of one H200, where no GPU is visible here: the file is for another machine then.
 _GPU_MEMORY_BYTES = 141_000_000_000
 _OFFLINE_QPS = 10

@@ -189,7 +189,7 @@ lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hash
 	python envs/pins.py
 
 .PHONY: schema
-schema: $(VENV)/.workflow ## Write the JSON Schemas of configuration, summaries, comparisons, workloads and sweeps.
+schema: $(VENV)/.workflow ## Write the JSON Schemas of configuration, its overlays, summaries, comparisons, workloads and sweeps.
 	python -m weighbridge.config.settings > src/weighbridge/schemas/config.schema.json
 	python -m weighbridge.report.summary > src/weighbridge/schemas/summary.schema.json
 	python -m weighbridge.report.comparison_schema > src/weighbridge/schemas/comparison.schema.json

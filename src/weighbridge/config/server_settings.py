@@ -180,7 +180,7 @@ class ServerSettings(Model):
         default=3600,
         gt=0,
         le=LONGEST_S,
-        description="Longest time until a started server is healthy, in s. Raise it for models on slow disks.",
+        description="Longest time until a started server is healthy, in s. Raise it for slow disks.",
     )
     stop_timeout_s: float = Field(
         default=60,

@@ -154,7 +154,7 @@ def test_no_network_is_one_sentence(tmp_path: Path, hub: Hub, monkeypatch: pytes
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     message = refusal(tmp_path)
     assert "no answer from http://127.0.0.1:9 (" in message
-    assert "check the network, proxy and HF_ENDPOINT" in message
+    assert "check the network, proxy and HF_ENDPOINT, which may name a mirror, or give the path" in message
 
 
 def test_a_network_lost_midway_keeps_what_is_here(tmp_path: Path, hub: Hub) -> None:

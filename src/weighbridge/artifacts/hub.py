@@ -15,6 +15,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils.logging import set_verbosity_error
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import is_bookkeeping
@@ -23,6 +24,9 @@ from weighbridge.artifacts.remote import AGAIN, FAILURES, RemoteFile, explained
 from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import stays_inside
+
+# It warns of each attempt to reach the hub, twice; the error says it once, and what to do.
+set_verbosity_error()
 
 _TOKENS = ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN")
 

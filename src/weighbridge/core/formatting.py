@@ -60,6 +60,18 @@ def page_latency(seconds: float | None) -> str:
     return f"{measured(seconds)}{_GAP}s"
 
 
+def page_latencies(seconds: Sequence[float | None]) -> tuple[str, ...]:
+    """Return times that stand in one row or column of a page, all in the unit of the largest."""
+    known = [abs(value) for value in seconds if value is not None and math.isfinite(value)]
+    in_s = max(known, default=0.0) >= 1
+
+    def text(value: float | None) -> str:
+        small = value is not None and math.isfinite(value) and abs(value) < 1
+        return f"{measured(value)}{_GAP}s" if in_s and small else page_latency(value)
+
+    return tuple(map(text, seconds))
+
+
 def rate(per_second: float) -> str:
     """Return a rate in three digits or more: 0.52, 12.5, 1,250."""
     return f"{per_second:,.{2 if per_second < 9.995 else 1 if per_second < 99.95 else 0}f}"
@@ -126,6 +138,14 @@ def table_latency(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     return f"{measured(seconds)} s" if seconds >= 1 else f"{measured(1000 * seconds)} ms"
+
+
+def table_latencies(seconds: Sequence[float | None]) -> tuple[str, ...]:
+    """Return times that stand in one column of a terminal's table, all in the unit of the largest."""
+    in_s = max((value for value in seconds if value is not None), default=0.0) >= 1
+    return tuple(
+        f"{measured(value)} s" if in_s and value is not None else table_latency(value) for value in seconds
+    )
 
 
 def number_or_dash(value: float | None, spec: str) -> str:

@@ -14,7 +14,7 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
-from weighbridge.core.formatting import measured, number_or_dash, score, table_latency
+from weighbridge.core.formatting import measured, number_or_dash, score, table_latencies
 from weighbridge.core.models import Model
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.quality.compare_quality import compare_quality
@@ -229,7 +229,9 @@ def _table(lines: list[ComparisonLine]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
     first = lines[0].rate
-    for line in lines:
+    columns = [[getattr(line, field) for line in lines] for field in latencies.values()]
+    times = list(map(table_latencies, columns))
+    for row, line in enumerate(lines):
         table.add_row(
             line.system,
             # What others published stands as they did.
@@ -237,7 +239,7 @@ def _table(lines: list[ComparisonLine]) -> Table:
             if line.outcome == PUBLISHED
             else measured(line.rate, line.rate_error, "-"),
             number_or_dash(line.rate / first if line.rate and first else None, ".2f"),
-            *(table_latency(getattr(line, field)) for field in latencies.values()),
+            *(texts[row] for texts in times),
             score(line.accuracy, none="-"),
             number_or_dash(line.deviations, "+.1f"),
             Text(line.outcome, style=OUTCOME_STYLES.get(line.outcome, "")),

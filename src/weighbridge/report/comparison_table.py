@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from weighbridge.core.formatting import NONE, number, page_latency, utc_time
+from weighbridge.core.formatting import NONE, number, page_latencies, utc_time
 from weighbridge.records.comparison import SweepComparison
 from weighbridge.report.comparison_headline import alone, doubts, noise_floor_text
 from weighbridge.report.comparison_lines import (
@@ -50,7 +50,7 @@ def time_text(side: Side, *names: str) -> str:
     if not side.supported:
         return NOT_SUPPORTED
     values = [side.value(name) for name in names]
-    return " / ".join(page_latency(value).replace(_GAP, " ") for value in values)
+    return " / ".join(text.replace(_GAP, " ") for text in page_latencies(values))
 
 
 def _share_text(side: Side) -> str:

@@ -9,7 +9,7 @@ from weighbridge.core.formatting import (
     memory_size,
     number,
     page_duration,
-    page_latency,
+    page_latencies,
     share,
 )
 from weighbridge.records.run_record import LoadReport
@@ -18,7 +18,15 @@ from weighbridge.report.inputs import Missing, ReportRun
 from weighbridge.report.request_series import PERCENTILES, Floats, RequestSeries, latency_summary
 from weighbridge.report.summary_tables import unanswered
 
-_Cell = Callable[[ReportRun], str]
+
+@dataclass(frozen=True)
+class _Time:
+    """A time of each run, in s; a row of them has one unit."""
+
+    of: Callable[[ReportRun], float | None]
+
+
+_Cell = Callable[[ReportRun], str] | _Time
 
 
 @dataclass(frozen=True)
@@ -111,10 +119,13 @@ def _late(runs: int, figures: LatencyFigures | None, queries: int) -> tuple[Rate
 
 
 def _lines(runs: Sequence[ReportRun | Missing], quantities: Mapping[str, _Cell]) -> tuple[RateLine, ...]:
-    return tuple(
-        RateLine(name, tuple(text(run) if isinstance(run, ReportRun) else NONE for run in runs))
-        for name, text in quantities.items()
-    )
+    return tuple(RateLine(name, _cells(runs, quantity)) for name, quantity in quantities.items())
+
+
+def _cells(runs: Sequence[ReportRun | Missing], quantity: _Cell) -> tuple[str, ...]:
+    if isinstance(quantity, _Time):
+        return page_latencies([quantity.of(run) if isinstance(run, ReportRun) else None for run in runs])
+    return tuple(quantity(run) if isinstance(run, ReportRun) else NONE for run in runs)
 
 
 def _of_load(text: Callable[[LoadReport], str]) -> _Cell:
@@ -125,20 +136,20 @@ def _of_requests(text: Callable[[RequestSeries], str]) -> _Cell:
     return lambda run: NONE if isinstance(run.requests, Missing) else text(run.requests)
 
 
-def _latency(values_s: Callable[[RequestSeries], Floats], percentile: float | None) -> _Cell:
-    """Return the cell of a percentile of some latency; None: its largest value."""
+def _latency(
+    values_s: Callable[[RequestSeries], Floats], percentile: float | None, *, streams: bool = False
+) -> _Time:
+    """Return a percentile of some latency, which only streamed runs may have; None: its largest value."""
 
-    def cell(run: ReportRun) -> str:
+    def time_s(run: ReportRun) -> float | None:
+        if streams and not run.streamed:
+            return None
         if isinstance(run.requests, Missing) or not len(values := values_s(run.requests)):
-            return NONE
+            return None
         summary = latency_summary(values)
-        return page_latency(summary.max_s if percentile is None else summary.percentiles_s[percentile])
+        return summary.max_s if percentile is None else summary.percentiles_s[percentile]
 
-    return cell
-
-
-def _of_streams(cell: _Cell) -> _Cell:
-    return lambda run: cell(run) if run.streamed else NONE
+    return _Time(time_s)
 
 
 def _tokens_per_second(requests: RequestSeries) -> str:
@@ -157,13 +168,17 @@ _WORK: dict[str, _Cell] = {
 }
 _NAMED: dict[str, float | None] = {f"p{100 * each:g}": each for each in PERCENTILES} | {"slowest": None}
 _LATENCY = {name: _latency(lambda requests: requests.latency_s, each) for name, each in _NAMED.items()}
-_TTFT = {name: _of_streams(_latency(lambda requests: requests.ttft_s, each)) for name, each in _NAMED.items()}
-_TPOT = {name: _of_streams(_latency(lambda requests: requests.tpot_s, each)) for name, each in _NAMED.items()}
+_TTFT = {
+    name: _latency(lambda requests: requests.ttft_s, each, streams=True) for name, each in _NAMED.items()
+}
+_TPOT = {
+    name: _latency(lambda requests: requests.tpot_s, each, streams=True) for name, each in _NAMED.items()
+}
 _CLIENT: dict[str, _Cell] = {
-    "schedule delay, p50": _of_load(lambda load: page_latency(load.schedule_delay.p50_s)),
-    "schedule delay, p99": _of_load(lambda load: page_latency(load.schedule_delay.p99_s)),
-    "schedule delay, largest": _of_load(lambda load: page_latency(load.schedule_delay.max_s)),
-    "CPU per request": _of_load(lambda load: page_latency(load.client_cpu_us_per_request / 1e6)),
+    "schedule delay, p50": _Time(lambda run: run.record.load.schedule_delay.p50_s),
+    "schedule delay, p99": _Time(lambda run: run.record.load.schedule_delay.p99_s),
+    "schedule delay, largest": _Time(lambda run: run.record.load.schedule_delay.max_s),
+    "CPU per request": _Time(lambda run: run.record.load.client_cpu_us_per_request / 1e6),
     "CPU, total": _of_load(lambda load: page_duration(load.client_cpu_s)),
     "memory, all processes": _of_load(lambda load: memory_size(sum(load.peak_rss_bytes.values()))),
     "sent": _of_load(lambda load: memory_size(load.sent_bytes)),

@@ -1,11 +1,11 @@
 """The summary of a run directory as tables: on a terminal, and as Markdown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from weighbridge.core.formatting import measured, metric_label, number, score, table_latency
+from weighbridge.core.formatting import measured, metric_label, number, score
 from weighbridge.gates.performance_sentences import result_text, runs_sentences
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import LatencyFigures
@@ -136,13 +136,19 @@ def _timing_columns(lines: tuple[ScenarioSummary, ...]) -> list[SummaryColumn]:
     timings = {name: [getattr(line, name) for line in lines] for name in _TIMINGS}
     if not any(each is not None for of in timings.values() for each in of):
         return []
-    return [SummaryColumn(f"{name.upper()} p99", tuple(map(_timing, of))) for name, of in timings.items()]
+    return [SummaryColumn(f"{name.upper()} p99", _timings(of)) for name, of in timings.items()]
 
 
-def _timing(figures: LatencyFigures | None) -> str:
-    """Return a 99th percentile, and its limit where there is one, such as '0.412 s (<= 2 s)'."""
-    value = table_latency(None if figures is None else figures.p99_s)
-    if figures is None or figures.p99_s is None or figures.limit_s is None:
-        return value
-    limit = f"{figures.limit_s:g} s" if figures.limit_s >= 1 else f"{1000 * figures.limit_s:g} ms"
-    return f"{value} (<= {limit})"
+def _timings(column: Sequence[LatencyFigures | None]) -> tuple[str, ...]:
+    """Return 99th percentiles, with the limit where there is one, such as '0.412 s (<= 2 s)', in one unit."""
+    known = [(None, None) if of is None else (of.p99_s, of.limit_s) for of in column]
+    limits = [limit_s for _, limit_s in known if limit_s is not None]
+    in_s = max([*limits, *(p99_s for p99_s, _ in known if p99_s is not None)], default=0.0) >= 1
+    unit, scale = ("s", 1) if in_s else ("ms", 1000)
+    return tuple(
+        "-"
+        if p99_s is None
+        else f"{measured(scale * p99_s)} {unit}"
+        + ("" if limit_s is None else f" (<= {scale * limit_s:g} {unit})")
+        for p99_s, limit_s in known
+    )

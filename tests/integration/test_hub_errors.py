@@ -150,11 +150,14 @@ def test_a_name_that_is_no_repository_is_an_input_error(tmp_path: Path, hub: Hub
         resolve(artifact, ArtifactKind.MODEL, tmp_path / "into", tmp_path / "proof.json")
 
 
-def test_no_network_is_one_sentence(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_is_one_sentence(
+    tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     message = refusal(tmp_path)
     assert "no answer from http://127.0.0.1:9 (" in message
     assert "check the network, proxy and HF_ENDPOINT, which may name a mirror, or give the path" in message
+    assert "Retrying" not in caplog.text
 
 
 def test_a_network_lost_midway_keeps_what_is_here(tmp_path: Path, hub: Hub) -> None:

@@ -4,6 +4,7 @@ HF_ENDPOINT names another hub or a mirror; HF_TOKEN, or HUGGINGFACE_HUB_TOKEN of
 All are read from the environment only, so that no token is left in a file or shown on a command line.
 """
 
+import logging
 import os
 
 from huggingface_hub import HfApi, constants, get_session, hf_hub_url
@@ -15,7 +16,6 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils.logging import set_verbosity_error
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import is_bookkeeping
@@ -26,7 +26,7 @@ from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import stays_inside
 
 # It warns of each attempt to reach the hub, twice; the error says it once, and what to do.
-set_verbosity_error()
+logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
 _TOKENS = ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN")
 

@@ -111,8 +111,8 @@ def explained(
         return SetupError(f"{what}: {refusal(error)}")
     if isinstance(error, httpx2.HTTPError):
         return SetupError(
-            f"{what}: no answer from {place} ({str(error) or type(error).__name__}); check the network, proxy "
-            f"and {variable}, which may name a mirror, or give the path of a copy (docs/artifacts.md); then "
-            f"{AGAIN}."
+            f"{what}: no answer from {place} ({str(error) or type(error).__name__}); check the network, "
+            f"proxy and {variable}, which may name a mirror, or give the path of a copy (docs/artifacts.md); "
+            f"then {AGAIN}."
         )
     return SetupError(f"{what}: {error}; {AGAIN}.")

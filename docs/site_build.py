@@ -14,6 +14,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from pymdownx.slugs import slugify
 from reference_pages import GENERATED, with_options  # mkdocs adds the folder of a hook to the path
 from rooms import drawing, imports, room_imports
 
@@ -22,6 +23,7 @@ DEMOS = "src/weighbridge/benchmarks"
 # Pages from outside docs/, by their place in the repository.
 OUTSIDE = {
     "README.md": "index.md",
+    "README.ko.md": "ko.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     f"{DEMOS}/qwen3_vl/demo/README.md": "demo-qwen3-vl.md",
@@ -111,8 +113,9 @@ def shown_file(path: str) -> str:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Search from the disk by a script of our own, not by one that the page would fetch."""
+    """Let pages on a disk search by a script of our own, and headings in any writing have an anchor."""
     config.extra["polyfills"] = [WORKER]
+    config.mdx_configs["toc"]["slugify"] = slugify(case="lower")
     return config
 
 

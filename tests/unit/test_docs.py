@@ -1,11 +1,12 @@
 """The pages: every command is documented and its examples are valid, every link and make target exists."""
 
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
-from page_commands import MAIN, UsageError, parse_call, words_of
+from page_commands import MAIN, UsageError, blocks_of, parse_call, words_of
 from typer.testing import CliRunner
 
 from weighbridge import cli
@@ -16,7 +17,7 @@ from weighbridge.report.latency_charts import TITLES
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [
-        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+        *(ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md")),
         *(ROOT / "docs").glob("*.md"),
         *(ROOT / "src").rglob("README.md"),
     ]
@@ -119,6 +120,48 @@ def test_the_page_on_reports_has_the_figures_of_the_report() -> None:
 def test_every_page_is_reached_from_the_readme() -> None:
     linked = set(re.findall(r"\]\((docs/[\w-]+\.md)\)", (ROOT / "README.md").read_text()))
     assert linked == {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+
+
+def test_every_page_is_in_the_site_s_navigation() -> None:
+    listed = set(re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    missing = {page.name for page in (ROOT / "docs").glob("*.md")} - listed
+    assert not missing, f"add them to 'nav' in mkdocs.yml: {sorted(missing)}"
+
+
+def test_the_readmes_of_all_languages_have_the_same_commands_links_and_headings() -> None:
+    texts = [(ROOT / name).read_text() for name in ("README.md", "README.ko.md")]
+    english, korean = (
+        [
+            (block.dry, block.code, *(" ".join(words_of(command)) for command in block.commands))
+            for block in blocks_of(text, "README")
+        ]
+        for text in texts
+    )
+    assert english == korean
+    assert len(english) > 3
+    levels, links, spans = (
+        [re.findall(pattern, text, re.MULTILINE) for text in texts]
+        for pattern in (r"^(#+) ", r"\]\(([\w./-]+)\)", r"`([^`\n]+)`")
+    )
+    assert levels[0] == levels[1]
+    assert set(links[0]) - {"README.ko.md"} == set(links[1]) - {"README.md"}
+    assert set(spans[0]) == set(spans[1])
+
+
+def test_the_settings_beside_the_reference_s_flags_exist() -> None:
+    page = (ROOT / "docs" / "from-the-reference.md").read_text()
+    named = re.findall(r"`((?:artifacts|client|requests|scenarios|server)\.[\w.]+)", page)
+    assert len(named) > 20
+    schema = json.loads((ROOT / "src" / "weighbridge" / "schemas" / "config.schema.json").read_text())
+    for name in named:
+        place = schema
+        for key in name.split("."):
+            place = place.get("properties", {}).get(key) or place.get("additionalProperties")
+            assert place, f"there is no setting {name}"
+            parts = (place, *place.get("anyOf", ()))
+            place = next(
+                (schema["$defs"][part["$ref"].split("/")[-1]] for part in parts if "$ref" in part), place
+            )
 
 
 def _anchors(page: Path) -> set[str]:

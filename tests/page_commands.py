@@ -81,9 +81,9 @@ def blocks_of(text: str, name: str) -> Iterator[Block]:
 
 
 def shown_files(text: str) -> Iterator[tuple[str, str]]:
-    """Yield name and content of the files that a page shows: blocks whose first line is `# NAME.yaml`."""
+    """Yield name and content of the files that a page shows: blocks that begin with `# NAME.yaml`."""
     for fence in _FENCE.finditer(text):
-        if name := re.match(r"# ([\w-]+\.yaml)\n", fence["text"]):
+        if name := re.match(r"# ([\w-]+\.yaml)\b", fence["text"]):
             yield name[1], fence["text"]
 
 

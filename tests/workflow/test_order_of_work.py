@@ -13,7 +13,9 @@ FIRST = ("performance", "accuracy")
 
 def priorities(text: str) -> dict[tuple[str, str], int]:
     """Read the priority of each run from a plan."""
-    found = re.findall(r"output: results/(\w+)/(\w+)/run\.json,.*?\n    priority: (\d+)\n", text, re.DOTALL)
+    found = re.findall(
+        r"output: results/(\w+)/([\w-]+)/run\.json,.*?\n    priority: (\d+)\n", text, re.DOTALL
+    )
     return {(scenario, run): int(priority) for scenario, run, priority in found}
 
 
@@ -29,6 +31,29 @@ def test_offline_comes_first_and_accuracy_last(workflow: Workflow) -> None:
     assert search is not None
     found = priorities(searched.text)
     assert found["offline", "performance"] > int(search[1]) > found["offline", "accuracy"]
+
+
+def test_repeats_follow_their_first_run_and_end_when_the_median_one_is_lost(workflow: Workflow) -> None:
+    scenarios = {
+        "offline": {"target_qps": 16, "performance_runs": 3},
+        "server": {"target_qps": "auto", "performance_runs": 2},
+    }
+    answer = workflow("-n", "-p", "submission", scenarios=scenarios)
+    assert answer.code == 0, answer.text
+    found = priorities(answer.text)
+    assert sorted(found, key=lambda run: -found[run]) == [
+        *(("offline", f"performance{repeat}") for repeat in ("", "-2", "-3")),
+        ("server", "performance-2"),  # the search makes the first
+        ("offline", "accuracy"),
+        ("server", "accuracy"),
+    ]
+    for options in (
+        "--after=results/offline/performance --of-runs 3",
+        "--after=results/offline/performance --after=results/offline/performance-2 --of-runs 3",
+        "--after=results/server/performance --of-runs 2",
+        "--after=results/server/performance --after=results/server/performance-2 --of-runs 2",
+    ):
+        assert f"{options} " in answer.text
 
 
 @pytest.mark.parametrize(

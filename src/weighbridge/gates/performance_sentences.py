@@ -15,7 +15,7 @@ def runs_sentences(figures: ScenarioFigures) -> list[str]:
     if runs is None:
         return []
     made, valid = len(runs.runs), len(runs.runs) - len(runs.not_valid)
-    place = "the median run" if made % 2 else "the slower of the middle two"
+    place = "the median run" if made % 2 else f"the slower of the {'two' if made == 2 else 'middle two'}"
     return [
         f"{made} performance runs{_range_of(figures)}, {valid} of them VALID; "
         f"the result is {runs.chosen}, {place}.",

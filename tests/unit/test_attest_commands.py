@@ -61,10 +61,7 @@ def test_a_tree_is_attested_with_a_key_that_nobody_sees_and_verified(made: Path,
     assert verified.returncode == 0, verified.stdout
     assert "VERIFIED: all 13 checks passed, and the signature is of the given key." in verified.stdout
     assert f"git checkout {'0' * 40}" in verified.stdout
-    assert (
-        "\n    snakemake --profile PROFILE --config round=qwen3-vl-235b-a22b/small submission"
-        in verified.stdout
-    )
+    assert "\n    .venv/bin/weighbridge submit --set round=qwen3-vl-235b-a22b/small" in verified.stdout
     without = _verify(made, results / "submission.tar.gz")
     assert without.returncode == 0
     assert "NOT checked against a known key" in without.stdout

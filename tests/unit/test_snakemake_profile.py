@@ -72,3 +72,13 @@ def test_a_value_in_the_place_of_the_profiles_own_is_refused(root: Path) -> None
     assert sentence.endswith('`--config fetch_on=submit-host limit=10 \'quality={"mmlu": {"limit": 3}}\'`.')
     assert profile.replacement([], {"limit": 10, "fetch_on": "job"}, root) is None
     assert read_profiles([], root).replacement([], {"limit": 10}, root) is None
+
+
+def test_the_same_configuration_is_made_again_by_these_arguments(root: Path) -> None:
+    profile = read_profiles(["profiles/demo"], root)
+    files = [root / "demo/config.yaml", root / "config/llama3.1-8b.yaml", Path("/home/me/mine.yaml")]
+    values = {"limit": 10, "server": {"endpoints": ["http://10.0.0.1"]}, "fetch": "yes"}
+    assert profile.arguments(files, values, root) == [
+        *("--profile", "profiles/demo", "--config", "config/llama3.1-8b.yaml", "--config", "mine.yaml"),
+        *("--set", "limit=10"),
+    ]

@@ -2,7 +2,7 @@
 
 In:  OWN_CONFIG; config.yaml under the profile's overlay, the round's file in its benchmark's folder
 Out: SETTINGS, SIGNING_KEY_FILE, ROUND, ROUND_FILE, DIVISION, ASKED, PLANNED, SCENARIOS, RUNS, OFFLINE_RECORDS, SEARCHED, PEAK,
-     IS_TOP_SNAKEMAKE, CLIENT, QUALITY_CLIENT, the environments' files, ALL_CORES, BEFORE_RUNS, pinned(), either(), prompt_option(),
+     IS_TOP_SNAKEMAKE, SUBMITTED_WITH, CLIENT, QUALITY_CLIENT, the environments' files, ALL_CORES, BEFORE_RUNS, pinned(), either(), prompt_option(),
      tokenizer_option(), check_interpreter(), name_of()
 """
 
@@ -47,6 +47,8 @@ ROOT = Path(str(workflow.current_basedir)).parents[1]
 os.environ[ROOT_VARIABLE] = str(ROOT)
 # However this process ends, its jobs end with it. Snakemake starts others like it below the top one.
 IS_TOP_SNAKEMAKE = note_snakemake()
+# What `weighbridge submit` makes the same with; jobs elsewhere do not know it, and make no tree.
+SUBMITTED_WITH = []
 
 
 def config_files():
@@ -83,6 +85,11 @@ try:
         )
         if replaced:
             raise InputError(replaced)
+        SUBMITTED_WITH = profile.arguments(
+            workflow.overwrite_configfiles,
+            workflow.config_settings.config,
+            Path(workflow.rundir),
+        )
     # Snakemake takes the last of two equal keys, and what it has read no longer shows that there were two.
     for path in map(Path, workflow.configfiles):
         if path.is_file():

@@ -92,7 +92,9 @@ def artifact_fingerprint(kind):
         compared={
             "manifest": manifest,
             "benchmark": benchmark,
-            "weights": "at the endpoints" if kind == "model" and without_weights() else None,
+            "weights": (
+                "at the endpoints" if kind == "model" and without_weights() else None
+            ),
         },
         artifact=artifact,
     )

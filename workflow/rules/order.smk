@@ -98,7 +98,9 @@ def expected_min(scenario, run):
     if not isinstance(asked, float):
         return 0
     round_, rules = RAISED[scenario], RAISED[scenario].scenarios[scenario]
-    return round(work_of_run(round_, rules, rules.rules_of(run), asked).scheduled_s / 60)
+    return round(
+        work_of_run(round_, rules, rules.rules_of(run), asked).scheduled_s / 60
+    )
 
 
 # Above those of jobs that need no GPU: these wait, and a server does not.

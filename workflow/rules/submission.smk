@@ -36,6 +36,7 @@ rule assemble:
             submission=SETTINGS.submission,
         ),
         source=uncompared(ROOT),
+        again=uncompared([f"--submitted-with={word}" for word in SUBMITTED_WITH]),
         # A verdict from before a scenario lost its settings is not taken.
         scenarios=uncompared(
             [option for name in SCENARIOS for option in ("--scenario", name)]
@@ -50,6 +51,7 @@ rule assemble:
             --settings {params.settings:q} \
             --results results \
             --source {params.source:q} \
+            {params.again:q} \
             {params.scenarios:q} \
             {params.artifacts:q} \
             --store {input.store:q} \

@@ -56,6 +56,10 @@ def assemble(
     settings: SettingsJson = "{}",
     submission: Annotated[str | None, section_option("submission")] = None,
     replaced: Replaced = None,
+    submitted_with: Annotated[
+        list[str] | None,
+        typer.Option(help="An argument of 'submit' that makes the same again; repeatable. READMEs say it."),
+    ] = None,
 ) -> None:
     """Build the submission tree from valid runs.
 
@@ -84,6 +88,7 @@ def assemble(
             source=source,
             scenarios=scenario,
             inputs=Inputs.read(artifact or (), store),
+            submitted_with=submitted_with or (),
         )
 
 

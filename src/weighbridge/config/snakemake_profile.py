@@ -16,6 +16,8 @@ from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
 
 PROFILE_VARIABLE = "SNAKEMAKE_PROFILE"
+# Settings of a site, such as addresses, which are nothing to repeat elsewhere.
+_OF_A_SITE = frozenset({"client", "fetch", "fetch_on", "server"})
 _FILE_NAME = re.compile(r"(?:profile|config)(?:\.v(\d+)\+)?\.yaml")
 
 
@@ -62,6 +64,25 @@ class SnakemakeProfile:
                 f"give both, `--config {shlex.join([*missing, *given])}`."
             )
         return None
+
+    def arguments(self, configfiles: Sequence[Path], values: Mapping[str, object], folder: Path) -> list[str]:
+        """Return the arguments of `weighbridge submit` for the same configuration.
+
+        Args:
+            configfiles: The files that Snakemake lays over config.yaml.
+            values: What `--config` sets; what is of a site is left out.
+            folder: The checkout; of files outside only the name is said.
+        """
+        own = {(folder / path).resolve() for path in self.configfiles}
+        words = [word for name in self.names for word in ("--profile", _short(Path(name), folder))]
+        for path in configfiles:
+            if (folder / path).resolve() not in own:
+                named = _short(path, folder)
+                words += ["--config", path.name if Path(named).is_absolute() else named]
+        for key, value in values.items():
+            if key not in {*self.values, *_OF_A_SITE}:
+                words += ["--set", f"{key}={_argument(value)}"]
+        return words
 
     @property
     def _named(self) -> str:

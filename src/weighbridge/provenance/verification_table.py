@@ -71,7 +71,7 @@ def _again(statement: Statement) -> Iterator[str]:
     parameters = statement.predicate.build_definition.external_parameters
     yield from (f"    {command}" for command in map(_fetch, statement.dependencies.values()) if command)
     chosen = quote(f"round={statement.round_reference}")
-    yield f"    snakemake --profile PROFILE --config {chosen} submission"
+    yield f"    .venv/bin/weighbridge submit --set {chosen}"
     for name, each in statement.dependencies.items():
         if each not in code:
             yield f"  {name}: {_pin(each)}"

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Collection, Mapping
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +106,7 @@ def assemble(
     source: Path | None,
     scenarios: Collection[str] | None = None,
     inputs: Inputs = NO_INPUTS,
+    submitted_with: Sequence[str] = (),
 ) -> Manifest:
     """Build the submission tree of a round's scenarios, and return its manifest.
 
@@ -120,6 +122,7 @@ def assemble(
         source: The project's root, whose files are copied into src/; None: the installed package.
         scenarios: Names of the scenarios; None: those that the round requires, and others with a verdict.
         inputs: What the runs were made from, which the tree carries.
+        submitted_with: Arguments of `weighbridge submit` that make the same again, for the READMEs.
 
     Raises:
         InvalidRunError: the division is closed, and a gate failed or could not be decided. The open division
@@ -141,11 +144,14 @@ def assemble(
     with replaced_folder(originals) as kept, replaced_folder(destination) as root:
         layout = TreeLayout(root, settings, round_)
         origin = origin_of(inputs.model)
+        again = shlex.join([".venv/bin/weighbridge", "submit", *submitted_with])
         statement = measurements(settings.measurements, round_, judged[0].performance, origin)
         for each in judged:
-            _add_scenario(each, layout, kept, statement, checkout=source is not None, origin=origin)
+            _add_scenario(
+                each, layout, kept, statement, checkout=source is not None, origin=origin, again=again
+            )
         sources = _add_system(judged[0].performance, layout)
-        _add_texts(judged, layout, statement, source)
+        _add_texts(judged, layout, statement, source, again)
         write_inputs(layout.records, inputs, round_)
         check_tree(root)
         manifest = manifest_of(root)
@@ -199,6 +205,7 @@ def _add_scenario(
     *,
     checkout: bool,
     origin: str | None,
+    again: str,
 ) -> None:
     """Add the logs, the score, the records and the description of one scenario; keep its accuracy log."""
     target = layout.scenario(judged.scenario)
@@ -235,6 +242,7 @@ def _add_scenario(
         weights=statement,
         origin=origin,
         checkout=checkout,
+        again=again,
     )
     (target / "README.md").write_text(readme)
     records = layout.records / judged.scenario.folder
@@ -260,7 +268,7 @@ def _add_system(record: RunRecord, layout: TreeLayout) -> dict[str, str]:
 
 
 def _add_texts(
-    judged: list[_Judged], layout: TreeLayout, statement: dict[str, str], source: Path | None
+    judged: list[_Judged], layout: TreeLayout, statement: dict[str, str], source: Path | None, again: str
 ) -> None:
     """Add the code that ran, the calibration note and, for a demonstration, the file that marks it."""
     round_, settings = layout.round_, layout.settings
@@ -271,6 +279,7 @@ def _add_texts(
         division=settings.division,
         deviations={each.scenario.folder: _deviations(each) for each in judged},
         checkout=source is not None,
+        again=again,
     )
     copy_sources(source, layout.sources)
     copy_benchmark(load_benchmark(round_.benchmark).folder, layout.sources)

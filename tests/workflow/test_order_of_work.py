@@ -13,8 +13,11 @@ FIRST = ("performance", "accuracy")
 
 def priorities(text: str) -> dict[tuple[str, str], int]:
     """Read the priority of each run from a plan."""
+    line = r"(?: {4}.*\n)*? {4}"
     found = re.findall(
-        r"output: results/(\w+)/([\w-]+)/run\.json,.*?\n    priority: (\d+)\n", text, re.DOTALL
+        rf"^rule benchmark:\n{line}output: results/(\w+)/([\w-]+)/run\.json,.*\n{line}priority: (\d+)\n",
+        text,
+        re.MULTILINE,
     )
     return {(scenario, run): int(priority) for scenario, run, priority in found}
 

@@ -9,8 +9,16 @@ _EARLIER = "disturbances (an earlier release judged it; `snakemake verdicts --fo
 
 
 def disturbance_lines(title: str, found: Iterable[Disturbance]) -> list[str]:
-    """Return a line for each disturbance of a scenario, with its remedy."""
-    return [f"{title}: {_place(each.run)}: {each.sentence} {each.remedy}" for each in found]
+    """Return a line for each disturbance of a scenario."""
+    return [f"{title}: {_place(each.run)}: {each.sentence}" for each in found]
+
+
+def remedy_lines(found: Iterable[Disturbance]) -> list[str]:
+    """Return what to do about disturbances of any scenarios, each remedy once."""
+    kinds: dict[str, list[str]] = {}
+    for each in found:
+        kinds.setdefault(each.remedy, []).append(KIND_NAMES[each.kind])
+    return [f"Against {', '.join(dict.fromkeys(names))}: {remedy}" for remedy, names in kinds.items()]
 
 
 def unexamined_line(title: str, missing: Sequence[NotExamined] | None) -> str | None:

@@ -94,6 +94,7 @@ def render_page(
 
 
 def _disturbed(inputs: ReportInputs) -> list[str]:
+    """Return the disturbances of all runs; what to do about them stands in the scenarios' cards."""
     return [
         line
         for scenario, verdict in inputs.verdicts.items()

@@ -10,7 +10,7 @@ from weighbridge.gates.performance_sentences import result_text, runs_sentences
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import LatencyFigures
 from weighbridge.report.accuracy_table import accuracies_markdown, render_accuracies
-from weighbridge.report.disturbance_lines import NO_WARNINGS, disturbance_lines, unexamined_line
+from weighbridge.report.disturbance_lines import NO_WARNINGS, disturbance_lines, remedy_lines, unexamined_line
 from weighbridge.report.summary import ScenarioSummary, Summary
 from weighbridge.report.summary_columns import SummaryColumn, markdown_table, rich_table
 
@@ -87,6 +87,7 @@ def _sentences(summary: Summary) -> list[str]:
         for line in summary.scenarios
         for sentence in disturbance_lines(line.title, line.disturbances)
     ]
+    disturbed += remedy_lines(each for line in summary.scenarios for each in line.disturbances)
     missing = [unexamined_line(line.title, line.not_examined) for line in summary.scenarios]
     said = [*failures, *repeated, *steps, *disturbed, *filter(None, missing)]
     return said or [NO_WARNINGS]

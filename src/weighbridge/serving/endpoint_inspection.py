@@ -53,7 +53,7 @@ def inspect_endpoints(
         accept: Measure a server that has a forbidden feature on; its run never becomes VALID.
 
     Raises:
-        SetupError: a server has a forbidden feature on; of several, each is told in the log.
+        SetupError: a server has a forbidden feature on; of several, each has its sentence.
     """
     inspected = [
         (known, inspect_server(known, endpoint, api_key)) if known else recognise(endpoint, api_key)
@@ -81,7 +81,7 @@ def refuse_other_kinds(settings: ServerSettings, known: ServerAdapter, api_key: 
     """Check that no endpoint is of another kind than `server.adapter` says.
 
     Raises:
-        SetupError: one is; of several, each is told in the log.
+        SetupError: one is; of several, each has its sentence.
     """
     others = [
         SetupError(

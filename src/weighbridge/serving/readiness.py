@@ -41,7 +41,7 @@ def await_answers(
     Raises:
         NoAnswerError: an endpoint that the user runs does not answer in time, and nothing else is wrong.
         SetupError: a process ends, a started server does not answer in time, or an endpoint serves another
-            model or refuses the key. Of several endpoints, each is told in the log.
+            model or refuses the key. Of several endpoints, each has its sentence.
     """
     adapter = adapter_of(settings)
     started = reported = time.monotonic()
@@ -78,13 +78,11 @@ def await_answers(
 
 
 def together(faults: Sequence[SetupError]) -> SetupError:
-    """Return one error for what is wrong with several endpoints; where there are more, each is logged."""
+    """Return one error for what is wrong with several endpoints, with the sentence on each."""
     if len(faults) == 1:
         return faults[0]
-    for fault in faults:
-        log.error("%s", fault)
     kind = NoAnswerError if all(isinstance(fault, NoAnswerError) for fault in faults) else SetupError
-    return kind(f"{len(faults)} of the endpoints cannot be measured; the lines above say why, for each.")
+    return kind(f"{len(faults)} of the endpoints cannot be measured: {' '.join(map(str, faults))}")
 
 
 def _looked_at(

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from page_commands import MAIN, UsageError, blocks_of, parse_call, words_of
@@ -70,6 +71,18 @@ def test_every_call_in_a_page_is_one_that_the_program_takes(page: Path) -> None:
             _parse(line)
         except (UsageError, KeyError) as error:
             pytest.fail(f"{page.name}: {line}: {getattr(error, 'message', error)}")
+
+
+def test_every_example_in_a_help_is_one_that_the_program_takes() -> None:
+    lines = [line for command in MAIN.commands.values() for line in _examples(command)]
+    assert len(lines) > 10
+    for line in lines:
+        _parse(line[line.index("weighbridge ") :].strip(")").partition(" | ")[0])
+
+
+def _examples(command: Any) -> list[str]:
+    below = [line for each in getattr(command, "commands", {}).values() for line in _examples(each)]
+    return [*below, *(line.strip() for line in (command.epilog or "").splitlines() if "weighbridge" in line)]
 
 
 @pytest.mark.parametrize(

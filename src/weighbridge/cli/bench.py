@@ -15,6 +15,7 @@ from weighbridge.cli.bench_settings import (
     SystemOptions,
     WorkloadOptions,
 )
+from weighbridge.cli.command_groups import examples
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.interruption import Interruption
 
@@ -26,7 +27,8 @@ log = logging.getLogger(__name__)
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command()(bench)
+    two = "weighbridge bench A=http://host:8000 B=http://host:8001 --levels 1,32"
+    app.command(epilog=examples("weighbridge bench http://127.0.0.1:8000", two))(bench)
 
 
 def bench(

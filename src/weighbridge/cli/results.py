@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weighbridge.cli.command_groups import examples
 from weighbridge.cli.options import (
     AsJson,
     ModelProof,
@@ -23,8 +24,14 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(evaluate)
     app.command()(verify_compliance)
-    app.command()(summary)
-    app.command()(compare)
+    app.command(
+        epilog=examples("weighbridge summary --results runs/demo/results", "weighbridge summary --json")
+    )(summary)
+    app.command(
+        epilog=examples(
+            "weighbridge compare runs/a runs/b", "weighbridge compare OLD NEW --fail-if slower:5% --json"
+        )
+    )(compare)
 
 
 def evaluate(

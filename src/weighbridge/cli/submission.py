@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from weighbridge.cli.command_groups import examples
 from weighbridge.cli.options import (
     Artifacts,
     AsJson,
@@ -22,7 +23,9 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command()(system)
     app.command()(assemble)
-    app.command()(check)
+    app.command(epilog=examples("weighbridge check --round demo --tree results/submission.tar.gz --strict"))(
+        check
+    )
     app.command()(crate)
 
 

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from weighbridge.cli.command_groups import examples
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command()(watch)
+    app.command(epilog=examples("weighbridge watch runs/demo", "weighbridge watch --json"))(watch)
 
 
 def watch(

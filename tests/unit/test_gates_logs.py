@@ -9,7 +9,7 @@ from loadgen_files import detail_values, small_round, write_detail, write_publis
 from rich.console import Console, Group
 
 from weighbridge.benchmarks.rounds import load_round
-from weighbridge.cli.results import gate
+from weighbridge.cli.judge_runs import gate
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.gates import judge_logs, render_systems, render_verdict
@@ -127,11 +127,11 @@ def test_logs_of_another_harness_are_found_and_printed(tmp_path: Path) -> None:
         "UNPROVEN",
         (),
     )
-    assert "Result: 24 samples/s" in _text(offline)
+    assert "Result: 24.0 samples/s" in _text(offline)
     text = _text(server)
-    assert "Result: 19.5 queries/s (20 scheduled)" in text
-    assert "p99 8.000 s; 1 of 1200 queries late, 4 allowed" in text
-    assert "f1 0.788357 (checker 0.782397 met" in text
+    assert "Result: 19.5 queries/s (20.0 scheduled)" in text
+    assert "p99 8.00 s; 1 of 1200 queries late, 4 allowed" in text
+    assert "f1 0.7884 (checker 0.782397 met" in text
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="needs the published result in ../shared/data")
@@ -143,11 +143,11 @@ def test_the_published_result_is_printed_with_its_figures() -> None:
         "UNPROVEN",
         (),
     )
-    assert "Result: 43.7662 samples/s" in _text(offline)
+    assert "Result: 43.8 samples/s" in _text(offline)
     text = _text(server)
-    assert "Result: 38.0313 queries/s (38.1788 scheduled)" in text
-    assert "p99 11.520 s; 343 of 48289 queries late, 432 allowed" in text
-    assert "f1 0.788357 (checker 0.782397 met" in text
+    assert "Result: 38.0 queries/s (38.2 scheduled)" in text
+    assert "p99 11.5 s; 343 of 48289 queries late, 432 allowed" in text
+    assert "f1 0.7884 (checker 0.782397 met" in text
 
 
 SYSTEMS = ("closed/ACME/results/big", "closed/ACME/results/small", "open/Other/results/box")
@@ -231,7 +231,7 @@ def test_one_table_shows_all_systems_and_what_failed(division: Path) -> None:
     assert len(rows) == 6
     failed = rows["ACME/big", "Server", "INVALID"]
     assert "Rates: Offline samples/s, Server queries/s." in text
-    for said in (" 19.5 ", "8.000 s", "0.786000"):
+    for said in (" 19.5 ", "8.00 s", "0.7860"):
         assert said in failed
     assert failed.split()[-2] == "1"
     assert rows["ACME/small", "Server", "UNPROVEN"].split()[-2] == "0"
@@ -252,7 +252,7 @@ def test_the_command_details_what_is_invalid_and_exits_with_4(
         1
     ] * 3
     _spoil(division)
-    with pytest.raises(InvalidRunError, match="ACME/big Server INVALID; the tables above") as raised:
+    with pytest.raises(InvalidRunError, match="ACME/big Server INVALID; their failed checks") as raised:
         gate("small", logs=division)
     assert raised.value.exit_code == 4
     shown = capsys.readouterr().out

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from weighbridge import cli
 from weighbridge.cli.history import add, prune, show
-from weighbridge.cli.results import gate
+from weighbridge.cli.judge_runs import gate
 from weighbridge.cli.sweep import SweepStep, sweep
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.history.read_history import read_histories

@@ -17,6 +17,8 @@ from weighbridge.report.compare_runs import (
     published_lines,
     render_comparison,
 )
+from weighbridge.report.summary import summarise
+from weighbridge.report.summary_tables import render_summary
 
 ROUND = small_round(name="v6.0")
 
@@ -74,3 +76,13 @@ def test_published_results_are_those_of_the_category(category: str, scenarios: s
     lines = published_lines(load_round(f"llama3.1-8b/v6.0@{category}"))
     assert {line.scenario for line in lines} == scenarios
     assert all(("Jetson" in line.system) == (category == "edge") for line in lines)
+
+
+def test_a_long_path_is_never_broken(tmp_path: Path) -> None:
+    run = tmp_path / ("a-run-directory-whose-name-is-longer-than-any-column-and-any-terminal-" * 2)
+    write_results(run / "results", ROUND)
+    file = io.StringIO()
+    Console(file=file, width=80).print(render_comparison(compare([run])), crop=False)
+    assert f"run 1: {run} (" in file.getvalue()
+    Console(file=file, width=80).print(render_summary(summarise(run / "results")), crop=False)
+    assert f"Offline: {run}/results/offline\n" in file.getvalue()

@@ -43,11 +43,13 @@ def _spoil_server(results: Path, round_: Round) -> None:
 
 def test_each_scenario_is_a_line_with_its_rate_score_verdict_and_folder(tmp_path: Path) -> None:
     write_results(tmp_path, ROUND)
-    offline, server = (line for line in _text(summarise(tmp_path)).splitlines() if "VALID" in line)
-    for part in ("Offline", "24 samples/s", "no limit", "0.7900", str(tmp_path / "offline")):
+    text = _text(summarise(tmp_path))
+    offline, server = (line for line in text.splitlines() if "VALID" in line)
+    for part in ("Offline", "24 samples/s", "no limit", "0.7900"):
         assert part in offline
-    for part in ("Server", "20 queries/s", "8.00 s", "0.7900", str(tmp_path / "server")):
+    for part in ("Server", "20 queries/s", "8.00 s", "0.7900"):
         assert part in server
+    assert f"Offline: {tmp_path / 'offline'}\nServer: {tmp_path / 'server'}\n" in text
 
 
 def test_limits_of_tokens_and_many_scores_have_columns_of_their_own(tmp_path: Path) -> None:

@@ -27,4 +27,4 @@ def print_found(
         return
     from rich.console import Console
 
-    Console().print(render(), soft_wrap=soft_wrap)
+    Console().print(render(), soft_wrap=soft_wrap, crop=False)

@@ -180,7 +180,7 @@ def _print_summary(results: Path) -> None:
         summary = summarise(results)
     except InputError:
         return  # nothing is judged yet
-    Console().print(render_summary(summary))
+    Console().print(render_summary(summary), crop=False)
 
 
 def _print_sweep(folder: Path) -> None:

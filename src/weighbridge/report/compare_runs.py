@@ -1,6 +1,6 @@
 """Compare runs with each other and with published results: rates, latencies, scores, verdicts, answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -25,6 +25,7 @@ from weighbridge.records.quality_comparison import QUALITY_MARGIN, QualityCompar
 from weighbridge.records.quality_scores import OVERALL
 from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.report.quality_table import render_quality
+from weighbridge.report.summary_columns import whole_line
 
 
 class PublishedScenario(Model):
@@ -206,20 +207,33 @@ def _deviations(score: float | None, rules: MetricRules | None) -> float | None:
 def render_comparison(comparison: Comparison) -> Group:
     """Return one table for each scenario, the notes below, and the table of compared answers."""
     scenarios = dict.fromkeys(line.scenario for line in comparison.lines)
+    short_names = _short_names(comparison.lines)
     tables = [
-        _table([line for line in comparison.lines if line.scenario == scenario]) for scenario in scenarios
+        _table([line for line in comparison.lines if line.scenario == scenario], short_names)
+        for scenario in scenarios
     ]
+    named = [whole_line(f"{name}: {system}") for system, name in short_names.items()]
     mark = [Text("Not verified by MLCommons Association.")] if tables else []
     quality = [] if comparison.quality is None else [render_quality(comparison.quality)]
-    return Group(*tables, *map(Text, comparison.marks), *mark, *quality)
+    notes = (Text(sentence, overflow="ignore") for sentence in comparison.marks)  # breaks no path
+    return Group(*tables, *named, *notes, *mark, *quality)
 
 
+_SYSTEM_WIDTH = 18  # with it, all other columns fit into 80
 _LATENCIES = {"p99": "p99_latency_s", "TTFT p99": "p99_ttft_s", "TPOT p99": "p99_tpot_s"}
 
 
-def _table(lines: list[ComparisonLine]) -> Table:
+def _short_names(lines: Sequence[ComparisonLine]) -> dict[str, str]:
+    """Return a short name of each run, where their paths are too long for a column; they stand below then."""
+    runs = list(dict.fromkeys(line.system for line in lines if line.outcome != PUBLISHED))
+    if max(map(len, runs), default=0) <= _SYSTEM_WIDTH:
+        return {}
+    return {run: f"run {number}" for number, run in enumerate(runs, 1)}
+
+
+def _table(lines: list[ComparisonLine], short_names: Mapping[str, str]) -> Table:
     table = Table(title=lines[0].title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("System", overflow="fold", min_width=18)
+    table.add_column("System", overflow="fold", min_width=_SYSTEM_WIDTH)
     unit = lines[0].rate_unit
     shown = [
         name for name in _LATENCIES if any(getattr(line, _LATENCIES[name]) is not None for line in lines)
@@ -233,7 +247,7 @@ def _table(lines: list[ComparisonLine]) -> Table:
     times = list(map(table_latencies, columns))
     for row, line in enumerate(lines):
         table.add_row(
-            line.system,
+            short_names.get(line.system, line.system),
             # What others published stands as they did.
             number_or_dash(line.rate, ".6g")
             if line.outcome == PUBLISHED

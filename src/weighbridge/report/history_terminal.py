@@ -56,7 +56,9 @@ def _results(shown: Sequence[RecordedEntry]) -> Table:
     places = place_names([each.run_directory for each in shown])
     table = _table()
     table.add_column("Time (UTC)", no_wrap=True)
-    for name in ("Folder", "Result", "Main figures"):
+    # The widths of the others give way: a path that is broken cannot be copied.
+    table.add_column("Folder", no_wrap=True, min_width=max(map(len, places.values()), default=0))
+    for name in ("Result", "Main figures"):
         table.add_column(name, overflow="fold")
     table.add_column("Verdict", no_wrap=True)
     for recorded in shown:

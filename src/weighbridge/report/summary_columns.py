@@ -18,13 +18,11 @@ class SummaryColumn:
         name: Its heading.
         cells: One a line.
         left: Aligned to the left; numbers are not.
-        folds: May be broken into several lines.
     """
 
     name: str
     cells: tuple[str, ...]
     left: bool = False
-    folds: bool = False
 
 
 def rich_table(columns: Sequence[SummaryColumn], title: str | None, caption: str | None) -> Table:
@@ -34,12 +32,16 @@ def rich_table(columns: Sequence[SummaryColumn], title: str | None, caption: str
         table.add_column(
             column.name,
             justify="left" if column.left else "right",
-            no_wrap=not column.folds,
-            overflow="fold" if column.folds else "ellipsis",
+            no_wrap=True,
         )
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*(Text(cell, style=OUTCOME_STYLES.get(cell, "")) for cell in cells))
     return table
+
+
+def whole_line(text: str) -> Text:
+    """Return a line with a path for a terminal, which alone may break it."""
+    return Text(text, no_wrap=True, overflow="ignore")
 
 
 def markdown_table(columns: Sequence[SummaryColumn]) -> str:

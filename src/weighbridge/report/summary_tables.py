@@ -12,7 +12,7 @@ from weighbridge.records.verdict import LatencyFigures
 from weighbridge.report.accuracy_table import accuracies_markdown, render_accuracies
 from weighbridge.report.disturbance_lines import NO_WARNINGS, disturbance_lines, remedy_lines, unexamined_line
 from weighbridge.report.summary import ScenarioSummary, Summary
-from weighbridge.report.summary_columns import SummaryColumn, markdown_table, rich_table
+from weighbridge.report.summary_columns import SummaryColumn, markdown_table, rich_table, whole_line
 
 _CAPTION = "Not verified by MLCommons Association."
 _MOST_METRICS = 2  # in the table of results; more have a table of their own
@@ -27,9 +27,11 @@ def render_summary(summary: Summary) -> Group:
 def _scenario_tables(summary: Summary) -> Iterator[RenderableType]:
     if not summary.scenarios:
         return
-    results, *others = _tables(summary)
+    (*results, _files), *others = _tables(summary)
     yield rich_table(results, _title(summary), _caption(summary))
     yield from (rich_table(columns, None, None) for columns in others)
+    # Below the table, where no column is too narrow for a path, and it can be copied.
+    yield from (whole_line(f"{line.title}: {line.folder}") for line in summary.scenarios)
     yield from map(Text, _sentences(summary))
 
 
@@ -113,7 +115,7 @@ def _tables(summary: Summary) -> list[list[SummaryColumn]]:
         *([] if timings else [_latency_column(lines)]),
         *([] if apart else scores),
         SummaryColumn("Verdict", tuple(line.outcome for line in lines), left=True),
-        SummaryColumn("Files", tuple(line.folder for line in lines), left=True, folds=True),
+        SummaryColumn("Files", tuple(line.folder for line in lines), left=True),
     ]
     # A terminal of 80 columns has no room for all of them in one table.
     return [results, *([[titles, *timings]] if timings else []), *([[titles, *scores]] if apart else [])]

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from weighbridge.core.formatting import measured, metric_label, score
 from weighbridge.core.terminal import OUTCOME_STYLES
+from weighbridge.gates.disturbance_lines import unexamined_line
 from weighbridge.gates.foreign_logs import JudgedLogs
 from weighbridge.gates.performance_sentences import result_text, runs_sentences
 from weighbridge.records.notice import heading_of, reason_of
@@ -164,6 +165,9 @@ def _counts(verdict: Verdict) -> Iterator[str]:
 def _disturbances(verdict: Verdict) -> Iterator[str]:
     for each in verdict.disturbances:
         yield f"Warning ({each.run or 'all runs'}): {each.sentence} {each.remedy}"
+    missing = unexamined_line(verdict.title, verdict.not_examined)
+    if missing is not None:
+        yield missing
 
 
 def _remedies(verdict: Verdict) -> Iterator[str]:

@@ -13,6 +13,7 @@ from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core import formatting
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
+from weighbridge.gates.disturbance_lines import disturbance_lines, unexamined_line
 from weighbridge.gates.performance_sentences import runs_sentences
 from weighbridge.records.notice import subject_of
 from weighbridge.records.verdict import Verdict, by_remedy
@@ -20,7 +21,6 @@ from weighbridge.report import accuracy_texts
 from weighbridge.report.accuracy_texts import QUALITY_TITLE
 from weighbridge.report.chart import GROUPS
 from weighbridge.report.compare_runs import ComparisonLine, line_of, published_lines
-from weighbridge.report.disturbance_lines import disturbance_lines, unexamined_line
 from weighbridge.report.figures.style import PALETTE
 from weighbridge.report.inputs import Missing, ReportInputs, ReportRun
 from weighbridge.report.provenance_facts import command_of, provenance_facts, system_facts

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +109,20 @@ def test_a_job_that_fails_is_told_with_its_log(unmeasured: SubmitHost) -> None:
     assert "the GPUs fell off the bus" in text
     assert SERVER_LOG in text
     assert processes_in(unmeasured.directory) == []
+
+
+def test_submit_ends_with_the_code_of_the_slurm_job_that_failed(slurm: Slurm, tmp_path: Path) -> None:
+    words = ["submit", "resources/server.json", "--profile", "slurm", "--directory", str(tmp_path / "run")]
+    words += ["--config", "demo/config.yaml", "--set", "server.executable=/bin/false"]
+    words += ["--snakemake", "--slurm-status-command squeue --latency-wait 5"]
+    done = subprocess.run(
+        [str(BIN / "weighbridge"), *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "failed   find server" in done.stdout
+    assert re.search(r"find server \(exit code 3, .*logs/find-server\.log\): '/bin/false", done.stderr)
+    assert "submitted with SLURM" in (tmp_path / "run" / "logs" / "snakemake.log").read_text()
+    assert processes_in(tmp_path / "run") == []
 
 
 def test_cancelled_then_killed_the_same_command_goes_on(unmeasured: SubmitHost, slurm: Slurm) -> None:

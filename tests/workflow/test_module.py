@@ -45,7 +45,7 @@ def test_the_rules_of_a_tree_are_known_by_their_new_names(root: Path, tmp_path: 
     for target, expected in (("scale_submission", True), ("all", False)):
         plan = workflow("-n", "-p", target)
         assert plan.code == 0, plan.text
-        assert ("--after results/offline/performance" in plan.text) is expected
+        assert ("--after=results/offline/performance" in plan.text) is expected
 
 
 def test_a_prefix_of_the_module_is_refused(root: Path, tmp_path: Path) -> None:

@@ -130,9 +130,9 @@ lint: $(VENV)/.workflow $(VENV)/.dev ## Check format, style, types, the workflow
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint --profile profiles/demo
-	$(MKDOCS) --quiet
+	$(MKDOCS)
 
-# Material announces other products while it builds.
+# Material announces other products while it builds. With --quiet, --strict would not see the warnings.
 MKDOCS := NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 .PHONY: docs

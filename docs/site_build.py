@@ -61,7 +61,8 @@ def page_of(path: str) -> str:
         return INSTEAD[path]
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
-    return f"files/{path.strip('/')}.md"
+    # mkdocs leaves out what begins with a dot.
+    return "files/" + re.sub(r"(^|/)[.]", r"\1dot-", path.strip("/")) + ".md"
 
 
 def relinked(markdown: str, src_uri: str) -> str:

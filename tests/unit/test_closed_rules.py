@@ -290,7 +290,7 @@ def test_servers_of_which_nothing_shows_the_arguments_are_told_before_the_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(preflight, "check_loadgen", lambda _: "6.0.15")
-    mine = ServerSettings(model_name="m", endpoints=("http://a:1",))
+    mine = ServerSettings(model_name="m", endpoints=("http://127.0.0.1:1",), endpoints_timeout_s=9)
     preflight.check(V60, mine, tmp_path)
     assert "server.endpoints: nothing shows the arguments of these servers" in caplog.text
     logged = mine.model_copy(update={"logs": (tmp_path / "a.log",)})

@@ -59,7 +59,7 @@ def test_the_preflight_warns_before_anything_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("weighbridge.run.preflight.check_loadgen", lambda _: "6.0.17")
-    server = ServerSettings(model_name="m", endpoints=("http://127.0.0.1:1",))
+    server = ServerSettings(model_name="m", endpoints=("http://127.0.0.1:1",), endpoints_timeout_s=9)
     with caplog.at_level(logging.WARNING):
         assert check(V61, server, tmp_path).not_submittable_because == WHY
     assert f"round v6.1: Not submittable: {WHY}." in caplog.text

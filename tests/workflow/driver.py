@@ -50,7 +50,7 @@ class Workflow:
         requests = changes.get("requests", {})
         if isinstance(requests, dict):
             requests = {"cache": str(self.directory.parent / "stores")} | requests
-        overlay.write_text(yaml.safe_dump(changes | {"requests": requests}))
+        overlay.write_text(yaml.safe_dump(changes | {"requests": requests}, sort_keys=False))
         command = [str(BIN / "snakemake"), "--snakefile", str(self.root / "Snakefile"), "--cores", "2"]
         command += ["--configfile", str(self.root / self.base / "config.yaml"), str(overlay)]
         return [*command, "--directory", str(self.directory), *arguments]

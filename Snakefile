@@ -51,7 +51,7 @@ include: "workflow/rules/sweeps.smk"
 rule submission:
     """The whole way: all runs, their verdicts, the checked submission tree and its summary."""
     input:
-        RUN_FILES,
+        run_files,
         "results/submission",
         "results/check.txt",
         "results/attestation.json",
@@ -76,7 +76,7 @@ rule check:
 rule verdicts:
     """All runs and what the gates say of them, whether or not they pass."""
     input:
-        RUN_FILES,
+        run_files,
         expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
 
 

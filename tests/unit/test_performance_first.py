@@ -1,6 +1,7 @@
 """An accuracy run is refused after a performance run of its settings that does not count, and only then."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from loadgen_files import detail_values, small_round, write_detail, write_run
 from weighbridge.config.fingerprint import fingerprint, shared_sha256
 from weighbridge.config.scenario_rules import Mode, RunRules
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.core.errors import InvalidRunError
-from weighbridge.gates.performance_first import refuse_after_missed
+from weighbridge.gates.performance_first import not_worth_making
+from weighbridge.records.run_record import LostRun
 
 ROUND = small_round()
 SERVER = ROUND.scenarios["server"]
@@ -49,21 +50,30 @@ def test_the_runs_of_a_scenario_share_their_settings() -> None:
 
 def test_a_missed_check_refuses_with_its_value_and_remedy(tmp_path: Path) -> None:
     run = performance_run(tmp_path, late=True, settings_sha256=ACCURACY)
-    with pytest.raises(InvalidRunError) as refused:
-        refuse_after_missed([run], ROUND, SERVER, ACCURACY, "accuracy")
-    said = str(refused.value)
+    said = not_worth_making([run], ROUND, SERVER, ACCURACY, "accuracy")
+    assert said is not None
     assert said.startswith(
         "the accuracy run of server is not made, because its performance run does not count ("
     )
     assert "99th percentile latency 14, limit <= 12 s" in said
     assert "lower scenarios.server.target_qps from 20" in said
-    assert said.endswith("or `snakemake verdicts` makes it in any case.")
+    assert said.endswith("`snakemake results/server/accuracy.txt` makes it in any case")
 
 
 def test_failed_requests_refuse_too(tmp_path: Path) -> None:
     run = performance_run(tmp_path, late=False, settings_sha256=ACCURACY, failed={"timeout": 2})
-    with pytest.raises(InvalidRunError, match=r"\(2 failed requests\)\. Find the cause in .*errors.jsonl"):
-        refuse_after_missed([run], ROUND, SERVER, ACCURACY, "accuracy")
+    said = not_worth_making([run], ROUND, SERVER, ACCURACY, "accuracy")
+    assert re.search(r"\(2 failed requests\)\. Find the cause in .*errors.jsonl", said or "")
+
+
+def test_a_run_that_was_ended_early_refuses_though_its_log_has_no_result(tmp_path: Path) -> None:
+    lost = LostRun(after_s=3, reason="20 of 30 queries are over the limit", remedy="Lower the rate.")
+    load = {"aborted": lost.reason, "lost": lost.model_dump()}
+    run = performance_run(tmp_path, late=False, settings_sha256=ACCURACY, **load)
+    (run / "mlperf_log_detail.txt").write_text("")
+    said = not_worth_making([run], ROUND, SERVER, ACCURACY, "accuracy")
+    assert said is not None
+    assert "does not count (20 of 30 queries are over the limit). Lower the rate." in said
 
 
 @pytest.mark.parametrize(
@@ -74,10 +84,9 @@ def test_failed_requests_refuse_too(tmp_path: Path) -> None:
 def test_otherwise_the_run_is_made(
     tmp_path: Path, late: bool, recorded: str | None, asked: str | None
 ) -> None:
-    refuse_after_missed(
-        [performance_run(tmp_path, late=late, settings_sha256=recorded)], ROUND, SERVER, asked, "accuracy"
-    )
+    run = performance_run(tmp_path, late=late, settings_sha256=recorded)
+    assert not_worth_making([run], ROUND, SERVER, asked, "accuracy") is None
 
 
 def test_without_a_performance_run_there_is_nothing_to_say(tmp_path: Path) -> None:
-    refuse_after_missed([tmp_path], ROUND, SERVER, ACCURACY, "accuracy")
+    assert not_worth_making([tmp_path], ROUND, SERVER, ACCURACY, "accuracy") is None

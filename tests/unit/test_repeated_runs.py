@@ -15,9 +15,9 @@ from test_performance_first import ACCURACY, LATE, ROUND, SERVER, performance_ru
 
 from weighbridge.config.scenario_rules import Mode, ScenarioRules, number_of_repeat
 from weighbridge.config.scenario_rules import performance_run as named
-from weighbridge.core.errors import InputError, InvalidRunError
+from weighbridge.core.errors import InputError
 from weighbridge.gates import judge
-from weighbridge.gates.performance_first import refuse_after_missed
+from weighbridge.gates.performance_first import not_worth_making
 from weighbridge.gates.repeated_runs import failures_allowed, repeats_beside, verdict_of_runs
 from weighbridge.records.performance_runs import Outcome
 from weighbridge.records.verdict import Check, Verdict, outcome_of
@@ -162,12 +162,15 @@ def test_finished_repeats_count_whoever_asks_for_fewer(tmp_path: Path) -> None:
 def test_runs_end_when_the_median_one_is_lost(tmp_path: Path) -> None:
     missed = performance_run(tmp_path / "a", late=True, settings_sha256=ACCURACY)
     passed = performance_run(tmp_path / "b", late=False, settings_sha256=ACCURACY)
-    refuse_after_missed([missed, passed], ROUND, SERVER, ACCURACY, "performance-3", of_runs=3)
-    refuse_after_missed([missed], ROUND, SERVER, ACCURACY, "performance-2", of_runs=3)
-    with pytest.raises(InvalidRunError, match="1 of its 2 performance runs do not count, so that the median"):
-        refuse_after_missed([missed], ROUND, SERVER, ACCURACY, "performance-2", of_runs=2)
-    with pytest.raises(InvalidRunError, match="2 of its 3 performance runs do not count"):
-        refuse_after_missed([missed, missed, passed], ROUND, SERVER, ACCURACY, "accuracy", of_runs=3)
+
+    def refused(folders: list[Path], run: str, of_runs: int) -> str:
+        return not_worth_making(folders, ROUND, SERVER, ACCURACY, run, of_runs=of_runs) or ""
+
+    assert refused([missed, passed], "performance-3", 3) == ""
+    assert refused([missed], "performance-2", 3) == ""
+    said = refused([missed], "performance-2", 2)
+    assert "1 of its 2 performance runs do not count, so that the median" in said
+    assert "2 of its 3 performance runs do not count" in refused([missed, missed, passed], "accuracy", 3)
 
 
 def test_names_of_repeats_are_no_other_runs() -> None:

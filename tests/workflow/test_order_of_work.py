@@ -1,12 +1,13 @@
 """What fails, fails early: performance before accuracy, and no accuracy after performance that misses."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 from driver import Workflow
-from small_run import SmallRun, simulated_server
+from small_run import DONE, SmallRun, simulated_server
 
 FIRST = ("performance", "accuracy")
 
@@ -60,25 +61,37 @@ def test_repeats_follow_their_first_run_and_end_when_the_median_one_is_lost(work
 
 
 @pytest.mark.parametrize(
-    ("targets", "changes", "depends"),
+    ("targets", "changes", "runs"),
     [
-        ([], {}, True),
-        (["check"], {}, True),
-        (["verdicts"], {}, False),
-        (["submission", "results/server/accuracy.txt"], {}, False),
-        (["submission"], {"submission": {"division": "open"}}, False),
+        ([], {}, {"offline", "server"}),
+        (["verdicts"], {}, {"offline", "server"}),
+        (["results/report.html"], {}, {"offline", "server"}),
+        (["verdicts", "results/server/accuracy.txt"], {}, {"offline"}),
+        (["results/server/verdict.json"], {}, set()),
+        (["results/server/accuracy/run.json", "results/offline/accuracy.json"], {}, set()),
+        (["submission"], {"submission": {"division": "open"}}, set()),
     ],
 )
-def test_accuracy_depends_on_performance_only_for_a_tree_of_the_closed_division(
-    workflow: Workflow, targets: list[str], changes: dict[str, object], depends: bool
+def test_accuracy_depends_on_performance_where_it_is_not_asked_for_by_name(
+    workflow: Workflow, targets: list[str], changes: dict[str, object], runs: set[str]
 ) -> None:
     answer = workflow("-n", "-p", *targets, **changes)
     assert answer.code == 0, answer.text
-    assert ("--after=results/server/performance" in answer.text) == depends
-    assert ("--after=results/offline/performance" in answer.text) == depends
+    assert set(re.findall(r"--after=results/(\w+)/performance", answer.text)) == runs
 
 
-def test_after_a_missed_performance_run_the_accuracy_run_is_made_only_where_it_is_asked_for(
+@pytest.mark.parametrize(("setting", "ended"), [({}, True), ({"stop_when_lost": False}, False)])
+def test_a_demonstration_ends_its_lost_runs_unless_the_settings_keep_them(
+    workflow: Workflow, setting: dict[str, object], ended: bool
+) -> None:
+    scenarios = {"server": {"target_qps": "auto"}}
+    answer = workflow("-n", "-p", "verdicts", scenarios=scenarios, **setting)
+    assert answer.code == 0, answer.text
+    assert answer.text.count(" --stop-when-lost ") == (3 if ended else 0)
+    assert answer.text.count(" --no-stop-when-lost ") == (0 if ended else 1)
+
+
+def test_a_rate_that_fails_has_a_verdict_and_no_accuracy_run_until_that_is_asked_for(
     finished: SmallRun, tmp_path: Path
 ) -> None:
     run = finished.copied_to(tmp_path / "run")
@@ -86,19 +99,30 @@ def test_after_a_missed_performance_run_the_accuracy_run_is_made_only_where_it_i
     round_file = tmp_path / "strict.yaml"
     round_file.write_text(yaml.safe_dump({"extends": "demo", "scenarios": {"server": {"limits": limits}}}))
     changes = run.changes | {"round": str(round_file)}
-    scenarios = {"offline": {"target_qps": 40}, "server": {"target_qps": 70}}
-    changes["scenarios"] = scenarios
-    accuracy = run.results / "server" / "accuracy" / "run.json"
+    changes["scenarios"] = {"offline": {"target_qps": 40}, "server": {"target_qps": 70}}
+    server = run.results / "server"
+
+    def verdict() -> dict[str, object]:
+        found: dict[str, object] = json.loads((server / "verdict.json").read_text())
+        return found
+
     with simulated_server(run.workflow.directory, run.port, servers=8, mean_s=0.1):
-        answer = run.workflow("submission", "--until", "benchmark", **changes)
-        assert answer.code == 1
+        answer = run.workflow("verdicts", **changes)
+        assert answer.code == 0, answer.text
+        assert "server performance: the run cannot pass any more after " in answer.text
         assert "the accuracy run of server is not made, because its performance run does not" in answer.text
-        assert "90th percentile latency 0." in answer.text
-        assert "lower scenarios.server.target_qps from 70" in answer.text
-        assert "`snakemake results/server/accuracy.txt` or `snakemake verdicts`" in answer.text
-        assert not accuracy.exists()
-        performance = (run.results / "server" / "performance" / "run.json").read_bytes()
-        answer = run.workflow("results/server/accuracy.txt", **changes)
+        assert "server: INVALID at target 70: performance: the run cannot pass any more" in answer.text
+        assert "Lower scenarios.server.target_qps from 70 (try " in answer.text
+        assert verdict()["outcome"] == "INVALID"
+        assert list(verdict()["not_made"]) == ["accuracy"]  # type: ignore[call-overload]
+        assert not [path for path in server.rglob("accuracy*") if path.is_file()]
+        assert not (server / "accuracy" / "run.json").exists()
+        performance = (server / "performance" / "run.json").read_bytes()
+        assert json.loads(performance)["load"]["aborted"].startswith("the run cannot pass any more after")
+        assert DONE in run.workflow("-n", "verdicts", **changes).text
+        answer = run.workflow("results/server/verdict.json", **changes)
     assert answer.code == 0, answer.text
-    assert accuracy.exists()
-    assert (run.results / "server" / "performance" / "run.json").read_bytes() == performance
+    assert (server / "accuracy" / "run.json").exists()
+    assert (server / "performance" / "run.json").read_bytes() == performance
+    assert (verdict()["outcome"], verdict()["not_made"]) == ("INVALID", {})
+    assert verdict()["accuracy"] is not None

@@ -10,10 +10,10 @@ rule gate:
     input:
         performance="results/{scenario}/performance/run.json",
         repeats=lambda wildcards: [
-            RUN_RECORD.format(scenario=wildcards.scenario, run=run)
+            run_of_verdict(wildcards.scenario, run)
             for run in PERFORMANCE_RUNS[wildcards.scenario][1:]
         ],
-        accuracy="results/{scenario}/accuracy/run.json",
+        accuracy=lambda wildcards: run_of_verdict(wildcards.scenario, "accuracy"),
         score="results/{scenario}/accuracy.json",
         compliance=lambda wildcards: compliance_files(wildcards.scenario),
         # Small files, compared by content: they change when the runs do.

@@ -87,7 +87,12 @@ onstart:
     note_targets()
 
 
+onsuccess:
+    forget_not_made(Path("results"))
+
+
 onerror:
+    forget_not_made(Path("results"))
     for record in put_back_runs(REPLACED):
         logger.info(f"{record}: is finished, and kept")
     tell_failures()

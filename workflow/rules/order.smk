@@ -1,28 +1,22 @@
 """In which order the runs are made, and which are not worth their GPU time: what fails, fails early.
 
 In:  ROUND, RAISED, ASKED, RUNS, PERFORMANCE_RUNS, SCENARIOS, SEARCHED, DIVISION; the targets of the command
-Out: PRIORITIES, QUALITY, asks_for_quality(), after_performance(), note_targets(), expected_min()
+Out: PRIORITIES, QUALITY, asks_for_quality(), after_performance(), stop_option(), run_files(), run_of_verdict(), note_targets(),
+     expected_min()
+
+A further run at a rate that failed, such as that of accuracy, costs hours and shows nothing, so it is made only where
+somebody asks for it by name: its score, its record, or the verdict on its scenario. What asks for all runs,
+such as `verdicts` and `submission`, gets a verdict that says why it was not made. That is known when the
+performance run has ended, and not when Snakemake plans; so the run's job is planned and looks at the performance
+run first. A checkpoint would hide the run from a dry run, and from the server that waits for it.
 """
 
 from weighbridge.loadgen.work_size import work_of_run
+from weighbridge.records.not_made import forget_not_made, not_made
+from weighbridge.records.verdict import VERDICT, runs_not_made
 
-TREE_VARIABLE = "WEIGHBRIDGE_FOR_A_TREE"
-# Targets that need a tree which the checker accepts: rules, and files below results/.
-TREE_RULES = set(
-    map(
-        name_of,
-        ("assemble", "attest", "check", "check_tree", "crate", "submission"),
-    )
-)
-TREE_FILES = {
-    "attestation.json",
-    "check.txt",
-    "ro-crate-metadata.json",
-    "submission",
-    "submission.sha256",
-    "submission.tar.gz",
-}
-TREE_TARGETS = TREE_RULES | {f"results/{name}" for name in TREE_FILES}
+# For the Snakemake of jobs on other hosts: the runs that may be left out, such as server/accuracy, as words.
+LEFT_OUT_VARIABLE = "WEIGHBRIDGE_MAY_BE_LEFT_OUT"
 QUALITY = "results/quality"
 QUALITY_RULES = set(
     map(name_of, ("quality", "measure_mmlu", "score_mmlu", "check_mmlu"))
@@ -44,33 +38,131 @@ def asks_for_quality():
     return bool(of_quality)
 
 
-def for_a_tree():
-    """Return whether this command asks for no runs but those of a tree that the checker accepts."""
-    if not workflow.is_main_process:
-        # The Snakemake of a job on another host knows no target but its own.
-        return TREE_VARIABLE in os.environ
-    _, others = asked_targets()
-    return DIVISION == "closed" and TREE_TARGETS.issuperset(others)
-
-
-def note_targets():
-    """Note for jobs on other hosts whether this command asks for nothing but a tree."""
-    os.environ.pop(TREE_VARIABLE, None)
-    if for_a_tree():
-        os.environ[TREE_VARIABLE] = "yes"
-
-
-def after_performance(scenario, run):
-    """Return the options by which another run is not made after performance runs that do not count.
+def earlier_performance(scenario, run):
+    """Return the performance runs that come before a run and could show that it is not worth its time.
 
     A searched rate needs none where there is one such run, which confirmed it.
     """
     made = PERFORMANCE_RUNS[scenario]
-    earlier = made[: made.index(run)] if run in made else made
-    if not earlier or (scenario in SEARCHED and len(made) == 1) or not for_a_tree():
+    if scenario in SEARCHED and len(made) == 1:
         return []
-    folders = [f"--after=results/{scenario}/{performance}" for performance in earlier]
-    return [*folders, *(["--of-runs", str(len(made))] if len(made) > 1 else [])]
+    return made[: made.index(run)] if run in made else made
+
+
+def asked_by_name(scenario, run):
+    """Return whether this command names a run, what is made of it, or the scenario's verdict."""
+    _, others = asked_targets()
+    folder = f"results/{scenario}"
+    of_run = {f"{folder}/{VERDICT}"}
+    if run == "accuracy":
+        of_run |= {f"{folder}/accuracy.txt", f"{folder}/accuracy.json"}
+    return any(
+        name in of_run
+        or name == f"{folder}/{run}"
+        or name.startswith(f"{folder}/{run}/")
+        for name in others
+    )
+
+
+def may_be_left_out(scenario, run):
+    """Return whether a run is not made where the performance run before it does not count.
+
+    A tree of the open division takes runs that failed, and needs them all.
+    """
+    if not workflow.is_main_process:
+        # The Snakemake of a job on another host knows no target but its own.
+        return f"{scenario}/{run}" in os.environ.get(LEFT_OUT_VARIABLE, "").split()
+    return (
+        DIVISION == "closed"
+        and earlier_performance(scenario, run)
+        and not asked_by_name(scenario, run)
+    )
+
+
+def note_targets():
+    """Note for jobs on other hosts which runs may be left out."""
+    if workflow.is_main_process:
+        os.environ[LEFT_OUT_VARIABLE] = " ".join(
+            f"{scenario}/{run}"
+            for scenario, run in RUNS
+            if may_be_left_out(scenario, run)
+        )
+
+
+def after_performance(scenario, run):
+    """Return the options by which a run is not made after performance runs that do not count."""
+    if not may_be_left_out(scenario, run):
+        return []
+    folders = [
+        f"--after=results/{scenario}/{performance}"
+        for performance in earlier_performance(scenario, run)
+    ]
+    count = len(PERFORMANCE_RUNS[scenario])
+    return [*folders, *(["--of-runs", str(count)] if count > 1 else [])]
+
+
+def stop_option(searches=False):
+    """Return the option that ends a run which cannot pass any more, or a search's; None: as it fits the round."""
+    stop = SETTINGS.stop_when_lost
+    if searches:
+        return ["--no-stop-when-lost"] if stop is False else []
+    ends = not ROUND.held_to_rules if stop is None else stop
+    return ["--stop-when-lost"] if ends else []
+
+
+def left_out(scenario):
+    """Return the runs that the verdict on a scenario was made without, and that nobody has made since."""
+    folder = Path("results") / scenario
+    records = {
+        run: folder / run / "run.json" for run in runs_not_made(folder / VERDICT)
+    }
+    return [
+        run
+        for run, record in records.items()
+        if not record.exists() or not_made(record) is not None
+    ]
+
+
+def is_wanted(scenario, run):
+    """Return whether a command that asks for all runs wants this one; one that was left out, by name alone."""
+    return run not in left_out(scenario) or asked_by_name(scenario, run)
+
+
+def run_files(wildcards):
+    """Return the files of all runs that a command wants which asks for all.
+
+    Asked for by name, because Snakemake does not remake a deleted file that only others needed.
+    """
+    return [
+        f"results/{scenario}/{run}/{name}"
+        for scenario, run in RUNS
+        if is_wanted(scenario, run)
+        for name in ("run.json", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")
+    ]
+
+
+def run_of_verdict(scenario, run):
+    """Return the record of a run that a verdict is made of; a run that was left out is made where it is named.
+
+    Snakemake makes no verdict again that is there, for an input that is not.
+    """
+    record = f"results/{scenario}/{run}/run.json"
+    if (
+        workflow.is_main_process
+        and run in left_out(scenario)
+        and asked_by_name(scenario, run)
+    ):
+        workflow.dag.forcefiles.add(record)
+    return record
+
+
+if (
+    workflow.is_main_process
+    and not workflow.dryrun
+    and not any(Path(".snakemake/locks").glob("*"))
+):
+    # Of a command that was killed.
+    forget_not_made(Path("results"))
 
 
 def order_of(scenario, run):

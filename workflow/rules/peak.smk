@@ -39,6 +39,7 @@ rule search_peak:
         ),
         server=uncompared(operational("server", SETTINGS.server)),
         client=uncompared(operational("client", SETTINGS.client)),
+        stop=uncompared(stop_option(searches=True)),
         store=lambda wildcards, input: Path(input.store).parent,
     shell:
         r"""
@@ -49,6 +50,7 @@ rule search_peak:
             --settings {params.settings:q} \
             --server {params.server:q} \
             --client {params.client:q} \
+            {params.stop:q} \
             --program {input.program:q} \
             --model {input.model:q} \
             --store {params.store:q} \

@@ -29,9 +29,12 @@ def compliance_test(scenario, run):
 def compliance_files(scenario):
     """Return what the verdict on a scenario needs of its compliance runs."""
     return [
-        f"results/{scenario}/{run}/{name}"
+        file
         for run in COMPLIANCE_RUNS[scenario]
-        for name in ("run.json", "verify_accuracy.txt")
+        for file in (
+            run_of_verdict(scenario, run),
+            f"results/{scenario}/{run}/verify_accuracy.txt",
+        )
     ]
 
 

@@ -1,11 +1,15 @@
 """The command that judges runs: gate."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from weighbridge.cli.options import Artifacts, HistoryFolder, PromptFile, RoundFile, StoreManifestFile, Strict
+from weighbridge.config.scenario_rules import Mode
+
+log = logging.getLogger(__name__)
 
 
 def register(app: typer.Typer) -> None:
@@ -62,6 +66,8 @@ def gate(
     from weighbridge.core.errors import InputError
     from weighbridge.gates import Inputs, judge
     from weighbridge.gates.repeated_runs import repeats_beside, require_repeats
+    from weighbridge.gates.verdict_line import verdict_line
+    from weighbridge.records.not_made import reasons_not_made
     from weighbridge.records.score import Evaluation
     from weighbridge.records.verdict import write_verdict
 
@@ -83,6 +89,14 @@ def gate(
     if scenario is None or output is None:
         raise InputError("pass --logs, or --scenario, --output and the folders of the runs.")
     named = {folder.name: folder for folder in repeat or ()}
+    folders = {folder.name: folder for folder in compliance or ()}
+    asked = folders | named | ({str(Mode.ACCURACY): accuracy} if accuracy else {})
+    reasons = reasons_not_made(asked)
+    folders, named = (
+        {name: folder for name, folder in each.items() if name not in reasons} for each in (folders, named)
+    )
+    if Mode.ACCURACY in reasons:
+        accuracy = score = None
     require_repeats(named)
     beside = repeats_beside(performance) if performance else {}
     verdict = judge(
@@ -92,7 +106,8 @@ def gate(
         round_=round_,
         scenario=round_.scenario(scenario),
         inputs=inputs,
-        compliance={folder.name: folder for folder in compliance or ()},
+        compliance=folders,
+        not_made=reasons,
         strict=strict,
         repeats=named | beside,
     )
@@ -102,3 +117,4 @@ def gate(
 
         chosen = (named | beside).get(verdict.chosen_run, performance)
         record_verdict(output, history, performance=chosen, accuracy=accuracy)
+    log.log(logging.INFO if verdict.outcome == "VALID" else logging.WARNING, "%s", verdict_line(verdict))

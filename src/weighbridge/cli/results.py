@@ -1,4 +1,4 @@
-"""Commands that read finished runs: evaluate, verify-compliance, summary, compare."""
+"""Commands that read finished runs: summary, compare."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,10 +8,6 @@ import typer
 from weighbridge.cli.command_groups import examples
 from weighbridge.cli.options import (
     AsJson,
-    ModelProof,
-    PromptFile,
-    RoundFile,
-    TokenizerProof,
 )
 from weighbridge.cli.printing import print_found
 from weighbridge.records.quality_comparison import QUALITY_MARGIN
@@ -22,8 +18,6 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.command()(evaluate)
-    app.command()(verify_compliance)
     app.command(
         epilog=examples("weighbridge summary --results runs/demo/results", "weighbridge summary --json")
     )(summary)
@@ -32,69 +26,6 @@ def register(app: typer.Typer) -> None:
             "weighbridge compare runs/a runs/b", "weighbridge compare OLD NEW --fail-if slower:5% --json"
         )
     )(compare)
-
-
-def evaluate(
-    round_file: RoundFile,
-    logs: Annotated[Path, typer.Option(help="Folder of the accuracy run.")],
-    dataset: Annotated[Path, typer.Option(help="Proof file of the dataset, from 'fetch'.")],
-    out: Annotated[Path, typer.Option(help="Folder for accuracy.txt and accuracy.json.")],
-    prompt: PromptFile = None,
-    model: TokenizerProof = None,
-) -> None:
-    """Score an accuracy run.
-
-    Writes accuracy.txt for the official checker, and accuracy.json.
-    """
-    from weighbridge.artifacts.proof import Proof
-    from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.evaluation.evaluate import evaluate as score
-
-    score(
-        logs=logs,
-        dataset=Proof.read(dataset).folder,
-        prompt=prompt,
-        model=Proof.read(model).folder if model else None,
-        round_=load_round(round_file),
-        output=out,
-    )
-
-
-def verify_compliance(
-    round_file: RoundFile,
-    scenario: Annotated[str, typer.Option(help="Scenario of the run, such as offline.")],
-    logs: Annotated[Path, typer.Option(help="Folder of the compliance run, named as the run.")],
-    model: ModelProof,
-    reference: Annotated[
-        Path | None,
-        typer.Option(help="Proof file of the official reference, whose script is run; default: our checks."),
-    ] = None,
-) -> None:
-    """Verify a compliance run as the official script does.
-
-    Writes verify_accuracy.txt into the run's folder, with the script's findings. `gate` makes stricter
-    checks of its own.
-    """
-    from weighbridge.artifacts.proof import Proof
-    from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.core.errors import InputError
-    from weighbridge.submission.compliance_script import write_verification
-
-    rules = load_round(round_file).scenario(scenario)
-    name = logs.resolve().name
-    if name not in rules.compliance_runs:
-        known = ", ".join(rules.compliance_runs) or "none"
-        raise InputError(
-            f"{logs}: {scenario} has no compliance run {name}; its compliance runs are: {known}."
-        )
-    text = write_verification(
-        logs,
-        rules,
-        rules.compliance_runs[name],
-        model=Proof.read(model),
-        reference=Proof.read(reference) if reference else None,
-    )
-    typer.echo(text, nl=False)
 
 
 def summary(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weighbridge.cli.asked_rate import given_rate, share_of_offline
+from weighbridge.cli.measurement_setup import measurement_setup
 from weighbridge.cli.options import (
     ClientJson,
     DivisionChoice,
@@ -25,8 +26,7 @@ from weighbridge.config.fingerprint import JobSettings, shared_sha256
 from weighbridge.config.scenario_rules import Mode, number_of_repeat
 
 if TYPE_CHECKING:
-    from weighbridge.config.closed_settings import Division
-    from weighbridge.run.session import Setup
+    from weighbridge.run.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def run(
         list[Path] | None,
         typer.Option(
             help="Folder of the scenario's performance run: no run is made if that one, with the same "
-            "settings, missed its checks; may be repeated."
+            "settings, missed its checks, and run.json says so; may be repeated."
         ),
     ] = None,
     of_runs: Annotated[
@@ -180,6 +180,14 @@ def run(
         str | None,
         typer.Option(help="With --mode performance: the compliance test that is run, such as TEST06."),
     ] = None,
+    stop_when_lost: Annotated[
+        bool,
+        typer.Option(
+            "--stop-when-lost",
+            help="End a performance run as soon as it cannot pass any more, whatever its other requests come "
+            "to; without this it is only said.",
+        ),
+    ] = False,
     reference: Annotated[
         Path | None,
         typer.Option(
@@ -194,22 +202,25 @@ def run(
     """
     from weighbridge.artifacts.proof import Proof
     from weighbridge.core.errors import InputError
-    from weighbridge.gates.performance_first import refuse_after_missed
+    from weighbridge.gates.performance_first import not_worth_making
     from weighbridge.loadgen.compliance_run import ComplianceRun
     from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
     from weighbridge.monitor.reporter import reporting
+    from weighbridge.records.not_made import write_not_made
+    from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, USER_CONF
     from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
     from weighbridge.records.verdict import VERDICT
     from weighbridge.run.execute import execute
     from weighbridge.run.folder_lock import locked
-    from weighbridge.run.replaced import replacing
+    from weighbridge.run.replaced import replacing, set_aside
+    from weighbridge.search.lost_run import LostRunWatch
     from weighbridge.search.rate_probe import rate_probe
 
     job = JobSettings.of(settings, server=server, client=client)
     rate = given_rate(target_qps, peak, offline, job)
     if compliance_test is not None and mode is not Mode.PERFORMANCE:
         raise InputError("a run of a compliance test is one of performance: pass --mode performance.")
-    setup = setup_of(round_file, job, model, store, program, division)
+    setup = measurement_setup(round_file, job, model, store, program, division)
     setup = replace(
         setup,
         round_=job.user_conf.over(setup.round_, scenario),
@@ -228,43 +239,27 @@ def run(
     # The search has probed the rate of a peak, and a compliance test measures no rate.
     probe_s = 0 if peak is not None or compliance else probe_s
     probe = rate_probe(setup.round_, rules, mode, rate, probe_s, out, switches)
+    stop = stop_when_lost and mode is Mode.PERFORMANCE and not compliance
+
+    def watching(session: "Session") -> LostRunWatch:
+        return LostRunWatch(issuer.plan, setup.round_, rules, out, session.observer.lost, stop=stop)
+
     # What was made from the run that goes, goes with it: the verdict is of both runs, the score of one.
     judged = (VERDICT, ACCURACY_TEXT, ACCURACY_JSON) if mode is Mode.ACCURACY else (VERDICT,)
     stale = [out.parent / name for name in judged]
-    with locked(out, "weighbridge run"), replacing(replaced, f"{scenario}-{out.name}", out, stale=stale):
-        if after:
-            # Not sooner: Snakemake has deleted the earlier run, and what was made of it must go too.
-            named = issuer.plan.label.removeprefix(f"{scenario} ")
-            refuse_after_missed(after, setup.round_, rules, setup.settings_sha256, named, of_runs=of_runs)
-        execute(setup, issuer, out, reporting, probe, lives)
-
-
-def setup_of(
-    round_file: str,
-    job: JobSettings,
-    model: Path,
-    store: Path,
-    program: Path | None,
-    division: "Division",
-) -> "Setup":
-    """Return the setup of a measurement from the command's options.
-
-    Raises:
-        InputError: an input deviates from what the closed division fixes; in the open one it is a warning.
-    """
-    from weighbridge.artifacts.proof import Proof
-    from weighbridge.benchmarks.rounds import load_round
-    from weighbridge.records.store_manifest import MANIFEST_FILE, StoreManifest
-    from weighbridge.run.closed_division import fixed_parts, input_deviations, told
-    from weighbridge.run.session import Setup
-    from weighbridge.serving.program import ServerProgram
-
-    server = server_of(job)
-    executable = ServerProgram.read(program).executable if program else None
-    if executable is not None:
-        server = server.model_copy(update={"executable": executable})
-    round_ = load_round(round_file)
-    proof, requests = Proof.read(model), StoreManifest.read(store / MANIFEST_FILE).settings
-    for sentence in told(input_deviations(proof, requests, round_), round_, division):
-        log.warning("%s", sentence)
-    return Setup(round_, server, job.client, proof, store, fixed_parts(round_, division))
+    name = f"{scenario}-{out.name}"
+    with locked(out, "weighbridge run"):
+        named = issuer.plan.label.removeprefix(f"{scenario} ")
+        if after and (
+            reason := not_worth_making(
+                after, setup.round_, rules, setup.settings_sha256, named, of_runs=of_runs
+            )
+        ):
+            log.warning("%s.", reason)
+            # Snakemake has deleted the earlier run, and what was made of it must go too.
+            if replaced is not None:
+                set_aside(replaced, name, out, *stale)
+            write_not_made(out, RUN_RECORD, (SUMMARY, DETAIL, ANSWERS, USER_CONF), reason)
+            return
+        with replacing(replaced, name, out, stale=stale):
+            execute(setup, issuer, out, reporting, probe, lives, watching)

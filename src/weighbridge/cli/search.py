@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from weighbridge.cli.measurement_setup import measurement_setup
 from weighbridge.cli.options import (
     ClientJson,
     DivisionChoice,
@@ -19,7 +20,6 @@ from weighbridge.cli.options import (
     Store,
     section_option,
 )
-from weighbridge.cli.run import setup_of
 from weighbridge.config.fingerprint import JobSettings
 
 
@@ -49,6 +49,12 @@ def search_qps(
     replaced: Replaced = None,
     lives: Lives = None,
     division: DivisionChoice = "closed",
+    stop_when_lost: Annotated[
+        bool,
+        typer.Option(
+            help="End a full-length run as soon as it cannot pass any more; it counts as failed either way."
+        ),
+    ] = True,
 ) -> None:
     """Find the highest target rate that passes.
 
@@ -62,7 +68,7 @@ def search_qps(
     from weighbridge.search.find_peak import find_peak
 
     job = JobSettings.of(settings, server=server, client=client, search=search)
-    setup = setup_of(round_file, job, model, store, program, division)
+    setup = measurement_setup(round_file, job, model, store, program, division)
     name = setup.round_.scenario_with_rate(scenario).name
     setup = replace(setup, round_=job.user_conf.over(setup.round_, name))
     rules, switches = setup.round_.scenario(name), job.user_conf.switches
@@ -71,7 +77,17 @@ def search_qps(
         locked(beside(output, output.stem), "weighbridge search-qps"),
         replacing(replaced, f"{name}-peak", output),
     ):
-        find_peak(setup, rules, job.search, offline, output, reporting, switches, lives)
+        find_peak(
+            setup,
+            rules,
+            job.search,
+            offline,
+            output,
+            reporting,
+            switches,
+            lives,
+            stop_when_lost=stop_when_lost,
+        )
 
 
 def adopt_peak(

@@ -174,12 +174,15 @@ class ProcessGroup:
         silent_s: list[float],
         observe: Observe | None,
         first_tokens: int = 0,
+        at_ns: int = 0,
     ) -> None:
         self.cost.sample(issued, completed)
         self.issued = issued
         if aborted is not None:
             self._abort(aborted)
-        self._counts = SampleCounts(issued, completed, failed, quiet_s, self._counts.trouble, first_tokens)
+        self._counts = SampleCounts(
+            issued, completed, failed, quiet_s, self._counts.trouble, first_tokens, at_ns
+        )
         self._watchdog.report(self._counts.open, quiet_s, silent_s)
         self._show(observe)
 

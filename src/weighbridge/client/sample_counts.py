@@ -15,6 +15,8 @@ class SampleCounts:
         quiet_s: Seconds since the last answer, or part of one, while samples are open; 0 while none is.
         trouble: What keeps the run from going on, as one sentence to show; None: nothing is known.
         first_tokens: First tokens that the driver was told of, where it counts them.
+        at_ns: When these counts held, in monotonic ns, and all that had ended was in the request log; 0: not
+            known.
     """
 
     issued: int
@@ -23,6 +25,7 @@ class SampleCounts:
     quiet_s: float = 0.0
     trouble: str | None = None
     first_tokens: int = 0
+    at_ns: int = 0
 
     @property
     def open(self) -> int:
@@ -34,3 +37,13 @@ Observe = Callable[[SampleCounts], str | None]
 """Receives the counts of a run at least once a second; a returned text ends the run, as its reason."""
 Stop = Callable[[], str | None]
 """Asked at least once a second for a reason to end the run early; None: there is none."""
+
+
+def first_reason(*observers: Observe | None) -> Observe:
+    """Return what gives the counts to each observer, and returns the first reason to end the run."""
+
+    def observe(counts: SampleCounts) -> str | None:
+        reasons = [each(counts) for each in observers if each is not None]
+        return next((reason for reason in reasons if reason is not None), None)
+
+    return observe

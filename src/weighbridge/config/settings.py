@@ -216,6 +216,11 @@ class Settings(Model):
         "the verdict INVALID, and one that could not be looked for UNPROVEN. False: each is a warning. Set "
         "it where nobody reads warnings, as in nightly jobs.",
     )
+    stop_when_lost: bool | None = Field(
+        default=None,
+        description="End a performance run as soon as no later answer can make it pass. False: it is only "
+        "said, for the figures of a failing rate. Null: true in demonstrations and searches, else false.",
+    )
     fetch_on: Literal["job", "submit-host"] = Field(
         default="job",
         description="On a cluster: fetch in a job, or on the host that runs Snakemake. Set 'submit-host' "

@@ -11,4 +11,9 @@ def percentile_of_sorted(values: Sequence[float], percentile: float) -> float:
     Raises:
         IndexError: there are no values.
     """
-    return values[min(int(len(values) * percentile), len(values) - 1)]
+    return values[index_of_percentile(len(values), percentile)]
+
+
+def index_of_percentile(count: int, percentile: float) -> int:
+    """Return the index of a percentile among so many ascending values, as LoadGen takes it."""
+    return min(int(count * percentile), count - 1)

@@ -1,7 +1,7 @@
 """Judge one scenario: run all checks over its runs and collect the measured figures."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from weighbridge.config.round import Round
@@ -23,7 +23,7 @@ from weighbridge.gates.token_figures import TOKEN_LATENCIES, figures_of
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries
 from weighbridge.loadgen.logs import DetailLog, read_detail
 from weighbridge.loadgen.work_size import explain_work
-from weighbridge.records.run_record import DETAIL, RUN_RECORD, RunRecord
+from weighbridge.records.run_record import DETAIL, RUN_RECORD, LostRun, RunRecord
 from weighbridge.records.score import Evaluation
 from weighbridge.records.verdict import Check, Gate, LatencyFigures, Verdict, outcome_of
 
@@ -41,6 +41,7 @@ def judge(
     compliance: Mapping[str, Path] | None = None,
     strict: bool = False,
     repeats: Mapping[str, Path] | None = None,
+    not_made: Mapping[str, str] | None = None,
 ) -> Verdict:
     """Judge one scenario and return its verdict; of several performance runs, that of the median one.
 
@@ -58,16 +59,21 @@ def judge(
             unknown.
         strict: Each disturbance of a run is a failed check; else it is a warning beside the checks.
         repeats: The folders of further performance runs, likewise, in order.
+        not_made: Why runs that are missing were not made, by the runs' names.
 
     Raises:
         InputError: a detail log, run.json or accuracy.txt is missing or damaged.
     """
     runs = {str(Mode.PERFORMANCE): performance, **(repeats or {})}
     all_runs = {**runs, str(Mode.ACCURACY): accuracy, **(compliance or {})}
-    there = {run: each for run, each in all_runs.items() if each is not None and (each / DETAIL).is_file()}
+    there = {
+        run: each
+        for run, each in all_runs.items()
+        if each is not None and (each / DETAIL).is_file() and _lost(_record(each)) is None
+    }
     disturbances = disturbances_of(there, round_, scenario)
     of_disturbances = strict_checks(disturbances) if strict else []
-    others = (accuracy, evaluation, round_, scenario, inputs, compliance or {})
+    others = (accuracy, evaluation, round_, scenario, inputs, compliance or {}, not_made or {})
     verdict = verdict_of_runs(
         {
             name: _judge_runs(folder, *others, _checks_beside(name, of_disturbances, runs))
@@ -75,7 +81,11 @@ def judge(
         }
     )
     return verdict.model_copy(
-        update={"disturbances": disturbances.found, "not_examined": disturbances.not_examined}
+        update={
+            "disturbances": disturbances.found,
+            "not_examined": disturbances.not_examined,
+            "not_made": dict(not_made or {}),
+        }
     )
 
 
@@ -96,20 +106,24 @@ def _judge_runs(
     scenario: ScenarioRules,
     inputs: Inputs,
     compliance: Mapping[str, Path],
+    not_made: Mapping[str, str],
     further_checks: Iterable[Check],
 ) -> Verdict:
     """Judge one performance run with the scenario's other runs; as `judge`."""
     scores = known_scores(accuracy, evaluation, round_)
     main = round_.metrics[round_.main_metric]
     value = scores.get(round_.main_metric)
-    speed_log = None if performance is None else read_detail(performance / DETAIL)
     records = _record(performance), _record(accuracy)
+    # The logs of a run that was ended because it was lost have no result; run.json says all there is.
+    lost = _lost(records[0])
+    measured = None if lost else performance
+    speed_log = None if measured is None else read_detail(measured / DETAIL)
     further = [_record(folder) for folder in compliance.values()]
     checks = (
-        *_performance(performance, speed_log, round_, scenario),
-        *_accuracy(accuracy, evaluation, scores, round_, scenario),
+        *(() if lost else _performance(performance, speed_log, round_, scenario)),
+        *_accuracy(accuracy, evaluation, scores, round_, scenario, not_made.get(Mode.ACCURACY)),
         *record_checks(performance, accuracy, *records, round_, scenario),
-        *evidence_checks(performance, accuracy, *records, evaluation, round_, scenario, inputs),
+        *evidence_checks(measured, accuracy, *records, evaluation, round_, scenario, inputs),
         *closed_checks([record for record in (*records, *further) if record], inputs, round_),
         *(
             check
@@ -120,14 +134,20 @@ def _judge_runs(
         *(
             check
             for run in scenario.compliance_runs
-            for check in compliance_checks(
-                run, compliance.get(run), records[0], accuracy, round_, scenario, inputs
+            for check in (
+                _no_run(run, not_made[run])
+                if run in not_made
+                else compliance_checks(
+                    run, compliance.get(run), records[0], accuracy, round_, scenario, inputs
+                )
             )
         ),
         *further_checks,
     )
-    ttft, tpot = _token_latencies(performance, speed_log, scenario)
+    ttft, tpot = _token_latencies(measured, speed_log, scenario)
     numbers = _NOTHING if speed_log is None else Performance.of(speed_log, scenario)
+    if records[0] is not None and lost is not None:
+        numbers = replace(numbers, target_qps=records[0].load.requested_qps)
     asked = scenario if speed_log is None else _as_asked(speed_log, numbers, scenario)
     return Verdict(
         round=round_.name,
@@ -140,7 +160,7 @@ def _judge_runs(
         outcome=outcome_of(checks),
         rate=numbers.rate,
         rate_unit=_unit(scenario.metric),
-        rate_error=_rate_error(performance, numbers, scenario.metric),
+        rate_error=_rate_error(measured, numbers, scenario.metric),
         issued_at_once=scenario.offline,
         scheduled_rate=numbers.scheduled_rate,
         duration_s=numbers.duration_s,
@@ -156,7 +176,9 @@ def _judge_runs(
         queries_needed=_needed(numbers, scenario),
         target_qps=numbers.target_qps,
         suggested_target_qps=(
-            None if speed_log is None else suggested_target_qps(speed_log, numbers, round_, asked)
+            (lost.suggested_target_qps if lost else None)
+            if speed_log is None
+            else suggested_target_qps(speed_log, numbers, round_, asked)
         ),
         work=(explain_work(round_, asked, numbers.target_qps) if numbers.target_qps else None),
         metric=round_.main_metric,
@@ -235,9 +257,10 @@ def _accuracy(
     scores: Mapping[str, float],
     round_: Round,
     scenario: ScenarioRules,
+    not_made: str | None,
 ) -> tuple[Check, ...]:
     if folder is None:
-        return _no_run(Mode.ACCURACY)
+        return _no_run(Mode.ACCURACY, not_made)
     log = read_detail(folder / DETAIL)
     return (
         *common_checks(folder, log, Mode.ACCURACY, round_, scenario),
@@ -245,10 +268,17 @@ def _accuracy(
     )
 
 
-def _no_run(mode: Mode) -> tuple[Check, ...]:
-    gate = Gate(mode)
-    gate.unknown("run", "present", f"A result needs both runs; add the logs of the {mode} run.")
+def _no_run(run: str, reason: str | None = None) -> tuple[Check, ...]:
+    """Return the check of a run that is missing, with the reason why it was not made, where it is known."""
+    gate = Gate(run)
+    remedy = f"A result needs both runs; add the logs of the {run} run." if reason is None else f"{reason}."
+    gate.holds("run", None if reason is None else "not made", "present", None, remedy)
     return tuple(gate.checks)
+
+
+def _lost(record: RunRecord | None) -> LostRun | None:
+    """Return why a run was ended before it had a result; None: it was not."""
+    return record.load.lost if record is not None and record.ended_as_lost else None
 
 
 def _allowed(numbers: Performance, scenario: ScenarioRules) -> int | None:

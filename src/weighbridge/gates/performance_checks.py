@@ -223,9 +223,13 @@ def _slower(numbers: Performance, completed: float | None, scenario: ScenarioRul
 
 def _lower_target_qps(numbers: Performance, completed: float | None) -> float:
     """Return a lower target; from the completed rate if the system fell behind its schedule."""
-    rate, target = completed or 0.0, numbers.target_qps or 0.0
-    fell_behind = rate < _KEEPS_UP * (numbers.scheduled_rate or 0.0)
-    return float(f"{_STEP_DOWN * (rate if fell_behind else target):.4g}")
+    return lower_target_qps(numbers.target_qps or 0.0, completed or 0.0, numbers.scheduled_rate or 0.0)
+
+
+def lower_target_qps(target_qps: float, completed_qps: float, scheduled_qps: float) -> float:
+    """Return a lower target; from the completed rate if the system fell behind its schedule."""
+    fell_behind = completed_qps < _KEEPS_UP * scheduled_qps
+    return float(f"{_STEP_DOWN * (completed_qps if fell_behind else target_qps):.4g}")
 
 
 def _higher_target_qps(round_: Round, scenario: ScenarioRules, target: float) -> float | None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
-from weighbridge.core.errors import InvalidRunError
 from weighbridge.gates.performance_checks import performance_checks
 from weighbridge.gates.repeated_runs import failures_allowed
 from weighbridge.loadgen.logs import read_detail
@@ -14,7 +13,7 @@ from weighbridge.records.run_record import DETAIL, ERRORS_FILE, RUN_RECORD, RunR
 from weighbridge.records.score import ACCURACY_TEXT
 
 
-def refuse_after_missed(
+def not_worth_making(
     performances: Sequence[Path],
     round_: Round,
     scenario: ScenarioRules,
@@ -22,8 +21,8 @@ def refuse_after_missed(
     run: str,
     *,
     of_runs: int = 1,
-) -> None:
-    """Refuse a further run where so many performance runs do not count that the median one does not.
+) -> str | None:
+    """Return why a further run is not worth its time: performance runs do not count, and so the median one.
 
     A run with other settings, one that is not there and one that records no settings say nothing.
 
@@ -35,23 +34,25 @@ def refuse_after_missed(
         run: Name of the further run, such as accuracy.
         of_runs: Number of the scenario's performance runs in all.
 
+    Returns:
+        A sentence without its full stop; None: enough of them count, or nothing is known of them.
+
     Raises:
-        InvalidRunError: they had failed requests, or missed a check of performance.
         InputError: a record or log is damaged.
     """
     faults = [_fault_of(folder, round_, scenario, settings_sha256) for folder in performances]
     found = [fault for fault in faults if fault is not None]
     if len(found) <= failures_allowed(of_runs):
-        return
+        return None
     last = found[-1]
     reason = f"its performance run does not count ({last.sentence})"
     if of_runs > 1:
         count = f"{len(found)} of its {of_runs} performance runs do"
         reason = f"{count} not count, so that the median one does not ({last.folder.name}: {last.sentence})"
     made = ACCURACY_TEXT if run == Mode.ACCURACY else f"{run}/{RUN_RECORD}"
-    raise InvalidRunError(
+    return (
         f"the {run} run of {scenario.name} is not made, because {reason}. {last.remedy} "
-        f"`snakemake results/{scenario.name}/{made}` or `snakemake verdicts` makes it in any case."
+        f"`snakemake results/{scenario.name}/{made}` makes it in any case"
     )
 
 
@@ -72,6 +73,11 @@ def _fault_of(
     record = RunRecord.read(performance / RUN_RECORD)
     if record.settings_sha256 != settings_sha256:
         return None
+    if record.load.aborted is not None:  # its log has no result
+        lost = record.load.lost
+        return _Fault(
+            performance, record.load.aborted, lost.remedy if lost else "Fix the cause and repeat it."
+        )
     checks = performance_checks(read_detail(performance / DETAIL), round_, scenario)
     missed = [check for check in checks if check.asked and not check.passed]
     said = [check.wording for check in missed]

@@ -70,12 +70,18 @@ def one_run_checks(
         # Several benchmarks have a round of this name.
         recorded = f"{round_reference(record.round, record.benchmark, record.category)}, {record.scenario}"
     gate.equals("recorded as", recorded, expected, f"Use the logs of {expected}.")
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(record.load.failed.items()) if count)
+    failed = {kind: count for kind, count in sorted(record.load.failed.items()) if count}
+    if record.ended_as_lost:  # of which these are a part, not faults
+        failed.pop(RequestOutcome.ABORTED.label, None)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in failed.items())
     remedy = f"Failed: {kinds}. See errors.jsonl and server.log in the run folder; fix the cause and repeat."
     if record.load.failed.get(RequestOutcome.RESET.label):
         remedy += _RESETS
-    gate.equals("failed requests", record.load.failures, 0, remedy)
-    gate.equals("ended early", record.load.aborted, None, "Fix the cause and repeat the run.")
+    gate.equals("failed requests", sum(failed.values()), 0, remedy)
+    remedy = "Fix the cause and repeat the run."
+    if record.load.lost is not None and record.ended_as_lost:
+        remedy = record.load.lost.remedy
+    gate.equals("ended early", record.load.aborted, None, remedy)
     _logs_unchanged(gate, folder, record, evidence_of(scenario.runs[run]) if round_.held_to_rules else ())
     _no_prefix_caching(gate, record, round_)
     _proven(gate, record, round_)

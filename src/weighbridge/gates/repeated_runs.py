@@ -6,6 +6,7 @@ from statistics import stdev
 
 from weighbridge.config.scenario_rules import Mode, number_of_repeat
 from weighbridge.core.errors import InputError
+from weighbridge.records.not_made import not_made
 from weighbridge.records.performance_runs import CHOICE_RULE, Outcome, PerformanceRun, PerformanceRuns, Spread
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.verdict import Check, LatencyFigures, Verdict, outcome_of
@@ -68,7 +69,8 @@ def repeats_beside(performance: Path) -> dict[str, Path]:
     first = RunRecord.read(performance / RUN_RECORD)
     # The run that confirmed a searched rate has the settings of the search, and the others those of the rate.
     others = performance.parent / Mode.ACCURACY / RUN_RECORD
-    settings = {first.settings_sha256, RunRecord.read(others).settings_sha256 if others.is_file() else None}
+    known = others.is_file() and not_made(others) is None
+    settings = {first.settings_sha256, RunRecord.read(others).settings_sha256 if known else None}
     return {
         folder.name: folder
         for folder in folders
@@ -77,7 +79,8 @@ def repeats_beside(performance: Path) -> dict[str, Path]:
 
 
 def _records_beside(performance: Path) -> list[Path]:
-    return list(performance.parent.glob(f"{Mode.PERFORMANCE}-*/{RUN_RECORD}"))
+    found = performance.parent.glob(f"{Mode.PERFORMANCE}-*/{RUN_RECORD}")
+    return [record for record in found if not_made(record) is None]
 
 
 def _measured_alike(repeat: RunRecord, first: RunRecord, settings: set[str | None]) -> bool:

@@ -119,7 +119,11 @@ def _of_verdict(file: Path, performance: Path | None, accuracy: Path | None) -> 
         Mode.ACCURACY: accuracy or file.parent / Mode.ACCURACY,
     }
     verdict = Verdict.read(file)
-    records = {mode: path for mode, run in runs.items() if (path := run / RUN_RECORD).is_file()}
+    records = {
+        mode: path
+        for mode, run in runs.items()
+        if (path := run / RUN_RECORD).is_file() and mode not in verdict.not_made
+    }
     read = {mode: RunRecord.read(path) for mode, path in records.items()}
     hashes = {mode: sha256_of(path) for mode, path in records.items()}
     measured = read.get(Mode.PERFORMANCE) or read.get(Mode.ACCURACY)

@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import wraps
-from time import monotonic
+from time import monotonic, monotonic_ns
 from typing import Any
 
 from weighbridge.client.driver_control import PROGRESS_EVERY_S, tell, tell_failure
@@ -107,11 +107,14 @@ class Collector(threading.Thread):
         sut = self._sut
         if (lost := self._signs.lost()) is not None:
             sut.abort(lost)
+        # In this order: what is counted was issued before that moment, and what ended before is in the log.
+        issued, at_ns = sut.issued, monotonic_ns()
         sut.flush()
         tell(
             self._control,
             event="progress",
-            issued=sut.issued,
+            at_ns=at_ns,
+            issued=issued,
             completed=sut.completed,
             failed=sut.failed.total(),
             first_tokens=sut.first_tokens,

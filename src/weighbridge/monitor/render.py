@@ -23,7 +23,9 @@ def render_line(state: State) -> str:
     """Return the state of a run as one plain line, with all that its panel shows."""
     head = f"{state.label}, {state.phase}, {duration(state.elapsed_s)}"
     figures = _figures_text(state.figures, state.phase) if state.figures else ""
-    parts = [figures, state.trouble, state.detail]
+    # The whole sentence is logged once; what ended a run is its detail.
+    lost = "cannot pass any more" if state.lost and state.phase is not Phase.ABORTED else ""
+    parts = [figures, state.trouble, lost, state.detail]
     rest = "; ".join(part for part in parts if part)
     return f"{head}: {rest}" if rest else head
 
@@ -73,6 +75,8 @@ def render_panel(state: State, folder: str = "", stale_reason: str = "") -> Pane
         rows += [_bar(state.figures, color), _table(state, state.figures)]
     if state.trouble:
         rows.append(_wrapped(state.trouble, "bold red"))
+    if state.lost and state.phase is not Phase.ABORTED:
+        rows.append(_wrapped(state.lost, "bold red"))
     if state.detail:
         rows.append(_wrapped(state.detail))
     if state.figures is None:
@@ -201,8 +205,10 @@ class StatusLines:
         """Yield the lines of runs that are due now."""
         now = time.monotonic()
         for run in runs:
-            key = (run.state.label, run.state.phase, bool(run.stale_reason), bool(run.state.trouble))
+            state = run.state
+            key = (state.label, state.phase, bool(run.stale_reason), bool(state.trouble), bool(state.lost))
             shown, shown_s = self._shown.get(run.folder, ((), 0.0))
             if key != shown or (run.active and not run.stale_reason and now - shown_s >= _LINE_EVERY_S):
                 self._shown[run.folder] = (key, now)
-                yield status_line(run)
+                newly_lost = run.active and state.lost and not (shown and shown[-1])
+                yield f"{status_line(run)}{f': {state.lost}' if newly_lost else ''}"

@@ -42,6 +42,7 @@ class _Current:
     phase: Phase
     since_s: float
     detail: str = ""
+    lost: str = ""
     progress: RunProgress | None = None
 
 
@@ -96,9 +97,18 @@ class Reporter:
         """Enter a measurement in the folder `out`; return its progress, for the run to update."""
         progress = RunProgress(plan, out, connections)
         self._now(
-            label=plan.label, phase=Phase.RUNNING, detail="", since_s=time.monotonic(), progress=progress
+            label=plan.label,
+            phase=Phase.RUNNING,
+            detail="",
+            lost="",
+            since_s=time.monotonic(),
+            progress=progress,
         )
         return progress
+
+    def lost(self, sentence: str) -> None:
+        """Show from now on why the measurement cannot pass any more."""
+        self._now(lost=sentence)
 
     def measured(self, report: LoadReport) -> None:
         """End the measurement with its report."""
@@ -177,6 +187,7 @@ class Reporter:
             phase=phase,
             detail=current.detail,
             trouble=progress.trouble() if progress else "",
+            lost=current.lost,
             elapsed_s=round(elapsed_s, 3),
             figures=figures,
             host=platform.node(),

@@ -74,6 +74,10 @@ class State(Model):
         description="What keeps the run from going on, such as 'stalled: no answer for 12 s, 4 requests "
         "open'.",
     )
+    lost: str = Field(
+        default="",
+        description="Why the run cannot pass any more, whatever comes, and what to do; empty where it may.",
+    )
     elapsed_s: float = Field(description="Since the phase began; while running, since the first query. In s.")
     figures: ProgressFigures | None = Field(description="Null until the measurement starts.")
     host: str

@@ -62,6 +62,22 @@ class ClientRecord(Model):
     answered_by_worker: tuple[int, ...] = Field(description="Number of requests that each worker ended.")
 
 
+class LostRun(Model):
+    """Why a run could not pass any more, whatever its other requests came to: found while it lasted."""
+
+    after_s: float = Field(description="When that was found, in s since the first query.")
+    reason: str = Field(description="What cannot be mended, with its figures.")
+    remedy: str = Field(description="What to do next, with a lower rate where one is known.")
+    suggested_target_qps: float | None = Field(
+        default=None, description="A target rate that may pass; null: too little was answered to tell."
+    )
+
+    @property
+    def sentence(self) -> str:
+        """Both, for a log or a screen."""
+        return f"{self.reason}. {self.remedy}"
+
+
 class LoadReport(Model):
     """What the load client did, and its CPU and memory use."""
 
@@ -74,6 +90,11 @@ class LoadReport(Model):
         description="Number of answers without text and without another fault; they also count as failed."
     )
     aborted: str | None = Field(default=None, description="Why the run ended early, if it did.")
+    lost: LostRun | None = Field(
+        default=None,
+        description="Why the run could not pass any more, known before its end; null: it could, or that was "
+        "not looked for.",
+    )
     requested_qps: float
     achieved_qps: float
     schedule_delay: Delay = Field(description="From a request's issue to the sending of its last byte.")
@@ -239,6 +260,11 @@ class RunRecord(Model):
         """Return whether the run is of a benchmark and category, as far as the record names them."""
         wanted = {"benchmark": benchmark, "category": category}
         return all(getattr(self, name) == wanted[name] for name in self.model_fields_set & wanted.keys())
+
+    @property
+    def ended_as_lost(self) -> bool:
+        """Whether the run was ended because it could not pass any more; its logs end before their result."""
+        return self.load.lost is not None and self.load.aborted == self.load.lost.reason
 
     @property
     def kind(self) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from weighbridge.config.scenario_rules import Mode
+from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
 from weighbridge.core.formatting import beside_limit, value_text
 from weighbridge.core.models import Model
@@ -173,6 +174,11 @@ class Verdict(ScenarioFigures):
         default=(),
         description="Checks of the performance runs that are not the result; the outcome is not of them.",
     )
+    not_made: dict[str, str] = Field(
+        default={},
+        description="Why runs were not made, by their names: the performance run did not count. Asked for by "
+        "name, they are made.",
+    )
     disturbances: tuple[Disturbance, ...] = Field(
         default=(),
         description="Signs that something else moved the figures; they fail a strict verdict only.",
@@ -201,6 +207,14 @@ class Verdict(ScenarioFigures):
     def not_asked(self) -> tuple[Check, ...]:
         """The checks on which the round asks no verdict."""
         return tuple(check for check in self.checks if not check.asked)
+
+
+def runs_not_made(path: Path) -> tuple[str, ...]:
+    """Return the runs that a verdict was made without; none where there is no verdict that can be read."""
+    try:
+        return tuple(Verdict.read(path).not_made) if path.is_file() else ()
+    except InputError:
+        return ()
 
 
 def write_verdict(verdict: Verdict, path: Path) -> None:

@@ -96,7 +96,14 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
             return found
         return Missing(f"{path} belongs to round {found.round}, this report to {rules.name}: {remedy}")
 
+    def not_made(scenario: str, name: str) -> Missing | None:
+        verdict = verdicts[scenario]
+        reason = None if isinstance(verdict, Missing) else verdict.not_made.get(name)
+        return None if reason is None else Missing(f"{reason[:1].upper()}{reason[1:]}.")
+
     def run(scenario: str, name: str) -> ReportRun | Missing:
+        if (missing := not_made(scenario, name)) is not None:
+            return missing
         folder = results / scenario / name
         record = of_round(
             RunRecord.read,
@@ -135,7 +142,8 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
             for scenario in rules.scenarios
         },
         scores={
-            scenario: of_round(
+            scenario: not_made(scenario, Mode.ACCURACY)
+            or of_round(
                 Evaluation.read,
                 results / scenario / ACCURACY_JSON,
                 f"`snakemake results/{scenario}/{ACCURACY_JSON}` scores the answers.",

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
+from weighbridge.records.not_made import not_made
 from weighbridge.records.run_record import REPLACED_FOLDER, RUN_RECORD, LoadReport, RunRecord
 from weighbridge.records.search_record import PROBE, Probe
 from weighbridge.records.server_life import LIFE_RECORD, LIVES_FOLDER, ServerLife
@@ -187,8 +188,8 @@ def _records(top: Path) -> Iterator[Path]:
     """Yield the run records below a folder, but for hidden ones: there a tree is made, which then moves."""
     for folder, names, files in os.walk(top):
         names[:] = [name for name in names if not name.startswith(".")]
-        if RUN_RECORD in files:
-            yield Path(folder) / RUN_RECORD
+        if RUN_RECORD in files and not_made(path := Path(folder) / RUN_RECORD) is None:
+            yield path
 
 
 def _spending(folder: Path, record: RunRecord) -> Spending:

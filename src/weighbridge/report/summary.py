@@ -220,7 +220,9 @@ def _scenario(verdict: Verdict, folder: Path) -> ScenarioSummary:
         disturbances=verdict.disturbances,
         not_examined=verdict.not_examined,
         folder=str(folder),
-        runs={name: RunSummary.of(folder / name) for name in _runs_of(folder)},
+        runs={
+            name: RunSummary.of(folder / name) for name in _runs_of(folder) if name not in verdict.not_made
+        },
     )
 
 

@@ -1,5 +1,6 @@
 """One run: a server that answers, an issuer that measures it once, and run.json that records both."""
 
+import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,9 +9,12 @@ from pathlib import Path
 from weighbridge.client.issuer import Issuer
 from weighbridge.core.errors import InvalidRunError, SetupError
 from weighbridge.records.run_record import CLIENT_FILES, RUN_RECORD, SERVER_LOG, USER_CONF, RunRecord
-from weighbridge.run.observer import Observing, unobserved
+from weighbridge.run.later_runs import wanted_later
+from weighbridge.run.observer import LossWatch, Observing, unobserved
 from weighbridge.run.server_use import SessionUse
 from weighbridge.run.session import Session, Setup, session
+
+log = logging.getLogger(__name__)
 
 _OWN_FILES = {RUN_RECORD, USER_CONF, SERVER_LOG, *CLIENT_FILES}
 # Logs of several servers are numbered.
@@ -24,6 +28,7 @@ def execute(
     observing: Observing = unobserved,
     before: Callable[[Session], str | None] | None = None,
     lives: Path | None = None,
+    watching: Callable[[Session], LossWatch] | None = None,
 ) -> RunRecord:
     """Serve, check, warm up, and measure once.
 
@@ -34,6 +39,8 @@ def execute(
         observing: Makes the observer of the run.
         before: Looks at the session before the run; returns why there shall be no run, None: it is made.
         lives: Folder for the life of the server, which a later run may use too; None: it ends with this one.
+        watching: Makes what finds out that the run cannot pass any more. A run that it ends is a result: it
+            counts as little as one that came to its end and failed, and run.json says why it was ended.
 
     Raises:
         InputError: the store, the key's variable or the folder cannot be used.
@@ -51,8 +58,12 @@ def execute(
             refusal = before(ready) if before is not None else None
             if refusal is None:
                 measuring = True
-                record = ready.measure(issuer, out)
-                if record.load.aborted:  # here, because the server's state is unknown
+                loss = watching(ready) if watching is not None else None
+                record = ready.measure(issuer, out, loss=loss)
+                if record.ended_as_lost:
+                    if use is not None and wanted_later(use.record):
+                        _settle(ready)
+                elif record.load.aborted:  # here, because the server's state is unknown
                     raise InvalidRunError(f"the run ended early: {record.load.aborted}; its logs are in")
     except (SetupError, InvalidRunError) as error:
         if not measuring:
@@ -64,6 +75,14 @@ def execute(
     if refusal is not None:  # told after the session's end, which is an ordinary one for the server
         raise InvalidRunError(refusal)
     return record
+
+
+def _settle(ready: Session) -> None:
+    """Wait for the servers to finish what the ended run left them; ones that do not are not used again."""
+    try:
+        ready.settle()
+    except SetupError as error:
+        log.warning("after the run was ended: %s", error)
 
 
 def _set_aside(out: Path, issuer: Issuer) -> Path:

@@ -8,7 +8,7 @@ from typing import Protocol
 from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.records.progress_record import Phase
-from weighbridge.records.run_record import LoadReport
+from weighbridge.records.run_record import LoadReport, LostRun
 
 
 class Observer(Protocol):
@@ -26,8 +26,25 @@ class Observer(Protocol):
         `connections` is how many requests are under way at the same time, at most.
         """
 
+    def lost(self, sentence: str, /) -> None:
+        """Note that the measurement cannot pass any more, and why."""
+
     def measured(self, report: LoadReport, /) -> None:
         """Note that the measurement has ended."""
+
+
+class LossWatch(Protocol):
+    """Finds out, while a measurement lasts, that it cannot pass any more."""
+
+    @property
+    def lost(self) -> LostRun | None:
+        """Why it cannot; None: it may pass, or that is not known."""
+
+    def __call__(self, counts: SampleCounts, /) -> str | None:
+        """Receive the counts at least once a second; a returned text ends the run, as its reason."""
+
+    def close(self) -> None:
+        """End the watching; the measurement is over."""
 
 
 Observing = Callable[[Path, str], AbstractContextManager[Observer]]
@@ -43,6 +60,9 @@ class _NoObserver:
 
     def measure(self, *_: object) -> Callable[[SampleCounts], None]:
         return lambda _: None
+
+    def lost(self, *_: object) -> None:
+        pass
 
     def measured(self, *_: object) -> None:
         pass

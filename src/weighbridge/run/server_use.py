@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from weighbridge.client.frames import RequestOutcome
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.records.run_record import LoadReport
@@ -51,7 +52,9 @@ class SessionUse:
     def end(self, label: str, report: LoadReport) -> None:
         """Note how a measurement ended."""
         self.measured.append(label)
-        self._at_rest, self._faultless = report.aborted is None, not report.failures
+        # Requests that were ended with a run are no faults of the server, which comes to rest after them.
+        faults = report.failures - report.failed.get(RequestOutcome.ABORTED.label, 0)
+        self._at_rest, self._faultless = report.aborted is None, not faults
 
     def finished(self, label: str) -> None:
         """Note that a measurement ended whose requests were all answered."""

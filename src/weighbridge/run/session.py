@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from weighbridge import __version__
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import IssuePlan, Issuer, Target
 from weighbridge.client.load_run import check_load
-from weighbridge.client.sample_counts import Observe
+from weighbridge.client.sample_counts import Observe, first_reason
 from weighbridge.config.closed_rules import TaskPart
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
@@ -28,7 +28,7 @@ from weighbridge.records.run_record import (
 from weighbridge.requests.store import RequestStore
 from weighbridge.requests.store_check import StoreCheck, checking
 from weighbridge.run.measuring import issue_once
-from weighbridge.run.observer import Observer, Observing, unobserved
+from weighbridge.run.observer import LossWatch, Observer, Observing, unobserved
 from weighbridge.run.preparation import prepare_server, spread
 from weighbridge.run.recorded_server import api_key_of
 from weighbridge.run.server_use import SessionUse
@@ -94,34 +94,40 @@ class Session:
     observer: Observer
     use: SessionUse | None = None
 
-    def measure(self, issuer: Issuer, out: Path, watch: Observe | None = None) -> RunRecord:
+    def measure(
+        self, issuer: Issuer, out: Path, watch: Observe | None = None, loss: LossWatch | None = None
+    ) -> RunRecord:
         """Let an issuer measure once, and write run.json, whether or not the run came to its end.
 
         Args:
             issuer: What issues the requests.
             out: Folder for the issuer's logs, run.json, errors.jsonl and telemetry.parquet.
             watch: Receives the counts of the run; a returned text ends the run, as its reason.
+            loss: Likewise; what it finds is recorded, whether or not it ends the run.
 
         Raises:
             InputError: the store does not fit the issuer, or `out` cannot be used.
             SetupError: the issuer's library refuses its settings, or the disk takes no more files.
         """
         with disk_needed(out):
-            return self._measure(issuer, out, watch)
+            return self._measure(issuer, out, watch, loss)
 
-    def _measure(self, issuer: Issuer, out: Path, watch: Observe | None) -> RunRecord:
+    def _measure(self, issuer: Issuer, out: Path, watch: Observe | None, loss: LossWatch | None) -> RunRecord:
         if self.use is not None:
             self.use.begin()
         client = self.setup.client
-        report, telemetry = issue_once(
-            self.running,
-            issuer,
-            Target(self.running.endpoints, self.requests, client),
-            out,
-            self.observer.measure(issuer.plan, out, client.connections),
-            watch=watch,
-            around=self._server_log(out),
-        )
+        with closing(loss) if loss is not None else nullcontext():
+            report, telemetry = issue_once(
+                self.running,
+                issuer,
+                Target(self.running.endpoints, self.requests, client),
+                out,
+                self.observer.measure(issuer.plan, out, client.connections),
+                watch=watch if loss is None else first_reason(loss, watch),
+                around=self._server_log(out),
+            )
+        if loss is not None and loss.lost is not None:
+            report = report.model_copy(update={"lost": loss.lost})
         self.observer.measured(report)
         record = self._record(issuer, report, telemetry, out)
         if self.use is not None:

@@ -34,6 +34,8 @@ def find_peak(
     observing: Observing = unobserved,
     switches: Mapping[str, int] | None = None,
     lives: Path | None = None,
+    *,
+    stop_when_lost: bool = True,
 ) -> Peak:
     """Find the highest rate that a full-length run confirms, and write it to `output`.
 
@@ -49,6 +51,7 @@ def find_peak(
         observing: Makes the observer of the session.
         switches: Further keys of LoadGen's user.conf, with their values.
         lives: Folder for the life of the server, which a later run may use too; None: it ends with this one.
+        stop_when_lost: Whether a full-length run ends as soon as it cannot pass any more.
 
     Raises:
         InputError: the scenario has no rate to search for, or the Offline run completed nothing.
@@ -74,7 +77,7 @@ def find_peak(
         label = f"{scenario.name} peak search"
         use = SessionUse(lives, label, output) if lives is not None else None
         with session(setup, kept.folder, "peak search", observing, use) as ready:
-            prober = Prober(ready, scenario, settings.probe_s, switches)
+            prober = Prober(ready, scenario, settings.probe_s, switches, stop_when_lost=stop_when_lost)
             while isinstance(step, Step):
                 number = len(seen) + 1
                 label = _label(step, number, settings)

@@ -38,6 +38,8 @@ def searched_from(path: Path) -> OfflineRate:
         InputError: it completed nothing.
     """
     record = RunRecord.read(path)
+    if record.load.aborted is not None:
+        raise InputError(f"{path}: the Offline run was ended early ({record.load.aborted}); repeat it.")
     if record.load.achieved_qps <= 0:
         raise InputError(f"{path}: the Offline run completed nothing; there is no rate to start from.")
     return OfflineRate(record.load.achieved_qps, _said(record.load.achieved_qps, path))

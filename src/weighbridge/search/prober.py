@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
@@ -22,6 +23,7 @@ from weighbridge.loadgen.work_size import server_schedule_s, work_size
 from weighbridge.records.run_record import DETAIL, REQUESTS_TABLE, RunRecord
 from weighbridge.records.search_record import Probe
 from weighbridge.run.session import Session
+from weighbridge.search.lost_run import LostRunWatch
 from weighbridge.search.next_step import Step
 from weighbridge.search.probe_judgement import (
     FullRun,
@@ -46,12 +48,15 @@ class Prober:
         scenario: ScenarioRules,
         probe_s: float,
         switches: Mapping[str, int] | None = None,
+        *,
+        stop_when_lost: bool = True,
     ) -> None:
         """Use a server that is ready, for a scenario, with probes of a length in seconds.
 
-        `switches` are further keys of LoadGen's user.conf, with their values.
+        `switches` are further keys of LoadGen's user.conf, with their values. With `stop_when_lost`, a
+        full-length run ends as soon as it cannot pass any more; a short probe has limits of its own.
         """
-        self._switches = switches
+        self._switches, self._stop_when_lost = switches, stop_when_lost
         self._session, self._probe_s = session, probe_s
         self._round = session.setup.round_
         self._scenario = scenario
@@ -93,13 +98,17 @@ class Prober:
         detectors = overload_detectors(fulls, count)
         scenario = round_.scenarios[self._scenario.name]
         issuer = LoadGenIssuer(round_, scenario, Mode.PERFORMANCE, issued_qps, label, self._switches)
-        record = self._session.measure(issuer, out, partial(_watch, detectors))
-        if record.load.aborted not in (None, *(each.reason for each in detectors)):
+        whole = round_ is self._round
+        loss = self._loss(issuer.plan, out) if whole else None
+        record = self._session.measure(issuer, out, partial(_watch, detectors), loss)
+        if (
+            record.load.aborted not in (None, *(each.reason for each in detectors))
+            and not record.ended_as_lost
+        ):
             raise InvalidRunError(
                 f"the measurement in {out} was ended: {record.load.aborted}; give the same command again."
             )
         issued_s, measured_s = read_times(out)
-        whole = round_ is self._round
         ramp_s = 0.0 if whole else RAMP_SHARE * self._probe_s
         judgement = judge_all(issued_s, measured_s, ramp_s, fulls)
         passed, reason = self._verdict(record, judgement, out, whole=whole)
@@ -128,6 +137,10 @@ class Prober:
             started=record.load.started,
             folder=str(out),
         )
+
+    def _loss(self, plan: IssuePlan, out: Path) -> LostRunWatch:
+        tell, stop = self._session.observer.lost, self._stop_when_lost
+        return LostRunWatch(plan, self._round, self._scenario, out, tell, stop=stop)
 
     def _verdict(
         self, record: RunRecord, judgement: Judgement, out: Path, *, whole: bool

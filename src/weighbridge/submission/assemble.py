@@ -44,6 +44,7 @@ from weighbridge.submission.tree_records import (
     write_inputs,
     write_scenario,
 )
+from weighbridge.submission.verdict_requirement import require_verdict
 
 _log = logging.getLogger(__name__)
 
@@ -130,14 +131,18 @@ def assemble(
         InputError: a file is missing or belongs to another run, the system description is incomplete, or the
             closed division needs evidence or a declaration of the weights that is missing.
     """
-    judged = [_Judged.read(results, rules) for rules in _chosen(results, round_, scenarios)]
-    missing = round_.missing_folders([each.scenario.folder for each in judged])
+    chosen = _chosen(results, round_, scenarios)
+    missing = round_.missing_folders([rules.folder for rules in chosen])
     if missing and settings.division == "closed":
         raise InputError(
             f"{results}: round {round_.name} also needs {' and '.join(missing)}; measure and judge it first."
         )
+    for rules in chosen:  # before their runs, of which some are not made where the verdict refuses
+        require_verdict(results / rules.name / VERDICT, round_, settings)
+    judged = [_Judged.read(results, rules) for rules in chosen]
     for each in judged:
-        _require_verdict(each, round_, settings)
+        if (aborted := each.performance.load.aborted) is not None:  # without a result, of any division
+            raise InvalidRunError(f"{each.folder}: no tree is built from a run that ended early: {aborted}.")
     if round_.submittable:
         runs = [run for each in judged for run in each.records.values()]
         require_declaration(round_, settings, inputs, runs)
@@ -173,28 +178,6 @@ def _chosen(results: Path, round_: Round, scenarios: Collection[str] | None) -> 
         for name, rules in round_.scenarios.items()
         if rules.required or (results / name / VERDICT).is_file()
     ]
-
-
-def _require_verdict(judged: _Judged, round_: Round, settings: SubmissionSettings) -> None:
-    verdict = judged.verdict
-    path = judged.folder / VERDICT
-    if verdict.round != round_.name:
-        raise InputError(
-            f"{path}: belongs to round {verdict.round}, not {round_.name}; judge the runs again."
-        )
-    if round_.submittable and not verdict.submittable:
-        why = verdict.not_submittable_because or "it is a demonstration"
-        raise InputError(
-            f"{path}: was judged by another round {verdict.round}, whose results are not submittable "
-            f"({why}); judge the runs again, and see whether they were measured with it too."
-        )
-    reasons = [f"{check.name} failed" for check in verdict.failed]
-    reasons += [f"{check.name} is not known" for check in verdict.unknown]
-    if reasons and settings.division == "closed":
-        raise InvalidRunError(
-            f"{path}: no tree is built from this {judged.scenario.name} run: {', '.join(reasons)}; "
-            f"the verdict lists what to do next."
-        )
 
 
 def _add_scenario(

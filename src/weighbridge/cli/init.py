@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
     calls = (
         "weighbridge init endpoint --endpoint http://127.0.0.1:8000",
         "weighbridge init node --gpus 8",
-        "weighbridge init slurm --benchmark llama3.1-8b/v6.0 --category datacenter",
+        "weighbridge init slurm --gpus 8",
     )
     app.command(epilog=examples(*calls))(init)
 

@@ -24,7 +24,7 @@ def submit(
         list[str] | None,
         typer.Argument(
             metavar="[TARGET]...",
-            help="Rules or files, such as verdicts or results/offline/accuracy.txt; default: submission.",
+            help="Rules or files, such as verdicts or results/report.html; default: submission.",
         ),
     ] = None,
     config: Annotated[

@@ -19,7 +19,7 @@ from weighbridge.evaluation.error_analysis import analyse_errors
 from weighbridge.evaluation.evaluate import evaluate
 from weighbridge.gates import Inputs
 from weighbridge.gates.request_rows import RequestRows
-from weighbridge.gates.score_checks import Truth, sampled_checks, score_checks, truth_of
+from weighbridge.gates.score_checks import ScoredAnswers, Truth, sampled_checks, score_checks, truth_of
 from weighbridge.records.score import Evaluation
 
 SAMPLES = 120
@@ -151,9 +151,9 @@ def test_sampled_token_ids_are_compared_as_texts_are(
     received = [of(text) if failed != {"sampled answers as received"} else _ids(text) for text in SUMMARIES]
     log["payload_bytes"] = [4 * len(ids) for ids in received]
     write_parquet(log, performance / "requests.parquet")
-    rows, truth = RequestRows.read(performance), truth_of(inputs, ROUND)
+    rows, scored = RequestRows.read(performance), ScoredAnswers(tmp_path / "accuracy", None, inputs, ROUND)
     assert rows is not None
-    checks = sampled_checks(performance, tmp_path / "accuracy", rows, truth, ROUND)
+    checks = sampled_checks(performance, rows, scored)
     assert {check.name for check in checks if not check.passed} == failed
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median, stdev
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,9 +17,9 @@ from test_performance_first import ACCURACY, LATE, ROUND, SERVER, performance_ru
 from weighbridge.config.scenario_rules import Mode, ScenarioRules, number_of_repeat
 from weighbridge.config.scenario_rules import performance_run as named
 from weighbridge.core.errors import InputError
-from weighbridge.gates import judge
+from weighbridge.gates import judge, score_checks
 from weighbridge.gates.performance_first import not_worth_making
-from weighbridge.gates.repeated_runs import failures_allowed, repeats_beside, verdict_of_runs
+from weighbridge.gates.repeated_runs import failures_allowed, repeats_beside, repeats_of, verdict_of_runs
 from weighbridge.records.performance_runs import Outcome
 from weighbridge.records.verdict import Check, Verdict, outcome_of
 
@@ -66,6 +67,21 @@ def test_the_median_run_is_the_result_and_all_stand_beside_it(judged: Callable[.
     own = [check for check in verdict.checks if check.run == "performance-3"]
     assert {check.name for check in each["performance"]} == {check.name for check in own}
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+def test_the_answers_are_scored_once_for_all_runs(
+    judged: Callable[..., Verdict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[Path] = []
+    score = score_checks.score_checks
+
+    def counted(accuracy: Path, *others: Any) -> list[Check]:
+        scored.append(accuracy)
+        return score(accuracy, *others)
+
+    monkeypatch.setattr(score_checks, "score_checks", counted)
+    assert judged(RATES).outcome == "VALID"
+    assert len(scored) == 1
 
 
 def test_a_single_run_is_judged_as_ever(judged: Callable[..., Verdict]) -> None:
@@ -157,6 +173,24 @@ def test_finished_repeats_count_whoever_asks_for_fewer(tmp_path: Path) -> None:
     first.with_name("performance-5").mkdir()  # of a run that did not end
     assert list(repeats_beside(first)) == ["performance-2", "performance-10"]
     assert repeats_beside(first.with_name("nothing")) == {}
+
+
+def test_a_repeat_is_no_first_run_and_has_the_rate_and_the_name_of_one(tmp_path: Path) -> None:
+    first = performance_run(tmp_path, late=False, settings_sha256=ACCURACY)
+    repeats = []
+    for number, qps in ((10, 20.0), (2, 20.0), (3, 21.0)):
+        made = performance_run(
+            tmp_path / str(number), late=False, settings_sha256=ACCURACY, requested_qps=qps
+        )
+        repeats.append(made.rename(made.with_name(named(number))))
+    assert list(repeats_of(first, repeats[:2])) == ["performance-2", "performance-10"]
+    with pytest.raises(InputError, match=r"performance-3: was run at 21 queries/s and .* at 20"):
+        repeats_of(first, repeats)
+    with pytest.raises(InputError, match="is no repeated performance run"):
+        repeats_of(first, [first.with_name("again")])
+    beside = repeats[0].rename(first.with_name("performance-10"))
+    with pytest.raises(InputError, match="is a repeat of"):
+        repeats_beside(beside)
 
 
 def test_runs_end_when_the_median_one_is_lost(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def gate(
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError
     from weighbridge.gates import Inputs, judge
-    from weighbridge.gates.repeated_runs import repeats_beside, require_repeats
+    from weighbridge.gates.repeated_runs import repeats_of
     from weighbridge.gates.verdict_line import verdict_line
     from weighbridge.records.not_made import reasons_not_made
     from weighbridge.records.score import Evaluation
@@ -88,6 +88,8 @@ def gate(
         raise InputError("--json prints what --logs finds; the verdict on one scenario is in --output.")
     if scenario is None or output is None:
         raise InputError("pass --logs, or --scenario, --output and the folders of the runs.")
+    if repeat and performance is None:
+        raise InputError("--repeat names further runs; pass the first performance run by --performance.")
     named = {folder.name: folder for folder in repeat or ()}
     folders = {folder.name: folder for folder in compliance or ()}
     asked = folders | named | ({str(Mode.ACCURACY): accuracy} if accuracy else {})
@@ -97,8 +99,7 @@ def gate(
     )
     if Mode.ACCURACY in reasons:
         accuracy = score = None
-    require_repeats(named)
-    beside = repeats_beside(performance) if performance else {}
+    repeats = repeats_of(performance, list(named.values())) if performance else {}
     verdict = judge(
         performance=performance,
         accuracy=accuracy,
@@ -109,12 +110,12 @@ def gate(
         compliance=folders,
         not_made=reasons,
         strict=strict,
-        repeats=named | beside,
+        repeats=repeats,
     )
     write_verdict(verdict, output)
     if history is not None:
         from weighbridge.history.record import record_verdict
 
-        chosen = (named | beside).get(verdict.chosen_run, performance)
+        chosen = repeats.get(verdict.chosen_run, performance)
         record_verdict(output, history, performance=chosen, accuracy=accuracy)
     log.log(logging.INFO if verdict.outcome == "VALID" else logging.WARNING, "%s", verdict_line(verdict))

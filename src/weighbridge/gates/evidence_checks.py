@@ -9,13 +9,11 @@ from weighbridge.gates.alike_checks import alike_checks
 from weighbridge.gates.answer_checks import answer_checks, identity_checks
 from weighbridge.gates.answer_token_checks import answer_token_checks
 from weighbridge.gates.client_checks import client_checks
-from weighbridge.gates.closed_checks import Inputs
 from weighbridge.gates.conservation_checks import conservation_checks
 from weighbridge.gates.request_rows import RequestRows
-from weighbridge.gates.score_checks import Truth, sampled_checks, score_checks, truth_of
+from weighbridge.gates.score_checks import ScoredAnswers, sampled_checks
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.run_record import DETAIL, RunRecord
-from weighbridge.records.score import Evaluation
 from weighbridge.records.verdict import Check
 
 
@@ -24,10 +22,9 @@ def evidence_checks(
     accuracy: Path | None,
     speed_record: RunRecord | None,
     answers_record: RunRecord | None,
-    evaluation: Evaluation | None,
+    scored: ScoredAnswers,
     round_: Round,
     scenario: ScenarioRules,
-    inputs: Inputs,
 ) -> Iterator[Check]:
     """Check each run's requests and answers, and both runs against each other.
 
@@ -39,19 +36,14 @@ def evidence_checks(
         accuracy: Folder of the accuracy run, likewise.
         speed_record: run.json of the performance run; None: there is none.
         answers_record: That of the accuracy run.
-        evaluation: The accuracy run's accuracy.json.
+        scored: The accuracy run's answers.
         round_: The rules.
         scenario: The scenario of both runs.
-        inputs: What the runs were made from.
 
     Raises:
         InputError: a file of a run is damaged.
     """
-    truth: Truth | str = "There is no accuracy.json, and no record of answers to score."
-    if evaluation is not None or speed_record is not None:
-        truth = truth_of(inputs, round_)
-    if accuracy is not None and evaluation is not None:
-        yield from score_checks(accuracy, evaluation, truth, round_)
+    yield from scored.checks
     tables: dict[Mode, RequestRows] = {}
     for folder, record, mode in (
         (performance, speed_record, Mode.PERFORMANCE),
@@ -65,7 +57,7 @@ def evidence_checks(
         if mode is Mode.PERFORMANCE:
             yield from client_checks(log, record.load, rows, round_, scenario)
         else:
-            kind = None if isinstance(truth, str) else truth.task.answers
+            kind = None if isinstance(scored.truth, str) else scored.truth.task.answers
             yield from answer_token_checks(folder, rows, kind, round_)
         if rows is not None:
             tables[mode] = rows
@@ -75,4 +67,4 @@ def evidence_checks(
     asked = tables[Mode.PERFORMANCE]
     yield from identity_checks(list(tables.values()), round_)
     yield from alike_checks(speed_record, asked, tables[Mode.ACCURACY], round_)
-    yield from sampled_checks(performance, accuracy, asked, truth, round_)
+    yield from sampled_checks(performance, asked, scored)

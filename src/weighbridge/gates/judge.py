@@ -18,6 +18,7 @@ from weighbridge.gates.performance_figures import Performance
 from weighbridge.gates.record_checks import record_checks
 from weighbridge.gates.repeated_runs import verdict_of_runs
 from weighbridge.gates.request_rows import RequestRows
+from weighbridge.gates.score_checks import ScoredAnswers
 from weighbridge.gates.server_checks import server_checks
 from weighbridge.gates.token_figures import TOKEN_LATENCIES, figures_of
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries
@@ -73,7 +74,8 @@ def judge(
     }
     disturbances = disturbances_of(there, round_, scenario)
     of_disturbances = strict_checks(disturbances) if strict else []
-    others = (accuracy, evaluation, round_, scenario, inputs, compliance or {}, not_made or {})
+    scored = ScoredAnswers(accuracy, evaluation, inputs, round_)
+    others = (scored, scenario, compliance or {}, not_made or {})
     verdict = verdict_of_runs(
         {
             name: _judge_runs(folder, *others, _checks_beside(name, of_disturbances, runs))
@@ -100,16 +102,14 @@ def _checks_beside(run: str, checks: Iterable[Check], runs: Collection[str]) -> 
 
 def _judge_runs(
     performance: Path | None,
-    accuracy: Path | None,
-    evaluation: Evaluation | None,
-    round_: Round,
+    scored: ScoredAnswers,
     scenario: ScenarioRules,
-    inputs: Inputs,
     compliance: Mapping[str, Path],
     not_made: Mapping[str, str],
     further_checks: Iterable[Check],
 ) -> Verdict:
     """Judge one performance run with the scenario's other runs; as `judge`."""
+    accuracy, evaluation, inputs, round_ = scored.accuracy, scored.evaluation, scored.inputs, scored.round_
     scores = known_scores(accuracy, evaluation, round_)
     main = round_.metrics[round_.main_metric]
     value = scores.get(round_.main_metric)
@@ -123,7 +123,7 @@ def _judge_runs(
         *(() if lost else _performance(performance, speed_log, round_, scenario)),
         *_accuracy(accuracy, evaluation, scores, round_, scenario, not_made.get(Mode.ACCURACY)),
         *record_checks(performance, accuracy, *records, round_, scenario),
-        *evidence_checks(measured, accuracy, *records, evaluation, round_, scenario, inputs),
+        *evidence_checks(measured, accuracy, *records, scored, round_, scenario),
         *closed_checks([record for record in (*records, *further) if record], inputs, round_),
         *(
             check

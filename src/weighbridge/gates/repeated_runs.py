@@ -1,6 +1,6 @@
 """The verdict on a scenario with several performance runs: each is judged, the median one is the result."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import stdev
 
@@ -53,6 +53,36 @@ def verdict_of_runs(verdicts: Mapping[str, Verdict]) -> Verdict:
     )
 
 
+def repeats_of(performance: Path, named: Sequence[Path]) -> dict[str, Path]:
+    """Return the repeats of a performance run, those beside it among them, by their names, in order.
+
+    Args:
+        performance: Folder of the first performance run.
+        named: Folders of repeats, wherever they are.
+
+    Raises:
+        InputError: a folder is not named as a repeat is, or has a run at another rate; or a record is
+            damaged.
+    """
+    found = {folder.name: folder for folder in named} | repeats_beside(performance)
+    for name, folder in found.items():
+        if number_of_repeat(name) is None:
+            raise InputError(
+                f"{folder}: is no repeated performance run; name a folder such as performance-2."
+            )
+        rates = [
+            RunRecord.read(each / RUN_RECORD).load.requested_qps
+            for each in (performance, folder)
+            if (each / RUN_RECORD).is_file()
+        ]
+        if len(set(rates)) > 1:
+            raise InputError(
+                f"{folder}: was run at {rates[1]:g} queries/s and {performance} at {rates[0]:g}; name runs "
+                "at one rate."
+            )
+    return dict(sorted(found.items(), key=lambda item: number_of_repeat(item[0]) or 0))
+
+
 def repeats_beside(performance: Path) -> dict[str, Path]:
     """Return the finished repeats beside a performance run that measured the same, by name, in order.
 
@@ -60,44 +90,31 @@ def repeats_beside(performance: Path) -> dict[str, Path]:
     still count. One that was made with other settings, or at another rate, is none.
 
     Raises:
-        InputError: a record is damaged.
+        InputError: the run is itself a repeat of one beside it, or a record is damaged.
     """
-    numbered = {number_of_repeat(path.parent.name): path.parent for path in _records_beside(performance)}
-    folders = [folder for number, folder in sorted((n, f) for n, f in numbered.items() if n is not None)]
-    if not folders or not (performance / RUN_RECORD).is_file():
+    if not (performance / RUN_RECORD).is_file():
         return {}
-    first = RunRecord.read(performance / RUN_RECORD)
+    first = performance.parent / Mode.PERFORMANCE
+    if number_of_repeat(performance.name) is not None and (first / RUN_RECORD).is_file():
+        raise InputError(f"{performance}: is a repeat of {first}, and judged with it; pass that one.")
+    record = RunRecord.read(performance / RUN_RECORD)
     # The run that confirmed a searched rate has the settings of the search, and the others those of the rate.
-    others = performance.parent / Mode.ACCURACY / RUN_RECORD
-    known = others.is_file() and not_made(others) is None
-    settings = {first.settings_sha256, RunRecord.read(others).settings_sha256 if known else None}
-    return {
-        folder.name: folder
-        for folder in folders
-        if _measured_alike(RunRecord.read(folder / RUN_RECORD), first, settings - {None})
+    accuracy = performance.parent / Mode.ACCURACY / RUN_RECORD
+    known = accuracy.is_file() and not_made(accuracy) is None
+    settings = {record.settings_sha256, RunRecord.read(accuracy).settings_sha256 if known else None} - {None}
+    beside = {
+        path.parent.name: path for path in performance.parent.glob(f"{Mode.PERFORMANCE}-*/{RUN_RECORD}")
     }
-
-
-def _records_beside(performance: Path) -> list[Path]:
-    found = performance.parent.glob(f"{Mode.PERFORMANCE}-*/{RUN_RECORD}")
-    return [record for record in found if not_made(record) is None]
+    numbered = sorted((number, name) for name in beside if (number := number_of_repeat(name)) is not None)
+    return {
+        name: beside[name].parent
+        for _, name in numbered
+        if not_made(beside[name]) is None and _measured_alike(RunRecord.read(beside[name]), record, settings)
+    }
 
 
 def _measured_alike(repeat: RunRecord, first: RunRecord, settings: set[str | None]) -> bool:
     return repeat.settings_sha256 in settings and repeat.load.requested_qps == first.load.requested_qps
-
-
-def require_repeats(repeats: Mapping[str, Path]) -> None:
-    """Check that folders are named as repeats are.
-
-    Raises:
-        InputError: one is not.
-    """
-    for name, folder in repeats.items():
-        if number_of_repeat(name) is None:
-            raise InputError(
-                f"{folder}: is no repeated performance run; name a folder such as performance-2."
-            )
 
 
 def _own_checks(verdict: Verdict) -> list[Check]:

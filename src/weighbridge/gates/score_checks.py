@@ -12,6 +12,7 @@ is compared alike.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -118,6 +119,51 @@ def _differing(stated: Evaluation, again: Evaluation, round_: Round) -> list[str
     ]
 
 
+@dataclass(frozen=True)
+class ScoredAnswers:
+    """An accuracy run's answers, read and scored once for all performance runs that are compared with them.
+
+    Attributes:
+        accuracy: Folder of the accuracy run; None: there is no such run.
+        evaluation: Its accuracy.json; None: there is none.
+        inputs: What the runs were made from, among them the ground truth.
+        round_: The rules.
+    """
+
+    accuracy: Path | None
+    evaluation: Evaluation | None
+    inputs: Inputs
+    round_: Round
+
+    @cached_property
+    def truth(self) -> Truth | str:
+        """The ground truth, or why there is none."""
+        return truth_of(self.inputs, self.round_)
+
+    @cached_property
+    def checks(self) -> tuple[Check, ...]:
+        """Those of the score; none where there is nothing to score."""
+        if self.accuracy is None or self.evaluation is None:
+            return ()
+        return tuple(score_checks(self.accuracy, self.evaluation, self.truth, self.round_))
+
+    @cached_property
+    def texts(self) -> dict[int, str] | str:
+        """The answers by their samples' numbers, or why they cannot be had.
+
+        Raises:
+            InputError: the log is damaged.
+        """
+        if isinstance(self.truth, str):
+            return self.truth
+        if self.accuracy is None:
+            return "There is no accuracy run."
+        log = self.accuracy / ANSWERS
+        if not has_answers(log):
+            return f"{log} is missing or truncated; judge with the original."
+        return read_texts(self.truth.task, log, self.round_.samples)
+
+
 _TokenId = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 
 
@@ -133,22 +179,19 @@ class _Sampled(msgspec.Struct, forbid_unknown_fields=True):
         return ids.tobytes() if self.text is None else self.text.encode()
 
 
-def sampled_checks(
-    performance: Path, accuracy: Path, rows: RequestRows, truth: Truth | str, round_: Round
-) -> list[Check]:
+def sampled_checks(performance: Path, rows: RequestRows, scored: ScoredAnswers) -> list[Check]:
     """Check the answers that were kept: they are this run's, and as good as the accuracy run's.
 
     Args:
         performance: Folder of the performance run.
-        accuracy: Folder of the accuracy run.
-        rows: The performance run's requests.
-        truth: The ground truth, or why there is none.
-        round_: The round.
+        rows: Its requests.
+        scored: The accuracy run's answers.
 
     Raises:
         InputError: the file of sampled answers is damaged.
     """
     path, gate, both = performance / SAMPLED_ANSWERS, Gate(Mode.PERFORMANCE), Gate(None)
+    truth, round_ = scored.truth, scored.round_
     if not path.is_file():
         if round_.held_to_rules:
             gate.unknown(_RECORDED, "kept", f"{path} is missing; restore it, or repeat the run.")
@@ -160,14 +203,12 @@ def sampled_checks(
         remedy = f"{len(sampled)} answers are kept, {needed} are needed; repeat the run."
         gate.unknown("sampled answers", f">= {needed}", remedy)
         return gate.checks
-    log = accuracy / ANSWERS
-    lacking = truth if isinstance(truth, str) else f"{log} is missing or truncated; judge with the original."
-    if isinstance(truth, str) or not has_answers(log):
-        if round_.held_to_rules:
-            both.unknown(_ALIKE, "as in the accuracy run", lacking)
-        return [*gate.checks, *both.checks]
     try:
-        answers = read_texts(truth.task, log, round_.samples)
+        answers = scored.texts
+        if isinstance(answers, str) or isinstance(truth, str):
+            if round_.held_to_rules:
+                both.unknown(_ALIKE, "as in the accuracy run", str(answers))
+            return [*gate.checks, *both.checks]
         kept = truth.task.texts([(each.sample, each.payload) for each in sampled])
     except InputError as error:
         both.holds(_ALIKE, "not possible", "as in the accuracy run", False, str(error))

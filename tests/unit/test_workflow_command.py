@@ -1,5 +1,6 @@
 """The command line of Snakemake that `weighbridge submit` gives."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,25 @@ def test_settings_of_a_section_come_together() -> None:
 def test_a_setting_that_is_none(settings: list[str], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         setting_arguments(settings)
+
+
+@pytest.mark.parametrize(
+    ("profile", "file", "place"),
+    [
+        ("cores: 2", "round: v6.0", None),
+        ("cores: 2", "server:\n  gpus: [1\nround: v6.0", r"mine\.yaml: .*line 3, column 6"),
+        ("cores: [2\nconfig: x", "round: v6.0", r"site/config\.yaml: .*line 2, column 7"),
+        ("cores: 2\nconfigfile: none.yaml", "round: v6.0", r"none\.yaml: cannot be read"),
+        # Snakemake takes what we do not: it is no error of syntax.
+        ("retries: {1: 2}\nuntil: 2026-12-01", "round: v6.0", None),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_before_snakemake_starts(
+    profile: str, file: str, place: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "config.yaml").write_text(profile)
+    (tmp_path / "mine.yaml").write_text(file)
+    command = WorkflowCommand(profiles=("site",), files=("mine.yaml",))
+    with nullcontext() if place is None else pytest.raises(InputError, match=place):
+        command.check_files(tmp_path)

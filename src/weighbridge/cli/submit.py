@@ -88,6 +88,7 @@ def _run(command: "WorkflowCommand") -> None:
     from weighbridge.monitor.workflow_view import WorkflowView
 
     here = Path.cwd()
+    command.check_files(here)
     arguments = command.arguments(here)
     place = command.run_directory(here).resolve()
     if place.is_relative_to(here):

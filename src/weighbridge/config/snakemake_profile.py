@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weighbridge.core.errors import InputError
-from weighbridge.core.models import read_data
+from weighbridge.core.models import check_syntax, read_data
 
 PROFILE_VARIABLE = "SNAKEMAKE_PROFILE"
 # Settings of a site, such as addresses, which are nothing to repeat elsewhere.
@@ -118,6 +118,18 @@ def read_profiles(names: Sequence[str], folder: Path) -> SnakemakeProfile:
             str(content["directory"]) if "directory" in content else merged.directory,
         )
     return merged
+
+
+def check_profiles(names: Sequence[str], folder: Path) -> None:
+    """Check the syntax of profiles below a folder; of an error, Snakemake's words end in all its options.
+
+    Raises:
+        InputError: one is not YAML; the message names file, line and column.
+    """
+    for name in names:
+        file = _file_of(folder / name)
+        if file is not None:
+            check_syntax(file)
 
 
 def _file_of(path: Path) -> Path | None:

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighbridge.config.snakemake_profile import named_profiles, read_profiles
+from weighbridge.config.snakemake_profile import check_profiles, named_profiles, read_profiles
 from weighbridge.core.errors import InputError
-from weighbridge.core.models import read_yaml
+from weighbridge.core.models import read_data, read_yaml
 
 _KEY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z0-9_-]+)*")
 
@@ -43,6 +43,16 @@ class WorkflowCommand:
     def run_directory(self, folder: Path) -> Path:
         """Return the run directory; relative ones start at `folder`."""
         return folder / (self.directory or read_profiles(self._names, folder).directory or ".")
+
+    def check_files(self, folder: Path) -> None:
+        """Read the profiles and the files to lay over config.yaml; Snakemake names neither file nor line.
+
+        Raises:
+            InputError: one cannot be read; the message names file, line and column of an error of syntax.
+        """
+        check_profiles(self._names, folder)
+        for name in (*read_profiles(self._names, folder).configfiles, *self.files):
+            read_data(folder / name)
 
     def arguments(self, folder: Path) -> list[str]:
         """Return the arguments of Snakemake, started in `folder`.

@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import open_regular, stays_inside
-from weighbridge.core.plain_data import UnreadableError, check_plain, parse_json, parse_yaml
+from weighbridge.core.plain_data import UnreadableError, check_plain, check_yaml, parse_json, parse_yaml
 from weighbridge.core.secrets import MASKED, is_secret, mask
 from weighbridge.core.strict_numbers import with_strict_numbers
 from weighbridge.core.yaml_place import place_in_files
@@ -131,6 +131,14 @@ def read_yaml(text: str, origin: str) -> Any:
         return parse_yaml(text)
     except UnreadableError as error:
         raise InputError(f"{origin}: cannot be used ({error}).") from None
+
+
+def check_syntax(path: Path) -> None:
+    """Check that a file is YAML, whatever it holds; otherwise as `read_data`."""
+    try:
+        check_yaml(read_text(path))
+    except UnreadableError as error:
+        raise InputError(f"{path}: cannot be used ({error}).") from None
 
 
 def check_data(data: object, origin: str) -> None:

@@ -54,17 +54,26 @@ def parse_yaml(text: str) -> Any:
     _check_size(text, _LARGEST_YAML_BYTES)
     try:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 a subclass of the safe loader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise UnreadableError(f"not YAML: {place}{error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UnreadableError(f"not YAML: {_first_line(error)}") from None
+        raise _not_yaml(error) from None
     except (TypeError, KeyError, IndexError, AttributeError, OverflowError):
         # What PyYAML raises for a tag that does not fit its value, such as !!int x.
         raise UnreadableError("not YAML: a value does not fit its tag") from None
     check_plain(data)
     return data
+
+
+def check_yaml(text: str) -> None:
+    """Check the syntax of a YAML text, whatever it holds.
+
+    Raises:
+        UnreadableError: it is no YAML.
+    """
+    _check_size(text, _LARGEST_YAML_BYTES)
+    try:
+        yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _not_yaml(error) from None
 
 
 def check_plain(data: object) -> None:
@@ -127,6 +136,14 @@ def _check_size(text: str, largest: int) -> None:
 
 def _shown(value: object) -> str:
     return ascii(str(value)[:40])
+
+
+def _not_yaml(error: Exception) -> UnreadableError:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return UnreadableError(f"not YAML: {_first_line(error)}")
+    mark = error.problem_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return UnreadableError(f"not YAML: {place}{error.problem or error.context}")
 
 
 def _first_line(error: Exception) -> str:

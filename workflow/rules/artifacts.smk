@@ -1,15 +1,11 @@
 """Pinned inputs, fetched once and proven byte by byte.
 
 In:  artifacts.* and quality.mmlu.dataset of the configuration
-Out: ask_for_downloads(); resources/{model,dataset,reference,mmlu}.json, the proofs: folder, files, sizes, sha256; resources/prompt.json
+Out: KINDS, ARTIFACT_PROOFS; resources/{model,dataset,reference,mmlu}.json, the proofs: folder, files, sizes, sha256; resources/prompt.json
 
 A folder of 470 GB is no declared output, because Snakemake deletes outputs when a job fails;
 its proof is, and is written last.
 """
-
-from weighbridge.artifacts.folder import ArtifactKind
-from weighbridge.artifacts.large_downloads import announced_downloads
-from weighbridge.core.terminal import consents
 
 KINDS = [
     kind
@@ -23,44 +19,6 @@ GIVEN_PROMPT = SETTINGS.artifacts.prompt
 PROMPT_FILES = [PROMPT] if GIVEN_PROMPT or ROUND.prompt else []
 # Only where prompts or answers are token ids, so that nothing else waits for a model or follows from it.
 TOKENIZER_PROOFS = ["resources/model.json"] if needs_tokenizer(ROUND.benchmark) else []
-
-
-def from_root(kind):
-    """Return an artifact with the path of its lock, which starts at the project's root."""
-    artifact = getattr(SETTINGS.artifacts, kind)
-    lock = artifact.manifest and ROOT / artifact.manifest
-    return artifact.model_copy(update={"manifest": lock})
-
-
-def ask_for_downloads():
-    """Announce a large download before any job, and end where nobody consents to it."""
-    kinds = {
-        job.wildcards.kind
-        for job in workflow.dag.needrun_jobs()
-        if job.rule.name == "fetch"
-    } & set(KINDS)
-    if SETTINGS.fetch or not kinds or not workflow.is_main_process:
-        return
-    try:
-        announced = announced_downloads(
-            {ArtifactKind(kind): from_root(kind) for kind in kinds},
-            Path.cwd() / "resources",
-            here=not workflow.non_local_exec or SETTINGS.fetch_on == "submit-host",
-            without_weights=without_weights(),
-        )
-    except WeighbridgeError as error:
-        sys.stderr.write(f"weighbridge: {error}\n")
-        sys.exit(error.exit_code)
-    if announced is None:
-        return
-    EVENTS.note(WorkflowEvent(kind="asks", sentence=announced))
-    if consents(f"{announced}. Go on?"):
-        return
-    sys.stderr.write(
-        f"weighbridge: {announced}; confirm it with --config fetch=yes, or give the path of a copy "
-        "(docs/artifacts.md).\n"
-    )
-    sys.exit(InputError.exit_code)
 
 
 rule preflight:

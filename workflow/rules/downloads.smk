@@ -8,6 +8,8 @@ from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.large_downloads import announced_downloads
 from weighbridge.core.terminal import consents
 
+FETCH = name_of("fetch")
+
 
 def from_root(kind):
     """Return an artifact with the path of its lock, which starts at the project's root."""
@@ -21,7 +23,7 @@ def ask_for_downloads():
     kinds = {
         job.wildcards.kind
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name == name_of("fetch")
+        if job.rule.name == FETCH
     } & set(KINDS)
     if SETTINGS.fetch or not kinds or not workflow.is_main_process:
         return

@@ -154,7 +154,9 @@ def test_no_network_is_one_sentence(
     tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    caplog.set_level("INFO", "weighbridge")
     message = refusal(tmp_path)
+    assert "asking the hub for the files of http://127.0.0.1:9/" in caplog.text
     assert "no answer from http://127.0.0.1:9 (" in message
     assert "check the network, proxy and HF_ENDPOINT, which may name a mirror, or give the path" in message
     assert "Retrying" not in caplog.text

@@ -82,3 +82,9 @@ def test_the_file_that_was_asked_for_is_named() -> None:
     with pytest.raises(OSError, match="No such file") as caught:
         files.write_atomic(Path("/proc/report.html"), "x")
     assert caught.value.filename == "/proc/report.html"
+
+
+def test_a_device_that_takes_no_more_is_named() -> None:
+    with pytest.raises(OSError, match="No space left") as caught:
+        files.write_atomic(Path("/dev/full"), "x")
+    assert machine_trouble(caught.value) == "/dev/full: No space left on device; make room there."

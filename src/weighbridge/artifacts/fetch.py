@@ -62,7 +62,7 @@ def fetch(
             if not differences(folder, wanted, only=part or ("*",)):
                 return wanted
         remote = _source(artifact, kind)
-        files = _only(remote.files(), only, remote)
+        files = _only(_listed(remote), only, remote)
         if lock is not None:
             files = _locked(files, lock, remote, part)
         set_aside(folder, {file.path for file in files})
@@ -77,7 +77,7 @@ def listed_files(artifact: Artifact, kind: ArtifactKind, only: Sequence[str]) ->
         InputError, SetupError: the source has no such artifact, or cannot be asked.
     """
     remote = _source(artifact, kind)
-    return _only(remote.files(), only, remote)
+    return _only(_listed(remote), only, remote)
 
 
 def is_here(folder: Path, path: str, size: int) -> bool:
@@ -88,6 +88,12 @@ def is_here(folder: Path, path: str, size: int) -> bool:
 
 def _source(artifact: Artifact, kind: ArtifactKind) -> Remote:
     return (Storage if artifact.source == "mlcommons" else Repository)(artifact, kind)
+
+
+def _listed(remote: Remote) -> list[RemoteFile]:
+    # Its client tries again by itself for half a minute before it gives up.
+    logger.info("asking %s for the files of %s", remote.title, remote.place)
+    return remote.files()
 
 
 def _only(files: Sequence[RemoteFile], patterns: Sequence[str], remote: Remote) -> list[RemoteFile]:

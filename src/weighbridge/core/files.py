@@ -38,27 +38,32 @@ def write_atomic(path: Path, content: str | bytes, *, durable: bool = True, priv
     data = content.encode() if isinstance(content, str) else content
     name = beside(path, f".{path.name}.{token_hex(8)}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if _is_device(path):
-        path.write_bytes(data)
-        return
-    # Not a temporary file of Python's, which forgets the user's umask.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
+    with _naming(path):
+        if _is_device(path):
+            path.write_bytes(data)
+            return
+        # Not a temporary file of Python's, which forgets the user's umask.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         handle = os.open(name, flags, 0o600 if private else 0o644)
-    except OSError as error:
-        error.filename = str(path)  # the one that the user knows
-        raise
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                if durable:
+                    os.fsync(stream.fileno())
+            name.replace(path)
+        except BaseException:
+            name.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file that a user knows in errors of the system: a full disk names none, others name a part."""
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            if durable:
-                os.fsync(stream.fileno())
-        name.replace(path)
-    except BaseException as error:
-        name.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # a write on a full disk does not say where
+        yield
+    except OSError as error:
+        error.filename = str(path)
         raise
 
 

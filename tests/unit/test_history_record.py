@@ -70,6 +70,16 @@ def test_a_verdict_s_entry_has_its_figures_settings_and_system(run: Path) -> Non
     assert entry.note.startswith("DEMONSTRATION")
 
 
+def test_of_several_performance_runs_that_is_recorded_which_is_the_result(run: Path) -> None:
+    folder = run / "results" / "offline"
+    (folder / "performance").rename(folder / "performance-2")
+    several = {"chosen": "performance-2", "rule": "the median run", "runs": [], "spread": {}}
+    change_json(folder / "verdict.json", lambda verdict: verdict.update(performance_runs=several))
+    entry = _read(record_verdict(folder / "verdict.json", run / "history"))
+    [rate] = [each for each in entry.measures if each.name == "rate"]
+    assert rate.measured_by == sha256_of(folder / "performance-2" / "run.json")
+
+
 def test_what_differs_from_run_to_run_by_its_nature_is_no_setting(run: Path) -> None:
     # Both runs have a port of their own, and their endpoints name it.
     entry = _read(record_verdict(run / "results" / "offline" / "verdict.json", run / "history"))

@@ -46,7 +46,8 @@ def record_verdict(
     Args:
         file: verdict.json.
         folder: The history, such as history/ of the run directory.
-        performance: Folder of the performance run; default: performance/ beside the verdict.
+        performance: Folder of the performance run; default: that beside the verdict which
+            is the result.
         accuracy: Likewise of the accuracy run.
 
     Returns:
@@ -114,11 +115,11 @@ def _write(file: Path, folder: Path, facts: Mapping[str, Any]) -> Path | None:
 
 
 def _of_verdict(file: Path, performance: Path | None, accuracy: Path | None) -> dict[str, Any]:
+    verdict = Verdict.read(file)
     runs = {
-        Mode.PERFORMANCE: performance or file.parent / Mode.PERFORMANCE,
+        Mode.PERFORMANCE: performance or file.parent / verdict.chosen_run,
         Mode.ACCURACY: accuracy or file.parent / Mode.ACCURACY,
     }
-    verdict = Verdict.read(file)
     records = {
         mode: path
         for mode, run in runs.items()

@@ -177,7 +177,7 @@ def predict(
     """
     from weighbridge.requests.turns import TURNS_TABLE
     from weighbridge.simulate.behaviour import Behaviour
-    from weighbridge.simulate.cell_prediction import ListedFigure, PredictionListing, predicted_cell
+    from weighbridge.simulate.cell_prediction import PredictedFigure, PredictionListing, predicted_cell
     from weighbridge.simulate.oracle import latencies, peak_qps
 
     served = Behaviour.parse_json(behaviour, "--behaviour")
@@ -189,22 +189,12 @@ def predict(
         typer.echo(f"{peak_qps(run, store, served, round_, rules.name):.6g}")
         return
     if (store / TURNS_TABLE).is_file():
-        cell = predicted_cell(run, store, served, run=runs_before)
-        figures = tuple(
-            ListedFigure(
-                name=each.name,
-                unit="1/s" if each.name == "qps" else "s",
-                expected=each.expected,
-                measured=each.measured,
-            )
-            for each in cell
-        )
-        listing = PredictionListing(figures=figures)
+        listing = PredictionListing(figures=predicted_cell(run, store, served, run=runs_before))
         print_found(listing, lambda: _cell_table(listing), as_json=as_json)
         return
     listing = PredictionListing(
         figures=tuple(
-            ListedFigure(name=each.name, unit="s", expected=each.expected_s, measured=each.measured_s)
+            PredictedFigure(name=each.name, unit="s", expected=each.expected_s, measured=each.measured_s)
             for each in latencies(run, store, served)
         )
     )
@@ -233,6 +223,5 @@ def _cell_table(listing: "PredictionListing") -> "Table":
     for each in listing.figures:
         scale, unit = (1.0, "/s") if each.unit == "1/s" else (1e3, "ms")
         values = (f"{value * scale:.2f} {unit}" for value in (each.expected, each.measured))
-        error = each.measured / each.expected - 1 if each.expected else 0.0
-        table.add_row(each.name, *values, f"{error:+.2%}")
+        table.add_row(each.name, *values, f"{each.error:+.2%}")
     return table

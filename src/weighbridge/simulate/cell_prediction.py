@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
@@ -18,10 +18,11 @@ _LATENCIES = ("e2e", "ttft", "tpot")
 _STATISTICS = ("mean", "p50", "p90", "p99")
 
 
-class PredictedFigure(NamedTuple):
-    """One figure of a run: its name, and the values in 1/s or s."""
+class PredictedFigure(Model):
+    """One figure of a run, as it was expected and as it was measured."""
 
     name: str
+    unit: Literal["s", "1/s"]
     expected: float
     measured: float
 
@@ -31,19 +32,10 @@ class PredictedFigure(NamedTuple):
         return self.measured / self.expected - 1 if self.expected else 0.0
 
 
-class ListedFigure(Model):
-    """A figure that was expected and measured."""
-
-    name: str
-    unit: Literal["s", "1/s"]
-    expected: float
-    measured: float
-
-
 class PredictionListing(Model):
     """What `predict --json` prints."""
 
-    figures: tuple[ListedFigure, ...]
+    figures: tuple[PredictedFigure, ...]
 
 
 def predicted_cell(
@@ -81,7 +73,7 @@ def predicted_cell(
 
 def compared_figures(expected: CellFigures, measured: CellFigures) -> Iterator[PredictedFigure]:
     """Yield throughput and latencies that both have."""
-    yield PredictedFigure("qps", expected.qps, measured.qps)
+    yield PredictedFigure(name="qps", unit="1/s", expected=expected.qps, measured=measured.qps)
     for latency in _LATENCIES:
         both = getattr(expected, latency), getattr(measured, latency)
         if None in both:
@@ -89,7 +81,9 @@ def compared_figures(expected: CellFigures, measured: CellFigures) -> Iterator[P
         for statistic in _STATISTICS:
             values = [getattr(each, statistic) for each in both]
             if None not in values:
-                yield PredictedFigure(f"{latency} {statistic}", *values)
+                yield PredictedFigure(
+                    name=f"{latency} {statistic}", unit="s", expected=values[0], measured=values[1]
+                )
 
 
 def sent_bodies(store: WorkloadStore, behaviour: Behaviour) -> BodyOf:

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weighbridge.cli.command_groups import examples
-from weighbridge.cli.options import (
-    AsJson,
-)
+from weighbridge.cli.options import AsJson
 from weighbridge.cli.printing import print_found
 from weighbridge.records.quality_comparison import QUALITY_MARGIN
 

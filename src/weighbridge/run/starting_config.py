@@ -90,7 +90,7 @@ class StartingConfig:
         name = json.dumps(self.model_name or _repository(round_))
         yield _line(f"  endpoints: [{json.dumps(self.endpoint)}]", "several share the load")
         yield _line(f"  model_name: {name}", "" if self.model_name else "a guess: /v1/models says it")
-        yield _line("  # logs: [server.log]", "what your server printed proves that it does the round's task")
+        yield _line("  # logs: [server.log]", "its log, which proves arguments that no request can show")
         yield _line("  # golden: golden.json", "a known answer, from `weighbridge golden record`")
         yield _line("  gpus: 0", "the servers are yours: this machine needs none")
         yield "  replicas: 1"

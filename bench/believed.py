@@ -31,8 +31,8 @@ import pyarrow.parquet as pq
 
 from weighbridge.client.conversation_issuer import ConversationIssuer
 from weighbridge.client.issuer import Target
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.load_level import LoadLevel
-from weighbridge.config.settings import ClientSettings
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.config.workload import Workload
 from weighbridge.records.comparison import ComparisonResult, ComparisonRow, Ratio

@@ -90,8 +90,8 @@ def drive(run: dict[str, Any], out: Path) -> dict[str, Any]:
 
     from weighbridge.client.conversation_issuer import ConversationIssuer
     from weighbridge.client.issuer import Target
+    from weighbridge.config.client_settings import ClientSettings
     from weighbridge.config.load_level import LoadLevel
-    from weighbridge.config.settings import ClientSettings
     from weighbridge.core.openai_api import AnswerKind
     from weighbridge.requests.run_phase import RunPhase
     from weighbridge.requests.store import RequestStore

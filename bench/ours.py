@@ -139,8 +139,8 @@ def _drive(run: dict[str, Any], out: Path) -> dict[str, Any]:
     """Run our client in this process and those that it starts."""
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.client.issuer import Target
+    from weighbridge.config.client_settings import ClientSettings
     from weighbridge.config.scenario_rules import Mode
-    from weighbridge.config.settings import ClientSettings
     from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
     from weighbridge.requests.store import RequestStore
 

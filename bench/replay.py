@@ -25,8 +25,8 @@ import pyarrow.parquet as pq
 
 from weighbridge.client.conversation_issuer import ConversationIssuer
 from weighbridge.client.issuer import Target
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.load_level import LoadLevel
-from weighbridge.config.settings import ClientSettings
 from weighbridge.config.workload import Workload
 from weighbridge.records.run_record import REQUESTS_TABLE
 from weighbridge.records.sweep_plan import PhaseCounts

@@ -15,8 +15,8 @@ from weighbridge.client.conversation_issuer import ConversationIssuer
 from weighbridge.client.conversation_schedule import TURN_BITS
 from weighbridge.client.issuer import Target
 from weighbridge.client.sample_counts import SampleCounts
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.load_level import LoadLevel
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.records.run_record import LoadReport
 from weighbridge.requests.bodies import BODIES_FILE, INDEX_FILE

@@ -13,6 +13,7 @@ from endpoint import Endpoint, Step, answer, chunked, events
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.issuer import Target
 from weighbridge.client.sample_counts import Observe
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import (
@@ -22,7 +23,6 @@ from weighbridge.config.scenario_rules import (
     LoadGenScenario,
     Mode,
 )
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.openai_api import AnswerKind, Api
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.records.run_record import LoadReport

@@ -6,9 +6,9 @@ from pathlib import Path
 import yaml
 from driving import small_store
 
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 
 HASH = "0" * 64
 

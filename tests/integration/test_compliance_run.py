@@ -8,10 +8,10 @@ from driving import small_round, small_store
 from simulating import simulated
 
 from weighbridge.client.issuer import Target
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.compliance_rules import ComplianceRules
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, RunRules
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.loadgen.compliance_run import ComplianceRun
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer

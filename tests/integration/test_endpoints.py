@@ -14,8 +14,8 @@ from test_load_tls import certificate, server_side
 from test_serving import settings
 
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.closed_rules import ServerFeature
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.run.preflight import check
 from weighbridge.serving.running_server import attached

@@ -17,10 +17,10 @@ from simulating import simulated
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import IssuePlan, Target
 from weighbridge.client.sample_counts import Observe, SampleCounts, Stop
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError, InvalidRunError, SetupError
 from weighbridge.core.files import sha256_of
 from weighbridge.core.openai_api import Api

@@ -16,6 +16,7 @@ from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.openai_api import Api
 from weighbridge.requests.store import RequestStore
 from weighbridge.run.golden_recorder import record_golden
+from weighbridge.run.preparation import known_request
 from weighbridge.serving.golden_answer import Golden, check_golden
 from weighbridge.serving.probing import warm_up
 from weighbridge.serving.token_id_check import check_token_ids
@@ -71,6 +72,10 @@ def test_an_answer_recorded_of_an_endpoint_is_what_later_runs_compare(tmp_path: 
         check(2)
         with pytest.raises(InputError, match=r"golden\.json: was recorded for another request than sample 2"):
             check(1)
+        shorter = RequestStore.open(small_store(tmp_path / "shorter", 2))
+        with pytest.raises(InputError, match=r"recorded for sample 2, and the store has the samples 0 to 1"):
+            known_request(golden, shorter)
+        assert known_request(golden, requests) == bytes(requests.body(2))
         answers[0] = "a boat"
         with pytest.raises(SetupError, match="answers the known request wrongly: 'a boat'"):
             check(2)

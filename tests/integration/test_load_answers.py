@@ -14,8 +14,8 @@ from driving import STREAM, Run, run_against, small_round
 from endpoint import End, Endpoint, Step, answer, chunked, completion, events, http
 
 from weighbridge.client.issuer import Target
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.scenario_rules import Mode
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.requests.store import RequestStore

@@ -26,9 +26,9 @@ from weighbridge.client.frames import RECORD
 from weighbridge.client.issuer import Target
 from weighbridge.client.process_group import ProcessGroup
 from weighbridge.client.sample_counts import SampleCounts
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.openai_api import Api
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer

@@ -15,9 +15,9 @@ from simulating import simulated
 
 from weighbridge.artifacts.proof import Proof
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.records.search_record import Peak, Probe
 from weighbridge.run.execute import execute

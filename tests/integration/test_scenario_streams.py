@@ -11,9 +11,9 @@ from driving import small_round
 from simulating import ids_of, simulated, token_answers, token_store
 
 from weighbridge.artifacts.proof import Proof
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
 from weighbridge.records.run_record import RUN_RECORD, RunRecord

@@ -12,10 +12,10 @@ from simulating import simulated
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.issuer import Target
 from weighbridge.client.sample_counts import SampleCounts
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.derived_round import limited
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.openai_api import Api
 from weighbridge.gates.performance_checks import performance_checks
 from weighbridge.gates.performance_figures import Performance

@@ -18,7 +18,7 @@ from test_serving import SERVER, running_server, settings
 from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import Target
 from weighbridge.client.sample_counts import Observe, Stop
-from weighbridge.config.settings import ClientSettings
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.core.errors import InvalidRunError, SetupError
 from weighbridge.core.openai_api import Api
 from weighbridge.records.run_record import RUN_RECORD, LoadReport, RunRecord

@@ -18,7 +18,7 @@ import pytest
 from simulating import any_length
 from sweeping import MODEL, Seen, quick_sweep
 
-from weighbridge.config.settings import ClientSettings
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.records.sweep_plan import SweepPlan
@@ -159,7 +159,7 @@ def test_more_is_a_wave_of_only_what_is_new(urls: dict[str, str], tmp_path: Path
 ENDED = """
 import json, pathlib, sys
 from sweeping import Seen
-from weighbridge.config.settings import ClientSettings
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.interruption import end_on_signals
 from weighbridge.sweep.conduct import conduct

@@ -8,8 +8,8 @@ import pytest
 from simulating import any_length
 from sweeping import MODEL
 
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.config.sweep_settings import ComparedSystem
 from weighbridge.config.workload import Workload
 from weighbridge.core.errors import InputError, SetupError

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import create_model
 
 from weighbridge.config.artifact_settings import Artifact
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.fingerprint import (
     OPERATIONAL,
     ROOT_VARIABLE,
@@ -21,7 +22,7 @@ from weighbridge.config.fingerprint import (
 )
 from weighbridge.config.quality_settings import MmluSettings
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings, SubmissionSettings, portable_settings
+from weighbridge.config.settings import SubmissionSettings, portable_settings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 

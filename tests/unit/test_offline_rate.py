@@ -8,9 +8,9 @@ from loadgen_files import record_values, seal
 from token_runs.recorded import recorded, recorded_log, token_round, write_recorded
 
 from weighbridge.artifacts.proof import Proof
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.run.session import Setup
 from weighbridge.search.offline_rate import searched_from, share_of_valid

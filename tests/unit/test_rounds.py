@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.conf_overlay import ConfOverlay
 from weighbridge.config.request_settings import RequestSettings, Sampling
 from weighbridge.config.round import Round
 from weighbridge.config.round_settings import requests_of_round
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.loadgen_settings import carried_seeds
 

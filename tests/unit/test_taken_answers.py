@@ -12,9 +12,9 @@ from quality_files import IDENTITY, MADE_UP, subject_answers, write_answers, wri
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import FileEntry, Manifest
 from weighbridge.artifacts.proof import Proof
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.quality_settings import AskingProtocol, MmluSettings
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.quality.quality_setup import QualitySetup, measured_settings
 from weighbridge.quality.taken_answers import keep_measured, take_over

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from weighbridge.config.settings import ClientSettings
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.sweep_files import read_sweep
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data

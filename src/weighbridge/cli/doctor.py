@@ -49,7 +49,7 @@ def doctor(
     from weighbridge.run.machine_examination import examine
 
     found = examine(config or (), Path())
-    print_found(found, lambda: render_diagnosis(found), as_json=as_json, soft_wrap=False)
+    print_found(found, lambda: render_diagnosis(found), as_json=as_json)
     for use in uses or (MachineUse.BENCH,):
         if missing := found.missing_for(use):
             raise SetupError(f"missing for {use}: {', '.join(missing)}; the remedies stand above.")

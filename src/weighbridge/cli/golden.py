@@ -42,7 +42,7 @@ def record(
 
     It is asked three times at temperature 0 and must answer alike. An existing file is not overwritten.
     """
-    from weighbridge.config.settings import ClientSettings
+    from weighbridge.config.client_settings import ClientSettings
     from weighbridge.core.errors import InputError
     from weighbridge.requests.store import RequestStore
     from weighbridge.run.golden_recorder import ask_golden, write_golden

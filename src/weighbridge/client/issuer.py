@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from weighbridge.client.sample_counts import Observe, Stop
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.scenario_rules import Mode
-from weighbridge.config.settings import ClientSettings
 from weighbridge.records.run_record import LoadReport
 from weighbridge.requests.sent_requests import SentRequests
 

@@ -15,13 +15,10 @@ from weighbridge.client.frames import Driver, WorkerJob
 from weighbridge.client.issuer import Target
 from weighbridge.client.process_group import ProcessGroup
 from weighbridge.client.sample_counts import Observe, Stop
-from weighbridge.config.settings import ClientSettings
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.records.run_record import CLIENT_FILES, REQUESTS_BINARY, REQUESTS_TABLE, LoadReport
 from weighbridge.requests.sent_requests import SentRequests
-
-# Files a worker has open beside its connections: modules, the store, epoll, its socket, the standard streams.
-_SPARE_DESCRIPTORS = 64
 
 
 def check_load(store: SentRequests, client: ClientSettings, samples: int) -> None:
@@ -52,16 +49,11 @@ def check_client(client: ClientSettings) -> None:
     if client.api_key_env is not None and not os.environ.get(client.api_key_env):
         raise InputError(f"client.api_key_env names {client.api_key_env}, which is not set; export it.")
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if most != resource.RLIM_INFINITY and _connections(client) + _SPARE_DESCRIPTORS > most:
+    if most != resource.RLIM_INFINITY and client.descriptors_of_worker > most:
         raise InputError(
             f"client.connections is {client.connections} for {client.workers} workers, and a process may "
             f"open {most} files here; raise that limit (ulimit -Hn), raise client.workers, or lower this."
         )
-
-
-def _connections(client: ClientSettings) -> int:
-    """Return the connections of one worker, rounded up."""
-    return -(-client.connections // client.workers)
 
 
 def clear(out: Path, *patterns: str) -> None:
@@ -102,7 +94,7 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
                 model=requests.model_name,
                 nonce=nonce,
                 api_key_env=client.api_key_env,
-                connections=_connections(client),
+                connections=client.connections_of_worker,
                 connect_timeout_s=client.connect_timeout_s,
                 request_timeout_s=client.request_timeout_s,
                 stream=form.stream,
@@ -112,7 +104,9 @@ def run_processes(driver: Driver, target: Target, observe: Observe | None, stop:
                 cut_start=form.cut_start,
                 cut_end=form.cut_end,
                 first_tokens=driver.job.first_tokens,
-                early_connections=min(_connections(client), -(-driver.job.in_flight // client.workers)),
+                early_connections=min(
+                    client.connections_of_worker, -(-driver.job.in_flight // client.workers)
+                ),
             )
             for number in range(client.workers)
         ],

@@ -19,12 +19,13 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from weighbridge.config.artifact_settings import Artifact
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.conf_overlay import ConfOverlay
 from weighbridge.config.quality_settings import MmluSettings
 from weighbridge.config.refused_secrets import refuse_secrets
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings, SearchSettings, SubmissionSettings
+from weighbridge.config.settings import SearchSettings, SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model, read_json
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from weighbridge.config.artifact_settings import Artifacts
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.quality_settings import QualitySettings
 from weighbridge.config.refused_secrets import refuse_secrets
 from weighbridge.config.request_settings import RequestSection
@@ -19,50 +20,6 @@ from weighbridge.core.models import FolderName, Model, check_data
 
 PLAN_VARIABLE = "WEIGHBRIDGE_PLAN"
 """Names the file that the workflow writes its settings into for `weighbridge plan`."""
-
-
-class ClientSettings(Model):
-    """The load client."""
-
-    workers: int = Field(
-        default=1,
-        ge=1,
-        le=256,
-        description="Worker processes. One handles about 10,000 requests/s: raise it if a verdict or warning "
-        "says that the client was the limit, and the machine has free cores.",
-    )
-    connections: int = Field(
-        default=4096,
-        ge=1,
-        le=10_000_000,
-        description="Largest number of open connections, over all workers. Raise it if all were in use: more "
-        "requests than this are never at the server at once.",
-    )
-    connect_timeout_s: float = Field(
-        default=10,
-        gt=0,
-        le=LONGEST_S,
-        description="Timeout of opening a connection, in s. Raise it for a server behind a slow gateway.",
-    )
-    request_timeout_s: float = Field(
-        default=7200,
-        gt=0,
-        le=LONGEST_S,
-        description="Timeout from sending to the last byte, in s; the request then counts as failed. Raise it"
-        " only if right answers take longer, as in long Offline runs.",
-    )
-    stall_limit_s: float = Field(
-        default=300,
-        gt=0,
-        le=LONGEST_S,
-        description="Longest time without any answer while requests are open, in s; then the run ends. Lower "
-        "it to lose less time to a server that hangs, raise it if one answer takes longer.",
-    )
-    api_key_env: EnvironmentName | None = Field(
-        default=None,
-        description="Name of the environment variable that contains the API key, never the key itself. Set it"
-        " if your endpoint asks for a key.",
-    )
 
 
 class ScenarioSettings(Model):

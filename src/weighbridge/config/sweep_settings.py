@@ -4,11 +4,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.load_level import Levels
 from weighbridge.config.quality_settings import QualitySettings
 from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.config.server_settings import EnvironmentName, ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.config.workload_files import WrittenWorkload
 from weighbridge.core.models import FolderName, Model
 

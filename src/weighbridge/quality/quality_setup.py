@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from weighbridge.artifacts.proof import Proof
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.closed_rules import TaskPart
 from weighbridge.config.fingerprint import OPERATIONAL, canonical
 from weighbridge.config.quality_settings import MmluSettings
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_json
 from weighbridge.quality.harness_start import harness_versions

@@ -11,6 +11,7 @@ from typing import Any
 
 from weighbridge.benchmarks.machine_needs import MachineNeeds, needs_of
 from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.round import Round
 from weighbridge.config.settings import Settings, portable_settings
 from weighbridge.core.errors import WeighbridgeError
@@ -23,7 +24,6 @@ from weighbridge.system.machine_check import MEASURING, WORKFLOW, Diagnosis, Mac
 
 _PYTHONS = ((3, 11), (3, 14))
 _HUB_TIMEOUT_S = 3.0
-_CONNECTIONS = 4096  # client.connections, where no configuration sets it
 _BASE = "config.yaml"
 _SERVER_PROGRAM, _SERVER_ENVIRONMENT = "vllm", Path(".venv-server")
 _QUALITY_ENVIRONMENT = Path(".venv-quality")
@@ -76,12 +76,10 @@ def _checks(overlays: Sequence[Path], folder: Path) -> Iterator[MachineCheck]:
     yield _slurm()
     yield _wrappers(settings)
     has_copy = settings is not None and settings.artifacts.model.path is not None
-    connections = (
-        _CONNECTIONS if settings is None else -(-settings.client.connections // settings.client.workers)
-    )
+    client = ClientSettings() if settings is None else settings.client
     yield from host_checks(
         folder,
-        connections,
+        client,
         None if needs is None or attached or has_copy else needs.disk_bytes,
         None if needs is None or attached else needs.memory_bytes,
     )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import Field
 
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.closed_settings import Division
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
 from weighbridge.loadgen.loadgen_settings import check_loadgen

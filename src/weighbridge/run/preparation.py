@@ -3,9 +3,11 @@
 import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
+from weighbridge.core.errors import InputError
 from weighbridge.core.openai_api import AnswerKind
 from weighbridge.records.run_record import ServerRecord
 from weighbridge.requests.store import RequestStore
@@ -28,6 +30,7 @@ def prepare_server(
     """Check and warm every endpoint outside the clock, and return what is recorded of the servers.
 
     Raises:
+        InputError: the golden answer is of no request that is stored.
         SetupError: a server answers wrongly, or not at all.
     """
     started = time.monotonic()
@@ -37,7 +40,7 @@ def prepare_server(
         if requests.manifest.answers is AnswerKind.TOKENS:
             check_token_ids(endpoint, api, requests.sent(0), api_key, client.request_timeout_s)
         if settings.golden is not None:
-            body = bytes(requests.body(Golden.read(settings.golden).sample))
+            body = known_request(settings.golden, requests)
             check_golden(endpoint, settings.golden, api, body, api_key, client.request_timeout_s)
         warm_up(endpoint, api, bodies, api_key, client.request_timeout_s)
 
@@ -48,6 +51,21 @@ def prepare_server(
     return server_record(
         running, settings, api_key, settings.warmup_requests * len(running.endpoints), warmup_s
     )
+
+
+def known_request(golden: Path, requests: RequestStore) -> bytes:
+    """Return the stored request whose answer was recorded.
+
+    Raises:
+        InputError: the store has fewer requests.
+    """
+    sample = Golden.read(golden).sample
+    if sample >= len(requests):
+        raise InputError(
+            f"{golden}: was recorded for sample {sample}, and the store has the samples 0 to "
+            f"{len(requests) - 1}; record it anew for one of these, or set server.golden to null."
+        )
+    return bytes(requests.body(sample))
 
 
 def passed_checks(

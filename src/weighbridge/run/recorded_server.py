@@ -2,8 +2,8 @@
 
 import os
 
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.secrets import MaskingFormatter
 from weighbridge.records.run_record import ServerRecord

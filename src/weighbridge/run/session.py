@@ -11,10 +11,10 @@ from weighbridge.artifacts.proof import Proof
 from weighbridge.client.issuer import IssuePlan, Issuer, Target
 from weighbridge.client.load_run import check_load
 from weighbridge.client.sample_counts import Observe, first_reason
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.closed_rules import TaskPart
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.core.files import disk_needed, sha256_of, write_atomic
 from weighbridge.records.progress_record import Phase
 from weighbridge.records.run_record import (

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.server_settings import ServerSettings
-from weighbridge.config.settings import ClientSettings
 from weighbridge.config.sweep_settings import ComparedSystem
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.records.run_record import SERVER_LOG, ServerRecord

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from weighbridge.config.client_settings import ClientSettings
 from weighbridge.core.formatting import disk_size
 from weighbridge.system.detection.commands import text_of
 from weighbridge.system.machine_check import MEASURING, MachineCheck, MachineUse
@@ -18,20 +19,18 @@ _DEMO_DISK_BYTES, _DEMO_MEMORY_BYTES = 10_000_000_000, 4_000_000_000
 _FEW_CORES = 2
 _BUSY_SHARE, _STEAL_SHARE = 0.1, 0.01
 _LOOK_S = 0.5
-# Beside its connections, a process holds this many files; client.load_run refuses a run with fewer.
-_SPARE_DESCRIPTORS = 64
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _CPUS, _CPU_QUOTA = Path("/sys/devices/system/cpu"), Path("/sys/fs/cgroup/cpu.max")
 
 
 def host_checks(
-    folder: Path, connections: int, disk_bytes: int | None, memory_bytes: int | None
+    folder: Path, client: ClientSettings, disk_bytes: int | None, memory_bytes: int | None
 ) -> Iterator[MachineCheck]:
     """Yield the checks of this machine.
 
     Args:
         folder: Where results and downloads will lie.
-        connections: That the load client opens in one process.
+        client: Settings of the load client.
         disk_bytes: What the configured benchmark downloads and writes; None: not known.
         memory_bytes: What it needs besides the GPUs' memory; None: not known.
     """
@@ -39,8 +38,8 @@ def host_checks(
     yield _memory(memory_bytes)
     yield _swap()
     yield from _disk(folder, disk_bytes)
-    yield _open_files(connections)
-    yield _ports(connections)
+    yield _open_files(client.descriptors_of_worker)
+    yield _ports(client.connections)
     yield _governor()
     yield _other_load()
 
@@ -99,9 +98,8 @@ def _disk(folder: Path, needed_bytes: int | None) -> Iterator[MachineCheck]:
         )
 
 
-def _open_files(connections: int) -> MachineCheck:
+def _open_files(needed: int) -> MachineCheck:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections + _SPARE_DESCRIPTORS
     short = hard != resource.RLIM_INFINITY and hard < needed
     remedy = f"raise the limit to {needed:,} (ulimit -Hn, or limits.conf), or lower client.connections"
     found = "unlimited" if hard == resource.RLIM_INFINITY else f"{hard:,} (now {soft:,}, raised as needed)"

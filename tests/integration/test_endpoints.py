@@ -106,7 +106,7 @@ def test_a_wrong_key_is_told_and_never_shown(sent: str | None, fault: str) -> No
     [
         (500, "", {}, "HTTP 500 from /v1/models; start it"),
         (200, CACHES, {}, "has prefix-caching on, which the round forbids; start it with --no-enable-prefix"),
-        (200, CACHES, {"adapter": "sglang"}, "server.adapter is 'sglang', but the server at"),
+        (200, CACHES, {"adapter": "sglang"}, "server.adapter stands for SGLang, but the server at"),
     ],
 )
 def test_what_the_round_or_the_settings_do_not_accept(
@@ -130,8 +130,31 @@ def test_of_several_endpoints_each_is_told(dead: str) -> None:
         told = fault_of(right, dead, wrong)
     assert told.startswith("2 of the endpoints cannot be measured: ")
     assert f"{wrong} serves llama" in told
-    assert f"{dead} did not answer" in told
+    assert f"{dead} does not answer: Connection refused" in told
     assert right not in told
+
+
+def test_faults_of_endpoints_that_answer_are_told_with_the_silence_of_others(dead: str) -> None:
+    with answering(metrics=CACHES) as caching, answering(metrics=CACHES) as another:
+        told = fault_of(caching, dead, another, adapter="sglang")
+        assert told.startswith("3 of the endpoints cannot be measured: ")
+        for url in (caching, another):
+            assert f"the server at {url} reports itself as vLLM" in told
+            assert f"he server at {url} has prefix-caching on" in told
+        assert f"{dead} did not answer within" in told
+        one = fault_of(caching, adapter="sglang")
+    assert "of the endpoints" not in one
+    assert "reports itself as vLLM" in one
+    assert "has prefix-caching on" in one
+
+
+def test_servers_that_start_later_hide_no_fault_of_those_that_answer(dead: str, tmp_path: Path) -> None:
+    with answering(models=("llama",)) as wrong:
+        asked = settings(endpoints=[dead, wrong], endpoints_timeout_s=60)
+        with pytest.raises(SetupError) as raised:
+            check(load_round("demo"), asked, tmp_path / "results")
+    assert f"the server at {dead} does not answer: Connection refused; start it" in str(raised.value)
+    assert f"{wrong} serves llama" in str(raised.value)
 
 
 def test_trouble_with_tls_is_told(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:

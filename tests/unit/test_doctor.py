@@ -100,7 +100,7 @@ def test_what_is_there_is_found_and_the_token_is_not_shown(tmp_path: Path) -> No
     server.mkdir(parents=True)
     program(tmp_path / ".venv-quality" / "bin", "weighbridge")
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    config["server"]["endpoints"] = ["http://127.0.0.1:8000"]
+    config["server"] |= {"endpoints": "http://127.0.0.1:9", "endpoints_timeout_s": 60}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     with hub() as url:
         done, checks = examined(
@@ -118,7 +118,8 @@ def test_what_is_there_is_found_and_the_token_is_not_shown(tmp_path: Path) -> No
         assert SECRET not in done.stdout + done.stderr
         assert checks["apptainer, conda"].found == "apptainer"
         # The servers are somebody's own, so neither GPUs nor room for the weights are asked for.
-        assert checks["model server"].found == "yours: http://127.0.0.1:8000"
+        assert checks["model server"].found == "yours: http://127.0.0.1:9; no answer yet"
+        assert checks["model server"].state is MachineState.WARNING
         assert "disk for the benchmark" not in checks
         assert "with the seeds of round v6.0" in checks["LoadGen"].found
         config["server"] |= {"endpoints": [], "gpus": 4096, "replicas": 1}
@@ -128,6 +129,16 @@ def test_what_is_there_is_found_and_the_token_is_not_shown(tmp_path: Path) -> No
     assert "missing for benchmark: GPUs" in done.stderr.splitlines()[-1]
     assert "use a machine with 4096 GPUs" in (checks["GPUs"].remedy or "")
     assert checks["model server"].found == f"vllm 0.12.0 at {path}/vllm"
+
+
+def test_an_endpoint_that_does_not_answer_is_missing_for_the_benchmark(tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["server"] |= {"endpoints": "http://127.0.0.1:9", "endpoints_timeout_s": 0.1}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    done, checks = examined(tmp_path, "--for=benchmark")
+    assert done.returncode == 3
+    assert "missing for benchmark: model server" in done.stderr.splitlines()[-1]
+    assert "Connection refused; start it" in (checks["model server"].remedy or "")
 
 
 def test_too_few_open_files_and_a_damaged_configuration_are_missing(tmp_path: Path) -> None:

@@ -41,8 +41,9 @@ def doctor(
 ) -> None:
     """Check what this machine can do, and what is missing.
 
-    Looks at Python, packages, servers, GPUs, LoadGen, disk, limits and what else runs here, in seconds, and
-    changes nothing. Exit code 3 if something is missing for `--for`, by default `bench`, which needs least.
+    Looks at Python, packages, servers, GPUs, LoadGen, disk, limits and what else runs here, and asks the
+    endpoints of the settings; in seconds, and changes nothing. Exit code 3 if something is missing for
+    `--for`, by default `bench`, which needs least.
     """
     from weighbridge.core.errors import SetupError
     from weighbridge.run.diagnosis_table import render_diagnosis

@@ -86,7 +86,8 @@ def find_server(
         # Here, because the environment of a server that is started has nothing of the client.
         from weighbridge.run.preflight import check_endpoints
 
-        check_endpoints(asked, job.client, round_)
+        if answers := check_endpoints(asked, job.client, round_):
+            log.info("%s", answers)
     find(round_, asked).write(output)
 
 

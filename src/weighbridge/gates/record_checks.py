@@ -135,13 +135,16 @@ def _no_prefix_caching(gate: Gate, record: RunRecord, round_: Round) -> None:
         )
     state = "off" if "--no-enable-prefix-caching" in server.command else server.prefix_caching
     if state != "unknown" or round_.held_to_rules:
+        reports = (
+            "reports that prefix caching is on" if state == "on" else "does not report its prefix caching"
+        )
         gate.holds(
             "prefix caching",
             state,
             "off",
             {"off": True, "on": False}.get(state),
-            "The server does not report that prefix caching is off; use one that reports it through /metrics "
-            "or /get_server_info, with caching off, or let Weighbridge start the server.",
+            f"The server {reports}; use one that reports through /metrics or /get_server_info that it is "
+            "off, or let Weighbridge start the server.",
         )
 
 

@@ -68,7 +68,7 @@ def _checks(overlays: Sequence[Path], folder: Path) -> Iterator[MachineCheck]:
     yield _demo_server(folder)
     attached = settings is not None and bool(settings.server.endpoints)
     needs = needs_of(round_.benchmark) if round_ is not None and round_.submittable else None
-    yield _server(settings)
+    yield _server(settings, round_)
     yield _gpus(settings, None if attached else needs)
     yield _quality(folder)
     yield _hub()
@@ -145,13 +145,13 @@ def _demo_server(folder: Path) -> MachineCheck:
     return MachineCheck.of(name, _with_version(program), uses)
 
 
-def _server(settings: Settings | None) -> MachineCheck:
+def _server(settings: Settings | None, round_: Round | None) -> MachineCheck:
     """Return whether the server of the configuration, or a vLLM on PATH, is here."""
     from weighbridge.serving.program import find_executable
 
     name = "model server"
-    if settings is not None and settings.server.endpoints:
-        return MachineCheck.of(name, f"yours: {', '.join(settings.server.endpoints)}", _BENCHMARK)
+    if settings is not None and round_ is not None and settings.server.endpoints:
+        return _endpoints(name, settings, round_)
     if settings is None:
         found = shutil.which(_SERVER_PROGRAM)
         remedy = "install vLLM, or name your servers by server.endpoints"
@@ -163,6 +163,23 @@ def _server(settings: Settings | None) -> MachineCheck:
         return MachineCheck.of(name, _with_version(find_executable(settings.server)), _BENCHMARK)
     except WeighbridgeError as error:
         return MachineCheck.of(name, "not found", _BENCHMARK, missing=str(error).rstrip("."))
+
+
+def _endpoints(name: str, settings: Settings, round_: Round) -> MachineCheck:
+    """Return whether the user's servers answer, and can be measured."""
+    yours = f"yours: {', '.join(settings.server.endpoints)}"
+    if find_spec("openai") is None:
+        return MachineCheck.of(name, f"{yours}; not asked", _BENCHMARK)
+    from weighbridge.run.preflight import check_endpoints
+
+    try:
+        answers = check_endpoints(settings.server, settings.client, round_)
+    except WeighbridgeError as error:
+        return MachineCheck.of(name, yours, _BENCHMARK, missing=str(error).rstrip("."))
+    if answers is None:
+        later = "start it before the runs, which wait for it (server.endpoints_timeout_s)"
+        return MachineCheck.of(name, f"{yours}; no answer yet", _BENCHMARK, warning=later)
+    return MachineCheck.of(name, f"yours: {answers}", _BENCHMARK)
 
 
 def _with_version(program: Path) -> str:

@@ -70,8 +70,8 @@ def check(
         log.warning("%s", unproven)
     check_logs(settings)
     check_writable(results)
-    if settings.endpoints:
-        check_endpoints(settings, client or ClientSettings(), round_)
+    if settings.endpoints and (answers := check_endpoints(settings, client or ClientSettings(), round_)):
+        log.info("%s", answers)
     loadgen_version = check_loadgen(round_) if round_.loadgen is not None else None
     if settings.port is not None and not settings.endpoints:
         check_port(settings.port)
@@ -82,8 +82,8 @@ def check(
     )
 
 
-def check_endpoints(settings: ServerSettings, client: ClientSettings, round_: Round) -> None:
-    """Check that the user's servers can be measured: they answer, as whom, with which features on.
+def check_endpoints(settings: ServerSettings, client: ClientSettings, round_: Round) -> str | None:
+    """Check that the user's servers can be measured; return who answers, None where nobody does so far.
 
     A wait that was raised above its default is for servers that are started meanwhile: then silence is told
     at once, and the downloads begin.
@@ -101,13 +101,9 @@ def check_endpoints(settings: ServerSettings, client: ClientSettings, round_: Ro
         if not patient:
             raise
         log.warning("%s The runs will wait up to %g s for it.", error, wait_s)
-        return
-    log.info(
-        "%s: %s answers as %s",
-        " ".join(running.endpoints),
-        " ".join(filter(None, (running.kind or "a server of unknown kind", running.version))),
-        settings.model_name,
-    )
+        return None
+    kind = " ".join(filter(None, (running.kind or "a server of unknown kind", running.version)))
+    return f"{', '.join(running.endpoints)}: {kind} answers as {settings.model_name}"
 
 
 def check_writable(folder: Path) -> None:

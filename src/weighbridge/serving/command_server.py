@@ -10,6 +10,7 @@ from pathlib import Path
 
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError
+from weighbridge.serving.endpoint_inspection import Inspector
 from weighbridge.serving.held_servers import guarded
 from weighbridge.serving.launch import Launch, check_fixed_port
 from weighbridge.serving.log_parts import LogPart
@@ -63,7 +64,7 @@ def command_server(
         stages = await_answers(endpoints, settings, api_key, servers, starting)
         part = LogPart(log_path, size := log_path.stat().st_size, size)
         servers[0].group.tell_ready(stages, [part.start_bytes])
-        running = described(endpoints, None, api_key, (), servers=servers)
+        running = described(endpoints, Inspector(None, api_key, (), started=True), servers)
         yield replace(running, ready_s=time.monotonic() - began, proven=prove(servers), log_parts=(part,))
 
 

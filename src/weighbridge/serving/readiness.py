@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import SetupError
@@ -25,6 +25,7 @@ def await_answers(
     api_key: str | None,
     servers: Sequence[ServerProcess],
     starting: Callable[[str], None] | None,
+    faults_of: Callable[[str], Sequence[SetupError]] = lambda _: (),
 ) -> dict[str, float]:
     """Wait until all endpoints serve the asked model, watching the processes meanwhile.
 
@@ -34,6 +35,8 @@ def await_answers(
         api_key: Key of the clients.
         servers: The processes that were started for them; none where the user runs them.
         starting: Called with the stage of a server that is not ready yet.
+        faults_of: Returns what is wrong with an endpoint that is ready; called where another is refused, so
+            that all is told at once.
 
     Returns:
         Seconds of each stage of the start.
@@ -58,7 +61,14 @@ def await_answers(
         late = time.monotonic() - started > limit_s
         hopeless = not all(isinstance(fault, NoAnswerError) for fault in faults.values())
         if hopeless or (late and not servers):
-            raise together([_told(fault, endpoint, settings, servers) for endpoint, fault in faults.items()])
+            raise together(
+                {
+                    endpoint: [_told(faults[endpoint], endpoint, servers, limit_s if late else 0)]
+                    if endpoint in faults
+                    else faults_of(endpoint)
+                    for endpoint in endpoints
+                }
+            )
         for server in servers:
             if server.dead:
                 raise SetupError(server.exit_message(adapter))
@@ -77,12 +87,16 @@ def await_answers(
         time.sleep(_POLL_S)
 
 
-def together(faults: Sequence[SetupError]) -> SetupError:
-    """Return one error for what is wrong with several endpoints, with the sentence on each."""
-    if len(faults) == 1:
-        return faults[0]
-    kind = NoAnswerError if all(isinstance(fault, NoAnswerError) for fault in faults) else SetupError
-    return kind(f"{len(faults)} of the endpoints cannot be measured: {' '.join(map(str, faults))}")
+def together(faults: Mapping[str, Sequence[SetupError]]) -> SetupError:
+    """Return one error for what is wrong with endpoints, with the sentences on each."""
+    found = [fault for each in faults.values() for fault in each]
+    if len(found) == 1:
+        return found[0]
+    kind = NoAnswerError if all(isinstance(fault, NoAnswerError) for fault in found) else SetupError
+    refused = sum(bool(each) for each in faults.values())
+    several = f"{refused} of the endpoints cannot be measured: " if refused > 1 else ""
+    first, *others = map(str, found)
+    return kind(several + " ".join((first, *(each[:1].upper() + each[1:] for each in others))))
 
 
 def _looked_at(
@@ -107,16 +121,15 @@ def _looked_at(
     return faults
 
 
-def _told(
-    fault: SetupError, endpoint: str, settings: ServerSettings, servers: Sequence[ServerProcess]
-) -> SetupError:
+def _told(fault: SetupError, endpoint: str, servers: Sequence[ServerProcess], waited_s: float) -> SetupError:
     """Return an endpoint's fault as a sentence of its own; silence has only a reason until here."""
     if not isinstance(fault, NoAnswerError):
         return fault
     if servers:
         return NoAnswerError(f"the server at {endpoint} does not answer yet ({fault}).")
     tls = "; if it serves TLS, write https://" if "disconnected" in str(fault) else ""
+    within = f"did not answer within server.endpoints_timeout_s ({waited_s:g} s)"
     return NoAnswerError(
-        f"the server at {endpoint} did not answer within server.endpoints_timeout_s "
-        f"({settings.endpoints_timeout_s:g} s): {fault}{tls}; start it, or correct server.endpoints."
+        f"the server at {endpoint} {within if waited_s else 'does not answer'}: {fault}{tls}; start it, or "
+        "correct server.endpoints."
     )

@@ -15,10 +15,9 @@ from weighbridge.core.errors import SetupError
 from weighbridge.records.run_record import SERVER_LOG
 from weighbridge.records.server_life import LifeBrief
 from weighbridge.records.telemetry_record import Metric
-from weighbridge.serving.adapter import ServerAdapter
 from weighbridge.serving.answering import how_proven, stranger_among
 from weighbridge.serving.arguments import check_arguments
-from weighbridge.serving.endpoint_inspection import inspect_endpoints, refuse_other_kinds
+from weighbridge.serving.endpoint_inspection import Inspector
 from weighbridge.serving.held_servers import guarded, until_release
 from weighbridge.serving.installed_adapters import adapter_of, find_adapter
 from weighbridge.serving.keeping import Keeping
@@ -174,11 +173,10 @@ def attached(
         SetupError: one serves another model, refuses the key, is of another kind than `server.adapter`, or
             has a forbidden feature on, which `server.unproven` does not accept.
     """
-    await_answers(settings.endpoints, settings, api_key, (), starting)
     known = find_adapter(settings.adapter) if settings.adapter else None
-    if known is not None:
-        refuse_other_kinds(settings, known, api_key)
-    return described(settings.endpoints, known, api_key, forbidden, accept=settings.unproven == "measure")
+    inspector = Inspector(known, api_key, forbidden, accept=settings.unproven == "measure")
+    await_answers(settings.endpoints, settings, api_key, (), starting, inspector.faults)
+    return described(settings.endpoints, inspector)
 
 
 @dataclass(frozen=True)
@@ -207,7 +205,7 @@ def _start(
     parts = [LogPart(launch.log, size := launch.log.stat().st_size, size) for launch in launches]
     servers[0].group.tell_ready(stages, [part.start_bytes for part in parts])
     proven = prove(servers)
-    running = described(endpoints, adapter_of(settings), order.api_key, order.forbidden, servers=servers)
+    running = described(endpoints, _inspector(order), servers)
     brief = LifeBrief(id=life.folder.name, number=1) if life else None
     return replace(running, proven=proven, life=brief, log_parts=tuple(parts))
 
@@ -235,9 +233,7 @@ def _take_over(
             proven = prove(servers)
             if proven is None:
                 raise SetupError("it cannot be seen who answers in its place")
-            running = described(
-                endpoints, adapter_of(settings), order.api_key, order.forbidden, servers=servers
-            )
+            running = described(endpoints, _inspector(order), servers)
             held.push(until_proven.pop_all())
     except SetupError as error:
         log.warning("the kept server is not used (%s); starting anew", str(error).rstrip("."))
@@ -262,29 +258,24 @@ def _counted(servers: int) -> str:
     return "the server is" if servers == 1 else f"{servers} servers are"
 
 
+def _inspector(order: _Order) -> Inspector:
+    return Inspector(adapter_of(order.settings), order.api_key, order.forbidden, started=True)
+
+
 def described(
-    endpoints: tuple[str, ...],
-    known: ServerAdapter | None,
-    api_key: str | None,
-    forbidden: Sequence[ServerFeature],
-    *,
-    servers: Sequence[ServerProcess] = (),
-    accept: bool = False,
+    endpoints: tuple[str, ...], inspector: Inspector, servers: Sequence[ServerProcess] = ()
 ) -> RunningServer:
     """Inspect servers that answer, and describe them.
 
     Args:
         endpoints: Their base URLs.
-        known: The adapter of their kind; None: it must be recognised.
-        api_key: Key to send, if any.
-        forbidden: Features that the round forbids the server.
+        inspector: Refuses what the settings and the round do not accept.
         servers: The processes that were started for them.
-        accept: Measure a server that has a forbidden feature on; its run never becomes VALID.
 
     Raises:
         SetupError: a server has a forbidden feature on, or is known to be of another kind.
     """
-    seen = inspect_endpoints(endpoints, known, api_key, forbidden, started=bool(servers), accept=accept)
+    seen = inspector.inspect(endpoints)
     first = servers[0].launch if servers else None
     adapter, facts = seen.first
     return RunningServer(

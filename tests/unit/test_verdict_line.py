@@ -31,9 +31,14 @@ def test_a_failed_limit_is_named_before_what_loadgen_says_of_it(tmp_path: Path) 
 def test_a_valid_one_has_figures_and_no_remedy(tmp_path: Path) -> None:
     verdict = judged(tmp_path, {})
     passed = [check for check in verdict.checks if check.passed]
-    valid = verdict.model_copy(
-        update={"outcome": "VALID", "checks": tuple(passed), "accuracy": 0.81, "rate": 17.5, "target_qps": 18}
-    )
+    figures = {"accuracy": 0.81, "rate": 17.5432, "rate_error": 0.2, "target_qps": 18}
+    valid = verdict.model_copy(update={"outcome": "VALID", "checks": tuple(passed), **figures})
     line = verdict_line(valid)
     assert line.startswith("server: VALID at 17.5 queries/s (target 18), p99 ")
     assert f", {valid.metric} 0.8100" in line
+
+
+def test_a_value_near_its_limit_is_told_apart_from_it(tmp_path: Path) -> None:
+    assert "99th percentile latency 12.0003, limit <= 12 s" in verdict_line(
+        judged(tmp_path, {**LATE, "result_99.00_percentile_latency_ns": 12_000_300_000})
+    )

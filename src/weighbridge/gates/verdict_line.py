@@ -1,6 +1,7 @@
 """A verdict as one line: what was measured, why it does not count, and what to do first."""
 
-from weighbridge.core.formatting import latency, rate, score, value_text
+from weighbridge.core.formatting import latency, score, value_text
+from weighbridge.gates.performance_sentences import result_text
 from weighbridge.records.verdict import Check, Verdict
 
 _ENDED_EARLY = "ended early"
@@ -19,7 +20,7 @@ def verdict_line(verdict: Verdict) -> str:
     if first.name == _ENDED_EARLY:
         why += value_text(first.value)
     else:
-        why += f"{first.name} {value_text(first.value, 4)}, limit {first.limit}"
+        why += first.wording
     more = f" (and {others} more)" if (others := len(failed) - 1) else ""
     return f"{line}: {why}{more}. {first.remedy or ''}".rstrip()
 
@@ -35,7 +36,7 @@ def _rate(verdict: Verdict) -> str:
     target = "" if verdict.target_qps is None else f"target {verdict.target_qps:g}"
     if verdict.rate is None:
         return f" at {target}" if target else ""
-    return f" at {rate(verdict.rate)} {verdict.rate_unit}{f' ({target})' if target else ''}"
+    return f" at {result_text(verdict)}{f' ({target})' if target else ''}"
 
 
 def _latency(verdict: Verdict) -> str:
@@ -47,4 +48,5 @@ def _score(verdict: Verdict) -> str:
     if verdict.accuracy is None:
         return ""
     floor = "" if verdict.floor is None else f" (at least {score(verdict.floor)})"
-    return f", {verdict.metric} {score(verdict.accuracy)}{floor}"
+    value = score(verdict.accuracy, limits=verdict.limits_of(verdict.metric))
+    return f", {verdict.metric} {value}{floor}"

@@ -18,6 +18,7 @@ from weighbridge.config.scenario_rules import Mode, ScenarioRules, number_of_rep
 from weighbridge.config.scenario_rules import performance_run as named
 from weighbridge.core.errors import InputError
 from weighbridge.gates import judge, score_checks
+from weighbridge.gates.foreign_logs import find_runs
 from weighbridge.gates.performance_first import not_worth_making
 from weighbridge.gates.repeated_runs import failures_allowed, repeats_beside, repeats_of, verdict_of_runs
 from weighbridge.records.performance_runs import Outcome
@@ -173,6 +174,8 @@ def test_finished_repeats_count_whoever_asks_for_fewer(tmp_path: Path) -> None:
     first.with_name("performance-5").mkdir()  # of a run that did not end
     assert list(repeats_beside(first)) == ["performance-2", "performance-10"]
     assert repeats_beside(first.with_name("nothing")) == {}
+    [said] = find_runs(first.parent, ROUND).skipped
+    assert said == "not judged: performance runs with other settings or rates, 2 logs"
 
 
 def test_a_repeat_is_no_first_run_and_has_the_rate_and_the_name_of_one(tmp_path: Path) -> None:

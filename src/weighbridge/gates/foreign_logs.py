@@ -128,7 +128,15 @@ def find_runs(folder: Path, round_: Round) -> FoundLogs:
             f"{folder}: no {DETAIL} of {round_.folder} in it or below{left}; pass the folder of LoadGen's "
             "logs."
         )
-    return FoundLogs(dict(sorted(systems.items())), skipped)
+    return FoundLogs(dict(sorted(systems.items())), (*skipped, *_other_repeats(folder, systems)))
+
+
+def _other_repeats(folder: Path, systems: Mapping[str, Runs]) -> tuple[str, ...]:
+    """Return in words how many repeats measured otherwise than the run beside them, which are not judged."""
+    judged = {repeat for runs in systems.values() for of in runs.values() for repeat in _repeats(of).values()}
+    there = {log.parent for log in folder.rglob(f"{Mode.PERFORMANCE}-*/{DETAIL}") if _is_repeat(log)}
+    left = len(there - judged)
+    return (f"not judged: performance runs with other settings or rates, {_counted(left)}",) if left else ()
 
 
 def _sorted_out(folder: Path, round_: Round) -> tuple[list[Path], list[tuple[Path, str]], tuple[str, ...]]:
@@ -165,12 +173,18 @@ def _set_apart(log: Path, folder: Path, round_: Round) -> bool:
 
     Compliance runs and repeats are judged beside the ordinary ones.
     """
-    if number_of_repeat(log.parent.name) and (log.parents[1] / Mode.PERFORMANCE / RUN_RECORD).is_file():
+    if _is_repeat(log):
         return True
     tests = {name for rules in round_.scenarios.values() for name in rules.compliance_runs}
     if not {REPLACED_FOLDER, *tests}.isdisjoint(log.relative_to(folder).parts):
         return True
     return log.parent != folder and log.with_name(PROBE).is_file()
+
+
+def _is_repeat(log: Path) -> bool:
+    """Return whether a log is of a repeat beside a performance run that Weighbridge made."""
+    first = log.parent.parent / Mode.PERFORMANCE
+    return number_of_repeat(log.parent.name) is not None and (first / RUN_RECORD).is_file()
 
 
 def _counted(logs: int) -> str:

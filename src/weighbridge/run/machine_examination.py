@@ -169,7 +169,8 @@ def _endpoints(name: str, settings: Settings, round_: Round) -> MachineCheck:
     """Return whether the user's servers answer, and can be measured."""
     yours = f"yours: {', '.join(settings.server.endpoints)}"
     if find_spec("openai") is None:
-        return MachineCheck.of(name, f"{yours}; not asked", _BENCHMARK)
+        unable = "run `make setup`: without its package openai they cannot be asked"
+        return MachineCheck.of(name, f"{yours}; not asked", _BENCHMARK, warning=unable)
     from weighbridge.run.preflight import check_endpoints
 
     try:

@@ -89,7 +89,10 @@ def _disk(folder: Path, needed_bytes: int | None) -> Iterator[MachineCheck]:
         missing=short if free < _DEMO_DISK_BYTES else None,
     )
     if needed_bytes is not None:
-        short = f"make room for {disk_size(needed_bytes)}, or name your copy by artifacts.model.path"
+        short = (
+            f"make room for {disk_size(needed_bytes)}, unless the model is fetched already, or name your "
+            "copy by artifacts.model.path"
+        )
         yield MachineCheck.of(
             "disk for the benchmark",
             where,

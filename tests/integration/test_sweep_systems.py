@@ -14,11 +14,12 @@ from weighbridge.config.sweep_settings import ComparedSystem
 from weighbridge.config.workload import Workload
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.serving.command_server import filled_in
+from weighbridge.serving.served_models import served_models
 from weighbridge.simulate.behaviour import Behaviour
 from weighbridge.sweep import systems
 from weighbridge.sweep.cache_reset import reset_caches
 from weighbridge.sweep.length_probe import LengthAnswer, probe_length
-from weighbridge.sweep.systems import opened, served_model
+from weighbridge.sweep.systems import opened
 
 
 def attached(url: str, **changes: Any) -> ComparedSystem:
@@ -48,7 +49,7 @@ def test_an_address_may_end_in_v1(url: str, suffix: str) -> None:
         assert system.lost() is None
         assert probe_length(system, workload()).lengths is LengthAnswer.HONOURED
         assert reset_caches(system).startswith("by /reset_prefix_cache")
-    assert served_model(url + suffix) == MODEL
+    assert served_models(url + suffix) == [MODEL]
 
 
 @pytest.mark.parametrize(
@@ -104,8 +105,7 @@ def test_a_system_that_does_not_answer_is_named() -> None:
         open_attached(attached(silent)),
     ):
         pass
-    with pytest.raises(SetupError, match="does not answer; start the server"):
-        served_model(silent)
+    assert served_models(silent) is None
 
 
 def test_the_key_of_a_system_is_its_own(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

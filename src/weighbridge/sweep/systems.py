@@ -150,17 +150,3 @@ def _measurable(server: ServerSettings) -> ServerSettings:
             "args": server.args if said else (*server.args, _REPORTING[0]),
         }
     )
-
-
-def served_model(endpoint: str, api_key: str | None = None) -> str:
-    """Return the name of the model that an endpoint serves.
-
-    Raises:
-        SetupError: it does not answer, refuses the key, or serves none; of several, a person must choose.
-    """
-    models = served_models(endpoint, api_key)
-    if models is None:
-        raise SetupError(f"{endpoint} does not answer; start the server, or correct its address.")
-    if len(models) != 1:
-        raise SetupError(f"{endpoint} serves {', '.join(models) or 'no model'}; name the one to measure.")
-    return models[0]

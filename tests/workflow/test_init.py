@@ -77,3 +77,7 @@ def test_without_a_project_it_says_where_to_go(tmp_path: Path) -> None:
     done = run_weighbridge(tmp_path, "init")
     assert done.code == 2
     assert "weighbridge bench URL" in done.text
+    (tmp_path / "config.yaml").write_text("server: {}\n")
+    done = run_weighbridge(tmp_path, "init")
+    assert done.code == 2
+    assert "config.yaml: names no round; add it there, or choose one by --benchmark." in done.text

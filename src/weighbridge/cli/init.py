@@ -65,6 +65,10 @@ def init(
             f"there is no {BASE} here, which the file would be laid over: call this in the project's folder. "
             "To compare endpoints no file is needed: `weighbridge bench URL`."
         )
+    base = read_data(Path(BASE))
+    reference = benchmark or (base.get("round") if isinstance(base, dict) else None)
+    if not isinstance(reference, str):
+        raise InputError(f"{BASE}: names no round; add it there, or choose one by --benchmark.")
     devices = visible_accelerators()
     chosen = situation or (Situation.NODE if devices and endpoint is None else Situation.ENDPOINT)
     path = out or Path(f"my-{chosen}.yaml")
@@ -79,7 +83,7 @@ def init(
         raise InputError(f"--endpoint is for `weighbridge init endpoint`, not for {chosen}.")
     text = StartingConfig(
         situation=chosen,
-        round_reference=benchmark or read_data(Path(BASE))["round"],
+        round_reference=reference,
         category=category,
         endpoint=endpoint,
         model_name=model,

@@ -1,6 +1,5 @@
 """Disturbances in the records of runs: what is found, and that quiet runs of many kinds show nothing."""
 
-import heapq
 import math
 from dataclasses import replace
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from queued_runs import LENGTHS, Floats, QuietScenario, System, kinds_of
 
 from weighbridge.disturbances.agreement import are_comparable, find_disagreement
 from weighbridge.disturbances.drifts import can_drift, find_drift
@@ -17,92 +16,16 @@ from weighbridge.disturbances.machine_signs import Readings, machine_signs
 from weighbridge.disturbances.run_trace import RunTrace
 from weighbridge.disturbances.stalls import GeneratedCounter, find_stalls
 from weighbridge.disturbances.steady_part import PartTrend
-from weighbridge.records.disturbance import Disturbance, DisturbanceKind
+from weighbridge.records.disturbance import Disturbance
 from weighbridge.records.telemetry_record import Metric
-
-Floats = NDArray[np.float64]
-# Answers' lengths: as good as equal, as of one prompt, of chats, and far apart.
-LENGTHS = ("alike", "varied", "exponential", "heavy")
-
-
-class System:
-    """A first-come queue in front of servers that take a time in proportion to an answer's length.
-
-    It may freeze, run at another speed, or slow down while it works.
-    """
-
-    def __init__(
-        self, rng: np.random.Generator, n: int, lengths: str, *, servers: int, mean_s: float
-    ) -> None:
-        self._rng, self._servers, self._mean_s = rng, servers, mean_s
-        drawn = {
-            "alike": lambda: rng.normal(1, 0.03, n).clip(0.5),
-            "varied": lambda: rng.lognormal(-0.125, 0.5, n),
-            "exponential": lambda: rng.exponential(1, n),
-            "heavy": lambda: rng.lognormal(-0.5, 1, n),
-        }
-        self._lengths: Floats = drawn[lengths]()
-
-    def run(
-        self,
-        load: float | None,
-        *,
-        speed: float = 1,
-        freeze: tuple[float, float] = (0, 0),
-        counted: bool = True,
-    ) -> RunTrace:
-        """Run once over all samples, in an order of its own.
-
-        Args:
-            load: Share of the capacity that is asked for; None: all requests are issued at once.
-            speed: Of the servers.
-            freeze: When nothing works, as a share of the run, and for how many s.
-            counted: The servers count tokens.
-        """
-        sample = self._rng.permutation(len(self._lengths))
-        service_s = self._lengths[sample] * self._mean_s * self._rng.lognormal(0, 0.05, len(sample)) / speed
-        gap_s = 0.0 if load is None else self._mean_s * float(self._lengths.mean()) / self._servers / load
-        planned_s = np.cumsum(self._rng.exponential(1, len(sample)) * gap_s)
-        # On the clock of the work, a frozen stretch takes no time.
-        start_s = freeze[0] * self._served(planned_s, service_s).max()
-        at_work_s = np.where(planned_s < start_s, planned_s, np.maximum(start_s, planned_s - freeze[1]))
-        end_s = self._served(at_work_s, service_s)
-        end_s = np.where(end_s > start_s, end_s + freeze[1], end_s) if freeze[1] else end_s
-        tokens = np.maximum(self._lengths[sample] * 50, 1) if counted else np.zeros(len(sample))
-        trace = RunTrace.of(
-            (planned_s * 1e9).astype(np.int64),
-            (end_s * 1e9).astype(np.int64),
-            tokens.astype(np.int64),
-            sample,
-        )
-        assert trace is not None
-        return trace
-
-    def _served(self, arrivals_s: Floats, service_s: Floats) -> Floats:
-        free = [0.0] * self._servers
-        ends_s = []
-        for arrival_s, length_s in zip(arrivals_s.tolist(), service_s.tolist(), strict=True):
-            ends_s.append(max(heapq.heappop(free), arrival_s) + length_s)
-            heapq.heappush(free, ends_s[-1])
-        return np.array(ends_s)
-
-
-def kinds_of(runs: dict[str, RunTrace]) -> set[DisturbanceKind]:
-    found = find_disturbances({name: ExaminedRun(trace) for name, trace in runs.items()})
-    return {each.kind for each in found.found}
 
 
 def test_of_a_thousand_quiet_scenarios_fewer_than_ten_are_called_disturbed() -> None:
     rng, called = np.random.default_rng(17), []
     for _ in range(1000):
-        n, servers = int(rng.choice([120, 512])), int(rng.choice([1, 8, 64, 256]))
-        lengths, mean_s = str(rng.choice(LENGTHS)), float(rng.choice([0.05, 0.5, 5]))
-        load = None if rng.random() < 0.5 else float(rng.choice([0.3, 0.6, 0.8, 0.9]))
-        counted = bool(rng.random() < 0.9)
-        system = System(rng, n, lengths, servers=servers, mean_s=mean_s)
-        kinds = kinds_of({mode: system.run(load, counted=counted) for mode in ("performance", "accuracy")})
-        if kinds:
-            called.append((n, servers, lengths, mean_s, load, counted, kinds))
+        quiet = QuietScenario.draw(rng)
+        if kinds := kinds_of(quiet.runs(rng)):
+            called.append((quiet, kinds))
     assert len(called) < 10, called
 
 

@@ -146,8 +146,8 @@ _TITLES = {
 
 def _schema_line(out: Path) -> Iterator[str]:
     """Yield the line by which editors check the file, where schema and file are in one project."""
-    path = Path(os.path.relpath(_SCHEMA, out.resolve().parent))
-    if _SCHEMA.is_relative_to(Path.cwd()):
+    if all(path.is_relative_to(Path.cwd()) for path in (_SCHEMA, out.resolve())):
+        path = Path(os.path.relpath(_SCHEMA, out.resolve().parent))
         yield f"# yaml-language-server: $schema={path.as_posix()}"
 
 

@@ -19,10 +19,11 @@ from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Round
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
+from weighbridge.core.replaced_folder import replaced_folder
 from weighbridge.submission import assemble
 from weighbridge.submission.sources import copy_benchmark, copy_sources
 from weighbridge.submission.system_description import required_fields
-from weighbridge.submission.tree import check_tree, replaced_folder, truncate_log, with_hash
+from weighbridge.submission.tree import check_tree, truncate_log, with_hash
 
 ROOT = Path(__file__).parents[2]
 ROUND = small_round()
@@ -168,6 +169,17 @@ def test_a_tree_built_twice_is_the_same_bytes(tmp_path: Path, project: Path) -> 
         "submission.sha256",
         "originals",
     }
+
+
+@pytest.mark.parametrize("folder", ["submission", "originals"])
+def test_a_folder_of_something_else_is_not_replaced(folder: str, tmp_path: Path, project: Path) -> None:
+    write_results(tmp_path / "results", ROUND)
+    notes = tmp_path / "results" / folder / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    with pytest.raises(InputError, match=f"{folder}: holds other files, which would be lost"):
+        _assemble(tmp_path, project)
+    assert notes.read_text() == "mine"
 
 
 def test_the_archive_is_the_same_bytes_again_and_its_checksums_hold(tmp_path: Path, project: Path) -> None:
@@ -422,6 +434,15 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         _fail_within(target)
     assert [path.name for path in target.iterdir()] == ["one"]
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+@pytest.mark.parametrize("place", [".", "/", "/dev/null", "file"])
+def test_only_a_folder_is_replaced(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("mine")
+    with pytest.raises(InputError, match="a folder cannot take its place"), replaced_folder(Path(place)):
+        raise AssertionError("it must be refused before anything is written")
+    assert Path("file").read_text() == "mine"
 
 
 def _fail_within(target: Path) -> None:

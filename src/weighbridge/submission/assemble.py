@@ -6,14 +6,17 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from weighbridge.artifacts.manifest import Manifest, write_lock
 from weighbridge.benchmarks.registry import load_benchmark
+from weighbridge.config.closed_settings import Division
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.files import sha256_of
+from weighbridge.core.replaced_folder import replaced_folder
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs
 from weighbridge.gates.server_checks import reported_arguments_of
 from weighbridge.records.notice import DEMONSTRATION_FILE
@@ -33,7 +36,6 @@ from weighbridge.submission.tree import (
     copy_file,
     manifest_of,
     pack,
-    replaced_folder,
     truncate_log,
     with_hash,
 )
@@ -146,6 +148,8 @@ def assemble(
     if round_.submittable:
         runs = [run for each in judged for run in each.records.values()]
         require_declaration(round_, settings, inputs, runs)
+    for folder in (originals, destination):
+        _check_replaceable(folder)
     with replaced_folder(originals) as kept, replaced_folder(destination) as root:
         layout = TreeLayout(root, settings, round_)
         origin = origin_of(inputs.model)
@@ -167,6 +171,13 @@ def assemble(
     _log.info("%s packed as %s", destination, archive.name)
     _log.info("%s: %d files, %d bytes", destination, len(manifest.files), manifest.total_bytes)
     return manifest
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Refuse a folder of something else, whose files would be deleted."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if names and not names & set(get_args(Division)):
+        raise InputError(f"{folder}: holds other files, which would be lost; use the path of a new folder.")
 
 
 def _chosen(results: Path, round_: Round, scenarios: Collection[str] | None) -> list[ScenarioRules]:

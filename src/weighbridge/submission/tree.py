@@ -5,7 +5,6 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,19 +74,6 @@ def run_logs(scenario: Path, run: RunRules) -> dict[str, Path]:
     if run.compliance_test is not None:
         modes[ANSWERS] = Mode.ACCURACY
     return {name: folder / RUN_FOLDERS[mode] / name for name, mode in modes.items()}
-
-
-@contextmanager
-def replaced_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder that replaces the target on success and is deleted on any exception."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-        new = Path(scratch) / "new"
-        new.mkdir()
-        yield new
-        if target.exists():
-            target.rename(Path(scratch) / "old")
-        new.rename(target)
 
 
 def manifest_of(folder: Path) -> Manifest:

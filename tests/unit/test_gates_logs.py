@@ -225,7 +225,10 @@ def _spoil(division: Path) -> None:
 
 def test_one_table_shows_all_systems_and_what_failed(division: Path) -> None:
     _spoil(division)
-    text = _shown(render_systems(judge_logs(division, ROUND)))
+    judged = judge_logs(division, ROUND)
+    narrow = _shown(render_systems(judged))
+    assert all(f"system {number}: {system}\n" in narrow for number, system in enumerate(judged.systems, 1))
+    text = _shown(render_systems(judged, width=100))
     lines = [line for line in text.splitlines() if line.strip().startswith(("ACME", "open"))]
     rows = {tuple(line.split()[:3]): line for line in lines}
     assert len(rows) == 6

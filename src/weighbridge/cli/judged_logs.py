@@ -48,11 +48,12 @@ def _print(judged: JudgedLogs, *, several: bool, details: bool) -> None:
     for system, verdicts in judged.systems.items():
         shown = [each for each in verdicts if details or not several or each.outcome == "INVALID"]
         if several and shown:
-            Console().print(f"System {system}", markup=False, highlight=False)
+            typer.echo(f"System {system}")
         for verdict in shown:
             Console().print(render_verdict(verdict))
     if several:
-        Console().print(render_systems(judged))
+        console = Console()
+        console.print(render_systems(judged, console.width), crop=False)
     else:
         for line in judged.skipped:
-            Console().print(line, markup=False, highlight=False)
+            typer.echo(line)

@@ -158,7 +158,7 @@ def show(comparison: SweepComparison, folder: Path, *, as_json: bool) -> None:
     for sentence in findings(comparison):
         typer.echo(sentence)
     if comparison.quality is not None:
-        console.print(render_quality(comparison.quality))
+        console.print(render_quality(comparison.quality), crop=False)
         typer.echo(headline(comparison))
     typer.echo(f"With figures: {folder / COMPARISON_PAGE}; for programs: {folder / COMPARISON}")
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from weighbridge.core.formatting import measured, metric_label, score
+from weighbridge.core.long_names import short_names, whole_lines
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.gates.disturbance_lines import unexamined_line
 from weighbridge.gates.foreign_logs import JudgedLogs
@@ -16,18 +17,25 @@ from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import Check, LatencyFigures, Verdict, by_remedy
 
 _MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("unknown")}
+_WIDTH_OF_OTHERS = 68  # columns of a terminal for all but the name of the system
 
 
 def _mark(check: Check) -> Text:
     return _MARK[check.passed] if check.asked else Text("not asked", style="dim")
 
 
-def render_systems(judged: JudgedLogs) -> Group:
-    """Render the verdicts on several systems as one table, and below it what was not judged."""
+def render_systems(judged: JudgedLogs, width: int = 80) -> Group:
+    """Render the verdicts on several systems as one table, and below it what was not judged.
+
+    Args:
+        judged: The verdicts.
+        width: Columns of the terminal; long names of systems stand below the table where it has no room.
+    """
     table = Table(
         title="All systems", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
-    table.add_column("System", overflow="fold", min_width=12)
+    short = short_names(judged.systems, "system", max(width - _WIDTH_OF_OTHERS, 0))
+    table.add_column("System", no_wrap=True)
     for name in ("Scenario", "Verdict"):
         table.add_column(name, no_wrap=True)
     metrics = list(dict.fromkeys(name for verdict in judged.verdicts for name in verdict.scores))
@@ -41,7 +49,7 @@ def render_systems(judged: JudgedLogs) -> Group:
     for system, verdicts in judged.systems.items():
         for verdict in verdicts:
             table.add_row(
-                system,
+                short.get(system, system),
                 verdict.title,
                 Text(verdict.outcome, style=OUTCOME_STYLES[verdict.outcome]),
                 measured(verdict.rate, verdict.rate_error, "-"),
@@ -53,7 +61,8 @@ def render_systems(judged: JudgedLogs) -> Group:
             )
     units = dict.fromkeys(f"{verdict.title} {verdict.rate_unit}" for verdict in judged.verdicts)
     reasons = dict.fromkeys(reason_of(verdict) for verdict in judged.verdicts if not verdict.submittable)
-    return Group(table, *map(Text, (f"Rates: {', '.join(units)}.", *reasons, *judged.skipped)))
+    notes = (f"Rates: {', '.join(units)}.", *reasons, *judged.skipped)
+    return Group(table, *whole_lines(short), *(Text(each, overflow="ignore") for each in notes))
 
 
 def _p99(verdict: Verdict) -> str:

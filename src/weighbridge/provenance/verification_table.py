@@ -16,6 +16,7 @@ from weighbridge.provenance.verification import Verification
 from weighbridge.records.verdict import by_remedy
 
 _MARK = {True: Text("ok", style="green"), False: Text("FAILED", style="bold red"), None: Text("not proven")}
+_LONGEST_WORD = 20  # which a column takes whole; a path is broken in none
 
 
 def render_verification(done: Verification) -> Group:
@@ -24,11 +25,16 @@ def render_verification(done: Verification) -> Group:
     for name in ("Check", "Found", "Expected"):
         table.add_column(name, overflow="fold")
     table.add_column("", no_wrap=True)
+    long = []
     for check in done.checks:
         name = f"{check.name} ({check.run})" if check.run else check.name
-        row = map(_printable, (name, value_text(check.value), check.limit))
+        found = value_text(check.value)
+        if max(map(len, found.split()), default=0) > _LONGEST_WORD:
+            long.append(f"{name}: {found}")
+            found = "see below"
+        row = map(_printable, (name, found, check.limit))
         table.add_row(*row, _MARK[check.passed])
-    lines = [*_remedies(done), *done.notes]
+    lines = [*long, *_remedies(done), *done.notes]
     if done.statement is not None:
         lines += ["", *_again(done.statement)]
     return Group(table, *map(_printable, lines), Text(), outcome_of_verification(done))

@@ -15,6 +15,7 @@ from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.formatting import measured, number_or_dash, score, table_latencies
+from weighbridge.core.long_names import short_names, whole_lines
 from weighbridge.core.models import Model
 from weighbridge.core.terminal import OUTCOME_STYLES
 from weighbridge.quality.compare_quality import compare_quality
@@ -25,7 +26,6 @@ from weighbridge.records.quality_comparison import QUALITY_MARGIN, QualityCompar
 from weighbridge.records.quality_scores import OVERALL
 from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.report.quality_table import render_quality
-from weighbridge.report.summary_columns import whole_line
 
 
 class PublishedScenario(Model):
@@ -207,31 +207,23 @@ def _deviations(score: float | None, rules: MetricRules | None) -> float | None:
 def render_comparison(comparison: Comparison) -> Group:
     """Return one table for each scenario, the notes below, and the table of compared answers."""
     scenarios = dict.fromkeys(line.scenario for line in comparison.lines)
-    short_names = _short_names(comparison.lines)
+    runs = (line.system for line in comparison.lines if line.outcome != PUBLISHED)
+    short = short_names(runs, "run", _SYSTEM_WIDTH)
     tables = [
-        _table([line for line in comparison.lines if line.scenario == scenario], short_names)
+        _table([line for line in comparison.lines if line.scenario == scenario], short)
         for scenario in scenarios
     ]
-    named = [whole_line(f"{name}: {system}") for system, name in short_names.items()]
     mark = [Text("Not verified by MLCommons Association.")] if tables else []
     quality = [] if comparison.quality is None else [render_quality(comparison.quality)]
     notes = (Text(sentence, overflow="ignore") for sentence in comparison.marks)  # breaks no path
-    return Group(*tables, *named, *notes, *mark, *quality)
+    return Group(*tables, *whole_lines(short), *notes, *mark, *quality)
 
 
 _SYSTEM_WIDTH = 18  # with it, all other columns fit into 80
 _LATENCIES = {"p99": "p99_latency_s", "TTFT p99": "p99_ttft_s", "TPOT p99": "p99_tpot_s"}
 
 
-def _short_names(lines: Sequence[ComparisonLine]) -> dict[str, str]:
-    """Return a short name of each run, where their paths are too long for a column; they stand below then."""
-    runs = list(dict.fromkeys(line.system for line in lines if line.outcome != PUBLISHED))
-    if max(map(len, runs), default=0) <= _SYSTEM_WIDTH:
-        return {}
-    return {run: f"run {number}" for number, run in enumerate(runs, 1)}
-
-
-def _table(lines: list[ComparisonLine], short_names: Mapping[str, str]) -> Table:
+def _table(lines: list[ComparisonLine], short: Mapping[str, str]) -> Table:
     table = Table(title=lines[0].title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("System", overflow="fold", min_width=_SYSTEM_WIDTH)
     unit = lines[0].rate_unit
@@ -247,7 +239,7 @@ def _table(lines: list[ComparisonLine], short_names: Mapping[str, str]) -> Table
     times = list(map(table_latencies, columns))
     for row, line in enumerate(lines):
         table.add_row(
-            short_names.get(line.system, line.system),
+            short.get(line.system, line.system),
             # What others published stands as they did.
             number_or_dash(line.rate, ".6g")
             if line.outcome == PUBLISHED

@@ -1,7 +1,7 @@
 """The table of compared answers: texts of its columns, on a terminal and as Markdown."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.console import Group
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from weighbridge.core.formatting import NONE, accuracy
+from weighbridge.core.long_names import short_names, whole_lines
 from weighbridge.quality.accuracy import AnswerCounts
 from weighbridge.quality.quality_sentences import points_text, quality_sentences, signed_text
 from weighbridge.records.quality_comparison import (
@@ -21,7 +22,8 @@ from weighbridge.records.quality_comparison import (
 from weighbridge.report.accuracy_texts import share_text, stderr_text
 from weighbridge.report.summary_columns import SummaryColumn, markdown_table
 
-_LEAST_WIDTHS = {"System": 6, "Finding": len("inconclusive")}
+_SYSTEM_WIDTH = 12
+_LEAST_WIDTHS = {"System": _SYSTEM_WIDTH, "Finding": len("inconclusive")}
 _STYLES = {
     QualityFinding.BETTER: "bold green",
     QualityFinding.WORSE: "bold red",
@@ -186,13 +188,15 @@ def render_quality(comparison: QualityComparison) -> Group:
             overflow="fold",
             min_width=_LEAST_WIDTHS.get(column.name),
         )
+    short = short_names((line.system for line in quality_lines(comparison)), "system", _SYSTEM_WIDTH)
     for line in quality_lines(comparison):
+        line = replace(line, system=short.get(line.system, line.system))
         style = "" if line.row is None else _STYLES.get(line.row.finding, "")
         table.add_row(
             *(Text(column.text(line), style if column.name == "Finding" else "") for column in columns)
         )
     sentences = [*quality_sentences(comparison), *quality_footer(comparison)]
-    return Group(table, *map(Text, sentences))
+    return Group(table, *whole_lines(short), *(Text(each, overflow="ignore") for each in sentences))
 
 
 def quality_markdown(comparison: QualityComparison) -> str:

@@ -39,11 +39,6 @@ def rich_table(columns: Sequence[SummaryColumn], title: str | None, caption: str
     return table
 
 
-def whole_line(text: str) -> Text:
-    """Return a line with a path for a terminal, which alone may break it."""
-    return Text(text, no_wrap=True, overflow="ignore")
-
-
 def markdown_table(columns: Sequence[SummaryColumn]) -> str:
     """Return the table in Markdown."""
     rows = [

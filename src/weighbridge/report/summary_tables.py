@@ -6,13 +6,14 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from weighbridge.core.formatting import measured, metric_label, number, score
+from weighbridge.core.long_names import whole_line
 from weighbridge.gates.disturbance_lines import NO_WARNINGS, disturbance_lines, remedy_lines, unexamined_line
 from weighbridge.gates.performance_sentences import result_text, runs_sentences
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import LatencyFigures
 from weighbridge.report.accuracy_table import accuracies_markdown, render_accuracies
 from weighbridge.report.summary import ScenarioSummary, Summary
-from weighbridge.report.summary_columns import SummaryColumn, markdown_table, rich_table, whole_line
+from weighbridge.report.summary_columns import SummaryColumn, markdown_table, rich_table
 
 _CAPTION = "Not verified by MLCommons Association."
 _MOST_METRICS = 2  # in the table of results; more have a table of their own

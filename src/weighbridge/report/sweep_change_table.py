@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from weighbridge.core.formatting import NONE
+from weighbridge.core.long_names import short_names, whole_line, whole_lines
 from weighbridge.records.comparison import ComparisonResult
 from weighbridge.records.sweep_change import ChangedRow, SweepChange
 
@@ -18,21 +19,24 @@ _STYLES = {
     ComparisonResult.INDICATIVE_FASTER: "green",
     ComparisonResult.NOT_COMPARABLE: "bold yellow",
 }
+_SYSTEM_WIDTH = 16
 
 
 def render_change(change: SweepChange) -> Group:
     """Return the table of all rows, new by old, and what weakens it."""
-    title = f"{change.new} by {change.old}"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    short = short_names(map(_name, change.rows), "system", _SYSTEM_WIDTH)
     table.add_column("Workload", overflow="fold", min_width=8)
-    for name in ("Load", "System"):
-        table.add_column(name, overflow="fold")
+    table.add_column("Load", overflow="fold")
+    table.add_column("System", no_wrap=True)
     table.add_column("Speed-up [95 %]", justify="right", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
     for row in change.rows:
         verdict = Text(row.result, style=_STYLES.get(row.result, ""))
-        table.add_row(row.workload, row.level, _name(row), _speed_up(row), verdict)
-    return Group(table, *map(Text, _notes(change)))
+        name = short.get(_name(row), _name(row))
+        table.add_row(row.workload, row.level, name, _speed_up(row), verdict)
+    notes = (Text(each, overflow="ignore") for each in _notes(change))
+    return Group(whole_line(f"{change.new} by {change.old}"), table, *whole_lines(short), *notes)
 
 
 def _name(row: ChangedRow) -> str:

@@ -398,7 +398,9 @@ def test_endpoints_have_no_command(results: Path) -> None:
         record = json.loads(path.read_text())
         record["server"] |= {"command": [], "environment": {}}
         path.write_text(json.dumps(record))
-    assert page_of(results).words.count("their commands are not known") == 4
+    words = page_of(results).words
+    assert words.count("their commands are not known") == 4
+    assert "weights those that the user's servers loaded: not proven here" in words
 
 
 def test_every_figure_is_in_the_page_and_a_file_and_those_of_an_earlier_report_are_gone(

@@ -1,7 +1,9 @@
 """Stores that run directories share: encoded once, never trusted blindly, and never in the way."""
 
 import errno
+import fcntl
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ class Kitchen:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cache: Path | None = folder / "cache"
-        self.encoded = 0
+        self.encoded = self.looked = 0
 
     def __call__(self, name: str, model: str = "tiny", prompts: str = "ab") -> Path:
         out = self.folder / name / "requests"
@@ -35,7 +37,11 @@ class Kitchen:
             return write_store(out, (f'{prefix}{each}"}}'.encode() for each in prompts), lambda: origin)
 
         recipe = Recipe({"prompts": prompts}, model, lambda: ((prefix, '"}'), None))
-        shared_store(self.cache, recipe, out, build)
+
+        def look() -> None:
+            self.looked += 1
+
+        shared_store(self.cache, recipe, out, build, look)
         return out
 
     @property
@@ -95,6 +101,26 @@ def test_other_prompts_are_encoded(kitchen: Kitchen) -> None:
     assert kitchen.encoded == 2
 
 
+def test_what_is_not_encoded_is_looked_at(kitchen: Kitchen) -> None:
+    kitchen("one")
+    assert kitchen.looked == 0
+    kitchen("two")
+    kitchen("three", model="another")
+    assert (kitchen.encoded, kitchen.looked) == (1, 2)
+
+
+def test_what_a_killed_command_left_is_removed(kitchen: Kitchen) -> None:
+    kitchen("one")
+    place = kitchen.shared[0]
+    (place / BODIES_FILE).unlink()
+    left = place.with_name(f".unfinished.{place.name}.k1ll3d")
+    left.mkdir()
+    (left / BODIES_FILE).write_bytes(b"half")
+    kitchen("two")
+    assert not left.exists()
+    assert kitchen.shared == [place]
+
+
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("damage", [b"", b"x", None])
 def test_a_damaged_store_is_made_again(
@@ -141,7 +167,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
     make = tempfile.mkdtemp
 
     def fail(*, prefix: str, **place: Path) -> str:
-        if prefix == ".unfinished.":
+        if prefix.startswith(".unfinished."):
             raise OSError(number, os.strerror(number))
         return make(prefix=prefix, **place)
 
@@ -166,6 +192,32 @@ def test_a_cache_of_another_file_system_is_copied_from(
     monkeypatch.setattr(os, "link", other_device)
     assert bodies(kitchen("one")) == bodies(kitchen("two"))
     assert kitchen.encoded == 1
+
+
+def test_a_store_that_cannot_be_taken_costs_only_time(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    right = bodies(kitchen("one"))
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(shutil, "copyfile", fail)
+    assert bodies(kitchen("two")) == right
+    assert "cannot be taken (Input/output error); the requests are made again" in caplog.text
+
+
+def test_an_interrupted_command_leaves_nothing_in_the_cache(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", interrupt)
+    monkeypatch.setattr(fcntl, "ioctl", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        kitchen("one")
+    assert kitchen.shared == []
 
 
 def test_two_at_once_encode_once(kitchen: Kitchen) -> None:

@@ -53,7 +53,7 @@ def build_requests(
     from weighbridge.config.closed_settings import request_deviations
     from weighbridge.config.round_settings import requests_of_round
     from weighbridge.requests.shared_stores import Recipe, prompts_of, shared_store
-    from weighbridge.requests.store import build_store, envelopes
+    from weighbridge.requests.store import build_store, checked_samples, envelopes
     from weighbridge.run.closed_division import told
 
     job, round_ = JobSettings.of(settings, requests=requests, server=server), load_round(round_file)
@@ -94,12 +94,15 @@ def build_requests(
             processes=processes,
         )
 
+    def look() -> None:
+        checked_samples(load_benchmark(round_.benchmark).task(prompt, folder), proof.folder, round_.splits)
+
     def around() -> tuple[tuple[str, str], tuple[str, str] | None]:
         task = load_benchmark(round_.benchmark).task(prompt, folder)
         return envelopes(task, model_name, sent, streamed=streamed)
 
     prompts = prompts_of(round_, sent, proof, prompt, tokenizer)
-    shared_store(cache, Recipe(prompts, model_name, around), out, build)
+    shared_store(cache, Recipe(prompts, model_name, around), out, build, look)
 
 
 def count_tokens(

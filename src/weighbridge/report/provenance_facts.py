@@ -72,6 +72,8 @@ def _system(name: str) -> _Value:
     return lambda record: record.system.get(name)
 
 
+# A proof is of files here; what a server that was not started has loaded, it does not show.
+_WEIGHTS_OF_USER = "those that the user's servers loaded: not proven here"
 _FACTS: dict[str, _Value] = {
     "Weighbridge": lambda record: record.weighbridge_version,
     "git revision": lambda record: record.git_revision,
@@ -80,6 +82,7 @@ _FACTS: dict[str, _Value] = {
     "model name": lambda record: record.server.model_name,
     "server version": lambda record: record.server.version or "not reported",
     "servers": lambda record: ", ".join(record.server.endpoints),
+    "weights": lambda record: None if record.server.command else _WEIGHTS_OF_USER,
     "GPUs of each server": lambda record: "; ".join(record.server.devices),
     "known request": lambda record: record.server.golden,
     "client's host": lambda record: record.host.name,

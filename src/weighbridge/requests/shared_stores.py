@@ -6,7 +6,6 @@ are hashed each time before they are used. A run directory gets the same files o
 hard link, else a copy), so any folder in the cache can be deleted at any time.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -31,6 +30,7 @@ from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.core import dataset_files, images
 from weighbridge.core.errors import InputError
+from weighbridge.core.file_sharing import share_file
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.core.replaced_folder import replaced_folder
 from weighbridge.records.store_manifest import MANIFEST_FILE, StoreManifest, StoreOrigin
@@ -41,9 +41,9 @@ from weighbridge.requests.store_check import checking
 
 log = logging.getLogger(__name__)
 
-_CLONE = 0x40049409  # FICLONE of linux/fs.h
 _DIGITS = 32
 _LARGE_FILES = (BODIES_FILE, INDEX_FILE)
+_UNFINISHED = ".unfinished."
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,11 @@ def code_of(benchmark: Path) -> str:
 
 
 def shared_store(
-    cache: Path | None, recipe: Recipe, out: Path, build: Callable[[], StoreManifest]
+    cache: Path | None,
+    recipe: Recipe,
+    out: Path,
+    build: Callable[[], StoreManifest],
+    look: Callable[[], object] = lambda: None,
 ) -> StoreManifest:
     """Take a store from the cache; or build it, and leave it there for others.
 
@@ -118,18 +122,25 @@ def shared_store(
         recipe: What the store is made from.
         out: The store's folder; an existing store is replaced.
         build: Builds it there.
+        look: Says of the dataset what `build` would say; called where nothing is built.
 
     Raises:
-        What `build` raises; OSError: `out` cannot be written.
+        What `build` and `look` raise; OSError: `out` cannot be written.
     """
     if cache is None:
         return build()
     place = recipe.place(cache)
     with _turn(place):
         manifest = _taken(place, recipe, out)
-        if manifest is None:
-            manifest = _with_other_name(place, recipe, out) or build()
-            _leave(out, place)
+        if manifest is not None:
+            look()
+            return manifest
+        manifest = _with_other_name(place, recipe, out)
+        if manifest is not None:
+            look()
+        else:
+            manifest = build()
+        _leave(out, place)
     return manifest
 
 
@@ -158,13 +169,16 @@ def _taken(place: Path, recipe: Recipe, out: Path) -> StoreManifest | None:
         return None
     try:
         with replaced_folder(out) as unfinished:
-            means = {_provide(place / name, unfinished / name) for name in _LARGE_FILES}
+            means = {share_file(place / name, unfinished / name) for name in _LARGE_FILES}
             shutil.copyfile(place / MANIFEST_FILE, unfinished / MANIFEST_FILE)
             # Here and not in the cache: what is proven is what is used.
             manifest = _proven(unfinished, recipe)
     except InputError as error:
         log.warning("a shared request store is damaged and is made again: %s", error)
         shutil.rmtree(place, ignore_errors=True)
+        return None
+    except OSError as error:  # it may be deleted at any time; where `out` is at fault, `build` says so
+        log.warning("%s: cannot be taken (%s); the requests are made again", place, error.strerror)
         return None
     log.info("%s: the requests of %s, as %s", out, place, " and ".join(sorted(means)))
     return manifest
@@ -187,7 +201,7 @@ def _proven(folder: Path, recipe: Recipe) -> StoreManifest:
 def _with_other_name(place: Path, recipe: Recipe, out: Path) -> StoreManifest | None:
     """Make a store of another one's prompts, which differs in the model's name alone; None: there is none."""
     for other in sorted(place.parent.glob("*/")):
-        if not _is_ours(other):
+        if other.name.startswith(_UNFINISHED) or not _is_ours(other):
             continue
         try:
             store = RequestStore.open(other)
@@ -221,9 +235,12 @@ def _leave(store: Path, place: Path) -> None:
     """Put a store that was just built into the cache, whole or not at all."""
     unfinished: str | None = None
     try:
-        unfinished = tempfile.mkdtemp(dir=place.parent, prefix=".unfinished.")
+        # Left by commands that were killed: this one has the turn.
+        for left in place.parent.glob(f"{_UNFINISHED}{place.name}.*"):
+            shutil.rmtree(left, ignore_errors=True)
+        unfinished = tempfile.mkdtemp(dir=place.parent, prefix=f"{_UNFINISHED}{place.name}.")
         for name in _LARGE_FILES:
-            _provide(store / name, Path(unfinished, name))
+            share_file(store / name, Path(unfinished, name))
         write_atomic(Path(unfinished, MANIFEST_FILE), (store / MANIFEST_FILE).read_bytes())
         Path(unfinished).chmod(0o755)
         if not _is_whole(place):
@@ -236,7 +253,8 @@ def _leave(store: Path, place: Path) -> None:
                 place.parent,
                 error.strerror,
             )
-        if unfinished is not None:
+    finally:
+        if unfinished is not None:  # renamed, unless something failed or ended this
             shutil.rmtree(unfinished, ignore_errors=True)
 
 
@@ -259,35 +277,6 @@ def _is_ours(place: Path) -> bool:
         log.warning("%s: belongs to another user and is not used", place)
         return False
     return True
-
-
-def _provide(source: Path, target: Path) -> str:
-    """Make a file appear at a second place, sharing its bytes on the disk where that is possible; say how.
-
-    A hard link is one file with two names: Snakemake sets the times of outputs, which only the owner may, and
-    refuses outputs that cannot be written. So only one's own, writable file is linked.
-
-    Raises:
-        OSError: neither works.
-    """
-    with source.open("rb") as original, target.open("wb") as clone:
-        try:
-            fcntl.ioctl(clone.fileno(), _CLONE, original.fileno())
-        except OSError:
-            pass  # most file systems cannot
-        else:
-            return "a reflink"
-    target.unlink()
-    found = source.stat()
-    if found.st_uid == os.geteuid() and found.st_mode & 0o200:
-        try:
-            os.link(source, target)
-        except OSError:
-            pass  # another file system, or one without links
-        else:
-            return "a hard link"
-    shutil.copyfile(source, target)
-    return "a copy"
 
 
 def _digest(value: object) -> str:

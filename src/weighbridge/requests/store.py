@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from weighbridge.benchmarks.protocol import Task
 from weighbridge.benchmarks.registry import check_requests, load_benchmark
 from weighbridge.config.request_settings import RequestSettings
+from weighbridge.core.dataset_files import DatasetSamples
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.core.openai_api import AnswerKind, Api
@@ -163,10 +164,8 @@ def build_store(
     check_requests(benchmark, settings)
     task = load_benchmark(benchmark).task(prompt, model)  # a wrong prompt fails here rather than in the pool
     (prefix, suffix), streaming = envelopes(task, model_name, settings, streamed=streamed)
-    of_dataset = task.samples(dataset, splits)
+    of_dataset = checked_samples(task, dataset, splits)
     files = of_dataset.files
-    for sentence in task.check_samples(of_dataset):
-        log.warning("%s", sentence)
     out.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.parts.") as parts,
@@ -219,6 +218,23 @@ def build_store(
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def checked_samples(task: Task, dataset: Path, splits: tuple[str, ...]) -> DatasetSamples:
+    """Return a dataset's samples, after a look at a few of them; warn of what a user must know.
+
+    Args:
+        task: The benchmark's task.
+        dataset: Folder of the dataset.
+        splits: The dataset's splits, in the order of the samples.
+
+    Raises:
+        InputError: a split is missing, or requests from these samples would be of no use.
+    """
+    found = task.samples(dataset, splits)
+    for sentence in task.check_samples(found):
+        log.warning("%s", sentence)
+    return found
 
 
 def envelopes(

@@ -174,7 +174,8 @@ def _taken(place: Path, recipe: Recipe, out: Path) -> StoreManifest | None:
             # Here and not in the cache: what is proven is what is used.
             manifest = _proven(unfinished, recipe)
     except InputError as error:
-        log.warning("a shared request store is damaged and is made again: %s", error)
+        log.warning("%s: this shared request store is damaged and is made again", place)
+        log.debug("what is damaged: %s", error)
         shutil.rmtree(place, ignore_errors=True)
         return None
     except OSError as error:  # it may be deleted at any time; where `out` is at fault, `build` says so

@@ -88,7 +88,10 @@ class StoreCheck:
         if self._given_up.is_set():
             return False
         if digest.hexdigest() != self._store.manifest.bodies_sha256:
-            raise InputError(f"{self._bodies}: changed since it was built; build the requests again.")
+            raise InputError(
+                f"{self._bodies}: changed since it was built; delete {self._store.path}, and the next "
+                "command builds it again."
+            )
         check_index(self._store)
         return True
 

@@ -99,6 +99,10 @@ def test_the_reason_is_that_of_the_job_that_failed_not_of_its_group(tmp_path: Pa
     assert killed[0].code is None
     assert "was killed" in str(killed[0])
     assert str(tmp_path / "3.log") in str(killed[0])
+    (tmp_path / "3.log").write_text("")  # the program could not be loaded
+    unlogged = str(job_failures(failed[2:], tmp_path)[0])
+    assert "it wrote no log" in unlogged
+    assert "3.log" not in unlogged
 
 
 def test_lines_of_stages(tmp_path: Path) -> None:
@@ -123,7 +127,8 @@ def test_lines_of_stages(tmp_path: Path) -> None:
     ("words", "code", "sentence", "exit_code"),
     [
         ("a\nweighbridge: configuration: unknown key.\n", 2, "configuration: unknown key.", 2),
-        ("b\nMissingRuleException:\nNo rule to produce x.\n", 1, "MissingRuleException:\nNo rule to", 2),
+        ("b\nMissingRuleException:\nNo rule to produce x (if you\n", 1, "x: no stage has this name", 2),
+        ("b\nOtherException:\nNo way.\n", 1, "OtherException:\nNo way", 2),
         ("Error: Directory cannot be locked. Please\n", 1, "--snakemake=--unlock", 3),
         ("", -9, "ended by SIGKILL", 137),
     ],

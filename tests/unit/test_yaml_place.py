@@ -8,7 +8,7 @@ from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.sweep_files import read_sweep
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
-from weighbridge.core.yaml_place import place_in_files
+from weighbridge.core.yaml_place import place_of_value
 
 BASE = "round: v6.0\nserver:\n  gpus: 8\n  args:\n    - --one\n    - --two\n"
 
@@ -34,15 +34,33 @@ def files(tmp_path: Path) -> list[Path]:
 def test_the_file_on_top_that_holds_the_value_is_named(
     files: list[Path], keys: tuple[str | int, ...], place: str
 ) -> None:
-    assert place_in_files(files, keys) == f"{files[0].parent}/{place}"
+    assert place_of_value(files, keys) == f"{files[0].parent}/{place}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        (("server", "gpuss"), "the command line"),
+        (("server", "gpus"), "the command line"),
+        (("server", "gpus", "int"), "the command line"),
+        (("limit",), "the command line"),
+        (("round",), "config.yaml, line 1, column 1"),
+        (("server", "args", 1), "config.yaml, line 6, column 7"),
+    ],
+)
+def test_what_the_command_line_sets_is_in_no_file(
+    files: list[Path], keys: tuple[str | int, ...], place: str
+) -> None:
+    given = {"server": {"gpuss": 1, "gpus": "many"}, "limit": 0}
+    assert (place_of_value(files, keys, given) or "").endswith(place)
 
 
 def test_what_no_file_holds_has_no_place(files: list[Path], tmp_path: Path) -> None:
-    assert place_in_files(files, ["limit"]) is None
-    assert place_in_files([], ["round"]) is None
+    assert place_of_value(files, ["limit"]) is None
+    assert place_of_value([], ["round"]) is None
     (tmp_path / "broken.yaml").write_text("round: [")
     others = [tmp_path / "broken.yaml", tmp_path / "none.yaml", tmp_path / "run.json", tmp_path]
-    assert place_in_files(others, ["round"]) is None
+    assert place_of_value(others, ["round"]) is None
 
 
 def test_a_wrong_setting_is_named_by_its_place(tmp_path: Path) -> None:

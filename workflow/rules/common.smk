@@ -49,6 +49,7 @@ os.environ[ROOT_VARIABLE] = str(ROOT)
 IS_TOP_SNAKEMAKE = note_snakemake()
 # What `weighbridge submit` makes the same with; jobs elsewhere do not know it, and make no tree.
 SUBMITTED_WITH = []
+ON_COMMAND_LINE = {}
 
 
 def config_files():
@@ -85,6 +86,7 @@ try:
         )
         if replaced:
             raise InputError(replaced)
+        ON_COMMAND_LINE = profile.of_command_line(workflow.config_settings.config)
         SUBMITTED_WITH = profile.arguments(
             workflow.overwrite_configfiles,
             workflow.config_settings.config,
@@ -94,7 +96,7 @@ try:
     for path in map(Path, workflow.configfiles):
         if path.is_file():
             read_data(path)
-    SETTINGS = portable_settings(config, ROOT, config_files())
+    SETTINGS = portable_settings(config, ROOT, config_files(), ON_COMMAND_LINE)
     ROUND = load_round(SETTINGS.round_reference, SETTINGS.category)
     SETTINGS = without_search(SETTINGS, ROUND)
     check_against_round(SETTINGS, ROUND)

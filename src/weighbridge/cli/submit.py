@@ -156,10 +156,10 @@ def _end(command: "WorkflowCommand", view: "WorkflowView", place: Path, log: Pat
     if code == 0:
         for name in filter(None, map(sweep_of, command.targets)):
             _print_sweep(results / "sweeps" / name)
-    _say(f"{view.done.total()} stages in {duration(view.elapsed_s)}")
+    if code == 0 or view.planned is not None:
+        _say(f"{view.done.total()} stages in {duration(view.elapsed_s)}")
     for name, path in result_paths(place, view.is_made) if has_results else ():
         _say(f"{name}: {path}")
-    _say(f"Snakemake's own words: {log}")
     failures = job_failures(view.failed.values(), place)
     words = log.read_text(encoding="utf-8", errors="replace")
     failure = workflow_failure(code, failures, words, began=view.planned is not None)

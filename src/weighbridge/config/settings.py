@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -234,18 +234,26 @@ class Settings(Model):
         return f"{self.round}{limit}" + ("+accuracy=strict" if self.accuracy == "strict" else "")
 
 
-def portable_settings(config: object, root: Path, files: Iterable[Path] = ()) -> Settings:
+def portable_settings(
+    config: object,
+    root: Path,
+    files: Iterable[Path] = (),
+    command_line: Mapping[str, object] | None = None,
+) -> Settings:
     """Validate a merged configuration, and leave its paths as the user wrote them, relative to `root`.
 
     Absolute paths below `root` become relative too: nothing in the settings then names the checkout's place.
-    `files` are those that were merged, the last one on top; errors say where in them.
+    `files` are those that were merged, the last one on top, with the values of `command_line` over them;
+    errors say where in them.
 
     Raises:
         InputError: naming the first wrong key, its value and the remedy, or a secret without its value.
     """
     check_data(config, "configuration")
     refuse_secrets(config, "configuration")
-    return Settings.parse(config, "configuration", context={"portable_from": root}, files=files)
+    return Settings.parse(
+        config, "configuration", context={"portable_from": root}, files=files, command_line=command_line
+    )
 
 
 def schema_text() -> str:

@@ -84,6 +84,10 @@ class SnakemakeProfile:
                 words += ["--set", f"{key}={_argument(value)}"]
         return words
 
+    def of_command_line(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Return those values of `--config` that stand on the command line, and not in the profile."""
+        return {key: value for key, value in values.items() if key not in self.values}
+
     @property
     def _named(self) -> str:
         return " and ".join(self.names)

@@ -1,7 +1,7 @@
 """The base of all pydantic models, whose validation errors are single sentences."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -13,7 +13,7 @@ from weighbridge.core.files import open_regular, stays_inside
 from weighbridge.core.plain_data import UnreadableError, check_plain, check_yaml, parse_json, parse_yaml
 from weighbridge.core.secrets import MASKED, is_secret, mask
 from weighbridge.core.strict_numbers import with_strict_numbers
-from weighbridge.core.yaml_place import place_in_files
+from weighbridge.core.yaml_place import place_of_value
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
@@ -47,7 +47,12 @@ class Model(BaseModel):
 
     @classmethod
     def parse(
-        cls, data: object, origin: str, context: dict[str, Any] | None = None, files: Iterable[Path] = ()
+        cls,
+        data: object,
+        origin: str,
+        context: dict[str, Any] | None = None,
+        files: Iterable[Path] = (),
+        command_line: Mapping[str, object] | None = None,
     ) -> Self:
         """Validate plain data.
 
@@ -57,6 +62,7 @@ class Model(BaseModel):
             context: Passed to validators.
             files: The YAML files that the data were read from, the last one on top; errors name file, line
                 and column in place of `origin`.
+            command_line: What single values of the command line lay over the files.
 
         Raises:
             InputError: the message names the first wrong key, its value and what was expected.
@@ -64,7 +70,9 @@ class Model(BaseModel):
         try:
             return cls.model_validate(data, context=context)
         except ValidationError as error:
-            raise InputError(_sentence(error, origin, files)) from None
+            keys = error.errors(include_url=False)[0]["loc"]
+            place = place_of_value(files, keys, command_line)
+            raise InputError(_sentence(error, place or origin)) from None
 
     @classmethod
     def parse_json(cls, text: str, origin: str) -> Self:
@@ -149,10 +157,9 @@ def check_data(data: object, origin: str) -> None:
         raise InputError(f"{origin}: cannot be used ({error}).") from None
 
 
-def _sentence(error: ValidationError, origin: str, files: Iterable[Path]) -> str:
+def _sentence(error: ValidationError, origin: str) -> str:
     """Return the first validation error as a sentence: origin, key, value, what is expected."""
     first = error.errors(include_url=False)[0]
-    origin = place_in_files(files, first["loc"]) or origin
     # Of an alternative, pydantic names the function that checks it too.
     named = (str(part) for part in first["loc"] if not str(part).startswith("function-"))
     parts = [mask(part[:_SHOWN_CHARACTERS]) for part in named]

@@ -1,6 +1,6 @@
-"""Where in YAML files a value stands that an error names, by line and column."""
+"""Where a value stands that an error names: on the command line, or in YAML files by line and column."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -8,20 +8,35 @@ import yaml
 _LARGEST_BYTES = 1 << 20  # of a file that a person writes; larger ones are not searched
 
 
-def place_in_files(files: Iterable[Path], keys: Sequence[str | int]) -> str | None:
-    """Return where a value is written, such as 'my.yaml, line 3, column 5'; None: in none of the files.
+def place_of_value(
+    files: Iterable[Path], keys: Sequence[str | int], command_line: Mapping[str, object] | None = None
+) -> str | None:
+    """Return where a value is written, such as 'my.yaml, line 3, column 5'; None: nowhere there.
 
     Args:
         files: YAML files that are laid over each other, the last one on top.
         keys: Of the mappings and lists that lead to the value. Of a key that is in no file, which may be
             missing, the place is that of the value that should hold it.
+        command_line: What single values of the command line lay over the files.
     """
     best: tuple[int, str] | None = None
     for file in files:
         found = _place(file, keys)
         if found is not None and (best is None or found[0] >= best[0]):
             best = found
+    depth = _depth(command_line or {}, keys)
+    if depth and (best is None or depth >= best[0]):
+        return "the command line"
     return best[1] if best else None
+
+
+def _depth(value: object, keys: Sequence[str | int]) -> int:
+    """Return how many of the keys lead somewhere in plain data."""
+    for depth, key in enumerate(keys):
+        if not isinstance(value, Mapping) or key not in value:
+            return depth
+        value = value[key]
+    return len(keys)
 
 
 def _place(file: Path, keys: Sequence[str | int]) -> tuple[int, str] | None:

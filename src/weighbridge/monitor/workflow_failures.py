@@ -11,6 +11,10 @@ _UNSAID = (
     "its log does not say how it ended, so it was killed: for want of memory or of time, or by hand; look at "
     "the end of that log, and give the same command again."
 )
+_UNLOGGED = (
+    "it wrote no log, so it could not start, or was killed at once; what it printed is among Snakemake's own "
+    "words, logs/snakemake.log; mend that, and give the same command again."
+)
 
 
 @dataclass(frozen=True)
@@ -53,5 +57,5 @@ def _failure(event: WorkflowEvent, folder: Path) -> JobFailure:
         end = read_command_end(log)
         if end is not None:
             return JobFailure(event.stage, log, end.code, end.sentence)
-    there = next((log for log in logs if log.is_file()), None)
-    return JobFailure(event.stage, there, None, _UNSAID)
+    there = next((log for log in logs if log.is_file() and log.stat().st_size), None)
+    return JobFailure(event.stage, there, None, _UNSAID if there else _UNLOGGED)

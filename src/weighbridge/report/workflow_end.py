@@ -18,6 +18,7 @@ _FILES = (
 _LOCKED = "Directory cannot be locked"
 _OWN_WORDS = "weighbridge: "
 _EXCEPTION = re.compile(r"\w*(Error|Exception)\b.*:?$")
+_NO_RULE = re.compile(r"No rule to produce (\S+)")
 _LAST_LINES = 8
 _SIGNALLED = 128
 _UNLOCK = "give the same command once with --snakemake=--unlock, and then again."
@@ -87,6 +88,12 @@ def workflow_failure(
         return SetupError(
             "another Snakemake works in this run directory, or one was killed there; wait for it, or, if "
             "there is none, give the same command once with --snakemake=--unlock."
+        )
+    unknown = _NO_RULE.search(words)
+    if unknown and not began:
+        return InputError(
+            f"{unknown[1]}: no stage has this name or makes this file; `snakemake --list-target-rules` names "
+            "the stages, README.md some files."
         )
     if code < 0:
         return _error(f"Snakemake was ended by {signal.Signals(-code).name}; {_UNLOCK}", _SIGNALLED - code)

@@ -106,7 +106,7 @@ def test_the_reason_is_that_of_the_job_that_failed_not_of_its_group(tmp_path: Pa
 
 
 def test_lines_of_stages(tmp_path: Path) -> None:
-    view = WorkflowView(tmp_path)
+    view = WorkflowView(tmp_path, lambda rule, wildcards: f"{rule} {wildcards}: INVALID")
     said = [
         line
         for event in (
@@ -118,7 +118,7 @@ def test_lines_of_stages(tmp_path: Path) -> None:
         )
         for line in view.take(event)
     ]
-    assert said == ["1/2      gate, 0 s", "failed   report, 0 s"]
+    assert said == ["1/2      gate, 0 s", "         gate {}: INVALID", "failed   report, 0 s"]
     assert view.is_made("gate")
     assert not view.is_made("report")
 

@@ -8,7 +8,7 @@ from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.sweep_files import read_sweep
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
-from weighbridge.core.yaml_place import place_of_value
+from weighbridge.core.yaml_place import Sources, place_of_value
 
 BASE = "round: v6.0\nserver:\n  gpus: 8\n  args:\n    - --one\n    - --two\n"
 
@@ -34,7 +34,7 @@ def files(tmp_path: Path) -> list[Path]:
 def test_the_file_on_top_that_holds_the_value_is_named(
     files: list[Path], keys: tuple[str | int, ...], place: str
 ) -> None:
-    assert place_of_value(files, keys) == f"{files[0].parent}/{place}"
+    assert place_of_value(Sources(tuple(files)), keys) == f"{files[0].parent}/{place}"
 
 
 @pytest.mark.parametrize(
@@ -52,15 +52,15 @@ def test_what_the_command_line_sets_is_in_no_file(
     files: list[Path], keys: tuple[str | int, ...], place: str
 ) -> None:
     given = {"server": {"gpuss": 1, "gpus": "many"}, "limit": 0}
-    assert (place_of_value(files, keys, given) or "").endswith(place)
+    assert (place_of_value(Sources(tuple(files), given), keys) or "").endswith(place)
 
 
 def test_what_no_file_holds_has_no_place(files: list[Path], tmp_path: Path) -> None:
-    assert place_of_value(files, ["limit"]) is None
-    assert place_of_value([], ["round"]) is None
+    assert place_of_value(Sources(tuple(files)), ["limit"]) is None
+    assert place_of_value(Sources(), ["round"]) is None
     (tmp_path / "broken.yaml").write_text("round: [")
     others = [tmp_path / "broken.yaml", tmp_path / "none.yaml", tmp_path / "run.json", tmp_path]
-    assert place_of_value(others, ["round"]) is None
+    assert place_of_value(Sources(tuple(others)), ["round"]) is None
 
 
 def test_a_wrong_setting_is_named_by_its_place(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_wrong_setting_is_named_by_its_place(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"client\.yaml, line 2, column 1: 'connections' is \"many\""):
         ClientSettings.read(file)
     with pytest.raises(InputError, match=r"^client: unknown key 'limits'"):
-        ClientSettings.parse({"limits": 3}, "client", files=[file])
+        ClientSettings.parse({"limits": 3}, "client", sources=Sources((file,)))
 
 
 def test_a_sweep_and_a_syntax_error_are_named_by_their_place(tmp_path: Path) -> None:

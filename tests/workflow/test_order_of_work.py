@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from driver import Workflow
+from driver import Workflow, run_weighbridge
 from small_run import DONE, SmallRun, simulated_server
 
 FIRST = ("performance", "accuracy")
@@ -120,6 +120,10 @@ def test_a_rate_that_fails_has_a_verdict_and_no_accuracy_run_until_that_is_asked
         performance = (server / "performance" / "run.json").read_bytes()
         assert json.loads(performance)["load"]["aborted"].startswith("the run cannot pass any more after")
         assert DONE in run.workflow("-n", "verdicts", **changes).text
+        table = run_weighbridge(run.workflow.directory, "summary", "--results", "results").text
+        assert table.count("Lower scenarios.server.target_qps from 70 (try ") == 1
+        assert "No run.json" not in table
+        assert "got no answer" not in table
         answer = run.workflow("results/server/verdict.json", **changes)
     assert answer.code == 0, answer.text
     assert (server / "accuracy" / "run.json").exists()

@@ -32,6 +32,7 @@ from weighbridge.config.target_rate import offline_share
 from weighbridge.core.errors import InputError, WeighbridgeError
 from weighbridge.core.owner import note_snakemake
 from weighbridge.core.models import read_data
+from weighbridge.core.yaml_place import Sources
 from weighbridge.benchmarks.registry import check_requests, needs_tokenizer
 from weighbridge.benchmarks.rounds import load_round, round_file
 from weighbridge.loadgen.own_user_conf import asked_scenario
@@ -56,10 +57,10 @@ def config_files():
     """Return the files of the configuration, the last one on top; of a copy that Snakemake made, its original."""
     on_top = list(map(str, workflow.overwrite_configfiles))
     below = [file for file in map(str, workflow.configfiles) if file not in on_top]
-    return [
+    return tuple(
         OWN_CONFIG if file.endswith(str(OWN_CONFIG)) else Path(file)
         for file in [*below, *on_top]
-    ]
+    )
 
 
 try:
@@ -96,7 +97,7 @@ try:
     for path in map(Path, workflow.configfiles):
         if path.is_file():
             read_data(path)
-    SETTINGS = portable_settings(config, ROOT, config_files(), ON_COMMAND_LINE)
+    SETTINGS = portable_settings(config, ROOT, Sources(config_files(), ON_COMMAND_LINE))
     ROUND = load_round(SETTINGS.round_reference, SETTINGS.category)
     SETTINGS = without_search(SETTINGS, ROUND)
     check_against_round(SETTINGS, ROUND)

@@ -3,6 +3,7 @@
 import sys
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,6 +87,7 @@ def _run(command: "WorkflowCommand") -> None:
     from weighbridge.core.terminal import consents
     from weighbridge.monitor.workflow_process import running_workflow
     from weighbridge.monitor.workflow_view import WorkflowView
+    from weighbridge.report.stage_outcome import stage_outcome
 
     here = Path.cwd()
     command.check_files(here)
@@ -95,7 +97,7 @@ def _run(command: "WorkflowCommand") -> None:
         place = place.relative_to(here)
     log = place / "logs" / "snakemake.log"
     _say(f"{' '.join(command.targets) or 'submission'}, in {place}; Snakemake's own words: {log}")
-    view = WorkflowView(place)
+    view = WorkflowView(place, partial(stage_outcome, place / "results"))
     try:
         with running_workflow(arguments, log) as workflow:
             code = _follow(workflow, view, place)

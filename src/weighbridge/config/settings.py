@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +16,7 @@ from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.config.server_settings import EnvironmentName, ProjectPath, ServerSettings
 from weighbridge.config.target_rate import checked_rate
 from weighbridge.core.models import FolderName, Model, check_data
+from weighbridge.core.yaml_place import Sources
 
 PLAN_VARIABLE = "WEIGHBRIDGE_PLAN"
 """Names the file that the workflow writes its settings into for `weighbridge plan`."""
@@ -234,26 +234,18 @@ class Settings(Model):
         return f"{self.round}{limit}" + ("+accuracy=strict" if self.accuracy == "strict" else "")
 
 
-def portable_settings(
-    config: object,
-    root: Path,
-    files: Iterable[Path] = (),
-    command_line: Mapping[str, object] | None = None,
-) -> Settings:
+def portable_settings(config: object, root: Path, sources: Sources | None = None) -> Settings:
     """Validate a merged configuration, and leave its paths as the user wrote them, relative to `root`.
 
     Absolute paths below `root` become relative too: nothing in the settings then names the checkout's place.
-    `files` are those that were merged, the last one on top, with the values of `command_line` over them;
-    errors say where in them.
+    `sources` are what was merged; errors say where in them.
 
     Raises:
         InputError: naming the first wrong key, its value and the remedy, or a secret without its value.
     """
     check_data(config, "configuration")
     refuse_secrets(config, "configuration")
-    return Settings.parse(
-        config, "configuration", context={"portable_from": root}, files=files, command_line=command_line
-    )
+    return Settings.parse(config, "configuration", context={"portable_from": root}, sources=sources)
 
 
 def schema_text() -> str:

@@ -8,6 +8,7 @@ from weighbridge.config.refused_secrets import refuse_secrets
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data
+from weighbridge.core.yaml_place import Sources
 
 SUFFIX = ".yaml"
 
@@ -39,7 +40,7 @@ def read_sweep(
     refuse_secrets(data, str(path))
     if server is not None and isinstance(data.get("systems"), dict):
         data["systems"] = {name: _laid_over(each, server) for name, each in data["systems"].items()}
-    return SweepSettings.parse(data, str(path), context=context, files=[path])
+    return SweepSettings.parse(data, str(path), context=context, sources=Sources((path,)))
 
 
 def _laid_over(system: Any, server: Mapping[str, Any]) -> Any:

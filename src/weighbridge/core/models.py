@@ -1,7 +1,6 @@
 """The base of all pydantic models, whose validation errors are single sentences."""
 
 import json
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -13,7 +12,7 @@ from weighbridge.core.files import open_regular, stays_inside
 from weighbridge.core.plain_data import UnreadableError, check_plain, check_yaml, parse_json, parse_yaml
 from weighbridge.core.secrets import MASKED, is_secret, mask
 from weighbridge.core.strict_numbers import with_strict_numbers
-from weighbridge.core.yaml_place import place_of_value
+from weighbridge.core.yaml_place import Sources, place_of_value
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
@@ -51,8 +50,7 @@ class Model(BaseModel):
         data: object,
         origin: str,
         context: dict[str, Any] | None = None,
-        files: Iterable[Path] = (),
-        command_line: Mapping[str, object] | None = None,
+        sources: Sources | None = None,
     ) -> Self:
         """Validate plain data.
 
@@ -60,9 +58,7 @@ class Model(BaseModel):
             data: Dictionaries, lists and scalars.
             origin: Where the data come from, named in errors.
             context: Passed to validators.
-            files: The YAML files that the data were read from, the last one on top; errors name file, line
-                and column in place of `origin`.
-            command_line: What single values of the command line lay over the files.
+            sources: What the data were merged from; errors say where in it, in place of `origin`.
 
         Raises:
             InputError: the message names the first wrong key, its value and what was expected.
@@ -71,7 +67,7 @@ class Model(BaseModel):
             return cls.model_validate(data, context=context)
         except ValidationError as error:
             keys = error.errors(include_url=False)[0]["loc"]
-            place = place_of_value(files, keys, command_line)
+            place = place_of_value(sources or Sources(), keys)
             raise InputError(_sentence(error, place or origin)) from None
 
     @classmethod
@@ -86,7 +82,7 @@ class Model(BaseModel):
         Raises:
             InputError: the file is missing, is not YAML or JSON, or holds a wrong value.
         """
-        return cls.parse(read_data(path), str(path), files=[path])
+        return cls.parse(read_data(path), str(path), sources=Sources((path,)))
 
 
 def read_text(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Where a value stands that an error names: on the command line, or in YAML files by line and column."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -8,23 +9,33 @@ import yaml
 _LARGEST_BYTES = 1 << 20  # of a file that a person writes; larger ones are not searched
 
 
-def place_of_value(
-    files: Iterable[Path], keys: Sequence[str | int], command_line: Mapping[str, object] | None = None
-) -> str | None:
+@dataclass(frozen=True)
+class Sources:
+    """What data were merged from.
+
+    Attributes:
+        files: YAML files that are laid over each other, the last one on top.
+        command_line: What single values of the command line lay over them.
+    """
+
+    files: tuple[Path, ...] = ()
+    command_line: Mapping[str, object] = field(default_factory=dict)
+
+
+def place_of_value(sources: Sources, keys: Sequence[str | int]) -> str | None:
     """Return where a value is written, such as 'my.yaml, line 3, column 5'; None: nowhere there.
 
     Args:
-        files: YAML files that are laid over each other, the last one on top.
+        sources: Where it may be.
         keys: Of the mappings and lists that lead to the value. Of a key that is in no file, which may be
             missing, the place is that of the value that should hold it.
-        command_line: What single values of the command line lay over the files.
     """
     best: tuple[int, str] | None = None
-    for file in files:
+    for file in sources.files:
         found = _place(file, keys)
         if found is not None and (best is None or found[0] >= best[0]):
             best = found
-    depth = _depth(command_line or {}, keys)
+    depth = _depth(sources.command_line, keys)
     if depth and (best is None or depth >= best[0]):
         return "the command line"
     return best[1] if best else None

@@ -122,7 +122,7 @@ def _judge_runs(
     checks = (
         *(() if lost else _performance(performance, speed_log, round_, scenario)),
         *_accuracy(accuracy, evaluation, scores, round_, scenario, not_made.get(Mode.ACCURACY)),
-        *record_checks(performance, accuracy, *records, round_, scenario),
+        *record_checks(performance, accuracy, *records, round_, scenario, not_made.get(Mode.ACCURACY)),
         *evidence_checks(measured, accuracy, *records, scored, round_, scenario),
         *closed_checks([record for record in (*records, *further) if record], inputs, round_),
         *(

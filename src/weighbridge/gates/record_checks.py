@@ -46,13 +46,21 @@ def record_checks(
     accuracy: RunRecord | None,
     round_: Round,
     scenario: ScenarioRules,
+    not_made: str | None = None,
 ) -> list[Check]:
-    """Check what only run.json records; without it these checks are unknown, never passed."""
-    return [
+    """Check what only run.json records; without it these checks are unknown, never passed.
+
+    Where the accuracy run was not made, `not_made` is why, and what to do about what is unknown.
+    """
+    checks = [
         *one_run_checks(performance_folder, performance, Mode.PERFORMANCE, round_, scenario),
         *one_run_checks(accuracy_folder, accuracy, Mode.ACCURACY, round_, scenario),
         *same_system_checks(performance, accuracy, round_),
     ]
+    if not_made is None:
+        return checks
+    known = {"remedy": f"{not_made}."}
+    return [check.model_copy(update=known) if check.remedy == _NOT_RECORDED else check for check in checks]
 
 
 def one_run_checks(

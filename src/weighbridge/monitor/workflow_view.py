@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,15 +24,23 @@ class _Stage:
 
     rule: str
     name: str
+    wildcards: Mapping[str, str]
     since_s: float
 
 
 class WorkflowView:
     """Collects what a workflow does, and says it in lines and panels."""
 
-    def __init__(self, directory: Path) -> None:
-        """Show the workflow of a run directory, from now on."""
-        self._directory = directory
+    def __init__(
+        self, directory: Path, outcome: Callable[[str, Mapping[str, str]], str | None] = lambda *_: None
+    ) -> None:
+        """Show the workflow of a run directory, from now on.
+
+        Args:
+            directory: The run directory.
+            outcome: Returns what a finished stage came to, by its rule and wildcards; None: no line is due.
+        """
+        self._directory, self._outcome = directory, outcome
         self._began_s, self._began_clock_s = time.monotonic(), time.time()
         self._said_s = self._began_s
         self._at_work: dict[int, _Stage] = {}
@@ -61,7 +69,7 @@ class WorkflowView:
             return
         if event.kind == "started":
             self.failed.pop(event.job, None)
-            self._at_work[event.job] = _Stage(event.rule, event.stage, time.monotonic())
+            self._at_work[event.job] = _Stage(event.rule, event.stage, event.wildcards, time.monotonic())
             return
         stage = self._at_work.pop(event.job, None)
         took = f", {duration(time.monotonic() - stage.since_s)}" if stage else ""
@@ -72,6 +80,9 @@ class WorkflowView:
             self.done[stage.rule] += 1
             of = f"/{sum(self.planned.values())}" if self.planned else ""
             yield self._said(f"{f'{self.done.total()}{of}':<8} {stage.name}{took}")
+            outcome = self._outcome(stage.rule, stage.wildcards)
+            if outcome is not None:
+                yield self._said(f"{'':<8} {outcome}")
 
     def own(self, runs: Sequence[RunStatus]) -> list[RunStatus]:
         """Return the runs that were at work since the beginning, without those of earlier times."""

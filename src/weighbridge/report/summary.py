@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -216,13 +217,22 @@ def _scenario(verdict: Verdict, folder: Path) -> ScenarioSummary:
     return ScenarioSummary(
         **figures,
         failed=tuple(check.name for check in open_checks),
-        next_steps=tuple(dict.fromkeys(check.remedy for check in open_checks if check.remedy)),
+        next_steps=_steps([check.remedy for check in open_checks if check.remedy]),
         disturbances=verdict.disturbances,
         not_examined=verdict.not_examined,
         folder=str(folder),
         runs={
             name: RunSummary.of(folder / name) for name in _runs_of(folder) if name not in verdict.not_made
         },
+    )
+
+
+def _steps(remedies: Sequence[str]) -> tuple[str, ...]:
+    """Return each remedy once; one that another repeats as a part of it is left out."""
+    return tuple(
+        remedy
+        for remedy in dict.fromkeys(remedies)
+        if not any(remedy in other and remedy != other for other in remedies)
     )
 
 

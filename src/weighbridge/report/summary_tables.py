@@ -12,7 +12,7 @@ from weighbridge.gates.performance_sentences import result_text, runs_sentences
 from weighbridge.records.notice import heading_of, reason_of
 from weighbridge.records.verdict import LatencyFigures
 from weighbridge.report.accuracy_table import accuracies_markdown, render_accuracies
-from weighbridge.report.summary import ScenarioSummary, Summary
+from weighbridge.report.summary import RunSummary, ScenarioSummary, Summary
 from weighbridge.report.summary_columns import SummaryColumn, markdown_table, rich_table
 
 _CAPTION = "Not verified by MLCommons Association."
@@ -79,7 +79,7 @@ def _sentences(summary: Summary) -> list[str]:
         f"{line.title}: {run} run: {sentence}"
         for line in summary.scenarios
         for run, of in line.runs.items()
-        for sentence in unanswered(of.issued, of.completed)
+        for sentence in _faults(of, line)
     ]
     repeated = [
         f"{line.title}: {sentence}" for line in summary.scenarios for sentence in runs_sentences(line)
@@ -94,6 +94,14 @@ def _sentences(summary: Summary) -> list[str]:
     missing = [unexamined_line(line.title, line.not_examined) for line in summary.scenarios]
     said = [*failures, *repeated, *steps, *disturbed, *filter(None, missing)]
     return said or [NO_WARNINGS]
+
+
+def _faults(run: RunSummary, line: ScenarioSummary) -> list[str]:
+    """Return sentences on a run that ended early or lacks answers; one that a next step has is left out."""
+    if run.aborted is None:
+        return unanswered(run.issued, run.completed)
+    told = any(run.aborted in step for step in line.next_steps)
+    return [] if told else [f"ended early: {run.aborted}."]
 
 
 def _tables(summary: Summary) -> list[list[SummaryColumn]]:

@@ -27,8 +27,10 @@ def require_verdict(path: Path, round_: Round, settings: SubmissionSettings) -> 
             f"{path}: was judged by another round {verdict.round}, whose results are not submittable "
             f"({why}); judge the runs again, and see whether they were measured with it too."
         )
-    reasons = [f"{check.name} failed" for check in verdict.failed]
-    reasons += [f"{check.name} is not known" for check in verdict.unknown]
+    # What is not known beside a failed check is often only its consequence.
+    reasons = [f"{check.name} failed" for check in verdict.failed] or [
+        f"{check.name} is not known" for check in verdict.unknown
+    ]
     if reasons and settings.division == "closed":
         raise InvalidRunError(
             f"{path}: no tree is built from this {verdict.scenario} run: {', '.join(reasons)}; the verdict "

@@ -54,7 +54,7 @@ def test_a_disturbance_is_a_line_below_the_table_and_its_remedy_is_said_once(tmp
     for title in ("Offline", "Server"):
         for run in ("performance", "accuracy"):
             assert f"Warning: {title}: {run} run: Nothing completed for 23.0 s." in text
-    assert text.count("Against stalls: Repeat the run.") == 1
+    assert text.count("What to do about stalls: Repeat the run.") == 1
     assert "No warnings" not in text
     assert "- Warning: Offline: performance run: Nothing completed" in summary_markdown(found)
     assert [each.disturbances[0] for each in found.scenarios] == [STALL, STALL]

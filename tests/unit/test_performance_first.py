@@ -53,7 +53,7 @@ def test_a_missed_check_refuses_with_its_value_and_remedy(tmp_path: Path) -> Non
     said = not_worth_making([run], ROUND, SERVER, ACCURACY, "accuracy")
     assert said is not None
     assert said.startswith(
-        "the accuracy run of server is not made, because its performance run does not count ("
+        "The accuracy run of server is not made, because its performance run does not count ("
     )
     assert "99th percentile latency 14, limit <= 12 s" in said
     assert "lower scenarios.server.target_qps from 20" in said

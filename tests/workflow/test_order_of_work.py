@@ -110,7 +110,7 @@ def test_a_rate_that_fails_has_a_verdict_and_no_accuracy_run_until_that_is_asked
         answer = run.workflow("verdicts", **changes)
         assert answer.code == 0, answer.text
         assert "server performance: the run cannot pass any more after " in answer.text
-        assert "the accuracy run of server is not made, because its performance run does not" in answer.text
+        assert "The accuracy run of server is not made, because its performance run does not" in answer.text
         assert "server: INVALID at target 70: performance: the run cannot pass any more" in answer.text
         assert "Lower scenarios.server.target_qps from 70 (try " in answer.text
         assert verdict()["outcome"] == "INVALID"

@@ -152,13 +152,15 @@ def _end(command: "WorkflowCommand", view: "WorkflowView", place: Path, log: Pat
     )
 
     results = place / "results"
-    has_results = asks_for_results(command.targets) and view.is_made("gate")
+    # Of a command that made nothing because it is wrong, what is there is no result.
+    began = code == 0 or view.planned is not None
+    has_results = began and asks_for_results(command.targets) and view.is_made("gate")
     if has_results:
         _print_summary(results)
     if code == 0:
         for name in filter(None, map(sweep_of, command.targets)):
             _print_sweep(results / "sweeps" / name)
-    if code == 0 or view.planned is not None:
+    if began:
         _say(f"{view.done.total()} stages in {duration(view.elapsed_s)}")
     for name, path in result_paths(place, view.is_made) if has_results else ():
         _say(f"{name}: {path}")

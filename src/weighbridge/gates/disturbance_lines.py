@@ -18,7 +18,9 @@ def remedy_lines(found: Iterable[Disturbance]) -> list[str]:
     kinds: dict[str, list[str]] = {}
     for each in found:
         kinds.setdefault(each.remedy, []).append(KIND_NAMES[each.kind])
-    return [f"Against {', '.join(dict.fromkeys(names))}: {remedy}" for remedy, names in kinds.items()]
+    return [
+        f"What to do about {', '.join(dict.fromkeys(names))}: {remedy}" for remedy, names in kinds.items()
+    ]
 
 
 def unexamined_line(title: str, missing: Sequence[NotExamined] | None) -> str | None:

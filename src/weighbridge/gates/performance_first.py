@@ -51,7 +51,7 @@ def not_worth_making(
         reason = f"{count} not count, so that the median one does not ({last.folder.name}: {last.sentence})"
     made = ACCURACY_TEXT if run == Mode.ACCURACY else f"{run}/{RUN_RECORD}"
     return (
-        f"the {run} run of {scenario.name} is not made, because {reason}. {last.remedy} "
+        f"The {run} run of {scenario.name} is not made, because {reason}. {last.remedy} "
         f"`snakemake results/{scenario.name}/{made}` makes it in any case"
     )
 

@@ -43,6 +43,8 @@ class Check(Model):
     @property
     def wording(self) -> str:
         """Its name, value and limit, for a sentence."""
+        if self.limit == value_text(None):  # there must be nothing
+            return f"{self.name}: {self.shown}"
         return f"{self.name} {self.shown}, limit {self.limit}"
 
 

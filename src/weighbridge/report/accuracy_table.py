@@ -22,8 +22,12 @@ from weighbridge.report.summary_columns import SummaryColumn, markdown_table, ri
 
 def render_accuracies(overall: OverallQuality, domains: Mapping[str, DomainAccuracy]) -> Group:
     """Return the table for a terminal, what must be read with it, and the verdict in the last line."""
-    table = rich_table(_columns(overall, domains), f"{QUALITY_TITLE}: {asked_text(overall)}", None)
-    return Group(table, *map(Text, (*_sentences(overall), verdict_line(overall))))
+    title = Text(f"{QUALITY_TITLE}: {asked_text(overall)}", style="bold")
+    return Group(
+        title,
+        rich_table(_columns(overall, domains)),
+        *map(Text, (*_sentences(overall), verdict_line(overall))),
+    )
 
 
 def accuracies_markdown(overall: OverallQuality, domains: Mapping[str, DomainAccuracy]) -> str:

@@ -29,10 +29,9 @@ def stage_outcome(results: Path, rule: str, wildcards: Mapping[str, str]) -> str
 
 
 def _of_run(record: Path) -> str | None:
-    reason = not_made(record)
-    if reason is not None:
-        return f"{reason}."
+    if not_made(record) is not None:
+        return "not made, because its performance run does not count; the verdict says more."
     load = RunRecord.read(record).load
     if load.lost is not None:
-        return load.lost.sentence
-    return None if load.aborted is None else f"ended early: {load.aborted}"
+        return f"{load.lost.reason}."
+    return None if load.aborted is None else f"ended early: {load.aborted}."

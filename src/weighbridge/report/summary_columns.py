@@ -25,9 +25,9 @@ class SummaryColumn:
     left: bool = False
 
 
-def rich_table(columns: Sequence[SummaryColumn], title: str | None, caption: str | None) -> Table:
+def rich_table(columns: Sequence[SummaryColumn]) -> Table:
     """Return the table for a terminal; the words of a verdict are coloured."""
-    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(
             column.name,

@@ -29,8 +29,10 @@ def _scenario_tables(summary: Summary) -> Iterator[RenderableType]:
     if not summary.scenarios:
         return
     (*results, _files), *others = _tables(summary)
-    yield rich_table(results, _title(summary), _caption(summary))
-    yield from (rich_table(columns, None, None) for columns in others)
+    # Not the table's own, which are broken where the table is narrower than they are.
+    yield Text(_title(summary), style="bold")
+    yield from map(rich_table, (results, *others))
+    yield Text(_caption(summary), style="dim")
     # Below the table, where no column is too narrow for a path, and it can be copied.
     yield from (whole_line(f"{line.title}: {line.folder}") for line in summary.scenarios)
     yield from map(Text, _sentences(summary))

@@ -130,6 +130,7 @@ def test_lines_of_stages(tmp_path: Path) -> None:
         ("b\nMissingRuleException:\nNo rule to produce x (if you\n", 1, "x: no stage has this name", 2),
         ("b\nOtherException:\nNo way.\n", 1, "OtherException:\nNo way", 2),
         ("Error: Directory cannot be locked. Please\n", 1, "--snakemake=--unlock", 3),
+        ("OSError: [Errno 28] No space left on device\n", 1, "run directory is full; make room", 3),
         ("", -9, "ended by SIGKILL", 137),
     ],
 )

@@ -1,5 +1,7 @@
 """What a workflow ends with: where its results are, and why it failed."""
 
+import errno
+import os
 import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -88,6 +90,10 @@ def workflow_failure(
         return SetupError(
             "another Snakemake works in this run directory, or one was killed there; wait for it, or, if "
             "there is none, give the same command once with --snakemake=--unlock."
+        )
+    if os.strerror(errno.ENOSPC) in words:
+        return SetupError(
+            "the disk of the run directory is full; make room, and give the same command again."
         )
     unknown = _NO_RULE.search(words)
     if unknown and not began:

@@ -1,7 +1,8 @@
 """In which order the runs are made, and which are not worth their GPU time: what fails, fails early.
 
 In:  ROUND, RAISED, ASKED, RUNS, PERFORMANCE_RUNS, SCENARIOS, SEARCHED, DIVISION; the targets of the command
-Out: PRIORITIES, QUALITY, asks_for_quality(), after_performance(), stop_option(), run_files(), run_of_verdict(), note_targets(),
+Out: PRIORITIES, QUALITY, asks_for_quality(), after_performance(), stop_option(), run_files(), run_records(),
+     score_records(), run_of_verdict(), note_targets(),
      expected_min()
 
 A further run at a rate that failed, such as that of accuracy, costs hours and shows nothing, so it is made only where
@@ -138,6 +139,24 @@ def run_files(wildcards):
         for scenario, run in RUNS
         if is_wanted(scenario, run)
         for name in ("run.json", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")
+    ]
+
+
+def run_records(wildcards):
+    """Return the records of all runs that a command wants which asks for all."""
+    return [
+        f"results/{scenario}/{run}/run.json"
+        for scenario, run in RUNS
+        if is_wanted(scenario, run)
+    ]
+
+
+def score_records(wildcards):
+    """Return the scores of the scenarios whose accuracy run is wanted."""
+    return [
+        f"results/{scenario}/accuracy.json"
+        for scenario in SCENARIOS
+        if is_wanted(scenario, "accuracy")
     ]
 
 

@@ -10,8 +10,8 @@ rule write_report:
     """Show what was measured, what passed, what did not and what to do."""
     input:
         verdicts=expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
-        runs=RUN_RECORDS,
-        scores=expand("results/{scenario}/accuracy.json", scenario=SCENARIOS),
+        runs=run_records,
+        scores=score_records,
         dataset="resources/dataset.json",
         prompt=PROMPT_FILES,
         peak=expand(PEAK, scenario=SEARCHED),

@@ -210,7 +210,7 @@ def test_a_wrong_call_is_one_sentence_before_any_request(
 @pytest.mark.parametrize(
     ("status", "body", "code", "sentence"),
     [
-        (401, "{}", 3, "refuses the key; set --api-key-env to the name"),
+        (401, "{}", 3, "wants a key (HTTP 401); set --api-key-env to the name"),
         (404, "{}", 3, "is it an OpenAI-compatible server?"),
         (200, '{"data": [{"id": "a"}, {"id": "b"}]}', 2, "serves several models; name one of these"),
         (200, '{"data": []}', 2, "serves no model"),

@@ -79,6 +79,7 @@ class System:
         name: str = "peak",
         user_conf: dict[str, object] | None = None,
         scenario: str = "server",
+        stop_when_lost: bool = True,
         **search: object,
     ) -> subprocess.Popen[str]:
         options = {
@@ -94,6 +95,7 @@ class System:
             "output": self.folder / f"{name}.json",
         }
         words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+        words += [] if stop_when_lost else ["--no-stop-when-lost"]
         command = [sys.executable, "-m", "weighbridge", "search-qps", *words]
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=self.folder)
 
@@ -196,7 +198,10 @@ def test_a_search_that_finds_none_says_why_and_keeps_its_probes(tmp_path: Path) 
     assert Probe.read(system.probes()[0]).p99_latency_s is None
 
 
-def test_a_probe_that_drowns_is_cut_off(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stop_when_lost", "reason"), [(True, "the run cannot pass any more"), (False, "queries waited")]
+)
+def test_a_probe_that_drowns_is_cut_off(stop_when_lost: bool, reason: str, tmp_path: Path) -> None:
     with simulated(Behaviour(servers=8, mean_s=0.05)) as url:
         system = System(tmp_path / "system", url, limit_s=0.5)
         system.measure_offline()
@@ -205,6 +210,6 @@ def test_a_probe_that_drowns_is_cut_off(tmp_path: Path) -> None:
     assert first.cut_off, said
     assert not first.passed
     assert first.duration_s < 10  # at twice the server's rate, 6 s of queries take 12
-    assert "queries waited" in first.reason
+    assert reason in first.reason
     # What it left in the server's queue is not the next one's.
     assert Probe.read(system.probes()[1]).p50_latency_s == pytest.approx(0.05, abs=0.2)

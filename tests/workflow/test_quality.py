@@ -176,7 +176,9 @@ def test_a_failed_check_fails_the_command_in_one_sentence_and_keeps_the_scores(a
     assert answer.code != 0
     assert "check_mmlu" in planned(answer.text)
     assert not {"measure_mmlu", "score_mmlu"} & planned(answer.text).keys()
-    told = {line.partition("ERROR ")[2] for line in answer.text.splitlines() if "ask a better model" in line}
+    lines = [line for line in answer.text.splitlines() if "ask a better model" in line]
+    assert lines[-1].startswith("weighbridge: ")
+    told = {line.partition("ERROR ")[2] for line in lines if "ERROR" in line}
     assert len(told) == 1, told
     assert not (asked.folder / "passed.txt").exists()
     assert (asked.folder / OVERALL).read_text() == edited

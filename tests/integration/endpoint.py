@@ -178,6 +178,8 @@ class Endpoint:
             for writer in self._writers:
                 writer.transport.abort()
             await asyncio.wait(others, timeout=0.05)
+        for writer in self._writers:  # of one that was accepted during the last round
+            writer.transport.abort()
         await asyncio.sleep(0)  # the aborted transports close
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

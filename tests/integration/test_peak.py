@@ -205,7 +205,10 @@ def test_a_probe_that_drowns_is_cut_off(stop_when_lost: bool, reason: str, tmp_p
     with simulated(Behaviour(servers=8, mean_s=0.05)) as url:
         system = System(tmp_path / "system", url, limit_s=0.5)
         system.measure_offline()
-        _, said = finish(system.search(start=2, probe_s=6, max_probes=2, max_confirmations=1))
+        search = system.search(
+            start=2, probe_s=6, max_probes=2, max_confirmations=1, stop_when_lost=stop_when_lost
+        )
+        _, said = finish(search)
     first = Probe.read(system.probes()[0])
     assert first.cut_off, said
     assert not first.passed

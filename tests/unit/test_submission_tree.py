@@ -297,7 +297,7 @@ def test_no_tree_is_built_from_a_scenario_that_failed_a_gate(tmp_path: Path, pro
     verdict["checks"][0]["passed"] = False
     verdict["checks"][1]["passed"] = None
     _edit(path, checks=verdict["checks"])
-    with pytest.raises(InvalidRunError, match="server run: scenario failed, mode is not known"):
+    with pytest.raises(InvalidRunError, match="server run: scenario failed; the verdict lists"):
         _assemble(tmp_path, project)
     assert not (results / "submission").exists()
     assert not (results / "originals").exists()

@@ -19,6 +19,7 @@ SETTINGS = tuple(
         "settings",
         "artifact_settings",
         "server_settings",
+        "client_settings",
         "request_settings",
         "quality_settings",
         "conf_overlay",

@@ -185,5 +185,7 @@ def test_a_wrong_file_is_one_sentence_and_stops_nothing_else(tmp_path: Path) -> 
     _write(tmp_path / "sweeps", [1], systems={})
     done = _snakemake(tmp_path, "-n")
     assert done.returncode == 2
-    assert re.search(r"^weighbridge: \S+two.yaml: 'systems' is", done.stderr, re.MULTILINE), done.stderr
+    assert re.search(
+        r"^weighbridge: \S+two.yaml, line \d+, column 1: 'systems' is", done.stderr, re.MULTILINE
+    ), done.stderr
     assert _snakemake(tmp_path, "-n", target="artifacts").returncode == 0

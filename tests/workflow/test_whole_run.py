@@ -147,7 +147,12 @@ def test_failed_requests_make_the_run_invalid_and_are_kept(finished: SmallRun, t
     with simulated_server(
         run.workflow.directory, run.port, servers=8, mean_s=0.1, failures={"status_500": 0.02}
     ):
-        run("results/offline/performance/run.json", "results/offline/verdict.json")
+        # A demonstration would end at the first failure.
+        run.workflow(
+            "results/offline/performance/run.json",
+            "results/offline/verdict.json",
+            **(run.changes | {"stop_when_lost": False}),  # type: ignore[arg-type]
+        )
     verdict = json.loads((run.results / "offline" / "verdict.json").read_text())
     assert verdict["outcome"] == "INVALID"
     errors = (run.results / "offline" / "performance" / "errors.jsonl").read_text().splitlines()
@@ -160,7 +165,7 @@ def test_an_endpoint_that_is_gone_ends_the_run_and_keeps_its_logs(finished: Smal
     (run.results / "offline" / "performance" / "run.json").unlink()
     answer = run.workflow(
         "results/offline/performance/run.json",
-        **(run.changes | {"server": run.changes["server"] | {"startup_timeout_s": 1}}),  # type: ignore[operator]
+        **(run.changes | {"server": run.changes["server"] | {"endpoints_timeout_s": 1}}),  # type: ignore[operator]
     )
     assert answer.code != 0
-    assert "did not answer within server.startup_timeout_s" in answer.text
+    assert "did not answer within server.endpoints_timeout_s (1 s)" in answer.text

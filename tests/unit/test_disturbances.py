@@ -12,11 +12,12 @@ from queued_runs import LENGTHS, Floats, QuietScenario, System, kinds_of
 from weighbridge.disturbances.agreement import are_comparable, find_disagreement
 from weighbridge.disturbances.drifts import can_drift, find_drift
 from weighbridge.disturbances.find_disturbances import ExaminedRun, find_disturbances
-from weighbridge.disturbances.machine_signs import Readings, machine_signs
+from weighbridge.disturbances.machine_signs import machine_signs
 from weighbridge.disturbances.run_trace import RunTrace
 from weighbridge.disturbances.stalls import GeneratedCounter, find_stalls
 from weighbridge.disturbances.steady_part import PartTrend
 from weighbridge.records.disturbance import Disturbance
+from weighbridge.records.telemetry_readings import Telemetry, TimeSeries
 from weighbridge.records.telemetry_record import Metric
 
 
@@ -163,7 +164,7 @@ def test_kendalls_chance_is_exact() -> None:
     assert PartTrend.of(np.ones(10)).chance == 1
 
 
-def _readings(**changed: float) -> Readings:
+def _readings(**changed: float) -> Telemetry:
     times_s = np.arange(0.0, 61)
     values = {
         Metric.LOGICAL_CPUS: 4.0,
@@ -172,11 +173,15 @@ def _readings(**changed: float) -> Readings:
         Metric.STEAL_CORES: 0.01,
         Metric.CPU_PRESSURE: 0.5,
     } | {Metric(name): value for name, value in changed.items()}
-    return {("host", metric.value): (times_s, np.full(61, value)) for metric, value in values.items()}
+    return {
+        ("host", metric.value): TimeSeries(times_s, np.full(61, value)) for metric, value in values.items()
+    }
 
 
-def _machine(readings: Readings | None, *, servers_seen: bool = True) -> tuple[list[Disturbance], list[str]]:
-    signs = machine_signs("performance", readings, 60.0, servers_seen=servers_seen)
+def _machine(
+    telemetry: Telemetry | None, *, servers_seen: bool = True
+) -> tuple[list[Disturbance], list[str]]:
+    signs = machine_signs("performance", telemetry, 60.0, servers_seen=servers_seen)
     return list(signs.found), [each.kind for each in signs.missing]
 
 
@@ -198,7 +203,7 @@ def test_what_was_not_recorded_is_named_and_not_called_quiet() -> None:
     earlier = {key: value for key, value in _readings().items() if key[1] in ("cpu_cores", "logical_cpus")}
     assert _machine(earlier)[1] == ["machine_load", "steal"]
     assert _machine(_readings(), servers_seen=False)[1] == ["machine_load", "steal", "throttled"]
-    gpu = {("gpu 0", "power_w"): (np.arange(61.0), np.full(61, 700.0))}
+    gpu = {("gpu 0", "power_w"): TimeSeries(np.arange(61.0), np.full(61, 700.0))}
     assert _machine(_readings() | gpu)[1] == ["throttled"]
 
 
@@ -206,9 +211,9 @@ def test_clocks_lowered_for_heat_are_found() -> None:
     times_s = np.arange(0.0, 61)
     hot = (times_s > 30).astype(np.float64)
     gpus = {
-        ("gpu 0", "throttled"): (times_s, hot),
-        ("gpu 0", "sm_clock_mhz"): (times_s, 1980 - 600 * hot),
-        ("gpu 1", "throttled"): (times_s, 0 * hot),
+        ("gpu 0", "throttled"): TimeSeries(times_s, hot),
+        ("gpu 0", "sm_clock_mhz"): TimeSeries(times_s, 1980 - 600 * hot),
+        ("gpu 1", "throttled"): TimeSeries(times_s, 0 * hot),
     }
     [found], missing = _machine(_readings() | gpus)
     assert found.kind == "throttled"
@@ -221,5 +226,5 @@ def test_clocks_lowered_for_heat_are_found() -> None:
 
 def test_readings_outside_of_the_run_do_not_count() -> None:
     busy = _readings(other_cores=4.0)
-    before = {key: (times_s - 100, values) for key, (times_s, values) in busy.items()}
+    before = {key: TimeSeries(each.time_s - 100, each.value) for key, each in busy.items()}
     assert _machine(before) == ([], ["machine_load", "steal"])

@@ -26,9 +26,9 @@ from weighbridge.records.run_record import RunRecord
 from weighbridge.records.score import Evaluation
 from weighbridge.records.search_record import Peak
 from weighbridge.records.store_manifest import StoreManifest
+from weighbridge.records.telemetry_readings import read_telemetry
 from weighbridge.records.verdict import Verdict, outcome_of
 from weighbridge.report.request_series import read_request_series
-from weighbridge.report.telemetry_series import read_telemetry
 from weighbridge.requests.store import RequestStore
 from weighbridge.serving.program import ServerProgram
 from weighbridge.submission.tree_records import published

@@ -16,11 +16,12 @@ from report_files import error_analysis
 from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.scenario_rules import LatencyLimit
 from weighbridge.evaluation.error_analysis import Level
+from weighbridge.records.telemetry_readings import TimeSeries
 from weighbridge.report.figure_files import inline_svg, png, svg_text
 from weighbridge.report.figures import accuracy_figures, request_figures, system_figures
 from weighbridge.report.figures.style import ACCENT, BAD, PALETTE, Colour, compact, new_figure, styled
 from weighbridge.report.request_series import Windows
-from weighbridge.report.telemetry_series import SeriesBand, TimeSeries
+from weighbridge.report.telemetry_series import SeriesBand
 
 WINDOWS = Windows(
     middle_s=np.array([0.5, 1.5, 2.5]),

@@ -12,6 +12,7 @@ from report_files import START_NS, write_requests, write_telemetry
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.formatting import page_latency
+from weighbridge.records.telemetry_readings import TimeSeries, read_telemetry
 from weighbridge.report.request_series import (
     RequestSeries,
     latency_over_time,
@@ -20,15 +21,7 @@ from weighbridge.report.request_series import (
     read_request_series,
     survivors,
 )
-from weighbridge.report.telemetry_series import (
-    TimeSeries,
-    band,
-    growth_of,
-    rate_of,
-    read_telemetry,
-    series_of,
-    total,
-)
+from weighbridge.report.telemetry_series import band, growth_of, rate_of, series_of, total
 
 COLUMNS = ("planned_ns", "sent_ns", "first_ns", "end_ns", "tokens", "outcome")
 LATENCIES = st.lists(st.floats(0.001, 100), min_size=1, max_size=300).map(np.array)
@@ -134,6 +127,13 @@ def test_telemetry_is_cut_to_the_run_and_found_by_source_and_metric(tmp_path: Pa
     assert found["gpu 0"].time_s.tolist() == [0, 1]
     assert found["gpu 0"].value.tolist() == [3, 4]
     assert series_of(telemetry, "host", "cpu_cores") == {}  # sampled before the run alone
+    assert series_of(read_telemetry(path, START_NS), "gpu", "power_w")["gpu 0"].value.tolist() == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
 
 
 def test_damaged_telemetry_is_an_input_error(tmp_path: Path) -> None:

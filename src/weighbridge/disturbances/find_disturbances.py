@@ -7,10 +7,11 @@ from itertools import combinations
 from weighbridge.core.formatting import latency, rate
 from weighbridge.disturbances.agreement import Disagreement, are_comparable, find_disagreement
 from weighbridge.disturbances.drifts import can_drift, find_drift
-from weighbridge.disturbances.machine_signs import Readings, machine_signs
+from weighbridge.disturbances.machine_signs import machine_signs
 from weighbridge.disturbances.run_trace import RunTrace
 from weighbridge.disturbances.stalls import GeneratedCounter, find_stalls
 from weighbridge.records.disturbance import Disturbance, NotExamined
+from weighbridge.records.telemetry_readings import Telemetry
 
 _REPEAT = (
     "Look at report.html for what happened meanwhile, keep other work off the machine, and repeat the run."
@@ -23,13 +24,13 @@ class ExaminedRun:
 
     Attributes:
         trace: Its requests; None: not recorded.
-        readings: Its telemetry; None: there is none.
+        telemetry: Recorded from its beginning to its end; None: there is none.
         servers_seen: Its servers ran on the machine whose telemetry it is.
         requested_rate: As issued, where requests are issued one by one at a rate; None: not known.
     """
 
     trace: RunTrace | None
-    readings: Readings | None = None
+    telemetry: Telemetry | None = None
     servers_seen: bool = True
     requested_rate: float | None = None
 
@@ -48,7 +49,7 @@ def find_disturbances(runs: Mapping[str, ExaminedRun]) -> FoundDisturbances:
     missing: list[NotExamined] = []
     for name, run in runs.items():
         span_s = run.trace.span_s if run.trace else 0.0
-        signs = machine_signs(name, run.readings, span_s, servers_seen=run.servers_seen)
+        signs = machine_signs(name, run.telemetry, span_s, servers_seen=run.servers_seen)
         found += signs.found
         missing += signs.missing
         if run.trace is None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from weighbridge.core.parquet import read_parquet_table
 from weighbridge.disturbances.run_trace import Floats
 from weighbridge.disturbances.stalls import GeneratedCounter
 from weighbridge.records.disturbance import Disturbance, NotExamined
+from weighbridge.records.telemetry_readings import Telemetry
 from weighbridge.records.telemetry_record import Metric
 
 _FEWEST = 5  # readings, one a second; of fewer, an average says nothing
@@ -21,10 +20,6 @@ _SOME, _FULL, _OFTEN = 0.05, 0.90, 0.10
 _STOLEN = 0.02
 # A single reading may be of a change of clocks that lasted milliseconds.
 _THROTTLED_READINGS, _THROTTLED_SHARE = 2, 0.01
-
-_COLUMNS = ("time_ns", "source", "metric", "value")
-Readings = Mapping[tuple[str, str], tuple[Floats, Floats]]
-"""Times in s since a run's first issue and values, of each source and metric."""
 
 
 @dataclass(frozen=True)
@@ -42,48 +37,26 @@ class MachineSigns:
     counter: GeneratedCounter | None
 
 
-def read_readings(path: Path, start_ns: int) -> Readings | None:
-    """Read a run's telemetry; None: there is none.
-
-    Args:
-        path: telemetry.parquet.
-        start_ns: When the run's first request was issued, on the same clock.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    if not path.is_file():
-        return None
-    table = read_parquet_table(path, _COLUMNS)
-    times_s = (table["time_ns"].to_numpy() - start_ns) / 1e9
-    values = table["value"].to_numpy().astype(np.float64)
-    sources, metrics = (np.array(table[name].to_pylist(), dtype=object) for name in ("source", "metric"))
-    found = {}
-    for source, metric in set(zip(sources.tolist(), metrics.tolist(), strict=True)):
-        chosen = (sources == source) & (metrics == metric)
-        order = np.argsort(times_s[chosen], kind="stable")
-        found[str(source), str(metric)] = times_s[chosen][order], values[chosen][order]
-    return found
-
-
-def machine_signs(run: str, readings: Readings | None, span_s: float, *, servers_seen: bool) -> MachineSigns:
+def machine_signs(
+    run: str, telemetry: Telemetry | None, span_s: float, *, servers_seen: bool
+) -> MachineSigns:
     """Return what telemetry shows of a run.
 
     Args:
         run: Its name.
-        readings: Its telemetry; None: there is none.
+        telemetry: Of the run; None: there is none.
         span_s: From the first issue to the last end.
         servers_seen: The servers run on this machine, so that telemetry is of theirs.
     """
     during = {
-        key: values[(times_s >= 0) & (times_s <= span_s)]
-        for key, (times_s, values) in (readings or {}).items()
+        key: series.value[(series.time_s >= 0) & (series.time_s <= span_s)]
+        for key, series in (telemetry or {}).items()
     }
     found = [_load(run, during), _steal(run, during), *_throttling(run, during)]
     return MachineSigns(
         tuple(each for each in found if each is not None),
         tuple(_missing(run, during, servers_seen=servers_seen)),
-        _counter(readings or {}),
+        _counter(telemetry or {}),
     )
 
 
@@ -192,10 +165,11 @@ def _missing(run: str, during: Mapping[tuple[str, str], Floats], *, servers_seen
     return missing
 
 
-def _counter(readings: Readings) -> GeneratedCounter | None:
+def _counter(telemetry: Telemetry) -> GeneratedCounter | None:
     """Return the generated tokens of all servers together, at the times of one of them."""
-    counters = [series for (source, metric), series in readings.items() if metric == Metric.GENERATION_TOKENS]
-    if not counters or any(np.any(np.diff(values) < 0) for _, values in counters):
+    counters = [series for (_, metric), series in telemetry.items() if metric == Metric.GENERATION_TOKENS]
+    if not counters or any(np.any(np.diff(series.value) < 0) for series in counters):
         return None  # a server was started anew, so the sum is none
-    times_s = max((times for times, _ in counters), key=len)
-    return GeneratedCounter(times_s, np.sum([np.interp(times_s, *series) for series in counters], axis=0))
+    times_s = max((series.time_s for series in counters), key=len)
+    sums = np.sum([np.interp(times_s, series.time_s, series.value) for series in counters], axis=0)
+    return GeneratedCounter(times_s, sums)

@@ -6,13 +6,13 @@ from pathlib import Path
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.disturbances.find_disturbances import ExaminedRun, FoundDisturbances, find_disturbances
-from weighbridge.disturbances.machine_signs import read_readings
 from weighbridge.disturbances.run_trace import RunTrace
 from weighbridge.gates.client_checks import client_checks
 from weighbridge.gates.request_rows import RequestRows
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.disturbance import KIND_NAMES, Disturbance, NotExamined
 from weighbridge.records.run_record import DETAIL, RUN_RECORD, TELEMETRY_FILE, RunRecord
+from weighbridge.records.telemetry_readings import read_telemetry
 from weighbridge.records.verdict import Check, Gate
 
 _LIMIT = "none"
@@ -55,9 +55,10 @@ def _examined(folder: Path, rows: RequestRows | None, record: RunRecord | None) 
     trace = None if rows is None else RunTrace.of(rows.planned_ns, rows.end_ns, rows.tokens, rows.sample)
     if rows is None or trace is None:
         return ExaminedRun(None)
+    telemetry = folder / TELEMETRY_FILE
     return ExaminedRun(
         trace,
-        read_readings(folder / TELEMETRY_FILE, int(rows.planned_ns.min())),
+        read_telemetry(telemetry, int(rows.planned_ns.min())) if telemetry.is_file() else None,
         # Through srun or a container, or on endpoints, they may be elsewhere.
         servers_seen=record is not None and bool(record.server.command) and not record.server.launcher,
         requested_rate=None if record is None else record.load.requested_qps,

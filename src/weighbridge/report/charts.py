@@ -8,13 +8,14 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.formatting import measured, metric_label, number, page_duration
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
+from weighbridge.records.telemetry_readings import TimeSeries
 from weighbridge.report.chart import GROUPS, Chart, ChartGap
 from weighbridge.report.figures import accuracy_figures, request_figures
 from weighbridge.report.inputs import Missing, ReportInputs, ReportRun
 from weighbridge.report.latency_charts import latency_charts
 from weighbridge.report.request_series import RequestSeries, rates_over_time
 from weighbridge.report.telemetry_charts import core_chart, gpu_chart, queue_chart
-from weighbridge.report.telemetry_series import TimeSeries, rate_of, series_of, total
+from weighbridge.report.telemetry_series import rate_of, series_of, total
 
 _MIN_SAMPLES = 10  # of a counter, one a second: fewer make no curve
 _REQUEST_GROUPS, _TELEMETRY_GROUPS = ("latency", "load", "tokens"), ("server", "machines")

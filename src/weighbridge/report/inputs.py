@@ -14,11 +14,11 @@ from weighbridge.records.earlier_releases import ONLY_BENCHMARK, round_reference
 from weighbridge.records.run_record import REQUESTS_TABLE, RUN_RECORD, TELEMETRY_FILE, RunRecord
 from weighbridge.records.score import ACCURACY_JSON, Evaluation
 from weighbridge.records.search_record import PEAK, Peak
+from weighbridge.records.telemetry_readings import Telemetry, read_telemetry
 from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.report.quality_results import QualityResults, read_quality
 from weighbridge.report.request_series import RequestSeries, read_request_series
 from weighbridge.report.spent_time import SpentTime, spent_time
-from weighbridge.report.telemetry_series import Telemetry, read_telemetry
 
 T = TypeVar("T")
 R = TypeVar("R", RunRecord, Verdict, Evaluation, Peak)

@@ -2,9 +2,10 @@
 
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.core.formatting import number
+from weighbridge.records.telemetry_readings import Telemetry
 from weighbridge.report.chart import Chart, ChartGap
 from weighbridge.report.figures import system_figures
-from weighbridge.report.telemetry_series import Telemetry, band, growth_of, series_of, total
+from weighbridge.report.telemetry_series import band, growth_of, series_of, total
 
 
 def queue_chart(scenario: ScenarioRules, telemetry: Telemetry, duration_s: float) -> Chart | ChartGap:

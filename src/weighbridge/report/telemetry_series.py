@@ -1,28 +1,13 @@
-"""Telemetry of a run as time series, read from telemetry.parquet: rates, sums and bands."""
+"""Telemetry of a run as the page shows it: rates, sums and bands of time series."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from weighbridge.core.parquet import refusing_damage
+from weighbridge.records.telemetry_readings import Floats, Telemetry, TimeSeries
 
-_NS = 1e9
 _POINTS = 240  # of a series; more are indistinguishable at a page's width
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TimeSeries:
-    """Values over time, both of shape (n,); times in seconds since the run's first issue, ascending."""
-
-    time_s: Floats
-    value: Floats
 
 
 @dataclass(frozen=True)
@@ -34,39 +19,6 @@ class SeriesBand:
     mean: Floats
     high: Floats
     count: int
-
-
-Telemetry = Mapping[tuple[str, str], TimeSeries]
-"""Time series by source, such as 'gpu 0', and metric."""
-
-
-def read_telemetry(path: Path, start_ns: int, duration_s: float) -> Telemetry:
-    """Read the samples taken during a run.
-
-    Args:
-        path: telemetry.parquet.
-        start_ns: Monotonic time of the run's first issue.
-        duration_s: Time from the first issue to the last end.
-
-    Raises:
-        InputError: the file is damaged, or has other columns.
-    """
-    with refusing_damage(path):
-        table = pq.read_table(path, columns=["time_ns", "source", "metric", "value"])
-        frame = table.filter(
-            pc.and_(
-                pc.greater_equal(table["time_ns"], start_ns),
-                pc.less_equal(table["time_ns"], start_ns + int(duration_s * _NS)),
-            )
-        ).to_pandas()
-        series = {}
-        for (source, metric), rows in frame.groupby(["source", "metric"], observed=True):
-            ordered = rows.sort_values("time_ns")
-            series[str(source), str(metric)] = TimeSeries(
-                (ordered["time_ns"].to_numpy(np.int64) - start_ns) / _NS,
-                ordered["value"].to_numpy(np.float64),
-            )
-    return series
 
 
 def series_of(telemetry: Telemetry, kind: str, metric: str) -> dict[str, TimeSeries]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from weighbridge.config.scenario_rules import LatencyLimit
 from weighbridge.records.search_record import Peak, Probe
+from weighbridge.records.telemetry_readings import TimeSeries
 from weighbridge.report.figures.style import (
     ACCENT,
     BAD,
@@ -24,7 +25,6 @@ from weighbridge.report.figures.style import (
     time_axis,
 )
 from weighbridge.report.request_series import Floats, Windows, survivors
-from weighbridge.report.telemetry_series import TimeSeries
 
 LATENCY_NAMES = {"latency": "latency", "ttft": "time to first token", "tpot": "time per output token"}
 """What a limit of a round is of, for people."""

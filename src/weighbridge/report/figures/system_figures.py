@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from weighbridge.records.telemetry_readings import TimeSeries
 from weighbridge.report.figures.style import (
     ACCENT,
     INK,
@@ -16,7 +17,7 @@ from weighbridge.report.figures.style import (
     share_axis,
     time_axis,
 )
-from weighbridge.report.telemetry_series import SeriesBand, TimeSeries
+from weighbridge.report.telemetry_series import SeriesBand
 
 _LINES: tuple[dict[str, Any], ...] = (
     {"color": ACCENT},

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from glob import escape
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from filelock import FileLock
 from weighbridge.artifacts.download import download
 from weighbridge.artifacts.folder import ArtifactKind, make_folder, set_aside, state_folder
 from weighbridge.artifacts.hub import Repository
-from weighbridge.artifacts.manifest import FileEntry, Manifest, matching
+from weighbridge.artifacts.manifest import FileEntry, Manifest, matches
 from weighbridge.artifacts.mlcommons import Storage
 from weighbridge.artifacts.remote import Remote, RemoteFile
 from weighbridge.artifacts.verify import Difference, describe, differences, first_of
@@ -34,7 +33,7 @@ def fetch(
     lock: Manifest | None,
     *,
     only: Sequence[str] = ("*",),
-    part: Sequence[str] | None = None,
+    part: Sequence[str] = ("*",),
 ) -> Manifest:
     """Make a folder hold exactly an artifact's files, from the hub at a commit or from MLCommons' storage.
 
@@ -48,7 +47,7 @@ def fetch(
         lock: What it must hold; None: what its source lists.
         only: Patterns of which a file's path matches one; other files are left there.
         part: Of those, the files that are wanted now, by patterns that need not all match; others that are
-            here already stay. None: all.
+            here already stay.
 
     Raises:
         SetupError: the source or the disk fails; its files are not those of the lock; or a file's content
@@ -58,16 +57,15 @@ def fetch(
     with FileLock(state_folder(folder) / "lock"):
         if lock is not None:
             set_aside(folder, lock.by_path().keys())
-            wanted = lock.only(part or ("*",))
-            if not differences(folder, wanted, only=part or ("*",)):
+            wanted = lock.only(part)
+            if not differences(folder, wanted, only=part):
                 return wanted
         remote = _source(artifact, kind)
         files = _only(_listed(remote), only, remote)
         if lock is not None:
             files = _locked(files, lock, remote, part)
         set_aside(folder, {file.path for file in files})
-        kept = set(matching((file.path for file in files), part or ("*",)))
-        return _fetch_until_right(remote, [file for file in files if file.path in kept], folder)
+        return _fetch_until_right(remote, [file for file in files if matches(file.path, part)], folder)
 
 
 def listed_files(artifact: Artifact, kind: ArtifactKind, only: Sequence[str]) -> list[RemoteFile]:
@@ -98,9 +96,9 @@ def _listed(remote: Remote) -> list[RemoteFile]:
 
 def _only(files: Sequence[RemoteFile], patterns: Sequence[str], remote: Remote) -> list[RemoteFile]:
     for pattern in patterns:
-        if files and not any(fnmatchcase(file.path, pattern) for file in files):
+        if files and not any(matches(file.path, (pattern,)) for file in files):
             raise SetupError(f"{remote.place} has no file {pattern}; correct {remote.pin}.")
-    return [file for file in files if any(fnmatchcase(file.path, pattern) for pattern in patterns)]
+    return [file for file in files if matches(file.path, patterns)]
 
 
 def _fetch_until_right(remote: Remote, files: Sequence[RemoteFile], folder: Path) -> Manifest:
@@ -125,15 +123,14 @@ def _fetch_until_right(remote: Remote, files: Sequence[RemoteFile], folder: Path
 
 
 def _locked(
-    files: Sequence[RemoteFile], lock: Manifest, remote: Remote, part: Sequence[str] | None
+    files: Sequence[RemoteFile], lock: Manifest, remote: Remote, part: Sequence[str]
 ) -> list[RemoteFile]:
     """Check that the source lists the lock's files, before any download; return them with its hashes.
 
     Where a part is wanted, the lock may be that of a folder with this part alone.
     """
-    if part is not None and len(lock.only(part).files) == len(lock.files):
-        kept = set(matching((file.path for file in files), part))
-        files = [file for file in files if file.path in kept]
+    if all(matches(entry.path, part) for entry in lock.files):
+        files = [file for file in files if matches(file.path, part)]
     locked = lock.by_path()
     listed = {file.path: file for file in files}
     for path in sorted(locked.keys() | listed.keys()):

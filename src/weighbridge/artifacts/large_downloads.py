@@ -6,7 +6,7 @@ from pathlib import Path
 
 from weighbridge.artifacts.fetch import is_here, listed_files
 from weighbridge.artifacts.folder import WITHOUT_WEIGHTS, ArtifactKind
-from weighbridge.artifacts.manifest import matching, read_lock
+from weighbridge.artifacts.manifest import matches, read_lock
 from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import WeighbridgeError
 from weighbridge.core.formatting import disk_size
@@ -32,8 +32,8 @@ def missing_bytes(artifact: Artifact, kind: ArtifactKind, folder: Path, part: Se
     if artifact.manifest is not None:
         entries = read_lock(artifact.manifest).only(part).files
         return sum(file.size for file in entries if not is_here(folder, file.path, file.size))
-    sizes = {file.path: file.size for file in listed_files(artifact, kind, kind.files)}
-    return sum(sizes[path] for path in matching(sizes, part) if not is_here(folder, path, sizes[path]))
+    listed = [file for file in listed_files(artifact, kind, kind.files) if matches(file.path, part)]
+    return sum(file.size for file in listed if not is_here(folder, file.path, file.size))
 
 
 def announced_downloads(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -50,17 +50,16 @@ class Manifest(Model):
 
     def only(self, patterns: Sequence[str]) -> "Manifest":
         """Return the manifest of the files whose path matches a pattern."""
-        kept = set(matching((entry.path for entry in self.files), patterns))
-        return Manifest(files=tuple(entry for entry in self.files if entry.path in kept))
+        return Manifest(files=tuple(entry for entry in self.files if matches(entry.path, patterns)))
 
     def by_path(self) -> dict[str, FileEntry]:
         """The entries, by path."""
         return {entry.path: entry for entry in self.files}
 
 
-def matching(paths: Iterable[str], patterns: Sequence[str]) -> list[str]:
-    """Return the paths that match one of the patterns, in their order."""
-    return [path for path in paths if any(fnmatchcase(path, pattern) for pattern in patterns)]
+def matches(path: str, patterns: Sequence[str]) -> bool:
+    """Return whether a path matches one of the patterns."""
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
 
 
 def is_bookkeeping(path: str) -> bool:

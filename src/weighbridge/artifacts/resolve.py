@@ -46,9 +46,9 @@ def resolve(
     lock = read_lock(artifact.manifest) if artifact.manifest else None
     folder = (artifact.path or into).resolve()
     without_weights = without_weights and kind is ArtifactKind.MODEL and artifact.synthetic is None
-    part = WITHOUT_WEIGHTS if without_weights else None
+    part = WITHOUT_WEIGHTS if without_weights else ("*",)
     if artifact.path is not None:
-        manifest = _prove_in_place(kind, folder, lock, part)
+        manifest = _prove_in_place(kind, folder, lock, part, without_weights=without_weights)
     elif artifact.synthetic is not None:
         # A separate folder: generating deletes what is there, which must never be a fetched model.
         folder = folder.with_name(f"{folder.name}-synthetic")
@@ -78,7 +78,7 @@ def resolve(
 
 
 def _prove_in_place(
-    kind: ArtifactKind, folder: Path, lock: Manifest | None, part: Sequence[str] | None
+    kind: ArtifactKind, folder: Path, lock: Manifest | None, part: Sequence[str], *, without_weights: bool
 ) -> Manifest:
     if lock is None:
         raise InputError(
@@ -86,7 +86,7 @@ def _prove_in_place(
             f"'weighbridge lock {folder} --out FILE' where the folder is known to be good, and give it as "
             f"{kind.setting}.manifest."
         )
-    check_contents(kind, folder, without_weights=part is not None)
-    wanted = lock.only(part or ("*",))
-    verify(folder, wanted, only=part or ("*",))
+    check_contents(kind, folder, without_weights=without_weights)
+    wanted = lock.only(part)
+    verify(folder, wanted, only=part)
     return wanted

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighbridge.artifacts.manifest import FileEntry, Manifest, files_of, matching
+from weighbridge.artifacts.manifest import FileEntry, Manifest, files_of, matches
 from weighbridge.artifacts.transfer_progress import Advance, show_transfer
 from weighbridge.core.errors import SetupError
 from weighbridge.core.files import write_atomic
@@ -106,7 +106,9 @@ def describe(folder: Path, *, full: bool = False, only: Sequence[str] = ("*",)) 
     cache = HashCache(folder)
     entries: list[FileEntry] = []
     unknown: list[tuple[str, os.stat_result]] = []
-    for path in matching(files_of(folder), only):
+    for path in files_of(folder):
+        if not matches(path, only):
+            continue
         stat = (folder / path).stat()
         sha256 = None if full else cache.sha256(path, stat)
         if sha256 is None:
@@ -179,7 +181,7 @@ def first_of(found: Sequence[Difference]) -> str:
 
 def _different_shape(folder: Path, lock: Manifest, only: Sequence[str]) -> list[Difference]:
     expected = lock.by_path()
-    sizes = {path: (folder / path).stat().st_size for path in matching(files_of(folder), only)}
+    sizes = {path: (folder / path).stat().st_size for path in files_of(folder) if matches(path, only)}
     return [
         Difference(
             path,

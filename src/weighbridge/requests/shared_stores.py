@@ -22,7 +22,7 @@ import PIL
 from filelock import FileLock
 
 from weighbridge.artifacts.folder import WITHOUT_WEIGHTS
-from weighbridge.artifacts.manifest import matching
+from weighbridge.artifacts.manifest import matches
 from weighbridge.artifacts.proof import Proof
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.fingerprint import VERSIONS
@@ -78,7 +78,6 @@ def prompts_of(
         tokenizer: Proof of the model whose tokenizer makes prompts, if one does.
     """
     read = tokenizer.files if tokenizer else ()
-    kept = set(matching((entry.path for entry in read), WITHOUT_WEIGHTS))
     return {
         "version": VERSIONS["requests"],
         "code": code_of(load_benchmark(round_.benchmark).folder),
@@ -90,7 +89,7 @@ def prompts_of(
         "settings": settings.model_dump(mode="json"),
         "dataset": {entry.path: entry.sha256 for entry in dataset.files},
         "prompt": None if prompt is None else sha256_of(prompt),
-        "tokenizer": {entry.path: entry.sha256 for entry in read if entry.path in kept},
+        "tokenizer": {entry.path: entry.sha256 for entry in read if matches(entry.path, WITHOUT_WEIGHTS)},
     }
 
 

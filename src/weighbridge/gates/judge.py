@@ -144,7 +144,8 @@ def _judge_runs(
         ),
         *further_checks,
     )
-    ttft, tpot = _token_latencies(measured, speed_log, scenario)
+    rows = None if measured is None else RequestRows.read(measured)
+    ttft, tpot = _token_latencies(rows, speed_log, scenario)
     numbers = _NOTHING if speed_log is None else Performance.of(speed_log, scenario)
     if records[0] is not None and lost is not None:
         numbers = replace(numbers, target_qps=records[0].load.requested_qps)
@@ -160,7 +161,7 @@ def _judge_runs(
         outcome=outcome_of(checks),
         rate=numbers.rate,
         rate_unit=_unit(scenario.metric),
-        rate_error=_rate_error(measured, numbers, scenario.metric),
+        rate_error=_rate_error(rows, numbers, scenario.metric),
         issued_at_once=scenario.offline,
         scheduled_rate=numbers.scheduled_rate,
         duration_s=numbers.duration_s,
@@ -199,18 +200,17 @@ def _judge_runs(
 
 
 def _token_latencies(
-    performance: Path | None, log: DetailLog | None, scenario: ScenarioRules
+    rows: RequestRows | None, log: DetailLog | None, scenario: ScenarioRules
 ) -> tuple[LatencyFigures | None, ...]:
     """Return the token latencies of a performance run beside their limits; None: LoadGen measured none."""
-    if performance is None or log is None or not log.flag("requested_use_token_latencies"):
+    if log is None or not log.flag("requested_use_token_latencies"):
         return tuple(None for _ in TOKEN_LATENCIES)
-    rows, queries = RequestRows.read(performance), Performance.of(log, scenario).queries
+    queries = Performance.of(log, scenario).queries
     return tuple(figures_of(latency, log, rows, scenario, queries) for latency in TOKEN_LATENCIES)
 
 
-def _rate_error(performance: Path | None, numbers: Performance, metric: PerformanceMetric) -> float | None:
+def _rate_error(rows: RequestRows | None, numbers: Performance, metric: PerformanceMetric) -> float | None:
     """Return the standard error of a run's rate from its own completions; None: not known."""
-    rows = None if performance is None else RequestRows.read(performance)
     if rows is None or numbers.rate is None or isinstance(metric, LatencyMetric) or not len(rows):
         return None
     done = rows.completed

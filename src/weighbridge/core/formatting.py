@@ -126,11 +126,20 @@ def beside_limit(value: float, limits: Sequence[float], digits: int = 4) -> str:
 
     12.0003 beside a limit of 12 is not shown as 12, nor 0.7824 beside 0.782400663 without its zeros.
     """
-    needed = digits
-    for limit in limits:
-        while limit != value and needed < _EXACT_DIGITS and f"{value:.{needed}g}" == f"{limit:.{needed}g}":
-            needed += 1
+    needed = _digits_beside(value, limits, digits, "g")
     return f"{value:{'#' if needed > digits else ''}.{needed}g}"
+
+
+def _digits_beside(value: float, limits: Sequence[float | None], digits: int, notation: str) -> int:
+    """Return these digits, or as many more as tell a value from each limit; `notation` is f or g."""
+    for limit in limits:
+        while (
+            limit not in (None, value)
+            and digits < _EXACT_DIGITS
+            and f"{value:.{digits}{notation}}" == f"{limit:.{digits}{notation}}"
+        ):
+            digits += 1
+    return digits
 
 
 def table_latency(seconds: float | None) -> str:
@@ -176,14 +185,7 @@ def score(
         return none
     if decimals is None:
         decimals = 4 if abs(value) < _COUNTS_FROM else 0
-    for limit in limits:
-        while (
-            limit not in (None, value)
-            and decimals < _EXACT_DIGITS
-            and f"{value:.{decimals}f}" == f"{limit:.{decimals}f}"
-        ):
-            decimals += 1
-    return f"{value:.{decimals}f}"
+    return f"{value:.{_digits_beside(value, limits, decimals, 'f')}f}"
 
 
 def accuracy(value: float, error: float | None, interval: tuple[float, float] | None = None) -> str:

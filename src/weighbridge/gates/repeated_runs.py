@@ -9,7 +9,7 @@ from weighbridge.core.errors import InputError
 from weighbridge.records.not_made import not_made
 from weighbridge.records.performance_runs import CHOICE_RULE, Outcome, PerformanceRun, PerformanceRuns, Spread
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
-from weighbridge.records.verdict import Check, LatencyFigures, Verdict, outcome_of
+from weighbridge.records.verdict import Check, Verdict, outcome_of
 
 _FIGURES = tuple(name for name in PerformanceRun.model_fields if name not in ("run", "outcome", "not_passed"))
 _RANKS: dict[Outcome, int] = {"INVALID": 0, "UNPROVEN": 1, "VALID": 2}
@@ -141,10 +141,6 @@ def _median_run(verdicts: Mapping[str, Verdict]) -> str:
 
 def _run(name: str, verdict: Verdict) -> PerformanceRun:
     checks = _own_checks(verdict)
-
-    def p99_s(figures: LatencyFigures | None) -> float | None:
-        return None if figures is None else figures.p99_s
-
     return PerformanceRun(
         run=name,
         outcome=outcome_of(checks),
@@ -155,8 +151,8 @@ def _run(name: str, verdict: Verdict) -> PerformanceRun:
         p50_latency_s=verdict.p50_latency_s,
         p90_latency_s=verdict.p90_latency_s,
         p99_latency_s=verdict.p99_latency_s,
-        p99_ttft_s=p99_s(verdict.ttft),
-        p99_tpot_s=p99_s(verdict.tpot),
+        p99_ttft_s=verdict.ttft.p99_s if verdict.ttft else None,
+        p99_tpot_s=verdict.tpot.p99_s if verdict.tpot else None,
     )
 
 

@@ -99,7 +99,7 @@ def read_inputs(results: Path, round_: Round | None = None) -> ReportInputs:
     def not_made(scenario: str, name: str) -> Missing | None:
         verdict = verdicts[scenario]
         reason = None if isinstance(verdict, Missing) else verdict.not_made.get(name)
-        return None if reason is None else Missing(f"{reason[:1].upper()}{reason[1:]}.")
+        return None if reason is None else Missing(f"{reason}.")
 
     def run(scenario: str, name: str) -> ReportRun | Missing:
         if (missing := not_made(scenario, name)) is not None:

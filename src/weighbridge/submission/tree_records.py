@@ -101,11 +101,13 @@ def run_in_tree(name: str, verdict: Verdict) -> str:
 
 def _as_in_tree(verdict: Verdict) -> Verdict:
     """Return a verdict whose checks name the runs as the tree does."""
+    if verdict.performance_runs is None:
+        return verdict
     checks = tuple(
         check.model_copy(update={"run": str(Mode.PERFORMANCE)}) if check.run == verdict.chosen_run else check
         for check in verdict.checks
     )
-    return verdict if verdict.performance_runs is None else verdict.model_copy(update={"checks": checks})
+    return verdict.model_copy(update={"checks": checks})
 
 
 def write_scenario(folder: Path, records: Mapping[str, RunRecord], verdict: Verdict) -> None:

@@ -14,8 +14,9 @@ from weighbridge.history.history_values import change_text, measure_text, noise_
 from weighbridge.history.read_history import RecordedEntry
 from weighbridge.history.series import Series, SeriesPoint
 from weighbridge.records.history_entry import HistoryMeasure
+from weighbridge.records.notice import DEMONSTRATION as HEADING
 from weighbridge.report.history_page import write_history
-from weighbridge.report.history_rows import place_names
+from weighbridge.report.history_rows import benchmark_of, place_names
 
 ENTRY = RecordedEntry(history_entry(0), Path(), Path())
 STEADY = (48.31, 48.02, 48.55, 48.17)
@@ -203,6 +204,29 @@ def test_the_same_entries_make_the_same_bytes_and_a_whole_page(runs: Path) -> No
     parser = _Tags()
     parser.feed(first[1])
     assert parser.open == []
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "round_", "note", "text"),
+    [
+        ("qwen3-vl-235b-a22b", "v6.0", None, "qwen3-vl-235b-a22b v6.0, edge"),
+        ("llama3.1-8b", "llama3.1-8b-v6.0", None, "llama3.1-8b-v6.0, edge"),
+        ("llama3.1-8b", None, None, "llama3.1-8b, edge"),
+        (
+            "llama3.1-8b",
+            "llama3.1-8b-demo",
+            f"{HEADING}. Why.",
+            "demonstration with tiny, llama3.1-8b-demo, edge",
+        ),
+    ],
+)
+def test_a_result_names_its_benchmark_once_and_a_demonstration_its_model(
+    benchmark: str, round_: str | None, note: str | None, text: str
+) -> None:
+    entry = history_entry(0)
+    facts = {"benchmark": benchmark, "round": round_, "category": "edge", "note": note}
+    system = entry.system.model_copy(update={"model": "tiny"})
+    assert benchmark_of(entry.model_copy(update={**facts, "system": system})) == text
 
 
 def test_run_directories_are_named_below_the_folder_that_all_are_in(tmp_path: Path) -> None:

@@ -90,12 +90,12 @@ def benchmark_of(of: HistoryEntry) -> str:
 
     A demonstration is named after its model: it is no result of the benchmark.
     """
-    demonstrates = of.note is not None and of.note.startswith(DEMONSTRATION)
-    subject = f"demonstration with {of.system.model}," if demonstrates else of.benchmark
-    named = (
-        of.round if of.round is not None and of.round.startswith(subject) else f"{subject} {of.round or ''}"
-    )
-    return ", ".join(part.strip() for part in (named, of.category) if part)
+    named: tuple[str | None, ...] = (f"{of.benchmark} {of.round or ''}".rstrip(),)
+    if of.note is not None and of.note.startswith(DEMONSTRATION):
+        named = (f"demonstration with {of.system.model}", of.round)
+    elif of.round is not None and of.round.startswith(of.benchmark):
+        named = (of.round,)
+    return ", ".join(filter(None, (*named, of.category)))
 
 
 def _row(

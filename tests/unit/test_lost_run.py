@@ -185,6 +185,14 @@ def test_a_failed_request_loses_any_run_and_late_ones_no_accuracy_run(tmp_path: 
     looked.close()
 
 
+def test_what_the_end_of_a_run_makes_of_its_open_requests_loses_no_run(tmp_path: Path) -> None:
+    looked, told = watch(tmp_path, stop=True)
+    write_records(tmp_path, records(LATE, RequestOutcome.ABORTED))
+    assert looked(replace(counts_at(LATE, 500), completed=30, failed=30)) is None
+    assert (looked.lost, told) == (None, [])
+    looked.close()
+
+
 def test_a_run_whose_log_cannot_be_read_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / REQUESTS_BINARY).mkdir()
     looked, told = watch(tmp_path, stop=True)

@@ -52,11 +52,12 @@ class LateSamples:
 
     Attributes:
         failed: Requests that failed.
+        aborted: Whether the run was ended: what its open requests become then says nothing of it.
     """
 
     def __init__(self, limits: Mapping[str, LatencyLimit]) -> None:
         """Count by these limits: latency, ttft, tpot."""
-        self.failed = 0
+        self.failed, self.aborted = 0, False
         self._limits = limits
         self._ended = dict.fromkeys(limits, 0)
         self._unanswered = UnansweredSinceIssue()
@@ -66,6 +67,7 @@ class LateSamples:
         """Take the records of requests that ended since the last call."""
         answered = records[records["outcome"] == RequestOutcome.OK]
         self.failed += len(records) - len(answered)
+        self.aborted |= bool((records["outcome"] == RequestOutcome.ABORTED).any())
         self._unanswered.add(records)
         if not len(answered):
             return
@@ -164,7 +166,8 @@ class LostRunWatch:
     def _look(self, counts: SampleCounts) -> None:
         try:
             self._read()
-            self.lost = self._find(counts)
+            if not self._samples.aborted:
+                self.lost = self._find(counts)
         except Exception:  # hours of measuring are worth more than this sentence
             self._broken = True
             log.warning("whether the run can still pass is not watched; the run goes on", exc_info=True)
@@ -185,7 +188,7 @@ class LostRunWatch:
         late = self._samples.late(counts)
         after_s = (counts.at_ns - self._begun_ns) / _NS
         lost = f"the run cannot pass any more after {duration(after_s)}: "
-        if failed := max(counts.failed, self._samples.failed):
+        if failed := self._samples.failed:
             requests = "1 request" if failed == 1 else f"{failed:,} requests"
             reason = f"{lost}{requests} of {counts.issued:,} failed, and none may"
             return LostRun(after_s=after_s, reason=reason, remedy=f"Find the cause in {ERRORS_FILE}.")

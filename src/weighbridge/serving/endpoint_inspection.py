@@ -9,7 +9,7 @@ from weighbridge.core.errors import SetupError
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.serving.adapter import ServerAdapter, ServerFacts
 from weighbridge.serving.installed_adapters import all_adapters
-from weighbridge.serving.probing import at_once, inspect_server, other_kind, recognise
+from weighbridge.serving.probing import at_once, inspect_server, recognise
 from weighbridge.serving.readiness import together
 
 log = logging.getLogger(__name__)
@@ -86,11 +86,10 @@ class Inspector:
 
     def _look(self, endpoint: str) -> tuple[ServerAdapter | None, ServerFacts]:
         """Return the adapter that fits a server, which is the known one unless another is seen; its facts."""
-        if self.known is None:
-            return recognise(endpoint, self.api_key)
-        other = None if self.started else other_kind(self.known, endpoint, self.api_key)
-        adapter = other or self.known
-        return adapter, inspect_server(adapter, endpoint, self.api_key)
+        if self.known is not None and self.started:
+            return self.known, inspect_server(self.known, endpoint, self.api_key)
+        adapter, facts = recognise(endpoint, self.api_key, self.known)
+        return adapter or self.known, facts
 
     def _refused(self, endpoint: str, seen: tuple[ServerAdapter | None, ServerFacts]) -> list[SetupError]:
         adapter, facts = seen

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import chain
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -36,16 +37,23 @@ def context_length(endpoint: str, model_name: str, api_key: str | None = None) -
     return None
 
 
-def recognise(endpoint: str, api_key: str | None = None) -> tuple[ServerAdapter | None, ServerFacts]:
+def recognise(
+    endpoint: str, api_key: str | None = None, known: ServerAdapter | None = None
+) -> tuple[ServerAdapter | None, ServerFacts]:
     """Return the adapter that fits a running server, and what the server reports.
 
     The adapter is None for a server that none of them knows; its version is then what /version answers.
+
+    Args:
+        endpoint: Base URL of the server.
+        api_key: Key to send, if any.
+        known: Adapter to try first.
 
     Raises:
         SetupError: an installed adapter cannot be loaded.
     """
     with direct_client(endpoint, api_key, timeout_s=5) as client:
-        for adapter in all_adapters():
+        for adapter in chain(() if known is None else (known,), all_adapters()):
             if facts := adapter.inspect(lambda path: _get(client, path)):
                 return adapter, facts
         return None, _version_only(client)
@@ -55,18 +63,6 @@ def inspect_server(adapter: ServerAdapter, endpoint: str, api_key: str | None = 
     """Return what a running server of a known kind reports; at least its version, where /version has it."""
     with direct_client(endpoint, api_key, timeout_s=5) as client:
         return adapter.inspect(lambda path: _get(client, path)) or _version_only(client)
-
-
-def other_kind(known: ServerAdapter, endpoint: str, api_key: str | None = None) -> ServerAdapter | None:
-    """Return the adapter that fits a running server, where the known one does not; else None.
-
-    Raises:
-        SetupError: an installed adapter cannot be loaded.
-    """
-    with direct_client(endpoint, api_key, timeout_s=5) as client:
-        if known.inspect(lambda path: _get(client, path)):
-            return None
-    return recognise(endpoint, api_key)[0]
 
 
 def _version_only(client: openai.OpenAI) -> ServerFacts:

@@ -13,9 +13,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import PIL
@@ -190,36 +189,43 @@ def _proven(folder: Path, recipe: Recipe) -> StoreManifest:
     Raises:
         InputError: they are not as they were built, or the store is another one.
     """
-    store = RequestStore.open(folder)
+    store = _checked(folder)
     if store.model_name != recipe.model_name:
         raise InputError(f"{folder}: its requests ask for {store.model_name}, not {recipe.model_name}.")
+    return store.manifest
+
+
+def _checked(folder: Path) -> RequestStore:
+    """Return a store, after its bodies and index were checked.
+
+    Raises:
+        InputError: they are not as they were built.
+    """
+    store = RequestStore.open(folder)
     with checking(store) as check:
         check.finish()
-    return store.manifest
+    return store
 
 
 def _with_other_name(place: Path, recipe: Recipe, out: Path) -> StoreManifest | None:
     """Make a store of another one's prompts, which differs in the model's name alone; None: there is none."""
-    for other in sorted(place.parent.glob("*/")):
-        if other.name.startswith(_UNFINISHED) or not _is_ours(other):
-            continue
-        try:
-            store = RequestStore.open(other)
-            with checking(store) as check:
-                check.finish()
-        except InputError:
-            continue
-        (prefix, suffix), streamed = recipe.envelope()
-        renamed = {"model_name": recipe.model_name, "prefix": prefix, "suffix": suffix, "streamed": streamed}
-        same = {name: getattr(store.manifest, name) for name in StoreOrigin.model_fields}
-        origin = StoreOrigin.model_validate(same | renamed)
-        log.info("%s: the prompts of %s, for the model %s", out, other, recipe.model_name)
-        return write_store(out, _enveloped(store, prefix, suffix), partial(_itself, origin))
-    return None
+    store = next(_usable(place.parent), None)
+    if store is None:
+        return None
+    (prefix, suffix), streamed = recipe.envelope()
+    renamed = {"model_name": recipe.model_name, "prefix": prefix, "suffix": suffix, "streamed": streamed}
+    same = {name: getattr(store.manifest, name) for name in StoreOrigin.model_fields}
+    origin = StoreOrigin.model_validate(same | renamed)
+    log.info("%s: the prompts of %s, for the model %s", out, store.path, recipe.model_name)
+    return write_store(out, _enveloped(store, prefix, suffix), lambda: origin)
 
 
-def _itself(origin: StoreOrigin) -> StoreOrigin:
-    return origin
+def _usable(stores: Path) -> Iterator[RequestStore]:
+    """Yield the stores of a folder that are ours, and as they were built."""
+    for folder in sorted(stores.glob("*/")):
+        if not folder.name.startswith(_UNFINISHED) and _is_ours(folder):
+            with suppress(InputError):
+                yield _checked(folder)
 
 
 def _enveloped(store: RequestStore, prefix: str, suffix: str) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 With the standard library alone, because the guard of the servers and programs on other nodes use it.
 """
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,11 +108,16 @@ def children_by_parent() -> dict[int, list[int]]:
     return found
 
 
-def below(top: int) -> set[int]:
-    """Return all descendants of a process."""
-    children = children_by_parent()
+def below(*tops: int, children: Mapping[int, Sequence[int]] | None = None) -> set[int]:
+    """Return all descendants of these processes.
+
+    Args:
+        tops: The processes.
+        children: Of each process, as `children_by_parent` returns them; None: as of now.
+    """
+    children = children_by_parent() if children is None else children
     found: set[int] = set()
-    unseen = list(children.get(top, ()))
+    unseen = [pid for top in tops for pid in children.get(top, ())]
     while unseen:
         pid = unseen.pop()
         if pid not in found:

@@ -1,14 +1,15 @@
 """Telemetry of CPU and memory: the host, the load client's processes, the servers' trees, and others."""
 
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
 import psutil
 
-from weighbridge.core.proc import PROC
+from weighbridge.core.proc import PROC, below, children_by_parent
 from weighbridge.records.telemetry_record import Metric
 from weighbridge.system.telemetry.local_endpoints import local_ports, ports_of
 from weighbridge.system.telemetry.samples import MetricReading
@@ -84,22 +85,18 @@ class HostSource:
 
     def _walk(self) -> None:
         """Find the client's processes by what they run, the servers' by their parents, and others of ours."""
-        this = psutil.Process()
-        below = {process.pid: process for process in this.children(recursive=True)}
-        groups: dict[str, Group] = {}
-        for process in below.values():
-            with suppress(psutil.Error):
-                if process.ppid() == this.pid and (name := _client_name(process.cmdline())):
-                    groups[name] = {process.pid: process}
+        this, servers, children = os.getpid(), self._server_pids, children_by_parent()
+        ours = _processes({this, *below(this, children=children)})
         # A server that an earlier job started is not below this process.
-        serving: Group = {}
-        for pid in self._server_pids:
+        serving = _processes({*servers, *below(*servers, children=children)})
+        groups: dict[str, Group] = {}
+        for process in ours.values():
             with suppress(psutil.Error):
-                server = psutil.Process(pid)
-                serving |= {each.pid: each for each in (server, *server.children(recursive=True))}
+                if process.ppid() == this and (name := _client_name(process.cmdline())):
+                    groups[name] = {process.pid: process}
         self._groups = groups | ({_SERVER: serving} if serving else {})
         seen = {pid for group in self._groups.values() for pid in group}
-        self._alone = {pid: each for pid, each in (below | {this.pid: this}).items() if pid not in seen}
+        self._alone = {pid: each for pid, each in ours.items() if pid not in seen}
         if self._serving != serving.keys():
             # A server that none of these processes is would count as a stranger.
             self._serving_known = local_ports(self._endpoints) <= ports_of(serving.values())
@@ -176,6 +173,15 @@ def _pressed_s() -> float | None:
         return int(first.rpartition("total=")[2]) / 1e6
     except (OSError, ValueError):
         return None
+
+
+def _processes(pids: Iterable[int]) -> Group:
+    """Return those of these processes that live."""
+    found: Group = {}
+    for pid in pids:
+        with suppress(psutil.Error):
+            found[pid] = psutil.Process(pid)
+    return found
 
 
 def _spent_s(now_s: dict[int, float], before_s: dict[int, float]) -> float:

@@ -61,9 +61,7 @@ class _Judged:
     records: Mapping[str, RunRecord]
 
     @classmethod
-    def read(cls, results: Path, scenario: ScenarioRules) -> "_Judged":
-        folder = results / scenario.name
-        verdict = Verdict.read(folder / VERDICT)
+    def read(cls, folder: Path, scenario: ScenarioRules, verdict: Verdict) -> "_Judged":
         return cls(
             scenario=scenario,
             folder=folder,
@@ -139,9 +137,12 @@ def assemble(
         raise InputError(
             f"{results}: round {round_.name} also needs {' and '.join(missing)}; measure and judge it first."
         )
-    for rules in chosen:  # before their runs, of which some are not made where the verdict refuses
-        require_verdict(results / rules.name / VERDICT, round_, settings)
-    judged = [_Judged.read(results, rules) for rules in chosen]
+    # Before their runs, of which some are not made where a verdict refuses.
+    verdicts = [require_verdict(results / rules.name / VERDICT, round_, settings) for rules in chosen]
+    judged = [
+        _Judged.read(results / rules.name, rules, verdict)
+        for rules, verdict in zip(chosen, verdicts, strict=True)
+    ]
     for each in judged:
         if (aborted := each.performance.load.aborted) is not None:  # without a result, of any division
             raise InvalidRunError(f"{each.folder}: no tree is built from a run that ended early: {aborted}.")

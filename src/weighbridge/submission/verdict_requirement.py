@@ -9,8 +9,8 @@ from weighbridge.gates.verdict_line import verdict_line
 from weighbridge.records.verdict import Verdict
 
 
-def require_verdict(path: Path, round_: Round, settings: SubmissionSettings) -> None:
-    """Refuse a scenario whose verdict is of another round, or forbids a tree of the division.
+def require_verdict(path: Path, round_: Round, settings: SubmissionSettings) -> Verdict:
+    """Return the verdict on a scenario; refuse one of another round, or that forbids a tree of the division.
 
     Raises:
         InvalidRunError: the division is closed, and a gate failed or could not be decided.
@@ -36,3 +36,4 @@ def require_verdict(path: Path, round_: Round, settings: SubmissionSettings) -> 
             f"{path}: no tree is built from this {verdict.scenario} run: {', '.join(reasons)}; the verdict "
             f"lists what to do next. {verdict_line(verdict)}"
         )
+    return verdict

@@ -40,8 +40,7 @@ def _rate(verdict: Verdict) -> str:
 
 
 def _latency(verdict: Verdict) -> str:
-    known = verdict.p99_latency_s is not None and verdict.has_latencies
-    return f", p99 {latency(verdict.p99_latency_s)}" if known else ""
+    return "" if verdict.p99_of_queries_s is None else f", p99 {latency(verdict.p99_of_queries_s)}"
 
 
 def _score(verdict: Verdict) -> str:

@@ -66,8 +66,7 @@ def render_systems(judged: JudgedLogs, width: int = 80) -> Group:
 
 
 def _p99(verdict: Verdict) -> str:
-    known = verdict.p99_latency_s is not None and verdict.has_latencies
-    return f"{measured(verdict.p99_latency_s)} s" if known else "-"
+    return "-" if verdict.p99_of_queries_s is None else f"{measured(verdict.p99_of_queries_s)} s"
 
 
 def _token_p99(figures: LatencyFigures | None) -> str:

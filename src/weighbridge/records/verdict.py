@@ -145,6 +145,11 @@ class ScenarioFigures(Model):
         return self.over_latency is not None if self.issued_at_once is None else not self.issued_at_once
 
     @property
+    def p99_of_queries_s(self) -> float | None:
+        """Return the 99th percentile of the queries' latencies; None: not known, or there are no such."""
+        return self.p99_latency_s if self.has_latencies else None
+
+    @property
     def chosen_run(self) -> str:
         """Return the name of the performance run that is the result."""
         return Mode.PERFORMANCE if self.performance_runs is None else self.performance_runs.chosen

@@ -160,7 +160,7 @@ def line_of(system: str, verdict: Verdict, round_: Round | None) -> ComparisonLi
         rate=verdict.rate,
         rate_error=verdict.rate_error,
         rate_unit=verdict.rate_unit,
-        p99_latency_s=verdict.p99_latency_s if verdict.has_latencies else None,
+        p99_latency_s=verdict.p99_of_queries_s,
         p99_ttft_s=verdict.ttft.p99_s if verdict.ttft else None,
         p99_tpot_s=verdict.tpot.p99_s if verdict.tpot else None,
         accuracy=verdict.accuracy,

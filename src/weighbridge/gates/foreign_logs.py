@@ -1,6 +1,6 @@
 """Judge LoadGen logs from any source; scenario and mode are read from each detail log."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,7 +111,8 @@ def find_runs(folder: Path, round_: Round) -> FoundLogs:
         said = "is not a folder; unpack an archive first" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {said}; pass the folder of LoadGen's logs.")
     systems: dict[str, Runs] = {}
-    own, placed, skipped = _sorted_out(folder, round_)
+    logs = list(folder.rglob(DETAIL))
+    own, placed, skipped = _sorted_out(logs, folder, round_)
     for log in own:
         _add(systems.setdefault(folder.resolve().name, {}), log, folder, round_)
     known = dict(next(iter(systems.values()), {}))
@@ -128,22 +129,24 @@ def find_runs(folder: Path, round_: Round) -> FoundLogs:
             f"{folder}: no {DETAIL} of {round_.folder} in it or below{left}; pass the folder of LoadGen's "
             "logs."
         )
-    return FoundLogs(dict(sorted(systems.items())), (*skipped, *_other_repeats(folder, systems)))
+    return FoundLogs(dict(sorted(systems.items())), (*skipped, *_other_repeats(logs, systems)))
 
 
-def _other_repeats(folder: Path, systems: Mapping[str, Runs]) -> tuple[str, ...]:
+def _other_repeats(logs: Iterable[Path], systems: Mapping[str, Runs]) -> tuple[str, ...]:
     """Return in words how many repeats measured otherwise than the run beside them, which are not judged."""
     judged = {repeat for runs in systems.values() for of in runs.values() for repeat in _repeats(of).values()}
-    there = {log.parent for log in folder.rglob(f"{Mode.PERFORMANCE}-*/{DETAIL}") if _is_repeat(log)}
+    there = {log.parent for log in logs if _is_repeat(log)}
     left = len(there - judged)
     return (f"not judged: performance runs with other settings or rates, {_counted(left)}",) if left else ()
 
 
-def _sorted_out(folder: Path, round_: Round) -> tuple[list[Path], list[tuple[Path, str]], tuple[str, ...]]:
+def _sorted_out(
+    logs: Iterable[Path], folder: Path, round_: Round
+) -> tuple[list[Path], list[tuple[Path, str]], tuple[str, ...]]:
     """Return logs outside of trees, logs in trees with the name of their system, and what else there is."""
     # Original run folders first: they hold run.json, which copies in a submission tree lack.
     logs = sorted(
-        (path for path in folder.rglob(DETAIL) if not _set_apart(path, folder, round_)),
+        (path for path in logs if not _set_apart(path, folder, round_)),
         key=lambda path: (not _recorded(path), path),
     )
     places = {log: place for log in logs if (place := LogPlace.of(log, folder))}

@@ -70,6 +70,9 @@ def test_a_value_in_the_place_of_the_profiles_own_is_refused(root: Path) -> None
     sentence = profile.replacement([], {"limit": 10, "quality": {"mmlu": {"limit": 3}}}, root)
     assert sentence is not None
     assert sentence.endswith('`--config fetch_on=submit-host limit=10 \'quality={"mmlu": {"limit": 3}}\'`.')
+    unset = profile.replacement([], {"category": None}, root)  # "null" would be a text for Snakemake
+    assert unset is not None
+    assert unset.endswith("`--config fetch_on=submit-host category=`.")
     assert profile.replacement([], {"limit": 10, "fetch_on": "job"}, root) is None
     assert read_profiles([], root).replacement([], {"limit": 10}, root) is None
 

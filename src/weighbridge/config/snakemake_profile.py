@@ -58,7 +58,7 @@ class SnakemakeProfile:
             )
         missing = [text for key, text in self.values.items() if key not in values]
         if missing:
-            given = [f"{key}={_argument(value)}" for key, value in values.items()]
+            given = [f"{key}={as_argument(value)}" for key, value in values.items()]
             return (
                 f"--config {shlex.join(given)} replaces {shlex.join(missing)} of the profile {self._named}; "
                 f"give both, `--config {shlex.join([*missing, *given])}`."
@@ -81,7 +81,7 @@ class SnakemakeProfile:
                 words += ["--config", path.name if Path(named).is_absolute() else named]
         for key, value in values.items():
             if key not in {*self.values, *_OF_A_SITE}:
-                words += ["--set", f"{key}={_argument(value)}"]
+                words += ["--set", f"{key}={as_argument(value)}"]
         return words
 
     def of_command_line(self, values: Mapping[str, object]) -> dict[str, object]:
@@ -122,6 +122,13 @@ def read_profiles(names: Sequence[str], folder: Path) -> SnakemakeProfile:
             str(content["directory"]) if "directory" in content else merged.directory,
         )
     return merged
+
+
+def as_argument(value: object) -> str:
+    """Return a value as Snakemake's `--config KEY=VALUE` takes it; sections and lists are JSON."""
+    if value is None:
+        return ""  # which Snakemake takes for null; "null" it takes for a text
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def check_profiles(names: Sequence[str], folder: Path) -> None:
@@ -166,10 +173,6 @@ def _values(value: object) -> dict[str, str]:
         return {str(key): f"{key}={single}" for key, single in value.items()}
     texts = list(map(str, value)) if isinstance(value, list) else str(value).split()
     return {text.partition("=")[0]: text for text in texts}
-
-
-def _argument(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _short(path: Path, folder: Path) -> str:

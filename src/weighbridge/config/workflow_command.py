@@ -4,14 +4,13 @@ Files and values of the user are laid over those of the profile; given to Snakem
 their place.
 """
 
-import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighbridge.config.snakemake_profile import check_profiles, named_profiles, read_profiles
+from weighbridge.config.snakemake_profile import as_argument, check_profiles, named_profiles, read_profiles
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data, read_yaml
 
@@ -108,12 +107,4 @@ def setting_arguments(settings: Sequence[str]) -> dict[str, str]:
         if last in place:
             raise InputError(f"--set {text}: {key} is set twice; drop one.")
         place[last] = read_yaml(value, f"--set {key}")
-    return {key: _as_argument(value) for key, value in merged.items()}
-
-
-def _as_argument(value: object) -> str:
-    if value is None:
-        return ""  # which Snakemake takes for null
-    if isinstance(value, Mapping | list | bool):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    return {key: as_argument(value) for key, value in merged.items()}

@@ -45,20 +45,16 @@ def panel_on_stderr() -> Iterator[Callable[["RenderableType"], None]]:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr
     ]
     before = sys.stderr
-    live = _live(stderr=True)
-    with _ignore_closed_terminal():
-        live.start()
-    for handler in terminal:
-        handler.setStream(sys.stderr)  # now rich's stream, which writes above the panel
-        handler.addFilter(_is_not_recurring)
-    try:
-        yield lambda content: live.update(content, refresh=True)
-    finally:
+    with _started_panel(stderr=True) as live:
         for handler in terminal:
-            handler.removeFilter(_is_not_recurring)
-            handler.setStream(before)
-        with _ignore_closed_terminal():
-            live.stop()
+            handler.setStream(sys.stderr)  # now rich's stream, which writes above the panel
+            handler.addFilter(_is_not_recurring)
+        try:
+            yield lambda content: live.update(content, refresh=True)
+        finally:
+            for handler in terminal:
+                handler.removeFilter(_is_not_recurring)
+                handler.setStream(before)
 
 
 @contextmanager
@@ -67,27 +63,29 @@ def panel_on_stdout() -> Iterator[Callable[["RenderableType"], None]]:
 
     What is written to `sys.stdout` appears above the panel. At the end the panel is removed.
     """
-    live = _live(stderr=False)
+    with _started_panel(stderr=False) as live:
 
-    def draw(content: "RenderableType") -> None:
-        with _ignore_closed_terminal():
-            live.update(content, refresh=True)
+        def draw(content: "RenderableType") -> None:
+            with _ignore_closed_terminal():
+                live.update(content, refresh=True)
 
-    with _ignore_closed_terminal():
-        live.start()
-    try:
         yield draw
-    finally:
-        with _ignore_closed_terminal():
-            live.stop()
 
 
-def _live(*, stderr: bool) -> "Live":
+@contextmanager
+def _started_panel(*, stderr: bool) -> "Iterator[Live]":
     from rich.console import Console
     from rich.live import Live
 
     # The terminal wraps long lines, so that they can be copied whole.
-    return Live(console=Console(stderr=stderr, soft_wrap=True), auto_refresh=False, transient=True)
+    live = Live(console=Console(stderr=stderr, soft_wrap=True), auto_refresh=False, transient=True)
+    with _ignore_closed_terminal():
+        live.start()
+    try:
+        yield live
+    finally:
+        with _ignore_closed_terminal():
+            live.stop()
 
 
 def _is_not_recurring(record: logging.LogRecord) -> bool:

@@ -22,18 +22,14 @@ _LINE_EVERY_S = 10.0
 class _Stage:
     """A job at work."""
 
-    rule: str
-    name: str
-    wildcards: Mapping[str, str]
+    started: WorkflowEvent
     since_s: float
 
 
 class WorkflowView:
     """Collects what a workflow does, and says it in lines and panels."""
 
-    def __init__(
-        self, directory: Path, outcome: Callable[[str, Mapping[str, str]], str | None] = lambda *_: None
-    ) -> None:
+    def __init__(self, directory: Path, outcome: Callable[[str, Mapping[str, str]], str | None]) -> None:
         """Show the workflow of a run directory, from now on.
 
         Args:
@@ -69,7 +65,7 @@ class WorkflowView:
             return
         if event.kind == "started":
             self.failed.pop(event.job, None)
-            self._at_work[event.job] = _Stage(event.rule, event.stage, event.wildcards, time.monotonic())
+            self._at_work[event.job] = _Stage(event, time.monotonic())
             return
         stage = self._at_work.pop(event.job, None)
         took = f", {duration(time.monotonic() - stage.since_s)}" if stage else ""
@@ -77,10 +73,11 @@ class WorkflowView:
             self.failed[event.job] = event
             yield self._said(f"failed   {event.stage}{took}")
         elif event.kind == "finished" and stage is not None:
-            self.done[stage.rule] += 1
+            started = stage.started
+            self.done[started.rule] += 1
             of = f"/{sum(self.planned.values())}" if self.planned else ""
-            yield self._said(f"{f'{self.done.total()}{of}':<8} {stage.name}{took}")
-            outcome = self._outcome(stage.rule, stage.wildcards)
+            yield self._said(f"{f'{self.done.total()}{of}':<8} {started.stage}{took}")
+            outcome = self._outcome(started.rule, started.wildcards)
             if outcome is not None:
                 yield self._said(f"{'':<8} {outcome}")
 
@@ -113,7 +110,7 @@ class WorkflowView:
             return "between two stages" if self.done else "Snakemake reads the workflow"
         now_s = time.monotonic()
         return "; ".join(
-            f"{stage.name}, {duration(now_s - stage.since_s)}" for stage in self._at_work.values()
+            f"{stage.started.stage}, {duration(now_s - stage.since_s)}" for stage in self._at_work.values()
         )
 
     def _said(self, line: str) -> str:

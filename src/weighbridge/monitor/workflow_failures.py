@@ -1,4 +1,4 @@
-"""Say why jobs of a workflow failed, in the words that their own logs end with."""
+"""Find why jobs of a workflow failed, in the words that their own logs end with."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,6 +1,5 @@
 """The command that writes a first configuration: init."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +56,7 @@ def init(
     from weighbridge.core.errors import InputError
     from weighbridge.core.files import write_atomic
     from weighbridge.core.models import read_data
+    from weighbridge.core.terminal import can_ask
     from weighbridge.run.starting_config import BASE, StartingConfig
     from weighbridge.system.gpus import visible_accelerators
 
@@ -76,8 +76,7 @@ def init(
         raise InputError(f"{path}: exists and is not overwritten; remove it, or name another file by --out.")
     if chosen is Situation.ENDPOINT:
         if endpoint is None:
-            asks = sys.stdin.isatty() and sys.stderr.isatty()
-            endpoint = typer.prompt("Base URL of your server", _LOCAL, err=True) if asks else _LOCAL
+            endpoint = typer.prompt("Base URL of your server", _LOCAL, err=True) if can_ask() else _LOCAL
         model = model or _served_model(endpoint)
     elif endpoint is not None:
         raise InputError(f"--endpoint is for `weighbridge init endpoint`, not for {chosen}.")

@@ -23,9 +23,14 @@ def shows_panels(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
+def can_ask() -> bool:
+    """Return whether somebody may read a question on stderr and answer it on stdin."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def consents(question: str) -> bool:
     """Ask a question on the terminal, and return whether the answer is yes; without a terminal, it is no."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         return False
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()

@@ -5,7 +5,6 @@ Out: ask_for_downloads()
 """
 
 from weighbridge.artifacts.folder import ArtifactKind
-from weighbridge.artifacts.large_downloads import announced_downloads
 from weighbridge.core.terminal import consents
 
 FETCH = name_of("fetch")
@@ -27,6 +26,9 @@ def ask_for_downloads():
     } & set(KINDS)
     if SETTINGS.fetch or not kinds or not workflow.is_main_process:
         return
+    # Here, because it loads the hub's library, which no other start of Snakemake needs.
+    from weighbridge.artifacts.large_downloads import announced_downloads
+
     try:
         announced = announced_downloads(
             {ArtifactKind(kind): from_root(kind) for kind in kinds},

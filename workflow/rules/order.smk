@@ -1,6 +1,6 @@
 """In which order the runs are made, and which are not worth their GPU time: what fails, fails early.
 
-In:  ROUND, RAISED, ASKED, RUNS, PERFORMANCE_RUNS, SCENARIOS, SEARCHED, DIVISION; the targets of the command
+In:  ROUND, RAISED, ASKED, RUNS, PERFORMANCE_RUNS, SCENARIOS, SEARCHED, DIVISION, RUN_RECORD; the targets of the command
 Out: PRIORITIES, QUALITY, asks_for_quality(), after_performance(), stop_option(), run_files(), run_records(),
      score_records(), run_of_verdict(), note_targets(),
      expected_min()
@@ -124,9 +124,14 @@ def left_out(scenario):
     ]
 
 
-def is_wanted(scenario, run):
-    """Return whether a command that asks for all runs wants this one; one that was left out, by name alone."""
-    return run not in left_out(scenario) or asked_by_name(scenario, run)
+def wanted_runs():
+    """Return the runs that a command wants which asks for all; one that was left out, by name alone."""
+    without = {scenario: left_out(scenario) for scenario in SCENARIOS}
+    return [
+        (scenario, run)
+        for scenario, run in RUNS
+        if run not in without[scenario] or asked_by_name(scenario, run)
+    ]
 
 
 def run_files(wildcards):
@@ -136,8 +141,7 @@ def run_files(wildcards):
     """
     return [
         f"results/{scenario}/{run}/{name}"
-        for scenario, run in RUNS
-        if is_wanted(scenario, run)
+        for scenario, run in wanted_runs()
         for name in ("run.json", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")
     ]
 
@@ -145,9 +149,7 @@ def run_files(wildcards):
 def run_records(wildcards):
     """Return the records of all runs that a command wants which asks for all."""
     return [
-        f"results/{scenario}/{run}/run.json"
-        for scenario, run in RUNS
-        if is_wanted(scenario, run)
+        RUN_RECORD.format(scenario=scenario, run=run) for scenario, run in wanted_runs()
     ]
 
 
@@ -155,8 +157,8 @@ def score_records(wildcards):
     """Return the scores of the scenarios whose accuracy run is wanted."""
     return [
         f"results/{scenario}/accuracy.json"
-        for scenario in SCENARIOS
-        if is_wanted(scenario, "accuracy")
+        for scenario, run in wanted_runs()
+        if run == "accuracy"
     ]
 
 
@@ -165,7 +167,7 @@ def run_of_verdict(scenario, run):
 
     Snakemake makes no verdict again that is there, for an input that is not.
     """
-    record = f"results/{scenario}/{run}/run.json"
+    record = RUN_RECORD.format(scenario=scenario, run=run)
     if (
         workflow.is_main_process
         and run in left_out(scenario)

@@ -182,7 +182,7 @@ class Tables:
             if "properties" not in definition:
                 return self._kind(definition, place, inner)
             if name not in self.sections:
-                self.sections[name] = re.sub(r"[^a-z0-9]+", "-", f"{place}-{name}".lower()).strip("-")
+                self.sections[name] = _anchor(f"{place}-{name}")
                 inner.append((name, place))
             return f"[object](#{self.sections[name]})"
         if "anyOf" in value or "oneOf" in value:

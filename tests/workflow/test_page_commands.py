@@ -136,16 +136,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("pages") / "project"
     root.mkdir()
     for path in ROOT.iterdir():
-        if path.name not in (
-            ".git",
-            ".snakemake",
-            "history",
-            "logs",
-            "resources",
-            "results",
-            "runs",
-            "sweeps",
-        ):
+        if path.name not in ELSEWHERE:
             (root / path.name).symlink_to(path)
     shutil.copytree(ROOT / "sweeps", root / "sweeps")
     shutil.copy(ROOT / "sweeps" / "endpoints.yaml", root / "sweeps" / "NAME.yaml")
@@ -164,15 +155,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def _assemble(run: Path) -> None:
     """Build the tree of the kept example, which is kept without it, and attest it."""
     settings = {"submission": {"submitter": "Demonstration", "system": "laptop-cpu-demo"}}
-    command: list[object] = [
-        "assemble",
-        "--round",
-        "demo",
-        "--settings",
-        json.dumps(settings),
-        "--source",
-        ROOT,
-    ]
+    command: list[object] = ["assemble", "--round", "demo", "--settings", json.dumps(settings)]
     results, resources = run / "results", run / "resources"
     shutil.rmtree(results / "originals")
     command += ["--source", ROOT, "--results", results, "--store", resources / "requests" / "manifest.json"]

@@ -29,7 +29,9 @@ def record(
     endpoint: Annotated[str, typer.Argument(metavar="URL", help="Base URL of the server that is asked.")],
     store: Annotated[
         Path,
-        typer.Option(help="Folder of the request store that runs send; `snakemake resources/requests`."),
+        typer.Option(
+            help="Folder of the requests that runs send; `snakemake resources/requests/manifest.json`."
+        ),
     ] = Path("resources/requests"),
     sample: Annotated[int, typer.Option(min=0, help="Number of the request in the store.")] = 0,
     output: Annotated[Path, typer.Option(help="File to write, for server.golden.")] = Path("golden.json"),

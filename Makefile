@@ -18,7 +18,7 @@ VENV := .venv
 SERVER_VENV := .venv-server
 # Load clients of rounds that have another LoadGen than the workflow's environment.
 OTHER_CLIENTS := v5.1 v6.1
-# lm-evaluation-harness and what it needs; nothing else wants 0.4 GB of it.
+# lm-evaluation-harness and what it needs; nothing else wants 0.8 GB of it.
 QUALITY_VENV := .venv-quality
 UV := $(VENV)/bin/uv
 # What takes a while says how far it is.

@@ -50,7 +50,7 @@ include: "workflow/rules/sweeps.smk"
 
 # The targets that a user names; the first is what a bare `snakemake` makes.
 rule submission:
-    """The whole way: all runs, their verdicts, the checked submission tree and its summary."""
+    """The whole way: the runs, their verdicts, the checked submission tree and its summary."""
     input:
         run_files,
         "results/submission",
@@ -75,7 +75,7 @@ rule check:
 
 
 rule verdicts:
-    """All runs and what the gates say of them, whether or not they pass."""
+    """What the gates say of all scenarios, whether or not they pass, and the runs that this needs."""
     input:
         run_files,
         expand("results/{scenario}/verdict.json", scenario=SCENARIOS),

@@ -6,8 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
-import numpy as np
-
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.request_log import Records, RequestLogTail
@@ -20,6 +18,7 @@ from weighbridge.gates.performance_checks import lower_target_qps
 from weighbridge.loadgen.early_stopping import max_over_latency
 from weighbridge.monitor.unanswered import UnansweredSinceIssue
 from weighbridge.records.run_record import ERRORS_FILE, REQUESTS_BINARY, LostRun
+from weighbridge.search.limited_times import limited_times_ns
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +70,14 @@ class LateSamples:
         self._unanswered.add(records)
         if not len(answered):
             return
-        end_ns, planned_ns = answered["end_ns"], answered["planned_ns"]
-        first_ns = np.where(answered["first_ns"] > 0, answered["first_ns"], end_ns)
-        later_tokens = np.maximum(answered["tokens"] - 1, 1)
-        measured_ns = {
-            "latency": end_ns - planned_ns,
-            "ttft": first_ns - planned_ns,
-            "tpot": (end_ns - first_ns - _TOLD_LATER_NS) / later_tokens,
-        }
+        end_ns = answered["end_ns"]
+        measured_ns = limited_times_ns(
+            answered["planned_ns"],
+            answered["first_ns"],
+            end_ns,
+            answered["tokens"],
+            told_later_ns=_TOLD_LATER_NS,
+        )
         for name, limit in self._limits.items():
             self._ended[name] += int((measured_ns[name] > limit.limit_s * _NS).sum())
         self._first_end_ns = min(self._first_end_ns or int(end_ns.min()), int(end_ns.min()))

@@ -23,6 +23,7 @@ from weighbridge.loadgen.work_size import server_schedule_s, work_size
 from weighbridge.records.run_record import DETAIL, REQUESTS_TABLE, RunRecord
 from weighbridge.records.search_record import Probe
 from weighbridge.run.session import Session
+from weighbridge.search.limited_times import limited_times_ns
 from weighbridge.search.lost_run import LostRunWatch
 from weighbridge.search.next_step import Step
 from weighbridge.search.probe_judgement import (
@@ -191,18 +192,11 @@ def read_times(out: Path) -> tuple[NDArray[np.float64], dict[str, NDArray[np.flo
     """Read when each query of a run was issued, and what limits apply to; in the order of issue.
 
     Returns:
-        (n,) seconds from the first issue, and by a limit's name (n,) seconds: the latency, the time to the
-        first token (to the end where there was none), the time per output token after the first, as LoadGen
-        computes it: to the end of the answer.
+        (n,) seconds from the first issue, and by a limit's name (n,) seconds, as of `limited_times_ns`.
     """
     columns = ["planned_ns", "first_ns", "end_ns", "tokens"]
     frame = pd.read_parquet(out / REQUESTS_TABLE, columns=columns).sort_values("planned_ns")
     planned_ns, first_ns, end_ns, tokens = (frame[name].to_numpy() for name in columns)
-    first_ns = np.where(first_ns > 0, first_ns, end_ns)
-    measured_ns = {
-        "latency": end_ns - planned_ns,
-        "ttft": first_ns - planned_ns,
-        "tpot": (end_ns - first_ns) / np.maximum(tokens - 1, 1),
-    }
+    measured_ns = limited_times_ns(planned_ns, first_ns, end_ns, tokens)
     issued_s = (planned_ns - planned_ns[:1].sum()) / 1e9
     return issued_s, {name: values / 1e9 for name, values in measured_ns.items()}

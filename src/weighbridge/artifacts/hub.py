@@ -18,6 +18,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile
 
 from weighbridge.artifacts.folder import ArtifactKind
+from weighbridge.artifacts.hub_token import TOKEN_VARIABLES, token_variable
 from weighbridge.artifacts.manifest import is_bookkeeping
 from weighbridge.artifacts.proxy import check_proxy
 from weighbridge.artifacts.remote import AGAIN, FAILURES, RemoteFile, explained
@@ -28,17 +29,10 @@ from weighbridge.core.files import stays_inside
 # It warns of each attempt to reach the hub, twice; the error says it once, and what to do.
 logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
 
-_TOKENS = ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN")
-
 
 def hub_address() -> str:
     """Return the base address of the hub, or of the mirror that the environment names."""
     return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
-
-
-def token_variable() -> str | None:
-    """Return the name of the environment variable with a token for the hub; None: none is set."""
-    return next((name for name in _TOKENS if os.environ.get(name)), None)
 
 
 def unreachable_because(timeout_s: float) -> str | None:
@@ -73,7 +67,7 @@ class Repository:
         self.kind = kind
         self._endpoint = hub_address()
         # False: with None the client would look for a token of an earlier login.
-        self._token_name = token_variable() or _TOKENS[0]
+        self._token_name = token_variable() or TOKEN_VARIABLES[0]
         self._token: str | bool = os.environ.get(self._token_name) or False
 
     @property

@@ -1,7 +1,6 @@
 """Examine what this machine can do: programs, packages, GPUs, LoadGen, the hub, and the machine itself."""
 
 import ctypes
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from weighbridge.artifacts.hub_token import token_variable
 from weighbridge.benchmarks.machine_needs import MachineNeeds, needs_of
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.client_settings import ClientSettings
@@ -225,7 +225,7 @@ def _hub() -> MachineCheck:
 
 def _token() -> MachineCheck:
     # The value is nobody's to see.
-    name = next((each for each in ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN") if os.environ.get(each)), None)
+    name = token_variable()
     found = f"{name} is set" if name else "not set; only repositories with conditions need one"
     return MachineCheck.of("HF_TOKEN", found, _BENCHMARK)
 

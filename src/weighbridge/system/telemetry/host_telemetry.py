@@ -71,7 +71,7 @@ class HostSource:
         readings: list[MetricReading] = []
         for source, group in self._groups.items():
             readings.extend(self._group(source, group, before, elapsed_s))
-        self._times_of(self._alone)
+        self._cpu_s |= _use_of(self._alone)[0]
         readings.append(
             MetricReading("host", Metric.MEMORY_AVAILABLE_BYTES, psutil.virtual_memory().available)
         )
@@ -105,26 +105,27 @@ class HostSource:
     def _group(
         self, source: str, group: Group, before: dict[int, float], elapsed_s: float
     ) -> Iterator[MetricReading]:
-        rss_bytes = self._times_of(group)
-        known = group.keys() & before.keys()
-        if known:
-            spent_s = sum(max(0.0, self._cpu_s[pid] - before[pid]) for pid in known)
-            yield MetricReading(source, Metric.CPU_CORES, spent_s / elapsed_s)
+        times_s, rss_bytes = _use_of(group)
+        self._cpu_s |= times_s
+        if times_s.keys() & before.keys():
+            yield MetricReading(source, Metric.CPU_CORES, _spent_s(times_s, before) / elapsed_s)
         if group:
             yield MetricReading(source, Metric.RSS_BYTES, rss_bytes)
 
-    def _times_of(self, group: Group) -> int:
-        """Note the CPU time of each process of a group, drop those that ended; return the others' memory."""
-        rss_bytes = 0
-        for pid, process in list(group.items()):
-            try:
-                times, memory = process.cpu_times(), process.memory_info()
-            except psutil.Error:
-                del group[pid]
-                continue
-            self._cpu_s[pid] = times.user + times.system
-            rss_bytes += memory.rss
-        return rss_bytes
+
+def _use_of(group: Group) -> tuple[dict[int, float], int]:
+    """Drop the processes of a group that ended; return the others' CPU time, and their memory together."""
+    times_s: dict[int, float] = {}
+    rss_bytes = 0
+    for pid, process in list(group.items()):
+        try:
+            times, memory = process.cpu_times(), process.memory_info()
+        except psutil.Error:
+            del group[pid]
+            continue
+        times_s[pid] = times.user + times.system
+        rss_bytes += memory.rss
+    return times_s, rss_bytes
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,11 @@ def test_an_imported_workflow_finds_its_own_files(root: Path, tmp_path: Path) ->
     assert planned(plan.text)["scale_benchmark"] == 2
     assert planned_runs(plan.text) == [("offline", "accuracy"), ("offline", "performance")]
     assert "mem_mb=4321" in plan.text
-    answer = workflow("resources/prompt.json")
+    # With a job of `fetch`, which is looked for by its name before anything starts.
+    answer = workflow("resources/prompt.json", "resources/dataset.json")
     assert answer.code == 0, answer.text
-    assert (tmp_path / "mine" / "resources" / "prompt.json").is_file()
+    for name in ("prompt", "dataset"):
+        assert (tmp_path / "mine" / "resources" / f"{name}.json").is_file()
 
 
 def test_runs_are_left_out_but_for_those_that_are_named(root: Path, tmp_path: Path) -> None:

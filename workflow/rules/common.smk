@@ -231,7 +231,12 @@ def check_interpreter():
 
 
 def name_of(rule):
-    """Return a rule's name, which a workflow that imports this one may change; only while it is loaded."""
+    """Return a rule's name, which a workflow that imports this one may change; only while it is loaded.
+
+    `use rule X from ... as Y with:` loads this workflow once more, and would then name every rule Y.
+    """
+    if rules.has(rule):
+        return getattr(rules, rule).rule.name
     return workflow.modifier.modify_rulename(rule)
 
 

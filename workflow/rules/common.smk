@@ -233,7 +233,7 @@ def check_interpreter():
 def name_of(rule):
     """Return a rule's name, which a workflow that imports this one may change; only while it is loaded.
 
-    `use rule X from ... as Y with:` loads this workflow once more, and would then name every rule Y.
+    A module's `use rule X as Y` loads this workflow once more, and would then name every rule Y.
     """
     if rules.has(rule):
         return getattr(rules, rule).rule.name

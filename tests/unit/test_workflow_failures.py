@@ -1,6 +1,9 @@
 """Why a workflow failed: from the logs of its jobs to the sentence that it ends with."""
 
 import logging
+import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -88,6 +91,24 @@ def test_events_of_snakemakes_records(tmp_path: Path) -> None:
     assert [event.job for event in process.new_events()] == [1]
     recorder.emit(began(2, "gate", scenario="server"))
     assert recorder.failed == ()  # it is tried once more
+
+
+def test_an_interrupt_that_snakemakes_log_drops_ends_it_before_the_next_job() -> None:
+    recorder, before = WorkflowRecorder(None), signal.getsignal(signal.SIGINT)
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        recorder.keep_interrupts()
+        recorder.emit(began(1, "gate"))
+        with suppress(KeyboardInterrupt):  # as its handler does while it writes
+            os.kill(os.getpid(), signal.SIGINT)
+        recorder.emit(record(event="job_finished", job_id=1))
+        with pytest.raises(KeyboardInterrupt):
+            recorder.emit(began(2, "gate"))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        recorder.keep_interrupts()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_reason_is_that_of_the_job_that_failed_not_of_its_group(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Out: EVENTS, WorkflowEvent, tell_failures(); in that file, a line for each job t
 """
 
 import atexit
+import threading
 
 from weighbridge.monitor.workflow_failures import job_failures
 from weighbridge.monitor.workflow_recorder import WorkflowRecorder
@@ -14,6 +15,8 @@ EVENTS = WorkflowRecorder(
     os.environ.get(EVENTS_VARIABLE) if workflow.is_main_process else None
 )
 logger.addHandler(EVENTS)
+if workflow.is_main_process and threading.current_thread() is threading.main_thread():
+    EVENTS.keep_interrupts()
 
 
 def tell_failures():

@@ -1,8 +1,10 @@
 """Record what a workflow does: the handler that Snakemake's own log records pass through."""
 
 import logging
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from weighbridge.records.workflow_event import WorkflowEvent
 
@@ -16,6 +18,20 @@ class WorkflowRecorder(logging.Handler):
         self._file = Path(path) if path else None
         self._started: dict[int, WorkflowEvent] = {}
         self._failed: dict[int, WorkflowEvent] = {}
+        self._interrupted = False
+
+    def keep_interrupts(self) -> None:
+        """Make a Ctrl-C count that comes while Snakemake writes its log: its own handler drops it there.
+
+        It is raised again before another job starts. A Snakemake that ignores it, as one in the background
+        of a shell does, goes on ignoring it.
+        """
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._interrupted = True
+        signal.default_int_handler(number, frame)
 
     @property
     def failed(self) -> tuple[WorkflowEvent, ...]:
@@ -23,7 +39,13 @@ class WorkflowRecorder(logging.Handler):
         return tuple(self._failed.values())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Record what a log record says, if it is an event."""
+        """Record what a log record says, if it is an event.
+
+        Raises:
+            KeyboardInterrupt: a job is about to start, though Ctrl-C came.
+        """
+        if self._interrupted and record.__dict__.get("event") == "job_info":
+            raise KeyboardInterrupt
         try:
             for event in self._events(record):
                 self.note(event)

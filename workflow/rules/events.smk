@@ -5,7 +5,6 @@ Out: EVENTS, WorkflowEvent, tell_failures(); in that file, a line for each job t
 """
 
 import atexit
-import threading
 
 from weighbridge.monitor.workflow_failures import job_failures
 from weighbridge.monitor.workflow_recorder import WorkflowRecorder
@@ -15,7 +14,7 @@ EVENTS = WorkflowRecorder(
     os.environ.get(EVENTS_VARIABLE) if workflow.is_main_process else None
 )
 logger.addHandler(EVENTS)
-if workflow.is_main_process and threading.current_thread() is threading.main_thread():
+if workflow.is_main_process:
     EVENTS.keep_interrupts()
 
 

@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -27,7 +28,8 @@ class WorkflowRecorder(logging.Handler):
         of a shell does, goes on ignoring it.
         """
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._interrupt)
+            with suppress(ValueError):  # not the main thread, which alone receives signals
+                signal.signal(signal.SIGINT, self._interrupt)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._interrupted = True
@@ -44,10 +46,10 @@ class WorkflowRecorder(logging.Handler):
         Raises:
             KeyboardInterrupt: a job is about to start, though Ctrl-C came.
         """
-        if self._interrupted and record.__dict__.get("event") == "job_info":
-            raise KeyboardInterrupt
         try:
             for event in self._events(record):
+                if self._interrupted and event.kind == "started":
+                    raise KeyboardInterrupt
                 self.note(event)
         except Exception:
             self.handleError(record)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from weighbridge.config.fingerprint import OPERATIONAL
 from weighbridge.config.sweep_settings import SweepSettings
 from weighbridge.core.formatting import value_text
 from weighbridge.core.secrets import names_secret
@@ -18,19 +19,7 @@ from weighbridge.records.run_record import Host, RunRecord, ServerRecord
 
 _DIGITS = 12
 _OF_ONE_PROCESS = frozenset({"--port", "--host", "--node-rank", "--master-addr"})
-_OPERATIONAL = frozenset(
-    {
-        "port",
-        "logs",
-        "startup_timeout_s",
-        "stop_timeout_s",
-        "keep",
-        "keep_s",
-        "stall_limit_s",
-        "endpoints_timeout_s",
-        "unproven",
-    }
-)
+_OPERATIONAL = OPERATIONAL["server"] - {"gpus"} | {"stall_limit_s"}
 _TARGET = re.compile(r"_(qps|latency)$")  # LoadGen's own names of the target rate
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from weighbridge.config.distributions import Distribution
+from weighbridge.config.fingerprint import OPERATIONAL
 from weighbridge.config.sweep_settings import ComparedSystem, SweepSettings
 from weighbridge.config.workload import ForceLength, Workload
 from weighbridge.records.comparison import ComparedDescription, WorkloadDescription
@@ -12,16 +13,8 @@ from weighbridge.records.run_record import ServerRecord
 from weighbridge.records.sweep_plan import SweepPlan
 from weighbridge.records.sweep_run import CellRecord
 
-# What does not change what a server does.
-_NOT_IDENTITY = {
-    "port",
-    "logs",
-    "startup_timeout_s",
-    "stop_timeout_s",
-    "keep",
-    "endpoints_timeout_s",
-    "unproven",
-}
+# What does not change what a server does. `keep_s` is in the identities of finished sweeps.
+_NOT_IDENTITY = {*OPERATIONAL["server"]} - {"gpus", "keep_s"}
 
 
 def describe_systems(

@@ -287,6 +287,8 @@ def test_cores_that_others_use_are_told_where_it_is_known_who_serves(
         assert 0 <= others <= host
         assert others == pytest.approx(max(0.0, host - ours["process server", CPU]), abs=0.05)
         assert ("host", Metric.OTHER_CORES) not in read_twice(HostSource((), (url,)))
+        any_address = url.replace("127.0.0.1", "0.0.0.0")
+        assert ("host", Metric.OTHER_CORES) not in read_twice(HostSource((), (any_address,)))
     elsewhere = ("http://192.0.2.200:8000", "https://nowhere.invalid")
     assert ("host", Metric.OTHER_CORES) in read_twice(HostSource((), elsewhere))
 

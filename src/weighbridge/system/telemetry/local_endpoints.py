@@ -8,11 +8,14 @@ from urllib.parse import urlsplit
 import psutil
 
 _PORTS = {"http": 80, "https": 443}
+# What a server prints that listens on all addresses; who connects to one of them comes to this machine.
+_ANY = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 
 
 def local_ports(endpoints: Sequence[str]) -> set[int]:
     """Return the ports of those endpoints that are on this machine; a name that does not resolve is not."""
-    here = {address.address.partition("%")[0] for each in psutil.net_if_addrs().values() for address in each}
+    interfaces = psutil.net_if_addrs().values()
+    here = _ANY | {address.address.partition("%")[0] for each in interfaces for address in each}
     found = set()
     for endpoint in endpoints:
         url = urlsplit(endpoint)

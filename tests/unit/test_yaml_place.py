@@ -55,6 +55,11 @@ def test_what_the_command_line_sets_is_in_no_file(
     assert (place_of_value(Sources(tuple(files), given), keys) or "").endswith(place)
 
 
+def test_what_the_command_line_sets_in_a_list_is_in_no_file(files: list[Path]) -> None:
+    sources = Sources(tuple(files), {"server": {"args": [["--x"]]}})
+    assert place_of_value(sources, ("server", "args", 0)) == "the command line"
+
+
 def test_what_no_file_holds_has_no_place(files: list[Path], tmp_path: Path) -> None:
     assert place_of_value(Sources(tuple(files)), ["limit"]) is None
     assert place_of_value(Sources(), ["round"]) is None

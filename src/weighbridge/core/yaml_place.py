@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -41,10 +42,14 @@ def place_of_value(sources: Sources, keys: Sequence[str | int]) -> str | None:
     return best[1] if best else None
 
 
-def _depth(value: object, keys: Sequence[str | int]) -> int:
+def _depth(value: Any, keys: Sequence[str | int]) -> int:
     """Return how many of the keys lead somewhere in plain data."""
     for depth, key in enumerate(keys):
-        if not isinstance(value, Mapping) or key not in value:
+        if isinstance(value, list):
+            leads = isinstance(key, int) and key < len(value)
+        else:
+            leads = isinstance(value, Mapping) and key in value
+        if not leads:
             return depth
         value = value[key]
     return len(keys)

@@ -85,3 +85,6 @@ def test_the_same_configuration_is_made_again_by_these_arguments(root: Path) -> 
         *("--profile", "profiles/demo", "--config", "config/llama3.1-8b.yaml", "--config", "mine.yaml"),
         *("--set", "limit=10"),
     ]
+    edge = read_profiles(["profiles/llama-demo-edge"], root)
+    assert edge.arguments([], {"category": "edge"}, root) == ["--profile", "profiles/llama-demo-edge"]
+    assert edge.arguments([], {"category": "datacenter"}, root)[-2:] == ["--set", "category=datacenter"]

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from snakemake.cli import parse_config
 
 from weighbridge.config.workflow_command import WorkflowCommand, setting_arguments
 from weighbridge.core.errors import InputError
@@ -37,6 +38,15 @@ def test_settings_are_laid_over_those_of_the_profile(root: Path) -> None:
     assert words[words.index("--config") :] == ["--config", "fetch_on=job"]
 
 
+def test_a_section_of_the_profile_keeps_what_is_not_set(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "config.yaml").write_text("""config: ['client={"api_key_env": "KEY"}', limit=3]""")
+    words = WorkflowCommand(profiles=("site",), settings=("client.workers=2", "limit=4")).arguments(tmp_path)
+    given = words[words.index("--config") + 1 :]
+    assert given == ['client={"api_key_env": "KEY"}', 'client={"workers": 2}', "limit=4"]
+    assert parse_config(given) == {"client": {"api_key_env": "KEY", "workers": "2"}, "limit": 4}
+
+
 def test_the_profile_of_the_environment_counts(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNAKEMAKE_PROFILE", "profiles/llama-demo")
     assert WorkflowCommand().run_directory(root) == root / "runs" / "llama-demo"
@@ -68,6 +78,8 @@ def test_settings_of_a_section_come_together() -> None:
         (["limit=1", "limit=2"], "limit is set twice"),
         (["server=1", "server.gpus=2"], "gives server a single value"),
         (["server.args=[a"], "--set server.args: cannot be used"),
+        (["requests.cache=null"], "takes null inside a section for a text"),
+        (["server.env={A: null}"], "takes null inside a section for a text"),
     ],
 )
 def test_a_setting_that_is_none(settings: list[str], sentence: str) -> None:

@@ -80,8 +80,9 @@ class SnakemakeProfile:
                 named = _short(path, folder)
                 words += ["--config", path.name if Path(named).is_absolute() else named]
         for key, value in values.items():
-            if key not in {*self.values, *_OF_A_SITE}:
-                words += ["--set", f"{key}={as_argument(value)}"]
+            text = f"{key}={as_argument(value)}"
+            if key not in _OF_A_SITE and text != self.values.get(key):
+                words += ["--set", text]
         return words
 
     def of_command_line(self, values: Mapping[str, object]) -> dict[str, object]:

@@ -71,7 +71,8 @@ class WorkflowCommand:
             words += ["--configfile", *profile.configfiles, *self.files]
         values = setting_arguments(self.settings)
         if values:
-            kept = [text for key, text in profile.values.items() if key not in values]
+            # Snakemake merges a section with the one before it; a single value takes the place of another.
+            kept = [text for key, text in profile.values.items() if values.get(key, "{").startswith("{")]
             words += ["--config", *kept, *(f"{key}={value}" for key, value in values.items())]
         return [*words, "--", *self.targets] if self.targets else words
 
@@ -107,4 +108,15 @@ def setting_arguments(settings: Sequence[str]) -> dict[str, str]:
         if last in place:
             raise InputError(f"--set {text}: {key} is set twice; drop one.")
         place[last] = read_yaml(value, f"--set {key}")
+        if (sections and place[last] is None) or _holds_null(place[last]):
+            raise InputError(
+                f"--set {text}: Snakemake takes null inside a section for a text; write it in a YAML file, "
+                "and give that with --config."
+            )
     return {key: as_argument(value) for key, value in merged.items()}
+
+
+def _holds_null(value: object) -> bool:
+    """Return whether a null stands somewhere in a section or list."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(each is None or _holds_null(each) for each in inner)

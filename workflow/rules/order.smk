@@ -170,8 +170,8 @@ def run_of_verdict(scenario, run):
     record = RUN_RECORD.format(scenario=scenario, run=run)
     if (
         workflow.is_main_process
-        and run in left_out(scenario)
         and asked_by_name(scenario, run)
+        and run in left_out(scenario)
     ):
         workflow.dag.forcefiles.add(record)
     return record

@@ -5,6 +5,8 @@ from pathlib import Path
 from driver import Workflow
 from small_run import ROOT, planned, planned_runs
 
+from weighbridge.records.workflow_event import EVENTS_VARIABLE
+
 PLACE = "/path/to/weighbridge"
 IMPORTING = (ROOT / "docs" / "deploying.md").read_text().split("```python\n")[1].split("```")[0]
 
@@ -14,7 +16,12 @@ class Importer(Workflow):
 
     @property
     def environment(self) -> dict[str, str]:
-        return Workflow(ROOT, self.directory).environment
+        return Workflow(ROOT, self.directory).environment | {EVENTS_VARIABLE: str(self.events)}
+
+    @property
+    def events(self) -> Path:
+        """The file that its events are written into."""
+        return self.directory / "events.jsonl"
 
 
 def importer(root: Path, folder: Path, more: str = "") -> Importer:
@@ -35,6 +42,8 @@ def test_an_imported_workflow_finds_its_own_files(root: Path, tmp_path: Path) ->
     assert planned(plan.text)["scale_benchmark"] == 2
     assert planned_runs(plan.text) == [("offline", "accuracy"), ("offline", "performance")]
     assert "mem_mb=4321" in plan.text
+    # Of each event one line, though each `use rule` loads the workflow once more.
+    assert workflow.events.read_text().count('"rule":"scale_preflight"') == 1
     # With a job of `fetch`, which is looked for by its name before anything starts.
     answer = workflow("resources/prompt.json", "resources/dataset.json")
     assert answer.code == 0, answer.text

@@ -10,12 +10,17 @@ from weighbridge.monitor.workflow_failures import job_failures
 from weighbridge.monitor.workflow_recorder import WorkflowRecorder
 from weighbridge.records.workflow_event import EVENTS_VARIABLE, WorkflowEvent
 
-EVENTS = WorkflowRecorder(
-    os.environ.get(EVENTS_VARIABLE) if workflow.is_main_process else None
+# One for the process: of a module, each `use rule` loads this file once more.
+EVENTS = next(
+    (each for each in logger.handlers if isinstance(each, WorkflowRecorder)), None
 )
-logger.addHandler(EVENTS)
-if workflow.is_main_process:
-    EVENTS.keep_interrupts()
+if EVENTS is None:
+    EVENTS = WorkflowRecorder(
+        os.environ.get(EVENTS_VARIABLE) if workflow.is_main_process else None
+    )
+    logger.addHandler(EVENTS)
+    if workflow.is_main_process:
+        EVENTS.keep_interrupts()
 
 
 def tell_failures():

@@ -235,7 +235,8 @@ def run(
     compliance = compliance_test and ComplianceRun.of(
         setup.round_, scenario, compliance_test, reference and Proof.read(reference).folder
     )
-    label = f"{scenario} {out.name}" if number_of_repeat(out.name) else None
+    named = out.name if number_of_repeat(out.name) else compliance_test or str(mode)
+    label = f"{scenario} {named}"
     issuer = LoadGenIssuer(setup.round_, rules, mode, rate, label, switches, compliance or None)
     # The search has probed the rate of a peak, and a compliance test measures no rate.
     probe_s = 0 if peak is not None or compliance else probe_s
@@ -250,7 +251,6 @@ def run(
     stale = [out.parent / name for name in judged]
     name = f"{scenario}-{out.name}"
     with locked(out, "weighbridge run"):
-        named = issuer.plan.label.removeprefix(f"{scenario} ")
         if after and (
             reason := not_worth_making(
                 after, setup.round_, rules, setup.settings_sha256, named, of_runs=of_runs

@@ -62,6 +62,7 @@ def test_a_gate_that_fails_ends_with_its_reason(finished: SmallRun, tmp_path: Pa
     assert judged.returncode == 4
     assert "server is INVALID" in judged.stderr
     assert "Lower the rate." in judged.stderr
+    assert submit(run, "results/offline/accuracy.txt").returncode == 0  # of no verdict that was asked for
 
 
 def test_a_wrong_setting_ends_with_its_sentence(finished: SmallRun) -> None:

@@ -167,9 +167,8 @@ def _end(command: "WorkflowCommand", view: "WorkflowView", place: Path, log: Pat
     failures = job_failures(view.failed.values(), place)
     words = log.read_text(encoding="utf-8", errors="replace")
     failure = workflow_failure(code, failures, words, began=view.planned is not None)
-    # A tree is made of runs that count, or says itself that they do not.
-    if failure is None and has_results and any(target != "submission" for target in command.targets):
-        failure = invalid_scenarios(results)
+    if failure is None and has_results:
+        failure = invalid_scenarios(results, command.targets)
     if failure is not None:
         raise failure
 

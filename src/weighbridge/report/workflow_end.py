@@ -52,11 +52,16 @@ def result_paths(place: Path, is_made: Callable[[str], bool]) -> Iterator[tuple[
             yield name, place / path
 
 
-def invalid_scenarios(results: Path) -> InvalidRunError | None:
-    """Return the error for verdicts that say INVALID, with their remedies; None where there is none."""
+def invalid_scenarios(results: Path, targets: Sequence[str]) -> InvalidRunError | None:
+    """Return the error for verdicts that say INVALID, with their remedies; None where there is none.
+
+    Of the verdicts only those that the targets ask for: a tree, which is made of them, says itself what does
+    not count, and what else lies in the folder is of other times.
+    """
     said = [
         f"{verdict.scenario} is INVALID: {'; '.join(check.wording for check in checks)}. {remedy or ''}"
         for path in sorted(results.glob(f"*/{VERDICT}"))
+        if "verdicts" in targets or f"results/{path.parent.name}/{VERDICT}" in targets
         for verdict in [Verdict.read(path)]
         for remedy, checks in by_remedy(verdict.failed).items()
     ]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from run_tables import load_report
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ServerFeature
@@ -76,6 +77,18 @@ def test_where_work_may_be_reused_there_is_no_probe_and_no_kept_server(
     settings = ServerSettings(model_name="a", keep_s=7)
     kept_s = [use.keeping(round_, settings, "0" * 64).keep_s for round_ in (V6, reusing)]
     assert kept_s == [7, 0]
+
+
+@pytest.mark.parametrize(
+    ("failed", "worth"), [({"aborted": 2}, True), ({"http_status": 1, "aborted": 2}, False)]
+)
+def test_a_server_that_failed_requests_is_not_waited_for(
+    failed: dict[str, int], worth: bool, tmp_path: Path
+) -> None:
+    use = SessionUse(tmp_path, "server performance", tmp_path / "performance" / "run.json")
+    use.begin()
+    use.end("server performance", load_report(failed=failed, aborted="it cannot pass any more"))
+    assert use.worth_settling is worth
 
 
 @pytest.mark.parametrize(("servers", "mean_s", "sigma"), [(160, 2.01, 0.5), (40, 4.0, 0.4), (320, 6.0, 0.2)])

@@ -6,6 +6,7 @@ system call and no object but the tuples that are looked at.
 """
 
 import struct
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -157,6 +158,11 @@ class RequestOutcome(IntEnum):
     def label(self) -> str:
         """The name in reports and in errors.jsonl."""
         return self.name.lower()
+
+
+def faults(failed: Mapping[str, int]) -> dict[str, int]:
+    """Return the failed requests by kind, without those that were only ended with their run."""
+    return {kind: count for kind, count in failed.items() if kind != RequestOutcome.ABORTED.label}
 
 
 class FinishReason(IntEnum):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from weighbridge.client.frames import RequestOutcome
+from weighbridge.client.frames import RequestOutcome, faults
 from weighbridge.config.closed_rules import ServerFeature
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, RunRules, ScenarioRules
@@ -79,8 +79,8 @@ def one_run_checks(
         recorded = f"{round_reference(record.round, record.benchmark, record.category)}, {record.scenario}"
     gate.equals("recorded as", recorded, expected, f"Use the logs of {expected}.")
     failed = {kind: count for kind, count in sorted(record.load.failed.items()) if count}
-    if record.ended_as_lost:  # of which these are a part, not faults
-        failed.pop(RequestOutcome.ABORTED.label, None)
+    if record.ended_as_lost:  # of which those that were ended with it are a part
+        failed = faults(failed)
     kinds = ", ".join(f"{count} {kind}" for kind, count in failed.items())
     remedy = f"Failed: {kinds}. See errors.jsonl and server.log in the run folder; fix the cause and repeat."
     if record.load.failed.get(RequestOutcome.RESET.label):

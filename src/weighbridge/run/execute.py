@@ -9,7 +9,6 @@ from pathlib import Path
 from weighbridge.client.issuer import Issuer
 from weighbridge.core.errors import InvalidRunError, SetupError
 from weighbridge.records.run_record import CLIENT_FILES, RUN_RECORD, SERVER_LOG, USER_CONF, RunRecord
-from weighbridge.run.later_runs import wanted_later
 from weighbridge.run.observer import LossWatch, Observing, unobserved
 from weighbridge.run.server_use import SessionUse
 from weighbridge.run.session import Session, Setup, session
@@ -61,7 +60,7 @@ def execute(
                 loss = watching(ready) if watching is not None else None
                 record = ready.measure(issuer, out, loss=loss)
                 if record.ended_as_lost:
-                    if use is not None and wanted_later(use.record):
+                    if use is not None and use.worth_settling:
                         _settle(ready)
                 elif record.load.aborted:  # here, because the server's state is unknown
                     raise InvalidRunError(f"the run ended early: {record.load.aborted}; its logs are in")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weighbridge.client.frames import RequestOutcome
+from weighbridge.client.frames import faults
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.records.run_record import LoadReport
@@ -52,9 +52,8 @@ class SessionUse:
     def end(self, label: str, report: LoadReport) -> None:
         """Note how a measurement ended."""
         self.measured.append(label)
-        # Requests that were ended with a run are no faults of the server, which comes to rest after them.
-        faults = report.failures - report.failed.get(RequestOutcome.ABORTED.label, 0)
-        self._at_rest, self._faultless = report.aborted is None, not faults
+        # After requests that were ended with a run, the server comes to rest.
+        self._at_rest, self._faultless = report.aborted is None, not sum(faults(report.failed).values())
 
     def finished(self, label: str) -> None:
         """Note that a measurement ended whose requests were all answered."""
@@ -69,6 +68,11 @@ class SessionUse:
         """Return a life's brief with what this session has measured before, too."""
         return life and life.model_copy(update={"before": (*life.before, *self.measured)})
 
-    def _wanted_later(self) -> bool:
+    @property
+    def worth_settling(self) -> bool:
+        """Whether a later run can want the server, once it has finished what an ended measurement left it."""
         # After failed requests nobody knows what the server still works on.
-        return self._at_rest and self._faultless and wanted_later(self.record)
+        return self._faultless and wanted_later(self.record)
+
+    def _wanted_later(self) -> bool:
+        return self._at_rest and self.worth_settling

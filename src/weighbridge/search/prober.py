@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from weighbridge.client.frames import faults
 from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.sample_counts import SampleCounts
 from weighbridge.config.round import Round
@@ -113,7 +114,8 @@ class Prober:
         ramp_s = 0.0 if whole else RAMP_SHARE * self._probe_s
         judgement = judge_all(issued_s, measured_s, ramp_s, fulls)
         passed, reason = self._verdict(record, judgement, out, whole=whole)
-        if record.load.failures and not record.load.aborted:
+        failed = sum(faults(record.load.failed).values())
+        if failed:
             # A request that fails at once is no fast answer.
             judgement = replace(judgement, p50_latency_s=None, p99_latency_s=None, judged_limits={})
         return Probe(
@@ -128,7 +130,7 @@ class Prober:
             judged=judgement.judged,
             over_latency=judgement.over_latency,
             over_latency_allowed=judgement.over_latency_allowed,
-            failed=0 if record.load.aborted else record.load.failures,
+            failed=failed,
             achieved_qps=record.load.achieved_qps,
             p50_latency_s=judgement.p50_latency_s,
             p99_latency_s=judgement.p99_latency_s,

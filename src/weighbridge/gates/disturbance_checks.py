@@ -11,29 +11,30 @@ from weighbridge.gates.client_checks import client_checks
 from weighbridge.gates.request_rows import RequestRows
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.disturbance import KIND_NAMES, Disturbance, NotExamined
-from weighbridge.records.run_record import DETAIL, RUN_RECORD, TELEMETRY_FILE, RunRecord
+from weighbridge.records.run_record import DETAIL, TELEMETRY_FILE, RunRecord
 from weighbridge.records.telemetry_readings import read_telemetry
 from weighbridge.records.verdict import Check, Gate
 
 _LIMIT = "none"
 
 
-def disturbances_of(runs: Mapping[str, Path], round_: Round, scenario: ScenarioRules) -> FoundDisturbances:
+def disturbances_of(
+    runs: Mapping[str, Path],
+    records: Mapping[str, RunRecord | None],
+    round_: Round,
+    scenario: ScenarioRules,
+) -> FoundDisturbances:
     """Return what disturbed a scenario's runs, from what they recorded.
 
     Args:
         runs: Folder of each run by its name.
+        records: run.json of each; None: there is none.
         round_: The rules.
         scenario: The scenario's.
 
     Raises:
         InputError: a file of a run is damaged.
     """
-    records = {
-        name: RunRecord.read(folder / RUN_RECORD)
-        for name, folder in runs.items()
-        if (folder / RUN_RECORD).is_file()
-    }
     rows = {name: RequestRows.read(folder) for name, folder in runs.items()}
     found = find_disturbances(
         {name: _examined(folder, rows[name], records.get(name)) for name, folder in runs.items()}

@@ -67,12 +67,13 @@ def judge(
     """
     runs = {str(Mode.PERFORMANCE): performance, **(repeats or {})}
     all_runs = {**runs, str(Mode.ACCURACY): accuracy, **(compliance or {})}
+    records = {run: _record(each) for run, each in all_runs.items()}
     there = {
         run: each
         for run, each in all_runs.items()
-        if each is not None and (each / DETAIL).is_file() and _lost(_record(each)) is None
+        if each is not None and (each / DETAIL).is_file() and _lost(records[run]) is None
     }
-    disturbances = disturbances_of(there, round_, scenario)
+    disturbances = disturbances_of(there, records, round_, scenario)
     of_disturbances = strict_checks(disturbances) if strict else []
     scored = ScoredAnswers(accuracy, evaluation, inputs, round_)
     others = (scored, scenario, compliance or {}, not_made or {})

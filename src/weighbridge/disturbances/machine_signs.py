@@ -7,7 +7,7 @@ import numpy as np
 
 from weighbridge.disturbances.run_trace import Floats
 from weighbridge.disturbances.stalls import GeneratedCounter
-from weighbridge.records.disturbance import Disturbance, NotExamined
+from weighbridge.records.disturbance import Disturbance, DisturbanceKind, NotExamined
 from weighbridge.records.telemetry_readings import Telemetry
 from weighbridge.records.telemetry_record import Metric
 
@@ -137,31 +137,21 @@ def _throttling(run: str, during: Mapping[tuple[str, str], Floats]) -> list[Dist
 
 
 def _missing(run: str, during: Mapping[tuple[str, str], Floats], *, servers_seen: bool) -> list[NotExamined]:
-    missing = []
+    unseen: tuple[DisturbanceKind, ...]
     if not during:
-        reason = "no telemetry was recorded"
+        unseen, reason = ("machine_load", "steal", "throttled"), "no telemetry was recorded"
     elif _host(during, Metric.STEAL_CORES) is None:
-        reason = "this run did not record it, or was too short"
-    else:
-        reason = None
-    gpus = {source for source, _ in during if source.startswith("gpu ")}
-    if reason is not None:
-        missing += [NotExamined(run=run, kind=kind, reason=reason) for kind in ("machine_load", "steal")]
+        unseen, reason = ("machine_load", "steal"), "this run did not record it, or was too short"
     elif _host(during, Metric.OTHER_CORES) is None:
-        missing.append(
-            NotExamined(
-                run=run, kind="machine_load", reason="which processes serve is not known on this machine"
-            )
-        )
+        unseen, reason = ("machine_load",), "which processes serve is not known on this machine"
     elif not servers_seen:
-        missing += [
-            NotExamined(run=run, kind=kind, reason="the servers' own machines were not seen")
-            for kind in ("machine_load", "steal", "throttled")
-        ]
+        unseen, reason = ("machine_load", "steal", "throttled"), "the servers' own machines were not seen"
+    else:
+        unseen, reason = (), ""
+    missing = [NotExamined(run=run, kind=kind, reason=reason) for kind in unseen]
+    gpus = any(source.startswith("gpu ") for source, _ in during)
     if gpus and not any(metric == Metric.THROTTLED for _, metric in during):
         missing.append(NotExamined(run=run, kind="throttled", reason="this run did not record it"))
-    elif not during:
-        missing.append(NotExamined(run=run, kind="throttled", reason="no telemetry was recorded"))
     return missing
 
 

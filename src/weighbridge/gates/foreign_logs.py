@@ -216,9 +216,9 @@ def _add(runs: Runs, path: Path, folder: Path, round_: Round) -> None:
         )
 
 
-def _same(run: Path | None, log: Path) -> bool:
+def _same(run: Path, log: Path) -> bool:
     """Return whether a log is that of a run, or a copy of it, such as the one in a submission tree."""
-    return run is not None and sha256_of(run / DETAIL) == sha256_of(log)
+    return sha256_of(run / DETAIL) == sha256_of(log)
 
 
 def _scenario_of(path: Path, log: DetailLog, round_: Round) -> str | None:

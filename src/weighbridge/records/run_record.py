@@ -72,11 +72,6 @@ class LostRun(Model):
         default=None, description="A target rate that may pass; null: too little was answered to tell."
     )
 
-    @property
-    def sentence(self) -> str:
-        """Both, for a log or a screen."""
-        return f"{self.reason}. {self.remedy}"
-
 
 class LoadReport(Model):
     """What the load client did, and its CPU and memory use."""

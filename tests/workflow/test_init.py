@@ -30,9 +30,11 @@ def test_an_endpoint_is_asked_for_its_model_and_the_dry_run_is_as_the_file_says(
     command = [str(BIN / "weighbridge"), "simulate", "--model-name", "tiny"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        url = server.stdout.readline().strip()
-        calls, written = initialised(root, out, "endpoint", "--endpoint", url)
-        server.terminate()
+        try:
+            url = server.stdout.readline().strip()
+            calls, written = initialised(root, out, "endpoint", "--endpoint", url)
+        finally:
+            server.terminate()
     none = {"gpus": 0, "replicas": 1, "tensor_parallel_size": 1, "args": []}
     assert written["server"] == none | {"endpoints": [url], "model_name": "tiny"}
     doctor, listing, running = calls

@@ -164,7 +164,7 @@ def _overlay_of(round_: Round, project: Path) -> tuple[str, ...]:
             return (str(path.relative_to(project)),)
     raise InputError(
         f"{project / _OVERLAYS}: no file here has a round of {round_.benchmark}; write one, with artifacts, "
-        "as docs/benchmarks.md describes."
+        "as docs/adding-a-benchmark.md describes."
     )
 
 

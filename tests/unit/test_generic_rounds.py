@@ -19,6 +19,7 @@ from weighbridge.benchmarks.rounds import (
     round_of_samples,
 )
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.round_settings import check_against_round, planned_scenarios
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, Mode
 from weighbridge.config.settings import Settings, portable_settings
@@ -283,16 +284,23 @@ def test_token_times_need_streamed_requests_but_in_offline(summaries: str) -> No
     assert not any(map(demo.streams, demo.scenarios.values()))
 
 
-def test_other_evidence_than_loadgens_needs_no_loadgen_and_is_not_run_by_it(
-    changed: Callable[..., Path],
-) -> None:
+def test_a_round_of_the_official_client_needs_no_loadgen(changed: Callable[..., Path]) -> None:
+    round_ = load_round("qwen3-vl-235b-a22b/v6.1-endpoints")
+    assert round_.scenario("interactive").loadgen_scenario is None
+    with pytest.raises(InputError, match="LoadGen"):
+        round_.loadgen_rules  # noqa: B018
     load = {"folder": "Interactive", "metric": "tokens/s", "min_duration_s": 600, "min_query_count": 1}
     path = changed(evidence="endpoints", loadgen=None, scenarios={"interactive": load}, categories={})
-    round_ = load_round(str(path))
-    assert round_.scenario("interactive").loadgen_scenario is None
-    for refused in (lambda: round_.loadgen_rules, lambda: check_against_round(_settings(round_), round_)):
-        with pytest.raises(InputError, match="LoadGen"):
-            refused()
+    with pytest.raises(InputError, match=r"'endpoints' and scenarios\.interactive\.endpoints must be given"):
+        load_round(str(path))
+
+
+def test_a_scenario_has_the_dataset_and_metrics_that_the_round_gives_it() -> None:
+    round_ = load_round("qwen3-vl-235b-a22b/v6.1-endpoints")
+    interactive = round_of_scenario(round_, "interactive")
+    assert (interactive.samples, interactive.splits) == (8000, ("train",))
+    assert interactive.metrics["f1"].floor == 0.779922
+    assert round_of_scenario(round_, "offline") == round_
 
 
 @pytest.mark.parametrize(
@@ -334,7 +342,7 @@ def test_the_pinned_hashes_are_those_of_the_rounds() -> None:
     pinned = (Path(rounds.__file__).parent / "released_rounds.json").read_text()
     assert released_text() == pinned, "run `make rounds`, and say in CHANGELOG.md which constant changed"
     assert set(json.loads(pinned)) == {
-        *("qwen3-vl-235b-a22b/v6.0", "qwen3-vl-235b-a22b/v6.1"),
+        *(f"qwen3-vl-235b-a22b/{name}" for name in ("v6.0", "v6.1", "v6.1-endpoints")),
         *(f"llama3.1-8b/{name}@{of}" for name in ("v5.1", "v6.0", "v6.1") for of in ("datacenter", "edge")),
     }
     assert load_round("v6.0").submittable

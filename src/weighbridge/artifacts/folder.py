@@ -17,6 +17,7 @@ class ArtifactKind(StrEnum):
     MODEL = "model"
     DATASET = "dataset"
     REFERENCE = "reference"
+    CLIENT = "client"
     MMLU = "mmlu"
 
     @property
@@ -59,6 +60,7 @@ _REQUIRED: dict[ArtifactKind, dict[str, tuple[str, ...]]] = {
     ArtifactKind.MODEL: {"config.json": ("config.json",), "weights (*.safetensors)": ("*.safetensors",)},
     ArtifactKind.DATASET: {"Parquet or JSON files (*.parquet, *.json)": ("*.parquet", "*.json")},
     ArtifactKind.REFERENCE: {"Python sources (*.py)": ("*.py",)},
+    ArtifactKind.CLIENT: {"the client's program (main.py)": ("src/inference_endpoint/main.py",)},
     ArtifactKind.MMLU: {pattern: (pattern,) for pattern in _MMLU_FILES},
 }
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from weighbridge.benchmarks.registry import benchmarks
 from weighbridge.config.derived_round import RoundChanges
-from weighbridge.config.round import LoadGenRules, Round
+from weighbridge.config.loadgen_rules import LoadGenRules
+from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import read_data

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from weighbridge.config.server_settings import ProjectPath
-from weighbridge.core.models import Model
+from weighbridge.core.models import FolderName, Model
 
 _URI = re.compile(
     r"(https://[a-z0-9.-]+\.mlcommons-storage\.org/([\w.-]+/)*)?[A-Za-z0-9][\w.-]*\.ur[il]", re.ASCII
@@ -99,22 +99,38 @@ class Artifacts(Model):
         description="The official reference implementation, with prompt and checker. Null: neither is used; "
         "then set 'prompt' if the benchmark has one.",
     )
+    client: Artifact | None = Field(
+        default=None,
+        description="The official endpoints client, of rounds whose results are made with it: its repository "
+        "and commit. Set 'path' to a checkout of that commit without internet.",
+    )
+    further_datasets: dict[FolderName, Artifact] = Field(
+        default={},
+        description="Datasets of scenarios that do not use 'dataset', by the name that the round gives them.",
+    )
     prompt: ProjectPath | None = Field(
         default=None,
         description="JSON file with the prompt's texts; default: the reference's prompt. Set it if the "
         "reference is not fetched.",
     )
 
-    @field_validator("dataset", "reference")
+    @field_validator("dataset", "reference", "client")
     @classmethod
     def _has_no_weights(cls, value: Artifact | None) -> Artifact | None:
         if value is not None and value.weights is not None:
             raise ValueError("only 'artifacts.model' has 'weights'; remove it here")
         return value
 
-    @field_validator("reference")
+    @field_validator("reference", "client")
     @classmethod
     def _is_fetched_with_git(cls, value: Artifact | None) -> Artifact | None:
         if value is not None and value.uri is not None:
-            raise ValueError("the reference is fetched with git; set its 'repo' and 'revision'")
+            raise ValueError("it is fetched with git; set its 'repo' and 'revision'")
+        return value
+
+    @field_validator("client")
+    @classmethod
+    def _has_a_commit(cls, value: Artifact | None) -> Artifact | None:
+        if value is not None and value.revision is None:
+            raise ValueError("set the commit of the client as 'revision', also beside a 'path'")
         return value

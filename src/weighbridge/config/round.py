@@ -5,55 +5,20 @@ reads it. The model is generic: scenarios, limits, runs and metrics are names an
 """
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from weighbridge.config.closed_rules import ClosedRules, ServerFeature
 from weighbridge.config.compliance_rules import ComplianceRules
+from weighbridge.config.dataset_rules import DatasetRules
+from weighbridge.config.loadgen_rules import LoadGenRules
 from weighbridge.config.metric_rules import MetricRules
+from weighbridge.config.official_client_rules import EndpointsRules
 from weighbridge.config.request_settings import Sampling
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import FolderName, Model, Sha256
-
-Seed = Annotated[int, Field(ge=0, lt=2**64)]
-
-
-class Seeds(Model):
-    """The three seeds that a round announces; they are compiled into LoadGen's wheel."""
-
-    qsl: Seed
-    sample_index: Seed
-    schedule: Seed
-
-
-class LoadGenRules(Model):
-    """LoadGen's releases and settings in this round."""
-
-    model: FolderName = Field(
-        description="LoadGen's name of the benchmark, unless a scenario sets its own. LoadGen silently "
-        "ignores the benchmark's limits if the name is wrong."
-    )
-    built_in: bool = Field(
-        default=True,
-        description="False: LoadGen has no settings of its own under this name, so that user.conf sets all.",
-    )
-    versions: tuple[FolderName, ...] = Field(
-        min_length=1, description="LoadGen releases that contain the round's seeds."
-    )
-    seeds: Seeds
-    token_latencies: bool = Field(
-        default=False,
-        description="True: LoadGen measures token latencies; all scenarios but Offline are then streamed.",
-    )
-    whole_passes: bool = Field(
-        default=True, description="True: LoadGen issues every sample equally often; false only in probes."
-    )
-    early_stopping: bool = Field(
-        default=True,
-        description="False: runs are too short for LoadGen's early stopping, which is not asked.",
-    )
 
 
 class Round(Model):
@@ -89,6 +54,10 @@ class Round(Model):
     )
     checker_version: str | None = Field(
         description="Value of the official checker's --version; null: the checker does not know the round."
+    )
+    checker_options: tuple[Literal["--skip-dataset-size-check"], ...] = Field(
+        default=(),
+        description="Further options of the official checker, for a demonstration with fewer samples.",
     )
     vllm_version: str | None = Field(
         default=None, description="vLLM release of the reference implementation."
@@ -134,7 +103,13 @@ class Round(Model):
     server_must_not: tuple[ServerFeature, ...] = Field(
         default=(), description="Features that the model server must have disabled."
     )
+    further_datasets: dict[FolderName, DatasetRules] = Field(
+        default={}, description="Datasets of scenarios that do not use the round's own, by name."
+    )
     loadgen: LoadGenRules | None = Field(default=None, description="Null: the round does not use LoadGen.")
+    endpoints: EndpointsRules | None = Field(
+        default=None, description="Null: the round does not use the official endpoints client."
+    )
     closed: ClosedRules = Field(
         default=ClosedRules(), description="What a result of the closed division may not change."
     )
@@ -182,6 +157,17 @@ class Round(Model):
                 raise ValueError(
                     f"evidence is LoadGen's, so 'loadgen' and scenarios.{name}.loadgen_scenario must be given"
                 )
+            if self.evidence == "endpoints" and (self.endpoints is None or rules.endpoints is None):
+                raise ValueError(
+                    "evidence is that of the official endpoints client, so 'endpoints' and "
+                    f"scenarios.{name}.endpoints must be given"
+                )
+            if rules.dataset is not None and rules.dataset not in self.further_datasets:
+                raise ValueError(
+                    f"scenarios.{name}.dataset is '{rules.dataset}', which is none of 'further_datasets'"
+                )
+        if self.checker_options and self.submittable:
+            raise ValueError("only a demonstration has 'checker_options'; remove them")
         return self
 
     @model_validator(mode="after")
@@ -243,6 +229,19 @@ class Round(Model):
         return self.loadgen
 
     @property
+    def endpoints_rules(self) -> EndpointsRules:
+        """The official endpoints client's commits and settings.
+
+        Raises:
+            InputError: the round does not use it.
+        """
+        if self.endpoints is None:
+            raise InputError(
+                f"round {self.name} does not use the official endpoints client; choose another round."
+            )
+        return self.endpoints
+
+    @property
     def main_metric(self) -> str:
         """Name of the metric that tables show."""
         return next(iter(self.metrics))
@@ -266,7 +265,9 @@ class Round(Model):
         return tuple(missing)
 
     def streams(self, scenario: ScenarioRules) -> bool:
-        """Return whether runs of a scenario need streamed answers: LoadGen asks for their first tokens."""
+        """Return whether runs of a scenario need streamed answers: its driver measures their first tokens."""
+        if scenario.endpoints is not None:
+            return scenario.endpoints.streaming
         return self.loadgen is not None and self.loadgen.token_latencies and not scenario.offline
 
     def scenario_with_rate(self, name: str | None) -> ScenarioRules:

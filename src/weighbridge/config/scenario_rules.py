@@ -6,6 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from weighbridge.config.metric_rules import MetricRules
+from weighbridge.config.official_client_rules import EndpointsDrive
 from weighbridge.core.models import FolderName, Model
 
 
@@ -100,6 +102,16 @@ class ScenarioRules(Model):
         default=None, description="Null: a client other than LoadGen issues the queries."
     )
     loadgen_model: FolderName | None = Field(default=None, description="Default: the round's loadgen.model.")
+    endpoints: EndpointsDrive | None = Field(
+        default=None, description="How the official endpoints client issues the queries; null: it does not."
+    )
+    dataset: FolderName | None = Field(
+        default=None,
+        description="Which of the round's further datasets it uses; null: the round's own.",
+    )
+    metrics: dict[FolderName, MetricRules] = Field(
+        default={}, description="Metrics that gate this scenario, if not the round's."
+    )
     metric: PerformanceMetric = Field(description="Published result of the performance run.")
     min_duration_s: float = Field(
         gt=0, le=LONGEST_S, description="Shortest duration of a performance run, in s."
@@ -143,11 +155,15 @@ class ScenarioRules(Model):
     @property
     def offline(self) -> bool:
         """Whether all samples are issued in a single query."""
+        if self.endpoints is not None:
+            return self.endpoints.load_pattern == "max_throughput"
         return self.loadgen_scenario is LoadGenScenario.OFFLINE
 
     @property
     def has_schedule(self) -> bool:
         """Whether queries have due times, so that a target rate is issued."""
+        if self.endpoints is not None:
+            return self.endpoints.load_pattern == "poisson"
         return self.loadgen_scenario is LoadGenScenario.SERVER
 
     @property

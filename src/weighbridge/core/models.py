@@ -85,6 +85,12 @@ class Model(BaseModel):
         return cls.parse(read_data(path), str(path), sources=Sources((path,)))
 
 
+class ForeignModel(Model):
+    """Part of a file that another program wrote: keys that nobody reads here are left out."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
 def read_text(path: Path) -> str:
     """Read a text file of a user or of an earlier job.
 

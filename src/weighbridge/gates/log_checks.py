@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from weighbridge.config.round import Round, Seeds
+from weighbridge.config.loadgen_rules import Seeds
+from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.loadgen.logs import DetailLog, read_validity

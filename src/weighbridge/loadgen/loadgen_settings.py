@@ -5,7 +5,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from weighbridge.config.round import Round, Seeds
+from weighbridge.config.loadgen_rules import Seeds
+from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.core.errors import SetupError
 

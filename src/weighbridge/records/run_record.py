@@ -6,6 +6,7 @@ from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.models import Model
 from weighbridge.records.earlier_releases import ONLY_BENCHMARK
+from weighbridge.records.official_client import OfficialClient
 from weighbridge.records.server_life import LifeBrief
 
 RUN_RECORD = "run.json"
@@ -249,6 +250,9 @@ class RunRecord(Model):
     load: LoadReport
     telemetry: TelemetryBrief | None = Field(
         default=None, description="Null: none was recorded, or it could not be written."
+    )
+    client: OfficialClient | None = Field(
+        default=None, description="The official endpoints client, where it issued the requests; else null."
     )
 
     def is_of(self, benchmark: str, category: str | None) -> bool:

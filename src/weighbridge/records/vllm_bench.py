@@ -1,17 +1,15 @@
 """The result file of `vllm bench serve --save-result --save-detailed`, as its `sweep plot` reads it too."""
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from weighbridge.core.models import Model
+from weighbridge.core.models import ForeignModel
 
 VLLM_SUMMARY = "summary.json"
 """Name of the files with lists of such results that `vllm bench sweep plot` searches folders for."""
 
 
-class VllmRun(Model):
-    """One run. Names are vLLM's; times in s where no unit stands in the name. Unknown keys are left out."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+class VllmRun(ForeignModel):
+    """One run. Names are vLLM's; times in s where no unit stands in the name."""
 
     date: str = ""
     backend: str = ""

@@ -1,0 +1,117 @@
+"""Check the official client's log of events against its summary, its configuration and the round's seeds.
+
+The summary is what the client declares; from the log all of it is computed again.
+"""
+
+import numpy as np
+
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import ScenarioRules
+from weighbridge.endpoints.client_results import ClientResults, ReportedSeries, ResultSummary
+from weighbridge.endpoints.events import ClientPhase, Events
+from weighbridge.endpoints.schedule import arrivals_ns, delays_s, sample_order
+from weighbridge.loadgen.early_stopping import discarded
+from weighbridge.records.official_client import EVENTS
+from weighbridge.records.verdict import Gate
+
+_ALTERED = "The log of events and the result contradict each other: one was altered, or is of another run."
+_REPEAT = "Repeat the run to its end."
+_LATE_SHARE, _LEAST_LATE_S = 0.01, 0.010  # of the latency limit; a wait below that moves no verdict
+_DEMONSTRATION = 5  # which shares its few cores with its server
+_CLIENT_LATE = (
+    "The client came late to its own schedule: give it more cores, or keep other work off them, and repeat."
+)
+
+
+def event_checks(
+    gate: Gate, results: ClientResults, events: Events | None, round_: Round, scenario: ScenarioRules
+) -> None:
+    """Check counts, order, schedule, latencies and marks.
+
+    Args:
+        gate: Takes the checks.
+        results: What the client wrote.
+        events: Its log; None: it is not there, and what it would show is unknown.
+        round_: The round as it holds for the scenario.
+        scenario: The scenario.
+    """
+    phase = events.performance if events else None
+    if events is None or phase is None:
+        gate.unknown(
+            "log of events",
+            "present",
+            f"{EVENTS} and the list of samples beside it are missing, so nothing shows that the result was "
+            "measured; keep them beside the result.",
+        )
+        return
+    summary = results.summary or ResultSummary()
+    gate.equals("log ended", events.ended, True, _REPEAT)
+    gate.equals("errors outside of queries", len(events.stray_errors), 0, _errors(events))
+    gate.equals("queries that ended twice", phase.ended_twice, 0, _ALTERED)
+    ended = phase.end_ns > 0
+    gate.equals("queries in the log", len(phase), summary.n_samples_issued, _ALTERED)
+    gate.equals("ended in the log", int(ended.sum()), summary.n_samples_completed, _ALTERED)
+    gate.equals("errors in the log", len(phase.errors), summary.n_samples_failed, _ALTERED)
+    stopped = events.stopped_ns
+    last_issued = int(phase.issued_ns.max(initial=0))
+    in_time = stopped is not None and last_issued <= stopped
+    gate.holds("issued before the end", "yes" if in_time else "no", "yes", in_time, _REPEAT)
+    _order(gate, phase, round_)
+    if scenario.has_schedule:
+        _schedule(gate, phase, results, round_, scenario)
+    if summary.latency is not None:
+        _latencies(gate, phase, summary.latency)
+
+
+def _errors(events: Events) -> str:
+    kind, message = events.stray_errors[0] if events.stray_errors else ("", "")
+    return (
+        f"The client logged errors of its own (the first: {kind} {message[:100]}); fix the cause, and repeat."
+    )
+
+
+def _order(gate: Gate, phase: ClientPhase, round_: Round) -> None:
+    wanted = sample_order(round_.samples, len(phase), round_.endpoints_rules.seeds.dataloader)
+    differing = int((phase.sample != wanted).sum())
+    remedy = (
+        "The samples were not issued in the order of the round's seed; repeat with the unmodified client."
+    )
+    gate.holds("order of samples", f"{differing} differ", "that of the round's seed", differing == 0, remedy)
+
+
+def _schedule(
+    gate: Gate, phase: ClientPhase, results: ClientResults, round_: Round, scenario: ScenarioRules
+) -> None:
+    target = results.config.settings.load_pattern.target_qps if results.config else None
+    if not target:
+        gate.unknown("schedule", "that of the round's seed", "The target rate is not known.")
+        return
+    due = arrivals_ns(len(phase), target, round_.endpoints_rules.seeds.scheduler)
+    late = delays_s(phase.issued_ns, due)
+    limit = scenario.limits.latency
+    most_s = max(_LATE_SHARE * limit.limit_s if limit else 0.0, _LEAST_LATE_S)
+    most_s *= 1 if round_.held_to_rules else _DEMONSTRATION
+    p99_s = float(np.quantile(late, 0.99, method="higher")) if len(late) else 0.0
+    gate.at_most("issue delay (p99)", round(p99_s, 6), most_s, "s after the round's schedule", _CLIENT_LATE)
+
+
+def _latencies(gate: Gate, phase: ClientPhase, declared: ReportedSeries) -> None:
+    """Compute the percentiles and estimates of the summary again; they must be equal to the nanosecond."""
+    latencies = np.sort(phase.latency_ns)
+    if not len(latencies):
+        gate.equals("latencies in the log", 0, "some", _REPEAT)
+        return
+    differing: list[str] = []
+    for name, value in declared.percentiles.items():
+        computed_ns = float(np.percentile(latencies, float(name), method="lower"))
+        if value is None or abs(computed_ns - value) >= 1:
+            differing.append(f"p{name}")
+    for name, value in (declared.early_stopping_percentiles or {}).items():
+        beyond = discarded(len(latencies), float(name) / 100)
+        computed = None if beyond is None else float(latencies[len(latencies) - 1 - beyond])
+        if (value is None) != (computed is None) or (
+            computed is not None and abs(computed - (value or 0)) >= 1
+        ):
+            differing.append(f"p{name} estimate")
+    shown = ", ".join(differing) or f"{len(declared.percentiles)} percentiles equal"
+    gate.holds("latencies computed again", shown, "as declared", not differing, _ALTERED)

@@ -273,7 +273,7 @@ def test_the_instruction_is_read_without_running_the_script() -> None:
     [("instruction_template", "template"), ('"llama"', '"alpaca"'), ('"no"', "no()"), ("{\n", "{{\n")],
 )
 def test_a_script_that_is_structured_otherwise_is_refused(old: str, new: str) -> None:
-    with pytest.raises(SetupError, match="the reference's prompt cannot be read"):
+    with pytest.raises(SetupError, match="the official prompt cannot be read"):
         extract(SOURCE.replace(old, new, 1))
 
 

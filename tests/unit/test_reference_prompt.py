@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.verify import describe
-from weighbridge.benchmarks.qwen3_vl.prompt import Prompt, extract, extract_official
+from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
+from weighbridge.benchmarks.qwen3_vl.reference_prompt import extract, extract_official
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.files import sha256_of
 

@@ -15,6 +15,12 @@ KINDS = [
 ARTIFACT_PROOFS = expand("resources/{kind}.json", kind=KINDS)
 PROMPT = "resources/prompt.json"
 GIVEN_PROMPT = SETTINGS.artifacts.prompt
+# Whose prompt it is: the one's that makes the results.
+PROMPT_SOURCE = (
+    "resources/client.json"
+    if ROUND.evidence == "endpoints"
+    else "resources/reference.json"
+)
 # A benchmark may have no fixed texts.
 PROMPT_FILES = [PROMPT] if GIVEN_PROMPT or ROUND.prompt else []
 # Only where prompts or answers are token ids, so that nothing else waits for a model or follows from it.
@@ -127,12 +133,12 @@ rule fetch:
 
 
 rule prompt:
-    """Write the prompt, from the given file or the proven reference, after comparing it with the round's hashes.
+    """Write the prompt, from the given file or its proven source, after comparing it with the round's hashes.
 
     A given file is no input, because its path may be one of the checkout; its hash is compared.
     """
     input:
-        [] if GIVEN_PROMPT else "resources/reference.json",
+        [] if GIVEN_PROMPT else PROMPT_SOURCE,
     output:
         PROMPT,
     log:

@@ -32,7 +32,7 @@ def require_texts(texts: Mapping[str, tuple[str, str]], pins: Mapping[str, str],
 
 
 def proven_source(reference: Proof, path: str) -> str:
-    """Return the text of one of the reference's files, which is as it was when the reference was proven.
+    """Return the text of one file of the reference or the official client, as it was when that was proven.
 
     Raises:
         SetupError: the file is missing, or has changed since.
@@ -41,11 +41,11 @@ def proven_source(reference: Proof, path: str) -> str:
     file = reference.folder / path
     if entry is None or not file.is_file() or sha256_of(file) != entry.sha256:
         raise SetupError(
-            f"{file}: missing or changed since the reference was verified; fetch the reference again."
+            f"{file}: missing or changed since the {reference.kind} was verified; fetch it again."
         )
     return file.read_text(encoding="utf-8")
 
 
 def unreadable_prompt(error: Exception) -> SetupError:
     """Return the error of a reference whose source is not structured as expected."""
-    return SetupError(f"the reference's prompt cannot be read: {error}; correct its revision.")
+    return SetupError(f"the official prompt cannot be read: {error}; correct the revision of its source.")

@@ -221,10 +221,16 @@ class Benchmark(Protocol):
         ...
 
     def extract_prompt(self, reference: Proof, pins: Mapping[str, str], out: Path) -> None:
-        """Extract the official prompt from the reference implementation and write it as a prompt file.
+        """Extract the official prompt from its source and write it as a prompt file.
+
+        Args:
+            reference: Proof of the reference implementation or, in rounds whose results the official
+                endpoints client makes, of that client.
+            pins: The round's hashes by name.
+            out: The prompt file.
 
         Raises:
-            SetupError: the reference is not structured as expected.
+            SetupError: the source is not structured as expected.
             InputError: the prompt is not the round's, or the benchmark has no official prompt.
         """
         ...

@@ -111,7 +111,11 @@ def extract_prompt(
     round_file: RoundFile,
     out: Annotated[Path, typer.Option(help="Prompt file to write, as JSON.")],
     reference: Annotated[
-        Path | None, typer.Option(help="Proof file of the official reference, from 'fetch'.")
+        Path | None,
+        typer.Option(
+            help="Proof file of the official reference or, in rounds of the official endpoints client, of "
+            "the client; from 'fetch'."
+        ),
     ] = None,
     given: Annotated[
         Path | None, typer.Option(help="Instead of --reference: a file with the prompt.")

@@ -48,9 +48,10 @@ def check_against_round(settings: Settings, round_: Round) -> None:
     _check_scenarios(settings, round_)
     _check_rates(settings, round_)
     artifacts = settings.artifacts
-    if round_.prompt and artifacts.reference is None and artifacts.prompt is None:
+    source = "client" if round_.evidence == "endpoints" else "reference"
+    if round_.prompt and artifacts.prompt is None and getattr(artifacts, source) is None:
         raise InputError(
-            "configuration: 'artifacts': set 'reference', which contains the official prompt, or 'prompt', "
+            f"configuration: 'artifacts': set '{source}', which contains the official prompt, or 'prompt', "
             "the path of a prompt file."
         )
 

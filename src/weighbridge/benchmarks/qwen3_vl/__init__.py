@@ -48,15 +48,18 @@ class Qwen3Vl:
         Prompt.read(prompt).require(pins, prompt)
 
     def extract_prompt(self, reference: "Proof", pins: Mapping[str, str], out: Path) -> None:
-        """Extract the official prompt from the reference's source and write it as a prompt file.
+        """Extract the prompt from the source of the reference or of the official client; write a prompt file.
 
         Raises:
-            SetupError: the reference has changed since it was verified, or is not structured as expected.
+            SetupError: the source has changed since it was verified, or is not structured as expected.
             InputError: the prompt is not the round's.
         """
-        from weighbridge.benchmarks.qwen3_vl.prompt import extract_official
+        from weighbridge.artifacts.folder import ArtifactKind
+        from weighbridge.benchmarks.qwen3_vl.client_prompt import extract_from_client
+        from weighbridge.benchmarks.qwen3_vl.reference_prompt import extract_official
 
-        extract_official(reference, pins, out)
+        of_client = reference.kind is ArtifactKind.CLIENT
+        (extract_from_client if of_client else extract_official)(reference, pins, out)
 
     def synthesise(self, kind: "ArtifactKind", samples: int, folder: Path) -> None:
         """Generate a synthetic product catalogue, or a model folder without weights.

@@ -1,5 +1,6 @@
 """Task of the benchmark: find a product's category, brand and condition from its texts and image."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from pandas import DataFrame
 from weighbridge.benchmarks.plain_dataset import PlainDataset
 from weighbridge.benchmarks.protocol import Description, PerSample
 from weighbridge.benchmarks.qwen3_vl import scoring as catalogue_scoring
-from weighbridge.benchmarks.qwen3_vl.prompt import Prompt
+from weighbridge.benchmarks.qwen3_vl.prompt import CANDIDATES, DESCRIPTION, TITLE, Prompt
 from weighbridge.benchmarks.qwen3_vl.scoring import NO_BRAND, NO_LEVEL, ProductAnswer
 from weighbridge.benchmarks.text_answers import TextAnswers
 from weighbridge.config.request_settings import RequestSettings
@@ -21,30 +22,29 @@ from weighbridge.core.images import image_url
 from weighbridge.core.openai_api import Api
 from weighbridge.records.score import Score
 
-_TITLE, _DESCRIPTION, _CANDIDATES = "product_title", "product_description", "potential_product_categories"
 _IMAGE = "product_image"
 _ANSWERED = {
     "ground_truth_category": "category",
     "ground_truth_brand": "brand",
     "ground_truth_is_secondhand": "is_secondhand",
 }
-_TRUTH = _ANSWERED | {_CANDIDATES: "candidates"}
+_TRUTH = _ANSWERED | {CANDIDATES: "candidates"}
 # The reference sends these, also where they are unset.
 _SAMPLING = {"temperature", "top_p", "frequency_penalty", "presence_penalty", "max_tokens"}
 _SCHEMA_NAME = "product_metadata"
-_PLACEHOLDERS = {"@TITLE@": _TITLE, "@DESC@": _DESCRIPTION, "@CATS@": _CANDIDATES}
-_PLACEHOLDER = re.compile("|".join(_PLACEHOLDERS))
 
 
 class ProductCatalogue(TextAnswers, PlainDataset):
     """Task of the qwen3-vl-235b-a22b benchmark."""
 
     api = Api.CHAT
-    columns: tuple[str, ...] = (_TITLE, _DESCRIPTION, _CANDIDATES, _IMAGE)
-    described_by: tuple[str, ...] = (_TITLE, *_ANSWERED, _IMAGE)
+    columns: tuple[str, ...] = (TITLE, DESCRIPTION, CANDIDATES, _IMAGE)
+    described_by: tuple[str, ...] = (TITLE, *_ANSWERED, _IMAGE)
 
     def __init__(self, prompt: Prompt) -> None:
+        """Take the fixed texts, which also decide whose fields are sent around them."""
         self._prompt = prompt
+        self._placeholder = re.compile("|".join(prompt.placeholders.values()))
 
     @classmethod
     def with_prompt(cls, path: Path) -> "ProductCatalogue":
@@ -54,7 +54,7 @@ class ProductCatalogue(TextAnswers, PlainDataset):
             InputError: the file is missing or not a prompt, or its user text lacks a placeholder.
         """
         prompt = Prompt.read(path)
-        for placeholder, column in _PLACEHOLDERS.items():
+        for column, placeholder in prompt.placeholders.items():
             if placeholder not in prompt.user:
                 raise InputError(
                     f"{path}: the user text lacks the placeholder {placeholder} for {column}; add it."
@@ -63,26 +63,33 @@ class ProductCatalogue(TextAnswers, PlainDataset):
 
     def _user_text(self, row: Mapping[str, Any]) -> str:
         """Return the user text with a product's values; placeholders within these values are not replaced."""
+        candidates = [str(category) for category in row[CANDIDATES]]
         values = {
-            "@TITLE@": str(row[_TITLE]),
-            "@DESC@": str(row[_DESCRIPTION]),
+            TITLE: str(row[TITLE]),
+            DESCRIPTION: str(row[DESCRIPTION]),
             # The reference formats the list with Python's repr.
-            "@CATS@": repr([str(category) for category in row[_CANDIDATES]]),
+            CANDIDATES: json.dumps(candidates) if self._prompt.of_client else repr(candidates),
         }
-        return _PLACEHOLDER.sub(lambda match: values[match[0]], self._prompt.user)
+        by_placeholder = {
+            placeholder: values[column] for column, placeholder in self._prompt.placeholders.items()
+        }
+        return self._placeholder.sub(lambda match: by_placeholder[match[0]], self._prompt.user)
 
     def envelope(
         self, model_name: str, settings: RequestSettings
     ) -> tuple[dict[str, object], dict[str, object]]:
-        """Return the JSON fields before and after the messages, in the reference client's format.
+        """Return the JSON fields before and after the messages, in the format of the prompt's sender.
 
-        Unset sampling parameters are sent as null, max_tokens only when set. Source: task.py of
+        The reference sends unset sampling parameters as null, max_tokens only when set. Source: task.py of
         multimodal/qwen3-vl in mlcommons/inference, and the body that its OpenAI client builds.
 
         Raises:
-            InputError: guided decoding is set, and the prompt states no JSON schema.
+            InputError: guided decoding is set, and the prompt states no JSON schema, or is the official
+                client's, which has no guided decoding.
         """
         before: dict[str, object] = {"model": model_name}
+        if self._prompt.of_client:
+            return before, _client_fields(settings)
         after = {
             name: value
             for name, value in settings.sampling.model_dump(include=_SAMPLING).items()
@@ -159,7 +166,7 @@ class ProductCatalogue(TextAnswers, PlainDataset):
         """Return a product's title, its ground truth in the format of an answer, and its image."""
         truth = ProductAnswer.model_validate({ours: row[column] for column, ours in _ANSWERED.items()})
         return Description(
-            title=str(row[_TITLE]),
+            title=str(row[TITLE]),
             truth=truth.model_dump_json(),
             image=(row[_IMAGE] or {}).get("bytes"),
         )
@@ -167,3 +174,30 @@ class ProductCatalogue(TextAnswers, PlainDataset):
     def accuracy_line(self, score: Score) -> str:
         """Return the F1 as a JSON object without an exponent, which the official checker would cut off."""
         return f'{{"f1": {np.format_float_positional(score.metrics["f1"], trim="0")}}}'
+
+
+def _client_fields(settings: RequestSettings) -> dict[str, object]:
+    """Return the fields after the messages in the official client's format: those that are set, in its order.
+
+    Streamed requests also ask for the usage, from which our client knows an answer's tokens, and which the
+    official client counts with the tokenizer. Source: ChatCompletionRequest in openai/types.py and
+    OpenAIMsgspecAdapter of mlcommons/endpoints.
+
+    Raises:
+        InputError: guided decoding is set.
+    """
+    if settings.guided_decoding:
+        raise InputError(
+            "the official endpoints client has no guided decoding; set requests.guided_decoding to false."
+        )
+    sampling = settings.sampling
+    fields: dict[str, object] = {
+        "temperature": sampling.temperature,
+        "max_completion_tokens": sampling.max_tokens,
+        "stream": settings.stream or None,
+        "top_p": sampling.top_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        "stream_options": {"include_usage": True} if settings.stream else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}

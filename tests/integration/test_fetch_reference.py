@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from git_origin import git, start_repository
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest, write_lock
@@ -14,13 +15,6 @@ from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.resolve import resolve
 from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import SetupError
-
-GIT = ["git", "-c", "user.name=Someone", "-c", "user.email=someone@example.org", "-c", "commit.gpgsign=false"]
-
-
-def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run([*GIT, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +25,8 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
     folder = tmp_path / "origin"
-    (folder / "tools").mkdir(parents=True)
-    git(folder, "init", "--quiet", "--initial-branch=main")
-    # A forge gives any commit it has; git's own server does so when told.
-    git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
+    start_repository(folder)
+    (folder / "tools").mkdir()
     for version in ("one", "two", "three"):
         (folder / "tools" / "check.py").write_bytes(f"print({version!r})\r\n".encode())
         (folder / "README.md").write_text(f"{version}\n")

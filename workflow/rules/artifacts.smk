@@ -1,7 +1,7 @@
 """Pinned inputs, fetched once and proven byte by byte.
 
 In:  artifacts.* and quality.mmlu.dataset of the configuration
-Out: KINDS, ARTIFACT_PROOFS; resources/{model,dataset,reference,mmlu}.json, the proofs: folder, files, sizes, sha256; resources/prompt.json
+Out: KINDS, ARTIFACT_PROOFS; resources/{model,dataset,reference,client,mmlu}.json, the proofs: folder, files, sizes, sha256; resources/prompt.json
 
 A folder of 470 GB is no declared output, because Snakemake deletes outputs when a job fails;
 its proof is, and is written last.
@@ -9,7 +9,7 @@ its proof is, and is written last.
 
 KINDS = [
     kind
-    for kind in ("model", "dataset", "reference")
+    for kind in ("model", "dataset", "reference", "client")
     if getattr(SETTINGS.artifacts, kind)
 ]
 ARTIFACT_PROOFS = expand("resources/{kind}.json", kind=KINDS)
@@ -105,7 +105,7 @@ rule fetch:
     benchmark:
         "benchmarks/fetch-{kind}.tsv"
     wildcard_constraints:
-        kind="model|dataset|reference|mmlu",
+        kind="model|dataset|reference|client|mmlu",
     priority: BEFORE_RUNS
     localrule: SETTINGS.fetch_on == "submit-host"
     conda:

@@ -26,6 +26,11 @@ class ArtifactKind(StrEnum):
         return "quality.mmlu.dataset" if self is ArtifactKind.MMLU else f"artifacts.{self}"
 
     @property
+    def from_git(self) -> bool:
+        """Whether it is a program's source, which git fetches and proves."""
+        return self in (ArtifactKind.REFERENCE, ArtifactKind.CLIENT)
+
+    @property
     def repo_type(self) -> str:
         """The kind of repository that the hub has it in."""
         return str(ArtifactKind.MODEL if self is ArtifactKind.MODEL else ArtifactKind.DATASET)

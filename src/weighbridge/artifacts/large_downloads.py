@@ -27,8 +27,8 @@ def missing_bytes(artifact: Artifact, kind: ArtifactKind, folder: Path, part: Se
         InputError: its lock cannot be read.
         SetupError: its source cannot be asked.
     """
-    if artifact.path is not None or artifact.synthetic is not None or kind is ArtifactKind.REFERENCE:
-        return 0  # the reference is a shallow checkout of some MB
+    if artifact.path is not None or artifact.synthetic is not None or kind.from_git:
+        return 0  # a shallow checkout of some MB
     if artifact.manifest is not None:
         entries = read_lock(artifact.manifest).only(part).files
         return sum(file.size for file in entries if not is_here(folder, file.path, file.size))

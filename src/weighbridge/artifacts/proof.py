@@ -28,6 +28,11 @@ class Proof(Model):
     repo: str | None = Field(description="Where it was fetched from; null where it was not.")
     revision: str | None
     uri: str | None = Field(default=None, description="The .uri file of MLCommons' storage that names it.")
+    tree: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{40}$",
+        description="git's hash of all files of the commit, for a client.",
+    )
     manifest_digest: Sha256 = Field(description="One hash for the whole artifact.")
     files: tuple[FileEntry, ...]
     without_weights: bool = Field(
@@ -42,6 +47,8 @@ class Proof(Model):
         data: dict[str, Any] = handler(self)
         if not self.without_weights:
             data.pop("without_weights", None)
+        if self.tree is None:
+            data.pop("tree", None)
         return data
 
     def folder_with_weights(self) -> Path:

@@ -131,6 +131,6 @@ class Artifacts(Model):
     @field_validator("client")
     @classmethod
     def _has_a_commit(cls, value: Artifact | None) -> Artifact | None:
-        if value is not None and value.revision is None:
-            raise ValueError("set the commit of the client as 'revision', also beside a 'path'")
+        if value is not None and (value.repo is None or value.revision is None):
+            raise ValueError("set 'repo' and the commit as 'revision', also beside the 'path' of a checkout")
         return value

@@ -72,6 +72,7 @@ _PAGES = {
     ArtifactKind.MODEL: "https://huggingface.co/{repo}/tree/{revision}",
     ArtifactKind.DATASET: "https://huggingface.co/datasets/{repo}/tree/{revision}",
     ArtifactKind.REFERENCE: "https://github.com/{repo}/tree/{revision}",
+    ArtifactKind.CLIENT: "https://github.com/{repo}/tree/{revision}",
     ArtifactKind.MMLU: "https://huggingface.co/datasets/{repo}/tree/{revision}",
 }
 _SNAKEFILE = "submission/*/*/src/*/Snakefile"  # the code that ran, as copied into the tree

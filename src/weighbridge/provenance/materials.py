@@ -19,6 +19,7 @@ _HUBS = {
     ArtifactKind.MODEL: "https://huggingface.co/",
     ArtifactKind.DATASET: "https://huggingface.co/datasets/",
     ArtifactKind.REFERENCE: "https://github.com/",
+    ArtifactKind.CLIENT: "https://github.com/",
     ArtifactKind.MMLU: "https://huggingface.co/datasets/",
 }
 _PROMPT = "prompt"  # the benchmark may have no fixed texts

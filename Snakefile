@@ -30,7 +30,17 @@ include: "workflow/rules/plan.smk"
 include: "workflow/rules/run_kinds.smk"
 include: "workflow/rules/order.smk"
 include: "workflow/rules/lives.smk"
-include: "workflow/rules/benchmark.smk"
+
+
+if ROUND.evidence == "endpoints":
+
+    include: "workflow/rules/endpoints.smk"
+
+else:
+
+    include: "workflow/rules/benchmark.smk"
+
+
 include: "workflow/rules/peak.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/compliance.smk"

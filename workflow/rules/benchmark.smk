@@ -6,8 +6,6 @@ Out: results/{scenario}/{run}/ with LoadGen's logs, user.conf and run.json
 The log files of server and client are declared as logs, which Snakemake keeps when a job fails.
 """
 
-RUN_RECORDS = [RUN_RECORD.format(scenario=scenario, run=run) for scenario, run in RUNS]
-
 
 rule benchmark:
     """Serve the model, drive it with LoadGen once, stop it."""

@@ -18,6 +18,7 @@ from snakemake.exceptions import WorkflowError
 
 from weighbridge.config.derived_round import RoundChanges
 from weighbridge.config.fingerprint import ROOT_VARIABLE
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.round_settings import (
     check_against_round,
     check_statements,
@@ -35,8 +36,8 @@ from weighbridge.core.models import read_data
 from weighbridge.core.yaml_place import Sources
 from weighbridge.benchmarks.registry import check_requests, needs_tokenizer
 from weighbridge.benchmarks.rounds import load_round, round_file
+from weighbridge.endpoints.work_of_rounds import warn_of_work
 from weighbridge.loadgen.own_user_conf import asked_scenario
-from weighbridge.loadgen.work_size import warn_of_work
 from weighbridge.records.notice import reason_of
 from weighbridge.run.closed_division import check_division, unproven_servers
 from weighbridge.run.results_folder import check_results_folder
@@ -125,7 +126,10 @@ try:
             os.environ,
             {"the project": ROOT, "the results": Path("results")},
         )
-    RAISED = {name: asked.overlay.over(ROUND, name) for name, asked in ASKED.items()}
+    RAISED = {
+        name: round_of_scenario(asked.overlay.over(ROUND, name), name)
+        for name, asked in ASKED.items()
+    }
     LONGER = [
         warn_of_work(RAISED[name], RAISED[name].scenarios[name], asked.target_qps)
         for name, asked in ASKED.items()

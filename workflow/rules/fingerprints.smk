@@ -1,8 +1,8 @@
 """Fingerprints: what a rerun depends on, as text that Snakemake compares and the job then reads.
 
 In:  SETTINGS and ROUND; the environments' files in envs/
-Out: uncompared(), of_round(), of_server(), of_mmlu(), run_rules(), measurement(), without_weights(),
-     artifact_fingerprint(), sha256_of_file(), DEPLOYED_SERVER, CONTEXT_OPTION
+Out: uncompared(), of_round(), of_server(), of_mmlu(), run_rules(), measurement(), measurement_by_client(),
+     without_weights(), artifact_fingerprint(), sha256_of_file(), DEPLOYED_SERVER, CONTEXT_OPTION
 
 A rule's only compared param is `settings`, a fingerprint (weighbridge.config.fingerprint). Everything else that
 a command needs passes through uncompared(). docs/caching.md says what reruns what.
@@ -141,4 +141,39 @@ def measurement(stage, scenario, run=None, **settings):
         # Only where it sets something: a file that repeats the round's values changes nothing.
         user_conf=overlay if overlay != ConfOverlay() else None,
         **settings,
+    )
+
+
+def measurement_by_client(scenario):
+    """Write the fingerprint of a job that measures with the official client: all that the figures depend on.
+
+    As `measurement`, with the client's commit and the round's rules for it in the place of LoadGen's. What a run is
+    judged by is left out: the client is told no limit.
+    """
+    round_ = RAISED[scenario]
+    return fingerprint(
+        "measurement",
+        compared={
+            "official_client": {
+                "commit": SETTINGS.artifacts.client.revision,
+                "packages": ROUND.client,
+            },
+            "round": {
+                field: getattr(round_, field)
+                for field in ("name", "samples", "max_tokens", "server_must_not")
+            }
+            | {"submittable": ROUND.held_to_rules},
+            "sampling": ROUND.sampling.model_dump(exclude_defaults=True) or None,
+            "endpoints_rules": ROUND.endpoints.model_dump(
+                mode="json", exclude_defaults=True, exclude={"commits"}
+            ),
+            "scenario": round_.scenarios[scenario].model_dump(
+                mode="json",
+                exclude_defaults=True,
+                exclude={"folder", "metric", "metrics", "limits", "required", "runs"},
+            ),
+        },
+        server=SETTINGS.server,
+        client=SETTINGS.client,
+        target_qps=ASKED[scenario].target_qps,
     )

@@ -1,8 +1,9 @@
 """Runs that follow each other on one machine: one at a time, on one server, which waits only for runs to come.
 
-In:  IS_TOP_SNAKEMAKE, PEAK, tell_failures(), ask_for_downloads(); the jobs that are to be made
-Out: RUN_RECORD, MMLU, MEASURED_MMLU, BESIDE_SNAKEMAKE; the note of the runs to come in the environment of the jobs, without which a
-     server is kept for server.keep_s; after a failure, the finished runs of a group of jobs
+In:  RUNS, IS_TOP_SNAKEMAKE, PEAK, tell_failures(), ask_for_downloads(); the jobs that are to be made
+Out: RUN_RECORD, RUN_RECORDS, CLIENT_RECORD, MMLU, MEASURED_MMLU, BESIDE_SNAKEMAKE; the note of the runs to come in the
+     environment of the jobs, without which a server is kept for server.keep_s; after a failure, the finished runs of a
+     group of jobs
 
 The top Snakemake of a machine notes its runs: the one that a user started for the jobs on its machine, the one
 of a Slurm job for its job or group, which is all that can use a server there.
@@ -12,11 +13,15 @@ from itertools import takewhile
 
 from snakemake.target_jobs import parse_target_jobs_cli_args
 
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.records.quality_answers import MEASURED as ASKED_ALL
 from weighbridge.records.quality_answers import MMLU_FOLDER
 from weighbridge.run.later_runs import forget_runs, note_runs, put_back_runs
 
 RUN_RECORD = "results/{scenario}/{run}/run.json"
+RUN_RECORDS = [RUN_RECORD.format(scenario=scenario, run=run) for scenario, run in RUNS]
+# Of the official client's job, which makes both runs of a scenario.
+CLIENT_RECORD = f"results/{{scenario}}/{Mode.PERFORMANCE}/run.json"
 MMLU = f"results/{MMLU_FOLDER}"
 MEASURED_MMLU = f"{MMLU}/{ASKED_ALL}"
 REPLACED = Path("replaced")
@@ -24,6 +29,7 @@ MEASURED = {
     name_of(rule): record
     for rule, record in {
         "benchmark": RUN_RECORD,
+        "official_client": CLIENT_RECORD,
         "search_peak": PEAK,
         "measure_mmlu": MEASURED_MMLU,
     }.items()

@@ -2,8 +2,7 @@
 
 In:  ROUND, RAISED, ASKED, RUNS, PERFORMANCE_RUNS, SCENARIOS, SEARCHED, DIVISION, RUN_RECORD; the targets of the command
 Out: PRIORITIES, QUALITY, asks_for_quality(), after_performance(), stop_option(), run_files(), run_records(),
-     score_records(), run_of_verdict(), note_targets(),
-     expected_min()
+     score_records(), run_of_verdict(), note_targets(), expected_min()
 
 A further run at a rate that failed, such as that of accuracy, costs hours and shows nothing, so it is made only where
 somebody asks for it by name: its score, its record, or the verdict on its scenario. What asks for all runs,
@@ -12,7 +11,7 @@ performance run has ended, and not when Snakemake plans; so the run's job is pla
 run first. A checkpoint would hide the run from a dry run, and from the server that waits for it.
 """
 
-from weighbridge.loadgen.work_size import work_of_run
+from weighbridge.endpoints.work_of_rounds import work_of_run
 from weighbridge.records.not_made import forget_not_made, not_made
 from weighbridge.records.verdict import VERDICT, runs_not_made
 
@@ -68,13 +67,15 @@ def asked_by_name(scenario, run):
 def may_be_left_out(scenario, run):
     """Return whether a run is not made where the performance run before it does not count.
 
-    A tree of the open division takes runs that failed, and needs them all.
+    A tree of the open division takes runs that failed, and needs them all. The official client makes both runs of a
+    scenario at once.
     """
     if not workflow.is_main_process:
         # The Snakemake of a job on another host knows no target but its own.
         return f"{scenario}/{run}" in os.environ.get(LEFT_OUT_VARIABLE, "").split()
     return (
         DIVISION == "closed"
+        and ROUND.evidence == "loadgen"
         and earlier_performance(scenario, run)
         and not asked_by_name(scenario, run)
     )
@@ -142,7 +143,7 @@ def run_files(wildcards):
     return [
         f"results/{scenario}/{run}/{name}"
         for scenario, run in wanted_runs()
-        for name in ("run.json", "mlperf_log_detail.txt", "mlperf_log_accuracy.json")
+        for name in evidence_files(run)
     ]
 
 
@@ -202,8 +203,8 @@ def order_of(scenario, run):
     return place, not rules.offline, not known, size.scheduled_s, *alike
 
 
-def expected_min(scenario, run):
-    """Return how many minutes a run takes at its target rate, for those who read a dry run.
+def expected_min(scenario, *runs):
+    """Return how many minutes runs take at their target rate, for those who read a dry run.
 
     `weighbridge plan` adds them up, and says more.
     """
@@ -211,9 +212,8 @@ def expected_min(scenario, run):
     if not isinstance(asked, float):
         return 0
     round_, rules = RAISED[scenario], RAISED[scenario].scenarios[scenario]
-    return round(
-        work_of_run(round_, rules, rules.rules_of(run), asked).scheduled_s / 60
-    )
+    sizes = [work_of_run(round_, rules, rules.rules_of(run), asked) for run in runs]
+    return round(sum(size.scheduled_s for size in sizes) / 60)
 
 
 # Above those of jobs that need no GPU: these wait, and a server does not.

@@ -1,10 +1,16 @@
 """What the runs of a scenario are: performance runs, of a compliance test, at a share of another run's rate.
 
 In:  ROUND, PLANNED, RUNS, ASKED
-Out: COMPLIANCE_RUNS, PERFORMANCE_RUNS, compliance_test(), compliance_files(), share_of_offline()
+Out: COMPLIANCE_RUNS, PERFORMANCE_RUNS, compliance_test(), compliance_files(), share_of_offline(), evidence_files(), named()
 """
 
-from weighbridge.config.scenario_rules import number_of_repeat
+from weighbridge.config.scenario_rules import Mode, number_of_repeat
+from weighbridge.records.official_client import (
+    CLIENT_FILES,
+    CLIENT_FOLDER,
+    PHASE_ANSWERS,
+)
+from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD as RECORD
 
 COMPLIANCE_RUNS = {
     name: list(scenario.compliance_runs) for name, scenario in PLANNED.items()
@@ -41,3 +47,18 @@ def compliance_files(scenario):
 def share_of_offline(scenario):
     """Return the share of the Offline run's rate that a scenario asks for; None: it asks for another rate."""
     return offline_share(ASKED[scenario].target_qps)
+
+
+def evidence_files(run):
+    """Return the names of a run's files that a command wants which asks for all runs."""
+    if ROUND.evidence == "loadgen":
+        return RECORD, DETAIL, ANSWERS
+    if run == Mode.ACCURACY:
+        return RECORD, PHASE_ANSWERS
+    return RECORD, *(str(CLIENT_FOLDER / file) for file in CLIENT_FILES)
+
+
+def named(name, scenario):
+    """Return the name of what is made of a scenario's dataset, such as requests-8k."""
+    dataset = ROUND.scenarios[scenario].dataset
+    return name if dataset is None else f"{name}-{dataset}"

@@ -72,8 +72,13 @@ def limited(round_: Round, samples: int) -> Round:
     """Return the round with its first samples only: no floors, no early stopping, never submittable.
 
     Raises:
-        InputError: the round has no more samples than these.
+        InputError: the round has no more samples than these, or its client reads whole datasets.
     """
+    if round_.evidence == "endpoints":
+        raise InputError(
+            f"limit is {samples}, but round {round_.name} is measured by the official endpoints client, "
+            "which reads the whole dataset; remove it, and try the round interactive-demo first."
+        )
     if samples >= round_.samples:
         raise InputError(
             f"limit is {samples}, but round {round_.name} has {round_.samples} samples in all; lower it, or "
@@ -106,12 +111,16 @@ def strict(round_: Round) -> Round:
         InputError: no metric of the round has such a floor.
     """
     metrics = _each(round_.metrics, _stricter)
+    scenarios = _each(
+        round_.scenarios,
+        lambda rules: rules.model_copy(update={"metrics": _each(rules.metrics, _stricter)}),
+    )
     if metrics == round_.metrics:
         raise InputError(
             f"accuracy is strict, but no metric of round {round_.name} has a floor of 99 % of the "
             "reference's mean; remove the setting."
         )
-    return round_.model_copy(update={"metrics": metrics, "accuracy": "strict"})
+    return round_.model_copy(update={"metrics": metrics, "scenarios": scenarios, "accuracy": "strict"})
 
 
 def _each(rules: Mapping[str, T], change: Callable[[T], T]) -> dict[str, T]:

@@ -42,8 +42,10 @@ VERSIONS = {
     "requests": 1,  # the bytes of a request body
     "tokens": 1,  # the number of tokens of a prompt, and which prompts are refused
     "program": 1,  # which program serves, and its version
+    "client-data": 1,  # rows of the official client, made of a dataset
     "measurement": 1,  # what the session, the client and LoadGen measure. Costs users GPU hours
     "search": 1,  # the order of probes and what counts as passed. Costs users GPU hours
+    "client-accuracy": 1,  # what is read of the accuracy phase of the official client
     "scoring": 2,  # scores of answers
     "compliance": 1,  # what is written of a compliance run
     "judgement": 4,  # gates and verdicts

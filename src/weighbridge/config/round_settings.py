@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from weighbridge.config.compliance_rules import KNOWN_TESTS
+from weighbridge.config.official_client_settings import check_official_client
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules, performance_run
@@ -46,6 +47,8 @@ def check_against_round(settings: Settings, round_: Round) -> None:
     """
     _check_measurable(round_)
     _check_scenarios(settings, round_)
+    if round_.evidence == "endpoints":
+        check_official_client(settings, round_)
     _check_rates(settings, round_)
     artifacts = settings.artifacts
     source = "client" if round_.evidence == "endpoints" else "reference"
@@ -123,14 +126,11 @@ def _check_rates(settings: Settings, round_: Round) -> None:
 
 def _check_measurable(round_: Round) -> None:
     """Check that this release can measure everything that the round requires."""
-    if round_.evidence != "loadgen":
-        raise InputError(
-            f"round {round_.name}: its results need logs of '{round_.evidence}', but this release runs only "
-            "LoadGen; choose another round."
-        )
     for scenario in round_.scenarios.values():
         for name, test in scenario.compliance_runs.items():
             said = f"round {round_.name}: the run {scenario.name}/{name} is the compliance test {test}, which"
+            if round_.evidence == "endpoints":
+                raise InputError(f"{said} only LoadGen makes; choose a round without it.")
             if test not in KNOWN_TESTS:
                 raise InputError(f"{said} this release cannot run; choose a round without it.")
             if test not in round_.compliance_tests:

@@ -168,5 +168,5 @@ class ScenarioRules(Model):
 
     @property
     def searchable(self) -> bool:
-        """Whether a highest rate can be searched for: a rate is issued, and a limit must be kept."""
-        return self.has_schedule and bool(self.limits.by_name)
+        """Whether a highest rate can be searched for: LoadGen issues a rate, and a limit must be kept."""
+        return self.has_schedule and self.endpoints is None and bool(self.limits.by_name)

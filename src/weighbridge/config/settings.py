@@ -22,6 +22,13 @@ PLAN_VARIABLE = "WEIGHBRIDGE_PLAN"
 """Names the file that the workflow writes its settings into for `weighbridge plan`."""
 
 
+def _without_nulls(value: object) -> object:
+    """Return a mapping without the keys whose value is null: a file on top takes them out so."""
+    if not isinstance(value, dict):
+        return value
+    return {key: each for key, each in value.items() if each is not None}
+
+
 class ScenarioSettings(Model):
     """The user's settings of one scenario."""
 
@@ -205,9 +212,12 @@ class Settings(Model):
         description="The load client. Change it when a verdict says that the client was the limit, or if your"
         " endpoint asks for a key.",
     )
-    scenarios: dict[str, ScenarioSettings] = Field(
+    scenarios: Annotated[
+        dict[str, ScenarioSettings],
+        BeforeValidator(_without_nulls, json_schema_input_type=dict[str, ScenarioSettings | None]),
+    ] = Field(
         description="Rates by name of the round's scenario: the expected Offline rate, and the Server rate to"
-        " measure. Change them for each system."
+        " measure. Change them for each system. Null takes out one that a file below has.",
     )
     search: SearchSettings = Field(
         default=SearchSettings(),

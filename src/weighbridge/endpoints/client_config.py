@@ -18,8 +18,8 @@ from weighbridge.core.errors import InputError
 from weighbridge.core.models import ForeignModel
 from weighbridge.loadgen.work_size import WorkSize
 
-# The client's own slack: it sizes a run for this much longer than its shortest duration.
-_SLACK = 1.1
+SIZING_SLACK = 1.1
+"""The client sizes a run for this many times its shortest duration."""
 # Its workers import much before they are ready; its own 60 s are short on a loaded machine.
 _WORKER_START_S = 300.0
 _MOST = 50_000_000
@@ -41,7 +41,7 @@ def planned_work(round_: Round, scenario: ScenarioRules, mode: Mode, target_qps:
     """
     wanted = 0.0
     if mode is Mode.PERFORMANCE:
-        wanted = max(scenario.min_query_count, _SLACK * scenario.min_duration_s * target_qps)
+        wanted = max(scenario.min_query_count, SIZING_SLACK * scenario.min_duration_s * target_qps)
     if wanted > _MOST:
         raise InputError(
             f"{scenario.name}: target_qps {target_qps:g} for {scenario.min_duration_s:g} s is more than the "

@@ -7,7 +7,8 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, RunRules, ScenarioRules
 from weighbridge.config.settings import SearchSettings
 from weighbridge.core.formatting import duration
-from weighbridge.loadgen.work_size import work_of_run, work_size
+from weighbridge.endpoints.work_of_rounds import work_of_run
+from weighbridge.loadgen.work_size import work_size
 from weighbridge.search.next_step import BRACKET_STEP
 
 

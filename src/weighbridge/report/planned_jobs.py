@@ -17,6 +17,8 @@ _JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
 _OUTPUT = re.compile(r"^ {4}output: ([^,\n]+)", re.MULTILINE)
 _NOTHING = "Nothing to be done"
 _LAST_LINES = 12
+# Rules whose first output is the record of a run.
+_MEASURING = ("benchmark", "official_client")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class PlannedJobs:
     """What a workflow is going to make.
 
     Attributes:
-        runs: Scenario and name of each run.
+        runs: Scenario and name of each run; the official client's accuracy run is part of its performance
+            run.
         searched: Scenarios whose peak is searched for.
         asks_mmlu: Whether the questions of MMLU are asked.
         fetched: Kinds of artifacts that are fetched or verified.
@@ -78,7 +81,7 @@ def planned_jobs(arguments: Sequence[str]) -> PlannedJobs:
     if not outputs and _NOTHING not in done.stdout:
         raise InputError("Snakemake printed no plan; remove 'quiet' from the profile or the arguments.")
     return PlannedJobs(
-        runs=frozenset((path.parts[-3], path.parts[-2]) for rule, path in outputs if rule == "benchmark"),
+        runs=frozenset((path.parts[-3], path.parts[-2]) for rule, path in outputs if rule in _MEASURING),
         searched=frozenset(path.parts[-2] for rule, path in outputs if rule == "search_peak"),
         asks_mmlu=any(rule == "measure_mmlu" for rule, _ in outputs),
         fetched=tuple(sorted({path.stem for rule, path in outputs if rule == "fetch"})),

@@ -8,14 +8,15 @@ from pydantic import Field
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.round_settings import planned_scenarios
 from weighbridge.config.scenario_rules import Mode, number_of_repeat, performance_run
 from weighbridge.config.settings import portable_settings
 from weighbridge.config.target_rate import offline_share
 from weighbridge.core.formatting import duration
 from weighbridge.core.models import Model
+from weighbridge.endpoints.work_of_rounds import work_of_run
 from weighbridge.loadgen.own_user_conf import AskedScenario, asked_scenario
-from weighbridge.loadgen.work_size import work_of_run
 from weighbridge.records.quality_answers import MEASURED, MMLU_FOLDER, MeasuredQuality
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
 from weighbridge.records.search_record import PEAK, Peak
@@ -113,8 +114,8 @@ class _Planner:
     def plan(self) -> RunPlan:
         runs = [*self._performance(), *self._compliance(), *self._accuracy(), *self._mmlu()]
         server = self._settings.server
-        uses = [row for row in runs if row.state == "to do"]
-        rows = [*self._fetches(), *(self._start(len(uses)) if uses and not server.endpoints else ()), *runs]
+        uses = len(self._jobs.runs) + len(self._jobs.searched) + self._jobs.asks_mmlu
+        rows = [*self._fetches(), *(self._start(uses) if uses and not server.endpoints else ()), *runs]
         return RunPlan(tuple(rows), 0 if server.endpoints else server.gpus * server.nodes_per_replica)
 
     def _fetches(self) -> Iterator[PlanRow]:
@@ -145,6 +146,8 @@ class _Planner:
             # The run that confirms a searched rate is the first.
             for number in range(2 if searched else 1, wanted + 1):
                 yield from self._run(name, performance_run(number))
+            if self._at_once:
+                yield from self._run(name, Mode.ACCURACY)
 
     def _compliance(self) -> Iterator[PlanRow]:
         for name in self._offline_first():
@@ -152,7 +155,7 @@ class _Planner:
                 yield from self._run(name, run)
 
     def _accuracy(self) -> Iterator[PlanRow]:
-        for name in self._offline_first():
+        for name in () if self._at_once else self._offline_first():
             yield from self._run(name, Mode.ACCURACY)
 
     def _mmlu(self) -> Iterator[PlanRow]:
@@ -165,13 +168,18 @@ class _Planner:
             work = f"{done.counts.requests:,} requests"
             yield PlanRow("mmlu", "done", work, ExpectedTime.exactly(done.duration_s))
 
+    @property
+    def _at_once(self) -> bool:
+        """Whether a scenario's accuracy run is part of the job of its performance run."""
+        return self._round.evidence == "endpoints"
+
     def _offline_first(self) -> list[str]:
         return sorted(self._planned, key=lambda name: not self._planned[name].offline)
 
     def _run(self, scenario: str, name: str) -> Iterator[PlanRow]:
         round_ = self._rules(scenario)
         rules, rate = round_.scenarios[scenario], self._rate(scenario)
-        if (scenario, name) not in self._jobs.runs:
+        if (scenario, str(Mode.PERFORMANCE) if self._at_once else name) not in self._jobs.runs:
             yield from self._done(scenario, name)
             return
         run, asked_s = rules.rules_of(name), self._settings.scenarios[scenario].probe_s
@@ -211,7 +219,7 @@ class _Planner:
         yield PlanRow(name, "to do", work, expected)
 
     def _rules(self, scenario: str) -> Round:
-        return self._asked[scenario].overlay.over(self._round, scenario)
+        return round_of_scenario(self._asked[scenario].overlay.over(self._round, scenario), scenario)
 
     def _rate(self, scenario: str) -> float:
         asked = self._asked[scenario].target_qps

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.gates.verdict_line import verdict_line
 from weighbridge.records.not_made import not_made
@@ -23,6 +24,8 @@ def stage_outcome(results: Path, rule: str, wildcards: Mapping[str, str]) -> str
             return verdict_line(Verdict.read(results / wildcards["scenario"] / VERDICT))
         if rule == "benchmark":
             return _of_run(results / wildcards["scenario"] / wildcards["run"] / RUN_RECORD)
+        if rule == "official_client":
+            return _of_run(results / wildcards["scenario"] / Mode.PERFORMANCE / RUN_RECORD)
     except (InputError, KeyError):  # the stage that reads it next says what is wrong with it
         pass
     return None

@@ -131,6 +131,21 @@ def round_file(reference: str) -> Path:
     )
 
 
+def round_of_official_client(round_: Round) -> Round | None:
+    """Return the benchmark's round of the same official checker that the endpoints client measures.
+
+    None: there is none that is held to rules.
+    """
+    for known, path in _known_rounds():
+        if known.startswith(f"{round_.benchmark}/"):
+            data = _read_extended(path, ())
+            if isinstance(data, dict) and data.get("evidence") == "endpoints":
+                found = load_round(known, round_.category)
+                if found.checker_version == round_.checker_version and found.held_to_rules:
+                    return found
+    return None
+
+
 def _known_rounds() -> Iterator[tuple[str, Path]]:
     for benchmark in benchmarks().values():
         for path in sorted((benchmark.folder / "rounds").glob("*.yaml")):

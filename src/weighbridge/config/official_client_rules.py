@@ -45,6 +45,10 @@ class EndpointsRules(Model):
     commits: tuple[Commit, ...] = Field(
         min_length=1, description="Commits of the client whose results are accepted."
     )
+    commits_note: str | None = Field(
+        default=None,
+        description="What a README says of them, as where the rules name another commit; null: nothing.",
+    )
     generation: Literal[1] = Field(
         description="Which form of configuration and results these commits have: 1 is that with "
         "min_duration_ms in the configuration and early-stopping estimates in the results."

@@ -12,33 +12,27 @@ from weighbridge.artifacts.manifest import Manifest, write_lock
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.closed_settings import Division
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
-from weighbridge.core.files import sha256_of
 from weighbridge.core.replaced_folder import replaced_folder
+from weighbridge.endpoints.client_results import ClientResults
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs
+from weighbridge.gates.performance_figures import seconds
 from weighbridge.gates.server_checks import reported_arguments_of
 from weighbridge.records.notice import DEMONSTRATION_FILE
-from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, USER_CONF, RunRecord
-from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT, Evaluation
+from weighbridge.records.run_record import RUN_RECORD, RunRecord
+from weighbridge.records.score import ACCURACY_JSON
 from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.submission.compliance_files import add_compliance
 from weighbridge.submission.evidence import SCORE, copy_evidence
 from weighbridge.submission.measurements import measurements, require_declaration
 from weighbridge.submission.rendering import render
+from weighbridge.submission.run_files import add_client_files, add_loadgen_files
 from weighbridge.submission.sources import copy_benchmark, copy_sources
 from weighbridge.submission.system_description import describe_system
-from weighbridge.submission.tree import (
-    RUN_FOLDERS,
-    TreeLayout,
-    check_tree,
-    copy_file,
-    manifest_of,
-    pack,
-    truncate_log,
-    with_hash,
-)
+from weighbridge.submission.tree import TreeLayout, check_tree, copy_file, manifest_of, pack
 from weighbridge.submission.tree_records import (
     origin_of,
     published,
@@ -115,9 +109,10 @@ def assemble(
         results: The run directory's results/, with runs, scores and verdicts.
         destination: The tree's folder; an older tree is replaced when the new one is complete. The archive
             (.tar.gz) and the checksums (.sha256) are written beside it.
-        originals: The folder for files that must not be in the tree: the full accuracy logs (read-only) and
-            their list (originals.json), the list of the tree's files (manifest.json), and the source of each
-            field of the system description (system-sources.json).
+        originals: The folder for files that must not be in the tree: the full accuracy logs, or the official
+            client's log of events and answers, read-only, and their list (originals.json); the list of the
+            tree's files (manifest.json), and the source of each field of the system description
+            (system-sources.json).
         round_: The rules.
         settings: Submitter, system, division and stated facts.
         source: The project's root, whose files are copied into src/; None: the installed package.
@@ -202,30 +197,16 @@ def _add_scenario(
     origin: str | None,
     again: str,
 ) -> None:
-    """Add the logs, the score, the records and the description of one scenario; keep its accuracy log."""
+    """Add the logs, the score, the records and the description of one scenario; keep its whole answers."""
     target = layout.scenario(judged.scenario)
     performance, accuracy = (judged.run(mode) for mode in Mode)
-    answers = target / RUN_FOLDERS[Mode.ACCURACY]
-    for name in (DETAIL, SUMMARY):
-        copy_file(performance / name, target / RUN_FOLDERS[Mode.PERFORMANCE] / name)
-        copy_file(accuracy / name, answers / name)
-    copy_file(performance / USER_CONF, target / USER_CONF)
-    log = accuracy / ANSWERS
-    scored = Evaluation.read(judged.folder / ACCURACY_JSON).log_sha256
-    if sha256_of(log) != scored:
-        raise InputError(
-            f"{log}: is not the log that {ACCURACY_JSON} scored; evaluate and judge the run again."
-        )
-    kept = originals / answers.relative_to(layout.root) / ANSWERS
-    copy_file(log, kept)
-    kept.chmod(0o400)  # whole answers, which the tree does not publish
-    truncate_log(log, answers / ANSWERS)
-    text = (judged.folder / ACCURACY_TEXT).read_text()
-    (answers / ACCURACY_TEXT).write_text(with_hash(text, log))
+    add_files = add_client_files if layout.round_.evidence == "endpoints" else add_loadgen_files
+    add_files(judged.folder, performance, accuracy, target, originals / target.relative_to(layout.root))
     _write_json(target / "measurements.json", statement)
     readme = render(
         "scenario.md.j2",
-        round=layout.round_,
+        round=round_of_scenario(layout.round_, judged.scenario.name),
+        p99_estimate_s=_p99_estimate_s(performance),
         scenario=judged.scenario,
         system=layout.settings.system,
         verdict=judged.verdict,
@@ -248,6 +229,12 @@ def _add_scenario(
     for name in judged.records:
         for sentence in copy_evidence(judged.run(name), records / name):
             _log.warning("%s", sentence)
+
+
+def _p99_estimate_s(run: Path) -> float | None:
+    """Return the official client's early-stopping estimate; None: it issued no queries, or has none."""
+    summary = ClientResults.read(run).summary
+    return seconds(summary.latency.estimate(0.99)) if summary and summary.latency else None
 
 
 def _deviations(judged: _Judged) -> str:

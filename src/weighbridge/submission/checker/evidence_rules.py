@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
+from weighbridge.endpoints.client_results import ClientResults
 from weighbridge.gates.accuracy_checks import score_in_text
+from weighbridge.gates.endpoints_score_checks import declared_score
 from weighbridge.records.check_record import Complaint
+from weighbridge.records.official_client import ACCURACY_RESULTS, PHASE_ANSWERS
 from weighbridge.records.run_record import ANSWERS, RunRecord
-from weighbridge.records.score import Evaluation
+from weighbridge.records.score import ACCURACY_TEXT, Evaluation
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.evidence import EVIDENCE, SCORE
 from weighbridge.submission.tree import RUN_FOLDERS
@@ -50,10 +53,7 @@ def _score(scenario: RecordedScenario, record: RunRecord | None) -> Iterator[Com
         return
     try:
         evaluation = Evaluation.read(path)
-        stated = {
-            name: score_in_text(scenario.path.folder / RUN_FOLDERS[Mode.ACCURACY], name, rules)
-            for name, rules in scenario.round_.metrics.items()
-        }
+        stated = stated_scores(scenario)
     except InputError as error:
         yield scenario.tell(path, str(error).replace(f"{path}: ", "").rstrip("."))
         return
@@ -63,9 +63,26 @@ def _score(scenario: RecordedScenario, record: RunRecord | None) -> Iterator[Com
     differing = [
         name
         for name, value in stated.items()
-        if value is not None and evaluation.printed(name, scored.get(name)) != value
+        if value is not None and not scenario.are_equal(evaluation.printed(name, scored.get(name)), value)
     ]
     if differing:
-        yield scenario.tell(path, f"has other scores than accuracy.txt: {', '.join(differing)}")
-    if record is not None and record.logs.get(ANSWERS) != evaluation.log_sha256:
+        file = ACCURACY_RESULTS.name if scenario.by_client else ACCURACY_TEXT
+        yield scenario.tell(path, f"has other scores than {file}: {', '.join(differing)}")
+
+    answers = PHASE_ANSWERS if scenario.by_client else ANSWERS
+    if record is not None and record.logs.get(answers) != evaluation.log_sha256:
         yield scenario.tell(path, "scores another accuracy log than accuracy.json of the records names")
+
+
+def stated_scores(scenario: RecordedScenario) -> dict[str, float | None]:
+    """Return every gated score as the tree states it; None: it does not.
+
+    Raises:
+        InputError: the file is damaged, or has several values.
+    """
+    metrics = scenario.round_.metrics
+    if scenario.by_client:
+        accuracy = ClientResults.read(scenario.path.folder).accuracy
+        return {scenario.round_.main_metric: declared_score(accuracy, scenario.rules)}
+    folder = scenario.path.folder / RUN_FOLDERS[Mode.ACCURACY]
+    return {name: score_in_text(folder, name, rules) for name, rules in metrics.items()}

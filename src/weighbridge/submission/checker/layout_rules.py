@@ -7,7 +7,8 @@ from pathlib import Path
 from weighbridge.config.round import Round
 from weighbridge.records.check_record import Complaint, Level
 from weighbridge.records.notice import DEMONSTRATION_FILE
-from weighbridge.submission.checker.endpoints_rules import endpoints_complaints, is_of_endpoints
+from weighbridge.submission.checker.client_rules import client_complaints
+from weighbridge.submission.checker.client_scenario import is_of_client
 from weighbridge.submission.checker.file_rules import file_complaints
 from weighbridge.submission.checker.tree_paths import (
     DIVISIONS,
@@ -128,8 +129,8 @@ def _benchmark(tree: Path, folder: Path, round_: Round) -> Iterator[Complaint]:
 
 
 def _scenario(tree: Path, scenario: ScenarioPath, round_: Round) -> Iterator[Complaint]:
-    if is_of_endpoints(scenario, round_):
-        yield from endpoints_complaints(tree, scenario)
+    if is_of_client(scenario, round_):
+        yield from client_complaints(tree, scenario, round_)
         return
     rules = rules_of(scenario.scenario, round_)
     if canonical_folder(scenario.scenario, round_) and rules is None:

@@ -10,7 +10,7 @@ import csv
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def run_official(
     tools: tuple[Tool, ...] = ("submission_checker", "submission_checker_old")
     for tool in tools if version == _OLD_VERSION else tools[:1]:
         try:
-            run = _run(tool, reference.folder / _TOOLS, tree, version)
+            run = _run(tool, reference.folder / _TOOLS, tree, version, round_.checker_options)
         except (OSError, subprocess.TimeoutExpired) as error:
             text = f"cannot be run ({error})"
             yield _refusal(tool, None, text), [_complaint(tool, text)]
@@ -84,10 +84,18 @@ def run_official(
             yield interpret(tool, run, tree, expected)
 
 
-def _run(tool: Tool, folder: Path, tree: Path, version: str) -> ToolRun:
+def _run(tool: Tool, folder: Path, tree: Path, version: str, further: Sequence[str]) -> ToolRun:
     with tempfile.TemporaryDirectory() as scratch:
         records, table = Path(scratch) / "records.jsonl", Path(scratch) / "results.csv"
-        options = ("--input", tree.resolve(), "--version", version, "--csv", table)
+        options: tuple[str | Path, ...] = (
+            "--input",
+            tree.resolve(),
+            "--version",
+            version,
+            "--csv",
+            table,
+            *further,
+        )
         done = run_reference_tool(
             ["-m", recorded_tool.__name__, records, _MODULES[tool], *options], folder, _TIMEOUT_S
         )

@@ -16,8 +16,8 @@ from weighbridge.loadgen.logs import DetailLog, read_detail
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.run_record import DETAIL
 from weighbridge.records.verdict import Check
+from weighbridge.submission.checker.client_scenario import is_of_client
 from weighbridge.submission.checker.consistency_rules import consistency_complaints
-from weighbridge.submission.checker.endpoints_rules import is_of_endpoints
 from weighbridge.submission.checker.layout_rules import layout_complaints
 from weighbridge.submission.checker.mark_rules import mark_complaints
 from weighbridge.submission.checker.record_rules import record_complaints
@@ -57,7 +57,7 @@ def own_complaints(tree: Path, round_: Round) -> list[Complaint]:
     complaints += [*record_complaints(tree, round_), *mark_complaints(tree, round_)]
     for path in (each for each in scenario_paths(tree) if each.is_judged_in(round_)):
         scenario = rules_of(path.scenario, round_)
-        if scenario is not None and not is_of_endpoints(path, round_):
+        if scenario is not None and not is_of_client(path, round_):
             complaints += _run_complaints(tree, path, round_, scenario)
             complaints += score_complaints(tree, path, round_)
             complaints += consistency_complaints(tree, path, round_, scenario)

@@ -6,21 +6,25 @@ from dataclasses import asdict
 from pathlib import Path
 
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import Mode, RunRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
-from weighbridge.gates.accuracy_checks import score_in_text
+from weighbridge.endpoints.client_results import ClientResults
+from weighbridge.gates.endpoints_figures import performance_of
 from weighbridge.gates.performance_figures import Performance
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.check_record import Complaint
+from weighbridge.records.official_client import RESULT_SUMMARY
 from weighbridge.records.run_record import ANSWERS, DETAIL, SUMMARY, RunRecord
 from weighbridge.records.score import ACCURACY_TEXT, Evaluation, hashes_in
 from weighbridge.records.verdict import VERDICT, Verdict, outcome_of
-from weighbridge.submission.checker.evidence_rules import evidence_complaints
+from weighbridge.submission.checker.evidence_rules import evidence_complaints, stated_scores
 from weighbridge.submission.checker.input_rules import input_complaints
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.checker.tree_paths import AGAIN, complaint_at, rules_of, scenario_paths
 from weighbridge.submission.evidence import SCORE
+from weighbridge.submission.run_files import CLIENT_RESULTS, recorded_name
 from weighbridge.submission.tree import RECORDS, RUN_FOLDERS, run_logs
 from weighbridge.submission.tree_records import read_inputs
 from weighbridge.system.identity import UNREADABLE, code_sha256_of
@@ -36,7 +40,7 @@ def record_complaints(tree: Path, round_: Round) -> Iterator[Complaint]:
         rules = rules_of(path.scenario, round_)
         if rules is None or path.benchmark not in round_.tree_names:
             continue
-        scenario = RecordedScenario(tree, path, rules, round_)
+        scenario = RecordedScenario(tree, path, rules, round_of_scenario(round_, rules.name))
         if scenario.records.is_dir():
             yield from _of_scenario(scenario)
         elif path.division == "closed" and round_.submittable:
@@ -93,6 +97,9 @@ def _whose(scenario: RecordedScenario, path: Path, run: RunRules, record: RunRec
 
 def _logs(scenario: RecordedScenario, path: Path, run: RunRules, record: RunRecord) -> Iterator[Complaint]:
     """Check that the tree's logs are the recorded ones; the accuracy log by the hash in accuracy.txt."""
+    if scenario.by_client:
+        yield from _client_files(scenario, path, run, record)
+        return
     logs = run_logs(scenario.path.folder, run)
     whole = (DETAIL, SUMMARY, *((ANSWERS,) if run.compliance_test else ()))
     for name in whole:
@@ -111,6 +118,24 @@ def _logs(scenario: RecordedScenario, path: Path, run: RunRules, record: RunReco
         if record.logs.get(ANSWERS) not in hashes_in(lines):
             yield scenario.tell(
                 text, f"has another hash than that of the accuracy log in {path.name} of the records"
+            )
+
+
+def _client_files(
+    scenario: RecordedScenario, path: Path, run: RunRules, record: RunRecord
+) -> Iterator[Complaint]:
+    """Check that the official client's files are the recorded ones; one run has those of both phases."""
+    if record.client is None:
+        yield scenario.tell(path, "names no official client, which must have made the run")
+    if run.mode is not Mode.PERFORMANCE:
+        return
+    for name in CLIENT_RESULTS:
+        file = scenario.path.folder / name
+        if file.is_file() and sha256_of(file) != record.logs.get(recorded_name(name)):
+            yield scenario.tell(
+                file,
+                f"is not the file that {path.name} of the records names by its hash",
+                "Put back the file of the recorded run, or assemble again.",
             )
 
 
@@ -143,21 +168,34 @@ def _verdict(scenario: RecordedScenario) -> Iterator[Complaint]:
 
 def _differing(scenario: RecordedScenario, verdict: Verdict) -> list[str]:
     """Return the names of figures that a verdict has otherwise than its runs, as far as these can be read."""
-    folders = {mode: scenario.path.folder / inner for mode, inner in RUN_FOLDERS.items()}
     found: dict[str, float | None] = {}
     stated: dict[str, float | None] = {}
-    with contextlib.suppress(InputError):  # told by own_rules
-        log = read_detail(folders[Mode.PERFORMANCE] / DETAIL)
-        found |= asdict(Performance.of(log, scenario.rules))
+    with contextlib.suppress(InputError):  # told by own_rules, or client_rules
+        found |= asdict(_performance(scenario))
         stated |= {name: getattr(verdict, name) for name in found}
-    with contextlib.suppress(InputError):  # told by score_rules
-        metrics = scenario.round_.metrics.items()
-        found |= {name: score_in_text(folders[Mode.ACCURACY], name, rules) for name, rules in metrics}
+    with contextlib.suppress(InputError):  # told by score_rules, or client_rules
+        found |= stated_scores(scenario)
         stated |= {name: verdict.metrics.get(name) for name in scenario.round_.metrics}
     with contextlib.suppress(InputError):  # told by evidence_rules; earlier releases put none into a tree
         evaluation = Evaluation.read(scenario.records / SCORE)
         stated |= {name: evaluation.printed(name, stated.get(name)) for name in scenario.round_.metrics}
-    return [name for name, value in found.items() if value is not None and stated[name] != value]
+    return [
+        name
+        for name, value in found.items()
+        if value is not None and not scenario.are_equal(stated[name], value)
+    ]
+
+
+def _performance(scenario: RecordedScenario) -> Performance:
+    """Read the figures of a scenario's performance run from its files in the tree."""
+    if not scenario.by_client:
+        log = read_detail(scenario.path.folder / RUN_FOLDERS[Mode.PERFORMANCE] / DETAIL)
+        return Performance.of(log, scenario.rules)
+    results = ClientResults.read(scenario.path.folder)
+    figures = performance_of(results, None, scenario.rules)
+    if figures is None:
+        raise InputError(f"{results.folder / RESULT_SUMMARY}: is missing.")
+    return figures
 
 
 def _code(scenario: RecordedScenario, records: dict[str, RunRecord]) -> Iterator[Complaint]:

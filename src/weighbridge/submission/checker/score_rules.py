@@ -67,12 +67,13 @@ def _values(
             said = f"'{metric}' is {' and '.join(dict.fromkeys(found))}"
             yield complaint_at(tree, path, said, _SCORE_AGAIN)
         for text in dict.fromkeys(found):
-            yield from _value(tree, path, metric, text, rules, scenario.division == "closed")
+            yield from value_complaints(tree, path, metric, text, rules, scenario.division == "closed")
 
 
-def _value(
+def value_complaints(
     tree: Path, path: Path, metric: str, text: str, rules: MetricRules, closed: bool
 ) -> Iterator[Complaint]:
+    """Check one score, as text, against its bounds."""
     remedy = "Read the run's verdict; it lists what to do."
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         yield complaint_at(tree, path, f"'{metric}' is {text}, not a plain decimal number", _SCORE_AGAIN)

@@ -5,12 +5,12 @@ Out: COMPLIANCE_RUNS, PERFORMANCE_RUNS, compliance_test(), compliance_files(), s
 """
 
 from weighbridge.config.scenario_rules import Mode, number_of_repeat
+from weighbridge.records import run_record
 from weighbridge.records.official_client import (
     CLIENT_FILES,
     CLIENT_FOLDER,
     PHASE_ANSWERS,
 )
-from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD as RECORD
 
 COMPLIANCE_RUNS = {
     name: list(scenario.compliance_runs) for name, scenario in PLANNED.items()
@@ -52,10 +52,10 @@ def share_of_offline(scenario):
 def evidence_files(run):
     """Return the names of a run's files that a command wants which asks for all runs."""
     if ROUND.evidence == "loadgen":
-        return RECORD, DETAIL, ANSWERS
+        return run_record.RUN_RECORD, run_record.DETAIL, run_record.ANSWERS
     if run == Mode.ACCURACY:
-        return RECORD, PHASE_ANSWERS
-    return RECORD, *(str(CLIENT_FOLDER / file) for file in CLIENT_FILES)
+        return run_record.RUN_RECORD, PHASE_ANSWERS
+    return run_record.RUN_RECORD, *(str(CLIENT_FOLDER / file) for file in CLIENT_FILES)
 
 
 def named(name, scenario):

@@ -180,7 +180,7 @@ def write_client_report(folder: Path, round_: Round, scenario: ScenarioRules) ->
     }
     last = after + int(again[-1]) + 10**8 + 1
     _write_events(folder, phases, (begin, begin + stop, last), round_)
-    _write_summary(folder, round_, scenario, stop, (issued, latency, order))
+    _write_summary(folder, round_, scenario, int(ends.max()), (issued, latency, order))
     score = {
         "dataset_name": config["datasets"][1]["name"],
         "extractor": "identity_extractor",

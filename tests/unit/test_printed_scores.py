@@ -8,7 +8,7 @@ from loadgen_files import detail_values, evaluation_of, small_round, write_detai
 from weighbridge.config.metric_rules import ScoreNotation
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
-from weighbridge.gates.accuracy_checks import accuracy_checks
+from weighbridge.gates.accuracy_checks import accuracy_checks, samples_asked
 from weighbridge.loadgen.logs import read_detail
 from weighbridge.records.score import Evaluation, MetricResult, scores_in
 
@@ -62,7 +62,9 @@ def test_a_score_that_is_rounded_below_its_floor_fails(
 ) -> None:
     write_detail(tmp_path / "detail", detail_values(ROUND, "offline", Mode.ACCURACY))
     evaluation = _evaluation(tmp_path, value, printed)
-    checks = accuracy_checks(read_detail(tmp_path / "detail"), ROUND, evaluation, {"f1": value})
+    checks = accuracy_checks(
+        samples_asked(read_detail(tmp_path / "detail")), ROUND, evaluation, {"f1": value}
+    )
     assert {check.name for check in checks if not check.passed} == failed
 
 

@@ -20,6 +20,7 @@ from weighbridge.loadgen.work_size import WorkSize
 
 SIZING_SLACK = 1.1
 """The client sizes a run for this many times its shortest duration."""
+_OFFLINE_QPS = 10.0  # that it assumes where it issues all queries at once
 # Its workers import much before they are ready; its own 60 s are short on a loaded machine.
 _WORKER_START_S = 300.0
 _MOST = 50_000_000
@@ -51,6 +52,23 @@ def planned_work(round_: Round, scenario: ScenarioRules, mode: Mode, target_qps:
     passes = max(1, math.ceil(wanted / round_.samples - 1e-9))
     samples = passes * round_.samples
     return WorkSize(samples, samples / target_qps)
+
+
+def most_qps_of_passes(round_: Round, scenario: ScenarioRules, target_qps: float) -> float:
+    """Return the highest target rate that makes the client issue as many passes as this one does."""
+    samples = planned_work(round_, scenario, Mode.PERFORMANCE, target_qps).samples
+    return samples / (SIZING_SLACK * scenario.min_duration_s)
+
+
+def explain_planned_work(round_: Round, scenario: ScenarioRules, target_qps: float) -> str:
+    """Return the sentence on how many samples a target rate makes the client issue, and why."""
+    size = planned_work(round_, scenario, Mode.PERFORMANCE, target_qps)
+    passes = size.samples // round_.samples
+    return (
+        f"{size.samples} samples, {passes} whole pass{'es' if passes > 1 else ''} over the {round_.samples}: "
+        f"{SIZING_SLACK} x {scenario.min_duration_s:g} s x target_qps {target_qps:g}, at least "
+        f"{scenario.min_query_count}, rounded up; then one pass for accuracy"
+    )
 
 
 @dataclass(frozen=True)
@@ -166,6 +184,10 @@ class _ModelParams(ForeignModel):
     top_p: float | None = None
     top_k: int | None = None
     seed: int | None = None
+    repetition_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
 
 
 class _AccuracyConfig(ForeignModel):
@@ -236,6 +258,23 @@ class WrittenConfig(ForeignModel):
         if isinstance(value, bool) or value is None:
             return value  # YAML 1.1 reads an unquoted on as true
         return {"on": True, "off": False}.get(value)
+
+    def samples_planned(self, samples: int) -> int | None:
+        """Return how many samples the performance phase issues, by its settings; None: they do not say.
+
+        Where no count is set, the client takes whole passes for a while longer than the shortest duration.
+
+        Args:
+            samples: Of the dataset.
+        """
+        runtime, load = self.settings.runtime, self.settings.load_pattern
+        if runtime.n_samples_to_issue is not None:
+            return runtime.n_samples_to_issue
+        rate = load.target_qps or (_OFFLINE_QPS if load.type == "max_throughput" else None)
+        if rate is None or runtime.min_duration_ms is None:
+            return None
+        wanted = SIZING_SLACK * rate * runtime.min_duration_ms / 1000
+        return max(1, math.ceil(wanted / samples - 1e-9)) * samples
 
     def of_type(self, kind: Literal["performance", "accuracy"]) -> tuple[_Dataset, ...]:
         """Return the datasets of a phase."""

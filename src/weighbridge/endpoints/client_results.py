@@ -7,7 +7,7 @@ Source: metrics/report.py, evaluation/scoring.py and commands/benchmark/accuracy
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ from weighbridge.records.official_client import (
     client_folder,
 )
 
+_Percentile = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,9})?$")]
+
 
 class ReportedSeries(ForeignModel):
     """A series of values; percentiles by their names in the file, such as '99.0'."""
@@ -29,8 +31,8 @@ class ReportedSeries(ForeignModel):
     min: float | None = None
     max: float | None = None
     avg: float | None = None
-    percentiles: dict[str, float | None] = Field(default={})
-    early_stopping_percentiles: dict[str, float | None] | None = Field(
+    percentiles: dict[_Percentile, float | None] = Field(default={})
+    early_stopping_percentiles: dict[_Percentile, float | None] | None = Field(
         default=None, description="Upper bounds of percentiles with 99 % confidence; null: too few samples."
     )
 

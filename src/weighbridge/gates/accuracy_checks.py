@@ -12,23 +12,28 @@ from weighbridge.records.score import ACCURACY_TEXT, Evaluation, scores_in
 from weighbridge.records.verdict import Check, Gate, Reading
 
 
+def samples_asked(log: DetailLog) -> int | None:
+    """Return how many samples an accuracy run asked for, by its detail log; None: not known."""
+    issued = log.integer("effective_accuracy_sample_count")
+    queries, per_query = log.count("generated_query_count"), log.count("generated_samples_per_query")
+    if issued is None and queries is not None and per_query is not None:
+        return queries * per_query  # LoadGen 6.0.5 does not log the setting
+    return issued
+
+
 def accuracy_checks(
-    log: DetailLog, round_: Round, evaluation: Evaluation | None, scores: Mapping[str, float]
+    asked: int | None, round_: Round, evaluation: Evaluation | None, scores: Mapping[str, float]
 ) -> list[Check]:
     """Check the number of samples, their answers, and every gated score against its bounds.
 
     Args:
-        log: Detail log of the accuracy run.
+        asked: How many samples the accuracy run asked for; None: not known.
         round_: The rules.
         evaluation: The run's accuracy.json; None if only an accuracy.txt exists.
         scores: Every gated score that is known, unrounded, by metric name.
     """
     gate = Gate(Mode.ACCURACY)
-    issued = log.integer("effective_accuracy_sample_count")
-    queries, per_query = log.count("generated_query_count"), log.count("generated_samples_per_query")
-    if issued is None and queries is not None and per_query is not None:
-        issued = queries * per_query  # LoadGen 6.0.5 does not log the setting
-    gate.equals("samples asked", issued, round_.samples, "Repeat with the whole dataset of the round.")
+    gate.equals("samples asked", asked, round_.samples, "Repeat with the whole dataset of the round.")
     rescore = "Score the untruncated log with `weighbridge evaluate`; it refuses an incomplete one."
     if evaluation is None:
         gate.unknown("each sample answered once", str(round_.samples), rescore)

@@ -63,12 +63,24 @@ def client_checks(
         _waits(gate, load.client, most_s, round_, scenario)
     elif round_.held_to_rules:
         gate.unknown(_BACKLOG, f"<= {_SHARE:.0%} of what decides the result", _NOT_RECORDED)
-    if load.client is not None:
-        _busiest(gate, load.client)
-        _shares(gate, load.client)
+    busy_checks(gate, load.client, round_, _LOADGEN_FASTER)
+    return gate.checks
+
+
+def busy_checks(gate: Gate, client: ClientRecord | None, round_: Round, other: str) -> None:
+    """Check that no process of a client was out of time, and that its workers shared the requests.
+
+    Args:
+        gate: Takes the checks.
+        client: What the run recorded of its client; None: nothing, which is unknown where rules hold.
+        round_: The round.
+        other: What to do where a process other than a worker was out of time.
+    """
+    if client is not None:
+        _busiest(gate, client, other)
+        _shares(gate, client)
     elif round_.held_to_rules:
         gate.unknown(_BUSY, f"<= {_BUSY_SHARE:g} of a core", _NOT_RECORDED)
-    return gate.checks
 
 
 def _deciding_s(numbers: Performance, rows: RequestRows | None, scenario: ScenarioRules) -> float | None:
@@ -179,7 +191,7 @@ def _quantile_s(times_ns: Numbers, percentile: float) -> float:
     return float(np.quantile(times_ns, percentile, method="higher")) / 1e9
 
 
-def _busiest(gate: Gate, client: ClientRecord) -> None:
+def _busiest(gate: Gate, client: ClientRecord, other: str) -> None:
     """Check that no process of the client was out of time, over any few seconds of the run."""
     name, share = max(client.busy.items(), key=lambda each: each[1], default=("none", 0.0))
     gate.holds(
@@ -187,7 +199,7 @@ def _busiest(gate: Gate, client: ClientRecord) -> None:
         f"{share:.2f} ({name})",
         f"<= {_BUSY_SHARE:g} of a core over any {WINDOW_S:g} s",
         share <= _BUSY_SHARE,
-        _FASTER if name.startswith("worker") else _LOADGEN_FASTER,
+        _FASTER if name.startswith("worker") else other,
     )
 
 

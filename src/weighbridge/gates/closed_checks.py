@@ -11,11 +11,13 @@ from weighbridge.config.closed_rules import ArtifactPin
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.gates.request_checks import request_checks
+from weighbridge.records.client_rows import ClientRows
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.records.verdict import Check, Gate
 
 _SHOWN_DIGITS = 12  # of a hash
+_FILES = {"loadgen": "LoadGen's logs", "endpoints": "The official client's files"}
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,24 @@ class Inputs:
         dataset: Proof of the dataset.
         store: Manifest of the request store.
         prompt: The benchmark's prompt file, which scoring needs where there is one.
+        rows: Proof of the rows that the official client read, where it issued the requests.
     """
 
     model: Proof | None = None
     dataset: Proof | None = None
     store: StoreManifest | None = None
     prompt: Path | None = None
+    rows: ClientRows | None = None
 
     @classmethod
-    def read(cls, proofs: Iterable[Path], store: Path | None, prompt: Path | None = None) -> "Inputs":
-        """Read proof files, of artifacts of any kind, and the manifest of a request store.
+    def read(
+        cls,
+        proofs: Iterable[Path],
+        store: Path | None,
+        prompt: Path | None = None,
+        rows: Path | None = None,
+    ) -> "Inputs":
+        """Read proof files, of artifacts of any kind, the manifest of a request store, the proof of rows.
 
         Where an artifact's folder is not on this machine, a folder beside its proof, named after its kind,
         may hold copies of the files that are read of it: the proof's hashes show that these are the same.
@@ -55,6 +65,7 @@ class Inputs:
             dataset=by_kind.get(ArtifactKind.DATASET),
             store=StoreManifest.read(store) if store is not None else None,
             prompt=prompt,
+            rows=ClientRows.read(rows) if rows is not None else None,
         )
 
 
@@ -81,15 +92,16 @@ def closed_checks(records: Sequence[RunRecord], inputs: Inputs, round_: Round) -
         gate.unknown(
             "closed-division settings",
             "as the round fixes them",
-            "LoadGen's logs do not show model, dataset, requests and server arguments; repeat the runs with "
-            "`weighbridge run`, or prove these settings to the reviewers otherwise.",
+            f"{_FILES[round_.evidence]} do not show model, dataset, requests and server arguments; repeat "
+            "the runs with `weighbridge run`, or prove these settings to the reviewers otherwise.",
         )
         return gate.checks
     if rules.model is not None:
         _model(gate, rules.model, inputs.model, records)
     if rules.dataset is not None:
         _dataset(gate, rules.dataset, inputs, records)
-    if rules.requests is not None:
+    # The official client builds its own requests; what it was told of them is in its configuration.
+    if rules.requests is not None and round_.evidence == "loadgen":
         return [*gate.checks, *request_checks(rules.requests, inputs.store, records, round_)]
     return gate.checks
 

@@ -49,6 +49,37 @@ def conservation_checks(
     """
     gate = Gate(mode)
     load = record.load
+    if mode is Mode.PERFORMANCE:
+        counted = Performance.of(log, scenario).queries
+        gate.equals("requests counted by LoadGen", counted, load.issued, _REPEAT)
+    if mode is Mode.ACCURACY or record.compliance_test is not None:
+        _answers_logged(gate, folder / ANSWERS, record, rows)
+    record_conservation(gate, folder, record, rows, mode, round_)
+    _bodies(gate, record, round_)
+    if rows is not None and mode is Mode.PERFORMANCE:
+        _as_timed(gate, log, rows, scenario)
+        if round_.loadgen_rules.token_latencies:
+            token_record_checks(gate, log, rows, round_, scenario)
+    return gate.checks
+
+
+def record_conservation(
+    gate: Gate, folder: Path, record: RunRecord, rows: RequestRows | None, mode: Mode, round_: Round
+) -> None:
+    """Check the counts of a run's own records against each other, whatever issued its requests.
+
+    Args:
+        gate: Takes the checks.
+        folder: The run's folder.
+        record: Its run.json.
+        rows: Its requests.parquet; None: there is none.
+        mode: Its mode.
+        round_: The round as it holds for the run's scenario.
+
+    Raises:
+        InputError: errors.jsonl cannot be read.
+    """
+    load = record.load
     gate.holds(
         "every request accounted for",
         f"{load.issued} issued, {load.completed} completed, {load.failures} failed",
@@ -56,25 +87,14 @@ def conservation_checks(
         load.issued == load.completed + load.failures and load.completed > 0,
         _REPEAT,
     )
-    if mode is Mode.PERFORMANCE:
-        counted = Performance.of(log, scenario).queries
-        gate.equals("requests counted by LoadGen", counted, load.issued, _REPEAT)
-    if mode is Mode.ACCURACY or record.compliance_test is not None:
-        _answers_logged(gate, folder / ANSWERS, record, rows)
     _errors_told(gate, folder, record, round_)
-    _bodies(gate, record, round_)
     if rows is not None:
         _rows_agree(gate, record, rows)
         _samples(gate, rows, mode, round_)
-        if mode is Mode.PERFORMANCE:
-            _as_timed(gate, log, rows, scenario)
-            if round_.loadgen_rules.token_latencies:
-                token_record_checks(gate, log, rows, round_, scenario)
     elif round_.held_to_rules:
         gate.unknown(
             "requests recorded", f"{load.issued} rows", f"{folder / REQUESTS_TABLE} is missing; restore it."
         )
-    return gate.checks
 
 
 def _errors_told(gate: Gate, folder: Path, record: RunRecord, round_: Round) -> None:
@@ -163,7 +183,7 @@ def _samples(gate: Gate, rows: RequestRows, mode: Mode, round_: Round) -> None:
     value = f"{fewest} times" if fewest == most else f"{fewest} to {most} times"
     if mode is Mode.ACCURACY:
         gate.holds("samples as issued", value, "each once", fewest == most == 1, _REPEAT)
-    elif round_.loadgen_rules.whole_passes:
+    elif round_.loadgen is None or round_.loadgen.whole_passes:  # the official client issues no parts of one
         limit = "each equally often"
         gate.holds("samples as issued", value, limit, fewest == most, _REPEAT)
 

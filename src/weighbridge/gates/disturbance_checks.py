@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.disturbances.find_disturbances import ExaminedRun, FoundDisturbances, find_disturbances
 from weighbridge.disturbances.run_trace import RunTrace
-from weighbridge.gates.client_checks import client_checks
 from weighbridge.gates.request_rows import RequestRows
-from weighbridge.loadgen.logs import read_detail
+from weighbridge.gates.scenario_runs import ClientChecks
 from weighbridge.records.disturbance import KIND_NAMES, Disturbance, NotExamined
-from weighbridge.records.run_record import DETAIL, TELEMETRY_FILE, RunRecord
+from weighbridge.records.run_record import TELEMETRY_FILE, RunRecord
 from weighbridge.records.telemetry_readings import read_telemetry
 from weighbridge.records.verdict import Check, Gate
 
@@ -21,16 +19,16 @@ _LIMIT = "none"
 def disturbances_of(
     runs: Mapping[str, Path],
     records: Mapping[str, RunRecord | None],
-    round_: Round,
     scenario: ScenarioRules,
+    client_checks: ClientChecks,
 ) -> FoundDisturbances:
     """Return what disturbed a scenario's runs, from what they recorded.
 
     Args:
         runs: Folder of each run by its name.
         records: run.json of each; None: there is none.
-        round_: The rules.
-        scenario: The scenario's.
+        scenario: The scenario's rules.
+        client_checks: The checks that the client was not a run's limit.
 
     Raises:
         InputError: a file of a run is damaged.
@@ -47,7 +45,7 @@ def disturbances_of(
             reason = "the client recorded nothing of itself"
             missing.append(NotExamined(run=name, kind="client_busy", reason=reason))
         elif scenario.rules_of(name).kind != Mode.PERFORMANCE:  # there, these are checks in any case
-            checks = client_checks(read_detail(folder / DETAIL), record.load, rows[name], round_, scenario)
+            checks = client_checks(folder, record, rows[name])
             busy += [_busy(name, check) for check in checks if check.passed is False]
     return FoundDisturbances((*found.found, *busy), (*found.not_examined, *missing))
 

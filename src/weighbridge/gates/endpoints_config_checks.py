@@ -9,18 +9,28 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.endpoints.client_config import WrittenConfig
 from weighbridge.records.official_client import WRITTEN_CONFIG
+from weighbridge.records.run_record import RunRecord
 from weighbridge.records.verdict import Gate, Value
 
 _OWN = "Repeat with the configuration that Weighbridge writes for the round."
 _SAMPLING = ("temperature", "top_p", "top_k", "seed")
+# What else its requests may carry, and no round asks for.
+_FURTHER = ("repetition_penalty", "presence_penalty", "frequency_penalty", "chat_template_kwargs")
 
 
-def config_checks(gate: Gate, config: WrittenConfig | None, round_: Round, scenario: ScenarioRules) -> None:
+def config_checks(
+    gate: Gate,
+    config: WrittenConfig | None,
+    record: RunRecord | None,
+    round_: Round,
+    scenario: ScenarioRules,
+) -> None:
     """Check kind, load, streaming, datasets, limits of answers and seeds.
 
     Args:
         gate: Takes the checks.
         config: The written configuration; None: there is none.
+        record: run.json, which has the rate that was asked for; None: there is none.
         round_: The round as it holds for the scenario.
         scenario: The scenario.
     """
@@ -36,6 +46,9 @@ def config_checks(gate: Gate, config: WrittenConfig | None, round_: Round, scena
     for name, value, wanted in _wanted(config, round_, scenario):
         gate.equals(name, value, wanted, _OWN)
     runtime = config.settings.runtime
+    if record is not None and scenario.has_schedule:
+        set_qps = config.settings.load_pattern.target_qps
+        gate.equals("target rate set", set_qps, record.load.requested_qps, _OWN)
     stated_s = None if runtime.min_duration_ms is None else runtime.min_duration_ms / 1000
     gate.at_least("minimum duration set", stated_s, scenario.min_duration_s, "s", _OWN)
     gate.holds(
@@ -67,6 +80,8 @@ def _wanted(
     yield "longest answer", params.max_new_tokens, round_.max_tokens
     for name in _SAMPLING:
         yield name, getattr(params, name), getattr(round_.sampling, name, None)
+    further = [name for name in _FURTHER if getattr(params, name) is not None]
+    yield "further sampling parameters", ", ".join(further) or None, None
     yield "dataset", ", ".join(each.name for each in config.of_type("performance")) or None, drive.dataset
     scored = config.of_type("accuracy")
     yield "dataset scored", ", ".join(each.name for each in scored) or None, drive.dataset

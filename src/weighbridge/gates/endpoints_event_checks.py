@@ -16,6 +16,18 @@ from weighbridge.records.verdict import Gate
 
 _ALTERED = "The log of events and the result contradict each other: one was altered, or is of another run."
 _REPEAT = "Repeat the run to its end."
+_NO_LOG = (
+    f"{EVENTS} and the list of samples beside it are missing, so nothing shows that what is declared was "
+    "measured; keep them beside the result."
+)
+_DELAY = "issue delay (p99)"
+# What only the log shows.
+_OF_THE_LOG = {
+    "log of events": "present",
+    "order of samples": "that of the round's seed",
+    _DELAY: "by the round's schedule",
+    "latencies computed again": "as declared",
+}
 _LATE_SHARE, _LEAST_LATE_S = 0.01, 0.010  # of the latency limit; a wait below that moves no verdict
 _DEMONSTRATION = 5  # which shares its few cores with its server
 _CLIENT_LATE = (
@@ -37,12 +49,9 @@ def event_checks(
     """
     phase = events.performance if events else None
     if events is None or phase is None:
-        gate.unknown(
-            "log of events",
-            "present",
-            f"{EVENTS} and the list of samples beside it are missing, so nothing shows that the result was "
-            "measured; keep them beside the result.",
-        )
+        for name, limit in _OF_THE_LOG.items():
+            if scenario.has_schedule or name != _DELAY:
+                gate.unknown(name, limit, _NO_LOG)
         return
     summary = results.summary or ResultSummary()
     gate.equals("log ended", events.ended, True, _REPEAT)
@@ -56,6 +65,7 @@ def event_checks(
     last_issued = int(phase.issued_ns.max(initial=0))
     in_time = stopped is not None and last_issued <= stopped
     gate.holds("issued before the end", "yes" if in_time else "no", "yes", in_time, _REPEAT)
+    _durations(gate, phase, events, summary)
     _order(gate, phase, round_)
     if scenario.has_schedule:
         _schedule(gate, phase, results, round_, scenario)
@@ -68,6 +78,21 @@ def _errors(events: Events) -> str:
     return (
         f"The client logged errors of its own (the first: {kind} {message[:100]}); fix the cause, and repeat."
     )
+
+
+def _durations(gate: Gate, phase: ClientPhase, events: Events, summary: ResultSummary) -> None:
+    """Compute the durations of the summary again, from the start's mark and from the first query."""
+    ended = phase.end_ns > 0
+    if events.started_ns is None or not ended.any():
+        gate.holds("duration computed again", None, "as declared", False, _REPEAT)
+        return
+    duration_ns = int(phase.end_ns.max()) - events.started_ns
+    gate.equals("duration computed again (ns)", summary.duration_ns, duration_ns, _ALTERED)
+    if summary.legacy_loadgen_window_duration_ns is not None:
+        # To the end of the query that was issued last, though others may end later.
+        window_ns = int(phase.end_ns[ended][-1] - phase.issued_ns[0])
+        declared_ns = summary.legacy_loadgen_window_duration_ns
+        gate.equals("window of the rate computed again (ns)", declared_ns, window_ns, _ALTERED)
 
 
 def _order(gate: Gate, phase: ClientPhase, round_: Round) -> None:
@@ -92,7 +117,7 @@ def _schedule(
     most_s = max(_LATE_SHARE * limit.limit_s if limit else 0.0, _LEAST_LATE_S)
     most_s *= 1 if round_.held_to_rules else _DEMONSTRATION
     p99_s = float(np.quantile(late, 0.99, method="higher")) if len(late) else 0.0
-    gate.at_most("issue delay (p99)", round(p99_s, 6), most_s, "s after the round's schedule", _CLIENT_LATE)
+    gate.at_most(_DELAY, round(p99_s, 6), most_s, "s after the round's schedule", _CLIENT_LATE)
 
 
 def _latencies(gate: Gate, phase: ClientPhase, declared: ReportedSeries) -> None:

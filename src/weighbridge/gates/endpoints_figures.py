@@ -2,10 +2,15 @@
 
 import math
 
-from weighbridge.config.scenario_rules import LatencyMetric, ScenarioRules
+from weighbridge.config.round import Round
+from weighbridge.config.scenario_rules import LatencyMetric, Mode, ScenarioRules
+from weighbridge.endpoints.client_config import most_qps_of_passes, planned_work
 from weighbridge.endpoints.client_results import ClientResults, ReportedSeries, ResultSummary
 from weighbridge.endpoints.events import ClientPhase
+from weighbridge.gates.performance_checks import lower_target_qps
 from weighbridge.gates.performance_figures import Performance, seconds
+
+_STEP_UP, _ROOM = 1.05, 0.8  # how much more to try where a latency is below this share of its limit
 
 
 def rate_of(summary: ResultSummary, scenario: ScenarioRules) -> float | None:
@@ -64,3 +69,30 @@ def scheduled_rate(phase: ClientPhase | None, scenario: ScenarioRules) -> float 
         return None
     span_ns = int(phase.issued_ns[-1] - phase.issued_ns[0])
     return (len(phase) - 1) / span_ns * 1e9 if span_ns > 0 else math.inf
+
+
+def suggested_target_qps(
+    numbers: Performance, round_: Round, scenario: ScenarioRules, results: ClientResults
+) -> float | None:
+    """Return a better target rate for the next run; None: one run gives no reason to change it.
+
+    Offline: the rate that was reached, where another number of passes is needed for it. Else lower where the
+    latency limit was missed, and higher where the latency is well below it, without another pass.
+    """
+    rate, target = numbers.rate, numbers.target_qps
+    if rate is None or rate <= 0 or isinstance(scenario.metric, LatencyMetric):
+        return None
+    if scenario.offline:
+        reached = float(f"{rate:.4g}")
+        needed = planned_work(round_, scenario, Mode.PERFORMANCE, reached).samples
+        return None if needed == numbers.queries else reached
+    limit = scenario.limits.latency
+    latency = results.summary.latency if results.summary else None
+    estimate_s = seconds(latency.estimate(limit.percentile)) if latency and limit else None
+    if limit is None or estimate_s is None or target is None:
+        return None
+    if estimate_s > limit.limit_s:
+        return lower_target_qps(target, rate, numbers.scheduled_rate or 0.0)
+    most = most_qps_of_passes(round_, scenario, target)
+    higher = float(f"{min(_STEP_UP * target, most):.4g}")
+    return higher if estimate_s < _ROOM * limit.limit_s and higher > target else None

@@ -4,9 +4,9 @@ import math
 
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
-from weighbridge.endpoints.client_results import AccuracyResults, AccuracyScore
+from weighbridge.endpoints.client_results import AccuracyResults, AccuracyScore, ResponseCounts
 from weighbridge.endpoints.events import ClientPhase
-from weighbridge.records.official_client import ACCURACY_RESULTS
+from weighbridge.records.official_client import ACCURACY_RESULTS, EVENTS
 from weighbridge.records.score import Evaluation
 from weighbridge.records.verdict import Gate
 
@@ -21,6 +21,12 @@ def declared_score(accuracy: AccuracyResults | None, scenario: ScenarioRules) ->
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         return None
     return float(value)
+
+
+def declared_counts(accuracy: AccuracyResults | None, scenario: ScenarioRules) -> ResponseCounts | None:
+    """Return what the client declares of the answers to the scenario's dataset; None: nothing."""
+    entry = _entry(accuracy, scenario)
+    return entry.response_counts if entry else None
 
 
 def _entry(accuracy: AccuracyResults | None, scenario: ScenarioRules) -> AccuracyScore | None:
@@ -80,7 +86,11 @@ def score_declared_checks(
         declared is not None and 0 <= declared <= 1,
         _REPEAT,
     )
-    if phase is not None:
+    if phase is None:
+        gate.unknown(
+            "answers in the log", str(round_.samples), f"{EVENTS} is missing; keep it beside the result."
+        )
+    else:
         answered = int(phase.succeeded.sum())
         gate.equals("answers in the log", answered, round_.samples, _REPEAT)
         each_once = len(set(phase.sample.tolist())) == len(phase) == round_.samples

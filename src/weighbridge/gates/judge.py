@@ -1,34 +1,61 @@
-"""Judge one scenario: run all checks over its runs and collect the measured figures."""
+"""Judge one scenario: run all checks over its runs, whichever evidence they left, and collect the figures."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import LatencyMetric, Mode, PerformanceMetric, ScenarioRules
-from weighbridge.evaluation.rate_error import relative_error
-from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores, readings
+from weighbridge.gates import endpoints_runs, loadgen_runs
+from weighbridge.gates.accuracy_checks import readings
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs, closed_checks
 from weighbridge.gates.compliance_checks import compliance_checks
 from weighbridge.gates.disturbance_checks import disturbances_of, strict_checks
-from weighbridge.gates.evidence_checks import evidence_checks
-from weighbridge.gates.log_checks import common_checks, loadgen_version
-from weighbridge.gates.performance_checks import performance_checks, suggested_target_qps
 from weighbridge.gates.performance_figures import Performance
 from weighbridge.gates.record_checks import record_checks
 from weighbridge.gates.repeated_runs import verdict_of_runs
-from weighbridge.gates.request_rows import RequestRows
+from weighbridge.gates.scenario_runs import (
+    ClientChecks,
+    JudgedRun,
+    ScenarioRuns,
+    no_run,
+    record_in,
+    why_lost,
+)
 from weighbridge.gates.score_checks import ScoredAnswers
 from weighbridge.gates.server_checks import server_checks
-from weighbridge.gates.token_figures import TOKEN_LATENCIES, figures_of
 from weighbridge.loadgen.early_stopping import max_over_latency, min_queries
-from weighbridge.loadgen.logs import DetailLog, read_detail
-from weighbridge.loadgen.work_size import explain_work
-from weighbridge.records.run_record import DETAIL, RUN_RECORD, LostRun, RunRecord
+from weighbridge.records.run_record import RunRecord
 from weighbridge.records.score import Evaluation
-from weighbridge.records.verdict import Check, Gate, LatencyFigures, Verdict, outcome_of
+from weighbridge.records.verdict import Check, Verdict, outcome_of
 
-_NOTHING = Performance(*[None] * len(fields(Performance)))
+_Records = tuple[RunRecord | None, RunRecord | None]
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """How one kind of evidence is judged.
+
+    Attributes:
+        is_in: Whether a run's folder has it.
+        client_checks: The checks that the client was not the limit, for any run of a scenario.
+        judge: Judges a performance run, by its folder, its and the accuracy run's run.json.
+    """
+
+    is_in: Callable[[Path], bool]
+    client_checks: Callable[[ScenarioRuns], ClientChecks]
+    judge: Callable[[Path | None, _Records, ScenarioRuns], JudgedRun]
+
+
+_EVIDENCE = {
+    "loadgen": _Evidence(
+        loadgen_runs.has_logs, loadgen_runs.client_checks_in, loadgen_runs.judge_loadgen_run
+    ),
+    "endpoints": _Evidence(
+        endpoints_runs.has_results, endpoints_runs.client_checks_in, endpoints_runs.judge_client_run
+    ),
+}
 
 
 def judge(
@@ -47,11 +74,11 @@ def judge(
     """Judge one scenario and return its verdict; of several performance runs, that of the median one.
 
     Args:
-        performance: Folder of the performance run: LoadGen's logs and, if Weighbridge made it, run.json.
-            None: there is no such run.
+        performance: Folder of the performance run: what its driver left and, if Weighbridge made it,
+            run.json. None: there is no such run.
         accuracy: Folder of the accuracy run, likewise.
-        evaluation: The accuracy run's accuracy.json. None: the score is read from an accuracy.txt in
-            `accuracy` or its parent, and whether every sample was answered stays unknown.
+        evaluation: The accuracy run's accuracy.json. None: the score is read from what its driver left or
+            from an accuracy.txt, and whether every sample was answered stays unknown.
         round_: The rules.
         scenario: The scenario of that round that both runs are expected to belong to.
         inputs: What the runs were made from. What is missing leaves the checks of the closed division that
@@ -63,24 +90,28 @@ def judge(
         not_made: Why runs that are missing were not made, by the runs' names.
 
     Raises:
-        InputError: a detail log, run.json or accuracy.txt is missing or damaged.
+        InputError: a file of the evidence, run.json or accuracy.txt is missing or damaged.
     """
-    runs = {str(Mode.PERFORMANCE): performance, **(repeats or {})}
-    all_runs = {**runs, str(Mode.ACCURACY): accuracy, **(compliance or {})}
-    records = {run: _record(each) for run, each in all_runs.items()}
+    if scenario.dataset is not None or scenario.metrics:
+        round_ = round_of_scenario(round_, scenario.name)
+    evidence = _EVIDENCE[round_.evidence]
+    folders = {str(Mode.PERFORMANCE): performance, **(repeats or {})}
+    all_runs = {**folders, str(Mode.ACCURACY): accuracy, **(compliance or {})}
+    records = {run: record_in(each) for run, each in all_runs.items()}
+    runs = ScenarioRuns(
+        scenario, ScoredAnswers(accuracy, evaluation, inputs, round_), compliance or {}, not_made or {}
+    )
     there = {
         run: each
         for run, each in all_runs.items()
-        if each is not None and (each / DETAIL).is_file() and _lost(records[run]) is None
+        if each is not None and evidence.is_in(each) and why_lost(records[run]) is None
     }
-    disturbances = disturbances_of(there, records, round_, scenario)
+    disturbances = disturbances_of(there, records, scenario, evidence.client_checks(runs))
     of_disturbances = strict_checks(disturbances) if strict else []
-    scored = ScoredAnswers(accuracy, evaluation, inputs, round_)
-    others = (scored, scenario, compliance or {}, not_made or {})
     verdict = verdict_of_runs(
         {
-            name: _judge_runs(folder, *others, _checks_beside(name, of_disturbances, runs))
-            for name, folder in runs.items()
+            name: _judge_runs(folder, evidence, runs, _checks_beside(name, of_disturbances, folders))
+            for name, folder in folders.items()
         }
     )
     return verdict.model_copy(
@@ -102,55 +133,24 @@ def _checks_beside(run: str, checks: Iterable[Check], runs: Collection[str]) -> 
 
 
 def _judge_runs(
-    performance: Path | None,
-    scored: ScoredAnswers,
-    scenario: ScenarioRules,
-    compliance: Mapping[str, Path],
-    not_made: Mapping[str, str],
-    further_checks: Iterable[Check],
+    performance: Path | None, evidence: _Evidence, runs: ScenarioRuns, further_checks: Iterable[Check]
 ) -> Verdict:
     """Judge one performance run with the scenario's other runs; as `judge`."""
-    accuracy, evaluation, inputs, round_ = scored.accuracy, scored.evaluation, scored.inputs, scored.round_
-    scores = known_scores(accuracy, evaluation, round_)
-    main = round_.metrics[round_.main_metric]
-    value = scores.get(round_.main_metric)
-    records = _record(performance), _record(accuracy)
-    # The logs of a run that was ended because it was lost have no result; run.json says all there is.
-    lost = _lost(records[0])
-    measured = None if lost else performance
-    speed_log = None if measured is None else read_detail(measured / DETAIL)
-    further = [_record(folder) for folder in compliance.values()]
+    round_, scenario, evaluation = runs.round_, runs.scenario, runs.scored.evaluation
+    records = record_in(performance), record_in(runs.accuracy)
+    judged = evidence.judge(performance, records, runs)
     checks = (
-        *(() if lost else _performance(performance, speed_log, round_, scenario)),
-        *_accuracy(accuracy, evaluation, scores, round_, scenario, not_made.get(Mode.ACCURACY)),
-        *record_checks(performance, accuracy, *records, round_, scenario, not_made.get(Mode.ACCURACY)),
-        *evidence_checks(measured, accuracy, *records, scored, round_, scenario),
-        *closed_checks([record for record in (*records, *further) if record], inputs, round_),
-        *(
-            check
-            for folder, record, mode in zip((performance, accuracy), records, Mode, strict=True)
-            if folder and record
-            for check in server_checks(folder, record, mode, round_)
+        *judged.result_checks,
+        *record_checks(
+            performance, runs.accuracy, *records, round_, scenario, runs.not_made.get(Mode.ACCURACY)
         ),
-        *(
-            check
-            for run in scenario.compliance_runs
-            for check in (
-                _no_run(run, not_made[run])
-                if run in not_made
-                else compliance_checks(
-                    run, compliance.get(run), records[0], accuracy, round_, scenario, inputs
-                )
-            )
-        ),
+        *judged.evidence_checks,
+        *_input_checks(performance, records, runs),
+        *_compliance_checks(records[0], runs),
         *further_checks,
     )
-    rows = None if measured is None else RequestRows.read(measured)
-    ttft, tpot = _token_latencies(rows, speed_log, scenario)
-    numbers = _NOTHING if speed_log is None else Performance.of(speed_log, scenario)
-    if records[0] is not None and lost is not None:
-        numbers = replace(numbers, target_qps=records[0].load.requested_qps)
-    asked = scenario if speed_log is None else _as_asked(speed_log, numbers, scenario)
+    main = round_.metrics[round_.main_metric]
+    value, numbers = judged.scores.get(round_.main_metric), judged.numbers
     return Verdict(
         round=round_.name,
         benchmark=round_.benchmark,
@@ -162,31 +162,27 @@ def _judge_runs(
         outcome=outcome_of(checks),
         rate=numbers.rate,
         rate_unit=_unit(scenario.metric),
-        rate_error=_rate_error(rows, numbers, scenario.metric),
+        rate_error=judged.rate_error(scenario.metric),
         issued_at_once=scenario.offline,
         scheduled_rate=numbers.scheduled_rate,
         duration_s=numbers.duration_s,
         p50_latency_s=numbers.p50_latency_s,
         p90_latency_s=numbers.p90_latency_s,
         p99_latency_s=numbers.p99_latency_s,
-        ttft=ttft,
-        tpot=tpot,
+        ttft=judged.ttft,
+        tpot=judged.tpot,
         tokens_per_s=numbers.tokens_per_s,
         queries=numbers.queries,
         over_latency=numbers.over_latency,
         over_latency_allowed=_allowed(numbers, scenario),
         queries_needed=_needed(numbers, scenario),
         target_qps=numbers.target_qps,
-        suggested_target_qps=(
-            (lost.suggested_target_qps if lost else None)
-            if speed_log is None
-            else suggested_target_qps(speed_log, numbers, round_, asked)
-        ),
-        work=(explain_work(round_, asked, numbers.target_qps) if numbers.target_qps else None),
+        suggested_target_qps=judged.suggested_target_qps,
+        work=judged.work,
         metric=round_.main_metric,
         accuracy=value,
         floor=main.floor,
-        metrics=scores,
+        metrics=dict(judged.scores),
         score_limits={
             name: tuple(limit for limit in (rules.floor, rules.ceiling) if limit is not None)
             for name, rules in round_.metrics.items()
@@ -194,92 +190,43 @@ def _judge_runs(
         readings=readings(main, value),
         unparsable=None if evaluation is None else evaluation.score.unparsable,
         empty=None if evaluation is None else evaluation.empty,
-        loadgen_version=None if speed_log is None else loadgen_version(speed_log),
+        loadgen_version=judged.loadgen_version,
+        client_commit=judged.client_commit,
         server_version=records[0].server.version if records[0] else None,
         checks=checks,
     )
 
 
-def _token_latencies(
-    rows: RequestRows | None, log: DetailLog | None, scenario: ScenarioRules
-) -> tuple[LatencyFigures | None, ...]:
-    """Return the token latencies of a performance run beside their limits; None: LoadGen measured none."""
-    if log is None or not log.flag("requested_use_token_latencies"):
-        return tuple(None for _ in TOKEN_LATENCIES)
-    queries = Performance.of(log, scenario).queries
-    return tuple(figures_of(latency, log, rows, scenario, queries) for latency in TOKEN_LATENCIES)
+def _input_checks(performance: Path | None, records: _Records, runs: ScenarioRuns) -> Iterable[Check]:
+    """Yield the checks of what the runs were made from, and of their servers."""
+    further = [record_in(folder) for folder in runs.compliance.values()]
+    known = [record for record in (*records, *further) if record]
+    yield from closed_checks(known, runs.scored.inputs, runs.round_)
+    for folder, record, mode in zip((performance, runs.accuracy), records, Mode, strict=True):
+        if folder and record:
+            yield from server_checks(folder, record, mode, runs.round_)
 
 
-def _rate_error(rows: RequestRows | None, numbers: Performance, metric: PerformanceMetric) -> float | None:
-    """Return the standard error of a run's rate from its own completions; None: not known."""
-    if rows is None or numbers.rate is None or isinstance(metric, LatencyMetric) or not len(rows):
-        return None
-    done = rows.completed
-    ends_s = (rows.end_ns[done] - rows.planned_ns.min()) / 1e9
-    share = relative_error(ends_s, rows.tokens[done] if metric == "tokens/s" else None)
-    return None if share is None else share * numbers.rate
-
-
-def _as_asked(log: DetailLog, numbers: Performance, scenario: ScenarioRules) -> ScenarioRules:
-    """Return the scenario with the duration and count of the run's user.conf, where they exceed the round's.
-
-    The amount of work and the better rate follow from these; what passes does not. What the run did not
-    reach is not used: it may be a slip, and its work too much to compute.
-    """
-    duration_s = (log.number("requested_min_duration_ms") or 0) / 1000
-    count = log.integer("requested_min_query_count") or 0
-    changes: dict[str, float] = {}
-    if scenario.min_duration_s < duration_s <= (numbers.duration_s or 0):
-        changes["min_duration_s"] = duration_s
-    if scenario.min_query_count < count <= (numbers.queries or 0):
-        changes["min_query_count"] = count
-    return scenario.model_copy(update=changes)
+def _compliance_checks(record: RunRecord | None, runs: ScenarioRuns) -> Iterable[Check]:
+    """Yield the checks of the compliance runs beside a performance run, by its run.json."""
+    for run in runs.scenario.compliance_runs:
+        if run in runs.not_made:
+            yield from no_run(run, runs.not_made[run])
+        else:
+            yield from compliance_checks(
+                run,
+                runs.compliance.get(run),
+                record,
+                runs.accuracy,
+                runs.round_,
+                runs.scenario,
+                runs.scored.inputs,
+            )
 
 
 def _unit(metric: PerformanceMetric) -> str:
     """Return the unit of a scenario's published result, such as samples/s or 's (p90)'."""
     return f"s (p{100 * metric.latency_percentile:g})" if isinstance(metric, LatencyMetric) else metric
-
-
-def _performance(
-    folder: Path | None, log: DetailLog | None, round_: Round, scenario: ScenarioRules
-) -> tuple[Check, ...]:
-    if folder is None or log is None:
-        return _no_run(Mode.PERFORMANCE)
-    return (
-        *common_checks(folder, log, Mode.PERFORMANCE, round_, scenario),
-        *performance_checks(log, round_, scenario),
-    )
-
-
-def _accuracy(
-    folder: Path | None,
-    evaluation: Evaluation | None,
-    scores: Mapping[str, float],
-    round_: Round,
-    scenario: ScenarioRules,
-    not_made: str | None,
-) -> tuple[Check, ...]:
-    if folder is None:
-        return _no_run(Mode.ACCURACY, not_made)
-    log = read_detail(folder / DETAIL)
-    return (
-        *common_checks(folder, log, Mode.ACCURACY, round_, scenario),
-        *accuracy_checks(log, round_, evaluation, scores),
-    )
-
-
-def _no_run(run: str, reason: str | None = None) -> tuple[Check, ...]:
-    """Return the check of a run that is missing, with the reason why it was not made, where it is known."""
-    gate = Gate(run)
-    remedy = f"A result needs both runs; add the logs of the {run} run." if reason is None else f"{reason}."
-    gate.holds("run", None if reason is None else "not made", "present", None, remedy)
-    return tuple(gate.checks)
-
-
-def _lost(record: RunRecord | None) -> LostRun | None:
-    """Return why a run was ended before it had a result; None: it was not."""
-    return record.load.lost if record is not None and record.ended_as_lost else None
 
 
 def _allowed(numbers: Performance, scenario: ScenarioRules) -> int | None:
@@ -292,9 +239,3 @@ def _needed(numbers: Performance, scenario: ScenarioRules) -> int | None:
     if scenario.limits.latency is None or numbers.over_latency is None:
         return None
     return min_queries(numbers.over_latency, scenario.limits.latency.percentile)
-
-
-def _record(folder: Path | None) -> RunRecord | None:
-    if folder is None or not (folder / RUN_RECORD).is_file():
-        return None
-    return RunRecord.read(folder / RUN_RECORD)

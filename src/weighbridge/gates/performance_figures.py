@@ -1,6 +1,6 @@
 """Figures of a performance run, read from its detail log."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.core.errors import InputError
@@ -66,6 +66,8 @@ class Performance:
             target_qps=log.number("effective_target_qps"),
         )
 
+
+NO_FIGURES = Performance(*[None] * len(fields(Performance)))
 
 # LoadGen's log key of a rate, by scenario and unit. Source: results.cc in mlcommons/inference.
 _RATE_KEYS = {

@@ -10,6 +10,15 @@ from weighbridge.config.scenario_rules import Mode, RunRules, ScenarioRules
 from weighbridge.core.files import sha256_of
 from weighbridge.records.earlier_releases import round_reference
 from weighbridge.records.notice import mark_in
+from weighbridge.records.official_client import (
+    ACCURACY_RESULTS,
+    CLIENT_FOLDER,
+    EVENTS,
+    PHASE_ANSWERS,
+    RESULT_SUMMARY,
+    SAMPLE_MAP,
+    WRITTEN_CONFIG,
+)
 from weighbridge.records.run_record import (
     AUDIT_CONFIG,
     ECC_MODE,
@@ -22,6 +31,7 @@ from weighbridge.records.verdict import Check, Gate
 
 _NOT_RECORDED = "No run.json, so this cannot be checked; repeat the run with `weighbridge run`."
 _EQUAL = "equal in both runs"
+_LEFT = {"loadgen": "logs as LoadGen left them", "endpoints": "files as the client left them"}
 _RESETS = (
     " Connections were reset: by a server that ended, restarted or refuses more connections, or by the idle "
     "time-out of a load balancer, proxy or server that closes kept-alive connections without announcing it. "
@@ -29,11 +39,21 @@ _RESETS = (
 )
 
 
-def evidence_of(run: RunRules) -> tuple[str, ...]:
+def evidence_of(run: RunRules, evidence: str = "loadgen") -> tuple[str, ...]:
     """Return the files that are needed to count a run's requests again.
 
-    A compliance run logs its answers, as an accuracy run does; a performance run keeps a share of them.
+    A compliance run logs its answers, as an accuracy run does; a performance run keeps a share of them. The
+    official client's files are those of both its phases, and lie in the performance run's folder.
+
+    Args:
+        run: The run.
+        evidence: Whose files prove it, as in a round.
     """
+    if evidence == "endpoints":
+        if run.mode is Mode.ACCURACY:
+            return REQUESTS_TABLE, ERRORS_FILE, PHASE_ANSWERS
+        files = (WRITTEN_CONFIG, RESULT_SUMMARY, ACCURACY_RESULTS, EVENTS, SAMPLE_MAP)
+        return REQUESTS_TABLE, ERRORS_FILE, *(str(CLIENT_FOLDER / file) for file in files)
     if run.compliance_test is not None:
         return REQUESTS_TABLE, ERRORS_FILE, AUDIT_CONFIG
     return (REQUESTS_TABLE, ERRORS_FILE, *((SAMPLED_ANSWERS,) if run.mode is Mode.PERFORMANCE else ()))
@@ -90,7 +110,8 @@ def one_run_checks(
     if record.load.lost is not None and record.ended_as_lost:
         remedy = record.load.lost.remedy
     gate.equals("ended early", record.load.aborted, None, remedy)
-    _logs_unchanged(gate, folder, record, evidence_of(scenario.runs[run]) if round_.held_to_rules else ())
+    needed = evidence_of(scenario.runs[run], round_.evidence) if round_.held_to_rules else ()
+    _logs_unchanged(gate, folder, record, needed, round_)
     _no_prefix_caching(gate, record, round_)
     _proven(gate, record, round_)
     if round_.submittable and mark_in(record.server.version or ""):
@@ -102,7 +123,9 @@ def one_run_checks(
     return gate.checks
 
 
-def _logs_unchanged(gate: Gate, folder: Path, record: RunRecord, needed: Sequence[str]) -> None:
+def _logs_unchanged(
+    gate: Gate, folder: Path, record: RunRecord, needed: Sequence[str], round_: Round
+) -> None:
     """Check the files that run.json names by their hashes; a needed one that it does not name is unknown."""
     changed = [
         name
@@ -111,7 +134,7 @@ def _logs_unchanged(gate: Gate, folder: Path, record: RunRecord, needed: Sequenc
     ]
     unnamed = [name for name in needed if name not in record.logs]
     gate.holds(
-        "logs as LoadGen left them",
+        _LEFT[round_.evidence],
         ", ".join(changed) or (f"no hash of {', '.join(unnamed)}" if unnamed else "unchanged"),
         "the hashes in run.json",
         False if changed or not record.logs else None if unnamed else True,
@@ -177,10 +200,10 @@ def same_system_checks(
     """Check that two runs, the performance run and another, measured the same system."""
     gate = Gate(None)
     if performance is None or accuracy is None:
-        for name in _IDENTITY:
+        for name in _identity(round_):
             gate.unknown(name, _EQUAL, _NOT_RECORDED)
         return gate.checks
-    for name, value_of in _IDENTITY.items():
+    for name, value_of in _identity(round_).items():
         ours, theirs = value_of(performance), value_of(accuracy)
         value = ours if ours == theirs else f"{ours} | {theirs}"
         gate.holds(name, value, _EQUAL, ours == theirs, "Repeat the older of the two runs.")
@@ -240,5 +263,17 @@ _IDENTITY: dict[str, Callable[[RunRecord], str]] = {
     "same requests": lambda record: record.store_sha256,
     "same server command": _command,
     "same server version": lambda record: record.server.version or "not reported",
-    "same LoadGen": lambda record: record.load.loadgen_version,
 }
+
+
+def _identity(round_: Round) -> dict[str, Callable[[RunRecord], str]]:
+    if round_.evidence == "endpoints":
+        return _IDENTITY | {"same client": _client}
+    return _IDENTITY | {"same LoadGen": lambda record: record.load.loadgen_version}
+
+
+def _client(record: RunRecord) -> str:
+    client = record.client
+    if client is None:
+        return "not recorded"
+    return f"{client.commit[:12]}, packages {client.packages_sha256[:12]}, Python {client.python}"

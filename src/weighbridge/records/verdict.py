@@ -135,6 +135,11 @@ class ScenarioFigures(Model):
     unparsable: int | None = Field(description="Number of answers that could not be parsed.")
     empty: int | None = Field(description="Number of answers without text; they also count as unparsable.")
     loadgen_version: str | None = Field(description="LoadGen release from the performance run's log.")
+    client_commit: str | None = Field(
+        default=None,
+        description="Commit of the official endpoints client that issued the requests, as far as it is "
+        "proven or stated; null: LoadGen issued them, or not known.",
+    )
     server_version: str | None = Field(
         description="As reported by the server; may differ from the round's reference."
     )

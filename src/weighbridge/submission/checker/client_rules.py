@@ -38,7 +38,7 @@ _OPEN = {
     "samples scored",
     "score declared",
 }
-_NEEDS_ANSWERS = ("score computed by us",)  # which are in no tree
+_NEEDS_ANSWERS = ("score computed by us", "answers in the log")  # which are in no tree
 _REMEDY = "Put back the file that the client wrote, or repeat the run."
 
 
@@ -104,7 +104,7 @@ def _numbers(tree: Path, scenario: ClientScenario, results: ClientResults) -> It
     round_, rules, closed = scenario.round_, scenario.rules, scenario.path.division == "closed"
     folder = scenario.path.folder
     config, summary, score = Gate(None), Gate(None), Gate(None)
-    config_checks(config, results.config, round_, rules)
+    config_checks(config, results.config, None, round_, rules)
     summary_checks(summary, results, round_, rules)
     score_declared_checks(score, results.accuracy, None, None, round_, rules)
     for gate, file in (

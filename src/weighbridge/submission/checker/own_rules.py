@@ -9,7 +9,7 @@ from pathlib import Path
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
-from weighbridge.gates.accuracy_checks import accuracy_checks
+from weighbridge.gates.accuracy_checks import accuracy_checks, samples_asked
 from weighbridge.gates.log_checks import common_checks
 from weighbridge.gates.performance_checks import performance_checks
 from weighbridge.loadgen.logs import DetailLog, read_detail
@@ -96,4 +96,4 @@ def _checks(folder: Path, log: DetailLog, mode: Mode, round_: Round, scenario: S
     if mode is Mode.PERFORMANCE:
         return common + performance_checks(log, round_, scenario)
     # Without scores: score_rules compare them with their bounds.
-    return common + accuracy_checks(log, round_, None, {})
+    return common + accuracy_checks(samples_asked(log), round_, None, {})

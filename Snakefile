@@ -21,6 +21,7 @@ configfile: workflow.source_path("config.yaml")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/datasets.smk"
 include: "workflow/rules/events.smk"
 include: "workflow/rules/fingerprints.smk"
 include: "workflow/rules/artifacts.smk"

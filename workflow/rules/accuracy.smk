@@ -10,7 +10,7 @@ rule evaluate:
     input:
         # The record, not the log: it has the log's hash, and is small enough to be compared by content.
         run="results/{scenario}/accuracy/run.json",
-        dataset="resources/dataset.json",
+        dataset=lambda wildcards: dataset_proof(dataset_of(wildcards.scenario)),
         prompt=PROMPT_FILES,
     output:
         text="results/{scenario}/accuracy.txt",
@@ -22,10 +22,11 @@ rule evaluate:
         "../../envs/analysis.yaml"
     params:
         round=uncompared(ROUND_FILE),
-        settings=fingerprint(
+        settings=lambda wildcards: fingerprint(
             "scoring",
             # Stricter floors stand in accuracy.json beside the scores.
-            compared=of_round("benchmark", "samples", "splits", "accuracy"),
+            compared=of_round("benchmark", "accuracy")
+            | of_dataset(dataset_of(wildcards.scenario), "samples", "splits"),
         ),
         logs=lambda wildcards, input: Path(input.run).parent,
         prompt=prompt_option,
@@ -35,6 +36,7 @@ rule evaluate:
         r"""
         weighbridge --log {log:q} evaluate \
             --round {params.round:q} \
+            --scenario {wildcards.scenario:q} \
             --logs {params.logs:q} \
             --dataset {input.dataset:q} \
             {params.prompt:q} \

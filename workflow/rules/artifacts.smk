@@ -1,17 +1,14 @@
 """Pinned inputs, fetched once and proven byte by byte.
 
 In:  artifacts.* and quality.mmlu.dataset of the configuration
-Out: KINDS, ARTIFACT_PROOFS; resources/{model,dataset,reference,client,mmlu}.json, the proofs: folder, files, sizes, sha256; resources/prompt.json
+Out: KINDS, ARTIFACT_PROOFS; resources/{model,dataset,reference,client,mmlu}.json and dataset-NAME.json,
+     the proofs: folder, files, sizes, sha256; resources/prompt.json
 
 A folder of 470 GB is no declared output, because Snakemake deletes outputs when a job fails;
 its proof is, and is written last.
 """
 
-KINDS = [
-    kind
-    for kind in ("model", "dataset", "reference", "client")
-    if getattr(SETTINGS.artifacts, kind)
-]
+KINDS = list(SETTINGS.artifacts.by_name)
 ARTIFACT_PROOFS = expand("resources/{kind}.json", kind=KINDS)
 PROMPT = "resources/prompt.json"
 GIVEN_PROMPT = SETTINGS.artifacts.prompt
@@ -105,7 +102,7 @@ rule fetch:
     benchmark:
         "benchmarks/fetch-{kind}.tsv"
     wildcard_constraints:
-        kind="model|dataset|reference|client|mmlu",
+        kind=either(["model", "reference", "client", "mmlu", *named_with("dataset")]),
     priority: BEFORE_RUNS
     localrule: SETTINGS.fetch_on == "submit-host"
     conda:
@@ -114,6 +111,7 @@ rule fetch:
     params:
         settings=lambda wildcards: artifact_fingerprint(wildcards.kind),
         round=uncompared(ROUND_FILE),
+        kind=lambda wildcards, output: kind_option(wildcards.kind),
         into=lambda wildcards, output: output[0].removesuffix(".json"),
         weights=lambda wildcards, output: (
             ["--without-weights"]
@@ -124,7 +122,7 @@ rule fetch:
         r"""
         weighbridge --log {log:q} fetch \
             --round {params.round:q} \
-            --kind {wildcards.kind:q} \
+            {params.kind:q} \
             --settings {params.settings:q} \
             --into {params.into:q} \
             {params.weights:q} \

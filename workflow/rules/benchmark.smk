@@ -12,9 +12,9 @@ rule benchmark:
     input:
         program="resources/server.json",
         model="resources/model.json",
-        store="resources/requests/manifest.json",
+        store=lambda wildcards: store_of(dataset_of(wildcards.scenario)),
         # Only to come before: what it found holds for all runs of these requests.
-        lengths="resources/prompt-tokens.json",
+        lengths=lambda wildcards: lengths_of(dataset_of(wildcards.scenario)),
         peak=lambda wildcards: (PEAK if wildcards.scenario in SEARCHED else []),
         # Of whose rate a share is asked for.
         offline=lambda wildcards: (

@@ -4,7 +4,6 @@ In:  KINDS, SETTINGS.artifacts; the jobs that are to be made
 Out: ask_for_downloads()
 """
 
-from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.core.terminal import consents
 
 FETCH = name_of("fetch")
@@ -12,7 +11,7 @@ FETCH = name_of("fetch")
 
 def from_root(kind):
     """Return an artifact with the path of its lock, which starts at the project's root."""
-    artifact = getattr(SETTINGS.artifacts, kind)
+    artifact = SETTINGS.artifacts.by_name[kind]
     lock = artifact.manifest and ROOT / artifact.manifest
     return artifact.model_copy(update={"manifest": lock})
 
@@ -31,7 +30,7 @@ def ask_for_downloads():
 
     try:
         announced = announced_downloads(
-            {ArtifactKind(kind): from_root(kind) for kind in kinds},
+            {kind: from_root(kind) for kind in kinds},
             Path.cwd() / "resources",
             here=not workflow.non_local_exec or SETTINGS.fetch_on == "submit-host",
             without_weights=without_weights(),

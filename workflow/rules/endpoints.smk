@@ -30,7 +30,7 @@ rule client_data:
     log:
         "logs/client-data-{name}.log",
     wildcard_constraints:
-        name=either(sorted({named("dataset", scenario) for scenario in SCENARIOS})),
+        name=either(named_with("dataset")),
     priority: BEFORE_RUNS
     conda:
         CLIENT_ENVIRONMENT
@@ -53,15 +53,11 @@ rule official_client:
     input:
         program="resources/server.json",
         model="resources/model.json",
-        store=lambda wildcards: (
-            f"resources/{named('requests', wildcards.scenario)}/manifest.json"
-        ),
-        lengths=lambda wildcards: (
-            f"resources/{named('prompt-tokens', wildcards.scenario)}.json"
-        ),
+        store=lambda wildcards: store_of(dataset_of(wildcards.scenario)),
+        lengths=lambda wildcards: lengths_of(dataset_of(wildcards.scenario)),
         official_client=CLIENT_PROOF,
         rows=lambda wildcards: CLIENT_ROWS.format(
-            name=named("dataset", wildcards.scenario)
+            name=name_with_dataset("dataset", dataset_of(wildcards.scenario))
         ),
     output:
         record=CLIENT_RECORD,

@@ -1,8 +1,8 @@
 """Fingerprints: what a rerun depends on, as text that Snakemake compares and the job then reads.
 
 In:  SETTINGS and ROUND; the environments' files in envs/
-Out: uncompared(), of_round(), of_server(), of_mmlu(), run_rules(), measurement(), measurement_by_client(),
-     without_weights(), artifact_fingerprint(), sha256_of_file(), DEPLOYED_SERVER, CONTEXT_OPTION
+Out: uncompared(), of_round(), of_dataset(), of_server(), of_mmlu(), run_rules(), measurement(),
+     measurement_by_client(), without_weights(), artifact_fingerprint(), sha256_of_file(), DEPLOYED_SERVER, CONTEXT_OPTION
 
 A rule's only compared param is `settings`, a fingerprint (weighbridge.config.fingerprint). Everything else that
 a command needs passes through uncompared(). docs/caching.md says what reruns what.
@@ -20,6 +20,12 @@ from weighbridge.serving.installed_adapters import adapter_of
 def of_round(*fields):
     """Return fields of the round, for the fingerprint of a job that reads them."""
     return {field: getattr(ROUND, field) for field in fields}
+
+
+def of_dataset(dataset, *fields):
+    """Return fields of the round with one of its datasets, for the fingerprint of a job that reads them."""
+    round_ = round_of_dataset(ROUND, dataset)
+    return {field: getattr(round_, field) for field in fields}
 
 
 def of_server(*fields):
@@ -81,17 +87,21 @@ def artifact_fingerprint(kind):
     artifact = (
         SETTINGS.quality.mmlu.dataset
         if questions
-        else getattr(SETTINGS.artifacts, kind)
+        else SETTINGS.artifacts.by_name[kind]
     )
     manifest = sha256_of_file(artifact.manifest)
     # What is made up depends on whose samples they are; questions are nobody's.
     made_up = artifact.synthetic is not None and not questions
     benchmark = ROUND.benchmark if made_up else None
+    further = named_with("dataset").get(kind)
     return fingerprint(
         "fetch",
         compared={
             "manifest": manifest,
             "benchmark": benchmark,
+            "splits": (
+                of_dataset(further, "splits")["splits"] if made_up and further else None
+            ),
             "weights": (
                 "at the endpoints" if kind == "model" and without_weights() else None
             ),
@@ -125,14 +135,15 @@ def measurement(stage, scenario, run=None, **settings):
             # The search measures too, so both have the measurement's version.
             "measurement": VERSIONS["measurement"],
             "loadgen": pinned("mlcommons-loadgen", CLIENT_ENVIRONMENT),
-            "round": of_round("name", "samples", "server_must_not")
+            "round": of_round("name", "server_must_not")
+            | of_dataset(scenario_rules.dataset, "samples")
             # A round that is withdrawn keeps the fingerprints of its finished runs: nothing else was measured.
             | {"submittable": ROUND.held_to_rules},
             "loadgen_rules": loadgen_rules,
             "scenario": scenario_rules.model_dump(
                 mode="json",
                 exclude_defaults=True,
-                exclude={"folder", "metric", "required", "runs"},
+                exclude={"folder", "metric", "metrics", "required", "runs"},
             ),
             "run": run and run_rules(scenario_rules.rules_of(run)),
         },

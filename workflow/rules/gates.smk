@@ -17,8 +17,11 @@ rule gate:
         score="results/{scenario}/accuracy.json",
         compliance=lambda wildcards: compliance_files(wildcards.scenario),
         # Small files, compared by content: they change when the runs do.
-        artifacts=expand("resources/{kind}.json", kind=["model", "dataset"]),
-        store="resources/requests/manifest.json",
+        artifacts=lambda wildcards: [
+            "resources/model.json",
+            dataset_proof(dataset_of(wildcards.scenario)),
+        ],
+        store=lambda wildcards: store_of(dataset_of(wildcards.scenario)),
     output:
         "results/{scenario}/verdict.json",
     log:

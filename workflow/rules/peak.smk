@@ -11,8 +11,8 @@ rule search_peak:
     input:
         program="resources/server.json",
         model="resources/model.json",
-        store="resources/requests/manifest.json",
-        lengths="resources/prompt-tokens.json",
+        store=lambda wildcards: store_of(dataset_of(wildcards.scenario)),
+        lengths=lambda wildcards: lengths_of(dataset_of(wildcards.scenario)),
         offline=OFFLINE_RECORDS,
     output:
         PEAK,

@@ -12,7 +12,8 @@ rule write_report:
         verdicts=expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
         runs=run_records,
         scores=score_records,
-        dataset="resources/dataset.json",
+        dataset=dataset_proof(None),
+        further=[dataset_proof(dataset) for dataset in DATASETS[1:]],
         prompt=PROMPT_FILES,
         peak=expand(PEAK, scenario=SEARCHED),
         quality=quality_results,
@@ -50,6 +51,7 @@ rule write_report:
                 },
             },
         ),
+        further=lambda wildcards, input: further_options("further-dataset", dataset_proof),
         prompt=prompt_option,
         model=tokenizer_option(),
         figures=lambda wildcards, output: Path(output.latency).parent,
@@ -59,6 +61,7 @@ rule write_report:
             --round {params.round:q} \
             --results results \
             --dataset {input.dataset:q} \
+            {params.further:q} \
             {params.prompt:q} \
             {params.model:q} \
             --figures {params.figures:q} \

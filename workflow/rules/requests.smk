@@ -1,25 +1,30 @@
-"""The request store: every sample's body, encoded once, before any clock runs.
+"""The request stores, one a dataset: every sample's body, encoded once, before any clock runs.
 
 In:  resources/dataset.json, the prompt; the proven model, where prompts are token ids
-Out: resources/requests/ (bodies.bin, index.bin, manifest.json), the lengths of all prompts in tokens
+Out: resources/requests/ (bodies.bin, index.bin, manifest.json), the lengths of all prompts in tokens; the same of
+     each further dataset: resources/requests-NAME/, resources/prompt-tokens-NAME.json
 """
+
+STORES, LENGTHS = named_with("requests"), named_with("tokens")
 
 
 rule build_requests:
     """Encode all request bodies in parallel, or take those that another run directory has encoded."""
     input:
-        dataset="resources/dataset.json",
+        dataset=lambda wildcards: dataset_proof(STORES[wildcards.store]),
         prompt=PROMPT_FILES,
         # Its tokenizer makes prompts, or is compared with the one that made the dataset's.
         model=TOKENIZER_PROOFS,
     output:
         # Later stages take the manifest as their input: it holds the hash of the bodies and is small enough for
         # Snakemake to compare by content, so that a copied store reruns nothing.
-        manifest="resources/requests/manifest.json",
-        bodies="resources/requests/bodies.bin",
-        index="resources/requests/index.bin",
+        manifest="resources/{store}/manifest.json",
+        bodies="resources/{store}/bodies.bin",
+        index="resources/{store}/index.bin",
     log:
-        "logs/build-requests.log",
+        "logs/build-{store}.log",
+    wildcard_constraints:
+        store=either(STORES),
     priority: BEFORE_RUNS
     conda:
         "../../envs/fetch.yaml"
@@ -27,10 +32,11 @@ rule build_requests:
     params:
         round=uncompared(ROUND_FILE),
         division=uncompared(DIVISION),
-        settings=fingerprint(
+        settings=lambda wildcards: fingerprint(
             "requests",
             compared={
-                **of_round("benchmark", "samples", "splits", "prompt", "max_tokens"),
+                **of_round("benchmark", "prompt", "max_tokens"),
+                **of_dataset(STORES[wildcards.store], "samples", "splits"),
                 "sampling": ROUND.sampling.model_dump(exclude_defaults=True) or None,
                 # What streamed runs send around the same prompts is recorded too.
                 "streamed": (ROUND.loadgen and ROUND.loadgen.token_latencies) or None,
@@ -46,6 +52,7 @@ rule build_requests:
             if SETTINGS.requests.cache is not None
             else []
         ),
+        further=lambda wildcards, output: further_dataset(STORES[wildcards.store]),
         out=lambda wildcards, output: Path(output.manifest).parent,
     shell:
         r"""
@@ -53,6 +60,7 @@ rule build_requests:
             --round {params.round:q} \
             --division {params.division:q} \
             --dataset {input.dataset:q} \
+            {params.further:q} \
             {params.prompt:q} \
             {params.model:q} \
             --settings {params.settings:q} \
@@ -65,12 +73,14 @@ rule build_requests:
 rule count_tokens:
     """Count every prompt's tokens, and refuse those that the server would, before a GPU is asked for."""
     input:
-        store="resources/requests/manifest.json",
+        store=lambda wildcards: store_of(LENGTHS[wildcards.tokens]),
         model="resources/model.json",
     output:
-        "resources/prompt-tokens.json",
+        "resources/prompt-{tokens}.json",
     log:
-        "logs/count-tokens.log",
+        "logs/count-{tokens}.log",
+    wildcard_constraints:
+        tokens=either(LENGTHS),
     priority: BEFORE_RUNS
     conda:
         "../../envs/fetch.yaml"

@@ -1,7 +1,7 @@
 """What the runs of a scenario are: performance runs, of a compliance test, at a share of another run's rate.
 
 In:  ROUND, PLANNED, RUNS, ASKED
-Out: COMPLIANCE_RUNS, PERFORMANCE_RUNS, compliance_test(), compliance_files(), share_of_offline(), evidence_files(), named()
+Out: COMPLIANCE_RUNS, PERFORMANCE_RUNS, compliance_test(), compliance_files(), share_of_offline(), evidence_files()
 """
 
 from weighbridge.config.scenario_rules import Mode, number_of_repeat
@@ -56,9 +56,3 @@ def evidence_files(run):
     if run == Mode.ACCURACY:
         return run_record.RUN_RECORD, PHASE_ANSWERS
     return run_record.RUN_RECORD, *(str(CLIENT_FOLDER / file) for file in CLIENT_FILES)
-
-
-def named(name, scenario):
-    """Return the name of what is made of a scenario's dataset, such as requests-8k."""
-    dataset = ROUND.scenarios[scenario].dataset
-    return name if dataset is None else f"{name}-{dataset}"

@@ -11,7 +11,12 @@ rule assemble:
         verdicts=expand("results/{scenario}/verdict.json", scenario=SCENARIOS),
         scores=expand("results/{scenario}/accuracy.txt", scenario=SCENARIOS),
         artifacts=expand("resources/{kind}.json", kind=["model", "dataset"]),
-        store="resources/requests/manifest.json",
+        store=store_of(None),
+        further=[
+            file_of(dataset)
+            for dataset in DATASETS[1:]
+            for file_of in (dataset_proof, store_of)
+        ],
     output:
         tree=directory("results/submission"),
         originals=directory("results/originals"),
@@ -44,6 +49,10 @@ rule assemble:
         artifacts=lambda wildcards, input: [
             f"--artifact={proof}" for proof in input.artifacts
         ],
+        further=lambda wildcards, input: [
+            *further_options("further-dataset", dataset_proof),
+            *further_options("further-store", store_of),
+        ],
     shell:
         r"""
         weighbridge --log {log:q} assemble \
@@ -55,6 +64,7 @@ rule assemble:
             {params.scenarios:q} \
             {params.artifacts:q} \
             --store {input.store:q} \
+            {params.further:q} \
             --originals {output.originals:q} \
             --replaced replaced \
             --out {output.tree:q}

@@ -37,7 +37,7 @@ def missing_bytes(artifact: Artifact, kind: ArtifactKind, folder: Path, part: Se
 
 
 def announced_downloads(
-    artifacts: Mapping[ArtifactKind, Artifact],
+    artifacts: Mapping[str, Artifact],
     resources: Path,
     *,
     here: bool,
@@ -46,7 +46,7 @@ def announced_downloads(
     """Return the sentence that announces a large download; None where there is none.
 
     Args:
-        artifacts: What is going to be fetched.
+        artifacts: What is going to be fetched, by the name of its folder, such as model or dataset-8k.
         resources: The folder that each has its folder in.
         here: Whether it is fetched on this machine. On another one, a source may answer that does not answer
             here, and the size is then announced as unknown.
@@ -58,33 +58,39 @@ def announced_downloads(
     """
     parts = {ArtifactKind.MODEL: WITHOUT_WEIGHTS} if without_weights else {}
     found = list(_sizes(artifacts, resources, parts, here=here))
-    known = [(kind, size) for kind, size in found if size is not None]
+    known = [(name, size) for name, size in found if size is not None]
     total = sum(size for _, size in known)
     if len(known) == len(found) and total <= LARGE_BYTES:
         return None
-    told = [f"{disk_size(size)} of {_name(artifacts[kind], kind)}" for kind, size in known if size]
+    told = [f"{disk_size(size)} of {_title(artifacts[name], name)}" for name, size in known if size]
     told += [
-        f"{_name(artifacts[kind], kind)} (of a size not known here)" for kind, size in found if size is None
+        f"{_title(artifacts[name], name)} (of a size not known here)" for name, size in found if size is None
     ]
     free = disk_size(shutil.disk_usage(resources.parent).free)
     return f"{' and '.join(told)} would be downloaded into {resources}, where {free} are free"
 
 
 def _sizes(
-    artifacts: Mapping[ArtifactKind, Artifact],
+    artifacts: Mapping[str, Artifact],
     resources: Path,
     parts: Mapping[ArtifactKind, Sequence[str]],
     *,
     here: bool,
-) -> Iterator[tuple[ArtifactKind, int | None]]:
-    for kind, artifact in artifacts.items():
+) -> Iterator[tuple[str, int | None]]:
+    for name, artifact in artifacts.items():
+        kind = _kind(name)
         try:
-            yield kind, missing_bytes(artifact, kind, resources / kind, parts.get(kind, ("*",)))
+            yield name, missing_bytes(artifact, kind, resources / name, parts.get(kind, ("*",)))
         except WeighbridgeError:
             if here:
                 raise
-            yield kind, None
+            yield name, None
 
 
-def _name(artifact: Artifact, kind: ArtifactKind) -> str:
-    return f"the {kind} {artifact.repo or artifact.uri}"
+def _kind(name: str) -> ArtifactKind:
+    """Return the kind of the artifact in a folder; those of further datasets have the dataset's name too."""
+    return ArtifactKind.DATASET if name.startswith(f"{ArtifactKind.DATASET}-") else ArtifactKind(name)
+
+
+def _title(artifact: Artifact, name: str) -> str:
+    return f"the {_kind(name)} {artifact.repo or artifact.uri}"

@@ -235,8 +235,15 @@ class Benchmark(Protocol):
         """
         ...
 
-    def synthesise(self, kind: ArtifactKind, samples: int, folder: Path) -> None:
+    def synthesise(self, kind: ArtifactKind, samples: int, folder: Path, splits: Sequence[str] = ()) -> None:
         """Generate a synthetic dataset or model for a rehearsal; the same arguments give the same bytes.
+
+        Args:
+            kind: The kind of artifact.
+            samples: Number of the dataset's samples.
+            folder: The folder to write, which does not exist.
+            splits: Of one of a round's further datasets, in the order that numbers the samples; given for
+                these alone. Empty: those of the benchmark's own dataset.
 
         Raises:
             InputError: this kind of artifact cannot be generated.

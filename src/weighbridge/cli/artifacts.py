@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from weighbridge.artifacts.folder import ArtifactKind
-from weighbridge.cli.options import RoundFile, SettingsJson
+from weighbridge.cli.options import FurtherDataset, RoundFile, SettingsJson
 from weighbridge.config.fingerprint import JobSettings
 
 
@@ -35,6 +35,7 @@ def fetch(
             help="For a synthetic model or dataset: the round whose benchmark generates it.",
         ),
     ] = None,
+    further_dataset: FurtherDataset = None,
     without_weights: Annotated[
         bool,
         typer.Option(
@@ -50,6 +51,7 @@ def fetch(
     from weighbridge.artifacts.resolve import resolve
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
+    from weighbridge.config.round_of_scenario import round_of_dataset
     from weighbridge.core.errors import InputError
     from weighbridge.quality.made_up_questions import write_made_up_questions
     from weighbridge.quality.questions import read_questions
@@ -64,7 +66,9 @@ def fetch(
             return
         if round_file is None:
             raise InputError(f"{kind.setting} is synthetic; pass --round, which names the benchmark.")
-        load_benchmark(load_round(round_file).benchmark).synthesise(kind, samples, folder)
+        round_ = round_of_dataset(load_round(round_file), further_dataset)
+        splits = {} if further_dataset is None else {"splits": round_.splits}
+        load_benchmark(round_.benchmark).synthesise(kind, samples, folder, **splits)
 
     check = read_questions if kind is ArtifactKind.MMLU else None
     done = resolve(job, kind, into, proof, synthesise, check, without_weights=without_weights)

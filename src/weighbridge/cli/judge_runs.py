@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import Artifacts, HistoryFolder, PromptFile, RoundFile, StoreManifestFile, Strict
+from weighbridge.cli.options import (
+    Artifacts,
+    FurtherProofs,
+    FurtherStores,
+    HistoryFolder,
+    PromptFile,
+    RoundFile,
+    StoreManifestFile,
+    Strict,
+    files_by_name,
+)
 from weighbridge.config.scenario_rules import Mode
 
 log = logging.getLogger(__name__)
@@ -45,6 +55,8 @@ def gate(
     ] = None,
     artifact: Artifacts = None,
     store: StoreManifestFile = None,
+    further_dataset: FurtherProofs = None,
+    further_store: FurtherStores = None,
     prompt: PromptFile = None,
     output: Annotated[Path | None, typer.Option(help="verdict.json to write.")] = None,
     as_json: Annotated[
@@ -59,6 +71,8 @@ def gate(
     Without --artifact and --store, what the closed division fixes of these inputs is not known.
     Where the dataset's folder can be read, and the model's if answers are token ids, the answers are scored
     again (with --prompt, if there is one).
+    With --scenario, the dataset and the store are those of that scenario. With --logs, they are the round's
+    own, and --further-dataset and --further-store name those of scenarios that use others.
     With --logs, judges every scenario of every system found; exit code 4 if one is INVALID. It prints the
     checks of a single system, or one table of all systems after the checks of those that are INVALID.
     """
@@ -72,7 +86,13 @@ def gate(
     from weighbridge.records.verdict import write_verdict
 
     round_ = load_round(round_file)
-    inputs = Inputs.read(artifact or (), store, prompt)
+    inputs = Inputs.read(
+        artifact or (),
+        store,
+        prompt,
+        further_datasets=files_by_name("--further-dataset", further_dataset),
+        further_stores=files_by_name("--further-store", further_store),
+    )
     if logs is not None:
         if any((scenario, performance, accuracy, compliance, repeat, score, output, history)):
             raise InputError(
@@ -86,6 +106,11 @@ def gate(
         return
     if as_json:
         raise InputError("--json prints what --logs finds; the verdict on one scenario is in --output.")
+    if inputs.further:
+        raise InputError(
+            "--further-dataset and --further-store are for --logs; with --scenario, pass the dataset and the "
+            "store of that scenario as --artifact and --store."
+        )
     if scenario is None or output is None:
         raise InputError("pass --logs, or --scenario, --output and the folders of the runs.")
     if repeat and performance is None:

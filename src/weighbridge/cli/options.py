@@ -8,6 +8,26 @@ import typer
 from weighbridge.config.closed_settings import Division
 from weighbridge.config.fingerprint import JobSettings
 from weighbridge.config.server_settings import ServerSettings
+from weighbridge.core.errors import InputError
+
+
+def files_by_name(option: str, values: list[str] | None) -> dict[str, Path]:
+    """Return the files that an option names as NAME=FILE, by name.
+
+    Raises:
+        InputError: a value is not of that form, or a name is given twice.
+    """
+    found: dict[str, Path] = {}
+    for value in values or ():
+        name, separator, file = value.partition("=")
+        if not (name and separator and file):
+            raise InputError(
+                f"{option} {value}: is not of the form NAME=FILE; name the dataset before the file."
+            )
+        if name in found:
+            raise InputError(f"{option}: {name} is given twice; remove one.")
+        found[name] = Path(file)
+    return found
 
 
 def section_option(section: str) -> Any:
@@ -71,6 +91,32 @@ Artifacts = Annotated[
 ]
 StoreManifestFile = Annotated[
     Path | None, typer.Option("--store", help="manifest.json of the request store.")
+]
+FurtherDataset = Annotated[
+    str | None,
+    typer.Option(
+        "--further-dataset",
+        metavar="NAME",
+        help="Which of the round's further datasets it is, such as 8k; default: the round's own.",
+    ),
+]
+FurtherProofs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--further-dataset",
+        metavar="NAME=FILE",
+        help="Proof file of one of the round's further datasets, such as 8k=resources/dataset-8k.json; may "
+        "be repeated.",
+    ),
+]
+FurtherStores = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--further-store",
+        metavar="NAME=FILE",
+        help="manifest.json of the requests made of a further dataset, such as "
+        "8k=resources/requests-8k/manifest.json; may be repeated.",
+    ),
 ]
 HistoryFolder = Annotated[
     Path | None,

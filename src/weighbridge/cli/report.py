@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weighbridge.cli.options import PromptFile, TokenizerProof
+from weighbridge.cli.options import FurtherProofs, PromptFile, TokenizerProof, files_by_name
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +24,7 @@ def report(
         Path | None,
         typer.Option(help="Proof file of the dataset, from 'fetch'; adds the error analysis."),
     ] = None,
+    further_dataset: FurtherProofs = None,
     prompt: PromptFile = None,
     model: TokenizerProof = None,
     round_file: Annotated[
@@ -49,6 +50,10 @@ def report(
         output,
         round_=load_round(round_file) if round_file else None,
         dataset=Proof.read(dataset).folder if dataset else None,
+        further_datasets={
+            name: Proof.read(path).folder
+            for name, path in files_by_name("--further-dataset", further_dataset).items()
+        },
         prompt=prompt,
         model=Proof.read(model).folder if model else None,
         figures=figures,

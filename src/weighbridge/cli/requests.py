@@ -8,6 +8,7 @@ import typer
 
 from weighbridge.cli.options import (
     DivisionChoice,
+    FurtherDataset,
     PromptFile,
     RoundFile,
     ServerJson,
@@ -34,6 +35,7 @@ def build_requests(
     round_file: RoundFile,
     dataset: Annotated[Path, typer.Option(help="Proof file of the dataset, from 'fetch'.")],
     out: Annotated[Path, typer.Option(help="Folder of the store to write.")],
+    further_dataset: FurtherDataset = None,
     settings: SettingsJson = "{}",
     requests: Annotated[str | None, section_option("requests")] = None,
     server: ServerJson = None,
@@ -46,17 +48,22 @@ def build_requests(
         typer.Option(help="Folder of stores to share with other run directories; default: none is shared."),
     ] = None,
 ) -> None:
-    """Encode every sample's request body into one store."""
+    """Encode every sample's request body into one store.
+
+    A round with several datasets has one store for each.
+    """
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.closed_settings import request_deviations
+    from weighbridge.config.round_of_scenario import round_of_dataset
     from weighbridge.config.round_settings import requests_of_round
     from weighbridge.requests.shared_stores import Recipe, prompts_of, shared_store
     from weighbridge.requests.store import build_store, checked_samples, envelopes
     from weighbridge.run.closed_division import told
 
-    job, round_ = JobSettings.of(settings, requests=requests, server=server), load_round(round_file)
+    job = JobSettings.of(settings, requests=requests, server=server)
+    round_ = round_of_dataset(load_round(round_file), further_dataset)
     for sentence in told(request_deviations(job.requests, round_), round_, division):
         log.warning("%s", sentence)
     if prompt is not None:

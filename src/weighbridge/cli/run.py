@@ -202,6 +202,7 @@ def run(
     Starts the server unless the settings name endpoints; writes LoadGen's logs and run.json.
     """
     from weighbridge.artifacts.proof import Proof
+    from weighbridge.config.round_of_scenario import round_of_scenario
     from weighbridge.core.errors import InputError
     from weighbridge.gates.performance_first import not_worth_making
     from weighbridge.loadgen.compliance_run import ComplianceRun
@@ -224,7 +225,7 @@ def run(
     setup = measurement_setup(round_file, job, model, store, program, division)
     setup = replace(
         setup,
-        round_=job.user_conf.over(setup.round_, scenario),
+        round_=round_of_scenario(job.user_conf.over(setup.round_, scenario), scenario),
         settings_sha256=shared_sha256(settings),
     )
     if rate is None:

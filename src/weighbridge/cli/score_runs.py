@@ -22,6 +22,12 @@ def evaluate(
     logs: Annotated[Path, typer.Option(help="Folder of the accuracy run.")],
     dataset: Annotated[Path, typer.Option(help="Proof file of the dataset, from 'fetch'.")],
     out: Annotated[Path, typer.Option(help="Folder for accuracy.txt and accuracy.json.")],
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            help="Scenario of the run, whose metrics and number of samples count; default: the round's."
+        ),
+    ] = None,
     prompt: PromptFile = None,
     model: TokenizerProof = None,
 ) -> None:
@@ -31,6 +37,7 @@ def evaluate(
     """
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
+    from weighbridge.config.round_of_scenario import round_of_scenario
     from weighbridge.evaluation.evaluate import evaluate as score
     from weighbridge.records.not_made import not_made, write_not_made
     from weighbridge.records.run_record import RUN_RECORD
@@ -40,12 +47,13 @@ def evaluate(
         log.warning("%s: nothing to score: %s.", logs, reason)
         write_not_made(out, ACCURACY_JSON, (ACCURACY_TEXT,), reason)
         return
+    round_ = load_round(round_file)
     score(
         logs=logs,
         dataset=Proof.read(dataset).folder,
         prompt=prompt,
         model=Proof.read(model).folder if model else None,
-        round_=load_round(round_file),
+        round_=round_ if scenario is None else round_of_scenario(round_, scenario),
         output=out,
     )
 

@@ -61,6 +61,7 @@ def search_qps(
     Runs short probes and then full-length runs that confirm the rate, on one started server. Every probe is
     recorded; after an interruption the same command continues without repeating any.
     """
+    from weighbridge.config.round_of_scenario import round_of_scenario
     from weighbridge.core.files import beside
     from weighbridge.monitor.reporter import reporting
     from weighbridge.run.folder_lock import locked
@@ -70,7 +71,7 @@ def search_qps(
     job = JobSettings.of(settings, server=server, client=client, search=search)
     setup = measurement_setup(round_file, job, model, store, program, division)
     name = setup.round_.scenario_with_rate(scenario).name
-    setup = replace(setup, round_=job.user_conf.over(setup.round_, name))
+    setup = replace(setup, round_=round_of_scenario(job.user_conf.over(setup.round_, name), name))
     rules, switches = setup.round_.scenario(name), job.user_conf.switches
     setup = replace(setup, streamed=setup.round_.streams(rules))
     with (

@@ -9,10 +9,13 @@ from weighbridge.cli.command_groups import examples
 from weighbridge.cli.options import (
     Artifacts,
     AsJson,
+    FurtherProofs,
+    FurtherStores,
     Replaced,
     RoundFile,
     SettingsJson,
     StoreManifestFile,
+    files_by_name,
     section_option,
 )
 from weighbridge.cli.printing import print_found
@@ -56,6 +59,8 @@ def assemble(
     ] = None,
     artifact: Artifacts = None,
     store: StoreManifestFile = None,
+    further_dataset: FurtherProofs = None,
+    further_store: FurtherStores = None,
     settings: SettingsJson = "{}",
     submission: Annotated[str | None, section_option("submission")] = None,
     replaced: Replaced = None,
@@ -67,7 +72,7 @@ def assemble(
     """Build the submission tree from valid runs.
 
     In the closed division every gate must have passed; in the open division failed gates are reported.
-    The tree carries its records, the proofs of model and dataset, and the manifest of the requests.
+    The tree carries its records, the proofs of model and datasets, and the manifests of the requests.
     """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError
@@ -90,7 +95,12 @@ def assemble(
             settings=job,
             source=source,
             scenarios=scenario,
-            inputs=Inputs.read(artifact or (), store),
+            inputs=Inputs.read(
+                artifact or (),
+                store,
+                further_datasets=files_by_name("--further-dataset", further_dataset),
+                further_stores=files_by_name("--further-store", further_store),
+            ),
             submitted_with=submitted_with or (),
         )
 

@@ -1,12 +1,13 @@
 """Model of the section 'artifacts': the pinned inputs, wherever they come from."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from weighbridge.config.dataset_rules import name_with_dataset
 from weighbridge.config.server_settings import ProjectPath
-from weighbridge.core.models import FolderName, Model
+from weighbridge.core.models import FolderName, Model, without_nulls
 
 _URI = re.compile(
     r"(https://[a-z0-9.-]+\.mlcommons-storage\.org/([\w.-]+/)*)?[A-Za-z0-9][\w.-]*\.ur[il]", re.ASCII
@@ -104,9 +105,13 @@ class Artifacts(Model):
         description="The official endpoints client, of rounds whose results are made with it: its repository "
         "and commit. Set 'path' to a checkout of that commit without internet.",
     )
-    further_datasets: dict[FolderName, Artifact] = Field(
+    further_datasets: Annotated[
+        dict[FolderName, Artifact],
+        BeforeValidator(without_nulls, json_schema_input_type=dict[FolderName, Artifact | None]),
+    ] = Field(
         default={},
-        description="Datasets of scenarios that do not use 'dataset', by the name that the round gives them.",
+        description="Datasets of scenarios that do not use 'dataset', by the names that the round gives "
+        "them: exactly those that the scenarios with settings use. Null takes out one that a file below has.",
     )
     prompt: ProjectPath | None = Field(
         default=None,
@@ -114,11 +119,30 @@ class Artifacts(Model):
         "reference is not fetched.",
     )
 
+    @property
+    def by_name(self) -> dict[str, Artifact]:
+        """All that are set, by the names of their folders and proofs: model, dataset, dataset-NAME, ..."""
+        named = {
+            "model": self.model,
+            "dataset": self.dataset,
+            **{name_with_dataset("dataset", name): each for name, each in self.further_datasets.items()},
+            "reference": self.reference,
+            "client": self.client,
+        }
+        return {name: each for name, each in named.items() if each is not None}
+
     @field_validator("dataset", "reference", "client")
     @classmethod
     def _has_no_weights(cls, value: Artifact | None) -> Artifact | None:
         if value is not None and value.weights is not None:
             raise ValueError("only 'artifacts.model' has 'weights'; remove it here")
+        return value
+
+    @field_validator("further_datasets")
+    @classmethod
+    def _have_no_weights(cls, value: dict[str, Artifact]) -> dict[str, Artifact]:
+        for each in value.values():
+            cls._has_no_weights(each)
         return value
 
     @field_validator("reference", "client")

@@ -10,6 +10,7 @@ from weighbridge.config.closed_rules import ArtifactPin
 from weighbridge.config.declared_weights import are_transformed, says_more_than_no
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_dataset
 from weighbridge.config.settings import Settings, SubmissionSettings
 
 Division = Literal["closed", "open"]
@@ -50,7 +51,13 @@ def settings_deviations(settings: Settings, round_: Round) -> tuple[Deviation, .
     """
     return (
         *_of_model(settings.artifacts.model, settings.submission, round_),
-        *_of_dataset(settings.artifacts.dataset, round_),
+        *_of_dataset("dataset", settings.artifacts.dataset, round_),
+        *(
+            deviation
+            for name, dataset in settings.artifacts.further_datasets.items()
+            if name in round_.further_datasets
+            for deviation in _of_dataset(f"further_datasets.{name}", dataset, round_of_dataset(round_, name))
+        ),
         *_of_training(settings.submission, round_),
         *request_deviations(settings.requests.bodies, round_),
     )
@@ -101,15 +108,15 @@ def _flat(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", value
 
 
-def _of_dataset(dataset: Artifact, round_: Round) -> Iterator[Deviation]:
+def _of_dataset(setting: str, dataset: Artifact, round_: Round) -> Iterator[Deviation]:
     """Compare the dataset. A folder of which nothing says where it is from would end as unproven."""
     pin = round_.closed.dataset
     if pin is None:
         return
-    remedy, found = "use that", _other_origin("dataset", dataset, pin)
+    remedy, found = "use that", _other_origin(setting, dataset, pin)
     if found is None and dataset.repo is None:
         key, value = ("uri", dataset.uri) if dataset.uri else ("path", dataset.path)
-        found = f"artifacts.dataset.{key} is {value}, without repo and revision"
+        found = f"artifacts.{setting}.{key} is {value}, without repo and revision"
         remedy = f"for a copy of that, set its repo and revision beside the {key}"
     if found:
         yield Deviation(found, _named(pin), round_.closed.sources.get("dataset", ""), remedy)
@@ -161,14 +168,14 @@ def _of_model(model: Artifact, submission: SubmissionSettings, round_: Round) ->
     yield Deviation(found, _named(pin), round_.closed.sources.get("model", ""), remedy)
 
 
-def _other_origin(kind: str, artifact: Artifact, pin: ArtifactPin) -> str | None:
+def _other_origin(setting: str, artifact: Artifact, pin: ArtifactPin) -> str | None:
     """Return the setting that names another origin than the pin; None where none does."""
     if artifact.synthetic is not None:
-        return f"artifacts.{kind}.synthetic is {artifact.synthetic}"
+        return f"artifacts.{setting}.synthetic is {artifact.synthetic}"
     if artifact.repo is not None and artifact.repo != pin.repo:
-        return f"artifacts.{kind}.repo is {artifact.repo}"
+        return f"artifacts.{setting}.repo is {artifact.repo}"
     if artifact.revision is not None and artifact.revision != pin.revision:
-        return f"artifacts.{kind}.revision is {artifact.revision}"
+        return f"artifacts.{setting}.revision is {artifact.revision}"
     return None
 
 

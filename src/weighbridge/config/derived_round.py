@@ -10,8 +10,10 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import Field
 
+from weighbridge.config.dataset_rules import DatasetRules
 from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import LoadGenScenario, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
@@ -98,8 +100,9 @@ def limited(round_: Round, samples: int) -> Round:
             "samples": samples,
             "dataset_samples": round_.samples,
             "loadgen": round_.loadgen and round_.loadgen.model_copy(update={"early_stopping": False}),
-            "metrics": _each(round_.metrics, lambda rules: _unbounded(rules, samples, round_.samples)),
-            "scenarios": _each(round_.scenarios, lambda rules: _short(rules, samples)),
+            "metrics": _without_bounds(round_.metrics, samples, round_.samples),
+            "further_datasets": _each(round_.further_datasets, lambda rules: _first(rules, samples)),
+            "scenarios": _each(round_.scenarios, lambda rules: _short(rules, samples, round_)),
         }
     )
 
@@ -115,7 +118,7 @@ def strict(round_: Round) -> Round:
         round_.scenarios,
         lambda rules: rules.model_copy(update={"metrics": _each(rules.metrics, _stricter)}),
     )
-    if metrics == round_.metrics:
+    if (metrics, scenarios) == (round_.metrics, round_.scenarios):
         raise InputError(
             f"accuracy is strict, but no metric of round {round_.name} has a floor of 99 % of the "
             "reference's mean; remove the setting."
@@ -127,12 +130,29 @@ def _each(rules: Mapping[str, T], change: Callable[[T], T]) -> dict[str, T]:
     return {name: change(each) for name, each in rules.items()}
 
 
-def _short(rules: ScenarioRules, samples: int) -> ScenarioRules:
+def _first(dataset: DatasetRules, samples: int) -> DatasetRules:
+    """Return a further dataset with its first samples only; one that has no more stays whole."""
+    if samples >= dataset.samples:
+        return dataset
+    return dataset.model_copy(update={"samples": samples, "dataset_samples": dataset.samples})
+
+
+def _short(rules: ScenarioRules, samples: int, round_: Round) -> ScenarioRules:
+    of = round_of_scenario(round_, rules.name).samples
+    samples = min(samples, of)
     # SingleStream goes on to the end of the pass, and adds one where the count ends a pass already.
     one_by_one = rules.loadgen_scenario is LoadGenScenario.SINGLE_STREAM
     return rules.model_copy(
-        update={"min_duration_s": _SHORTEST_S, "min_query_count": 1 if one_by_one else samples}
+        update={
+            "min_duration_s": _SHORTEST_S,
+            "min_query_count": 1 if one_by_one else samples,
+            "metrics": _without_bounds(rules.metrics, samples, of),
+        }
     )
+
+
+def _without_bounds(metrics: Mapping[str, MetricRules], samples: int, of: int) -> dict[str, MetricRules]:
+    return _each(metrics, lambda rules: _unbounded(rules, samples, of))
 
 
 def _unbounded(rules: MetricRules, samples: int, of: int) -> MetricRules:

@@ -1,8 +1,7 @@
 """A round as it holds for one scenario: scenarios may have a dataset and metrics of their own."""
 
-from typing import Any
-
 from weighbridge.config.round import Round
+from weighbridge.core.errors import InputError
 
 
 def round_of_scenario(round_: Round, name: str) -> Round:
@@ -12,14 +11,28 @@ def round_of_scenario(round_: Round, name: str) -> Round:
         InputError: the round has no such scenario.
     """
     rules = round_.scenario(name)
-    update: dict[str, Any] = {"metrics": rules.metrics} if rules.metrics else {}
-    if rules.dataset is not None:
-        dataset = round_.further_datasets[rules.dataset]
-        update |= {
+    found = round_of_dataset(round_, rules.dataset)
+    return found.model_copy(update={"metrics": rules.metrics}) if rules.metrics else found
+
+
+def round_of_dataset(round_: Round, name: str | None) -> Round:
+    """Return the round with one of its further datasets in place of its own; None: it keeps its own.
+
+    Raises:
+        InputError: the round has no such dataset.
+    """
+    if name is None:
+        return round_
+    if name not in round_.further_datasets:
+        known = ", ".join(round_.further_datasets) or "none"
+        raise InputError(f"round {round_.name} has no further dataset {name}; it has: {known}.")
+    dataset = round_.further_datasets[name]
+    return round_.model_copy(
+        update={
             "samples": dataset.samples,
-            "dataset_samples": None,
+            "dataset_samples": dataset.dataset_samples,
             "splits": dataset.splits,
             "dataset_files": dataset.files,
             "closed": round_.closed.model_copy(update={"dataset": dataset.closed}),
         }
-    return round_.model_copy(update=update)
+    )

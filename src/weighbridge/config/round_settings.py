@@ -42,14 +42,15 @@ def check_against_round(settings: Settings, round_: Round) -> None:
 
     Raises:
         InputError: a scenario that the round needs has no settings, target_qps is no number in a scenario
-            without a schedule, the round pins a prompt and no artifact provides one, or it has what this
-            release cannot measure.
+            without a schedule, the datasets are not those of the planned scenarios, the round pins a prompt
+            and no artifact provides one, or it has what this release cannot measure.
     """
     _check_measurable(round_)
     _check_scenarios(settings, round_)
     if round_.evidence == "endpoints":
         check_official_client(settings, round_)
     _check_rates(settings, round_)
+    _check_datasets(settings, round_)
     artifacts = settings.artifacts
     source = "client" if round_.evidence == "endpoints" else "reference"
     if round_.prompt and artifacts.prompt is None and getattr(artifacts, source) is None:
@@ -78,6 +79,12 @@ def check_statements(settings: Settings, root: Path) -> None:
 def planned_scenarios(settings: Settings, round_: Round) -> dict[str, ScenarioRules]:
     """Return the scenarios of the round that are to be measured: those that have settings, by name."""
     return {name: rules for name, rules in round_.scenarios.items() if name in settings.scenarios}
+
+
+def planned_datasets(settings: Settings, round_: Round) -> tuple[str, ...]:
+    """Return the further datasets that planned scenarios use, in the order of the round's scenarios."""
+    planned = planned_scenarios(settings, round_).values()
+    return tuple(dict.fromkeys(rules.dataset for rules in planned if rules.dataset is not None))
 
 
 def planned_runs(settings: Settings, scenario: ScenarioRules) -> list[str]:
@@ -122,6 +129,39 @@ def _check_rates(settings: Settings, round_: Round) -> None:
                 f"{place} no Offline scenario is measured in round {round_.name}, whose rate it starts from; "
                 "set a number."
             )
+
+
+def _check_datasets(settings: Settings, round_: Round) -> None:
+    """Check that the settings have the further datasets of the planned scenarios, and no others."""
+    given, users = settings.artifacts.further_datasets, _users_of_datasets(settings, round_)
+    for name, scenarios in users.items():
+        if name not in given:
+            raise InputError(
+                f"configuration: 'artifacts.further_datasets.{name}' is missing, but "
+                f"{' and '.join(scenarios)} of round {round_.name} {_uses(scenarios)} this dataset; add its "
+                "repo and revision, or its path, or remove the settings of the scenario."
+            )
+    for name in given:
+        if name not in users:
+            said = (
+                f"configuration: 'artifacts.further_datasets.{name}' is used by no planned scenario of round"
+            )
+            raise InputError(
+                f"{said} {round_.name}; remove it, or add the settings of a scenario that uses it."
+            )
+
+
+def _users_of_datasets(settings: Settings, round_: Round) -> dict[str, list[str]]:
+    """Return the names of the planned scenarios that use each further dataset."""
+    planned = planned_scenarios(settings, round_)
+    return {
+        dataset: [name for name, rules in planned.items() if rules.dataset == dataset]
+        for dataset in planned_datasets(settings, round_)
+    }
+
+
+def _uses(names: list[str]) -> str:
+    return "uses" if len(names) == 1 else "use"
 
 
 def _check_measurable(round_: Round) -> None:

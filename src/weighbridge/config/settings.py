@@ -15,18 +15,11 @@ from weighbridge.config.request_settings import RequestSection
 from weighbridge.config.scenario_rules import LONGEST_S
 from weighbridge.config.server_settings import EnvironmentName, ProjectPath, ServerSettings
 from weighbridge.config.target_rate import checked_rate
-from weighbridge.core.models import FolderName, Model, check_data
+from weighbridge.core.models import FolderName, Model, check_data, without_nulls
 from weighbridge.core.yaml_place import Sources
 
 PLAN_VARIABLE = "WEIGHBRIDGE_PLAN"
 """Names the file that the workflow writes its settings into for `weighbridge plan`."""
-
-
-def _without_nulls(value: object) -> object:
-    """Return a mapping without the keys whose value is null: a file on top takes them out so."""
-    if not isinstance(value, dict):
-        return value
-    return {key: each for key, each in value.items() if each is not None}
 
 
 class ScenarioSettings(Model):
@@ -214,7 +207,7 @@ class Settings(Model):
     )
     scenarios: Annotated[
         dict[str, ScenarioSettings],
-        BeforeValidator(_without_nulls, json_schema_input_type=dict[str, ScenarioSettings | None]),
+        BeforeValidator(without_nulls, json_schema_input_type=dict[str, ScenarioSettings | None]),
     ] = Field(
         description="Rates by name of the round's scenario: the expected Offline rate, and the Server rate to"
         " measure. Change them for each system. Null takes out one that a file below has.",

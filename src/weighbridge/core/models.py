@@ -18,6 +18,13 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 
 
+def without_nulls(value: object) -> object:
+    """Return a mapping without the keys whose value is null: a file on top takes them out so."""
+    if not isinstance(value, dict):
+        return value
+    return {key: each for key, each in value.items() if each is not None}
+
+
 def _inside(path: str) -> str:
     if not stays_inside(path):
         raise ValueError("a path leads from its folder to a file inside it")

@@ -1,7 +1,7 @@
 """Checks of what the closed division fixes: model, dataset, and how the requests are built."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from weighbridge.artifacts.folder import ArtifactKind
@@ -21,6 +21,21 @@ _FILES = {"loadgen": "LoadGen's logs", "endpoints": "The official client's files
 
 
 @dataclass(frozen=True)
+class DatasetInputs:
+    """What runs of scenarios with one of the round's further datasets were made from, as far as it is known.
+
+    Attributes:
+        dataset: Proof of that dataset.
+        store: Manifest of the request store that was made of it.
+        rows: Proof of the rows that the official client read of it.
+    """
+
+    dataset: Proof | None = None
+    store: StoreManifest | None = None
+    rows: ClientRows | None = None
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What the runs were made from, as far as it was passed to the gate.
 
@@ -30,6 +45,7 @@ class Inputs:
         store: Manifest of the request store.
         prompt: The benchmark's prompt file, which scoring needs where there is one.
         rows: Proof of the rows that the official client read, where it issued the requests.
+        further: Dataset and store of scenarios that use another dataset than the round's, by its name.
     """
 
     model: Proof | None = None
@@ -37,6 +53,18 @@ class Inputs:
     store: StoreManifest | None = None
     prompt: Path | None = None
     rows: ClientRows | None = None
+    further: Mapping[str, DatasetInputs] = field(default_factory=dict)
+
+    def of_dataset(self, name: str | None) -> "Inputs":
+        """Return what the runs of scenarios with one of the round's further datasets were made from.
+
+        Args:
+            name: The dataset; None: the round's own. What is not known of it is None.
+        """
+        if name is None:
+            return self
+        found = self.further.get(name, DatasetInputs())
+        return replace(self, dataset=found.dataset, store=found.store, rows=found.rows, further={})
 
     @classmethod
     def read(
@@ -45,14 +73,18 @@ class Inputs:
         store: Path | None,
         prompt: Path | None = None,
         rows: Path | None = None,
+        further_datasets: Mapping[str, Path] | None = None,
+        further_stores: Mapping[str, Path] | None = None,
     ) -> "Inputs":
-        """Read proof files, of artifacts of any kind, the manifest of a request store, the proof of rows.
+        """Read proof files, of artifacts of any kind, manifests of request stores, the proof of rows.
 
-        Where an artifact's folder is not on this machine, a folder beside its proof, named after its kind,
-        may hold copies of the files that are read of it: the proof's hashes show that these are the same.
+        Where an artifact's folder is not on this machine, a folder beside its proof may hold copies of the
+        files that are read of it: the proof's hashes show that these are the same. It is named after the
+        artifact's kind, that of a dataset as the proof's file, because a round may have several.
 
         Raises:
-            InputError: a file is missing or damaged, or two proofs are of one kind.
+            InputError: a file is missing or damaged, or two of `proofs` are of one kind, or that of a further
+                dataset is of another kind.
         """
         by_kind: dict[ArtifactKind, Proof] = {}
         for path in proofs:
@@ -60,21 +92,35 @@ class Inputs:
             if proof.kind in by_kind:
                 raise InputError(f"{path}: is a second proof of a {proof.kind}; pass that of the runs alone.")
             by_kind[proof.kind] = proof
+        datasets = {name: _dataset_proof(path) for name, path in (further_datasets or {}).items()}
+        stores = {name: StoreManifest.read(path) for name, path in (further_stores or {}).items()}
         return cls(
             model=by_kind.get(ArtifactKind.MODEL),
             dataset=by_kind.get(ArtifactKind.DATASET),
             store=StoreManifest.read(store) if store is not None else None,
             prompt=prompt,
             rows=ClientRows.read(rows) if rows is not None else None,
+            further={
+                name: DatasetInputs(datasets.get(name), stores.get(name))
+                for name in dict.fromkeys((*datasets, *stores))
+            },
         )
 
 
 NO_INPUTS = Inputs()
 
 
+def _dataset_proof(path: Path) -> Proof:
+    proof = _proof_with_files(path)
+    if proof.kind is not ArtifactKind.DATASET:
+        raise InputError(f"{path}: is the proof of a {proof.kind}; pass that of the further dataset.")
+    return proof
+
+
 def _proof_with_files(path: Path) -> Proof:
     proof = Proof.read(path)
-    beside = path.parent / proof.kind
+    several = proof.kind is ArtifactKind.DATASET
+    beside = path.with_suffix("") if several else path.parent / proof.kind
     here = proof.folder.is_dir() or not beside.is_dir()
     return proof if here else proof.model_copy(update={"folder": beside})
 

@@ -70,7 +70,7 @@ def _judged(runs: Runs, round_: Round, inputs: Inputs, *, strict: bool) -> Itera
             evaluation=_evaluation(of.get(Mode.ACCURACY)),
             round_=round_,
             scenario=round_.scenarios[scenario],
-            inputs=inputs,
+            inputs=inputs.of_dataset(round_.scenarios[scenario].dataset),
             compliance=_compliance(of, round_.scenarios[scenario]),
             strict=strict,
             repeats=_repeats(of),

@@ -81,8 +81,8 @@ def judge(
             from an accuracy.txt, and whether every sample was answered stays unknown.
         round_: The rules.
         scenario: The scenario of that round that both runs are expected to belong to.
-        inputs: What the runs were made from. What is missing leaves the checks of the closed division that
-            need it unknown.
+        inputs: What the runs were made from; the dataset and the store are those of this scenario. What is
+            missing leaves the checks of the closed division that need it unknown.
         compliance: The folders of compliance runs, likewise, by the runs' names; those that are missing are
             unknown.
         strict: Each disturbance of a run is a failed check; else it is a warning beside the checks.

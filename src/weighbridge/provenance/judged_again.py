@@ -80,7 +80,7 @@ def judged_again(runs: TreeRuns, originals: Originals | None) -> Verdict:
         InputError: a file of the tree or an original is missing or damaged.
     """
     scenario = runs.scenario
-    inputs = read_inputs(scenario.system_records)
+    inputs = read_inputs(scenario.system_records).of_dataset(scenario.rules.dataset)
     with tempfile.TemporaryDirectory() as scratch:
         folders = {run: Path(scratch) / run for run in runs.records}
         for run, folder in folders.items():

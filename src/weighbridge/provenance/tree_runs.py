@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.verdict import VERDICT, Verdict
@@ -46,4 +47,4 @@ def scenarios_of(tree: Path, round_: Round) -> Iterator[RecordedScenario]:
     for path in scenario_paths(tree):
         rules = rules_of(path.scenario, round_)
         if rules is not None and path.benchmark in round_.tree_names:
-            yield RecordedScenario(tree, path, rules, round_)
+            yield RecordedScenario(tree, path, rules, round_of_scenario(round_, rules.name))

@@ -2,9 +2,11 @@
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
@@ -28,6 +30,7 @@ def write_report(
     *,
     round_: Round | None = None,
     dataset: Path | None = None,
+    further_datasets: Mapping[str, Path] | None = None,
     prompt: Path | None = None,
     model: Path | None = None,
     figures: Path | None = None,
@@ -39,6 +42,7 @@ def write_report(
         output: The file to write.
         round_: The rules; None: load the round that the results name.
         dataset: Folder of the dataset, for scores by level and examples of wrong answers.
+        further_datasets: Likewise, those of scenarios that do not use the round's own, by their names.
         prompt: The benchmark's prompt file, if its scorer needs one.
         model: Folder of the model, if answers are token ids.
         figures: Also write every chart as figures/GROUP/NAME.png; older files in these folders are deleted.
@@ -53,9 +57,13 @@ def write_report(
         write_atomic(output, render_quality_page(quality, [chart]))
         return
     inputs = read_inputs(results, round_)
+    datasets: dict[str | None, Path | None] = {None: dataset}
+    datasets.update(further_datasets or {})
     analyses = {
-        scenario: _analysis(results / scenario / Mode.ACCURACY, dataset, prompt, model, inputs, scenario)
-        for scenario in inputs.round_.scenarios
+        name: _analysis(
+            results / name / Mode.ACCURACY, datasets.get(rules.dataset), prompt, model, inputs, name
+        )
+        for name, rules in inputs.round_.scenarios.items()
     }
     if figures is not None:
         _clear(figures)
@@ -81,11 +89,18 @@ def _analysis(
         return run
     if dataset is None:
         return Missing(
-            "The error analysis needs the dataset: pass `--dataset`, `--prompt` where the benchmark has a "
-            "prompt file, and `--model` where answers are token ids, to `weighbridge report`."
+            "The error analysis needs the dataset: pass `--dataset`, or `--further-dataset` for a scenario "
+            "with another than the round's own, `--prompt` where the benchmark has a prompt file, and "
+            "`--model` where answers are token ids, to `weighbridge report`."
         )
     try:
-        return analyse_errors(logs=logs, dataset=dataset, prompt=prompt, round_=inputs.round_, model=model)
+        return analyse_errors(
+            logs=logs,
+            dataset=dataset,
+            prompt=prompt,
+            round_=round_of_scenario(inputs.round_, scenario),
+            model=model,
+        )
     except InputError as error:
         return Missing(str(error))
 

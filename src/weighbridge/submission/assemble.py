@@ -143,7 +143,8 @@ def assemble(
             raise InvalidRunError(f"{each.folder}: no tree is built from a run that ended early: {aborted}.")
     if round_.submittable:
         runs = [run for each in judged for run in each.records.values()]
-        require_declaration(round_, settings, inputs, runs)
+        datasets = list(dict.fromkeys(rules.dataset for rules in chosen))
+        require_declaration(round_, settings, inputs, runs, datasets)
     for folder in (originals, destination):
         _check_replaceable(folder)
     with replaced_folder(originals) as kept, replaced_folder(destination) as root:

@@ -1,6 +1,6 @@
 """measurements.json: the official checker's five fields on weights and inputs, and what they must declare."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from weighbridge.benchmarks.protocol import Benchmark
 from weighbridge.benchmarks.registry import load_benchmark
@@ -67,18 +67,32 @@ def measurements(
 
 
 def require_declaration(
-    round_: Round, settings: SubmissionSettings, inputs: Inputs, records: Iterable[RunRecord]
+    round_: Round,
+    settings: SubmissionSettings,
+    inputs: Inputs,
+    records: Iterable[RunRecord],
+    datasets: Collection[str | None] = (None,),
 ) -> None:
     """Check that the weights are the ones that the rules name, or declared.
+
+    Args:
+        round_: The rules.
+        settings: What is stated of the weights, and the division.
+        inputs: What the runs were made from.
+        records: The runs.
+        datasets: Which of the round's further datasets the runs used; None: its own.
 
     Raises:
         InputError: the closed division needs evidence that is missing, or refuses the declaration.
     """
     closed = settings.division == "closed"
-    if closed and not round_.closed.are_empty and not are_complete(inputs):
+    for dataset in datasets if closed and not round_.closed.are_empty else ():
+        if are_complete(inputs.of_dataset(dataset)):
+            continue
+        further = f"; of the dataset {dataset}, --further-dataset and --further-store" if dataset else ""
         raise InputError(
             f"round {round_.name}: a tree of the closed division carries the proofs of model and dataset "
-            f"and the manifest of the requests; pass --artifact for both and --store."
+            f"and the manifest of the requests; pass --artifact for both and --store{further}."
         )
     model = inputs.model
     fault = declaration_fault(

@@ -4,6 +4,7 @@ It lies in src/<benchmark>/records/<system>/, because the official checkers acce
 
     requests.json                          manifest of the request store
     model.json, dataset.json               proofs of the artifacts, without their folders
+    requests-NAME.json, dataset-NAME.json  the same of the round's further datasets that scenarios use
     model/..., dataset/...                 the JSON files of an artifact that the gates read
     <Scenario>/performance.json            run.json of the performance run that is the result
     <Scenario>/accuracy.json               run.json of the accuracy run
@@ -14,7 +15,7 @@ It lies in src/<benchmark>/records/<system>/, because the official checkers acce
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,18 +23,19 @@ from weighbridge.artifacts.eos_ids import EOS_FILES
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.closed_rules import ArtifactPin
+from weighbridge.config.dataset_rules import name_with_dataset
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_dataset
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model, read_data
-from weighbridge.gates.closed_checks import Inputs
+from weighbridge.gates.closed_checks import DatasetInputs, Inputs
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.records.verdict import VERDICT, Verdict
 from weighbridge.serving.server_environment import without_secrets
 from weighbridge.submission.tree import copy_file
 
-REQUESTS = "requests.json"
 # An absolute path: a slash that continues neither a word, nor a relative path, nor a URL but that of a file.
 _PART = r"[^\s/:=,;\"'(){}\[\]]+"
 _ABSOLUTE = re.compile(rf"(?:(?<![\w./~-])|(?<=file://))/(?!/)(?:{_PART}/)*({_PART})/?")
@@ -48,7 +50,7 @@ def proofs_of(inputs: Inputs) -> dict[ArtifactKind, Proof | None]:
 
 
 def are_complete(inputs: Inputs) -> bool:
-    """Return whether both proofs and the requests' manifest are there."""
+    """Return whether both proofs and the requests' manifest of one dataset are there."""
     return inputs.store is not None and all(proofs_of(inputs).values())
 
 
@@ -121,18 +123,32 @@ def write_inputs(folder: Path, inputs: Inputs, round_: Round) -> None:
     """Write what the runs of all scenarios were made from; what is not known is left out.
 
     Raises:
-        InputError: a JSON file of an artifact that the gates read cannot be read.
+        InputError: a JSON file of an artifact that the gates read cannot be read, or the round has no such
+            further dataset.
     """
-    if inputs.store is not None:
-        _write(folder / REQUESTS, without_places(inputs.store))
     for kind, proof in proofs_of(inputs).items():
-        if proof is None:
-            continue
-        values = proof.model_dump(mode="json", exclude={"folder"})
-        write_atomic(folder / f"{kind}.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
-        for name in _files_read(kind, round_):
-            if (proof.folder / name).is_file():
-                copy_file(proof.folder / name, folder / kind / name)
+        _write_proof(folder, str(kind), proof, _files_read(kind, round_))
+    _write_store(folder, None, inputs.store)
+    for dataset, of in inputs.further.items():
+        files = _files_read(ArtifactKind.DATASET, round_of_dataset(round_, dataset))
+        _write_proof(folder, name_with_dataset(ArtifactKind.DATASET, dataset), of.dataset, files)
+        _write_store(folder, dataset, of.store)
+
+
+def _write_store(folder: Path, dataset: str | None, store: StoreManifest | None) -> None:
+    if store is not None:
+        _write(folder / requests_file(dataset), without_places(store))
+
+
+def _write_proof(folder: Path, stem: str, proof: Proof | None, files: Sequence[str]) -> None:
+    """Write a proof without its folder, and copies of those of its files that are there."""
+    if proof is None:
+        return
+    values = proof.model_dump(mode="json", exclude={"folder"})
+    write_atomic(folder / f"{stem}.json", json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    for name in files:
+        if (proof.folder / name).is_file():
+            copy_file(proof.folder / name, folder / stem / name)
 
 
 def _files_read(kind: ArtifactKind, round_: Round) -> list[str]:
@@ -149,20 +165,45 @@ def read_inputs(folder: Path) -> Inputs:
     Raises:
         InputError: a file is damaged.
     """
-    store = folder / REQUESTS
     return Inputs(
         model=_proof(folder, ArtifactKind.MODEL),
         dataset=_proof(folder, ArtifactKind.DATASET),
-        store=StoreManifest.read(store) if store.is_file() else None,
+        store=_store(folder, None),
+        further={
+            name: DatasetInputs(
+                _proof(folder, name_with_dataset(ArtifactKind.DATASET, name)), _store(folder, name)
+            )
+            for name in _further_datasets(folder)
+        },
     )
 
 
-def _proof(folder: Path, kind: ArtifactKind) -> Proof | None:
-    path = folder / f"{kind}.json"
+def requests_file(dataset: str | None) -> str:
+    """Return the name of the file with the manifest of the requests that are made of a dataset."""
+    return f"{name_with_dataset('requests', dataset)}.json"
+
+
+def _further_datasets(folder: Path) -> list[str]:
+    """Return the names of the further datasets of which the folder has records."""
+    found = [
+        path.stem.removeprefix(start)
+        for start in (f"{ArtifactKind.DATASET}-", "requests-")
+        for path in sorted(folder.glob(f"{start}*.json"))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _store(folder: Path, dataset: str | None) -> StoreManifest | None:
+    path = folder / requests_file(dataset)
+    return StoreManifest.read(path) if path.is_file() else None
+
+
+def _proof(folder: Path, stem: str) -> Proof | None:
+    path = folder / f"{stem}.json"
     if not path.is_file():
         return None
     values = read_data(path)
-    place = {"folder": str(folder / kind)}
+    place = {"folder": str(folder / stem)}
     return Proof.parse(values | place if isinstance(values, dict) else values, str(path))
 
 

@@ -3,6 +3,7 @@
 What is heavy is imported when it is called: every process that reads a round imports this file.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,9 @@ class ToyArithmetic(NoPrompt):
             self.check_prompt(prompt, {})
         return Arithmetic()
 
-    def synthesise(self, kind: "ArtifactKind", samples: int, folder: Path) -> None:
+    def synthesise(
+        self, kind: "ArtifactKind", samples: int, folder: Path, splits: Sequence[str] = ()
+    ) -> None:
         """Make up questions, or a model without weights.
 
         Raises:
@@ -43,7 +46,7 @@ class ToyArithmetic(NoPrompt):
         """
         from toy_arithmetic.synthetic import synthesise
 
-        synthesise(kind, samples, folder)
+        synthesise(kind, samples, folder, splits)
 
     def token_counter(self, model: Path) -> "TokenCounter | None":
         """Return None: the made-up model has no tokenizer."""

@@ -1,6 +1,7 @@
 """Made-up questions in Parquet, and a model's folder without weights."""
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ _SPLIT = "questions"
 _OPERATORS = {"+": np.add, "-": np.subtract, "*": np.multiply}
 
 
-def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
+def synthesise(kind: ArtifactKind, samples: int, folder: Path, splits: Sequence[str] = ()) -> None:
     """Write a dataset or a model; the same number of samples gives the same rows.
 
     Raises:
@@ -23,7 +24,11 @@ def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
     """
     if kind is ArtifactKind.DATASET:
         (folder / "data").mkdir(parents=True)
-        pq.write_table(_questions(samples), folder / "data" / f"{_SPLIT}-00000-of-00001.parquet")
+        questions, names = _questions(samples), splits or (_SPLIT,)
+        share = -(-samples // len(names))
+        for number, split in enumerate(names):
+            part = questions.slice(number * share, share)
+            pq.write_table(part, folder / "data" / f"{split}-00000-of-00001.parquet")
     elif kind is ArtifactKind.MODEL:
         folder.mkdir(parents=True)
         (folder / "config.json").write_text('{"note": "No model: a simulated server answers."}\n')

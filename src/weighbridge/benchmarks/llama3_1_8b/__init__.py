@@ -3,7 +3,7 @@
 Heavy modules are imported in the methods, because every process that reads a round imports this file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +57,9 @@ class Llama31:
 
         extract_official(reference, pins, out)
 
-    def synthesise(self, kind: "ArtifactKind", samples: int, folder: Path) -> None:
+    def synthesise(
+        self, kind: "ArtifactKind", samples: int, folder: Path, splits: Sequence[str] = ()
+    ) -> None:
         """Generate synthetic articles with their summaries, or a model without weights.
 
         Raises:
@@ -65,7 +67,7 @@ class Llama31:
         """
         from weighbridge.benchmarks.llama3_1_8b.synthetic import synthesise
 
-        synthesise(kind, samples, folder)
+        synthesise(kind, samples, folder, splits)
 
     def token_counter(self, model: Path) -> "TokenCounter":  # noqa: ARG002 - the protocol's
         """Return a counter of token ids, which needs no tokenizer."""

@@ -6,7 +6,7 @@ are shorter than news: a rehearsal tests counts, durations and files at full sca
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -48,7 +48,7 @@ _FILLERS = (
 _SCHEMA = pa.schema([("article", pa.string()), ("highlights", pa.string()), ("id", pa.string())])
 
 
-def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
+def synthesise(kind: ArtifactKind, samples: int, folder: Path, splits: Sequence[str] = ()) -> None:
     """Write a dataset in the hub's form, or a model folder with a tokenizer and without weights.
 
     The same number of samples gives the same bytes.
@@ -57,20 +57,23 @@ def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
         InputError: this kind of artifact cannot be generated.
     """
     if kind is ArtifactKind.DATASET:
-        _write_articles(samples, folder / "data")
+        _write_articles(samples, splits or (_SPLIT,), folder / "data")
     elif kind is ArtifactKind.MODEL:
         _write_model(folder)
     else:
         raise InputError(f"artifacts.{kind}: cannot be synthetic; set repo and revision, or null.")
 
 
-def _write_articles(samples: int, folder: Path) -> None:
+def _write_articles(samples: int, splits: Sequence[str], folder: Path) -> None:
+    """Write articles in equal shares to the splits; the first get what is left over."""
     folder.mkdir(parents=True)
     rows = articles(samples)
-    with pq.ParquetWriter(folder / f"{_SPLIT}-00000-of-00001.parquet", _SCHEMA) as writer:
-        for start in range(0, samples, _ROWS_PER_GROUP):
-            group = [next(rows) for _ in range(min(_ROWS_PER_GROUP, samples - start))]
-            writer.write_table(pa.Table.from_pylist(group, schema=_SCHEMA))
+    for number, split in enumerate(splits):
+        count = len(range(number, samples, len(splits)))
+        with pq.ParquetWriter(folder / f"{split}-00000-of-00001.parquet", _SCHEMA) as writer:
+            for start in range(0, count, _ROWS_PER_GROUP):
+                group = [next(rows) for _ in range(min(_ROWS_PER_GROUP, count - start))]
+                writer.write_table(pa.Table.from_pylist(group, schema=_SCHEMA))
 
 
 def articles(samples: int) -> Iterator[dict[str, str]]:

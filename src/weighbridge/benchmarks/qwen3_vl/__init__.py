@@ -3,7 +3,7 @@
 Heavy modules are imported in the methods, because every process that reads a round imports this file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,9 @@ class Qwen3Vl:
         of_client = reference.kind is ArtifactKind.CLIENT
         (extract_from_client if of_client else extract_official)(reference, pins, out)
 
-    def synthesise(self, kind: "ArtifactKind", samples: int, folder: Path) -> None:
+    def synthesise(
+        self, kind: "ArtifactKind", samples: int, folder: Path, splits: Sequence[str] = ()
+    ) -> None:
         """Generate a synthetic product catalogue, or a model folder without weights.
 
         Raises:
@@ -69,7 +71,7 @@ class Qwen3Vl:
         """
         from weighbridge.benchmarks.qwen3_vl.synthetic import synthesise
 
-        synthesise(kind, samples, folder)
+        synthesise(kind, samples, folder, splits)
 
     def token_counter(self, model: Path) -> "TokenCounter | None":
         """Return a counter that uses the model's tokenizer, chat template and image sizes."""

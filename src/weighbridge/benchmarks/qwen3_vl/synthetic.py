@@ -3,7 +3,7 @@
 import io
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from weighbridge.core.errors import InputError
 
 _SEED = 20260401
 _ROWS_PER_GROUP = 1024
-_TRAIN_SHARE = 0.8  # as in the real catalogue
+_SPLITS, _FIRST_SHARE = ("train", "test"), 0.8  # as in the real catalogue
 # Small: a rehearsal tests counts, durations and files at full scale, not bandwidth, and 48,289 images of the
 # real size would take 6 GB.
 _IMAGE_PIXELS = 32
@@ -38,7 +38,7 @@ _SCHEMA = pa.schema(
 )
 
 
-def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
+def synthesise(kind: ArtifactKind, samples: int, folder: Path, splits: Sequence[str] = ()) -> None:
     """Write a synthetic dataset with the product catalogue's columns, or a model folder without weights.
 
     The same number of samples gives the same rows.
@@ -47,18 +47,21 @@ def synthesise(kind: ArtifactKind, samples: int, folder: Path) -> None:
         InputError: this kind of artifact cannot be generated.
     """
     if kind is ArtifactKind.DATASET:
-        _write_catalogue(samples, folder / "data")
+        _write_catalogue(samples, splits or _SPLITS, folder / "data")
     elif kind is ArtifactKind.MODEL:
         _write_empty_model(folder)
     else:
         raise InputError(f"artifacts.{kind}: cannot be synthetic; set repo and revision, or null.")
 
 
-def _write_catalogue(samples: int, folder: Path) -> None:
+def _write_catalogue(samples: int, splits: Sequence[str], folder: Path) -> None:
+    """Write the products: the most to the first split, the others in equal shares to the rest."""
     folder.mkdir(parents=True)
     rows = _products(samples)
-    train = round(samples * _TRAIN_SHARE)
-    for split, count in (("train", train), ("test", samples - train)):
+    first, rest = splits[0], splits[1:]
+    most = round(samples * _FIRST_SHARE) if rest else samples
+    others = [(split, len(range(number, samples - most, len(rest)))) for number, split in enumerate(rest)]
+    for split, count in ((first, most), *others):
         with pq.ParquetWriter(folder / f"{split}-00000-of-00001.parquet", _SCHEMA) as writer:
             for start in range(0, count, _ROWS_PER_GROUP):
                 group = [next(rows) for _ in range(min(_ROWS_PER_GROUP, count - start))]

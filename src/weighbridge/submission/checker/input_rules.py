@@ -20,7 +20,7 @@ from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.checker.tree_paths import AGAIN
 from weighbridge.submission.measurements import examples_of
 from weighbridge.submission.tree import RUN_FOLDERS, run_logs
-from weighbridge.submission.tree_records import REQUESTS, are_complete, proofs_of
+from weighbridge.submission.tree_records import are_complete, proofs_of, requests_file
 
 # Checks of the gate that record_rules and mark_rules make: the tree has not all logs, and not whole ones.
 _TOLD_ELSEWHERE = ("recorded as", "logs as LoadGen left them", "server")
@@ -44,10 +44,11 @@ def _same_inputs(
 ) -> Iterator[Complaint]:
     """Check that a run sent the requests, and measured the artifacts, whose evidence the tree carries."""
     requests, model = inputs.store, inputs.model
+    name = requests_file(scenario.rules.dataset)
     if requests is not None and requests.bodies_sha256 != record.store_sha256:
-        yield scenario.tell(path, f"names other requests than {REQUESTS} of the records")
+        yield scenario.tell(path, f"names other requests than {name} of the records")
     if requests is not None and record.pins.get("dataset") != requests.dataset_digest:
-        yield scenario.tell(path, f"names another dataset than {REQUESTS} of the records")
+        yield scenario.tell(path, f"names another dataset than {name} of the records")
     if model is not None and record.pins.get("model") != model.manifest_digest:
         yield scenario.tell(path, "names another model than model.json of the records")
 
@@ -55,19 +56,22 @@ def _same_inputs(
 def _unchanged(scenario: RecordedScenario, inputs: Inputs) -> Iterator[Complaint]:
     """Check that the evidence is complete and agrees with itself."""
     folder = scenario.system_records
-    for kind, proof in proofs_of(inputs).items():
+    for proof in proofs_of(inputs).values():
         if proof is None:
             continue
+        file = folder / f"{proof.folder.name}.json"
         if _digest(proof) != proof.manifest_digest:
-            yield scenario.tell(folder / f"{kind}.json", "lists files of another manifest than it names")
+            yield scenario.tell(file, "lists files of another manifest than it names")
         known = {entry.path: entry.sha256 for entry in proof.files}
         for path in sorted(path for path in proof.folder.rglob("*") if path.is_file()):
             if known.get(path.relative_to(proof.folder).as_posix()) != sha256_of(path):
-                yield scenario.tell(path, f"is not the file that {kind}.json lists")
+                yield scenario.tell(path, f"is not the file that {file.name} lists")
     if inputs.store is not None and inputs.dataset is not None:
         proven = {entry.sha256 for entry in inputs.dataset.files}
         if not proven.issuperset(inputs.store.dataset.values()):
-            yield scenario.tell(folder / REQUESTS, "was built from other files than dataset.json lists")
+            requests = folder / requests_file(scenario.rules.dataset)
+            listing = f"{inputs.dataset.folder.name}.json"
+            yield scenario.tell(requests, f"was built from other files than {listing} lists")
     if not scenario.round_.closed.are_empty and not are_complete(inputs):
         yield scenario.tell(
             folder,

@@ -72,7 +72,7 @@ def _of_scenario(scenario: RecordedScenario) -> Iterator[Complaint]:
     yield from evidence_complaints(scenario, records)
     yield from _verdict(scenario)
     try:
-        inputs = read_inputs(scenario.system_records)
+        inputs = read_inputs(scenario.system_records).of_dataset(scenario.rules.dataset)
     except InputError as error:
         yield scenario.tell(scenario.system_records, _told(error, scenario.system_records))
         return

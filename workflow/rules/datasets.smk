@@ -1,0 +1,57 @@
+"""The datasets of the planned scenarios: the round's own, and further ones that some scenarios use instead.
+
+In:  ROUND, PLANNED
+Out: DATASETS, named_with(), dataset_of(), dataset_proof(), store_of(), lengths_of(), further_dataset(),
+     further_options(), kind_option(); round_of_dataset() and name_with_dataset() for other files
+
+What is made of a further dataset NAME is called as what is made of the round's own, with -NAME after it.
+"""
+
+from weighbridge.config.dataset_rules import name_with_dataset
+from weighbridge.config.round_of_scenario import round_of_dataset
+from weighbridge.config.round_settings import planned_datasets
+
+# None is the round's own.
+DATASETS = [None, *planned_datasets(SETTINGS, ROUND)]
+
+
+def named_with(name):
+    """Return which dataset a file or folder is made of, by its name: that of the own dataset's is given."""
+    return {name_with_dataset(name, dataset): dataset for dataset in DATASETS}
+
+
+def dataset_of(scenario):
+    """Return which of the round's further datasets a scenario uses; None: the round's own."""
+    return ROUND.scenarios[scenario].dataset
+
+
+def dataset_proof(dataset):
+    """Return the proof of a dataset."""
+    return f"resources/{name_with_dataset('dataset', dataset)}.json"
+
+
+def store_of(dataset):
+    """Return the manifest of the requests that are made of a dataset."""
+    return f"resources/{name_with_dataset('requests', dataset)}/manifest.json"
+
+
+def lengths_of(dataset):
+    """Return the lengths of all prompts that are made of a dataset, in tokens."""
+    return f"resources/{name_with_dataset('prompt-tokens', dataset)}.json"
+
+
+def further_dataset(dataset):
+    """Return the option that names one of the round's further datasets, for its own none."""
+    return [] if dataset is None else [f"--further-dataset={dataset}"]
+
+
+def further_options(option, file_of):
+    """Return an option for the files of each further dataset that planned scenarios use."""
+    return [f"--{option}={dataset}={file_of(dataset)}" for dataset in DATASETS[1:]]
+
+
+def kind_option(name):
+    """Return the options that say what an artifact is, by the name of its folder and proof."""
+    dataset = named_with("dataset").get(name)
+    kind = name if dataset is None else "dataset"
+    return [f"--kind={kind}", *further_dataset(dataset)]

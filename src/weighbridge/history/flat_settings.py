@@ -40,7 +40,8 @@ def run_settings(record: RunRecord, target_qps: float | None) -> dict[str, str]:
         **_host(record.host),
         "weighbridge.version": record.weighbridge_version,
         "weighbridge.code": record.code_sha256,
-        "loadgen.version": record.load.loadgen_version,
+        **flat("loadgen", {"version": record.load.loadgen_version or None}),
+        **flat("official_client", _client(record)),
         **{
             f"loadgen.{name}": _text(value)
             for name, value in record.load.settings.items()
@@ -52,6 +53,12 @@ def run_settings(record: RunRecord, target_qps: float | None) -> dict[str, str]:
     if record.load.client is not None:
         settings["client.workers"] = str(len(record.load.client.answered_by_worker))
     return settings
+
+
+def _client(record: RunRecord) -> dict[str, Any]:
+    """Return what says which official client issued the requests, and of which rows; empty: none did."""
+    known = {"repo", "commit", "packages_sha256", "python", "dataset_name", "dataset_sha256"}
+    return record.client.model_dump(include=known) if record.client else {}
 
 
 def quality_settings(measured: MeasuredQuality) -> dict[str, str]:

@@ -15,13 +15,24 @@ from weighbridge.core.formatting import measured
 from weighbridge.gates.token_consistency import VERIFICATION
 from weighbridge.provenance.crate_software import (
     host_entity,
-    loadgen_entity,
+    load_generator_entity,
     server_entity,
     weighbridge_entity,
     workflow_entity,
 )
 from weighbridge.provenance.graph import CrateGraph
 from weighbridge.records.notice import Standing, reason_of
+from weighbridge.records.official_client import (
+    ACCURACY_RESULTS,
+    CLIENT_LOG,
+    CLIENT_REQUEST,
+    EVENTS,
+    PHASE_ANSWERS,
+    RESULT_SUMMARY,
+    SAMPLE_MAP,
+    SNAPSHOT,
+    WRITTEN_CONFIG,
+)
 from weighbridge.records.run_record import (
     ANSWERS,
     AUDIT_CONFIG,
@@ -39,6 +50,7 @@ from weighbridge.records.run_record import (
 from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
 from weighbridge.records.search_record import PEAK
 from weighbridge.records.verdict import VERDICT, Verdict
+from weighbridge.submission.run_files import recorded_name
 
 Runs = Mapping[tuple[str, str], RunRecord]
 
@@ -53,6 +65,15 @@ _RUN_FILES = {
     REQUESTS_TABLE: "Every request with its times.",
     TELEMETRY_FILE: "Telemetry of servers, GPUs, processes and host, once a second.",
     ERRORS_FILE: "Every failed request.",
+    PHASE_ANSWERS: "All answers of the official client's accuracy phase.",
+    CLIENT_REQUEST: "What the official client was asked to do.",
+    CLIENT_LOG: "What the official client printed.",
+    recorded_name(WRITTEN_CONFIG): "The official client's configuration as it resolved it.",
+    recorded_name(RESULT_SUMMARY): "The official client's summary of its performance phase.",
+    recorded_name(ACCURACY_RESULTS): "The official client's scores.",
+    recorded_name(EVENTS): "The official client's log of events; it holds all answers.",
+    recorded_name(SAMPLE_MAP): "Which sample each of the official client's queries was.",
+    recorded_name(SNAPSHOT): "The official client's counters.",
     SAMPLED_ANSWERS: "A random share of the answers of a performance run.",
     SERVER_LOG: "Output of the server.",
 }
@@ -66,7 +87,7 @@ _PRODUCTS = {
     "attestation.json": "in-toto statement about the submission tree, in a DSSE envelope.",
     "check.txt": "Findings and complaints of the checkers.",
     "check.json": "The same as JSON.",
-    "originals/originals.json": "List of the full accuracy logs, which must not be in the tree.",
+    "originals/originals.json": "List of the full accuracy logs, or logs of events, not in the tree.",
 }
 _PAGES = {
     ArtifactKind.MODEL: "https://huggingface.co/{repo}/tree/{revision}",
@@ -74,6 +95,7 @@ _PAGES = {
     ArtifactKind.REFERENCE: "https://github.com/{repo}/tree/{revision}",
     ArtifactKind.CLIENT: "https://github.com/{repo}/tree/{revision}",
     ArtifactKind.MMLU: "https://huggingface.co/datasets/{repo}/tree/{revision}",
+    ArtifactKind.CLIENT: "https://github.com/{repo}/tree/{revision}",
 }
 _SNAKEFILE = "submission/*/*/src/*/Snakefile"  # the code that ran, as copied into the tree
 
@@ -216,7 +238,11 @@ def _run(
     graph.action(
         f"#run-{scenario}-{name}",
         f"{_title(graph, scenario)} {name} run",
-        [weighbridge_entity(graph, record), loadgen_entity(graph, record), server_entity(graph, record)],
+        [
+            weighbridge_entity(graph, record),
+            load_generator_entity(graph, record),
+            server_entity(graph, record),
+        ],
         [*inputs.some(ArtifactKind.MODEL), inputs.store],
         graph.files(f"{scenario}/{name}", _RUN_FILES, record.logs),
         description=f"{load.completed} of {load.issued} samples answered, "

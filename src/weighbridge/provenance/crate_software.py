@@ -31,8 +31,18 @@ def weighbridge_entity(graph: CrateGraph, record: RunRecord) -> Entity:
     )
 
 
-def loadgen_entity(graph: CrateGraph, record: RunRecord) -> Entity:
-    """Add the LoadGen release of a run, and return its entity."""
+def load_generator_entity(graph: CrateGraph, record: RunRecord) -> Entity:
+    """Add the official endpoints client or the LoadGen release of a run, and return its entity."""
+    if (client := record.client) is not None:
+        return graph.thing(
+            f"#client-{client.commit}",
+            "SoftwareApplication",
+            name="Official endpoints client",
+            description=f"{client.repo} at this commit, git tree {client.tree}, "
+            f"{'modified' if client.modified else 'proven unmodified before and after the run'}; "
+            f"Python {client.python}, packages with sha256 {client.packages_sha256}.",
+            softwareVersion=client.commit,
+        )
     version = record.load.loadgen_version
     url = f"https://pypi.org/project/mlcommons-loadgen/{version}/"
     return graph.thing(url, "SoftwareApplication", name="MLCommons LoadGen", url=url, softwareVersion=version)

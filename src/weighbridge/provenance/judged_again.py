@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weighbridge.artifacts.proof import Proof
-from weighbridge.config.scenario_rules import Mode
+from weighbridge.config.scenario_rules import Mode, RunRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.gates import Inputs, evidence_of, judge
 from weighbridge.gates.token_consistency import VERIFICATION
 from weighbridge.provenance.tree_runs import TreeRuns
+from weighbridge.records.official_client import PHASE_ANSWERS
 from weighbridge.records.run_record import (
     ANSWERS,
     DETAIL,
@@ -25,6 +26,12 @@ from weighbridge.records.score import ACCURACY_TEXT, Evaluation
 from weighbridge.records.verdict import Check, Gate, Verdict
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.evidence import EVIDENCE, SCORE
+from weighbridge.submission.run_files import (
+    ANSWERS_OF_CLIENT,
+    CLIENT_ORIGINALS,
+    CLIENT_RESULTS,
+    recorded_name,
+)
 from weighbridge.submission.tree import RUN_FOLDERS, run_logs
 from weighbridge.submission.tree_records import read_inputs
 
@@ -37,7 +44,7 @@ _MISSING = (
 
 @dataclass(frozen=True)
 class Originals:
-    """What a tree cannot carry, and scoring needs: the whole accuracy logs, the dataset, the prompt."""
+    """What a tree cannot carry, and scoring needs: whole answers, the dataset, the prompt."""
 
     logs: Path
     dataset: Proof
@@ -117,8 +124,8 @@ def require_originals(scenario: RecordedScenario, originals: Originals) -> None:
 
 
 def _original(scenario: RecordedScenario, originals: Originals) -> Path:
-    folder = scenario.path.folder / RUN_FOLDERS[Mode.ACCURACY]
-    return originals.logs / folder.relative_to(scenario.tree) / ANSWERS
+    folder = originals.logs / scenario.path.folder.relative_to(scenario.tree)
+    return folder / (ANSWERS_OF_CLIENT if scenario.by_client else RUN_FOLDERS[Mode.ACCURACY] / ANSWERS)
 
 
 def _with_dataset(inputs: Inputs, originals: Originals | None) -> Inputs:
@@ -132,27 +139,50 @@ def _with_dataset(inputs: Inputs, originals: Originals | None) -> Inputs:
 def _rebuild(runs: TreeRuns, run: str, into: Path, originals: Originals | None) -> None:
     """Write a run's folder as the run left it, as far as the tree has its files."""
     into.mkdir()
-    results, rules = runs.scenario.path.folder, runs.scenario.rules.runs[run]
-    logs = run_logs(results, rules)
-    evidence = runs.scenario.records / run
-    carried = [logs[DETAIL], logs[SUMMARY], results / USER_CONF, *(evidence / name for name in EVIDENCE)]
-    if rules.compliance_test is not None:
-        carried += [logs[ANSWERS], results / rules.compliance_test / VERIFICATION]
-    elif rules.mode is Mode.ACCURACY:
-        carried.append(logs[ANSWERS].with_name(ACCURACY_TEXT))
-        if originals is not None:
-            carried.append(_original(runs.scenario, originals))
-    for path in carried:
+    carried = {name: runs.scenario.records / run / name for name in EVIDENCE}
+    rules = runs.scenario.rules.runs[run]
+    if runs.scenario.by_client:
+        carried |= _of_client(runs.scenario, rules, originals)
+    else:
+        carried |= _of_loadgen(runs.scenario, rules, originals)
+    for name, path in carried.items():
         if path.is_file():
-            shutil.copyfile(path, into / path.name)
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, into / name)
     record = runs.records[run].model_dump(mode="json", exclude_unset=True)
     record["logs"] = {name: sha256 for name, sha256 in record["logs"].items() if _is_there(into, name)}
     (into / RUN_RECORD).write_text(json.dumps(record))
 
 
+def _of_loadgen(scenario: RecordedScenario, rules: RunRules, originals: Originals | None) -> dict[str, Path]:
+    """Return where a run's other files lie, by their names in its folder."""
+    results = scenario.path.folder
+    logs = run_logs(results, rules)
+    carried = [logs[DETAIL], logs[SUMMARY], results / USER_CONF]
+    if rules.compliance_test is not None:
+        carried += [logs[ANSWERS], results / rules.compliance_test / VERIFICATION]
+    elif rules.mode is Mode.ACCURACY:
+        carried.append(logs[ANSWERS].with_name(ACCURACY_TEXT))
+        if originals is not None:
+            carried.append(_original(scenario, originals))
+    return {path.name: path for path in carried}
+
+
+def _of_client(scenario: RecordedScenario, rules: RunRules, originals: Originals | None) -> dict[str, Path]:
+    """Return where the official client's files of a run lie, by their names in its folder."""
+    if rules.mode is Mode.ACCURACY:
+        return {} if originals is None else {PHASE_ANSWERS: _original(scenario, originals)}
+    carried = {recorded_name(name): scenario.path.folder / name for name in CLIENT_RESULTS}
+    if originals is not None:
+        kept = originals.logs / scenario.path.folder.relative_to(scenario.tree)
+        carried |= {recorded_name(name): kept / name for name in CLIENT_ORIGINALS}
+    return carried
+
+
 def _is_there(folder: Path, name: str) -> bool:
     """Return whether a recorded hash can be compared; other checks report evidence that the tree lacks."""
-    return (folder / name).is_file() or name not in (ANSWERS, *EVIDENCE)
+    kept = (ANSWERS, PHASE_ANSWERS, *map(recorded_name, CLIENT_ORIGINALS))
+    return (folder / name).is_file() or name not in (*kept, *EVIDENCE)
 
 
 def differences(found: Verdict, stated: Verdict) -> list[str]:

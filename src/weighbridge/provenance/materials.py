@@ -11,16 +11,19 @@ from weighbridge.config.round import Round
 from weighbridge.core.files import sha256_of
 from weighbridge.provenance.statement import CODE, GIT_COMMIT, MANIFEST, ROUND, SHA256, Resource
 from weighbridge.provenance.tree_runs import TreeRuns
+from weighbridge.records.official_client import OfficialClient
 from weighbridge.records.run_record import RunRecord
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.tree_records import proofs_of, read_inputs
 
+_GITHUB = "https://github.com/"
 _HUBS = {
     ArtifactKind.MODEL: "https://huggingface.co/",
     ArtifactKind.DATASET: "https://huggingface.co/datasets/",
-    ArtifactKind.REFERENCE: "https://github.com/",
+    ArtifactKind.REFERENCE: _GITHUB,
     ArtifactKind.CLIENT: "https://github.com/",
     ArtifactKind.MMLU: "https://huggingface.co/datasets/",
+    ArtifactKind.CLIENT: _GITHUB,
 }
 _PROMPT = "prompt"  # the benchmark may have no fixed texts
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -53,6 +56,7 @@ def materials_of(runs: Sequence[TreeRuns], round_: Round, reference: Proof | Non
         ),
         *_merged((name, each) for name, scenario in systems.items() for each in _locks(scenario)),
         *_merged((name, make(record)) for make in _OF_A_RUN for name, record in records.items()),
+        *_merged((name, _client_rows(record.client)) for name, record in records.items() if record.client),
         *_merged((name, _prompt(record)) for name, record in records.items() if _PROMPT in record.pins),
     )
 
@@ -117,7 +121,19 @@ def _code(record: RunRecord) -> Resource:
     )
 
 
-def _loadgen(record: RunRecord) -> Resource:
+def _load_generator(record: RunRecord) -> Resource:
+    if (client := record.client) is not None:
+        return Resource(
+            name="official client",
+            uri=client.repo if "://" in client.repo else f"{_GITHUB}{client.repo}",
+            digest={GIT_COMMIT: client.commit},
+            annotations={
+                "tree": client.tree,
+                "modified": client.modified,
+                "python": client.python,
+                "packages": client.packages_sha256,
+            },
+        )
     return Resource(name="LoadGen", uri=f"pkg:pypi/mlcommons-loadgen@{record.load.loadgen_version}")
 
 
@@ -130,8 +146,17 @@ def _server(record: RunRecord) -> Resource:
     )
 
 
+def _client_rows(client: OfficialClient) -> Resource:
+    return Resource(
+        name="official client's dataset",
+        uri=f"urn:weighbridge:client-rows:{client.dataset_name}",
+        digest={SHA256: client.dataset_sha256},
+        annotations={"rows": client.dataset_rows},
+    )
+
+
 def _prompt(record: RunRecord) -> Resource:
     return Resource(name=_PROMPT, digest={SHA256: record.pins[_PROMPT]})
 
 
-_OF_A_RUN: tuple[Callable[[RunRecord], Resource], ...] = (_code, _loadgen, _server)
+_OF_A_RUN: tuple[Callable[[RunRecord], Resource], ...] = (_code, _load_generator, _server)

@@ -49,7 +49,8 @@ class CheckReport(Model):
     strict: bool = Field(default=False, description="True: warnings refuse the tree too.")
     expected_results: int = Field(description="Number of scenarios that must count as results.")
     originals: dict[str, bool] = Field(
-        description="Path of each full accuracy log -> whether the tree holds its hash, start and end."
+        description="Path of each file that was kept, as a full accuracy log -> whether the tree holds its "
+        "hash and, of an accuracy log, start and end."
     )
     findings: tuple[Finding, ...]
     complaints: tuple[Complaint, ...]
@@ -92,7 +93,7 @@ def render_report(report: CheckReport) -> Group:
         state = {True: "accepts", False: "REFUSES", None: "did not check"}[finding.accepted]
         lines.append(Text(f"{finding.tool} {state} the tree: {finding.said}"))
     for path, proven in report.originals.items():
-        lines.append(Text(f"{path}: {'matches the hash in accuracy.txt' if proven else 'NOT PROVEN'}"))
+        lines.append(Text(f"{path}: {'matches the hash in the tree' if proven else 'NOT PROVEN'}"))
     lines += [
         Text(f"{each.level}: {each.file}: {_without_file(each)} ({each.tool})\n    {each.remedy}")
         for level in get_args(Level)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.formatting import memory_size, utc_time
+from weighbridge.records.official_client import OfficialClient
 from weighbridge.records.run_record import RunRecord
 from weighbridge.report.inputs import ReportRun
 
@@ -64,6 +65,10 @@ def _guided_decoding(requests: RequestSettings | None) -> str | None:
     return "used: every request demands the JSON schema of answers" if used else "not used"
 
 
+def _rows_of(client: OfficialClient) -> str:
+    return f"{client.dataset_name}, {client.dataset_rows} rows, sha256 {client.dataset_sha256}"
+
+
 def _pin(name: str) -> _Value:
     return lambda record: record.pins.get(name)
 
@@ -79,6 +84,11 @@ _FACTS: dict[str, _Value] = {
     "git revision": lambda record: record.git_revision,
     "code, sha256": lambda record: record.code_sha256,
     "LoadGen": lambda record: record.load.loadgen_version,
+    "official client": lambda record: (
+        f"{record.client.repo} @ {record.client.commit}" if record.client else None
+    ),
+    "its Python packages, sha256": lambda record: record.client.packages_sha256 if record.client else None,
+    "its rows of the dataset": lambda record: _rows_of(record.client) if record.client else None,
     "model name": lambda record: record.server.model_name,
     "server version": lambda record: record.server.version or "not reported",
     "servers": lambda record: ", ".join(record.server.endpoints),

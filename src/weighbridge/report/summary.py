@@ -43,12 +43,12 @@ class RunSummary(Model):
     weighbridge_version: str = Field(description="Version of the package that measured.")
     git_revision: str | None = Field(description="Of its checkout; ends in '-dirty' with local changes.")
     code_sha256: str = Field(description="Over the package's source files.")
-    loadgen_version: str = Field(description="Version of LoadGen.")
+    loadgen_version: str = Field(description="Version of LoadGen; empty where it did not issue the requests.")
     server_version: str | None = Field(description="As the server reported it; null if it did not.")
     model_name: str = Field(description="The server's name of the model.")
     pins: dict[str, str] = Field(description="sha256 of the model's, dataset's and prompt's manifests.")
     store_sha256: str = Field(description="Of the request bodies.")
-    logs: dict[str, str] = Field(description="sha256 of each of LoadGen's files.")
+    logs: dict[str, str] = Field(description="sha256 of each file that proves the run.")
 
     @classmethod
     def of(cls, folder: Path) -> "RunSummary":

@@ -59,8 +59,8 @@ def unanswered(issued: int, completed: int) -> list[str]:
     if issued == completed:
         return []
     return [
-        f"{number(issued - completed)} of {number(issued)} requests got no answer. LoadGen counts those as "
-        "answered when they failed, so its rate and percentiles say too much."
+        f"{number(issued - completed)} of {number(issued)} requests got no answer. The load generator counts "
+        "those as answered when they failed, so its rate and percentiles say too much."
     ]
 
 

@@ -12,8 +12,8 @@ from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.records.check_record import CheckReport, Finding, count_levels, refuses
 from weighbridge.submission.checker.official import run_official
+from weighbridge.submission.checker.original_rules import check_originals
 from weighbridge.submission.checker.own_rules import own_complaints
-from weighbridge.submission.checker.score_rules import check_originals
 from weighbridge.submission.checker.tree_paths import DIVISIONS, scenario_paths
 from weighbridge.submission.tree import unpack
 
@@ -101,7 +101,7 @@ def _check(
 ) -> CheckReport:
     expected = expected_results(tree, round_)
     complaints = own_complaints(tree, round_)
-    proven, unproven = check_originals(tree, originals) if originals else ({}, [])
+    proven, unproven = check_originals(tree, originals, round_) if originals else ({}, [])
     complaints += unproven
     count = len(scenario_paths(tree))
     said = f"{count} scenarios, {count_levels(complaints) or 'no complaints'}"

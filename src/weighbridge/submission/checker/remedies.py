@@ -8,19 +8,21 @@ import re
 from collections.abc import Sequence
 
 _SCENARIOS = "Every scenario of the round must be present under its own name: run it, and assemble."
-_SEEDS = "Repeat the run with the round's LoadGen: its seeds are compiled into it."
+_SEEDS = "Repeat the run with the round's LoadGen or official client: its seeds are compiled into it."
 _SCORE = "The score misses its bound; the scenario's verdict lists what to do."
 _TRUNCATE = "Assemble again: the log in the tree must be the truncated one."
 _HASH = "Assemble again: accuracy.txt needs one line that is hash=... alone."
 _LATE = "Too many queries were late: lower the scenario's target_qps and repeat the run."
-_USER_CONF = "Repeat the run with the user.conf that Weighbridge writes for the round."
+_USER_CONF = (
+    "Repeat the run with the user.conf, or the client's configuration, that Weighbridge writes for it."
+)
 _DATASET = "Repeat the run with the round's whole dataset."
 _MEASUREMENTS = "State the field under submission.measurements, and assemble."
 _CALIBRATION = "Set submission.calibration to a Markdown file, and assemble."
 _EMPTY_FOLDER = "Remove the folder, and assemble again."
 _NODES = "Write whole numbers for number_of_nodes and accelerators_per_node, and texts for all other fields."
 _SYSTEM = "Complete the system description."
-_FILES = "Assemble again: each scenario needs its measurements.json, user.conf and README.md."
+_FILES = "Assemble again: each scenario needs measurements.json, README.md and, of LoadGen, user.conf."
 _LOG = "Assemble again from the run's own files: this one is missing, cut off or altered."
 _BENCHMARK = "Name the folder after the round's benchmark, and state a system_type that the round is for."
 _CODE = "Put the code that ran into src/ and the benchmark's folder there."
@@ -43,9 +45,11 @@ _BY_CHECK = {
     "performance_check.min_duration_check": _USER_CONF,
     "performance_check.equal_issue_check": _USER_CONF,
     "performance_check.get_performance_metric_check": _LOG,
+    "performance_check.endpoints_model_check": _BENCHMARK,
     "performance_check.network_check": _SYSTEM,
     "performance_check.__init__": _LOG,
     "accuracy_check.accuracy_json_check": _TRUNCATE,
+    "accuracy_check.endpoints_model_check": _BENCHMARK,
     "accuracy_check.loadgen_errors_check": _LOADGEN_ERRORS,
     "accuracy_check.dataset_check": _DATASET,
     "accuracy_check.__init__": _LOG,
@@ -68,6 +72,9 @@ _BY_CHECK = {
     "loader.load_single_log": _LOG,
     "loader.load": _SYSTEM,
     "loadgen_parser.__init__": _LOG,
+    "endpoints_parser._load_json": _LOG,
+    "endpoints_parser._load_yaml": _LOG,
+    "endpoints_parser.__init__": _LOG,
     "results.add_result": _NODES,
     # The old tool.
     "submission_checker_old.find_error_in_detail_log": _LOADGEN_ERRORS,

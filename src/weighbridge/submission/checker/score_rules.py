@@ -1,4 +1,4 @@
-"""Rules on accuracy.txt, the truncated accuracy log, and the full log that the submitter keeps."""
+"""Rules on accuracy.txt and the truncated accuracy log."""
 
 import re
 from collections.abc import Iterator
@@ -7,12 +7,11 @@ from pathlib import Path
 from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
-from weighbridge.core.files import sha256_of
 from weighbridge.records.check_record import Complaint, Level
 from weighbridge.records.run_record import ANSWERS
 from weighbridge.records.score import ACCURACY_TEXT, hashes_in, scores_in
-from weighbridge.submission.checker.tree_paths import AGAIN, ScenarioPath, complaint_at, scenario_paths
-from weighbridge.submission.tree import RUN_FOLDERS, truncated
+from weighbridge.submission.checker.tree_paths import AGAIN, ScenarioPath, complaint_at
+from weighbridge.submission.tree import RUN_FOLDERS
 
 _LARGEST_LOG_BYTES = 10 * 1024
 _SCORE_AGAIN = "Score the run again with `weighbridge evaluate`, and assemble."
@@ -33,7 +32,7 @@ def score_complaints(tree: Path, scenario: ScenarioPath, round_: Round) -> Itera
     if not path.is_file():
         return
     try:
-        lines = _lines(path)
+        lines = lines_of(path)
     except UnicodeDecodeError:
         yield complaint_at(tree, path, "is not UTF-8 text", _SCORE_AGAIN)
         return
@@ -46,7 +45,7 @@ def score_complaints(tree: Path, scenario: ScenarioPath, round_: Round) -> Itera
     yield from _values(tree, path, lines, scenario, round_)
 
 
-def _lines(path: Path) -> list[str]:
+def lines_of(path: Path) -> list[str]:
     """Return the lines of a text as the official checkers read them: they end in any of the three ways.
 
     Other characters at the end of a line stay: with a space after it, the checkers ignore the hash.
@@ -86,47 +85,3 @@ def value_complaints(
         yield complaint_at(tree, path, f"'{metric}' is {text}, below {rules.floor}", remedy, level)
     elif closed and rules.ceiling is not None and float(text) > rules.ceiling:
         yield complaint_at(tree, path, f"'{metric}' is {text}, above {rules.ceiling}", remedy)
-
-
-def check_originals(tree: Path, originals: Path) -> tuple[dict[str, bool], list[Complaint]]:
-    """Compare each full log that was kept with its hash and its truncated form in the tree.
-
-    Args:
-        tree: The folder that holds closed/ or open/.
-        originals: The folder of full accuracy logs, with the same paths as in the tree.
-
-    Returns:
-        For each accuracy log, by its path in the tree, whether it is proven; and a complaint for each other.
-    """
-    proven: dict[str, bool] = {}
-    complaints = []
-    kept = {path.relative_to(originals) for path in originals.rglob(ANSWERS)}
-    # Those of compliance runs lie elsewhere, and whole.
-    logs = (each.folder / RUN_FOLDERS[Mode.ACCURACY] / ANSWERS for each in scenario_paths(tree))
-    in_tree = {path.relative_to(tree) for path in logs if path.exists()}
-    for inside in sorted(kept | in_tree):
-        fault = _original_fault(tree / inside, originals / inside)
-        proven[inside.as_posix()] = fault is None
-        if fault is not None:
-            remedy = "Put back the log that was scored, or score, judge and assemble again."
-            complaints.append(complaint_at(tree, tree / inside, fault, remedy))
-    return proven, complaints
-
-
-def _original_fault(in_tree: Path, original: Path) -> str | None:
-    if not original.is_file():
-        return "its full log was not kept"
-    if not in_tree.is_file():
-        return "the tree does not hold it, although its full log was kept"
-    text = in_tree.parent / ACCURACY_TEXT
-    try:
-        hashes = hashes_in(_lines(text))
-    except (OSError, UnicodeDecodeError):
-        hashes = []
-    if hashes != [sha256_of(original)]:
-        return "the hash in accuracy.txt is not that of the full log"
-    return (
-        None
-        if in_tree.read_bytes() == truncated(original)
-        else "it is not the truncated form of the full log"
-    )

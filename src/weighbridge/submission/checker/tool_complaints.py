@@ -13,12 +13,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.records.check_record import Complaint, Level, Tool
-from weighbridge.records.run_record import ANSWERS
+from weighbridge.records.official_client import ACCURACY_RESULTS, RESULT_SUMMARY, WRITTEN_CONFIG
+from weighbridge.records.run_record import ANSWERS, DETAIL
 from weighbridge.records.score import ACCURACY_TEXT
 from weighbridge.submission.checker.recorded_tool import CheckCall, Crash, LogMessage
 from weighbridge.submission.checker.remedies import remedy_for
 from weighbridge.submission.checker.tree_paths import DIVISIONS
+from weighbridge.submission.tree import RUN_FOLDERS
 
 # Functions that only summarise what others logged.
 _SUMMARIES = ("main", "__call__")
@@ -36,6 +39,8 @@ _OLD_ACCURACY_CHECK = "submission_checker_old.check_accuracy_dir"
 _SYSTEM_PARTS, _BENCHMARK_PARTS = 4, 5  # of closed/submitter/results/system/benchmark/scenario
 # Checks that refuse a low score with a warning. Source: both tools @ b66003e1.
 _REFUSE_BY_WARNING = ("accuracy_check.accuracy_result_check", _OLD_ACCURACY_CHECK)
+# Checks of what the official client wrote into its configuration.
+_OF_CONFIG = ("performance_check.seeds_check", "performance_check.min_duration_check")
 _PUNCTUATION = ".,:;!?'\"()[]{}"
 
 
@@ -119,7 +124,11 @@ def _complaint_of(
     checks = (*message.raised_in, message.check, *([call.function] if call else []))
     file = next(_files_of(message, call, tree), ".")
     return Complaint(
-        tool=tool, file=_exact(file, checks), said=said, remedy=remedy_for(checks, said), level=level
+        tool=tool,
+        file=_exact(_there(file, checks, tree), checks),
+        said=said,
+        remedy=remedy_for(checks, said),
+        level=level,
     )
 
 
@@ -145,13 +154,26 @@ def _exact(file: str, checks: Sequence[str]) -> str:
     if any(check.startswith(_SYSTEM_CHECKS) for check in checks) and len(parts) == _SYSTEM_PARTS:
         return f"{parts[0]}/{parts[1]}/systems/{parts[3]}.json"
     for check in checks:
-        if check in _BESIDE and PurePosixPath(file).suffix:
+        if check in _BESIDE and PurePosixPath(file).name == DETAIL:
             return str(PurePosixPath(file).with_name(_BESIDE[check]))
     if checks[0] == _OLD_ACCURACY_CHECK and parts[-1] == "accuracy":
         return f"{file}/{ACCURACY_TEXT}"
     if _SCENARIOS_CHECK in checks:
         return "/".join(parts[:_BENCHMARK_PARTS])
     return file
+
+
+def _there(file: str, checks: Sequence[str], tree: Path) -> str:
+    """Return the file of the official client's results where a check names a log that LoadGen would write."""
+    path = PurePosixPath(file)
+    inner = next((each for each in RUN_FOLDERS.values() if path.parent.match(str(each))), None)
+    if path.name != DETAIL or inner is None or (tree / path).exists():
+        return file
+    scenario = path.parents[len(inner.parts)]
+    name = ACCURACY_RESULTS if inner == RUN_FOLDERS[Mode.ACCURACY] else RESULT_SUMMARY
+    if any(check in _OF_CONFIG for check in checks):
+        name = WRITTEN_CONFIG
+    return str(scenario / name) if (tree / scenario / name).exists() else file
 
 
 def _follows(complaint: Complaint, others: Sequence[Complaint]) -> bool:

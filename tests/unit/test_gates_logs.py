@@ -13,7 +13,7 @@ from weighbridge.cli.judge_runs import gate
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.gates import judge_logs, render_systems, render_verdict
-from weighbridge.gates.foreign_logs import find_runs
+from weighbridge.gates.find_loadgen_runs import find_runs
 from weighbridge.records.verdict import Verdict
 
 ROUND = small_round()

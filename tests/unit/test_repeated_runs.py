@@ -18,7 +18,7 @@ from weighbridge.config.scenario_rules import Mode, ScenarioRules, number_of_rep
 from weighbridge.config.scenario_rules import performance_run as named
 from weighbridge.core.errors import InputError
 from weighbridge.gates import judge, score_checks
-from weighbridge.gates.foreign_logs import find_runs
+from weighbridge.gates.find_loadgen_runs import find_runs
 from weighbridge.gates.performance_first import not_worth_making
 from weighbridge.gates.repeated_runs import failures_allowed, repeats_beside, repeats_of, verdict_of_runs
 from weighbridge.records.performance_runs import Outcome

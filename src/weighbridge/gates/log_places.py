@@ -1,9 +1,14 @@
-"""Where logs lie in a submission tree: the names in their paths."""
+"""Where results lie: in a submission tree, by the names in their paths, or elsewhere, of one system."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+from weighbridge.config.scenario_rules import Mode
+
+# Scenario name -> mode -> folder of the run.
+Runs = dict[str, dict[Mode, Path]]
 
 _RESULTS = "results"
 _TOLD_DIVISIONS = ("open", "network")  # a name without one is of the closed division
@@ -56,3 +61,54 @@ class LogPlace:
 def are_of_a_tree(places: Iterable[LogPlace], benchmarks: Collection[str]) -> bool:
     """Return whether the names in paths can be trusted: not if they only look like a tree's by chance."""
     return any(place.inside or place.benchmark in benchmarks for place in places)
+
+
+@dataclass(frozen=True)
+class FoundLogs:
+    """The runs under a folder: those of each system by its name, and what is not judged, in words."""
+
+    systems: dict[str, Runs] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SortedLogs:
+    """Logs outside of trees, logs in trees with their system's name, and what is not judged, in words."""
+
+    own: tuple[Path, ...]
+    placed: tuple[tuple[Path, str], ...]
+    skipped: tuple[str, ...]
+
+
+def sort_logs(logs: Sequence[Path], folder: Path, known: Collection[str]) -> SortedLogs:
+    """Sort logs by where they lie.
+
+    Args:
+        logs: Paths of logs, original run folders first.
+        folder: The folder that was searched.
+        known: Names of the benchmark's folder in a tree; logs of other benchmarks are left out.
+    """
+    places = {log: place for log in logs if (place := LogPlace.of(log, folder))}
+    if not are_of_a_tree(places.values(), known):
+        places = {}
+    # A submitter's code may come with logs too.
+    submitters = {place.submitter for place in places.values()}
+    beside = [log for log in logs if log not in places and not submitters.isdisjoint(log.resolve().parents)]
+    ours = {log: place for log, place in places.items() if place.benchmark in known}
+    others = sorted({place.benchmark for place in places.values()} - set(known))
+    further = sum(not place.ordinary for place in ours.values())
+    skipped = (
+        *([f"not judged: logs of other benchmarks, {', '.join(others)}"] if others else []),
+        *([f"not judged: compliance or further runs, {counted_logs(further)}"] if further else []),
+        *([f"not judged: outside of results, {counted_logs(len(beside))}"] if beside else []),
+    )
+    return SortedLogs(
+        tuple(log for log in logs if log not in places and log not in beside),
+        tuple((log, place.system) for log, place in ours.items() if place.ordinary),
+        skipped,
+    )
+
+
+def counted_logs(logs: int) -> str:
+    """Return a number of logs in words."""
+    return f"{logs} log{'s' if logs > 1 else ''}"

@@ -12,7 +12,7 @@ from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.formatting import measured
-from weighbridge.gates.token_consistency import VERIFICATION
+from weighbridge.provenance.crate_files import PRODUCTS, RUN_FILES
 from weighbridge.provenance.crate_software import (
     host_entity,
     load_generator_entity,
@@ -22,73 +22,13 @@ from weighbridge.provenance.crate_software import (
 )
 from weighbridge.provenance.graph import CrateGraph
 from weighbridge.records.notice import Standing, reason_of
-from weighbridge.records.official_client import (
-    ACCURACY_RESULTS,
-    CLIENT_LOG,
-    CLIENT_REQUEST,
-    EVENTS,
-    PHASE_ANSWERS,
-    RESULT_SUMMARY,
-    SAMPLE_MAP,
-    SNAPSHOT,
-    WRITTEN_CONFIG,
-)
-from weighbridge.records.run_record import (
-    ANSWERS,
-    AUDIT_CONFIG,
-    DETAIL,
-    ERRORS_FILE,
-    REQUESTS_TABLE,
-    RUN_RECORD,
-    SAMPLED_ANSWERS,
-    SERVER_LOG,
-    SUMMARY,
-    TELEMETRY_FILE,
-    USER_CONF,
-    RunRecord,
-)
+from weighbridge.records.run_record import RunRecord
 from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
 from weighbridge.records.search_record import PEAK
 from weighbridge.records.verdict import VERDICT, Verdict
-from weighbridge.submission.run_files import recorded_name
 
 Runs = Mapping[tuple[str, str], RunRecord]
 
-_RUN_FILES = {
-    RUN_RECORD: "Record of the run: pins, versions, commands, host, counts, times.",
-    SUMMARY: "LoadGen's summary.",
-    DETAIL: "LoadGen's detail log.",
-    ANSWERS: "LoadGen's accuracy log; it holds all answers of an accuracy run.",
-    USER_CONF: "LoadGen's settings beyond those of its benchmark.",
-    AUDIT_CONFIG: "What LoadGen applied over them in the run of a compliance test.",
-    VERIFICATION: "What the official script of the compliance test found.",
-    REQUESTS_TABLE: "Every request with its times.",
-    TELEMETRY_FILE: "Telemetry of servers, GPUs, processes and host, once a second.",
-    ERRORS_FILE: "Every failed request.",
-    PHASE_ANSWERS: "All answers of the official client's accuracy phase.",
-    CLIENT_REQUEST: "What the official client was asked to do.",
-    CLIENT_LOG: "What the official client printed.",
-    recorded_name(WRITTEN_CONFIG): "The official client's configuration as it resolved it.",
-    recorded_name(RESULT_SUMMARY): "The official client's summary of its performance phase.",
-    recorded_name(ACCURACY_RESULTS): "The official client's scores.",
-    recorded_name(EVENTS): "The official client's log of events; it holds all answers.",
-    recorded_name(SAMPLE_MAP): "Which sample each of the official client's queries was.",
-    recorded_name(SNAPSHOT): "The official client's counters.",
-    SAMPLED_ANSWERS: "A random share of the answers of a performance run.",
-    SERVER_LOG: "Output of the server.",
-}
-_PRODUCTS = {
-    "summary.json": "Rates, latencies, scores, verdicts and versions as JSON.",
-    "report.html": "Report with charts.",
-    "quality/mmlu/overall.json": "Accuracy of the model in MMLU.",
-    "quality/mmlu/samples.csv": "Every question of MMLU that was asked, and the answer.",
-    "submission.tar.gz": "The submission tree.",
-    "submission.sha256": "Checksums of the tree's files.",
-    "attestation.json": "in-toto statement about the submission tree, in a DSSE envelope.",
-    "check.txt": "Findings and complaints of the checkers.",
-    "check.json": "The same as JSON.",
-    "originals/originals.json": "List of the full accuracy logs, or logs of events, not in the tree.",
-}
 _PAGES = {
     ArtifactKind.MODEL: "https://huggingface.co/{repo}/tree/{revision}",
     ArtifactKind.DATASET: "https://huggingface.co/datasets/{repo}/tree/{revision}",
@@ -144,7 +84,7 @@ def _whole(graph: CrateGraph, results: Path, runs: Runs, inputs: CrateInputs, ag
     records = runs.values()
     started = min((record.load.started for record in records), key=datetime.fromisoformat)
     ended = max((record.load.ended for record in records), key=datetime.fromisoformat)
-    products = graph.files("", _PRODUCTS)
+    products = graph.files("", PRODUCTS)
     # Without a tree there is no copy of the workflow, and the crate describes the runs alone.
     for snakefile in sorted(results.glob(_SNAKEFILE))[:1]:
         graph.action(
@@ -244,7 +184,7 @@ def _run(
             server_entity(graph, record),
         ],
         [*inputs.some(ArtifactKind.MODEL), inputs.store],
-        graph.files(f"{scenario}/{name}", _RUN_FILES, record.logs),
+        graph.files(f"{scenario}/{name}", RUN_FILES, record.logs),
         description=f"{load.completed} of {load.issued} samples answered, "
         f"{measured(load.achieved_qps)} a second.",
         agent=agent,
@@ -260,7 +200,7 @@ def _judgement(
 ) -> None:
     """Add those of a scenario's score, verdict and peak search that exist; `names` are those of its runs."""
     scenario = folder.name
-    runs = {name: graph.files(f"{scenario}/{name}", _RUN_FILES) for name in (*Mode, *names)}
+    runs = {name: graph.files(f"{scenario}/{name}", RUN_FILES) for name in (*Mode, *names)}
     scores = graph.files(
         scenario,
         {ACCURACY_JSON: "Score with all details.", ACCURACY_TEXT: "Score for the official checker."},

@@ -82,6 +82,18 @@ def test_a_compliance_test_is_of_loadgen_only() -> None:
         check_against_round(_settings(), round_)
 
 
+def test_scenarios_with_one_dataset_read_the_same_of_it() -> None:
+    rules = ROUND.scenario("server")
+    assert rules.endpoints is not None
+    other = rules.endpoints.model_copy(update={"dataset": "other::q3vl"})
+    changed = rules.model_copy(update={"endpoints": other})
+    round_ = ROUND.model_copy(update={"scenarios": {**ROUND.scenarios, "server": changed}})
+    with pytest.raises(
+        InputError, match=r"server of round .* has the preset other::q3vl, but another"
+    ):
+        check_against_round(_settings(), round_)
+
+
 def test_such_a_round_has_no_first_samples_and_its_scenarios_own_floors_become_strict() -> None:
     with pytest.raises(InputError, match="reads the whole dataset; remove it"):
         limited(ROUND, 20)

@@ -2,7 +2,7 @@
 
 In:  ROUND, PLANNED
 Out: DATASETS, named_with(), dataset_of(), dataset_proof(), store_of(), lengths_of(), further_dataset(),
-     further_options(), kind_option(); round_of_dataset() and name_with_dataset() for other files
+     further_options(), kind_option(), scenario_with_rows(); round_of_dataset() and name_with_dataset() for other files
 
 What is made of a further dataset NAME is called as what is made of the round's own, with -NAME after it.
 """
@@ -55,3 +55,9 @@ def kind_option(name):
     dataset = named_with("dataset").get(name)
     kind = name if dataset is None else "dataset"
     return [f"--kind={kind}", *further_dataset(dataset)]
+
+
+def scenario_with_rows(name):
+    """Return one of the scenarios that use a dataset, by its proof's name: the official client reads the same of it."""
+    dataset = named_with("dataset")[name]
+    return next(scenario for scenario in SCENARIOS if dataset_of(scenario) == dataset)

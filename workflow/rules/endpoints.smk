@@ -37,11 +37,20 @@ rule client_data:
     params:
         client_program=uncompared(CLIENT),
         round=uncompared(ROUND_FILE),
-        settings=fingerprint("client-data", compared=of_round("endpoints")),
+        scenario=lambda wildcards, output: scenario_with_rows(wildcards.name),
+        settings=lambda wildcards: fingerprint(
+            "client-data",
+            compared={
+                "preset": ROUND.scenarios[
+                    scenario_with_rows(wildcards.name)
+                ].endpoints.dataset
+            },
+        ),
     shell:
         r"""
         {params.client_program:q} --log {log:q} client-data \
             --round {params.round:q} \
+            --scenario {params.scenario:q} \
             --client {input.client:q} \
             --dataset {input.dataset:q} \
             --output {output:q}

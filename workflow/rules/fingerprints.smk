@@ -12,6 +12,7 @@ from weighbridge.artifacts.proof import Proof
 from weighbridge.config.audited_round import compliance_rules
 from weighbridge.config.conf_overlay import ConfOverlay
 from weighbridge.config.fingerprint import VERSIONS, canonical, fingerprint, operational
+from weighbridge.config.round_of_scenario import round_of_dataset
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
 from weighbridge.serving.installed_adapters import adapter_of
@@ -85,9 +86,7 @@ def artifact_fingerprint(kind):
     """Write the fingerprint of an artifact: its pin, and what its manifest says."""
     questions = kind == "mmlu"
     artifact = (
-        SETTINGS.quality.mmlu.dataset
-        if questions
-        else SETTINGS.artifacts.by_name[kind]
+        SETTINGS.quality.mmlu.dataset if questions else SETTINGS.artifacts.by_name[kind]
     )
     manifest = sha256_of_file(artifact.manifest)
     # What is made up depends on whose samples they are; questions are nobody's.

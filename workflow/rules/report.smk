@@ -51,7 +51,9 @@ rule write_report:
                 },
             },
         ),
-        further=lambda wildcards, input: further_options("further-dataset", dataset_proof),
+        further=lambda wildcards, input: further_options(
+            "further-dataset", dataset_proof
+        ),
         prompt=prompt_option,
         model=tokenizer_option(),
         figures=lambda wildcards, output: Path(output.latency).parent,

@@ -35,6 +35,7 @@ def _complaints(settings: Settings, round_: Round) -> Iterator[str]:
         yield f"'requests' changes request bodies, but {made}, which builds its own; remove all but 'cache'."
     if settings.stop_when_lost:
         yield f"'stop_when_lost' is true, but {made}, which is not ended early; remove it."
+    yield from _presets(round_)
     for name in settings.scenarios:
         if name not in round_.scenarios:
             continue
@@ -47,4 +48,17 @@ def _complaints(settings: Settings, round_: Round) -> Iterator[str]:
             yield (
                 f"{place}.performance_runs' is {asked.performance_runs}, but {made}, which measures once and "
                 "then scores; remove it, and repeat the workflow in other run directories."
+            )
+
+
+def _presets(round_: Round) -> Iterator[str]:
+    """Complain where scenarios with one dataset read it differently: its rows are made once."""
+    seen: dict[str | None, str] = {}
+    for name, rules in round_.scenarios.items():
+        assert rules.endpoints is not None  # as the round has checked
+        preset = rules.endpoints.dataset
+        if seen.setdefault(rules.dataset, preset) != preset:
+            yield (
+                f"scenario {name} of round {round_.name} has the preset {preset}, but another scenario "
+                f"with the same dataset has {seen[rules.dataset]}; choose a round with one for both."
             )

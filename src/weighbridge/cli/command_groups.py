@@ -29,6 +29,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "run",
         "search-qps",
         "adopt-peak",
+        "client-accuracy",
         "evaluate",
         "verify-compliance",
         "measure-mmlu",

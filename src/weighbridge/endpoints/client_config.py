@@ -4,6 +4,7 @@ Source: src/inference_endpoint/config/schema.py in mlcommons/endpoints @ ea33275
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,6 +179,7 @@ class _Ref(ForeignModel):
 
 class _ModelParams(ForeignModel):
     name: str = ""
+    tokenizer_name: str | None = None
     max_new_tokens: int | None = None
     streaming: str | bool | None = None
     temperature: float | None = None
@@ -241,6 +243,10 @@ class _Settings(ForeignModel):
     client: _ClientPart = _ClientPart()
 
 
+class _EndpointConfig(ForeignModel):
+    api_key: str | None = None
+
+
 class WrittenConfig(ForeignModel):
     """config.yaml of the client's report: what it resolved, and so what it did; nulls are left out there."""
 
@@ -250,6 +256,13 @@ class WrittenConfig(ForeignModel):
     model_params: _ModelParams = _ModelParams()
     datasets: tuple[_Dataset, ...] = ()
     settings: _Settings = _Settings()
+    endpoint_config: _EndpointConfig = _EndpointConfig()
+
+    @property
+    def key_variable(self) -> str | None:
+        """Name of the variable with the endpoints' key, as we ask for it; None: there is no key."""
+        named = re.fullmatch(r"\$\{(\w+)\}", self.endpoint_config.api_key or "")
+        return named[1] if named else None
 
     @property
     def streams(self) -> bool | None:

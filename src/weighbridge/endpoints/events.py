@@ -1,13 +1,16 @@
 """The official client's log of events, as the queries of its phases: when each came and went.
 
-Source: core/record.py, core/types.py and load_generator/session.py in mlcommons/endpoints @ ea332753.
+A run of 872,000 queries logs some GB. It is read in blocks into columns; answers stay in the file, where they
+are found again by their places.
+
+Source: load_generator/session.py in mlcommons/endpoints @ ea332753.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -15,38 +18,14 @@ from numpy.typing import NDArray
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import open_regular
-from weighbridge.core.models import read_data
+from weighbridge.endpoints.event_columns import EventColumns
+from weighbridge.endpoints.event_lines import UNREADABLE, answer_text, damaged, decode_line, lines_of
 from weighbridge.records.official_client import EVENTS, SAMPLE_MAP, client_folder
 
 PERFORMANCE_PHASE = "performance"
 """The client's name of it; an accuracy phase has the name of its dataset."""
 
 Numbers = NDArray[np.int64]
-
-
-class EventLine(msgspec.Struct, frozen=True):
-    """One line of the log."""
-
-    event_type: str
-    timestamp_ns: int
-    sample_uuid: str = ""
-    data: Any = None
-    finish_reason: str = ""
-    worker_id: int = -1
-
-
-@dataclass
-class _Query:
-    sample: int
-    issued_ns: int = 0
-    first_ns: int = 0
-    end_ns: int = 0
-    text: str | None = None
-    chunks: int = 0
-    error: tuple[str, str] | None = None
-    finish: str = ""
-    worker: int = -1
-    ends: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,10 +38,11 @@ class ClientPhase:
         issued_ns, first_ns, end_ns: When it was issued, its first part came, and it ended, shape (n,).
         worker: The client's worker that received it; -1: not known, shape (n,).
         chunks: Parts of the answer, shape (n,).
-        texts: The answers; None: there is none.
+        text_bytes: Size of the answer's text in UTF-8, shape (n,).
+        blank: Whether the answer has nothing but white space, shape (n,).
+        finish: Why the server ended each answer, as it says; empty where it does not.
         errors: Kind and message of each query that failed, by its place.
-        finish: Why the server ended each answer, as it says.
-        ended_twice: Queries that have more than one end.
+        issued_twice, ended_twice: Queries that have more than one issue, or more than one end.
     """
 
     name: str
@@ -72,10 +52,15 @@ class ClientPhase:
     end_ns: Numbers
     worker: Numbers
     chunks: Numbers
-    texts: tuple[str | None, ...]
+    text_bytes: Numbers
+    blank: NDArray[np.bool_]
+    finish: Sequence[str]
     errors: Mapping[int, tuple[str, str]]
-    finish: tuple[str, ...]
+    issued_twice: int
     ended_twice: int
+    _log: Path
+    _line_at: Numbers
+    _line_bytes: Numbers
 
     def __len__(self) -> int:
         """Return the number of queries."""
@@ -89,32 +74,78 @@ class ClientPhase:
         return good
 
     @property
+    def cut_off(self) -> NDArray[np.bool_]:
+        """Which answers ended without a word of the server why, while others have one, shape (n,).
+
+        The client takes a stream whose connection breaks as an answer, and counts it as completed.
+        """
+        told = np.array([bool(reason) for reason in self.finish], dtype=bool)
+        good = self.succeeded
+        return good & ~told if bool((good & told).any()) else np.zeros(len(self), dtype=bool)
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Which queries have an answer with a text and to its end, shape (n,)."""
+        return self.succeeded & ~self.blank & ~self.cut_off
+
+    @property
     def latency_ns(self) -> Numbers:
         """Time from issue to end of the queries that ended, failed ones included, as the client counts."""
         ended = self.end_ns > 0
         return self.end_ns[ended] - self.issued_ns[ended]
 
+    @property
+    def ttft_ns(self) -> Numbers:
+        """Time from issue to the first part, of the queries that had one, as the client counts."""
+        begun = self.first_ns > 0
+        return self.first_ns[begun] - self.issued_ns[begun]
+
     @classmethod
-    def of(cls, name: str, queries: Mapping[str, _Query]) -> Self:
-        """Return the phase of these queries."""
-        ordered = sorted(queries.values(), key=lambda query: query.issued_ns)
-
-        def numbers(attribute: str) -> Numbers:
-            return np.array([getattr(query, attribute) for query in ordered], dtype=np.int64)
-
+    def of(cls, name: str, columns: EventColumns, log: Path) -> Self:
+        """Return a phase of a log, in the order of its issues."""
+        start, stop = columns.bounds[name]
+        order = start + np.argsort(_numbers(columns.issued_ns)[start:stop], kind="stable")
+        rows = order.tolist()
         return cls(
             name=name,
-            sample=numbers("sample"),
-            issued_ns=numbers("issued_ns"),
-            first_ns=numbers("first_ns"),
-            end_ns=numbers("end_ns"),
-            worker=numbers("worker"),
-            chunks=numbers("chunks"),
-            texts=tuple(query.text for query in ordered),
-            errors={place: query.error for place, query in enumerate(ordered) if query.error is not None},
-            finish=tuple(query.finish for query in ordered),
-            ended_twice=sum(query.ends > 1 for query in ordered),
+            sample=_numbers(columns.sample)[order],
+            issued_ns=_numbers(columns.issued_ns)[order],
+            first_ns=_numbers(columns.first_ns)[order],
+            end_ns=_numbers(columns.end_ns)[order],
+            worker=_numbers(columns.worker)[order],
+            chunks=_numbers(columns.chunks)[order],
+            text_bytes=_numbers(columns.text_bytes)[order],
+            blank=np.frombuffer(columns.blank, dtype=np.bool_)[order],
+            finish=[columns.finish[row] for row in rows],
+            errors={
+                place: columns.errors[row]
+                for place, row in (enumerate(rows) if columns.errors else ())
+                if row in columns.errors
+            },
+            issued_twice=int((_numbers(columns.issues)[order] > 1).sum()),
+            ended_twice=int((_numbers(columns.ends)[order] > 1).sum()),
+            _log=log,
+            _line_at=_numbers(columns.line_at)[order],
+            _line_bytes=_numbers(columns.line_bytes)[order],
         )
+
+    def texts(self, places: Sequence[int]) -> Iterator[str]:
+        """Yield the answers of these queries, from the log; empty where there is none.
+
+        Raises:
+            InputError: the log was changed since it was read.
+        """
+        try:
+            with open_regular(self._log) as stream:
+                for place in places:
+                    if not self._line_bytes[place]:
+                        yield ""
+                        continue
+                    stream.seek(int(self._line_at[place]))
+                    line = decode_line(stream.read(int(self._line_bytes[place])))
+                    yield answer_text(line.data)[0]
+        except UNREADABLE as error:
+            raise damaged(self._log, error) from None
 
 
 @dataclass(frozen=True)
@@ -134,7 +165,7 @@ class Events:
     stopped_ns: int | None
     ended: bool
     warmed_up: int
-    stray_errors: tuple[tuple[str, str], ...] = field(default=())
+    stray_errors: tuple[tuple[str, str], ...]
 
     @property
     def performance(self) -> ClientPhase | None:
@@ -158,78 +189,31 @@ class Events:
         log, places = folder / EVENTS, folder / SAMPLE_MAP
         if not log.is_file() or not places.is_file():
             return None
-        by_phase = _queries(places)
-        by_id = {uuid: query for queries in by_phase.values() for uuid, query in queries.items()}
-        marks: dict[str, int] = {}
-        stray: list[tuple[str, str]] = []
-        warmed_up = 0
+        columns = EventColumns(_samples(places))
         try:
-            with open_regular(log) as stream:
-                lines = msgspec.json.Decoder(EventLine).decode_lines(stream.read())
-        except (OSError, msgspec.DecodeError, UnicodeError) as error:
-            raise InputError(
-                f"{log}: damaged ({str(error).rstrip('.')}); restore it, or repeat the run."
-            ) from None
-        for line in lines:
-            if line.event_type.startswith("session."):
-                marks[line.event_type] = line.timestamp_ns
-                continue
-            query = by_id.get(line.sample_uuid)
-            if query is None:
-                warmed_up += line.event_type == "sample.issued"
-                if line.event_type.startswith("error."):
-                    stray.append(_error(line.data))
-            else:
-                _add(query, line)
+            for at, line in lines_of(log):
+                columns.add(decode_line(line), at, len(line))
+        except UNREADABLE as error:
+            raise damaged(log, error) from None
+        marks = columns.marks
         return cls(
-            phases={name: ClientPhase.of(name, queries) for name, queries in by_phase.items()},
+            phases={name: ClientPhase.of(name, columns, log) for name in columns.bounds},
             started_ns=marks.get("session.start_performance_tracking"),
             stopped_ns=marks.get("session.stop_performance_tracking"),
             ended="session.ended" in marks,
-            warmed_up=warmed_up,
-            stray_errors=tuple(stray),
+            warmed_up=columns.warmed_up,
+            stray_errors=tuple(columns.stray),
         )
 
 
-def _queries(places: Path) -> dict[str, dict[str, _Query]]:
-    """Read which sample each query of a phase was."""
-    data = read_data(places)
+def _samples(places: Path) -> dict[str, dict[str, int]]:
+    """Read which sample each query of a phase was: by the phase's name, by the query's id."""
     try:
-        return {
-            str(phase): {str(uuid): _Query(int(sample)) for uuid, sample in queries.items()}
-            for phase, queries in data.items()
-        }
-    except (AttributeError, TypeError, ValueError) as error:
+        with open_regular(places) as stream:
+            return msgspec.json.decode(stream.read(), type=dict[str, dict[str, int]])
+    except UNREADABLE as error:
         raise InputError(f"{places}: not the client's list of samples ({error}); restore it.") from None
 
 
-def _add(query: _Query, line: EventLine) -> None:
-    match line.event_type:
-        case "sample.issued":
-            query.issued_ns = line.timestamp_ns
-        case "sample.recv_first":
-            query.first_ns = query.first_ns or line.timestamp_ns
-        case "sample.complete":
-            query.end_ns, query.ends = line.timestamp_ns, query.ends + 1
-            query.text, query.chunks = _text(line.data)
-            query.finish, query.worker = line.finish_reason, line.worker_id
-        case event if event.startswith("error."):
-            query.error = _error(line.data)
-
-
-def _text(data: Any) -> tuple[str | None, int]:
-    """Return the text of an answer and the number of its parts; it is written as [kind, text or parts]."""
-    if not isinstance(data, list) or data[:1] != ["TextModelOutput"]:
-        return None, 0
-    output = data[1] if len(data) > 1 else ""
-    if isinstance(output, str):
-        return output, 1
-    parts = [part for part in output if isinstance(part, str)] if isinstance(output, list) else []
-    return "".join(parts), len(parts)
-
-
-def _error(data: Any) -> tuple[str, str]:
-    """Return kind and message of an error, which is written as [kind of record, kind, message]."""
-    if isinstance(data, list) and len(data) > 1 and data[0] == "ErrorData":
-        return str(data[1]), str(data[2]) if len(data) > 2 else ""
-    return "unknown", json.dumps(data)[:200]
+def _numbers(column: "array[int]") -> Numbers:
+    return np.frombuffer(column, dtype=np.int64) if len(column) else np.empty(0, dtype=np.int64)

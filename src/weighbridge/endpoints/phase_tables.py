@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from secrets import SystemRandom
 
-import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from weighbridge.benchmarks.model_tokenizer import ModelTokenizer
 from weighbridge.client.answer_sample import share_of
 from weighbridge.client.frames import FinishReason, RequestOutcome
+from weighbridge.client.kept_answers import write_kept_answers
 from weighbridge.client.request_log import RECORD_TYPE, Records, write_parquet
 from weighbridge.core.files import write_atomic
 from weighbridge.core.secrets import mask
@@ -29,24 +31,53 @@ _KINDS = (
 )
 _FINISH = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH, "": FinishReason.NOT_TOLD}
 _NOT_KNOWN = 255  # the worker of a query that never came back
+# What the client does not call a failure, in words.
+_UNTOLD = {
+    RequestOutcome.RESET: "The answer has no finish_reason, as others have: its connection broke.",
+    RequestOutcome.EMPTY: "The answer has no text.",
+    RequestOutcome.BLANK: "The answer is white space alone.",
+    RequestOutcome.ABORTED: "The client ended before the answer came.",
+}
+_TEXTS_AT_ONCE = 4096
 
 
-def records_of(phase: ClientPhase, tokens: Sequence[int] | None = None) -> Records:
-    """Return the queries of a phase in the form of our own request log, those that never ended included.
+def answer_tokens(phase: ClientPhase, model: Path) -> NDArray[np.int64]:
+    """Return the tokens of each answer of a phase by the model's tokenizer, shape (n,).
+
+    Without those that it would add around an answer, as the client counts; 0 where there is no answer.
+
+    Args:
+        phase: The phase.
+        model: Folder of the model.
+
+    Raises:
+        InputError: the tokenizer cannot be read, or the log was changed since it was read.
+    """
+    tokenizer, counts = ModelTokenizer(model), np.zeros(len(phase), dtype=np.int64)
+    answered = np.flatnonzero(phase.text_bytes > 0)
+    for start in range(0, len(answered), _TEXTS_AT_ONCE):
+        places = answered[start : start + _TEXTS_AT_ONCE]
+        counts[places] = [len(ids) for ids in tokenizer.encode(list(phase.texts(places.tolist())))]
+    return counts
+
+
+def records_of(phase: ClientPhase, tokens: Sequence[int] | NDArray[np.int64] | None = None) -> Records:
+    """Return the queries of a phase in the form of our own request log, in the order of their ends.
 
     The client's latency counts from its issue, so that is when a query was planned and sent; what our own
-    client knows beyond that stays 0.
+    client knows beyond that stays 0. Queries that never ended come last. The number of a query is its place
+    in the phase. What the client takes for an answer and is none, because it is empty or was cut off, is a
+    failure here.
 
     Args:
         phase: The phase.
         tokens: Of each answer, in the phase's order; None: not counted.
     """
-    count = len(phase)
-    rows: Records = np.zeros(count, dtype=RECORD_TYPE)
-    sizes = [len((text or "").encode()) for text in phase.texts]
-    rows["id"] = np.arange(count)
+    rows: Records = np.zeros(len(phase), dtype=RECORD_TYPE)
+    ended = phase.end_ns > 0
+    rows["id"] = np.arange(len(phase))
     rows["sample"] = phase.sample
-    rows["payload_bytes"] = rows["received_bytes"] = sizes
+    rows["payload_bytes"] = rows["received_bytes"] = phase.text_bytes
     rows["tokens"] = 0 if tokens is None else tokens
     rows["worker"] = np.where(phase.worker < 0, _NOT_KNOWN, phase.worker)
     rows["planned_ns"] = rows["sent_ns"] = phase.issued_ns
@@ -55,14 +86,13 @@ def records_of(phase: ClientPhase, tokens: Sequence[int] | None = None) -> Recor
     rows["cached_tokens"] = -1
     rows["chunks"] = phase.chunks
     rows["finish"] = [_FINISH.get(reason, FinishReason.OTHER) for reason in phase.finish]
-    rows["outcome"] = np.where(phase.end_ns > 0, RequestOutcome.OK, RequestOutcome.ABORTED)
-    for place, text in enumerate(phase.texts):
-        if phase.end_ns[place] > 0 and not (text or "").strip():
-            rows["outcome"][place] = RequestOutcome.BLANK if text else RequestOutcome.EMPTY
+    rows["outcome"] = np.where(ended, RequestOutcome.OK, RequestOutcome.ABORTED)
+    rows["outcome"][phase.cut_off] = RequestOutcome.RESET
+    rows["outcome"][ended & phase.blank] = RequestOutcome.BLANK
+    rows["outcome"][ended & (phase.text_bytes == 0)] = RequestOutcome.EMPTY
     for place, error in phase.errors.items():
-        outcome, status = _outcome(error)
-        rows["outcome"][place], rows["status"][place] = outcome, status
-    return rows
+        rows["outcome"][place], rows["status"][place] = _outcome(error)
+    return rows[np.lexsort((rows["end_ns"], ~ended))]
 
 
 def _outcome(error: tuple[str, str]) -> tuple[RequestOutcome, int]:
@@ -88,14 +118,14 @@ def write_phase(phase: ClientPhase, out: Path, rows: Records, key: str | None) -
     """
     write_parquet(rows, out / REQUESTS_TABLE)
     lines = []
-    for place in np.flatnonzero(rows["outcome"] != RequestOutcome.OK):
-        row = rows[place]
-        kind, message = phase.errors.get(int(place), ("", ""))
+    for row in rows[rows["outcome"] != RequestOutcome.OK]:
+        outcome = RequestOutcome(int(row["outcome"]))
+        told = phase.errors.get(int(row["id"]))
         entry = {
             "sample": int(row["sample"]),
-            "kind": RequestOutcome(int(row["outcome"])).label,
+            "kind": outcome.label,
             "status": int(row["status"]) or None,
-            "evidence": mask(f"{kind}: {message}".strip(": "), [key]),
+            "evidence": mask(": ".join(told) if told else _UNTOLD[outcome], [key]),
         }
         lines.append(json.dumps(entry, ensure_ascii=False) + "\n")
     write_atomic(out / ERRORS_FILE, "".join(lines))
@@ -105,28 +135,25 @@ def write_sampled_answers(phase: ClientPhase, out: Path) -> None:
     """Write a random share of a performance phase's answers, as our own client keeps them.
 
     Raises:
+        InputError: the log was changed since it was read.
         OSError: the disk takes no more.
     """
-    answered = [int(place) for place in np.flatnonzero(phase.succeeded) if phase.texts[place]]
+    answered = np.flatnonzero(phase.answered).tolist()
     wanted = math.ceil(share_of(len(answered)) * len(answered))
-    kept = sorted(SystemRandom().sample(answered, wanted))
-    _write_answers(phase, kept, out / SAMPLED_ANSWERS)
+    _write(phase, sorted(SystemRandom().sample(answered, wanted)), out / SAMPLED_ANSWERS)
 
 
 def write_answers(phase: ClientPhase, out: Path) -> None:
-    """Write all answers of an accuracy phase, in the order in which they came; failed queries have none.
+    """Write all answers of an accuracy phase, in the order in which they came; those of failures are empty.
 
     Raises:
+        InputError: the log was changed since it was read.
         OSError: the disk takes no more.
     """
     order = np.argsort(phase.end_ns, kind="stable")
-    ended = [int(place) for place in order if phase.end_ns[place] > 0 and int(place) not in phase.errors]
-    _write_answers(phase, ended, out / PHASE_ANSWERS)
+    _write(phase, order[phase.end_ns[order] > 0].tolist(), out / PHASE_ANSWERS)
 
 
-def _write_answers(phase: ClientPhase, places: Sequence[int], path: Path) -> None:
-    lines = (
-        msgspec.json.encode({"sample": int(phase.sample[place]), "text": phase.texts[place] or ""})
-        for place in places
-    )
-    write_atomic(path, b"".join(line + b"\n" for line in lines).decode())
+def _write(phase: ClientPhase, places: Sequence[int], path: Path) -> None:
+    samples = phase.sample[list(places)].tolist()
+    write_kept_answers(path, zip(samples, phase.texts(places), strict=True))

@@ -25,15 +25,20 @@ def sample_order(samples: int, count: int, seed: int) -> NDArray[np.int64]:
     return np.array(issued[:count], dtype=np.int64)
 
 
-def arrivals_ns(count: int, target_qps: float, seed: int) -> NDArray[np.int64]:
+def arrivals_ns(count: int, target_qps: float, seed: int, earlier: int | None = None) -> NDArray[np.int64]:
     """Return when the queries of a Poisson phase are due, shape (count,), in ns since its start.
 
     Args:
         count: How many are issued.
         target_qps: Queries/s.
         seed: The round's seed of the gaps.
+        earlier: Queries of the phase before, whose generator goes on: an accuracy phase follows one of
+            performance. None: it is the first.
     """
     generator, rate = random.Random(seed), target_qps / 1e9  # noqa: S311 - the client's own
+    # A phase draws the gap after its last query, too, before it sees that it is over.
+    for _ in range(0 if earlier is None else earlier + 1):
+        generator.expovariate(rate)
     gaps = (max(1, int(generator.expovariate(rate))) for _ in range(count))
     due: NDArray[np.int64] = np.cumsum(np.fromiter(gaps, dtype=np.int64, count=count))
     return due

@@ -11,9 +11,8 @@ from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
-from weighbridge.loadgen.logs import read_answers
+from weighbridge.evaluation.answer_log import answer_log, read_answers
 from weighbridge.records.notice import mark_of
-from weighbridge.records.run_record import ANSWERS
 from weighbridge.records.score import (
     ACCURACY_JSON,
     ACCURACY_TEXT,
@@ -60,7 +59,7 @@ def read_answered(
         InputError: the log is incomplete or damaged, or the dataset is not the round's.
     """
     task, truth = read_truth(dataset, prompt, model, round_)
-    texts = read_texts(task, logs / ANSWERS, round_.samples)
+    texts = read_texts(task, answer_log(logs), round_.samples)
     return Answered(task, truth, by_sample(texts))
 
 
@@ -117,7 +116,7 @@ def evaluate(
             metric that the benchmark does not compute.
     """
     task, truth = read_truth(dataset, prompt, model, round_)
-    evaluation = score_log(task, truth, logs / ANSWERS, round_)
+    evaluation = score_log(task, truth, answer_log(logs), round_)
     write_atomic(output / ACCURACY_JSON, evaluation.model_dump_json(indent=2) + "\n")
     write_atomic(output / ACCURACY_TEXT, _accuracy_text(task.accuracy_line(evaluation.score), round_))
     _log.info(

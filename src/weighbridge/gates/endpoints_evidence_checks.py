@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from weighbridge.client.kept_answers import read_kept_answers
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
-from weighbridge.core.errors import InputError
-from weighbridge.core.files import open_regular
 from weighbridge.endpoints.events import ClientPhase, Events
 from weighbridge.gates.alike_checks import alike_checks
 from weighbridge.gates.answer_checks import answer_checks
@@ -28,11 +26,6 @@ _FASTER = (
     "The client's own process was out of time, so that what it issued and received waited for it: give it "
     "more or faster cores, or keep other work off them; then repeat the run."
 )
-
-
-class _Answer(msgspec.Struct):
-    sample: int
-    text: str
 
 
 def evidence_checks(
@@ -125,14 +118,9 @@ def _answers(gate: Gate, path: Path, phase: ClientPhase, round_: Round) -> None:
                 name, limit, f"{path} is missing; write it again with `weighbridge client-accuracy`."
             )
         return
-    try:
-        with open_regular(path) as stream:
-            kept = msgspec.json.Decoder(_Answer).decode_lines(stream.read())
-    except (OSError, msgspec.DecodeError, UnicodeError) as error:
-        raise InputError(
-            f"{path}: damaged ({str(error).rstrip('.')}); restore it, or repeat the run."
-        ) from None
-    logged = {int(phase.sample[place]): phase.texts[place] or "" for place in np.flatnonzero(phase.succeeded)}
+    kept = read_kept_answers(path, round_.samples)
+    ended = np.flatnonzero(phase.end_ns > 0).tolist()
+    logged = dict(zip(phase.sample[ended].tolist(), phase.texts(ended), strict=True))
     answers = {each.sample: each.text for each in kept}
     differing = {sample for sample, text in answers.items() if logged.get(sample) != text}
     differing |= logged.keys() - answers.keys()

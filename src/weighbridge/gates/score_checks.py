@@ -14,23 +14,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
 
-import msgspec
 import numpy as np
 from pandas import DataFrame
 
 from weighbridge.benchmarks.protocol import PerSample, Task
+from weighbridge.client.kept_answers import KeptAnswer, read_kept_answers
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
-from weighbridge.core.files import open_regular, sha256_of
+from weighbridge.core.files import sha256_of
+from weighbridge.evaluation.answer_log import answer_log, has_answers
 from weighbridge.evaluation.evaluate import read_texts, read_truth, score_log
 from weighbridge.gates.closed_checks import Inputs
 from weighbridge.gates.paired import RunDifference, difference_of_ratios
 from weighbridge.gates.request_rows import RequestRows
-from weighbridge.loadgen.logs import has_answers
-from weighbridge.records.run_record import ANSWERS, SAMPLED_ANSWERS
+from weighbridge.records.run_record import SAMPLED_ANSWERS
 from weighbridge.records.score import Evaluation
 from weighbridge.records.verdict import Check, Gate
 
@@ -77,7 +76,7 @@ def truth_of(inputs: Inputs, round_: Round) -> Truth | str:
 def score_checks(accuracy: Path, evaluation: Evaluation, truth: Truth | str, round_: Round) -> list[Check]:
     """Check that accuracy.json is of this run's log, and that scoring the log again gives its values."""
     gate = Gate(Mode.ACCURACY)
-    path = accuracy / ANSWERS
+    path = answer_log(accuracy)
     if not has_answers(path):
         for name in (_OF_LOG, _AGAIN):
             gate.unknown(
@@ -158,25 +157,10 @@ class ScoredAnswers:
             return self.truth
         if self.accuracy is None:
             return "There is no accuracy run."
-        log = self.accuracy / ANSWERS
+        log = answer_log(self.accuracy)
         if not has_answers(log):
             return f"{log} is missing or truncated; judge with the original."
         return read_texts(self.truth.task, log, self.round_.samples)
-
-
-_TokenId = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
-
-
-class _Sampled(msgspec.Struct, forbid_unknown_fields=True):
-    sample: int
-    text: str | None = None
-    tokens: list[_TokenId] | None = None
-
-    @property
-    def payload(self) -> bytes:
-        """The answer as LoadGen got it."""
-        ids = np.array(self.tokens or (), dtype="<i4")
-        return ids.tobytes() if self.text is None else self.text.encode()
 
 
 def sampled_checks(performance: Path, rows: RequestRows, scored: ScoredAnswers) -> list[Check]:
@@ -196,7 +180,7 @@ def sampled_checks(performance: Path, rows: RequestRows, scored: ScoredAnswers) 
         if round_.held_to_rules:
             gate.unknown(_RECORDED, "kept", f"{path} is missing; restore it, or repeat the run.")
         return gate.checks
-    sampled = _read(path, round_)
+    sampled = read_kept_answers(path, round_.samples)
     _of_these_requests(gate, sampled, rows)
     needed = min(_FEWEST_ANSWERS, int(rows.completed.sum()))
     if len(sampled) < needed:
@@ -221,26 +205,7 @@ def sampled_checks(performance: Path, rows: RequestRows, scored: ScoredAnswers) 
     return [*gate.checks, *both.checks]
 
 
-def _read(path: Path, round_: Round) -> list[_Sampled]:
-    try:
-        with open_regular(path) as stream:
-            sampled = msgspec.json.Decoder(_Sampled).decode_lines(stream.read())
-    except (OSError, msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise InputError(
-            f"{path}: damaged ({str(error).rstrip('.')}); restore it, or repeat the run."
-        ) from None
-    outside = [each.sample for each in sampled if not 0 <= each.sample < round_.samples]
-    if outside:
-        raise InputError(f"{path}: has an answer to sample {outside[0]}, which the round does not have.")
-    for each in sampled:
-        if (each.text is None) == (each.tokens is None):
-            raise InputError(
-                f"{path}: damaged (sample {each.sample} has not one of text and tokens); restore it."
-            )
-    return sampled
-
-
-def _of_these_requests(gate: Gate, sampled: Sequence[_Sampled], rows: RequestRows) -> None:
+def _of_these_requests(gate: Gate, sampled: Sequence[KeptAnswer], rows: RequestRows) -> None:
     """Check that each kept answer is as long as one that the client received for its sample."""
     wanted = np.unique([each.sample for each in sampled]) if sampled else np.empty(0, dtype=np.int64)
     chosen = rows.completed & np.isin(rows.sample, wanted)

@@ -3,24 +3,18 @@
 import base64
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from git_repository import git
 
 SOURCE = Path(__file__).parent / "stand_in_client"
 PRESET = "shopify_product_catalogue_8k::q3vl"
 ROWS = "shopify_product_catalogue_8k/train/shopify_product_catalogue_8k_train.parquet"
 """The rows' file, below the client's dataset_cache."""
-GIT = ["git", "-c", "user.name=Someone", "-c", "user.email=someone@example.org", "-c", "commit.gpgsign=false"]
-
-
-def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run([*GIT, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 def make_client(folder: Path, **faults: Any) -> str:

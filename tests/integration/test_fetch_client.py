@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from git_origin import git, start_repository
+from git_repository import git, start_repository
 
 from weighbridge.artifacts.checked_out import proven_checkout
 from weighbridge.artifacts.folder import ArtifactKind

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from git_origin import git, start_repository
+from git_repository import git, start_repository
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest, write_lock

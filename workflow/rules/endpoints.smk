@@ -20,6 +20,16 @@ CLIENT_PROOF = "resources/client.json"
 CLIENT_ROWS = "resources/client-data/{name}.json"
 
 
+def rows_rules(scenario):
+    """Return what the client's rows of a scenario's dataset depend on, beside the proofs."""
+    round_ = round_of_scenario(ROUND, scenario)
+    return {
+        "preset": round_.scenarios[scenario].endpoints.dataset,
+        "splits": round_.splits,
+        "samples": round_.samples,
+    }
+
+
 rule client_data:
     """Let the client's own function make its rows of a proven dataset, so that it asks no hub for them."""
     input:
@@ -40,11 +50,7 @@ rule client_data:
         scenario=lambda wildcards, output: scenario_with_rows(wildcards.name),
         settings=lambda wildcards: fingerprint(
             "client-data",
-            compared={
-                "preset": ROUND.scenarios[
-                    scenario_with_rows(wildcards.name)
-                ].endpoints.dataset
-            },
+            compared=rows_rules(scenario_with_rows(wildcards.name)),
         ),
     shell:
         r"""

@@ -22,6 +22,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "fetch",
         "extract-prompt",
         "build-requests",
+        "client-data",
         "count-tokens",
         "preflight",
         "find-server",

@@ -3,7 +3,9 @@
 import base64
 import io
 import json
-from typing import Any
+from typing import Any, ClassVar
+
+from inference_endpoint.dataset_manager.dataset import Dataset
 
 
 def _process_sample_to_row(sample: dict[str, Any]) -> dict[str, str]:
@@ -20,3 +22,15 @@ def _process_sample_to_row(sample: dict[str, Any]) -> dict[str, str]:
         "ground_truth_brand": sample["ground_truth_brand"],
         "ground_truth_is_secondhand": json.dumps(sample["ground_truth_is_secondhand"]),
     }
+
+
+class Catalogue(Dataset, dataset_id="shopify_product_catalogue"):
+    """The whole catalogue."""
+
+    DEFAULT_SPLITS: ClassVar[list[str]] = ["train", "test"]
+
+
+class SmallCatalogue(Dataset, dataset_id="shopify_product_catalogue_8k"):
+    """The smaller one, which has one split."""
+
+    DEFAULT_SPLITS: ClassVar[list[str]] = ["train"]

@@ -1,14 +1,22 @@
-"""A git repository of our own, from which artifacts are fetched."""
+"""Git repositories of tests: made, committed to, fetched from."""
 
 import subprocess
 from pathlib import Path
 
-GIT = ["git", "-c", "user.name=Someone", "-c", "user.email=someone@example.org", "-c", "commit.gpgsign=false"]
+_GIT = [
+    "git",
+    "-c",
+    "user.name=Someone",
+    "-c",
+    "user.email=someone@example.org",
+    "-c",
+    "commit.gpgsign=false",
+]
 
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git in a folder; return what it prints."""
-    done = subprocess.run([*GIT, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    done = subprocess.run([*_GIT, *arguments], cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 

@@ -14,18 +14,25 @@ SHELL := bash
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
     $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2> /dev/null \
     && { echo $$name; break; }; done)
+# The official endpoints client needs 3.12 or newer, which may be another Python; ENDPOINTS_PYTHON=/path/to/python overrides.
+ENDPOINTS_PYTHON ?= $(shell for name in $(PYTHON) python3.13 python3.12 $$HOME/.pyenv/versions/3.1[23].*/bin/python3 \
+    $$HOME/.local/share/uv/python/cpython-3.1[23].*/bin/python3; do \
+    $$name -c 'import sys; sys.exit(not (3, 12) <= sys.version_info < (3, 14))' 2> /dev/null \
+    && { echo $$name; break; }; done)
 VENV := .venv
 SERVER_VENV := .venv-server
 # Load clients of rounds that have another LoadGen than the workflow's environment.
 OTHER_CLIENTS := v5.1 v6.1
+# Environments of the official endpoints client, one for each commit.
+OFFICIAL_CLIENTS := endpoints-ea332753
 # lm-evaluation-harness and what it needs; nothing else wants 0.8 GB of it.
 QUALITY_VENV := .venv-quality
 UV := $(VENV)/bin/uv
 # What takes a while says how far it is.
 PROGRESS = $(PYTHON) requirements/progress.py
 INSTALL := $(UV) pip install --require-hashes --no-deps --compile-bytecode
-COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-    --no-annotate --no-header
+COMPILE_ANY := $(UV) pip compile --quiet --universal --generate-hashes --no-annotate --no-header
+COMPILE := $(COMPILE_ANY) --python-version 3.11
 # vLLM 0.12 was released on 2025-12-03; packages much newer than it were never tried with it.
 SERVER_ERA := 2026-01-15
 
@@ -114,6 +121,11 @@ mutations: $(VENV)/.workflow $(VENV)/.dev ## Damage a tree in 3,000 ways, and co
 	@[ -d "$(REFERENCE)/tools/submission" ] || { echo "make: give REFERENCE=DIR, a checkout of mlcommons/inference" >&2; exit 3; }
 	PYTHONPATH=tests/unit python -m mutations "$(REFERENCE)" "$(MUTATIONS)"
 
+.PHONY: endpoints-check
+endpoints-check: $(VENV)/.workflow $(VENV)/.dev $(OFFICIAL_CLIENTS:%=.venv-%/.client) ## Test against the real official endpoints client in CLIENT=DIR, a checkout of mlcommons/endpoints.
+	@[ -e "$(CLIENT)/.git" ] || { echo "make: give CLIENT=DIR, a git checkout of mlcommons/endpoints" >&2; exit 3; }
+	WEIGHBRIDGE_OFFICIAL_CLIENT="$(CLIENT)" pytest tests/official $(PYTEST_ARGS)
+
 # Where the matrix of faults is written; how many seeds of the faulty server's schedules; SHARE=10 tries every tenth failed call.
 FAULTS ?= runs/faults.md
 SEEDS ?= 100
@@ -149,6 +161,9 @@ setup-v5.1: .venv-v5.1/.client ## Make the client's environment of round v5.1, w
 .PHONY: setup-v6.1
 setup-v6.1: .venv-v6.1/.client ## Make the client's environment of round v6.1, which has another LoadGen.
 
+.PHONY: setup-endpoints-ea332753
+setup-endpoints-ea332753: .venv-endpoints-ea332753/.client ## Make the environment of the official endpoints client of round v6.1-endpoints.
+
 .PHONY: setup-quality
 setup-quality: $(QUALITY_VENV)/.quality ## Make the environment of MMLU, with lm-evaluation-harness.
 
@@ -182,6 +197,9 @@ lock: $(VENV)/.uv ## Resolve requirements/*.in anew into exact versions and hash
 	    for round in $(OTHER_CLIENTS); do \
 	        ../$(COMPILE) -c /tmp/weighbridge-pins.$$$$ client-$$round.in -o client-$$round.lock; \
 	    done && \
+	    for client in $(OFFICIAL_CLIENTS); do \
+	        ../$(COMPILE_ANY) --python-version 3.12 client-$$client.in -o client-$$client.lock; \
+	    done && \
 	    ../$(COMPILE) -c /tmp/weighbridge-pins.$$$$ quality.in -o quality.lock && \
 	    rm /tmp/weighbridge-pins.$$$$ && \
 	    ../$(COMPILE) --exclude-newer $(SERVER_ERA) --override server-overrides.in server.in -o server.lock && \
@@ -206,7 +224,7 @@ diagram: $(VENV)/.workflow ## Draw the package's rooms and their imports into do
 
 .PHONY: clean
 clean: ## Remove the environments; results and downloads stay.
-	rm -rf $(VENV) $(SERVER_VENV) $(QUALITY_VENV) $(OTHER_CLIENTS:%=.venv-%)
+	rm -rf $(VENV) $(SERVER_VENV) $(QUALITY_VENV) $(OTHER_CLIENTS:%=.venv-%) $(OFFICIAL_CLIENTS:%=.venv-%)
 
 $(VENV)/.uv: requirements/bootstrap.lock
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11, 3.12 or 3.13 here; install one, or give PYTHON=/path/to/python" >&2; exit 3; }
@@ -231,6 +249,13 @@ $(SERVER_VENV)/.server: $(VENV)/.uv requirements/server.lock
 $(OTHER_CLIENTS:%=.venv-%/.client): .venv-%/.client: $(VENV)/.uv requirements/client-%.lock pyproject.toml
 	@$(UV) venv --quiet --clear --python $(VENV)/bin/python $(@D)
 	@$(PROGRESS) "installing the load client of round $* into $(@D) (0.4 GB)" $(INSTALL) --python $(@D) -r requirements/client-$*.lock
+	@$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(OFFICIAL_CLIENTS:%=.venv-%/.client): .venv-%/.client: $(VENV)/.uv requirements/client-%.lock pyproject.toml
+	@[ -n "$(ENDPOINTS_PYTHON)" ] || { echo "make: the official endpoints client needs Python 3.12 or 3.13, and there is none here; install one, or give ENDPOINTS_PYTHON=/path/to/python" >&2; exit 3; }
+	@$(UV) venv --quiet --clear --python $(ENDPOINTS_PYTHON) $(@D)
+	@$(PROGRESS) "installing the packages of the official endpoints client into $(@D) (0.7 GB)" $(INSTALL) --python $(@D) -r requirements/client-$*.lock
 	@$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -88,9 +88,7 @@ def test_scenarios_with_one_dataset_read_the_same_of_it() -> None:
     other = rules.endpoints.model_copy(update={"dataset": "other::q3vl"})
     changed = rules.model_copy(update={"endpoints": other})
     round_ = ROUND.model_copy(update={"scenarios": {**ROUND.scenarios, "server": changed}})
-    with pytest.raises(
-        InputError, match=r"server of round .* has the preset other::q3vl, but another"
-    ):
+    with pytest.raises(InputError, match=r"server of round .* has the preset other::q3vl, but another"):
         check_against_round(_settings(), round_)
 
 

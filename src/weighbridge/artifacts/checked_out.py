@@ -49,7 +49,7 @@ def proven_checkout(folder: Path, commit: str) -> CheckedOut:
 
     All objects of its repository are hashed, and so is each file on disk: neither git's index nor a file's
     time is believed. Files of the commit that differ or are missing count as changes, and so do others that
-    git does not ignore, or that lie below `src`; but not compiled bytecode, which a run must not read.
+    git does not ignore, or that lie below `src`; but not the compiled bytecode that Python keeps there.
 
     Args:
         folder: Top of the work tree.

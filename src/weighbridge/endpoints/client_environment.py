@@ -20,9 +20,8 @@ def client_environment(tree: Path, home: Path, inherited: Mapping[str, str]) -> 
         "PYTHONPATH": str(tree / "src"),
         "PYTHONUTF8": "1",
         "PYTHONSAFEPATH": "1",
-        # Bytecode is neither written into the checkout nor read from it: it is no part of what is proven.
+        # Nothing is written into the checkout.
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
         "HOME": str(home),
         "HF_HOME": str(home / "hub"),
         "HF_HUB_OFFLINE": "1",

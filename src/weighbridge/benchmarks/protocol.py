@@ -5,7 +5,7 @@ A benchmark is a package: a folder beside this file, or an installed package wit
 `rounds/*.yaml` and may contain `published.yaml`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from pandas import DataFrame
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
+from weighbridge.benchmarks.content_index import ContentIndex
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.core.dataset_files import DatasetSamples
 from weighbridge.core.openai_api import AnswerKind, Api
@@ -170,6 +171,21 @@ class Task(Protocol):
 
     def sample_answers(self, truth: DataFrame) -> list[tuple[str, str]]:
         """Return a right and a wrong answer to each sample, for simulated servers."""
+        ...
+
+    def content_index(
+        self, dataset: Path, splits: Sequence[str], bodies: Iterable[memoryview]
+    ) -> ContentIndex:
+        """Return what finds the sample of a request by its content, for simulated servers.
+
+        Args:
+            dataset: Folder of the dataset.
+            splits: Its splits, in the order of the samples.
+            bodies: Our own body of each sample's request, in the same order.
+
+        Raises:
+            InputError: a split or column is missing.
+        """
         ...
 
 

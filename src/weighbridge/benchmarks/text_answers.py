@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from weighbridge.benchmarks.content_index import NoContentIndex
 from weighbridge.core.errors import InputError
 from weighbridge.core.openai_api import AnswerKind
 
 
-class TextAnswers:
+class TextAnswers(NoContentIndex):
     """Base class of a task that keeps and scores the text of an answer, as servers send it."""
 
     answers = AnswerKind.TEXT

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from weighbridge.benchmarks.content_index import NoContentIndex
 from weighbridge.benchmarks.model_tokenizer import ModelTokenizer
 from weighbridge.core.errors import InputError
 from weighbridge.core.openai_api import AnswerKind
@@ -14,7 +15,7 @@ from weighbridge.core.openai_api import AnswerKind
 _ID = np.dtype("<i4")
 
 
-class TokenAnswers:
+class TokenAnswers(NoContentIndex):
     """Base class of a task that keeps an answer's token ids: int32, little-endian, with a final end id."""
 
     answers = AnswerKind.TOKENS

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from weighbridge.cli.options import AsJson, PromptFile
+from weighbridge.cli.options import AsJson, FurtherProofs, FurtherStores, PromptFile, files_by_name
 from weighbridge.cli.printing import print_found
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def simulate(
     dataset: Annotated[
         Path | None, typer.Option(help="Proof file of the dataset with the answers, from 'fetch'.")
     ] = None,
+    further_store: FurtherStores = None,
+    further_dataset: FurtherProofs = None,
     prompt: PromptFile = None,
     model: Annotated[
         Path | None,
@@ -119,22 +121,32 @@ def simulate(
     elif round_file is not None and store is not None and dataset is not None:
         from weighbridge.artifacts.proof import Proof
         from weighbridge.benchmarks.rounds import round_of_samples
+        from weighbridge.config.round_of_scenario import round_of_dataset
         from weighbridge.requests.store import RequestStore
-        from weighbridge.simulate.known_answers import answers_from_dataset
+        from weighbridge.simulate.known_answers import KnownAnswers, answers_from_dataset
 
         if served.lengths != "honoured" or served.prefix_cache:
             raise InputError(
                 "--behaviour: 'lengths' and 'prefix_cache' are for a server without --round, --store and "
                 "--dataset; leave either out."
             )
-        answers = answers_from_dataset(
-            store=store,
-            dataset=Proof.read(dataset).folder,
-            prompt=prompt,
-            model=model,
-            round_=round_of_samples(round_file, len(RequestStore.open(store))),
+        round_ = round_of_samples(round_file, len(RequestStore.open(store)))
+        parts = [(store, dataset, round_)]
+        for name, (folder, proof) in _further(further_store, further_dataset).items():
+            parts.append((folder, proof, round_of_dataset(round_, name)))
+        answers = KnownAnswers.of_stores(
+            [
+                answers_from_dataset(
+                    store=folder,
+                    dataset=Proof.read(proof).folder,
+                    prompt=prompt,
+                    model=model,
+                    round_=of_dataset,
+                )
+                for folder, proof, of_dataset in parts
+            ]
         )
-    elif round_file is None and store is None and dataset is None:
+    elif not any((round_file, store, dataset, further_store, further_dataset)):
         if prompt is not None or model is not None or served.right < 1:
             raise InputError(
                 "--prompt, --model and the behaviour's 'right' are of answers that a dataset has; give "
@@ -144,6 +156,23 @@ def simulate(
     else:
         raise InputError("--round, --store and --dataset belong together; give all three, or none.")
     serve(served, answers, host=host, port=port, sent_log=sent_log, ready=lambda url: typer.echo(url))
+
+
+def _further(stores: list[str] | None, datasets: list[str] | None) -> dict[str, tuple[Path, Path]]:
+    """Return the store's folder and the dataset's proof file of each further dataset, by name.
+
+    Raises:
+        InputError: an option is no NAME=FILE, or a dataset has only one of the two.
+    """
+    from weighbridge.core.errors import InputError
+
+    manifests = files_by_name("--further-store", stores)
+    proofs = files_by_name("--further-dataset", datasets)
+    if alone := sorted(manifests.keys() ^ proofs.keys()):
+        raise InputError(
+            f"--further-store and --further-dataset belong together; give both of {alone[0]}, or neither."
+        )
+    return {name: (manifest.parent, proofs[name]) for name, manifest in manifests.items()}
 
 
 def predict(

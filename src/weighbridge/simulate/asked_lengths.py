@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from weighbridge.core.openai_api import Api
 from weighbridge.simulate.behaviour import Behaviour, body_hash, uniform
 from weighbridge.simulate.known_answers import KnownBody, SimulatedAnswer
 from weighbridge.simulate.prompt_blocks import prompt_tokens, without_model
@@ -28,7 +29,7 @@ class AskedLengths:
 
     def __init__(self, model_name: str, behaviour: Behaviour) -> None:
         """Prepare to answer as a model of this name; the behaviour decides what becomes of lengths."""
-        self.model_name, self.api, self.known = model_name, None, 1
+        self.model_name, self.known = model_name, 1
         self._seed, self._lengths = behaviour.seed, behaviour.lengths
 
     def read(self, body: bytes) -> RequestFields:
@@ -49,6 +50,10 @@ class AskedLengths:
     def key(self, body: bytes) -> int:
         """Return the hash that decides the answer and the service time."""
         return body_hash(without_model(body))
+
+    def accepts(self, api: Api, body: bytes) -> bool:  # noqa: ARG002 - the protocol's
+        """Return True: both kinds of request are answered."""
+        return True
 
     def of(self, key: int, fields: RequestFields) -> KnownBody:
         """Return the answer to the body with this hash and these fields."""

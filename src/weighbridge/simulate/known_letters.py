@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
+from weighbridge.core.openai_api import Api
 from weighbridge.quality.questions import QuestionSet
 from weighbridge.records.quality_answers import LETTERS, Letter
 from weighbridge.simulate.asked_question import QuestionFinder, text_of
@@ -65,7 +66,6 @@ class KnownLetters:
 
     Attributes:
         model_name: Name of the model in /models and in completions.
-        api: None: both kinds of request are answered.
         known: Number of questions.
     """
 
@@ -83,7 +83,7 @@ class KnownLetters:
         Raises:
             InputError: the rates name another subject, or the tokenizer cannot be read.
         """
-        self.model_name, self.api, self.known = model_name, None, questions.available
+        self.model_name, self.known = model_name, questions.available
         self._rates = rates
         self._finder = QuestionFinder(questions)
         self._letters = _by_text(questions, rates, chat=False)
@@ -104,6 +104,10 @@ class KnownLetters:
     def key(self, body: bytes) -> int:
         """Return the hash that decides the service time and the failures."""
         return body_hash(body)
+
+    def accepts(self, api: Api, body: bytes) -> bool:  # noqa: ARG002 - the protocol's
+        """Return True: both kinds of request are answered."""
+        return True
 
     def of(self, _key: int, fields: RequestFields) -> KnownBody:
         """Return the answer to a prompt."""

@@ -84,7 +84,7 @@ class Replies:
 
     def answer(self, connection: ReplyTo, api: Api, body: bytes, request_id: bytes) -> None:
         """Answer a request after its service time."""
-        if self._answers.api not in (None, api):
+        if not self._answers.accepts(api, body):
             connection.reply(b'{"error":{"message":"the requests of the store go to the other path"}}', 400)
             return
         arrived_ns = time.monotonic_ns()

@@ -1,6 +1,6 @@
 """Task of the benchmark: summarise a news article."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from pandas import DataFrame
 
 from weighbridge.benchmarks.llama3_1_8b import scoring as summary_scoring
+from weighbridge.benchmarks.llama3_1_8b.article_index import ArticleIndex
 from weighbridge.benchmarks.llama3_1_8b.dataset import ARTICLE, SUMMARY, TOKENS, find_samples
 from weighbridge.benchmarks.llama3_1_8b.prompt import Instruction
 from weighbridge.benchmarks.protocol import Description, PerSample
@@ -162,6 +163,15 @@ class NewsSummaries(TokenAnswers):
                 summary_scoring.ARTICLE_CHARACTERS: frame[ARTICLE].str.len(),
             }
         )
+
+    def content_index(
+        self,
+        dataset: Path,
+        splits: Sequence[str],
+        bodies: Iterable[memoryview],  # noqa: ARG002 - they hold token ids
+    ) -> ArticleIndex:
+        """Return an index of the articles."""
+        return ArticleIndex(list(self.samples(dataset, splits).frame([ARTICLE])[ARTICLE]))
 
     def describe(self, row: Mapping[str, Any]) -> Description:
         """Return the beginning of the article as title, its summary, and all of it."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from pandas import DataFrame
 from weighbridge.benchmarks.plain_dataset import PlainDataset
 from weighbridge.benchmarks.protocol import Description, PerSample
 from weighbridge.benchmarks.qwen3_vl import scoring as catalogue_scoring
+from weighbridge.benchmarks.qwen3_vl.product_index import ProductIndex
 from weighbridge.benchmarks.qwen3_vl.prompt import CANDIDATES, DESCRIPTION, TITLE, Prompt
 from weighbridge.benchmarks.qwen3_vl.scoring import NO_BRAND, NO_LEVEL, ProductAnswer
 from weighbridge.benchmarks.text_answers import TextAnswers
@@ -161,6 +162,12 @@ class ProductCatalogue(TextAnswers, PlainDataset):
     def per_sample(self, truth: DataFrame, answers: Sequence[str]) -> PerSample:
         """Return the scores of the single samples, grouped by category."""
         return catalogue_scoring.per_sample(truth, answers)
+
+    def content_index(
+        self, dataset: Path, splits: Sequence[str], bodies: Iterable[memoryview]
+    ) -> ProductIndex:
+        """Return an index of the products by picture and title."""
+        return ProductIndex(list(read_columns(dataset, splits, [TITLE])[TITLE]), bodies)
 
     def describe(self, row: Mapping[str, Any]) -> Description:
         """Return a product's title, its ground truth in the format of an answer, and its image."""

@@ -15,6 +15,15 @@ def round_of_scenario(round_: Round, name: str) -> Round:
     return found.model_copy(update={"metrics": rules.metrics}) if rules.metrics else found
 
 
+def other_samples(round_: Round) -> dict[str, int]:
+    """Return the number of samples of each scenario that uses a further dataset, by the scenario's folder."""
+    return {
+        rules.folder: round_of_dataset(round_, rules.dataset).samples
+        for rules in round_.scenarios.values()
+        if rules.dataset is not None
+    }
+
+
 def round_of_dataset(round_: Round, name: str | None) -> Round:
     """Return the round with one of its further datasets in place of its own; None: it keeps its own.
 

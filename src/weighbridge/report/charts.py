@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
 
+from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.formatting import measured, metric_label, number, page_duration
-from weighbridge.evaluation.error_analysis import ErrorAnalysis
+from weighbridge.evaluation.error_analysis import ErrorAnalysis, Level
 from weighbridge.records.telemetry_readings import TimeSeries
 from weighbridge.report.chart import GROUPS, Chart, ChartGap
 from weighbridge.report.figures import accuracy_figures, request_figures
@@ -113,25 +115,35 @@ def _token_rate(run: ReportRun, requests: RequestSeries) -> tuple[TimeSeries, st
 def _score_charts(
     analyses: Mapping[str, ErrorAnalysis | Missing], round_: Round
 ) -> Iterator[Chart | ChartGap]:
-    levels = {
-        round_.scenarios[name].folder: analysis.levels
-        for name, analysis in analyses.items()
-        if isinstance(analysis, ErrorAnalysis)
-    }
-    if not levels:
+    scored = {name: each.levels for name, each in analyses.items() if isinstance(each, ErrorAnalysis)}
+    if not scored:
         sentences = dict.fromkeys(each.sentence for each in analyses.values() if isinstance(each, Missing))
         yield from (ChartGap("accuracy", "Scores by level", sentence) for sentence in sentences)
         return
+    # Scenarios with bounds of their own have a chart of their own.
+    bounds = {name: round_of_scenario(round_, name).metrics for name in scored}
+    first = next(iter(scored))
+    alike = [name for name in scored if bounds[name] == bounds[first]]
+    for names in (alike, *([name] for name in scored if name not in alike)):
+        levels = {round_.scenarios[name].folder: scored[name] for name in names}
+        own = "" if names == alike else f"-{names[0]}"
+        of = "" if len(alike) == len(scored) else f" of {' and '.join(levels)}"
+        yield _score_chart(f"scores{own}", of, levels, bounds[names[0]])
+
+
+def _score_chart(
+    key: str, of: str, levels: Mapping[str, Sequence[Level]], metrics: Mapping[str, MetricRules]
+) -> Chart:
     marked = " and ".join(
-        metric_label(name) for name, rules in round_.metrics.items() if accuracy_figures.drawn_bounds(rules)
+        metric_label(name) for name, rules in metrics.items() if accuracy_figures.drawn_bounds(rules)
     )
     bounds = f"The dashed bounds apply to {marked} only. " if marked else ""
-    yield Chart(
+    return Chart(
         group="accuracy",
-        key="scores",
-        title="Scores with their 95 % confidence intervals",
+        key=key,
+        title=f"Scores{of} with their 95 % confidence intervals",
         caption=f"{bounds}The intervals show how certain the scores are; no gate uses them.",
-        draw=lambda: accuracy_figures.score_levels(levels, round_.metrics),
+        draw=lambda: accuracy_figures.score_levels(levels, metrics),
     )
 
 

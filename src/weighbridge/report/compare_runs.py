@@ -13,6 +13,7 @@ from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.metric_rules import MetricRules
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.core.errors import InputError
 from weighbridge.core.formatting import measured, number_or_dash, score, table_latencies
 from weighbridge.core.long_names import short_names, whole_lines
@@ -164,9 +165,17 @@ def line_of(system: str, verdict: Verdict, round_: Round | None) -> ComparisonLi
         p99_ttft_s=verdict.ttft.p99_s if verdict.ttft else None,
         p99_tpot_s=verdict.tpot.p99_s if verdict.tpot else None,
         accuracy=verdict.accuracy,
-        deviations=_deviations(verdict.accuracy, round_.metrics[round_.main_metric] if round_ else None),
+        deviations=_deviations(verdict.accuracy, _main_rules(round_, verdict.scenario)),
         outcome=verdict.outcome,
     )
+
+
+def _main_rules(round_: Round | None, scenario: str) -> MetricRules | None:
+    """Return the rules of a scenario's main metric; None: the round is not known, or has no such scenario."""
+    if round_ is None or scenario not in round_.scenarios:
+        return None
+    of_scenario = round_of_scenario(round_, scenario)
+    return of_scenario.metrics[of_scenario.main_metric]
 
 
 def published_lines(round_: Round) -> list[ComparisonLine]:
@@ -180,7 +189,6 @@ def published_lines(round_: Round) -> list[ComparisonLine]:
     path = load_benchmark(round_.benchmark).folder / "published.yaml"
     if not round_.held_to_rules or not path.is_file():
         return []
-    main = round_.metrics[round_.main_metric]
     return [
         ComparisonLine(
             system=f"{result.submitter} {result.system}{f', {result.weights}' if result.weights else ''}",
@@ -189,7 +197,7 @@ def published_lines(round_: Round) -> list[ComparisonLine]:
             rate=of.rate,
             p99_latency_s=None,
             accuracy=of.score,
-            deviations=_deviations(of.score, main),
+            deviations=_deviations(of.score, _main_rules(round_, name)),
             outcome=PUBLISHED,
         )
         for result in Published.read(path).results

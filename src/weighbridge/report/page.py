@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from weighbridge import __version__
 from weighbridge.config.metric_rules import MetricRules
+from weighbridge.config.round_of_scenario import other_samples, round_of_scenario
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core import formatting
 from weighbridge.evaluation.error_analysis import ErrorAnalysis
@@ -75,6 +76,8 @@ def render_page(
         columns=columns,
         inputs=inputs,
         round=round_,
+        rounds={name: round_of_scenario(round_, name) for name in round_.scenarios},
+        other_samples=other_samples(round_),
         runs=runs,
         rates=rates,
         warnings=[*_disturbed(inputs), *warnings_of(runs)],

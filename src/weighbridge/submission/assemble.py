@@ -12,7 +12,7 @@ from weighbridge.artifacts.manifest import Manifest, write_lock
 from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.closed_settings import Division
 from weighbridge.config.round import Round
-from weighbridge.config.round_of_scenario import round_of_scenario
+from weighbridge.config.round_of_scenario import other_samples, round_of_scenario
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
@@ -275,7 +275,8 @@ def _add_texts(
     if settings.division == "open":
         _write_json(layout.submitter / "model_mapping.json", {round_.folder: round_.folder})
     if not round_.submittable:
-        (layout.submitter / DEMONSTRATION_FILE).write_text(render("demonstration.md.j2", round=round_))
+        text = render("demonstration.md.j2", round=round_, other_samples=other_samples(round_))
+        (layout.submitter / DEMONSTRATION_FILE).write_text(text)
 
 
 def _write_json(path: Path, values: object) -> None:

@@ -7,6 +7,7 @@ mlcommons/policies, section by section as in docs/submission.md.
 from pathlib import Path
 
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.gates.accuracy_checks import accuracy_checks, samples_asked
@@ -58,9 +59,10 @@ def own_complaints(tree: Path, round_: Round) -> list[Complaint]:
     for path in (each for each in scenario_paths(tree) if each.is_judged_in(round_)):
         scenario = rules_of(path.scenario, round_)
         if scenario is not None and not is_of_client(path, round_):
-            complaints += _run_complaints(tree, path, round_, scenario)
-            complaints += score_complaints(tree, path, round_)
-            complaints += consistency_complaints(tree, path, round_, scenario)
+            of_scenario = round_of_scenario(round_, scenario.name)
+            complaints += _run_complaints(tree, path, of_scenario, scenario)
+            complaints += score_complaints(tree, path, of_scenario)
+            complaints += consistency_complaints(tree, path, of_scenario, scenario)
     return complaints
 
 

@@ -88,10 +88,11 @@ def _analysis(
     if isinstance(run, Missing):
         return run
     if dataset is None:
+        name = inputs.round_.scenarios[scenario].dataset
+        option = "--dataset" if name is None else f"--further-dataset {name}=PROOF"
         return Missing(
-            "The error analysis needs the dataset: pass `--dataset`, or `--further-dataset` for a scenario "
-            "with another than the round's own, `--prompt` where the benchmark has a prompt file, and "
-            "`--model` where answers are token ids, to `weighbridge report`."
+            f"The error analysis needs the dataset: pass `{option}`, `--prompt` where the benchmark has a "
+            "prompt file, and `--model` where answers are token ids, to `weighbridge report`."
         )
     try:
         return analyse_errors(

@@ -23,7 +23,7 @@ from weighbridge.submission.tree import RUN_FOLDERS, run_logs
 from weighbridge.submission.tree_records import are_complete, proofs_of, requests_file
 
 # Checks of the gate that record_rules and mark_rules make: the tree has not all logs, and not whole ones.
-_TOLD_ELSEWHERE = ("recorded as", "logs as LoadGen left them", "server")
+_TOLD_ELSEWHERE = ("recorded as", "logs as LoadGen left them", "files as the client left them", "server")
 
 
 def input_complaints(

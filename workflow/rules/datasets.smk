@@ -1,7 +1,7 @@
 """The datasets of the planned scenarios: the round's own, and further ones that some scenarios use instead.
 
 In:  ROUND, PLANNED
-Out: DATASETS, named_with(), dataset_of(), dataset_proof(), store_of(), lengths_of(), further_dataset(),
+Out: DATASETS, named_with(), dataset_of(), dataset_proof(), store_of(), client_rows(), lengths_of(), further_dataset(),
      further_options(), kind_option(), scenario_with_rows(); round_of_dataset() and name_with_dataset() for other files
 
 What is made of a further dataset NAME is called as what is made of the round's own, with -NAME after it.
@@ -33,6 +33,12 @@ def dataset_proof(dataset):
 def store_of(dataset):
     """Return the manifest of the requests that are made of a dataset."""
     return f"resources/{name_with_dataset('requests', dataset)}/manifest.json"
+
+
+def client_rows(dataset):
+    """Return the proof of the official client's rows of a dataset; nothing where another client measures."""
+    name = name_with_dataset("dataset", dataset)
+    return [f"resources/client-data/{name}.json"] if ROUND.evidence == "endpoints" else []
 
 
 def lengths_of(dataset):

@@ -22,6 +22,7 @@ rule gate:
             dataset_proof(dataset_of(wildcards.scenario)),
         ],
         store=lambda wildcards: store_of(dataset_of(wildcards.scenario)),
+        rows=lambda wildcards: client_rows(dataset_of(wildcards.scenario)),
     output:
         "results/{scenario}/verdict.json",
     log:
@@ -47,6 +48,7 @@ rule gate:
         artifacts=lambda wildcards, input: [
             f"--artifact={proof}" for proof in input.artifacts
         ],
+        rows=lambda wildcards, input: [f"--client-data={file}" for file in input.rows],
         # Not an input, so that old results are kept: accuracy.json, which is one, follows from it.
         prompt=uncompared(["--prompt", *PROMPT_FILES] if PROMPT_FILES else []),
     shell:
@@ -61,6 +63,7 @@ rule gate:
             {params.compliance:q} \
             {params.artifacts:q} \
             --store {input.store:q} \
+            {params.rows:q} \
             {params.prompt:q} \
             {params.strict:q} \
             --output {output:q} \

@@ -17,6 +17,7 @@ rule assemble:
             for dataset in DATASETS[1:]
             for file_of in (dataset_proof, store_of)
         ],
+        rows=[file for dataset in DATASETS for file in client_rows(dataset)],
     output:
         tree=directory("results/submission"),
         originals=directory("results/originals"),
@@ -53,6 +54,14 @@ rule assemble:
             *further_options("further-dataset", dataset_proof),
             *further_options("further-store", store_of),
         ],
+        rows=[
+            *[f"--client-data={file}" for file in client_rows(None)],
+            *[
+                f"--further-client-data={dataset}={file}"
+                for dataset in DATASETS[1:]
+                for file in client_rows(dataset)
+            ],
+        ],
     shell:
         r"""
         weighbridge --log {log:q} assemble \
@@ -65,6 +74,7 @@ rule assemble:
             {params.artifacts:q} \
             --store {input.store:q} \
             {params.further:q} \
+            {params.rows:q} \
             --originals {output.originals:q} \
             --replaced replaced \
             --out {output.tree:q}

@@ -8,6 +8,8 @@ import typer
 
 from weighbridge.cli.options import (
     Artifacts,
+    ClientRowsFile,
+    FurtherClientRows,
     FurtherProofs,
     FurtherStores,
     HistoryFolder,
@@ -57,6 +59,8 @@ def gate(
     store: StoreManifestFile = None,
     further_dataset: FurtherProofs = None,
     further_store: FurtherStores = None,
+    client_data: ClientRowsFile = None,
+    further_client_data: FurtherClientRows = None,
     prompt: PromptFile = None,
     output: Annotated[Path | None, typer.Option(help="verdict.json to write.")] = None,
     as_json: Annotated[
@@ -92,6 +96,8 @@ def gate(
         prompt,
         further_datasets=files_by_name("--further-dataset", further_dataset),
         further_stores=files_by_name("--further-store", further_store),
+        rows=client_data,
+        further_rows=files_by_name("--further-client-data", further_client_data),
     )
     if logs is not None:
         if any((scenario, performance, accuracy, compliance, repeat, score, output, history)):
@@ -108,8 +114,8 @@ def gate(
         raise InputError("--json prints what --logs finds; the verdict on one scenario is in --output.")
     if inputs.further:
         raise InputError(
-            "--further-dataset and --further-store are for --logs; with --scenario, pass the dataset and the "
-            "store of that scenario as --artifact and --store."
+            "--further-dataset, --further-store and --further-client-data are for --logs; with --scenario, "
+            "pass what that scenario uses as --artifact, --store and --client-data."
         )
     if scenario is None or output is None:
         raise InputError("pass --logs, or --scenario, --output and the folders of the runs.")

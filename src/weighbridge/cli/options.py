@@ -118,6 +118,22 @@ FurtherStores = Annotated[
         "8k=resources/requests-8k/manifest.json; may be repeated.",
     ),
 ]
+ClientRowsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--client-data",
+        help="Proof of the rows that the official client read, from 'client-data'; if it measured.",
+    ),
+]
+FurtherClientRows = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--further-client-data",
+        metavar="NAME=FILE",
+        help="Proof of the official client's rows of a further dataset, such as "
+        "8k=resources/client-data/dataset-8k.json; may be repeated.",
+    ),
+]
 HistoryFolder = Annotated[
     Path | None,
     typer.Option(

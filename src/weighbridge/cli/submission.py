@@ -9,6 +9,8 @@ from weighbridge.cli.command_groups import examples
 from weighbridge.cli.options import (
     Artifacts,
     AsJson,
+    ClientRowsFile,
+    FurtherClientRows,
     FurtherProofs,
     FurtherStores,
     Replaced,
@@ -61,6 +63,8 @@ def assemble(
     store: StoreManifestFile = None,
     further_dataset: FurtherProofs = None,
     further_store: FurtherStores = None,
+    client_data: ClientRowsFile = None,
+    further_client_data: FurtherClientRows = None,
     settings: SettingsJson = "{}",
     submission: Annotated[str | None, section_option("submission")] = None,
     replaced: Replaced = None,
@@ -72,7 +76,8 @@ def assemble(
     """Build the submission tree from valid runs.
 
     In the closed division every gate must have passed; in the open division failed gates are reported.
-    The tree carries its records, the proofs of model and datasets, and the manifests of the requests.
+    The tree carries its records, the proofs of model and datasets, the manifests of the requests and, where
+    the official client issued these, the proofs of its rows.
     """
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.core.errors import InputError
@@ -100,6 +105,8 @@ def assemble(
                 store,
                 further_datasets=files_by_name("--further-dataset", further_dataset),
                 further_stores=files_by_name("--further-store", further_store),
+                rows=client_data,
+                further_rows=files_by_name("--further-client-data", further_client_data),
             ),
             submitted_with=submitted_with or (),
         )

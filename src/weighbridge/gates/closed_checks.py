@@ -75,6 +75,7 @@ class Inputs:
         rows: Path | None = None,
         further_datasets: Mapping[str, Path] | None = None,
         further_stores: Mapping[str, Path] | None = None,
+        further_rows: Mapping[str, Path] | None = None,
     ) -> "Inputs":
         """Read proof files, of artifacts of any kind, manifests of request stores, the proof of rows.
 
@@ -94,6 +95,7 @@ class Inputs:
             by_kind[proof.kind] = proof
         datasets = {name: _dataset_proof(path) for name, path in (further_datasets or {}).items()}
         stores = {name: StoreManifest.read(path) for name, path in (further_stores or {}).items()}
+        all_rows = {name: ClientRows.read(path) for name, path in (further_rows or {}).items()}
         return cls(
             model=by_kind.get(ArtifactKind.MODEL),
             dataset=by_kind.get(ArtifactKind.DATASET),
@@ -101,8 +103,8 @@ class Inputs:
             prompt=prompt,
             rows=ClientRows.read(rows) if rows is not None else None,
             further={
-                name: DatasetInputs(datasets.get(name), stores.get(name))
-                for name in dict.fromkeys((*datasets, *stores))
+                name: DatasetInputs(datasets.get(name), stores.get(name), all_rows.get(name))
+                for name in dict.fromkeys((*datasets, *stores, *all_rows))
             },
         )
 

@@ -4,7 +4,9 @@ It lies in src/<benchmark>/records/<system>/, because the official checkers acce
 
     requests.json                          manifest of the request store
     model.json, dataset.json               proofs of the artifacts, without their folders
-    requests-NAME.json, dataset-NAME.json  the same of the round's further datasets that scenarios use
+    client-rows.json                       proof of the rows of the dataset that the official client read
+    requests-NAME.json, dataset-NAME.json, client-rows-NAME.json
+                                           the same of the round's further datasets that scenarios use
     model/..., dataset/...                 the JSON files of an artifact that the gates read
     <Scenario>/performance.json            run.json of the performance run that is the result
     <Scenario>/accuracy.json               run.json of the accuracy run
@@ -30,6 +32,7 @@ from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model, read_data
 from weighbridge.gates.closed_checks import DatasetInputs, Inputs
+from weighbridge.records.client_rows import ClientRows
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.records.verdict import VERDICT, Verdict
@@ -128,16 +131,19 @@ def write_inputs(folder: Path, inputs: Inputs, round_: Round) -> None:
     """
     for kind, proof in proofs_of(inputs).items():
         _write_proof(folder, str(kind), proof, _files_read(kind, round_))
-    _write_store(folder, None, inputs.store)
+    _write_made(folder, None, inputs)
     for dataset, of in inputs.further.items():
         files = _files_read(ArtifactKind.DATASET, round_of_dataset(round_, dataset))
         _write_proof(folder, name_with_dataset(ArtifactKind.DATASET, dataset), of.dataset, files)
-        _write_store(folder, dataset, of.store)
+        _write_made(folder, dataset, of)
 
 
-def _write_store(folder: Path, dataset: str | None, store: StoreManifest | None) -> None:
-    if store is not None:
-        _write(folder / requests_file(dataset), without_places(store))
+def _write_made(folder: Path, dataset: str | None, inputs: Inputs | DatasetInputs) -> None:
+    """Write what was made of a dataset: the requests' manifest, and the official client's rows."""
+    if inputs.store is not None:
+        _write(folder / requests_file(dataset), without_places(inputs.store))
+    if inputs.rows is not None:
+        _write(folder / rows_file(dataset), without_places(inputs.rows))
 
 
 def _write_proof(folder: Path, stem: str, proof: Proof | None, files: Sequence[str]) -> None:
@@ -169,9 +175,12 @@ def read_inputs(folder: Path) -> Inputs:
         model=_proof(folder, ArtifactKind.MODEL),
         dataset=_proof(folder, ArtifactKind.DATASET),
         store=_store(folder, None),
+        rows=_rows(folder, None),
         further={
             name: DatasetInputs(
-                _proof(folder, name_with_dataset(ArtifactKind.DATASET, name)), _store(folder, name)
+                _proof(folder, name_with_dataset(ArtifactKind.DATASET, name)),
+                _store(folder, name),
+                _rows(folder, name),
             )
             for name in _further_datasets(folder)
         },
@@ -183,11 +192,16 @@ def requests_file(dataset: str | None) -> str:
     return f"{name_with_dataset('requests', dataset)}.json"
 
 
+def rows_file(dataset: str | None) -> str:
+    """Return the name of the file with the proof of the official client's rows of a dataset."""
+    return f"{name_with_dataset('client-rows', dataset)}.json"
+
+
 def _further_datasets(folder: Path) -> list[str]:
     """Return the names of the further datasets of which the folder has records."""
     found = [
         path.stem.removeprefix(start)
-        for start in (f"{ArtifactKind.DATASET}-", "requests-")
+        for start in (f"{ArtifactKind.DATASET}-", "requests-", "client-rows-")
         for path in sorted(folder.glob(f"{start}*.json"))
     ]
     return list(dict.fromkeys(found))
@@ -196,6 +210,11 @@ def _further_datasets(folder: Path) -> list[str]:
 def _store(folder: Path, dataset: str | None) -> StoreManifest | None:
     path = folder / requests_file(dataset)
     return StoreManifest.read(path) if path.is_file() else None
+
+
+def _rows(folder: Path, dataset: str | None) -> ClientRows | None:
+    path = folder / rows_file(dataset)
+    return ClientRows.read(path) if path.is_file() else None
 
 
 def _proof(folder: Path, stem: str) -> Proof | None:

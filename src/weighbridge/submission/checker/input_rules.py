@@ -20,7 +20,7 @@ from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.checker.tree_paths import AGAIN
 from weighbridge.submission.measurements import examples_of
 from weighbridge.submission.tree import RUN_FOLDERS, run_logs
-from weighbridge.submission.tree_records import are_complete, proofs_of, requests_file
+from weighbridge.submission.tree_records import are_complete, proofs_of, requests_file, rows_file
 
 # Checks of the gate that record_rules and mark_rules make: the tree has not all logs, and not whole ones.
 _TOLD_ELSEWHERE = ("recorded as", "logs as LoadGen left them", "files as the client left them", "server")
@@ -49,6 +49,9 @@ def _same_inputs(
         yield scenario.tell(path, f"names other requests than {name} of the records")
     if requests is not None and record.pins.get("dataset") != requests.dataset_digest:
         yield scenario.tell(path, f"names another dataset than {name} of the records")
+    rows, client = inputs.rows, record.client
+    if rows is not None and client is not None and rows.sha256 != client.dataset_sha256:
+        yield scenario.tell(path, f"names other rows than {rows_file(scenario.rules.dataset)} of the records")
     if model is not None and record.pins.get("model") != model.manifest_digest:
         yield scenario.tell(path, "names another model than model.json of the records")
 

@@ -154,12 +154,13 @@ ROUND_FILE = str(round_file(SETTINGS.round))
 if ROUND.category:
     ROUND_FILE += f"@{ROUND.category}"
 ROUND_FILE += RoundChanges.split(SETTINGS.round_reference)[1].suffix
-# LoadGen's seeds are compiled in, so a round may need another LoadGen than the environment of this process has.
+# LoadGen's seeds are compiled in, so a round may need another LoadGen than the environment of this process has; the
+# official endpoints client has an environment of its own.
 CLIENT_ENVIRONMENT = f"../../envs/client-{ROUND.client}.yaml"
 CLIENT = "weighbridge"
-if (
-    not workflow.deployment_settings.deployment_method
-    and find_spec("mlperf_loadgen")
+if not workflow.deployment_settings.deployment_method and (
+    ROUND.evidence == "endpoints"
+    or find_spec("mlperf_loadgen")
     and version("mlcommons-loadgen") != pinned("mlcommons-loadgen", CLIENT_ENVIRONMENT)
 ):
     # `make setup-NAME` makes the client's own. Without it the preflight fails, and says what to install.

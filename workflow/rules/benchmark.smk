@@ -13,6 +13,7 @@ rule benchmark:
         program="resources/server.json",
         model="resources/model.json",
         store=lambda wildcards: store_of(dataset_of(wildcards.scenario)),
+        golden=lambda wildcards: golden_store(wildcards.scenario),
         # Only to come before: what it found holds for all runs of these requests.
         lengths=lambda wildcards: lengths_of(dataset_of(wildcards.scenario)),
         peak=lambda wildcards: (PEAK if wildcards.scenario in SEARCHED else []),
@@ -97,6 +98,7 @@ rule benchmark:
             *(f"--reference={proof}" for proof in input.reference),
         ],
         store=lambda wildcards, input: Path(input.store).parent,
+        golden=golden_option,
         out=lambda wildcards, output: Path(output.record).parent,
     shell:
         r"""
@@ -117,6 +119,7 @@ rule benchmark:
             --program {input.program:q} \
             --model {input.model:q} \
             --store {params.store:q} \
+            {params.golden:q} \
             --replaced replaced \
             --lives results/lives \
             --out {params.out:q}

@@ -1,8 +1,9 @@
 """The datasets of the planned scenarios: the round's own, and further ones that some scenarios use instead.
 
 In:  ROUND, PLANNED
-Out: DATASETS, named_with(), dataset_of(), dataset_proof(), store_of(), client_rows(), lengths_of(), further_dataset(),
-     further_options(), kind_option(), scenario_with_rows(); round_of_dataset() and name_with_dataset() for other files
+Out: DATASETS, named_with(), dataset_of(), dataset_proof(), store_of(), client_rows(), lengths_of(), golden_store(),
+     golden_option(), further_dataset(), further_options(), kind_option(), scenario_with_rows(); round_of_dataset() and
+     name_with_dataset() for other files
 
 What is made of a further dataset NAME is called as what is made of the round's own, with -NAME after it.
 """
@@ -44,6 +45,17 @@ def client_rows(dataset):
 def lengths_of(dataset):
     """Return the lengths of all prompts that are made of a dataset, in tokens."""
     return f"resources/{name_with_dataset('prompt-tokens', dataset)}.json"
+
+
+def golden_store(scenario):
+    """Return the requests that the golden answer is of, where a scenario has others than the round's own."""
+    other = SETTINGS.server.golden is not None and dataset_of(scenario) is not None
+    return [store_of(None)] if other else []
+
+
+def golden_option(wildcards, input):
+    """Return the option that names the requests of the golden answer, where a run has others."""
+    return [f"--golden-store={Path(manifest).parent}" for manifest in input.golden]
 
 
 def further_dataset(dataset):

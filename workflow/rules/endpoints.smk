@@ -69,6 +69,7 @@ rule official_client:
         program="resources/server.json",
         model="resources/model.json",
         store=lambda wildcards: store_of(dataset_of(wildcards.scenario)),
+        golden=lambda wildcards: golden_store(wildcards.scenario),
         lengths=lambda wildcards: lengths_of(dataset_of(wildcards.scenario)),
         official_client=CLIENT_PROOF,
         rows=lambda wildcards: CLIENT_ROWS.format(
@@ -104,6 +105,7 @@ rule official_client:
         server=uncompared(operational("server", SETTINGS.server)),
         client=uncompared(operational("client", SETTINGS.client)),
         store=lambda wildcards, input: Path(input.store).parent,
+        golden=golden_option,
         out=lambda wildcards, output: Path(output.record).parent,
     shell:
         r"""
@@ -120,6 +122,7 @@ rule official_client:
             --program {input.program:q} \
             --model {input.model:q} \
             --store {params.store:q} \
+            {params.golden:q} \
             --replaced replaced \
             --lives results/lives \
             --out {params.out:q}

@@ -12,6 +12,7 @@ rule search_peak:
         program="resources/server.json",
         model="resources/model.json",
         store=lambda wildcards: store_of(dataset_of(wildcards.scenario)),
+        golden=lambda wildcards: golden_store(wildcards.scenario),
         lengths=lambda wildcards: lengths_of(dataset_of(wildcards.scenario)),
         offline=OFFLINE_RECORDS,
     output:
@@ -41,6 +42,7 @@ rule search_peak:
         client=uncompared(operational("client", SETTINGS.client)),
         stop=uncompared(stop_option(searches=True)),
         store=lambda wildcards, input: Path(input.store).parent,
+        golden=golden_option,
     shell:
         r"""
         {params.client_program:q} --log {log:q} search-qps \
@@ -54,6 +56,7 @@ rule search_peak:
             --program {input.program:q} \
             --model {input.model:q} \
             --store {params.store:q} \
+            {params.golden:q} \
             --offline {input.offline:q} \
             --replaced replaced \
             --lives results/lives \

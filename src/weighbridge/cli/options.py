@@ -77,6 +77,14 @@ TokenizerProof = Annotated[
 ]
 ModelProof = Annotated[Path, typer.Option("--model", help="Proof file of the model, from 'fetch'.")]
 Store = Annotated[Path, typer.Option("--store", help="Folder of the request store, from 'build-requests'.")]
+GoldenStore = Annotated[
+    Path | None,
+    typer.Option(
+        "--golden-store",
+        help="Folder of the requests that `server.golden` is of, for scenarios with another dataset than the "
+        "round's own; default: that of --store.",
+    ),
+]
 Program = Annotated[
     Path | None,
     typer.Option("--program", help="File from 'find-server'; default: the program in the settings."),

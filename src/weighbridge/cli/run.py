@@ -12,6 +12,7 @@ from weighbridge.cli.measurement_setup import measurement_setup
 from weighbridge.cli.options import (
     ClientJson,
     DivisionChoice,
+    GoldenStore,
     Lives,
     ModelProof,
     Program,
@@ -150,6 +151,7 @@ def run(
             "performance run, of whose rate in samples/s that share is issued."
         ),
     ] = None,
+    golden_store: GoldenStore = None,
     program: Program = None,
     replaced: Replaced = None,
     lives: Lives = None,
@@ -231,7 +233,7 @@ def run(
     if rate is None:
         rate, setup = share_of_offline(offline, job, setup)
     rules = setup.round_.scenario(scenario)
-    setup = replace(setup, streamed=setup.round_.streams(rules))
+    setup = replace(setup, streamed=setup.round_.streams(rules), golden_store=golden_store)
     switches = job.user_conf.switches
     compliance = compliance_test and ComplianceRun.of(
         setup.round_, scenario, compliance_test, reference and Proof.read(reference).folder

@@ -10,6 +10,7 @@ from weighbridge.cli.measurement_setup import measurement_setup
 from weighbridge.cli.options import (
     ClientJson,
     DivisionChoice,
+    GoldenStore,
     Lives,
     ModelProof,
     Program,
@@ -45,6 +46,7 @@ def search_qps(
     server: ServerJson = None,
     client: ClientJson = None,
     search: Annotated[str | None, section_option("search")] = None,
+    golden_store: GoldenStore = None,
     program: Program = None,
     replaced: Replaced = None,
     lives: Lives = None,
@@ -73,7 +75,7 @@ def search_qps(
     name = setup.round_.scenario_with_rate(scenario).name
     setup = replace(setup, round_=round_of_scenario(job.user_conf.over(setup.round_, name), name))
     rules, switches = setup.round_.scenario(name), job.user_conf.switches
-    setup = replace(setup, streamed=setup.round_.streams(rules))
+    setup = replace(setup, streamed=setup.round_.streams(rules), golden_store=golden_store)
     with (
         locked(beside(output, output.stem), "weighbridge search-qps"),
         replacing(replaced, f"{name}-peak", output),

@@ -26,8 +26,17 @@ def prepare_server(
     client: ClientSettings,
     requests: RequestStore,
     api_key: str | None,
+    of_golden: RequestStore | None = None,
 ) -> ServerRecord:
     """Check and warm every endpoint outside the clock, and return what is recorded of the servers.
+
+    Args:
+        running: The servers.
+        settings: Their settings.
+        client: The client's settings.
+        requests: The requests that are measured; the warm-up sends some of them.
+        api_key: Key to send, if any.
+        of_golden: The requests of which one has a golden answer; None: those that are measured.
 
     Raises:
         InputError: the golden answer is of no request that is stored.
@@ -40,7 +49,7 @@ def prepare_server(
         if requests.manifest.answers is AnswerKind.TOKENS:
             check_token_ids(endpoint, api, requests.sent(0), api_key, client.request_timeout_s)
         if settings.golden is not None:
-            body = known_request(settings.golden, requests)
+            body = known_request(settings.golden, of_golden or requests)
             check_golden(endpoint, settings.golden, api, body, api_key, client.request_timeout_s)
         warm_up(endpoint, api, bodies, api_key, client.request_timeout_s)
 

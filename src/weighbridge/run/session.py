@@ -55,6 +55,7 @@ class Setup:
         settings_sha256: Of the settings that the runs of a scenario share; None: not known.
         target_from: What the target rate is a share of, in words; None: it was given.
         streamed: Whether what is measured needs streamed answers.
+        golden_store: Folder of the requests of which one has a golden answer; None: `store`.
     """
 
     round_: Round
@@ -66,6 +67,7 @@ class Setup:
     settings_sha256: str | None = None
     target_from: str | None = None
     streamed: bool = False
+    golden_store: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -230,6 +232,7 @@ def session(
     code, revision = code_sha256(), git_revision()
     requests = RequestStore.open(setup.store, streamed=setup.streamed)
     check_load(requests, setup.client, setup.round_.samples)
+    of_golden = RequestStore.open(setup.golden_store) if setup.golden_store is not None else None
     model = setup.model.folder
     if not setup.server.endpoints:
         model = setup.model.folder_with_weights()
@@ -255,7 +258,7 @@ def session(
         ) as running:
             observer.enter(Phase.WARMING)
             store_check.finish()
-            prepared = prepare_server(running, setup.server, setup.client, requests, api_key)
+            prepared = prepare_server(running, setup.server, setup.client, requests, api_key, of_golden)
             yield Session(setup, running, prepared, requests, store_check, code, revision, observer, use)
 
 

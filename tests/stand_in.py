@@ -67,9 +67,9 @@ def write_round(
                 "submittable": False,
                 "checker_version": None,
                 "samples": samples,
-                "dataset_samples": None,
+                "closed": {"model": None, "dataset": None},
                 "endpoints": {"commits": [commit], "warmup_requests": 2, "stated_duration_s": 600},
-                "further_datasets": {"8k": {"samples": samples}},
+                "further_datasets": {"8k": {"samples": samples, "closed": None}},
                 "scenarios": {
                     "offline": few | {"endpoints": {"dataset": PRESET}},
                     "server": few | {"endpoints": {"dataset": PRESET}},

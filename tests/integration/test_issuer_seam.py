@@ -37,6 +37,7 @@ OWN_LOG = "own.log"
 class OneByOne:
     """Sends each request of the store once."""
 
+    official_client = None
     evidence = (OWN_LOG, "never-written.log")
     plan = IssuePlan("one by one", "walk", Mode.PERFORMANCE, False, 10, SAMPLES, SAMPLES / 10, None)
 

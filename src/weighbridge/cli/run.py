@@ -160,8 +160,8 @@ def run(
         float,
         typer.Option(
             min=0,
-            help="Server performance: length in s of a probe at the rate, before a run 20 times as long or "
-            "longer; 0: none.",
+            help="Server performance by LoadGen: length in s of a probe at the rate, before a run 20 times "
+            "as long or longer; 0: none.",
         ),
     ] = 0,
     after: Annotated[
@@ -191,6 +191,19 @@ def run(
             "to; without this it is only said.",
         ),
     ] = False,
+    official_client: Annotated[
+        Path | None,
+        typer.Option(
+            help="Rounds of the official endpoints client: proof file of the client, from 'fetch'. It runs "
+            "in this program's own environment."
+        ),
+    ] = None,
+    client_data: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --official-client: proof file of the rows that it reads, from 'client-data'."
+        ),
+    ] = None,
     reference: Annotated[
         Path | None,
         typer.Option(
@@ -199,16 +212,18 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Run LoadGen once against the model server.
+    """Run LoadGen, or the official endpoints client, once against the model server.
 
-    Starts the server unless the settings name endpoints; writes LoadGen's logs and run.json.
+    Starts the server unless the settings name endpoints; writes LoadGen's logs and run.json. The official
+    client makes the performance and the accuracy run in one go; 'client-accuracy' reads the latter from its
+    files.
     """
     from weighbridge.artifacts.proof import Proof
+    from weighbridge.cli.run_issuer import issuer_of_run
     from weighbridge.config.round_of_scenario import round_of_scenario
     from weighbridge.core.errors import InputError
     from weighbridge.gates.performance_first import not_worth_making
     from weighbridge.loadgen.compliance_run import ComplianceRun
-    from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
     from weighbridge.monitor.reporter import reporting
     from weighbridge.records.not_made import write_not_made
     from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, USER_CONF
@@ -240,14 +255,16 @@ def run(
     )
     named = out.name if number_of_repeat(out.name) else compliance_test or str(mode)
     label = f"{scenario} {named}"
-    issuer = LoadGenIssuer(setup.round_, rules, mode, rate, label, switches, compliance or None)
-    # The search has probed the rate of a peak, and a compliance test measures no rate.
-    probe_s = 0 if peak is not None or compliance else probe_s
+    issuer = issuer_of_run(
+        setup, rules, mode, rate, label, switches, compliance or None, official_client, client_data
+    )
+    # The search has probed the rate of a peak, a compliance test measures no rate, and a probe is LoadGen's.
+    probe_s = 0 if peak is not None or compliance or setup.round_.loadgen is None else probe_s
     probe = rate_probe(setup.round_, rules, mode, rate, probe_s, out, switches)
     stop = stop_when_lost and mode is Mode.PERFORMANCE and not compliance
 
     def watching(session: "Session") -> LostRunWatch:
-        return LostRunWatch(issuer.plan, setup.round_, rules, out, session.observer.lost, stop=stop)
+        return LostRunWatch(issuer.judged_plan, setup.round_, rules, out, session.observer.lost, stop=stop)
 
     # What was made from the run that goes, goes with it: the verdict is of both runs, the score of one.
     judged = (VERDICT, ACCURACY_TEXT, ACCURACY_JSON) if mode is Mode.ACCURACY else (VERDICT,)

@@ -27,6 +27,7 @@ class ConversationIssuer:
         evidence: What the client writes of each request.
     """
 
+    official_client = None
     evidence = (REQUESTS_TABLE, ERRORS_FILE)
 
     def __init__(

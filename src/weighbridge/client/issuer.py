@@ -10,6 +10,7 @@ from typing import Protocol
 from weighbridge.client.sample_counts import Observe, Stop
 from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.scenario_rules import Mode
+from weighbridge.records.official_client import OfficialClient
 from weighbridge.records.run_record import LoadReport
 from weighbridge.requests.sent_requests import SentRequests
 
@@ -71,6 +72,10 @@ class Issuer(Protocol):
     @property
     def evidence(self) -> tuple[str, ...]:
         """Names of the files that prove the run; run.json records the sha256 of those that exist."""
+
+    @property
+    def official_client(self) -> OfficialClient | None:
+        """The official client that issued the requests, after the run; None: another issuer did."""
 
     def check(self) -> None:
         """Check the issuer's own library and settings, before any server starts.

@@ -63,7 +63,7 @@ class ProcessCost:
         """Exclude the CPU time spent so far: starting interpreters, loading modules."""
         self._sampled_s = time.monotonic()
         for name, pid in self._pids.items():
-            self._before_s[name], self.cpu_s[name] = _cpu_s(pid) or 0.0, 0.0
+            self._before_s[name], self.cpu_s[name] = cpu_time_s(pid) or 0.0, 0.0
 
     def sample(self, issued: int, completed: int) -> None:
         """Read all processes; `issued` and `completed` are the run's counts of samples so far.
@@ -76,7 +76,7 @@ class ProcessCost:
         now_s = time.monotonic()
         elapsed_s, self._sampled_s = now_s - self._sampled_s, now_s
         for name, pid in self._pids.items():
-            cpu_s = _cpu_s(pid)
+            cpu_s = cpu_time_s(pid)
             if cpu_s is not None:
                 used_s, before_s = cpu_s - self._before_s[name], self.cpu_s[name]
                 self.cpu_s[name] = used_s
@@ -90,7 +90,7 @@ class ProcessCost:
         return {name: busiest.share for name, busiest in self._busiest.items()}
 
 
-def _cpu_s(pid: int) -> float | None:
+def cpu_time_s(pid: int) -> float | None:
     """Read a process's CPU clock (nanoseconds, where /proc has ticks of 10 ms); None if it is gone."""
     try:
         return time.clock_gettime(

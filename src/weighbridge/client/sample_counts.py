@@ -2,6 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class DrivenPhase(StrEnum):
+    """What a driver that goes through several phases does at present."""
+
+    WARM_UP = "warm-up"
+    PERFORMANCE = "performance phase"
+    ACCURACY = "accuracy phase"
+    RESULTS = "writing its results"
 
 
 @dataclass(frozen=True)
@@ -17,6 +27,8 @@ class SampleCounts:
         first_tokens: First tokens that the driver was told of, where it counts them.
         at_ns: When these counts held, in monotonic ns, and all that had ended was in the request log; 0: not
             known.
+        shown: Samples that have ended by a count that may be ahead of the others, failures included; 0: none.
+        phase: What the driver does at present; None: it has one phase only.
     """
 
     issued: int
@@ -26,6 +38,8 @@ class SampleCounts:
     trouble: str | None = None
     first_tokens: int = 0
     at_ns: int = 0
+    shown: int = 0
+    phase: DrivenPhase | None = None
 
     @property
     def open(self) -> int:

@@ -43,6 +43,7 @@ class LoadGenIssuer:
         evidence: LoadGen's logs, and what the client wrote of each request.
     """
 
+    official_client = None
     evidence = (DETAIL, SUMMARY, ANSWERS, AUDIT_CONFIG, REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS)
 
     def __init__(
@@ -83,6 +84,11 @@ class LoadGenIssuer:
             limit_s=limit.limit_s if limit else None,
             compliance_test=test,
         )
+
+    @property
+    def judged_plan(self) -> IssuePlan:
+        """What it will do of what is judged: all."""
+        return self.plan
 
     def check(self) -> None:
         """Check that the installed LoadGen is the round's.

@@ -185,7 +185,7 @@ class Reporter:
         return State(
             label=current.label,
             phase=phase,
-            detail=current.detail,
+            detail=current.detail or (progress.phase() if progress else ""),
             trouble=progress.trouble() if progress else "",
             lost=current.lost,
             elapsed_s=round(elapsed_s, 3),

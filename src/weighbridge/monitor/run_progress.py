@@ -56,7 +56,7 @@ class RunProgress:
         self._unanswered: Unanswered = (
             UnansweredSinceIssue() if plan.scheduled else UnansweredSinceSending(connections)
         )
-        self._seen_ns = 0
+        self._seen_ns = self._held_ns = 0
         self._time_left = TimeLeft(plan.target_qps, scheduled=plan.scheduled)
         self._recent: deque[tuple[int, int]] = deque()
         self._report: LoadReport | None = None
@@ -67,7 +67,8 @@ class RunProgress:
         now_ns = monotonic_ns()
         if self._started_ns is None and counts.issued:
             self._started_ns = now_ns
-        self._unanswered.note(now_ns, counts.issued)
+        self._held_ns = counts.at_ns or now_ns
+        self._unanswered.note(self._held_ns, counts.issued)
         self._seen, self._seen_ns = counts, now_ns
 
     def end(self, report: LoadReport) -> None:
@@ -95,8 +96,8 @@ class RunProgress:
         seen = self._seen
         if seen is None or self._ended_ns is not None:
             return ""
-        if seen.trouble is not None:
-            return seen.trouble
+        if seen.trouble is not None or seen.phase is not None:
+            return seen.trouble or ""  # such a driver is seen in parts, and knows itself what is silence
         quiet_s = seen.quiet_s + (monotonic_ns() - self._seen_ns) / _NS if seen.open else 0.0
         if quiet_s >= _QUIET_S:
             return f"stalled: no answer for {duration(quiet_s)}, {_counted(seen.open)} open"
@@ -105,13 +106,18 @@ class RunProgress:
             return ""
         return f"stalled: no request has ended for {duration(stalled_s)}, {_counted(seen.open)} open"
 
+    def phase(self) -> str:
+        """Return what the driver does at present; "" where it has one phase only, or the run is over."""
+        seen = self._seen
+        return str(seen.phase) if seen is not None and seen.phase and self._ended_ns is None else ""
+
     def figures(self) -> ProgressFigures:
         """Return counts, rates, latencies and the time left, as of now."""
         with self._lock:
             with suppress(OSError):
                 self._count_latencies()
             # As of the last counts: answers since then are not in the request log yet.
-            ages = self._unanswered.ages(self._ended_ns or self._seen_ns)
+            ages = self._unanswered.ages(self._ended_ns or self._held_ns)
         plan, report = self.plan, self._report
         if report is not None:
             issued, completed, failed, qps = (
@@ -122,7 +128,8 @@ class RunProgress:
             )
         else:
             seen = self._seen or SampleCounts(0, 0, 0)
-            issued, completed, failed = seen.issued, seen.completed - seen.failed, seen.failed
+            ended, failed = max(seen.completed, seen.shown), seen.failed
+            issued, completed = max(seen.issued, ended), ended - failed
             qps = completed / max(self.elapsed_s(), 1.0)
         expected, recent_qps = max(plan.expected, issued), self._recent_qps(completed)
         waiting = self._latencies.with_ages(ages)

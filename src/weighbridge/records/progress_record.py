@@ -68,7 +68,10 @@ class State(Model):
         description="Name of the run, such as 'server performance' or 'probe 3 of at most 10'."
     )
     phase: Phase
-    detail: str = Field(description="While starting: the server's start-up stage. If aborted: the reason.")
+    detail: str = Field(
+        description="While starting: the server's start-up stage. While running: the phase of a driver that "
+        "has several. If aborted: the reason."
+    )
     trouble: str = Field(
         default="",
         description="What keeps the run from going on, such as 'stalled: no answer for 12 s, 4 requests "

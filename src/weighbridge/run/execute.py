@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -93,11 +94,15 @@ def _set_aside(out: Path, issuer: Issuer) -> Path:
     Returns:
         The folder that holds them now: `out` itself, where its disk does not even take another folder.
     """
+    folders = {Path(name).parts[0] for name in issuer.evidence if "/" in name}
     aside, own = out / "aborted", _OWN_FILES | set(issuer.evidence)
     with suppress(OSError):
         aside.mkdir(exist_ok=True)
         for path in out.iterdir():
-            if path.is_file() and (path.name in own or _OTHER_FILES.fullmatch(path.name)):
+            if path.is_dir() and path.name in folders:
+                shutil.rmtree(aside / path.name, ignore_errors=True)
+                path.replace(aside / path.name)
+            elif path.is_file() and (path.name in own or _OTHER_FILES.fullmatch(path.name)):
                 path.replace(aside / path.name)
         return aside
     return out

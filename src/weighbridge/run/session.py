@@ -195,6 +195,7 @@ class Session:
             server=self._prepared(),
             load=report,
             telemetry=telemetry,
+            client=issuer.official_client,
         )
 
     def _prepared(self) -> ServerRecord:

@@ -9,7 +9,7 @@ from time import monotonic
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.request_log import Records, RequestLogTail
-from weighbridge.client.sample_counts import SampleCounts
+from weighbridge.client.sample_counts import DrivenPhase, SampleCounts
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyLimit, Mode, ScenarioRules
 from weighbridge.core.formatting import duration
@@ -127,10 +127,11 @@ class LostRunWatch:
         *,
         stop: bool,
     ) -> None:
-        """Watch a run that LoadGen issues.
+        """Watch a run that LoadGen or the official client issues.
 
         Args:
-            plan: What it does. Of an accuracy or compliance run, latencies are not judged.
+            plan: What it does, the judged queries alone. Of an accuracy or compliance run, latencies are not
+                judged.
             round_: The rules.
             scenario: The run's.
             out: Its folder.
@@ -141,7 +142,8 @@ class LostRunWatch:
         self._plan, self._scenario, self._stop, self._tell = plan, scenario, stop, tell
         judged = plan.mode is Mode.PERFORMANCE and plan.compliance_test is None
         self._limits = scenario.limits.by_name if judged else {}
-        self._early_stopping = round_.loadgen_rules.early_stopping
+        # The official client's results hold early stopping's estimate, which is compared with the limit.
+        self._early_stopping = round_.loadgen is None or round_.loadgen.early_stopping
         self._samples = LateSamples(self._limits)
         self._file = out / REQUESTS_BINARY
         self._tail: RequestLogTail | None = None
@@ -150,6 +152,8 @@ class LostRunWatch:
 
     def __call__(self, counts: SampleCounts) -> str | None:
         """Look once a second; return the reason to end the run, if it is lost and shall end then."""
+        if counts.phase not in (None, DrivenPhase.PERFORMANCE):
+            return None
         if self.lost is None and not self._broken and counts.at_ns and counts.issued:
             self._begun_ns = self._begun_ns or counts.at_ns
             if monotonic() >= self._due_s:

@@ -167,6 +167,8 @@ class Run:
         data = None if answer.error else ["TextModelOutput", output, None, None]
         more = {"finish_reason": answer.finish} if answer.finish else {}
         self.answers[query] = answer
+        if len(self.answers) % 10 == 0:
+            print(f"stand-in:  50%|#####| {len(self.answers)}/1000 [00:01<00:01, 9.99it/s]", file=sys.stderr)
         self.note("sample.complete", answer.end_ns, query, data, **more, worker_id=0)
 
     def write(self) -> None:

@@ -68,6 +68,17 @@ llama-demo: setup ## Run the demo of llama3.1-8b, datacenter and edge: two check
 	@weighbridge submit --profile profiles/llama-demo
 	@weighbridge submit --profile profiles/llama-demo-edge
 
+# A checkout of mlcommons/endpoints at the round's commit, for machines without internet.
+WITH_CLIENT = $(if $(CLIENT),--set artifacts.client.path=$(abspath $(CLIENT)))
+
+.PHONY: interactive-demo
+interactive-demo: setup setup-endpoints-ea332753 ## Run the demo of v6.1 with the official endpoints client: Interactive and Offline, a checked tree (10 minutes).
+	@weighbridge submit --profile profiles/interactive-demo $(WITH_CLIENT)
+
+.PHONY: endpoints-rehearsal
+endpoints-rehearsal: $(VENV)/.workflow setup-endpoints-ea332753 ## Rehearse v6.1 with that client at full scale, without a GPU or a model.
+	@weighbridge submit --profile profiles/endpoints-rehearsal $(WITH_CLIENT)
+
 .PHONY: mmlu-demo
 mmlu-demo: setup setup-quality ## Ask the llama demo's model made-up questions as MMLU asks: the score is chance (2 minutes).
 	@weighbridge submit --profile profiles/llama-demo quality

@@ -39,7 +39,9 @@ def store_of(dataset):
 def client_rows(dataset):
     """Return the proof of the official client's rows of a dataset; nothing where another client measures."""
     name = name_with_dataset("dataset", dataset)
-    return [f"resources/client-data/{name}.json"] if ROUND.evidence == "endpoints" else []
+    return (
+        [f"resources/client-data/{name}.json"] if ROUND.evidence == "endpoints" else []
+    )
 
 
 def lengths_of(dataset):

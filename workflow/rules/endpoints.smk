@@ -17,7 +17,6 @@ from weighbridge.records.official_client import (
 
 CLIENT_RUN = f"results/{{scenario}}/{Mode.PERFORMANCE}"
 CLIENT_PROOF = "resources/client.json"
-CLIENT_ROWS = "resources/client-data/{name}.json"
 
 
 def rows_rules(scenario):
@@ -36,7 +35,7 @@ rule client_data:
         client=CLIENT_PROOF,
         dataset="resources/{name}.json",
     output:
-        CLIENT_ROWS,
+        "resources/client-data/{name}.json",
     log:
         "logs/client-data-{name}.log",
     wildcard_constraints:
@@ -72,9 +71,7 @@ rule official_client:
         golden=lambda wildcards: golden_store(wildcards.scenario),
         lengths=lambda wildcards: lengths_of(dataset_of(wildcards.scenario)),
         official_client=CLIENT_PROOF,
-        rows=lambda wildcards: CLIENT_ROWS.format(
-            name=name_with_dataset("dataset", dataset_of(wildcards.scenario))
-        ),
+        rows=lambda wildcards: client_rows(dataset_of(wildcards.scenario)),
     output:
         record=CLIENT_RECORD,
         request=f"{CLIENT_RUN}/{CLIENT_REQUEST}",

@@ -54,13 +54,13 @@ rule assemble:
             *further_options("further-dataset", dataset_proof),
             *further_options("further-store", store_of),
         ],
-        rows=[
-            *[f"--client-data={file}" for file in client_rows(None)],
-            *[
+        rows=lambda wildcards, input: [
+            *(f"--client-data={file}" for file in client_rows(None)),
+            *(
                 f"--further-client-data={dataset}={file}"
                 for dataset in DATASETS[1:]
                 for file in client_rows(dataset)
-            ],
+            ),
         ],
     shell:
         r"""

@@ -76,7 +76,8 @@ class Prepared:
             benchmark=round_.benchmark,
             model_name=MODEL,
             settings=requests_of_round(RequestSettings(), round_),
-            expected_samples=self.round_.samples,
+            expected_samples=self.round_.of_dataset,
+            first=self.round_.samples,
             out=folder / "store",
             processes=2,
         )
@@ -103,7 +104,7 @@ class Prepared:
 def prepared(
     request: pytest.FixtureRequest, client_proof: Proof, client_python: Path, tmp_path: Path
 ) -> Prepared:
-    """The demo's 96 products of `test`, or synthetic ones."""
+    """Products of the demo, or synthetic ones."""
     demo = request.param == "demo"
     extended = "interactive-demo" if demo else "rehearsal-v6.1-endpoints"
     changes = "" if demo else f"further_datasets: {{8k: {{samples: {SAMPLES}}}}}\n"

@@ -47,7 +47,7 @@ class Attested:
 
     @property
     def originals(self) -> Originals:
-        return Originals(self.root / "originals", Proof.read(self.root / "dataset.json"), PROMPT)
+        return Originals(self.root / "originals", (Proof.read(self.root / "dataset.json"),), PROMPT)
 
     def attest(self, signed: bool = True) -> None:
         signer = signer_of(self.key.read_bytes()) if signed else None

@@ -325,6 +325,40 @@ def test_log_messages_and_exceptions_of_a_tool_are_recorded(tmp_path: Path) -> N
         assert "closed/Raise. (ValueError: invalid literal" in complaint.said
 
 
+def test_a_demonstration_s_options_are_passed_to_the_tool(tmp_path: Path) -> None:
+    reference = _reference(tmp_path / "reference")
+    (tmp_path / "tree" / "closed" / "benchmark" / "Offline").mkdir(parents=True)
+    round_ = small_round(checker_version="v6.1", checker_options=("--skip-dataset-size-check",))
+    [(finding, _)] = run_official(tmp_path / "tree", round_, reference, 1)
+    assert finding.accepted is False
+    assert "unrecognized arguments: --skip-dataset-size-check" in finding.said
+    tool = tmp_path / "reference" / "tools" / "submission" / "submission_checker" / "main.py"
+    known = 'parser.add_argument("--skip-dataset-size-check", action="store_true")\ngiven ='
+    tool.write_text(tool.read_text().replace("given =", known))
+    [(finding, _)] = run_official(tmp_path / "tree", round_, reference, 1)
+    assert finding.accepted
+
+
+@pytest.mark.parametrize(
+    ("check", "log", "file"),
+    [
+        ("performance_check.latency_check", LOG, "performance/result_summary.json"),
+        ("performance_check.seeds_check", LOG, "config.yaml"),
+        ("accuracy_check.accuracy_result_check", "accuracy", "accuracy/accuracy_results.json"),
+    ],
+)
+def test_a_log_that_the_official_client_does_not_write_is_told_as_its_own_file(
+    tmp_path: Path, check: str, log: str, file: str
+) -> None:
+    path = log if log == LOG else f"{SCENARIO}/accuracy/mlperf_log_detail.txt"
+    _, [complaint] = interpret("submission_checker", run_of(message(check, f"{path} odd", path)), tmp_path, 2)
+    assert complaint.file in (path, f"{SCENARIO}/accuracy/accuracy.txt")
+    (tmp_path / SCENARIO / file).parent.mkdir(parents=True)
+    (tmp_path / SCENARIO / file).touch()
+    _, [complaint] = interpret("submission_checker", run_of(message(check, f"{path} odd", path)), tmp_path, 2)
+    assert complaint.file == f"{SCENARIO}/{file}"
+
+
 def test_the_old_tool_does_not_know_the_next_round(tmp_path: Path) -> None:
     reference = _reference(tmp_path / "reference")
     (tmp_path / "tree").mkdir()

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from weighbridge.benchmarks.rounds import load_round, round_of_official_client
 from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
+from weighbridge.provenance import write_crate
+from weighbridge.provenance.attest import attest
+from weighbridge.provenance.judged_again import Originals
+from weighbridge.provenance.verification import Asked, verify_tree
 from weighbridge.records.check_record import CheckReport
 from weighbridge.submission import assemble
 from weighbridge.submission.checker import check_submission
@@ -234,6 +239,48 @@ def test_an_original_that_is_another_file_or_not_kept_is_told(whole: Path, tmp_p
     assert "is not that of the kept file" in _errors(report)[inside]
     path.unlink()
     assert _errors(_check(whole / "tree", originals=originals))[inside] == "it was not kept"
+
+
+def test_the_runs_are_judged_again_from_the_tree_and_to_the_end_from_the_originals(
+    whole: Path, tmp_path: Path
+) -> None:
+    attestation = tmp_path / "attestation.json"
+    attest(whole / "tree.tar.gz", ROUND, reference=None, signer=None, output=attestation)
+    asked = Asked(whole / "tree.tar.gz", attestation=attestation, round_=ROUND)
+    done = verify_tree(asked)
+    assert done.outcome == "CONSISTENT"
+    assert any(note.startswith("Not scored again here: box Interactive, box Offline") for note in done.notes)
+    assert done.statement is not None
+    client = done.statement.dependencies["official client"]
+    assert client.digest == {"gitCommit": ROUND.endpoints_rules.commits[0]}
+    originals = Path(shutil.copytree(whole / "originals", tmp_path / "originals"))
+    scored = replace(asked, originals=Originals(originals, ()))
+    done = verify_tree(scored)
+    assert done.outcome == "CONSISTENT"
+    assert not any(note.startswith("Not scored again") for note in done.notes)
+    # What the events show is compared with the tree: one answer came later than it says.
+    events = originals / RESULTS / "Interactive" / "events.jsonl"
+    lines = events.read_text().splitlines(keepends=True)
+    late = next(place for place, line in enumerate(lines) if "sample.complete" in line)
+    entry = json.loads(lines[late])
+    lines[late] = json.dumps(entry | {"timestamp_ns": entry["timestamp_ns"] + 5_000_000_000}) + "\n"
+    events.chmod(0o600)
+    events.write_text("".join(lines))
+    [failed] = verify_tree(scored).failed
+    assert failed.name == "box Interactive: judged again"
+    assert "files as the client left them" in str(failed.value)
+
+
+def test_the_crate_names_the_client_and_its_files(whole: Path, tmp_path: Path) -> None:
+    results = Path(shutil.copytree(whole / "results", tmp_path / "results"))
+    write_crate(results, [], "Me")
+    entities = json.loads((results / "ro-crate-metadata.json").read_text())["@graph"]
+    by_id = {entity["@id"]: entity for entity in entities}
+    commit = ROUND.endpoints_rules.commits[0]
+    assert by_id[f"#client-{commit}"]["softwareVersion"] == commit
+    assert "interactive/performance/client/events.jsonl" in by_id
+    assert "interactive/accuracy/answers.jsonl" in by_id
+    assert not any("loadgen" in entity for entity in by_id)
 
 
 def test_answers_that_were_not_scored_make_no_tree(whole: Path, tmp_path: Path) -> None:

@@ -352,9 +352,12 @@ def test_a_round_that_this_release_does_not_have_is_told(good: Attested) -> None
 def test_the_wrong_originals_or_dataset_are_the_user_s_error(good: Attested, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"mlperf_log_accuracy\.json: no such log"):
         good.verify(originals=replace(good.originals, logs=tmp_path))
-    other = good.originals.dataset.model_copy(update={"manifest_digest": "0" * 64})
-    with pytest.raises(InputError, match="is not the dataset of the runs"):
-        good.verify(originals=replace(good.originals, dataset=other))
+    [dataset] = good.originals.datasets
+    other = dataset.model_copy(update={"manifest_digest": "0" * 64})
+    with pytest.raises(InputError, match="is not the dataset of the Offline runs"):
+        good.verify(originals=replace(good.originals, datasets=(other,)))
+    # Of several proofs, that of the runs is taken.
+    assert good.verify(originals=replace(good.originals, datasets=(other, dataset))).outcome == "VERIFIED"
 
 
 def test_an_original_that_was_edited_fails(attested: Attested) -> None:

@@ -90,7 +90,7 @@ def test_the_tree_is_attested_and_verifies_from_the_archive_alone(finished: Smal
     assert "NOT signed" in done.notes[0]
     resources = finished.workflow.directory / "resources"
     prompt = resources / "prompt.json"
-    originals = Originals(finished.results / "originals", Proof.read(resources / "dataset.json"), prompt)
+    originals = Originals(finished.results / "originals", (Proof.read(resources / "dataset.json"),), prompt)
     again = verify_tree(Asked(finished.results / "submission.tar.gz", originals=originals))
     assert [check for check in again.checks if check.passed is not True] == []
     assert not any("Not scored again" in note for note in again.notes)

@@ -84,7 +84,11 @@ def verify(
         Path | None, typer.Option(help="Folder of the full accuracy logs, to score the answers again.")
     ] = None,
     dataset: Annotated[
-        Path | None, typer.Option(help="Proof file of the dataset, from 'fetch', which scoring needs.")
+        list[Path] | None,
+        typer.Option(
+            help="Proof file of the dataset, from 'fetch', which scoring needs; may be repeated, where "
+            "scenarios have their own."
+        ),
     ] = None,
     prompt: PromptFile = None,
     lock: Annotated[
@@ -103,15 +107,13 @@ def verify(
     from weighbridge.core.errors import InputError, InvalidRunError
 
     if lock is not None:
-        if as_json or any(
-            each is not None for each in (attestation, key, round_file, originals, dataset, prompt)
-        ):
+        if as_json or any((attestation, key, round_file, originals, dataset, prompt)):
             raise InputError("--lock compares a folder with a lock; pass it with --full alone.")
         _verify_lock(tree, lock, full)
         return
     if full:
         raise InputError("--full belongs to --lock; a tree is always read whole.")
-    if (originals is None) != (dataset is None):
+    if (originals is None) != (not dataset):
         raise InputError("scoring the answers again needs both --originals and --dataset.")
     from weighbridge.artifacts.proof import Proof
     from weighbridge.benchmarks.rounds import load_round
@@ -120,8 +122,8 @@ def verify(
     from weighbridge.provenance.verification_table import outcome_of_verification, render_verification
 
     scoring = None
-    if originals is not None and dataset is not None:
-        scoring = Originals(originals, Proof.read(dataset), prompt)
+    if originals is not None:
+        scoring = Originals(originals, tuple(map(Proof.read, dataset or ())), prompt)
     rules = None if round_file is None else load_round(round_file)
     done = verify_tree(Asked(tree, attestation, key, rules, scoring))
     listing = VerificationListing.of(done)

@@ -10,6 +10,7 @@ from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.endpoints.client_results import ClientResults, ReportedSeries, ResultSummary
 from weighbridge.endpoints.events import ClientPhase, Events
 from weighbridge.endpoints.schedule import arrivals_ns, delays_s, sample_order
+from weighbridge.gates.endpoints_score_checks import ANSWERS_IN_LOG
 from weighbridge.loadgen.early_stopping import discarded
 from weighbridge.records.official_client import EVENTS
 from weighbridge.records.verdict import Gate
@@ -28,6 +29,8 @@ _OF_THE_LOG = {
     _DELAY: "by the round's schedule",
     "latencies computed again": "as declared",
 }
+NEEDS_EVENTS = frozenset({*_OF_THE_LOG, ANSWERS_IN_LOG})
+"""Checks that are unknown without the log of events, which holds whole answers."""
 _LATE_SHARE, _LEAST_LATE_S = 0.01, 0.010  # of the latency limit; a wait below that moves no verdict
 _DEMONSTRATION = 5  # which shares its few cores with its server
 _CLIENT_LATE = (

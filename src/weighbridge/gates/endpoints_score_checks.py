@@ -10,6 +10,8 @@ from weighbridge.records.official_client import ACCURACY_RESULTS, EVENTS
 from weighbridge.records.score import Evaluation
 from weighbridge.records.verdict import Gate
 
+ANSWERS_IN_LOG = "answers in the log"
+"""The check that needs the log of events."""
 _REPEAT = "Repeat the run, with its accuracy phase, to its end."
 _AGREE = 1e-9
 
@@ -87,12 +89,10 @@ def score_declared_checks(
         _REPEAT,
     )
     if phase is None:
-        gate.unknown(
-            "answers in the log", str(round_.samples), f"{EVENTS} is missing; keep it beside the result."
-        )
+        gate.unknown(ANSWERS_IN_LOG, str(round_.samples), f"{EVENTS} is missing; keep it beside the result.")
     else:
         answered = int(phase.succeeded.sum())
-        gate.equals("answers in the log", answered, round_.samples, _REPEAT)
+        gate.equals(ANSWERS_IN_LOG, answered, round_.samples, _REPEAT)
         each_once = len(set(phase.sample.tolist())) == len(phase) == round_.samples
         gate.equals("each sample asked once", each_once, True, _REPEAT)
     if evaluation is None:

@@ -44,10 +44,10 @@ _MISSING = (
 
 @dataclass(frozen=True)
 class Originals:
-    """What a tree cannot carry, and scoring needs: whole answers, the dataset, the prompt."""
+    """What a tree cannot carry, and scoring needs: whole answers, the scenarios' datasets, the prompt."""
 
     logs: Path
-    dataset: Proof
+    datasets: tuple[Proof, ...]
     prompt: Path | None = None
 
 
@@ -108,17 +108,19 @@ def require_originals(scenario: RecordedScenario, originals: Originals) -> None:
     """Check that what was given for scoring again is that of a scenario.
 
     Raises:
-        InputError: the accuracy log is not there, or the dataset is another than that of the runs.
+        InputError: the accuracy log is not there, or no dataset is that of the runs.
     """
     path = _original(scenario, originals)
     if not path.is_file():
         raise InputError(
             f"{path}: no such log; pass the folder of originals that `weighbridge assemble` wrote."
         )
-    proven, given = read_inputs(scenario.system_records).dataset, originals.dataset
-    if proven is not None and given.manifest_digest != proven.manifest_digest:
+    proven = read_inputs(scenario.system_records).of_dataset(scenario.rules.dataset).dataset
+    digests = {each.manifest_digest for each in originals.datasets}
+    if proven is not None and proven.manifest_digest not in digests:
+        folders = " and ".join(str(each.folder) for each in originals.datasets)
         raise InputError(
-            f"{given.folder}: is not the dataset of the runs, which has the manifest "
+            f"{folders}: is not the dataset of the {scenario.rules.folder} runs, which has the manifest "
             f"{proven.manifest_digest[:12]}; pass the proof of that one."
         )
 
@@ -130,9 +132,11 @@ def _original(scenario: RecordedScenario, originals: Originals) -> Path:
 
 def _with_dataset(inputs: Inputs, originals: Originals | None) -> Inputs:
     """Return the inputs with the dataset's files, where they were given."""
-    if originals is None or inputs.dataset is None:
+    proven = inputs.dataset
+    if originals is None or proven is None:
         return inputs
-    dataset = inputs.dataset.model_copy(update={"folder": originals.dataset.folder})
+    given = [each.folder for each in originals.datasets if each.manifest_digest == proven.manifest_digest]
+    dataset = proven.model_copy(update={"folder": given[0]}) if given else proven
     return replace(inputs, dataset=dataset, prompt=originals.prompt)
 
 
@@ -185,11 +189,20 @@ def _is_there(folder: Path, name: str) -> bool:
     return (folder / name).is_file() or name not in (*kept, *EVIDENCE)
 
 
-def differences(found: Verdict, stated: Verdict) -> list[str]:
-    """Return the names of what a verdict in the tree states otherwise than its runs show."""
+def differences(found: Verdict, stated: Verdict, without_events: bool = False) -> list[str]:
+    """Return the names of what a verdict in the tree states otherwise than its runs show.
+
+    Args:
+        found: The verdict by the evidence at hand.
+        stated: The verdict in the tree.
+        without_events: The official client's log of events, from which some figures are counted, is missing.
+    """
     latencies = ("p99_latency_s", "ttft", "tpot", "over_latency")
     figures = ("rate", "duration_s", "tokens_per_s", "queries", *latencies, "accuracy", "metrics")
-    differing = [name for name in figures if getattr(found, name) != getattr(stated, name)]
+    counted = ("over_latency",) if without_events else ()
+    differing = [
+        name for name in figures if name not in counted and getattr(found, name) != getattr(stated, name)
+    ]
     passed = {(check.run, check.name): check.passed for check in stated.checks}
     return differing + [
         f"{check.name} ({check.run or 'both runs'})"

@@ -11,7 +11,7 @@ from securesystemslib.dsse import Envelope
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
-from weighbridge.gates import NEEDS_ANSWERS
+from weighbridge.gates import NEEDS_ANSWERS, NEEDS_EVENTS
 from weighbridge.provenance.attest import ATTESTATION
 from weighbridge.provenance.attested_checks import (
     REMEDY,
@@ -189,8 +189,9 @@ def _runs(done: Verification, tree: Path, round_: Round, originals: Originals | 
             not_scored.append(label)
     if not_scored:
         done.notes.append(
-            f"Not scored again here: {', '.join(not_scored)}. A tree has only both ends of the accuracy log; "
-            "with the whole logs and the dataset, --originals FOLDER and --dataset PROOF do it."
+            f"Not scored again here: {', '.join(not_scored)}. A tree has only both ends of an accuracy log, "
+            "and no log of events; with the whole logs and the dataset, --originals FOLDER and "
+            "--dataset PROOF do it."
         )
 
 
@@ -208,9 +209,9 @@ def _judge(done: Verification, scenario: RecordedScenario, label: str, originals
         gate.holds(name, "not possible", "as the verdict in the tree", False, str(error))
         done.checks += gate.checks
         return False
-    known = NEEDS_ANSWERS if originals is None else frozenset[str]()
+    known = NEEDS_ANSWERS | NEEDS_EVENTS if originals is None else frozenset[str]()
     missing = [check.name for check in found.unknown if check.name not in known]
-    differing = differences(found, runs.verdict)
+    differing = differences(found, runs.verdict, scenario.by_client and originals is None)
     said = [f"{sum(check.passed is True for check in found.checks)} of {len(found.checks)} checks passed"]
     needing = len(found.unknown) - len(missing)
     said += [f"{needing} need the answers"] if needing else []

@@ -11,7 +11,7 @@ from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.endpoints.client_results import ClientResults
 from weighbridge.gates.endpoints_config_checks import config_checks
-from weighbridge.gates.endpoints_score_checks import declared_score, score_declared_checks
+from weighbridge.gates.endpoints_score_checks import ANSWERS_IN_LOG, declared_score, score_declared_checks
 from weighbridge.gates.endpoints_summary_checks import summary_checks
 from weighbridge.records.check_record import Complaint
 from weighbridge.records.official_client import ACCURACY_RESULTS, RESULT_SUMMARY
@@ -38,7 +38,7 @@ _OPEN = {
     "samples scored",
     "score declared",
 }
-_NEEDS_ANSWERS = ("score computed by us", "answers in the log")  # which are in no tree
+_NEEDS_ANSWERS = ("score computed by us", ANSWERS_IN_LOG)  # which are in no tree
 _REMEDY = "Put back the file that the client wrote, or repeat the run."
 
 

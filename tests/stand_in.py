@@ -68,6 +68,7 @@ def write_round(
                 "checker_version": None,
                 "samples": samples,
                 "closed": {"model": None, "dataset": None},
+                "client": "v6.0",  # its packages are those of the workflow
                 "endpoints": {"commits": [commit], "warmup_requests": 2, "stated_duration_s": 600},
                 "further_datasets": {"8k": {"samples": samples, "closed": None}},
                 "scenarios": {

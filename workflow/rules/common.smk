@@ -142,9 +142,10 @@ except WeighbridgeError as error:
 
 
 def pinned(package, environment):
-    """Return the version at which an environment's file (in envs/) pins a package."""
+    """Return the version at which an environment's file (in envs/) pins a package; None: it has no such package."""
     text = (ROOT / "workflow" / "rules" / environment).read_text()
-    return re.search(rf"^ *- {re.escape(package)}==(\S+)", text, re.MULTILINE)[1]
+    found = re.search(rf"^ *- {re.escape(package)}==(\S+)", text, re.MULTILINE)
+    return found and found[1]
 
 
 # What the closed division forbids is refused above, and by each command again before it starts.

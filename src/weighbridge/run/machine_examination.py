@@ -18,6 +18,7 @@ from weighbridge.core.errors import WeighbridgeError
 from weighbridge.core.formatting import disk_size
 from weighbridge.core.models import read_data
 from weighbridge.core.plain_data import merged
+from weighbridge.run.client_examination import examine_client
 from weighbridge.system.gpus import visible_accelerators
 from weighbridge.system.host_checks import host_checks
 from weighbridge.system.machine_check import MEASURING, WORKFLOW, Diagnosis, MachineCheck, MachineUse
@@ -65,6 +66,8 @@ def _checks(overlays: Sequence[Path], folder: Path) -> Iterator[MachineCheck]:
     settings, round_, check = _configured(overlays, folder)
     yield check
     yield _loadgen(round_)
+    if round_ is not None and round_.evidence == "endpoints":
+        yield examine_client(round_, folder)
     yield _demo_server(folder)
     attached = settings is not None and bool(settings.server.endpoints)
     needs = needs_of(round_.benchmark) if round_ is not None and round_.submittable else None

@@ -9,10 +9,12 @@ from pydantic import Field
 
 from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.closed_settings import Division
+from weighbridge.config.fingerprint import project_root
 from weighbridge.config.round import Round
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError
 from weighbridge.core.models import Model
+from weighbridge.endpoints.client_packages import check_client_packages
 from weighbridge.loadgen.loadgen_settings import check_loadgen
 from weighbridge.records.notice import reason_of
 from weighbridge.run.closed_division import server_deviations, told, unproven_servers
@@ -33,6 +35,10 @@ class Preflight(Model):
     """What the checks found."""
 
     loadgen_version: str | None = Field(description="Null: LoadGen takes no part in the round.")
+    official_client: str | None = Field(
+        default=None,
+        description="Python and packages of the official endpoints client; null: it takes no part.",
+    )
     accelerators: tuple[str, ...]
     not_submittable_because: str | None = Field(
         default=None, description="Why results of the round may not be submitted, if not as a demonstration."
@@ -73,10 +79,14 @@ def check(
     if settings.endpoints and (answers := check_endpoints(settings, client or ClientSettings(), round_)):
         log.info("%s", answers)
     loadgen_version = check_loadgen(round_) if round_.loadgen is not None else None
+    official_client = (
+        check_client_packages(round_, project_root()) if round_.evidence == "endpoints" else None
+    )
     if settings.port is not None and not settings.endpoints:
         check_port(settings.port)
     return Preflight(
         loadgen_version=loadgen_version,
+        official_client=official_client,
         accelerators=() if settings.endpoints else check_accelerators(settings.gpus),
         not_submittable_because=round_.not_submittable_because,
     )

@@ -26,6 +26,18 @@ def test_the_plan_of_a_withdrawn_round_says_why(root: Path, tmp_path: Path) -> N
     assert "round v6.1: Not submittable: round v6.1 has another prompt in its official" in answer.text
 
 
+def test_the_official_client_is_fetched_and_run_in_its_own_environment(root: Path, tmp_path: Path) -> None:
+    settings = yaml.safe_load((root / "config" / "qwen3-vl-v6.1.yaml").read_text())
+    answer = Workflow(root, tmp_path / "run", base=".")("-n", "-p", "submission", **settings)
+    assert answer.code == 0, answer.text
+    assert "resources/client.json" in answer.text
+    own = root / ".venv-endpoints-ea332753" / "bin" / "weighbridge"
+    program = str(own) if own.is_file() else "weighbridge"
+    for name in ("dataset", "dataset-8k"):
+        assert f"{program} --log logs/client-data-{name}.log client-data" in answer.text
+    assert f"{program} --log logs/preflight.log preflight" in answer.text
+
+
 def _round(folder: Path, one_of: list[str], further: object = None, **scenarios: object) -> str:
     path = folder / "mine.yaml"
     changes = {"extends": "demo", "name": "mine", "one_of": one_of, "scenarios": scenarios}

@@ -137,6 +137,14 @@ endpoints-check: $(VENV)/.workflow $(VENV)/.dev $(OFFICIAL_CLIENTS:%=.venv-%/.cl
 	@[ -e "$(CLIENT)/.git" ] || { echo "make: give CLIENT=DIR, a git checkout of mlcommons/endpoints" >&2; exit 3; }
 	WEIGHBRIDGE_OFFICIAL_CLIENT="$(CLIENT)" pytest tests/official $(PYTEST_ARGS)
 
+# Where the table of the official client's results is written.
+CLIENT_MUTATIONS ?= runs/endpoints-mutations.md
+
+.PHONY: endpoints-mutations
+endpoints-mutations: $(VENV)/.workflow $(VENV)/.dev ## The same of a tree with results of the official endpoints client, in 84 ways.
+	@[ -d "$(REFERENCE)/tools/submission" ] || { echo "make: give REFERENCE=DIR, a checkout of mlcommons/inference" >&2; exit 3; }
+	PYTHONPATH=tests/unit python -m mutations.client_table "$(REFERENCE)" "$(CLIENT_MUTATIONS)"
+
 # Where the matrix of faults is written; how many seeds of the faulty server's schedules; SHARE=10 tries every tenth failed call.
 FAULTS ?= runs/faults.md
 SEEDS ?= 100

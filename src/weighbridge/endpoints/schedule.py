@@ -4,6 +4,7 @@ Source: load_generator/sample_order.py, delay.py and strategy.py in mlcommons/en
 """
 
 import random
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ def sample_order(samples: int, count: int, seed: int) -> NDArray[np.int64]:
     return np.array(issued[:count], dtype=np.int64)
 
 
+@lru_cache(maxsize=4)  # several checks compare with one, which takes a second to draw for a million queries
 def arrivals_ns(count: int, target_qps: float, seed: int, earlier: int | None = None) -> NDArray[np.int64]:
     """Return when the queries of a Poisson phase are due, shape (count,), in ns since its start.
 
@@ -41,6 +43,7 @@ def arrivals_ns(count: int, target_qps: float, seed: int, earlier: int | None = 
         generator.expovariate(rate)
     gaps = (max(1, int(generator.expovariate(rate))) for _ in range(count))
     due: NDArray[np.int64] = np.cumsum(np.fromiter(gaps, dtype=np.int64, count=count))
+    due.flags.writeable = False
     return due
 
 

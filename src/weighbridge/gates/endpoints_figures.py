@@ -80,7 +80,7 @@ def suggested_target_qps(
     latency limit was missed, and higher where the latency is well below it, without another pass.
     """
     rate, target = numbers.rate, numbers.target_qps
-    if rate is None or rate <= 0 or isinstance(scenario.metric, LatencyMetric):
+    if not rate or target is None or isinstance(scenario.metric, LatencyMetric):
         return None
     if scenario.offline:
         reached = float(f"{rate:.4g}")
@@ -89,7 +89,7 @@ def suggested_target_qps(
     limit = scenario.limits.latency
     latency = results.summary.latency if results.summary else None
     estimate_s = seconds(latency.estimate(limit.percentile)) if latency and limit else None
-    if limit is None or estimate_s is None or target is None:
+    if limit is None or estimate_s is None:
         return None
     if estimate_s > limit.limit_s:
         return lower_target_qps(target, rate, numbers.scheduled_rate or 0.0)

@@ -1,5 +1,6 @@
 """Judge a performance run by the official client's files, with the accuracy phase of the same invocation."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
@@ -56,8 +57,9 @@ def judge_client_run(
     numbers = NO_FIGURES
     if results is not None:
         numbers = performance_of(results, events.performance if events else None, scenario) or NO_FIGURES
-    scores = _scores(results, runs)
-    target = records[0].load.requested_qps if records[0] else numbers.target_qps
+    if records[0] is not None:
+        numbers = replace(numbers, target_qps=records[0].load.requested_qps)
+    scores, target = _scores(results, runs), numbers.target_qps
     suggested = suggested_target_qps(numbers, round_, scenario, results) if results else None
     summary = results.summary if results else None
     return JudgedRun(

@@ -54,7 +54,7 @@ def find_runs(folder: Path, round_: Round) -> FoundLogs:
         left = f" ({'; '.join(skipped)})" if skipped else ""
         raise InputError(
             f"{folder}: no {DETAIL} of {round_.folder} in it or below{left}; pass the folder of LoadGen's "
-            "logs."
+            "logs, or name a round whose evidence is the official client's results."
         )
     return FoundLogs(dict(sorted(systems.items())), (*skipped, *_other_repeats(logs, systems)))
 

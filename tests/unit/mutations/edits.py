@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 SUBMITTER = "closed/Me"
 RESULTS = f"{SUBMITTER}/results/box/qwen3-vl-235b-a22b"
 SYSTEM = f"{SUBMITTER}/systems/box.json"
@@ -120,6 +122,17 @@ def json_values(name: str, change: Callable[[dict[str, Any]], object]) -> Edit:
         values = json.loads((tree / name).read_text())
         change(values)
         (tree / name).write_text(json.dumps(values, indent=2))
+
+    return edit
+
+
+def yaml_values(name: str, change: Callable[[dict[str, Any]], object]) -> Edit:
+    """Change the object of a YAML file in place."""
+
+    def edit(tree: Path) -> None:
+        values = yaml.safe_load((tree / name).read_text())
+        change(values)
+        (tree / name).write_text(yaml.safe_dump(values, sort_keys=False))
 
     return edit
 

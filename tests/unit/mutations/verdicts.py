@@ -6,10 +6,11 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from mutations.base import ROUND
 from mutations.edits import Mutation
@@ -19,6 +20,7 @@ NEW, OLD = "submission_checker.main", "submission_checker_old"
 KEPT = Path(__file__).with_name("official_verdicts.tsv")
 # What the older tool alone refuses and ours warns of, because published results of v6.0 have it.
 EXCEPTIONS = ("structure: metadata.json in run_1", "structure: metadata.json in accuracy")
+T = TypeVar("T")
 _RESULT_COLUMNS = ("Division", "Organization", "Platform", "Model", "Scenario")
 
 
@@ -41,9 +43,23 @@ class Verdicts:
 def judge_officially(
     tree: Path, mutations: Sequence[Mutation], reference: Path
 ) -> Iterator[tuple[Mutation, Verdicts]]:
-    """Yield the verdicts on each mutation of a tree.
+    """Yield the verdicts of both tools on each mutation of a tree of LoadGen's round.
 
     Args:
+        tree: The undamaged tree.
+        mutations: The defects.
+        reference: A checkout of mlcommons/inference.
+    """
+    yield from judge_by_tools(_verdicts, tree, mutations, reference)
+
+
+def judge_by_tools(
+    judge: Callable[[Path], T], tree: Path, mutations: Sequence[Mutation], reference: Path
+) -> Iterator[tuple[Mutation, T]]:
+    """Yield what a function that calls the official tools says of each mutation; else as `judge_officially`.
+
+    Args:
+        judge: Called with the root of a damaged copy, where both tools can be imported.
         tree: The undamaged tree.
         mutations: The defects.
         reference: A checkout of mlcommons/inference.
@@ -55,19 +71,20 @@ def judge_officially(
         for module in (NEW, OLD):
             importlib.import_module(module)
         logging.disable(logging.CRITICAL)
-        yield from in_forks(_verdicts, tree, mutations, fresh=True)
+        yield from in_forks(judge, tree, mutations, fresh=True)
     finally:
         logging.disable(logging.NOTSET)
         sys.dont_write_bytecode, sys.path[:], sys.argv = before
 
 
 def _verdicts(tree: Path) -> Verdicts:
-    return Verdicts(*(_verdict(module, tree) for module in (NEW, OLD)))
+    return Verdicts(*(verdict_of(module, tree, ROUND.checker_version) for module in (NEW, OLD)))
 
 
-def _verdict(module: str, tree: Path) -> str:
+def verdict_of(module: str, tree: Path, version: str | None) -> str:
+    """Return what one official tool says of a tree of a round, such as 'accepted 2'."""
     table = tree.with_name("results.csv")
-    sys.argv = [module, "--input", str(tree), "--version", str(ROUND.checker_version), "--csv", str(table)]
+    sys.argv = [module, "--input", str(tree), "--version", str(version), "--csv", str(table)]
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         try:
             code = sys.modules[module].main()

@@ -14,6 +14,7 @@ from weighbridge.submission.checker.tree_paths import AGAIN, ScenarioPath, compl
 from weighbridge.submission.tree import RUN_FOLDERS
 
 _LARGEST_LOG_BYTES = 10 * 1024
+_CHECKERS_READING = "checker"  # its name among the published readings of a floor
 _SCORE_AGAIN = "Score the run again with `weighbridge evaluate`, and assemble."
 
 
@@ -80,8 +81,9 @@ def value_complaints(
         said = f"'{metric}' is {text}; the highest possible score is {rules.largest:g}"
         yield complaint_at(tree, path, said, _SCORE_AGAIN)
     elif closed and rules.floor is not None and float(text) < rules.floor:
-        # Ours is the strictest of the published readings; only what every reading refuses is an error.
-        level: Level = "error" if float(text) < min([rules.floor, *rules.readings.values()]) else "warning"
+        # Ours is the strictest of the published readings; what the official checker's refuses is an error.
+        lowest = rules.readings.get(_CHECKERS_READING, min([rules.floor, *rules.readings.values()]))
+        level: Level = "error" if float(text) < lowest else "warning"
         yield complaint_at(tree, path, f"'{metric}' is {text}, below {rules.floor}", remedy, level)
     elif closed and rules.ceiling is not None and float(text) > rules.ceiling:
         yield complaint_at(tree, path, f"'{metric}' is {text}, above {rules.ceiling}", remedy)

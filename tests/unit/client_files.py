@@ -173,12 +173,13 @@ def write_client_report(folder: Path, round_: Round, scenario: ScenarioRules) ->
     ends = issued + latency
     stop = int(ends.max()) + 1
     after = begin + stop + _SECOND_NS
-    again = np.arange(round_.samples) * 10_000_000
+    again = after + issued[: round_.samples]
+    answered = again + latencies_ns(scenario, round_.samples)
     phases = {
         PERFORMANCE_PHASE: (order, begin + issued, begin + ends),
-        str(config["datasets"][1]["name"]): (np.arange(round_.samples), after + again, after + again + 10**8),
+        str(config["datasets"][1]["name"]): (np.arange(round_.samples), again, answered),
     }
-    last = after + int(again[-1]) + 10**8 + 1
+    last = int(answered.max()) + 1
     _write_events(folder, phases, (begin, begin + stop, last), round_)
     _write_summary(folder, round_, scenario, int(ends.max()), (issued, latency, order))
     score = {

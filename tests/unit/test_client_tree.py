@@ -24,6 +24,7 @@ from weighbridge.provenance.attest import attest
 from weighbridge.provenance.judged_again import Originals
 from weighbridge.provenance.verification import Asked, verify_tree
 from weighbridge.records.check_record import CheckReport
+from weighbridge.records.verdict import Verdict
 from weighbridge.submission import assemble
 from weighbridge.submission.checker import check_submission
 
@@ -96,6 +97,12 @@ def test_a_tree_has_the_files_of_the_official_checker_and_no_whole_answers(whole
         for name in (CONFIG, SUMMARY, SCORES):
             assert (whole / "tree" / RESULTS / scenario / name).read_bytes() == (report / name).read_bytes()
     assert not list((whole / "tree").rglob("events.jsonl"))
+
+
+def test_offline_runs_of_one_and_of_two_passes_do_not_disagree(whole: Path) -> None:
+    verdict = Verdict.read(whole / "results" / "offline" / "verdict.json")
+    assert verdict.outcome == "VALID"
+    assert verdict.disturbances == ()
 
 
 @pytest.mark.parametrize("name", TEXTS)

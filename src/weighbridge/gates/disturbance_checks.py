@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.disturbances.find_disturbances import ExaminedRun, FoundDisturbances, find_disturbances
 from weighbridge.disturbances.run_trace import RunTrace
@@ -35,7 +37,7 @@ def disturbances_of(
     """
     rows = {name: RequestRows.read(folder) for name, folder in runs.items()}
     found = find_disturbances(
-        {name: _examined(folder, rows[name], records.get(name)) for name, folder in runs.items()}
+        {name: _examined(folder, rows[name], records.get(name), scenario) for name, folder in runs.items()}
     )
     busy: list[Disturbance] = []
     missing: list[NotExamined] = []
@@ -50,8 +52,16 @@ def disturbances_of(
     return FoundDisturbances((*found.found, *busy), (*found.not_examined, *missing))
 
 
-def _examined(folder: Path, rows: RequestRows | None, record: RunRecord | None) -> ExaminedRun:
-    trace = None if rows is None else RunTrace.of(rows.planned_ns, rows.end_ns, rows.tokens, rows.sample)
+def _examined(
+    folder: Path, rows: RequestRows | None, record: RunRecord | None, scenario: ScenarioRules
+) -> ExaminedRun:
+    trace = None
+    if rows is not None:
+        planned_ns = rows.planned_ns
+        if scenario.offline and len(rows):
+            # The official client issues one by one what is due at once.
+            planned_ns = np.full_like(planned_ns, planned_ns.min())
+        trace = RunTrace.of(planned_ns, rows.end_ns, rows.tokens, rows.sample)
     if rows is None or trace is None:
         return ExaminedRun(None)
     telemetry = folder / TELEMETRY_FILE

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,15 @@ from driving import small_store
 from stand_in import PRESET, ROWS, make_client, write_round, write_rows
 
 from weighbridge.benchmarks import qwen3_vl
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.client_settings import ClientSettings
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.server_settings import ServerSettings
+from weighbridge.core.proc import PROC, all_pids
+from weighbridge.endpoints.client_config import ClientPlan
+from weighbridge.endpoints.client_environment import client_environment
+from weighbridge.endpoints.client_process import ClientLaunch, ClientProcess
+from weighbridge.endpoints.proven_client import CLIENT_MODULE
 from weighbridge.endpoints.rows_hash import RowsHash
 from weighbridge.records.client_rows import ClientRows
 from weighbridge.records.run_record import RunRecord
@@ -22,6 +30,16 @@ HASH = "0" * 64
 SAMPLES = 20
 MODEL = Path(qwen3_vl.__file__).parent / "demo" / "model"
 KEY_NAME, KEY = "STAND_IN_KEY", "not-a-real-key-4711"
+
+
+def processes_in(folder: Path) -> list[int]:
+    """Return the processes that run below a folder, which may be gone."""
+    found = []
+    for pid in all_pids():
+        with suppress(OSError):
+            if (PROC / str(pid) / "cwd").readlink().is_relative_to(folder):
+                found.append(pid)
+    return found
 
 
 class OfficialRun:
@@ -37,6 +55,7 @@ class OfficialRun:
         self, folder: Path, url: str, *, qps: float = 40, stall_s: float = 300, **faults: Any
     ) -> None:
         self.tree, self.out, self._folder = folder / "tree", folder / "run", folder
+        self._url, self._qps = url, qps
         self.commit = make_client(self.tree, **faults)
         self._rows = self._proven_rows()
         self._proof("client", self.tree, self.commit)
@@ -71,6 +90,36 @@ class OfficialRun:
         process = self.start()
         _, said = process.communicate(timeout=120)
         return subprocess.CompletedProcess(self.command, process.returncode, None, said)
+
+    def client_alone(self, stall_limit_s: float) -> ClientProcess:
+        """Prepare a run of the client without all else that a run has; what it reports goes to report."""
+        round_ = round_of_scenario(load_round(str(self._folder / "round.yaml")), "interactive")
+        plan = ClientPlan(
+            round_=round_,
+            scenario=round_.scenario("interactive"),
+            target_qps=self._qps,
+            samples=3 * SAMPLES,
+            model_name="tiny",
+            tokenizer=MODEL,
+            endpoints=[self._url],
+            client=ClientSettings(workers=1),
+            report=self._folder / "report",
+        )
+        request, working = self._folder / "client.yaml", self.scratch / "working"
+        request.write_text(plan.text())
+        write_rows(working / "dataset_cache", SAMPLES)
+        asked = ("benchmark", "from-config", "-c", str(request), "--mode", "both")
+        launch = ClientLaunch(
+            command=[sys.executable, "-m", CLIENT_MODULE, *asked],
+            environment=client_environment(self.tree, working, os.environ),
+            folder=working,
+            log=self._folder / "client.log",
+            requests=self._folder / "requests.bin",
+            events=self._folder / "report" / "events.jsonl",
+            target_qps=1e4,  # so that nobody waits for what may not be in the log yet
+            stall_limit_s=stall_limit_s,
+        )
+        return ClientProcess(launch)
 
     @property
     def scratch(self) -> Path:

@@ -9,9 +9,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic, monotonic_ns
+from time import monotonic
 from typing import Any
 
 from weighbridge.client.process_cost import ProcessCost
@@ -73,7 +73,8 @@ class ClientProcess:
         exit_code: Of the client; negative: the signal that ended it; None: not known.
         warnings: What else is to be told of it.
         cost: What its own process and its workers cost in warm-up and performance phase.
-        started, ended: Of the performance and the accuracy phase.
+        shared: What the client had in shared memory, of which nothing is left.
+        ended: When all of it had ended.
     """
 
     def __init__(self, launch: ClientLaunch) -> None:
@@ -82,13 +83,13 @@ class ClientProcess:
         self.exit_code: int | None = None
         self.warnings: list[str] = []
         self.cost = ProcessCost()
-        self.started = self.ended = datetime.now(UTC)
+        self.shared: list[str] = []
+        self.ended = datetime.now(UTC)
         self._launch = launch
         self._control: JsonLines
         self._supervisor: subprocess.Popen[bytes]
         self._tail: EventTail | None = None
         self._pids: dict[int, str] = {}
-        self._entries: list[str] = []
         self._client = 0
         self._refused: str | None = None
         self._over = False
@@ -127,6 +128,11 @@ class ClientProcess:
                 self._end(guard)
         if self._refused is not None:
             raise SetupError(f"the official client cannot be started ({self._refused}).")
+
+    @property
+    def supervisor(self) -> int:
+        """Process id of the supervisor."""
+        return self._supervisor.pid
 
     def _start(self, others: set[Any]) -> StartedGuard:
         control, theirs = socket.socketpair()
@@ -179,7 +185,7 @@ class ClientProcess:
         """Do nothing more: that it was heard is noted."""
 
     def _on_shared(self, events: str, entries: list[str]) -> None:
-        self._entries = entries
+        self.shared = entries
         if events and self._tail is None:
             with contextlib.suppress(FileNotFoundError):
                 self._tail = EventTail(Path(events), self._launch.requests, self._launch.log)
@@ -187,7 +193,8 @@ class ClientProcess:
     def _on_ended(self, code: int | None, left: int, clean: bool) -> None:
         self._over, self.exit_code = True, code
         if left and self.aborted is None:
-            self.warnings.append(f"the official client left {left} processes behind, which were ended")
+            processes = "1 process" if left == 1 else f"{left} processes"
+            self.warnings.append(f"the official client left {processes} running behind it; ended now")
         if not clean:
             self.warnings.append("processes of the official client do not end; find them with ps")
 
@@ -267,12 +274,9 @@ class ClientProcess:
         if self._tail is not None:
             while self._tail.read():
                 continue
-            if self._tail.started_ns:
-                ago_s = (monotonic_ns() - self._tail.started_ns) / 1e9
-                self.started = self.ended - timedelta(seconds=ago_s)
             self._tail.copy_whole(self._launch.events)
             self._tail.close()
-        remove_entries(self._entries)
+        remove_entries(self.shared)
         if self.exit_code != 0 and self._refused is None:
             self._abort(f"the official client {_ended(self.exit_code)}{self._last_words()}")
 

@@ -52,7 +52,6 @@ class EventTail:
         phase: What the client does, as far as is seen.
         grown_ns: When the log was last seen to have grown, in monotonic ns.
         newest_ns, answered_ns: The times of the newest event, and of the newest part of an answer; 0: none.
-        started_ns: When the performance phase began, in monotonic ns; 0: it has not.
         bar: Answers by the progress bar; 0: none.
         bar_ns: When the bar was last seen to have changed, in monotonic ns.
         ended: Whether the log has its last mark.
@@ -73,7 +72,7 @@ class EventTail:
         self.first_tokens = 0
         self.phase = DrivenPhase.WARM_UP
         self.grown_ns = self.bar_ns = monotonic_ns()
-        self.newest_ns = self.answered_ns = self.started_ns = self.bar = 0
+        self.newest_ns = self.answered_ns = self.bar = 0
         self.ended = False
         self._stream: BufferedReader = open_regular(log)
         self._printed = printed
@@ -164,7 +163,7 @@ class EventTail:
         if kind != "sample.issued":
             self.answered_ns = max(self.answered_ns, mark.timestamp_ns)
         if kind.startswith("session."):
-            self._enter(kind, mark.timestamp_ns)
+            self._enter(kind)
         elif kind == "sample.issued":
             if self.phase is DrivenPhase.WARM_UP:
                 self.warmed_up += 1
@@ -184,10 +183,10 @@ class EventTail:
             query.failed = True
             self.failed += 1
 
-    def _enter(self, kind: str, at_ns: int) -> None:
+    def _enter(self, kind: str) -> None:
         match kind:
             case "session.start_performance_tracking":
-                self.phase, self.started_ns = DrivenPhase.PERFORMANCE, at_ns
+                self.phase = DrivenPhase.PERFORMANCE
             case "session.stop_performance_tracking":
                 self.phase = DrivenPhase.ACCURACY
             case "session.ended":

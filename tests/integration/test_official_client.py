@@ -1,0 +1,166 @@
+"""Runs of the stand-in for the official client: what is recorded of them, and that nothing is left."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from official_run import KEY, SAMPLES, OfficialRun, processes_in
+from simulating import any_length
+from stand_in import PRESET
+
+from weighbridge.client.sample_counts import DrivenPhase, SampleCounts
+from weighbridge.config.scenario_rules import Mode
+from weighbridge.endpoints import client_process, client_signs
+from weighbridge.endpoints.client_process import ISSUING, ClientProcess
+from weighbridge.endpoints.shared_memory import shared_entries
+from weighbridge.records.official_client import CLIENT_FILES, CLIENT_FOLDER, CLIENT_LOG
+from weighbridge.records.run_record import REQUESTS_BINARY
+
+OLD_FILE = "src/inference_endpoint/figures.py"
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with any_length(model_name="tiny") as url:
+        yield url
+
+
+def nothing_left(folder: Path, shared: list[str]) -> bool:
+    """Wait until no process is left that runs below a folder; return whether shared memory is free too."""
+    until = time.monotonic() + 20
+    while processes_in(folder) and time.monotonic() < until:
+        time.sleep(0.1)
+    return not processes_in(folder) and not any(map(os.path.lexists, shared))
+
+
+def test_a_run_is_recorded_with_its_client_and_leaves_nothing(tmp_path: Path, url: str) -> None:
+    run = OfficialRun(tmp_path, url, leaves_process=True, touches=OLD_FILE)
+    done = run()
+    assert done.returncode == 0, done.stderr
+    record = run.record
+    assert (record.mode, record.load.issued, record.load.completed) == (
+        Mode.PERFORMANCE,
+        3 * SAMPLES,
+        3 * SAMPLES,
+    )
+    assert record.load.schedule_delay.max_s > 0
+    assert record.load.client is not None
+    assert list(record.load.client.busy) == [ISSUING]
+    assert record.load.client.answered_by_worker == (3 * SAMPLES,)
+    assert pq.read_table(run.out / "requests.parquet").num_rows == 3 * SAMPLES
+    assert record.client is not None
+    assert (record.client.commit, record.client.exit_code) == (run.commit, 0)
+    assert (record.client.dataset_name, record.client.dataset_rows) == (PRESET, SAMPLES)
+    # What the fault did: a file of the checkout was changed during the run, and a process left behind.
+    assert record.client.modified
+    assert [OLD_FILE in record.load.warnings[1], "left 1 process running" in record.load.warnings[0]] == [
+        True,
+        True,
+    ]
+    assert {(CLIENT_FOLDER / path).as_posix() for path in CLIENT_FILES} < set(record.logs)
+    assert not (run.out / REQUESTS_BINARY).exists()
+    assert nothing_left(run.scratch, [])
+    assert list(run.scratch.iterdir()) == []
+    assert [
+        path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()
+    ] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_command_that_ends_early_takes_its_client_with_it(
+    number: signal.Signals, tmp_path: Path, url: str
+) -> None:
+    run = OfficialRun(tmp_path, url, qps=4)
+    process = run.start()
+    log = run.out / CLIENT_LOG
+    while process.poll() is None and not (log.is_file() and "phase: performance" in log.read_text()):
+        time.sleep(0.1)
+    time.sleep(1)
+    shared = sorted(shared_entries(processes_in(run.scratch)))
+    assert shared != []
+    os.kill(process.pid, number)
+    said = process.communicate(timeout=60)[1]
+    assert nothing_left(run.scratch, shared), said
+    assert list(run.scratch.iterdir()) == []
+    if number is signal.SIGINT:
+        assert process.returncode == 130
+        assert run.record.load.aborted == "interrupted by SIGINT"
+        assert (run.out / "aborted" / CLIENT_FOLDER / "events.jsonl").is_file()
+        assert not (run.out / CLIENT_FOLDER).exists()
+
+
+def _killed(client: ClientProcess) -> ClientProcess:
+    client.run()
+    assert client.exit_code == -signal.SIGKILL
+    return client
+
+
+def _stalled(client: ClientProcess) -> ClientProcess:
+    client.run()
+    assert client.exit_code == -signal.SIGKILL  # nothing else reaches it
+    return client
+
+
+def _stopped(client: ClientProcess) -> ClientProcess:
+    client.run(stop=lambda: "the server is gone" if client.shared else None)
+    assert client.exit_code == 0
+    return client
+
+
+def _orphaned(client: ClientProcess) -> ClientProcess:
+    def kill_the_supervisor(counts: SampleCounts) -> None:
+        if counts.phase is DrivenPhase.PERFORMANCE:
+            os.kill(client.supervisor, signal.SIGKILL)
+
+    client.run(kill_the_supervisor)
+    assert client.exit_code is None
+    return client
+
+
+def _filled(client: ClientProcess) -> ClientProcess:
+    with pytest.MonkeyPatch.context() as patch:
+
+        def fill(counts: SampleCounts) -> None:
+            if counts.issued:
+                patch.setattr(client_signs, "_LEAST_FREE_BYTES", 1 << 62)
+
+        client.run(fill)
+    return client
+
+
+_ENDS: dict[str, tuple[Callable[[ClientProcess], ClientProcess], dict[str, Any], str]] = {
+    "killed client": (
+        _killed,
+        {"exit_after": 40, "exit_code": -9},
+        "the official client was killed by SIGKILL",
+    ),
+    "stall of a client that is deaf": (
+        _stalled,
+        {"stall_after": 10, "deaf": True},
+        r"no answer to any of \d+ open requests for \d s",
+    ),
+    "dead server": (_stopped, {}, "the server is gone"),
+    "killed supervisor": (_orphaned, {}, "the supervisor of the official client was killed"),
+    "full memory": (_filled, {}, "/dev/shm is full, where the official client keeps its log"),
+}
+
+
+@pytest.mark.parametrize("end", _ENDS)
+def test_a_client_that_does_not_come_to_its_end_is_ended_whole(
+    end: str, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_process, "_GRACE_S", 1.0)
+    monkeypatch.setattr(client_process, "HASTE_S", 0.5)
+    drive, faults, reason = _ENDS[end]
+    client = drive(OfficialRun(tmp_path, url, qps=40, **faults).client_alone(stall_limit_s=2))
+    assert client.aborted is not None
+    assert re.match(reason, client.aborted)
+    assert client.shared != []
+    assert nothing_left(tmp_path, client.shared)
+    assert (tmp_path / "report" / "events.jsonl").stat().st_size > 0

@@ -30,6 +30,10 @@ from weighbridge.core.dataset_files import read_columns
 from weighbridge.core.errors import InputError
 from weighbridge.gates import Inputs
 from weighbridge.gates.closed_checks import DatasetInputs
+from weighbridge.provenance import CRATE, write_crate
+from weighbridge.provenance.judged_again import Originals, require_originals
+from weighbridge.provenance.materials import materials_of
+from weighbridge.provenance.tree_runs import TreeRuns, scenarios_of
 from weighbridge.submission.checker import check_submission
 from weighbridge.submission.tree_records import read_inputs
 
@@ -172,8 +176,8 @@ def test_the_copies_beside_a_further_datasets_proof_are_its_own(tmp_path: Path) 
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a tree whose Server runs used another dataset than Offline's."""
+def made_of(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Inputs]:
+    """Return a folder with results/ and a tree whose Server runs used another dataset, and their inputs."""
     root = tmp_path_factory.mktemp("tree")
     inputs = inputs_in(root)
     write_judged(root, inputs)
@@ -186,7 +190,14 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         record = json.loads(path.read_text())
         record["pins"]["dataset"], record["store_sha256"] = store.dataset_digest, store.bodies_sha256
         path.write_text(json.dumps(record))
-    return build(root, replace(inputs, further={"few": DatasetInputs(further, store)}), _closed())
+    both = replace(inputs, further={"few": DatasetInputs(further, store)})
+    build(root, both, _closed())
+    return root, both
+
+
+@pytest.fixture
+def tree(made_of: tuple[Path, Inputs]) -> Path:
+    return made_of[0] / "tree"
 
 
 def _closed() -> Round:
@@ -215,7 +226,7 @@ def test_a_tree_carries_the_records_of_each_dataset(tree: Path) -> None:
     assert (few.dataset.repo, few.store.bodies_sha256) == ("lab/few", "e" * 64)
 
 
-def test_runs_on_another_dataset_than_the_scenarios_are_refused(tree: Path, tmp_path: Path) -> None:
+def test_runs_on_another_dataset_than_the_scenarios_are_refused(tree: Path) -> None:
     records = tree / RECORDS
     own, few = records / "requests.json", records / "requests-few.json"
     text = few.read_text()
@@ -232,3 +243,34 @@ def test_runs_on_another_dataset_than_the_scenarios_are_refused(tree: Path, tmp_
         "requests-few.json" in each and "other files than dataset-few.json lists" in each for each in said
     )
     assert not any("Offline" in each and "dataset" in each for each in said)
+
+
+def test_the_crate_ties_each_run_to_its_dataset(made_of: tuple[Path, Inputs]) -> None:
+    root, inputs = made_of
+    proofs = [proof for proof in (inputs.model, inputs.dataset) if proof is not None]
+    write_crate(root / "results", proofs, "Me", inputs.further)
+    graph = json.loads((root / "results" / CRATE).read_text())["@graph"]
+    entities = {each["@id"]: each for each in graph}
+    for scenario, dataset, requests in (
+        ("offline", DATASET, "#requests"),
+        ("server", ArtifactPin(**PIN), "#requests-few"),
+    ):
+        page = f"https://huggingface.co/datasets/{dataset.repo}/tree/{dataset.revision}/"
+        assert {"@id": requests} in entities[f"#run-{scenario}-performance"]["object"]
+        assert {"@id": page} in entities[f"#score-{scenario}"]["object"]
+        based_on = entities[requests]["isBasedOn"]
+        assert {"@id": page} in (based_on if isinstance(based_on, list) else [based_on])
+
+
+def test_materials_and_originals_are_of_each_dataset(made_of: tuple[Path, Inputs]) -> None:
+    root, inputs = made_of
+    runs = [TreeRuns.read(each) for each in scenarios_of(root / "tree", _closed())]
+    names = {each.name for each in materials_of(runs, _closed(), None)}
+    assert {"model", "dataset", "requests", "dataset-few", "requests-few"} <= names
+    assert inputs.dataset is not None
+    assert inputs.further["few"].dataset is not None
+    server = next(each.scenario for each in runs if each.scenario.rules.name == "server")
+    few = inputs.further["few"].dataset
+    require_originals(server, Originals(root / "originals", (inputs.dataset, few)))
+    with pytest.raises(InputError, match="is not the dataset of the Server runs"):
+        require_originals(server, Originals(root / "originals", (inputs.dataset,)))

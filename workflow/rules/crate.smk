@@ -16,7 +16,10 @@ rule crate:
         "results/attestation.json",
         "results/summary.json",
         "results/report.html",
-        artifacts=ARTIFACT_PROOFS,
+        artifacts=[
+            proof for proof in ARTIFACT_PROOFS if proof not in FURTHER_FILES
+        ],
+        further=FURTHER_FILES,
     output:
         "results/ro-crate-metadata.json",
     log:
@@ -28,6 +31,7 @@ rule crate:
         artifacts=lambda wildcards, input: [
             f"--artifact={proof}" for proof in input.artifacts
         ],
+        further=uncompared(FURTHER_OPTIONS),
         submitter=uncompared(SETTINGS.submission.submitter),
         settings=fingerprint(
             "report", submission={"submitter": SETTINGS.submission.submitter}
@@ -37,5 +41,6 @@ rule crate:
         weighbridge --log {log:q} crate \
             --results results \
             --submitter {params.submitter:q} \
-            {params.artifacts:q}
+            {params.artifacts:q} \
+            {params.further:q}
         """

@@ -1,9 +1,9 @@
 """The datasets of the planned scenarios: the round's own, and further ones that some scenarios use instead.
 
 In:  ROUND, PLANNED
-Out: DATASETS, named_with(), dataset_of(), dataset_proof(), store_of(), client_rows(), lengths_of(), golden_store(),
-     golden_option(), further_dataset(), further_options(), kind_option(), scenario_with_rows(); round_of_dataset() and
-     name_with_dataset() for other files
+Out: DATASETS, FURTHER_FILES, FURTHER_OPTIONS, named_with(), dataset_of(), dataset_proof(), store_of(), client_rows(),
+     lengths_of(), golden_store(), golden_option(), further_dataset(), further_options(), kind_option(),
+     scenario_with_rows(); round_of_dataset() and name_with_dataset() for other files
 
 What is made of a further dataset NAME is called as what is made of the round's own, with -NAME after it.
 """
@@ -68,6 +68,15 @@ def further_dataset(dataset):
 def further_options(option, file_of):
     """Return an option for the files of each further dataset that planned scenarios use."""
     return [f"--{option}={dataset}={file_of(dataset)}" for dataset in DATASETS[1:]]
+
+
+FURTHER_FILES = [
+    file_of(dataset) for dataset in DATASETS[1:] for file_of in (dataset_proof, store_of)
+]
+FURTHER_OPTIONS = [
+    *further_options("further-dataset", dataset_proof),
+    *further_options("further-store", store_of),
+]
 
 
 def kind_option(name):

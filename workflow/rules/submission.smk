@@ -12,11 +12,7 @@ rule assemble:
         scores=expand("results/{scenario}/accuracy.txt", scenario=SCENARIOS),
         artifacts=expand("resources/{kind}.json", kind=["model", "dataset"]),
         store=store_of(None),
-        further=[
-            file_of(dataset)
-            for dataset in DATASETS[1:]
-            for file_of in (dataset_proof, store_of)
-        ],
+        further=FURTHER_FILES,
         rows=[file for dataset in DATASETS for file in client_rows(dataset)],
     output:
         tree=directory("results/submission"),
@@ -50,10 +46,7 @@ rule assemble:
         artifacts=lambda wildcards, input: [
             f"--artifact={proof}" for proof in input.artifacts
         ],
-        further=lambda wildcards, input: [
-            *further_options("further-dataset", dataset_proof),
-            *further_options("further-store", store_of),
-        ],
+        further=uncompared(FURTHER_OPTIONS),
         rows=lambda wildcards, input: [
             *(f"--client-data={file}" for file in client_rows(None)),
             *(

@@ -156,12 +156,21 @@ def crate(
     ],
     submitter: Annotated[str, typer.Option(help="Name of the submitter.")],
     results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")],
+    further_dataset: FurtherProofs = None,
+    further_store: FurtherStores = None,
 ) -> None:
     """Write ro-crate-metadata.json into the results.
 
     It records the provenance of every file in machine-readable form.
     """
     from weighbridge.artifacts.proof import Proof
+    from weighbridge.gates import Inputs
     from weighbridge.provenance import write_crate
 
-    write_crate(results, [Proof.read(path) for path in artifact], submitter)
+    further = Inputs.read(
+        (),
+        None,
+        further_datasets=files_by_name("--further-dataset", further_dataset),
+        further_stores=files_by_name("--further-store", further_store),
+    ).further
+    write_crate(results, [Proof.read(path) for path in artifact], submitter, further)

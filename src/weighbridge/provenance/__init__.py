@@ -1,13 +1,14 @@
 """The RO-Crate of a run directory, which links files to the programs and inputs that made them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
+from weighbridge.gates.closed_checks import DatasetInputs
 from weighbridge.provenance.crate_content import describe
 from weighbridge.provenance.graph import CrateGraph
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
@@ -15,13 +16,19 @@ from weighbridge.records.run_record import RUN_RECORD, RunRecord
 CRATE = "ro-crate-metadata.json"
 
 
-def write_crate(results: Path, artifacts: Sequence[Proof], submitter: str) -> None:
+def write_crate(
+    results: Path,
+    artifacts: Sequence[Proof],
+    submitter: str,
+    further: Mapping[str, DatasetInputs] | None = None,
+) -> None:
     """Write ro-crate-metadata.json into a results folder; the same files give the same bytes.
 
     Args:
         results: The run directory's results/.
         artifacts: Proofs of the inputs.
         submitter: Who made the runs.
+        further: Proofs of the round's further datasets, and of the requests made of them, by name.
 
     Raises:
         InputError: the folder holds no run, or a file is damaged.
@@ -36,7 +43,7 @@ def write_crate(results: Path, artifacts: Sequence[Proof], submitter: str) -> No
     if not runs:
         raise InputError(f"{results}: holds no run; run `snakemake verdicts` first.")
     graph = CrateGraph(results)
-    describe(graph, results, runs, artifacts, submitter)
+    describe(graph, results, runs, artifacts, submitter, further or {})
     write_atomic(results / CRATE, json.dumps(graph.metadata(), indent=2, ensure_ascii=False) + "\n")
 
 

@@ -1,6 +1,6 @@
 """The content of a run directory's crate: inputs, software, runs, scores, verdicts, and their files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +10,10 @@ from rocrate.model.entity import Entity
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
+from weighbridge.config.dataset_rules import name_with_dataset
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.formatting import measured
+from weighbridge.gates.closed_checks import DatasetInputs
 from weighbridge.provenance.crate_files import PRODUCTS, RUN_FILES
 from weighbridge.provenance.crate_software import (
     host_entity,
@@ -35,14 +37,13 @@ _PAGES = {
     ArtifactKind.REFERENCE: "https://github.com/{repo}/tree/{revision}",
     ArtifactKind.CLIENT: "https://github.com/{repo}/tree/{revision}",
     ArtifactKind.MMLU: "https://huggingface.co/datasets/{repo}/tree/{revision}",
-    ArtifactKind.CLIENT: "https://github.com/{repo}/tree/{revision}",
 }
 _SNAKEFILE = "submission/*/*/src/*/Snakefile"  # the code that ran, as copied into the tree
 
 
 @dataclass(frozen=True)
 class CrateInputs:
-    """The inputs of the runs, as entities of the crate."""
+    """The inputs of runs on one dataset, as entities of the crate."""
 
     artifacts: Mapping[ArtifactKind, Entity]
     prompt: Entity | None  # the benchmark may have no fixed texts
@@ -54,7 +55,12 @@ class CrateInputs:
 
 
 def describe(
-    graph: CrateGraph, results: Path, runs: Runs, artifacts: Sequence[Proof], submitter: str
+    graph: CrateGraph,
+    results: Path,
+    runs: Runs,
+    artifacts: Sequence[Proof],
+    submitter: str,
+    further: Mapping[str, DatasetInputs],
 ) -> None:
     """Add a run directory to the graph, in the order in which its files were made.
 
@@ -64,22 +70,31 @@ def describe(
         runs: Its runs, at least one, by scenario and name.
         artifacts: Proofs of the inputs.
         submitter: Who made the runs.
+        further: Proofs of the round's further datasets, and of the requests made of them, by name.
 
     Raises:
         InputError: a verdict is damaged.
     """
     agent = graph.thing("#submitter", "Organization", name=submitter)
-    inputs = _inputs(graph, next(iter(runs.values())), artifacts)
+    stores = {of.store.bodies_sha256: name for name, of in further.items() if of.store is not None}
+    of_dataset: dict[str | None, CrateInputs] = {}
+    for record in runs.values():
+        dataset = stores.get(record.store_sha256)
+        if dataset not in of_dataset:
+            of_dataset[dataset] = _inputs(graph, record, artifacts, dataset, further)
+    inputs = {scenario: of_dataset[stores.get(record.store_sha256)] for (scenario, _), record in runs.items()}
     for (scenario, name), record in runs.items():
-        _run(graph, scenario, name, record, inputs, agent)
+        _run(graph, scenario, name, record, inputs[scenario], agent)
     for scenario in dict.fromkeys(scenario for scenario, _ in runs):
         made_by = weighbridge_entity(graph, runs.get((scenario, Mode.ACCURACY)) or next(iter(runs.values())))
         names = [name for of, name in runs if of == scenario]
-        _judgement(graph, results / scenario, names, made_by, inputs, agent)
-    _whole(graph, results, runs, inputs, agent)
+        _judgement(graph, results / scenario, names, made_by, inputs[scenario], agent)
+    _whole(graph, results, runs, [*of_dataset.values()], agent)
 
 
-def _whole(graph: CrateGraph, results: Path, runs: Runs, inputs: CrateInputs, agent: Entity) -> None:
+def _whole(
+    graph: CrateGraph, results: Path, runs: Runs, inputs: Sequence[CrateInputs], agent: Entity
+) -> None:
     """Add the products, the workflow that made them, and the description of the crate."""
     records = runs.values()
     started = min((record.load.started for record in records), key=datetime.fromisoformat)
@@ -91,7 +106,11 @@ def _whole(graph: CrateGraph, results: Path, runs: Runs, inputs: CrateInputs, ag
             "#workflow",
             "The whole benchmark",
             [workflow_entity(graph, snakefile, next(iter(records)))],
-            [*inputs.artifacts.values(), *([inputs.prompt] if inputs.prompt else [])],
+            _distinct(
+                entity
+                for of in inputs
+                for entity in (*of.artifacts.values(), *([of.prompt] if of.prompt else []))
+            ),
             products,
             description="From pinned artifacts through runs and verdicts to a checked submission tree.",
             agent=agent,
@@ -124,8 +143,24 @@ def _whole(graph: CrateGraph, results: Path, runs: Runs, inputs: CrateInputs, ag
     )
 
 
-def _inputs(graph: CrateGraph, record: RunRecord, artifacts: Sequence[Proof]) -> CrateInputs:
+def _distinct(entities: Iterable[Entity]) -> list[Entity]:
+    """Return entities in their order, each once."""
+    return list({entity.id: entity for entity in entities}.values())
+
+
+def _inputs(
+    graph: CrateGraph,
+    record: RunRecord,
+    artifacts: Sequence[Proof],
+    dataset: str | None,
+    further: Mapping[str, DatasetInputs],
+) -> CrateInputs:
+    """Return what the runs on a dataset were made from; None: the round's own dataset."""
     found = {proof.kind: _artifact(graph, proof) for proof in artifacts}
+    if dataset is not None:
+        found.pop(ArtifactKind.DATASET, None)
+        if (proof := further[dataset].dataset) is not None:
+            found[ArtifactKind.DATASET] = _artifact(graph, proof, dataset)
     prompt = (
         graph.thing(
             "#prompt",
@@ -138,7 +173,7 @@ def _inputs(graph: CrateGraph, record: RunRecord, artifacts: Sequence[Proof]) ->
         else None
     )
     store = graph.thing(
-        "#requests",
+        f"#{name_with_dataset('requests', dataset)}",
         "CreativeWork",
         name="Request bodies",
         description="Ready-to-send bodies of all samples, made from dataset and prompt.",
@@ -148,22 +183,22 @@ def _inputs(graph: CrateGraph, record: RunRecord, artifacts: Sequence[Proof]) ->
     return CrateInputs(found, prompt, store)
 
 
-def _artifact(graph: CrateGraph, proof: Proof) -> Entity:
-    manifest = Manifest(files=proof.files)
+def _artifact(graph: CrateGraph, proof: Proof, dataset: str | None = None) -> Entity:
+    manifest, name = Manifest(files=proof.files), name_with_dataset(proof.kind, dataset)
     facts = {
         "name": f"{proof.kind} {proof.repo}" if proof.repo else str(proof.kind),
         "description": f"{len(proof.files)} files, {manifest.total_bytes} bytes, proven by their sha256."
         + (f" From MLCommons' storage: {proof.uri}." if proof.uri else "")
         + (" Without the weights, which endpoints served: not proven." if proof.without_weights else ""),
         "identifier": graph.thing(
-            f"#{proof.kind}-manifest",
+            f"#{name}-manifest",
             "PropertyValue",
             name="sha256 over a line 'sha256 size path' of each file",
             value=proof.manifest_digest,
         ),
     }
     if proof.repo is None or proof.revision is None:
-        return graph.thing(f"#{proof.kind}", "CreativeWork", **facts)
+        return graph.thing(f"#{name}", "CreativeWork", **facts)
     url = _PAGES[proof.kind].format(repo=proof.repo, revision=proof.revision)
     return graph.page(url, **facts, version=proof.revision)
 

@@ -7,12 +7,14 @@ from typing import Any
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.proof import Proof
 from weighbridge.benchmarks.rounds import round_digest
+from weighbridge.config.dataset_rules import name_with_dataset
 from weighbridge.config.round import Round
 from weighbridge.core.files import sha256_of
 from weighbridge.provenance.statement import CODE, GIT_COMMIT, MANIFEST, ROUND, SHA256, Resource
 from weighbridge.provenance.tree_runs import TreeRuns
 from weighbridge.records.official_client import OfficialClient
 from weighbridge.records.run_record import RunRecord
+from weighbridge.records.store_manifest import StoreManifest
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.tree_records import proofs_of, read_inputs
 
@@ -21,7 +23,6 @@ _HUBS = {
     ArtifactKind.MODEL: "https://huggingface.co/",
     ArtifactKind.DATASET: "https://huggingface.co/datasets/",
     ArtifactKind.REFERENCE: _GITHUB,
-    ArtifactKind.CLIENT: "https://github.com/",
     ArtifactKind.MMLU: "https://huggingface.co/datasets/",
     ArtifactKind.CLIENT: _GITHUB,
 }
@@ -76,21 +77,29 @@ def _merged(named: Iterable[tuple[str, Resource]]) -> Iterator[Resource]:
 def _inputs(scenario: RecordedScenario) -> Iterator[Resource]:
     inputs = read_inputs(scenario.system_records)
     yield from (_artifact(proof) for proof in proofs_of(inputs).values() if proof is not None)
-    if inputs.store is not None:
+    yield from _requests(inputs.store, None)
+    for name, of in inputs.further.items():
+        if of.dataset is not None:
+            yield _artifact(of.dataset, name)
+        yield from _requests(of.store, name)
+
+
+def _requests(store: StoreManifest | None, dataset: str | None) -> Iterator[Resource]:
+    if store is not None:
         yield Resource(
-            name="requests",
-            digest={SHA256: inputs.store.bodies_sha256},
-            annotations={"count": inputs.store.count, "bytes": inputs.store.bodies_bytes},
+            name=name_with_dataset("requests", dataset),
+            digest={SHA256: store.bodies_sha256},
+            annotations={"count": store.count, "bytes": store.bodies_bytes},
         )
 
 
-def _artifact(proof: Proof) -> Resource:
+def _artifact(proof: Proof, dataset: str | None = None) -> Resource:
     digest = {MANIFEST: proof.manifest_digest}
     if proof.revision and _COMMIT.fullmatch(proof.revision):
         digest[GIT_COMMIT] = proof.revision
     known = {"repository": proof.repo, "revision": proof.revision, "mlcommons": proof.uri}
     return Resource(
-        name=str(proof.kind),
+        name=name_with_dataset(proof.kind, dataset),
         uri=f"{_HUBS[proof.kind]}{proof.repo}" if proof.repo else None,
         digest=digest,
         annotations={name: value for name, value in known.items() if value is not None} or None,

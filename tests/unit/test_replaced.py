@@ -37,6 +37,20 @@ def test_what_was_deleted_before_the_rerun_is_kept(tmp_path: Path) -> None:
     assert not (tmp_path / "verdict.json").exists()
 
 
+def test_a_folder_of_the_result_goes_with_it_and_others_stay(tmp_path: Path) -> None:
+    out, replaced = tmp_path / "results", tmp_path / "replaced"
+    for content in ("first", "second"):
+        with replacing(replaced, "interactive", out, folders=["client"]):
+            assert not (out / "client" / "metrics" / "last.json").exists()
+            for path in (out / "client" / "metrics" / "last.json", out / "probe" / "probe.json"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content)
+    [old] = replaced.glob("2*-interactive")
+    assert [path.relative_to(old).as_posix() for path in old.rglob("*.json")] == ["client/metrics/last.json"]
+    assert (old / "client" / "metrics" / "last.json").read_text() == "first"
+    assert (out / "client" / "metrics" / "last.json").read_text() == "second"
+
+
 def test_every_replaced_result_is_kept_though_all_come_within_a_second(tmp_path: Path) -> None:
     for content in ("a", "b", "c", "d"):
         measure(tmp_path, content)

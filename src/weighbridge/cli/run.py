@@ -226,6 +226,7 @@ def run(
     from weighbridge.loadgen.compliance_run import ComplianceRun
     from weighbridge.monitor.reporter import reporting
     from weighbridge.records.not_made import write_not_made
+    from weighbridge.records.official_client import CLIENT_FOLDER
     from weighbridge.records.run_record import ANSWERS, DETAIL, RUN_RECORD, SUMMARY, USER_CONF
     from weighbridge.records.score import ACCURACY_JSON, ACCURACY_TEXT
     from weighbridge.records.verdict import VERDICT
@@ -279,8 +280,8 @@ def run(
             log.warning("%s.", reason)
             # Snakemake has deleted the earlier run, and what was made of it must go too.
             if replaced is not None:
-                set_aside(replaced, name, out, *stale)
+                set_aside(replaced, name, out, *stale, folders=(CLIENT_FOLDER.name,))
             write_not_made(out, RUN_RECORD, (SUMMARY, DETAIL, ANSWERS, USER_CONF), reason)
             return
-        with replacing(replaced, name, out, stale=stale):
+        with replacing(replaced, name, out, stale=stale, folders=(CLIENT_FOLDER.name,)):
             execute(setup, issuer, out, reporting, probe, lives, watching)

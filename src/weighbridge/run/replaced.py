@@ -7,7 +7,7 @@ again, that folder becomes `replaced/TIME-NAME`.
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,13 @@ _CURRENT = ".current"
 
 
 @contextmanager
-def replacing(replaced: Path | None, name: str, *places: Path, stale: Iterable[Path] = ()) -> Iterator[None]:
+def replacing(
+    replaced: Path | None,
+    name: str,
+    *places: Path,
+    stale: Iterable[Path] = (),
+    folders: Collection[str] = (),
+) -> Iterator[None]:
     """Set an earlier result aside before a with block makes it again, and link the new one for next time.
 
     A block that fails leaves the earlier result in its folder below `replaced`, and none in its old place.
@@ -26,6 +32,7 @@ def replacing(replaced: Path | None, name: str, *places: Path, stale: Iterable[P
         name: The result's name, such as offline-performance.
         places: Where the result's files lie: files, or folders that hold them. Folders in those stay.
         stale: Files made from the earlier result, which go with it where they exist.
+        folders: Names of folders in the places that are of the result, and go with it whole.
 
     Raises:
         OSError: the folder cannot be written.
@@ -33,19 +40,20 @@ def replacing(replaced: Path | None, name: str, *places: Path, stale: Iterable[P
     if replaced is None:
         yield
         return
-    set_aside(replaced, name, *places, *stale)
+    set_aside(replaced, name, *places, *stale, folders=folders)
     yield
-    keep(replaced, name, *places)
+    keep(replaced, name, *places, folders=folders)
 
 
-def keep(replaced: Path, name: str, *places: Path) -> None:
+def keep(replaced: Path, name: str, *places: Path, folders: Collection[str] = ()) -> None:
     """Link the files of a finished result, so that they outlive their deletion. See `replacing`."""
     folder = finished(replaced, name)
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    for file in _files(places):
-        _link(file, folder / file.name)
+    for file, path in _files(places, folders):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        _link(file, folder / path)
 
 
 def finished(replaced: Path, name: str) -> Path:
@@ -60,18 +68,20 @@ def put_back_files(folder: Path, place: Path) -> None:
         OSError: the place cannot be written.
     """
     place.mkdir(parents=True, exist_ok=True)
-    for file in folder.iterdir():
-        if not (place / file.name).exists():
-            _link(file, place / file.name)
+    for file in filter(Path.is_file, folder.rglob("*")):
+        path = place / file.relative_to(folder)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _link(file, path)
 
 
-def set_aside(replaced: Path, name: str, *places: Path) -> Path | None:
+def set_aside(replaced: Path, name: str, *places: Path, folders: Collection[str] = ()) -> Path | None:
     """Move an earlier result out of the way, finished or not. See `replacing`.
 
     Returns:
         The folder that holds it now; None where there was none.
     """
-    current, leftovers = finished(replaced, name), _files(places)
+    current, leftovers = finished(replaced, name), _files(places, folders)
     if not current.is_dir() and not leftovers:
         return None
     aside = _unused(replaced, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}")
@@ -79,19 +89,27 @@ def set_aside(replaced: Path, name: str, *places: Path) -> Path | None:
         current.rename(aside)
     else:
         aside.mkdir(parents=True)
-    for file in leftovers:
+    for file, path in leftovers:
         # Another run of the scenario may take its verdict away at the same time.
         with suppress(FileNotFoundError):
-            if (aside / file.name).exists():
+            if (aside / path).exists():
                 file.unlink()
             else:
-                shutil.move(file, aside / file.name)
+                (aside / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(file, aside / path)
     return aside
 
 
-def _files(places: tuple[Path, ...]) -> list[Path]:
-    within = [path for place in places if place.is_dir() for path in place.iterdir()]
-    return [path for path in (*places, *within) if path.is_file()]
+def _files(places: tuple[Path, ...], folders: Collection[str]) -> list[tuple[Path, Path]]:
+    """Return the files of a result, each with its path in a folder of that result alone."""
+    found = [(place, Path(place.name)) for place in places]
+    for place in places:
+        if place.is_dir():
+            found += [(path, Path(path.name)) for path in place.iterdir()]
+            found += [
+                (path, path.relative_to(place)) for name in folders for path in (place / name).rglob("*")
+            ]
+    return [(file, path) for file, path in found if file.is_file()]
 
 
 def _link(file: Path, to: Path) -> None:

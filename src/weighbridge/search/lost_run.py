@@ -52,6 +52,7 @@ class LateSamples:
     Attributes:
         failed: Requests that failed.
         aborted: Whether the run was ended: what its open requests become then says nothing of it.
+        first_planned_ns: When the first of the ended ones was issued; 0: none has ended.
     """
 
     def __init__(self, limits: Mapping[str, LatencyLimit]) -> None:
@@ -61,9 +62,13 @@ class LateSamples:
         self._ended = dict.fromkeys(limits, 0)
         self._unanswered = UnansweredSinceIssue()
         self._answers, self._first_end_ns, self._last_end_ns = 0, 0, 0
+        self.first_planned_ns = 0
 
     def add(self, records: Records) -> None:
         """Take the records of requests that ended since the last call."""
+        if len(records):
+            first_ns = int(records["planned_ns"].min())
+            self.first_planned_ns = min(self.first_planned_ns or first_ns, first_ns)
         answered = records[records["outcome"] == RequestOutcome.OK]
         self.failed += len(records) - len(answered)
         self.aborted |= bool((records["outcome"] == RequestOutcome.ABORTED).any())
@@ -189,7 +194,9 @@ class LostRunWatch:
 
     def _find(self, counts: SampleCounts) -> LostRun | None:
         late = self._samples.late(counts)
-        after_s = (counts.at_ns - self._begun_ns) / _NS
+        # The counts of a driver that is seen in parts begin late.
+        begun_ns = min(self._begun_ns, self._samples.first_planned_ns or self._begun_ns)
+        after_s = (counts.at_ns - begun_ns) / _NS
         lost = f"the run cannot pass any more after {duration(after_s)}: "
         if failed := self._samples.failed:
             requests = "1 request" if failed == 1 else f"{failed:,} requests"

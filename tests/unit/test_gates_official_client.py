@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from client_files import (
     seal_client_run,
     write_client_run,
 )
+from real_client_runs import round_of_runs, unpack
 from request_files import with_products
 
 from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import Mode
-from weighbridge.gates import judge_logs
+from weighbridge.gates import judge, judge_logs
+from weighbridge.records.client_rows import ClientRows
 from weighbridge.records.official_client import (
     ACCURACY_RESULTS,
     EVENTS,
@@ -363,6 +366,104 @@ def test_a_missing_result_is_invalid(runs: Runs, name: Path) -> None:
     runs.file(name).unlink()
     names = {"result written", "configuration written", "datasets with a score"}
     assert runs.failed() & names
+
+
+def test_an_empty_answer_and_one_that_ends_in_its_middle_are_told_though_the_client_counts_them(
+    runs: Runs,
+) -> None:
+    def spoil(lines: list[Values]) -> list[Values]:
+        changed = {
+            "performance-3": {"data": ["TextModelOutput", " ", None]},
+            "performance-4": {"finish_reason": ""},
+        }
+        return [
+            line | changed.get(line["sample_uuid"], {}) if line["event_type"] == "sample.complete" else line
+            for line in lines
+        ]
+
+    runs.change_events(spoil)
+    assert {"answers without a text", "answers without their end"} <= runs.failed()
+
+
+# What each run of the real client lacks by its size: it has few samples and is no run of ten minutes.
+_SHORT = {"issued", "duration"}
+_NO_ESTIMATE = {"p99 latency, early-stopping estimate"}
+
+
+@pytest.mark.parametrize(
+    ("name", "scenario", "failed"),
+    [
+        ("interactive", "interactive", _SHORT | _NO_ESTIMATE),
+        (
+            "cut",
+            "interactive",
+            _SHORT | _NO_ESTIMATE | {"answers without their end", "answers in the log", "f1"},
+        ),
+        (
+            "offline",
+            "offline",
+            _SHORT
+            | {
+                "failed",
+                "errors outside of queries",
+                "answers without a text",
+                "answers scored",
+                "answers empty",
+                "answers in the log",
+                "f1",
+            },
+        ),
+    ],
+)
+def test_runs_of_the_real_client_agree_with_their_logs(
+    tmp_path: Path, name: str, scenario: str, failed: set[str]
+) -> None:
+    folder = unpack(tmp_path) / name
+    round_ = round_of_runs(scenario)
+    verdict = judge(
+        performance=folder,
+        accuracy=folder,
+        evaluation=None,
+        round_=round_,
+        scenario=round_.scenario(scenario),
+    )
+    assert {check.name for check in verdict.failed} == failed
+    again = {check.name: check.passed for check in verdict.checks if "computed again" in check.name}
+    assert len(again) == (2 if scenario == "offline" else 4)
+    assert all(again.values())
+    if name == "cut":
+        of_run = [check.run for check in verdict.failed if check.name == "answers without their end"]
+        assert of_run == ["performance", "accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, None),
+        ({"sha256": "1" * 64}, "the client read others"),
+        ({"client_commit": "1" * 40}, "made by another client"),
+        ({"preset": "random::text"}, "of another preset"),
+        ({"dataset_sha256": "1" * 64}, "made from another dataset"),
+    ],
+)
+def test_rows_are_proven_to_be_made_from_the_dataset(runs: Runs, change: Values, said: str | None) -> None:
+    inputs = with_products(NO_INPUTS, runs.results.parent / "products", runs.of_scenario.samples)
+    assert inputs.dataset is not None
+    client = runs.records[Mode.PERFORMANCE]["client"]
+    rows = {
+        "preset": client["dataset_name"],
+        "path": "x.parquet",
+        "rows": client["dataset_rows"],
+        "sha256": client["dataset_sha256"],
+        "dataset_sha256": inputs.dataset.manifest_digest,
+        "client_commit": client["commit"],
+    }
+    runs.judged()
+    verdict = judged_client_runs(
+        runs.results, ROUND, NAME, None, replace(inputs, rows=ClientRows(**rows | change))
+    )
+    [check] = [each for each in verdict.checks if each.name == "rows made from the dataset"]
+    assert (check.passed, check.value) == (said is None, said or client["dataset_sha256"][:12])
 
 
 def test_a_round_whose_rules_hold_asks_for_the_proofs_of_the_rows(valid: Path) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.endpoints.client_results import ClientResults, ReportedSeries, ResultSummary
-from weighbridge.endpoints.events import ClientPhase, Events
+from weighbridge.endpoints.events import ClientPhase, Events, Numbers
 from weighbridge.endpoints.schedule import arrivals_ns, delays_s, sample_order
+from weighbridge.gates.endpoints_answer_checks import whole_answer_checks
 from weighbridge.gates.endpoints_score_checks import ANSWERS_IN_LOG
 from weighbridge.loadgen.early_stopping import discarded
 from weighbridge.records.official_client import EVENTS
@@ -64,6 +65,8 @@ def event_checks(
     gate.equals("queries in the log", len(phase), summary.n_samples_issued, _ALTERED)
     gate.equals("ended in the log", int(ended.sum()), summary.n_samples_completed, _ALTERED)
     gate.equals("errors in the log", len(phase.errors), summary.n_samples_failed, _ALTERED)
+    gate.equals("queries issued twice", phase.issued_twice, 0, _ALTERED)
+    whole_answer_checks(gate, phase)
     stopped = events.stopped_ns
     last_issued = int(phase.issued_ns.max(initial=0))
     in_time = stopped is not None and last_issued <= stopped
@@ -72,8 +75,11 @@ def event_checks(
     _order(gate, phase, round_)
     if scenario.has_schedule:
         _schedule(gate, phase, results, round_, scenario)
-    if summary.latency is not None:
-        _latencies(gate, phase, summary.latency)
+    computed = {"latencies": (summary.latency, phase.latency_ns)}
+    if scenario.endpoints is not None and scenario.endpoints.streaming:
+        computed["times to first tokens"] = (summary.ttft, phase.ttft_ns)
+    for name, (declared, found_ns) in computed.items():
+        _computed_again(gate, name, declared or ReportedSeries(), found_ns)
 
 
 def _errors(events: Events) -> str:
@@ -123,23 +129,24 @@ def _schedule(
     gate.at_most(_DELAY, round(p99_s, 6), most_s, "s after the round's schedule", _CLIENT_LATE)
 
 
-def _latencies(gate: Gate, phase: ClientPhase, declared: ReportedSeries) -> None:
-    """Compute the percentiles and estimates of the summary again; they must be equal to the nanosecond."""
-    latencies = np.sort(phase.latency_ns)
-    if not len(latencies):
-        gate.equals("latencies in the log", 0, "some", _REPEAT)
+def _computed_again(gate: Gate, name: str, declared: ReportedSeries, found_ns: Numbers) -> None:
+    """Compute the percentiles and estimates of a series again; they must be equal to the nanosecond."""
+    ordered = np.sort(found_ns)
+    title = f"{name} computed again"
+    if not len(ordered) or not declared.percentiles:
+        gate.holds(title, "none", "as declared", False, _REPEAT)
         return
     differing: list[str] = []
-    for name, value in declared.percentiles.items():
-        computed_ns = float(np.percentile(latencies, float(name), method="lower"))
+    for percentile, value in declared.percentiles.items():
+        computed_ns = float(np.percentile(ordered, float(percentile), method="lower"))
         if value is None or abs(computed_ns - value) >= 1:
-            differing.append(f"p{name}")
-    for name, value in (declared.early_stopping_percentiles or {}).items():
-        beyond = discarded(len(latencies), float(name) / 100)
-        computed = None if beyond is None else float(latencies[len(latencies) - 1 - beyond])
+            differing.append(f"p{percentile}")
+    for percentile, value in (declared.early_stopping_percentiles or {}).items():
+        beyond = discarded(len(ordered), float(percentile) / 100)
+        computed = None if beyond is None else float(ordered[len(ordered) - 1 - beyond])
         if (value is None) != (computed is None) or (
             computed is not None and abs(computed - (value or 0)) >= 1
         ):
-            differing.append(f"p{name} estimate")
+            differing.append(f"p{percentile} estimate")
     shown = ", ".join(differing) or f"{len(declared.percentiles)} percentiles equal"
-    gate.holds("latencies computed again", shown, "as declared", not differing, _ALTERED)
+    gate.holds(title, shown, "as declared", not differing, _ALTERED)

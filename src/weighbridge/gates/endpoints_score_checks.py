@@ -6,6 +6,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.endpoints.client_results import AccuracyResults, AccuracyScore, ResponseCounts
 from weighbridge.endpoints.events import ClientPhase
+from weighbridge.gates.endpoints_answer_checks import whole_answer_checks
 from weighbridge.records.official_client import ACCURACY_RESULTS, EVENTS
 from weighbridge.records.score import Evaluation
 from weighbridge.records.verdict import Gate
@@ -91,8 +92,9 @@ def score_declared_checks(
     if phase is None:
         gate.unknown(ANSWERS_IN_LOG, str(round_.samples), f"{EVENTS} is missing; keep it beside the result.")
     else:
-        answered = int(phase.succeeded.sum())
+        answered = int(phase.answered.sum())
         gate.equals(ANSWERS_IN_LOG, answered, round_.samples, _REPEAT)
+        whole_answer_checks(gate, phase)
         each_once = len(set(phase.sample.tolist())) == len(phase) == round_.samples
         gate.equals("each sample asked once", each_once, True, _REPEAT)
     if evaluation is None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.endpoints.client_config import explain_planned_work
-from weighbridge.endpoints.client_results import ClientResults, ReportedSeries
+from weighbridge.endpoints.client_results import ClientResults, ReportedSeries, ResultSummary
 from weighbridge.endpoints.events import Events
 from weighbridge.gates.accuracy_checks import accuracy_checks
 from weighbridge.gates.endpoints_config_checks import config_checks
@@ -70,6 +70,7 @@ def judge_client_run(
         evidence_checks=tuple(evidence_checks(measured, records, events, runs.scored, scenario)),
         numbers=numbers,
         scores=scores,
+        latency_estimate_s=_latency_estimate_s(summary, scenario),
         ttft=_figures(summary.ttft if summary else None, scenario, "ttft"),
         tpot=_figures(summary.tpot if summary else None, scenario, "tpot"),
         rows=None if measured is None else RequestRows.read(measured),
@@ -113,6 +114,12 @@ def _scores(results: ClientResults | None, runs: ScenarioRuns) -> dict[str, floa
         return {name: found[name] for name in round_.metrics if name in found}
     declared = declared_score(results.accuracy if results else None, runs.scenario)
     return {} if declared is None else {round_.main_metric: declared}
+
+
+def _latency_estimate_s(summary: ResultSummary | None, scenario: ScenarioRules) -> float | None:
+    """Return the estimate that the limit is for; None: there is none."""
+    limit, latency = scenario.limits.latency, summary.latency if summary else None
+    return None if limit is None or latency is None else seconds(latency.estimate(limit.percentile))
 
 
 def _figures(series: ReportedSeries | None, scenario: ScenarioRules, name: str) -> LatencyFigures | None:

@@ -169,6 +169,7 @@ def _judge_runs(
         p50_latency_s=numbers.p50_latency_s,
         p90_latency_s=numbers.p90_latency_s,
         p99_latency_s=numbers.p99_latency_s,
+        latency_estimate_s=judged.latency_estimate_s,
         ttft=judged.ttft,
         tpot=judged.tpot,
         tokens_per_s=numbers.tokens_per_s,

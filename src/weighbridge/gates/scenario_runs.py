@@ -53,6 +53,7 @@ class JudgedRun:
         evidence_checks: Of what the records of requests and answers show.
         numbers: The figures.
         scores: Every gated score that is known, by metric.
+        latency_estimate_s: What early stopping estimates of latency; None: it does not, or not known.
         ttft, tpot: Token latencies; None: not measured.
         rows: The requests; None: not recorded.
         suggested_target_qps: A better target rate; None: keep it.
@@ -64,6 +65,7 @@ class JudgedRun:
     evidence_checks: tuple[Check, ...]
     scores: Mapping[str, float]
     numbers: Performance = NO_FIGURES
+    latency_estimate_s: float | None = None
     ttft: LatencyFigures | None = None
     tpot: LatencyFigures | None = None
     rows: RequestRows | None = None

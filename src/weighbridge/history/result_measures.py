@@ -39,6 +39,7 @@ def _speeds(verdict: Verdict, run: Sha256 | None) -> Iterator[HistoryMeasure]:
         figures |= {
             "latency p50": (verdict.p50_latency_s, "s", "lower"),
             "latency p99": (verdict.p99_latency_s, "s", "lower"),
+            "latency p99, estimate": (verdict.latency_estimate_s, "s", "lower"),
         }
     for name, latency in (("TTFT", verdict.ttft), ("TPOT", verdict.tpot)):
         if latency is not None:

@@ -197,7 +197,7 @@ def differences(found: Verdict, stated: Verdict, without_events: bool = False) -
         stated: The verdict in the tree.
         without_events: The official client's log of events, from which some figures are counted, is missing.
     """
-    latencies = ("p99_latency_s", "ttft", "tpot", "over_latency")
+    latencies = ("p99_latency_s", "latency_estimate_s", "ttft", "tpot", "over_latency")
     figures = ("rate", "duration_s", "tokens_per_s", "queries", *latencies, "accuracy", "metrics")
     counted = ("over_latency",) if without_events else ()
     differing = [

@@ -102,6 +102,11 @@ class ScenarioFigures(Model):
         default=None, description="90th percentile of latency over all samples."
     )
     p99_latency_s: float | None = Field(description="99th percentile of latency over all samples.")
+    latency_estimate_s: float | None = Field(
+        default=None,
+        description="Early-stopping estimate of latency at the percentile of its limit, which the official "
+        "client's runs are judged by; null: LoadGen counts late queries instead, or not known.",
+    )
     ttft: LatencyFigures | None = Field(
         default=None, description="Time to the first token; null: answers are not streamed."
     )

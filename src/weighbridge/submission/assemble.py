@@ -17,9 +17,7 @@ from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError, InvalidRunError
 from weighbridge.core.replaced_folder import replaced_folder
-from weighbridge.endpoints.client_results import ClientResults
 from weighbridge.gates.closed_checks import NO_INPUTS, Inputs
-from weighbridge.gates.performance_figures import seconds
 from weighbridge.gates.server_checks import reported_arguments_of
 from weighbridge.records.notice import DEMONSTRATION_FILE
 from weighbridge.records.run_record import RUN_RECORD, RunRecord
@@ -207,7 +205,6 @@ def _add_scenario(
     readme = render(
         "scenario.md.j2",
         round=round_of_scenario(layout.round_, judged.scenario.name),
-        p99_estimate_s=_p99_estimate_s(performance),
         scenario=judged.scenario,
         system=layout.settings.system,
         verdict=judged.verdict,
@@ -230,12 +227,6 @@ def _add_scenario(
     for name in judged.records:
         for sentence in copy_evidence(judged.run(name), records / name):
             _log.warning("%s", sentence)
-
-
-def _p99_estimate_s(run: Path) -> float | None:
-    """Return the official client's early-stopping estimate; None: it issued no queries, or has none."""
-    summary = ClientResults.read(run).summary
-    return seconds(summary.latency.estimate(0.99)) if summary and summary.latency else None
 
 
 def _deviations(judged: _Judged) -> str:

@@ -22,6 +22,7 @@ from weighbridge.gates.foreign_logs import JudgedLogs
 from weighbridge.history.history_listing import HistoryListing
 from weighbridge.monitor.follow import RunsListing
 from weighbridge.provenance.verification import VerificationListing
+from weighbridge.records.cross_measurement import CrossMeasurement
 from weighbridge.records.progress_record import Phase
 from weighbridge.records.sweep_change import SweepChange
 from weighbridge.report.compare_runs import Comparison
@@ -45,6 +46,7 @@ DOCUMENTS: Mapping[str, type] = {
     "`history`": HistoryListing,
     "`gate --logs`": JudgedLogs,
     "`verify`": VerificationListing,
+    "`cross-measure`": CrossMeasurement,
     "`predict`": PredictionListing,
 }
 

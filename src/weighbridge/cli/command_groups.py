@@ -15,7 +15,7 @@ START, MEASURE, JUDGE, LOOK, PLUMBING = (
 )
 GROUPS: dict[str, tuple[str, ...]] = {
     START: ("init", "doctor", "golden", "lock", "fetch-data", "system", "completion"),
-    MEASURE: ("submit", "bench", "sweep", "sweep-mmlu", "simulate"),
+    MEASURE: ("submit", "bench", "sweep", "sweep-mmlu", "cross-measure", "simulate"),
     JUDGE: ("gate", "compare", "check", "verify"),
     LOOK: ("watch", "summary", "report", "plan", "spent", "history", "export"),
     PLUMBING: (

@@ -83,8 +83,8 @@ def simulate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write when the first and the last token of each answer were sent (CSV, monotonic ns); "
-            "default: not written.",
+            help="Write when the first token, the last token and the end of each answer were sent (CSV, "
+            "monotonic ns); default: not written.",
         ),
     ] = None,
 ) -> None:

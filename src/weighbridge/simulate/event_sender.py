@@ -10,6 +10,10 @@ class EventSender:
     """Sends pieces of a response when they are due; all that are due at a time leave in one write.
 
     Times are absolute, so that a late piece delays no other. A piece is never sent early.
+
+    Attributes:
+        first_ns, last_ns, end_ns: When the first token, the last token and the last piece were sent; 0: not
+            yet.
     """
 
     __slots__ = (
@@ -21,6 +25,7 @@ class EventSender:
         "_pieces",
         "_send",
         "_timers",
+        "end_ns",
         "first_ns",
         "last_ns",
     )
@@ -48,7 +53,7 @@ class EventSender:
         self._timers = timers
         self._first, self._last = tokens.start, tokens.stop - 1
         self._at = 0
-        self.first_ns = self.last_ns = 0
+        self.first_ns = self.last_ns = self.end_ns = 0
 
     def pump(self) -> None:
         """Send all that is due, and come back when the next piece is."""
@@ -70,5 +75,6 @@ class EventSender:
             self.first_ns = sent_ns
         if self._at <= self._last < at:
             self.last_ns = sent_ns
+        self.end_ns = sent_ns
         self._at = at
         self._send(data)

@@ -150,13 +150,13 @@ class Replies:
         self.metrics.answered(exchange.echo.prompt_tokens, exchange.answer.tokens)
         if self._sent is not None:
             now_ns = time.monotonic_ns()
-            self._log(exchange, now_ns, now_ns)
+            self._log(exchange, (now_ns, now_ns, now_ns))
         exchange.connection.reply(whole)
 
-    def _log(self, exchange: _Exchange, first_ns: int, last_ns: int) -> None:
+    def _log(self, exchange: _Exchange, times_ns: tuple[int, int, int]) -> None:
         if self._sent is not None:
             name, tokens = exchange.echo.request_id, exchange.answer.tokens
-            self._sent.add(name, exchange.sample, tokens, exchange.arrived_ns, first_ns, last_ns)
+            self._sent.add(name, exchange.sample, tokens, exchange.arrived_ns, times_ns)
 
     def _fail(self, exchange: _Exchange) -> None:
         """Fail a request without events."""
@@ -221,7 +221,7 @@ class Replies:
             if exchange.failure == "cut":
                 exchange.connection.hang_up()
             elif not failed:
-                self._log(exchange, sender.first_ns, sender.last_ns)
+                self._log(exchange, (sender.first_ns, sender.last_ns, sender.end_ns))
 
         return over
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TextIO
 
-SENT_COLUMNS = ("request_id", "sample", "tokens", "arrived_ns", "first_ns", "last_ns")
+SENT_COLUMNS = ("request_id", "sample", "tokens", "arrived_ns", "first_ns", "last_ns", "end_ns")
 _BUFFER_BYTES = 1 << 20
 
 
@@ -24,11 +24,24 @@ class SentLog:
         self._stream.write(",".join(SENT_COLUMNS) + "\n")
 
     def add(
-        self, request_id: bytes, sample: int, tokens: int, arrived_ns: int, first_ns: int, last_ns: int
+        self,
+        request_id: bytes,
+        sample: int,
+        tokens: int,
+        arrived_ns: int,
+        times_ns: tuple[int, int, int],
     ) -> None:
-        """Add an answer; `sample` is -1 if its body is not in the store."""
+        """Add an answer.
+
+        Args:
+            request_id: Of the request, as the client named it.
+            sample: Number of the sample; -1: its body is not in the store.
+            tokens: Of the answer.
+            arrived_ns: When the request was read.
+            times_ns: When the first token, the last token and the end of the response were sent.
+        """
         name = request_id.decode("latin-1").replace(",", "_")
-        self._stream.write(f"{name},{sample},{tokens},{arrived_ns},{first_ns},{last_ns}\n")
+        self._stream.write(f"{name},{sample},{tokens},{arrived_ns},{','.join(map(str, times_ns))}\n")
 
     def close(self) -> None:
         """Write what is still in memory, and close the file."""

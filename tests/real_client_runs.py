@@ -16,7 +16,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.round_of_scenario import round_of_scenario
 
 SAMPLES, TARGET_QPS = 24, 20.0
-_PACKED = Path(__file__).parents[1] / "data" / "official_client_runs.tar.xz"
+_PACKED = Path(__file__).parent / "data" / "official_client_runs.tar.xz"
 
 
 def unpack(folder: Path) -> Path:

@@ -16,9 +16,7 @@ rule crate:
         "results/attestation.json",
         "results/summary.json",
         "results/report.html",
-        artifacts=[
-            proof for proof in ARTIFACT_PROOFS if proof not in FURTHER_FILES
-        ],
+        artifacts=[proof for proof in ARTIFACT_PROOFS if proof not in FURTHER_FILES],
         further=FURTHER_FILES,
     output:
         "results/ro-crate-metadata.json",

@@ -71,7 +71,9 @@ def further_options(option, file_of):
 
 
 FURTHER_FILES = [
-    file_of(dataset) for dataset in DATASETS[1:] for file_of in (dataset_proof, store_of)
+    file_of(dataset)
+    for dataset in DATASETS[1:]
+    for file_of in (dataset_proof, store_of)
 ]
 FURTHER_OPTIONS = [
     *further_options("further-dataset", dataset_proof),

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from client_files import (
@@ -35,6 +37,7 @@ from weighbridge.records.official_client import (
     SAMPLE_MAP,
     WRITTEN_CONFIG,
 )
+from weighbridge.records.run_record import REQUESTS_TABLE
 from weighbridge.records.verdict import Verdict
 
 ROUND = client_round()
@@ -383,6 +386,21 @@ def test_an_empty_answer_and_one_that_ends_in_its_middle_are_told_though_the_cli
 
     runs.change_events(spoil)
     assert {"answers without a text", "answers without their end"} <= runs.failed()
+
+
+def test_answers_that_the_server_ended_before_the_rounds_limit_are_cut_off(runs: Runs) -> None:
+    def end_by_length(lines: list[Values]) -> list[Values]:
+        return [line | {"finish_reason": "length"} if line["finish_reason"] else line for line in lines]
+
+    runs.change_events(end_by_length)
+    assert runs.failed() == {"answers cut off"}
+    # Tokens are counted in the texts, so an answer of the longest length may have some more or fewer.
+    for mode in Mode:
+        path = runs.folder(mode) / REQUESTS_TABLE
+        rows = pq.read_table(path)
+        tokens = pa.array([140] * len(rows), rows["tokens"].type)
+        pq.write_table(rows.set_column(rows.column_names.index("tokens"), "tokens", tokens), path)
+    assert runs.judged().outcome == "VALID"
 
 
 # What each run of the real client lacks by its size: it has few samples and is no run of ten minutes.

@@ -34,18 +34,28 @@ def body_of(record: RunRecord) -> dict[str, object]:
     return body if isinstance(body, dict) else {}
 
 
-def answer_checks(record: RunRecord, rows: RequestRows, mode: Mode, round_: Round) -> list[Check]:
-    """Check one run's answers: their tokens, how they ended, and whether they carry their request's id."""
+def answer_checks(
+    record: RunRecord, rows: RequestRows, mode: Mode, round_: Round, counted_within: float = 0.0
+) -> list[Check]:
+    """Check one run's answers: their tokens, how they ended, and whether they carry their request's id.
+
+    Args:
+        record: The run's run.json.
+        rows: Its requests.
+        mode: Its mode.
+        round_: The round.
+        counted_within: Share by which numbers of tokens may be off that were counted again in the texts.
+    """
     gate = Gate(mode)
     without = int((rows.tokens[rows.completed] < 1).sum())
     remedy = f"The server reports no tokens for {without} answers; use one that counts them, and repeat."
     gate.equals("answers without tokens", without, 0, remedy)
-    _finished(gate, record, rows, round_)
+    _finished(gate, record, rows, round_, counted_within)
     _ids(gate, rows, round_)
     return gate.checks
 
 
-def _finished(gate: Gate, record: RunRecord, rows: RequestRows, round_: Round) -> None:
+def _finished(gate: Gate, record: RunRecord, rows: RequestRows, round_: Round, counted_within: float) -> None:
     """Check that at most one answer in a thousand was cut off but by a limit of the round or of the requests.
 
     The length of the server's context is no such limit: a server with a shorter one would have less to do.
@@ -62,7 +72,9 @@ def _finished(gate: Gate, record: RunRecord, rows: RequestRows, round_: Round) -
     settings = record.requests.sampling.max_tokens if record.requests else None
     stated = [*(body_of(record).get(key) for key in _LIMITS), settings, round_.max_tokens]
     limits = [each for each in stated if isinstance(each, int)]
-    cut = done & rows.finish.are(FinishReason.LENGTH.label) & ~np.isin(rows.tokens, limits)
+    cut = done & rows.finish.are(FinishReason.LENGTH.label)
+    for each in limits:
+        cut &= np.abs(rows.tokens - each) > counted_within * each
     count, untold = int(cut.sum()), int((done & ~told).sum())
     if count <= allowed and untold and round_.held_to_rules:
         remedy = "Use a server that tells for every answer why it ended (finish_reason), and repeat."

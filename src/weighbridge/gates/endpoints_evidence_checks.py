@@ -22,6 +22,8 @@ from weighbridge.records.run_record import ClientRecord, RunRecord
 from weighbridge.records.verdict import Check, Gate
 
 _ALTERED = f"The records of this run and {EVENTS} contradict each other: one was altered; repeat the run."
+# A text has not always as many tokens as the model made of it.
+_COUNTED_WITHIN = 0.1
 _FASTER = (
     "The client's own process was out of time, so that what it issued and received waited for it: give it "
     "more or faster cores, or keep other work off them; then repeat the run."
@@ -68,7 +70,7 @@ def evidence_checks(
         yield from gate.checks
         if rows is not None:
             tables[mode] = rows
-            yield from answer_checks(record, rows, mode, round_)
+            yield from answer_checks(record, rows, mode, round_, _COUNTED_WITHIN)
     if len(tables) == len(Mode) and performance is not None and records[0] is not None:
         asked = tables[Mode.PERFORMANCE]
         yield from alike_checks(records[0], asked, tables[Mode.ACCURACY], round_)

@@ -19,8 +19,8 @@ from weighbridge.core.files import sha256_of, write_atomic
 from weighbridge.endpoints.client_config import WrittenConfig
 from weighbridge.endpoints.client_results import ClientResults
 from weighbridge.endpoints.events import ClientPhase, Events
+from weighbridge.endpoints.phase_report import answered_by_worker, in_flight, issue_delay
 from weighbridge.endpoints.phase_tables import answer_tokens, records_of, write_answers, write_phase
-from weighbridge.endpoints.schedule import arrivals_ns, delays_s
 from weighbridge.records.official_client import (
     CLIENT_FOLDER,
     CLIENT_REQUEST,
@@ -32,7 +32,6 @@ from weighbridge.records.run_record import (
     ERRORS_FILE,
     REQUESTS_TABLE,
     RUN_RECORD,
-    Delay,
     LoadReport,
     RunRecord,
 )
@@ -106,7 +105,7 @@ def _load(
     """Report on an accuracy phase.
 
     Its times follow from those of the performance phase, by the clock of both. CPU time is known of the
-    whole invocation, so each query is given its share.
+    whole invocation, whose queries are given equal shares of it.
 
     Args:
         whole: The report on the performance phase.
@@ -118,6 +117,11 @@ def _load(
     failed = request_log.failures(rows)
     began_at, zero_ns = datetime.fromisoformat(whole.started), int(before.issued_ns.min())
     share = len(phase) / max(len(before), 1)
+    cpu_s = whole.client_cpu_s * share / (1 + share)
+    client = whole.client and whole.client.model_copy(
+        update={"answered_by_worker": answered_by_worker(phase)}
+    )
+    settings = config.settings
     return whole.model_copy(
         update={
             "issued": len(phase),
@@ -126,9 +130,16 @@ def _load(
             "empty": failed.get("empty", 0),
             "lost": None,
             "achieved_qps": request_log.achieved_qps(rows),
-            "schedule_delay": _delay(phase, before, config),
-            "client_cpu_s": whole.client_cpu_us_per_request * len(phase) / 1e6,
-            "in_flight": request_log.in_flight(rows),
+            "schedule_delay": issue_delay(
+                phase,
+                settings.load_pattern.target_qps,
+                settings.runtime.scheduler_random_seed,
+                earlier=len(before),
+            ),
+            "client_cpu_s": cpu_s,
+            "client_cpu_us_per_request": cpu_s / len(phase) * 1e6,
+            "client": client,
+            "in_flight": in_flight(rows),
             "sent_bytes": round(whole.sent_bytes * share),  # both issue whole passes of one dataset
             "received_bytes": int(rows["received_bytes"].sum(dtype="int64")),
             "started": _later(began_at, int(phase.issued_ns.min()) - zero_ns),
@@ -139,13 +150,3 @@ def _load(
 
 def _later(began_at: datetime, after_ns: int) -> str:
     return (began_at + timedelta(microseconds=after_ns / 1000)).isoformat(timespec="milliseconds")
-
-
-def _delay(phase: ClientPhase, before: ClientPhase, config: WrittenConfig) -> Delay:
-    """Return how late queries were issued; without a schedule nothing is late."""
-    qps, seed = config.settings.load_pattern.target_qps, config.settings.runtime.scheduler_random_seed
-    if not qps or seed is None:
-        return Delay(p50_s=0, p99_s=0, max_s=0)
-    late_s = delays_s(phase.issued_ns, arrivals_ns(len(phase), qps, seed, earlier=len(before)))
-    p50, p99 = np.quantile(late_s, [0.5, 0.99], method="higher")
-    return Delay(p50_s=float(p50), p99_s=float(p99), max_s=float(late_s.max()))

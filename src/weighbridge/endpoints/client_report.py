@@ -11,10 +11,10 @@ from weighbridge.client.request_log import RECORD_TYPE, Records
 from weighbridge.endpoints.client_config import ClientPlan, WrittenConfig
 from weighbridge.endpoints.client_process import ClientProcess
 from weighbridge.endpoints.events import ClientPhase, Events
+from weighbridge.endpoints.phase_report import answered_by_worker, in_flight, issue_delay
 from weighbridge.endpoints.phase_tables import answer_tokens, records_of, write_phase, write_sampled_answers
-from weighbridge.endpoints.schedule import arrivals_ns, delays_s
 from weighbridge.records.official_client import WRITTEN_CONFIG, client_folder
-from weighbridge.records.run_record import ClientRecord, Delay, LoadReport
+from weighbridge.records.run_record import ClientRecord, LoadReport
 
 
 def write_report(
@@ -54,12 +54,16 @@ def write_report(
         aborted=process.aborted,
         requested_qps=plan.target_qps,
         achieved_qps=request_log.achieved_qps(rows),
-        schedule_delay=_delay(phase, plan),
+        schedule_delay=issue_delay(
+            phase,
+            plan.target_qps if plan.scenario.has_schedule else None,
+            plan.round_.endpoints_rules.seeds.scheduler,
+        ),
         client_cpu_s=cpu_s,
         client_cpu_us_per_request=cpu_s / max(len(rows), 1) * 1e6,
         client=_client_record(process, phase),
         peak_rss_bytes=process.cost.peak_rss_bytes,
-        in_flight=request_log.in_flight(_all_ended(rows)),
+        in_flight=in_flight(rows),
         sent_bytes=round(sent_bytes * len(rows) / plan.round_.samples),
         received_bytes=int(rows["received_bytes"].sum(dtype="int64")),
         started=_utc(process, int(rows["planned_ns"].min()) if len(rows) else None),
@@ -70,33 +74,13 @@ def write_report(
     )
 
 
-def _delay(phase: ClientPhase | None, plan: ClientPlan) -> Delay:
-    """Return how late queries were issued after the schedule of the round's seeds; offline there is none."""
-    if phase is None or not len(phase) or not plan.scenario.has_schedule:
-        return Delay(p50_s=0, p99_s=0, max_s=0)
-    seed = plan.round_.endpoints_rules.seeds.scheduler
-    late_s = delays_s(phase.issued_ns, arrivals_ns(len(phase), plan.target_qps, seed))
-    p50, p99 = np.quantile(late_s, [0.5, 0.99], method="higher")
-    return Delay(p50_s=float(p50), p99_s=float(p99), max_s=float(late_s.max()))
-
-
 def _client_record(process: ClientProcess, phase: ClientPhase | None) -> ClientRecord:
-    workers = phase.worker[phase.worker >= 0] if phase is not None else np.zeros(0, dtype=np.int64)
     return ClientRecord(
         busy={name: round(share, 4) for name, share in process.cost.busy.items()},
         receive_backlog=None,
         wake_delay=None,
-        answered_by_worker=tuple(np.bincount(workers).tolist()) if len(workers) else (),
+        answered_by_worker=answered_by_worker(phase),
     )
-
-
-def _all_ended(rows: Records) -> Records:
-    """Return rows in which a query that never ended is open until the last event."""
-    rows = rows.copy()
-    if len(rows):
-        last_ns = max(int(rows["end_ns"].max()), int(rows["sent_ns"].max()))
-        rows["end_ns"][rows["end_ns"] == 0] = last_ns
-    return rows
 
 
 def _utc(process: ClientProcess, at_ns: int | None) -> str:

@@ -122,7 +122,7 @@ def test_another_dataset_name_or_count_is_refused(made: Made, tmp_path: Path) ->
 def test_a_client_of_another_commit_or_changed_since_is_refused(made: Made, tmp_path: Path) -> None:
     other = made.client.model_copy(update={"revision": "f" * 40})
     with pytest.raises(
-        InputError, match=f"is of commit {'f' * 40}, and the round accepts {made.client.revision}"
+        InputError, match=f"is of commit {'f' * 40}, but round stand-in accepts {made.client.revision}"
     ):
         make_rows(made.round_, "interactive", other, made.dataset, tmp_path / "rows.json")
     added = made.client.folder / "src" / "pandas.py"

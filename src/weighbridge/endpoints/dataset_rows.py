@@ -14,11 +14,9 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 import weighbridge
-from weighbridge.artifacts.checked_out import proven_checkout
 from weighbridge.artifacts.manifest import Manifest
 from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.verify import verify
-from weighbridge.config.official_client_rules import EndpointsRules
 from weighbridge.config.round import Round
 from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.core.dataset_files import split_files
@@ -27,6 +25,7 @@ from weighbridge.core.files import write_atomic
 from weighbridge.core.models import Model, Sha256
 from weighbridge.core.parent_death import die_with_parent
 from weighbridge.core.parquet import refusing_damage
+from weighbridge.endpoints.client_checkout import checkout_of_round
 from weighbridge.endpoints.client_environment import client_environment
 from weighbridge.endpoints.rows_hash import RowsHash
 from weighbridge.records.client_rows import ClientRows
@@ -81,11 +80,11 @@ def make_rows(round_: Round, scenario: str, client: Proof, dataset: Proof, proof
             has fewer samples than the round, or not in Parquet.
         SetupError: the client or the dataset is not as it was proven, or the client's packages are missing.
     """
-    rules, of_scenario = round_.endpoints_rules, round_of_scenario(round_, scenario)
+    of_scenario = round_of_scenario(round_, scenario)
     drive = round_.scenario(scenario).endpoints
     if drive is None:
         raise InputError(f"round {round_.name}: the official client does not drive {scenario}; name another.")
-    tree = _proven_tree(client, rules)
+    tree = _proven_tree(client, round_)
     order = RowsOrder(
         preset=drive.dataset,
         files=tuple(_proven_files(dataset, of_scenario.splits)),
@@ -147,13 +146,8 @@ def _file_of(rows: ClientRows, proof: Path) -> Path:
     return proof.with_suffix("").resolve() / rows.path
 
 
-def _proven_tree(client: Proof, rules: EndpointsRules) -> Path:
-    if client.revision not in rules.commits:
-        raise InputError(
-            f"{client.folder}: the client is of commit {client.revision}, and the round accepts "
-            f"{', '.join(rules.commits)}; correct artifacts.client.revision."
-        )
-    checked_out = proven_checkout(client.folder, client.revision)
+def _proven_tree(client: Proof, round_: Round) -> Path:
+    checked_out = checkout_of_round(client, round_)
     if checked_out.modified:
         raise SetupError(
             f"{client.folder}: the client was changed since it was proven: {checked_out.changed[0]}; delete "

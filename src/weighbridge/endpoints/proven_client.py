@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from weighbridge.artifacts.checked_out import CheckedOut, proven_checkout
+from weighbridge.artifacts.checked_out import CheckedOut
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.core.errors import InputError, SetupError
+from weighbridge.endpoints.client_checkout import checkout_of_round
 from weighbridge.endpoints.client_environment import client_environment
 from weighbridge.endpoints.dataset_rows import proven_rows
 from weighbridge.records.client_rows import ClientRows
@@ -36,19 +37,8 @@ class ProvenClient:
     rows: Path
 
     def checked_out(self, round_: Round) -> CheckedOut:
-        """Return the checkout as it is now; that a file differs from the commit is no error here.
-
-        Raises:
-            InputError: the commit is none of the round's, or the folder is no checkout of it.
-            SetupError: git is missing, or the repository is damaged.
-        """
-        revision, commits = self.proof.revision, round_.endpoints_rules.commits
-        if revision is None or revision not in commits:
-            raise InputError(
-                f"{self.proof.folder}: the client is of commit {revision}, but round {round_.name} accepts "
-                f"{' or '.join(commits)}; set artifacts.client.revision to that."
-            )
-        return proven_checkout(self.proof.folder, revision)
+        """Return the checkout as it is now; otherwise as `checkout_of_round`."""
+        return checkout_of_round(self.proof, round_)
 
     def proven_rows(self, round_: Round, scenario: ScenarioRules) -> ClientRows:
         """Return the rows, which are proven to be those that a scenario needs.

@@ -1,6 +1,7 @@
 """Requests before a run: the recorded answer of a known one, and which token ids a server used."""
 
 import json
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ from endpoint import Endpoint, http
 from typer.testing import CliRunner, Result
 
 from weighbridge import cli
+from weighbridge.config.client_settings import ClientSettings
+from weighbridge.config.server_settings import ServerSettings
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.core.openai_api import Api
 from weighbridge.requests.store import RequestStore
-from weighbridge.run.golden_recorder import record_golden
-from weighbridge.run.preparation import known_request
+from weighbridge.run.golden_recorder import record_golden, write_golden
+from weighbridge.run.preparation import known_request, prepare_server
 from weighbridge.serving.golden_answer import Golden, check_golden
 from weighbridge.serving.probing import warm_up
+from weighbridge.serving.running_server import RunningServer
 from weighbridge.serving.token_id_check import check_token_ids
 
 SERVER = Path(__file__).parent / "model_server.py"
@@ -83,6 +87,26 @@ def test_an_answer_recorded_of_an_endpoint_is_what_later_runs_compare(tmp_path: 
         assert "must not change unseen" in str(again.exception)
         missing = _record(endpoint.url, "--store", store, "--sample", 3, "--output", tmp_path / "other.json")
         assert "--sample 3: the store has the samples 0 to 2" in str(missing.exception)
+
+
+def test_the_known_request_may_be_one_of_another_store(tmp_path: Path) -> None:
+    own = RequestStore.open(small_store(tmp_path / "own", 3))
+    other = RequestStore.open(small_store(tmp_path / "other", 2))
+    golden, body = tmp_path / "golden.json", bytes(own.body(2))
+    known = Golden(sample=2, temperature=0, answer="a boot", request_sha256=sha256(body).hexdigest())
+    write_golden(known, golden)
+    with Endpoint(lambda _: [http(_chat("a boot"))]) as endpoint:
+        server = ServerSettings(
+            model_name="tiny", endpoints=(endpoint.url,), golden=golden, warmup_requests=1
+        )
+        running = RunningServer((endpoint.url,), None, ())
+        record = prepare_server(running, server, ClientSettings(), other, None, own)
+        assert record.golden == "as recorded"
+        asked, warmed = (json.loads(sent)["messages"] for sent in endpoint.bodies)
+        assert asked == json.loads(body)["messages"]
+        assert warmed == json.loads(bytes(other.body(0)))["messages"]
+        with pytest.raises(InputError, match=r"recorded for sample 2, and the store has the samples 0 to 1"):
+            prepare_server(running, server, ClientSettings(), other, None)
 
 
 def test_a_server_that_answers_differently_each_time_has_no_golden_answer(tmp_path: Path) -> None:

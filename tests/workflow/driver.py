@@ -22,7 +22,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Workflow:
-    """The workflow on the demo's or the rehearsal's configuration, with a test's changes over it."""
+    """The workflow on a configuration, such as that of the demo's folder, with a test's changes over it."""
 
     root: Path
     directory: Path
@@ -52,7 +52,8 @@ class Workflow:
             requests = {"cache": str(self.directory.parent / "stores")} | requests
         overlay.write_text(yaml.safe_dump(changes | {"requests": requests}, sort_keys=False))
         command = [str(BIN / "snakemake"), "--snakefile", str(self.root / "Snakefile"), "--cores", "2"]
-        command += ["--configfile", str(self.root / self.base / "config.yaml"), str(overlay)]
+        base = self.root / self.base
+        command += ["--configfile", str(base / "config.yaml" if base.is_dir() else base), str(overlay)]
         return [*command, "--directory", str(self.directory), *arguments]
 
     @property

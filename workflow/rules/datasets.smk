@@ -9,7 +9,7 @@ What is made of a further dataset NAME is called as what is made of the round's 
 """
 
 from weighbridge.config.dataset_rules import name_with_dataset
-from weighbridge.config.round_of_scenario import round_of_dataset
+from weighbridge.config.round_of_scenario import has_streams, round_of_dataset
 from weighbridge.config.round_settings import planned_datasets
 
 # None is the round's own.

@@ -39,7 +39,7 @@ rule build_requests:
                 **of_dataset(STORES[wildcards.store], "samples", "splits"),
                 "sampling": ROUND.sampling.model_dump(exclude_defaults=True) or None,
                 # What streamed runs send around the same prompts is recorded too.
-                "streamed": (ROUND.loadgen and ROUND.loadgen.token_latencies) or None,
+                "streamed": has_streams(ROUND) or None,
             },
             requests=SETTINGS.requests.bodies,
             server=of_server("model_name"),

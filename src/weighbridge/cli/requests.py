@@ -56,7 +56,7 @@ def build_requests(
     from weighbridge.benchmarks.registry import load_benchmark
     from weighbridge.benchmarks.rounds import load_round
     from weighbridge.config.closed_settings import request_deviations
-    from weighbridge.config.round_of_scenario import round_of_dataset
+    from weighbridge.config.round_of_scenario import has_streams, round_of_dataset
     from weighbridge.config.round_settings import requests_of_round
     from weighbridge.requests.shared_stores import Recipe, prompts_of, shared_store
     from weighbridge.requests.store import build_store, checked_samples, envelopes
@@ -82,7 +82,7 @@ def build_requests(
     tokenizer = None if model is None else Proof.read(model)
     model_name, sent = job.required_server().model_name, requests_of_round(job.requests, round_)
     folder = None if tokenizer is None else tokenizer.folder
-    streamed = round_.loadgen is not None and round_.loadgen.token_latencies
+    streamed = has_streams(round_)
 
     def build() -> "StoreManifest":
         return build_store(

@@ -45,3 +45,10 @@ def round_of_dataset(round_: Round, name: str | None) -> Round:
             "closed": round_.closed.model_copy(update={"dataset": dataset.closed}),
         }
     )
+
+
+def has_streams(round_: Round) -> bool:
+    """Return whether runs of the round may need streamed answers, which request stores then describe."""
+    if round_.loadgen is not None:
+        return round_.loadgen.token_latencies
+    return any(map(round_.streams, round_.scenarios.values()))

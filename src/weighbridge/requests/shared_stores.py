@@ -27,6 +27,7 @@ from weighbridge.benchmarks.registry import load_benchmark
 from weighbridge.config.fingerprint import VERSIONS
 from weighbridge.config.request_settings import RequestSettings
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import has_streams
 from weighbridge.core import dataset_files, images
 from weighbridge.core.errors import InputError
 from weighbridge.core.file_sharing import share_file
@@ -84,7 +85,7 @@ def prompts_of(
         "benchmark": round_.benchmark,
         "samples": [round_.of_dataset, round_.samples],
         "splits": round_.splits,
-        "streamed": round_.loadgen is not None and round_.loadgen.token_latencies,
+        "streamed": has_streams(round_),
         "settings": settings.model_dump(mode="json"),
         "dataset": {entry.path: entry.sha256 for entry in dataset.files},
         "prompt": None if prompt is None else sha256_of(prompt),

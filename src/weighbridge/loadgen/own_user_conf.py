@@ -12,6 +12,7 @@ from pathlib import Path
 
 from weighbridge.config.conf_overlay import ConfOverlay
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, ScenarioRules
 from weighbridge.config.settings import ScenarioSettings
 from weighbridge.core.errors import InputError
@@ -119,7 +120,8 @@ def asked_scenario(settings: ScenarioSettings, round_: Round, scenario: str, roo
     if settings.user_conf is None:
         rate, overlay = None, ConfOverlay()
     else:
-        rate, overlay = read_own_user_conf(root / settings.user_conf, round_, round_.scenario(scenario))
+        own, rules = round_of_scenario(round_, scenario), round_.scenario(scenario)
+        rate, overlay = read_own_user_conf(root / settings.user_conf, own, rules)
     stated = settings.target_qps
     if rate is not None and stated not in (None, rate):
         raise InputError(

@@ -8,9 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
-from client_files import client_round, write_client_report, write_client_results
+from client_files import (
+    client_round,
+    judged_client_runs,
+    write_client_report,
+    write_client_results,
+    write_client_run,
+)
 from loadgen_files import small_round
 from loadgen_files import write_results as write_loadgen_results
 from reference_proof import reference_proof
@@ -325,3 +333,26 @@ def test_a_round_of_loadgen_checks_such_folders_by_the_round_of_the_client(tmp_p
     assert told() == set()
     _edit(folder / SUMMARY, _series("n_samples_failed", value=1))
     assert told() == {"failed is 1, must be 0"}
+
+
+def test_telemetry_of_the_one_job_is_that_of_both_phases(tmp_path: Path) -> None:
+    write_client_run(tmp_path, ROUND, "interactive")
+    seconds = range(8, 120)
+    host = {
+        "logical_cpus": 2.0,
+        "cpu_cores": 2.0,
+        "other_cores": 1.5,
+        "steal_cores": 0.0,
+        "cpu_pressure": 0.5,
+    }
+    rows = [
+        {"time_ns": second * 10**9, "source": "host", "metric": metric, "value": value}
+        for second in seconds
+        for metric, value in host.items()
+    ]
+    path = tmp_path / "interactive" / "performance" / "telemetry.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    verdict = judged_client_runs(tmp_path, ROUND, "interactive", None)
+    loaded = {each.run for each in verdict.disturbances if each.kind == "machine_load"}
+    assert loaded == {"performance", "accuracy"}
+    assert not {each.run for each in verdict.not_examined or () if each.kind == "machine_load"}

@@ -37,7 +37,12 @@ def disturbances_of(
     """
     rows = {name: RequestRows.read(folder) for name, folder in runs.items()}
     found = find_disturbances(
-        {name: _examined(folder, rows[name], records.get(name), scenario) for name, folder in runs.items()}
+        {
+            name: _examined(
+                _recorded_in(name, runs, records.get(name)), rows[name], records.get(name), scenario
+            )
+            for name in runs
+        }
     )
     busy: list[Disturbance] = []
     missing: list[NotExamined] = []
@@ -50,6 +55,12 @@ def disturbances_of(
             checks = client_checks(folder, record, rows[name])
             busy += [_busy(name, check) for check in checks if check.passed is False]
     return FoundDisturbances((*found.found, *busy), (*found.not_examined, *missing))
+
+
+def _recorded_in(run: str, runs: Mapping[str, Path], record: RunRecord | None) -> Path:
+    """Return the folder with a run's telemetry: both phases of the official client are one job's."""
+    one_job = record is not None and record.client is not None
+    return runs.get(Mode.PERFORMANCE, runs[run]) if one_job else runs[run]
 
 
 def _examined(

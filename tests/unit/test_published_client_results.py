@@ -2,10 +2,16 @@
 
 import json
 import os
+import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from client_files import client_round, write_client_run
+from hypothesis import given
+from hypothesis import strategies as st
 from mutations.client_results import client_mutations, judge_client_tree
 from mutations.client_table import ACCEPTED, kept_client_verdicts, official_verdicts
 from mutations.edits import Mutation
@@ -14,14 +20,20 @@ from published_client_results import (
     OFFLINE,
     PUBLISHED,
     ROUND,
+    SERVER,
+    PublishedScenario,
     write_published_results,
     write_published_tree,
 )
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.cli.judge_runs import gate
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.core.errors import InputError
-from weighbridge.gates import judge_logs
+from weighbridge.endpoints.client_results import ClientResults
+from weighbridge.gates import judge_logs, render_verdict
+from weighbridge.gates.endpoints_figures import performance_of, suggested_target_qps
+from weighbridge.records.official_client import ACCURACY_RESULTS, RESULT_SUMMARY, WRITTEN_CONFIG
 from weighbridge.records.verdict import Check
 from weighbridge.submission.checker import check_submission
 
@@ -48,6 +60,10 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("published")
     write_published_results(root / "closed" / "NVIDIA" / "results" / "VR-NVL72" / ROUND.folder)
     return root
+
+
+def _estimates(p99: float) -> tuple[float, ...]:
+    return (p99, p99)
 
 
 def _value(checks: tuple[Check, ...], name: str) -> object:
@@ -134,6 +150,76 @@ def test_the_command_prints_all_scenarios(published: Path, capsys: pytest.Captur
         "offline",
         "server",
     ]
+
+
+_KEYS = (
+    *((RESULT_SUMMARY, (key,)) for key in ("n_samples_issued", "n_samples_completed", "n_samples_failed")),
+    *((RESULT_SUMMARY, (key,)) for key in ("duration_ns", "qps", "tps", "state", "complete", "git_sha")),
+    *((RESULT_SUMMARY, (key,)) for key in ("latency", "ttft", "legacy_loadgen_window_duration_ns")),
+    *((RESULT_SUMMARY, ("latency", key)) for key in ("percentiles", "early_stopping_percentiles", "avg")),
+    *((RESULT_SUMMARY, ("latency", "percentiles", key)) for key in ("99.0", "x", "1000000")),
+    (ACCURACY_RESULTS, ("accuracy_scores",)),
+    *((WRITTEN_CONFIG, (key,)) for key in ("type", "datasets", "settings", "model_params", "submission_ref")),
+    *((WRITTEN_CONFIG, ("settings", key)) for key in ("runtime", "load_pattern", "warmup")),
+    (WRITTEN_CONFIG, ("settings", "load_pattern", "target_qps")),
+    *((WRITTEN_CONFIG, ("settings", "runtime", key)) for key in ("n_samples_to_issue", "min_duration_ms")),
+)
+
+
+@given(
+    st.sampled_from(_KEYS),
+    st.sampled_from((None, True, -1, 0, 10**30, 1e308, 1e-300, "x", "nan", [], [None], {}, {"a": 1})),
+)
+def test_whatever_a_published_file_says_is_judged_or_refused_in_one_sentence(
+    place: tuple[Path, tuple[str, ...]], value: object
+) -> None:
+    name, keys = place
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "Interactive"
+        INTERACTIVE.write(folder)
+        values = yaml.safe_load((folder / name).read_text())
+        parent = values
+        for key in keys[:-1]:
+            parent = parent[key]
+        parent[keys[-1]] = value
+        (folder / name).write_text(json.dumps(values))
+        refused, verdicts = None, ()
+        try:
+            verdicts = judge_logs(folder, ROUND).verdicts
+        except InputError as error:
+            refused = str(error)
+        if refused is not None:
+            assert refused.startswith(str(folder / name))
+            assert "\n" not in refused
+        for verdict in verdicts:
+            assert verdict.outcome != "VALID"
+            render_verdict(verdict)
+
+
+@pytest.mark.parametrize(
+    ("published", "changes", "suggested"),
+    [
+        (INTERACTIVE, {}, None),
+        (INTERACTIVE, {"latency": replace(INTERACTIVE.latency, estimates=_estimates(1.6e9))}, 1244.0),
+        (INTERACTIVE, {"latency": replace(INTERACTIVE.latency, estimates=_estimates(1e9))}, 1321.0),
+        (SERVER, {"latency": replace(SERVER.latency, estimates=_estimates(1e9))}, 2341.0),
+        (OFFLINE, {}, None),
+        (OFFLINE, {"target_qps": 3000.0}, 2393.0),
+    ],
+)
+def test_a_better_rate_is_suggested(
+    published: PublishedScenario, changes: dict[str, Any], suggested: float | None
+) -> None:
+    """Lower where the limit was missed; higher up to the end of the last pass; Offline what was reached."""
+    changed, scenario = replace(published, **changes), ROUND.scenario(published.scenario)
+    with tempfile.TemporaryDirectory() as scratch:
+        changed.write(Path(scratch))
+        results = ClientResults.read(Path(scratch))
+    round_ = round_of_scenario(ROUND, published.scenario)
+    numbers = performance_of(results, None, scenario)
+    assert numbers is not None
+    numbers = replace(numbers, target_qps=changed.target_qps)
+    assert suggested_target_qps(numbers, round_, scenario, results) == suggested
 
 
 def test_our_check_accepts_a_tree_of_the_published_figures(tmp_path: Path) -> None:

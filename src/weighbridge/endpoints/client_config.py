@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from pydantic import Field
 
 from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.round import Round
@@ -220,7 +221,7 @@ class _Runtime(ForeignModel):
 
 class _LoadPattern(ForeignModel):
     type: str | None = None
-    target_qps: float | None = None
+    target_qps: float | None = Field(default=None, ge=1e-6, le=1e9)
     target_concurrency: int | None = None
 
 
@@ -287,6 +288,8 @@ class WrittenConfig(ForeignModel):
         if rate is None or runtime.min_duration_ms is None:
             return None
         wanted = SIZING_SLACK * rate * runtime.min_duration_ms / 1000
+        if not wanted <= _MOST:
+            return None
         return max(1, math.ceil(wanted / samples - 1e-9)) * samples
 
     def of_type(self, kind: Literal["performance", "accuracy"]) -> tuple[_Dataset, ...]:

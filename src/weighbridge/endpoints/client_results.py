@@ -21,6 +21,9 @@ from weighbridge.records.official_client import (
     client_folder,
 )
 
+# No run has more; what is computed of more would take forever.
+_Count = Annotated[int, Field(ge=0, le=50_000_000)]
+_Duration = Annotated[int, Field(ge=0, le=10**18)]
 _Percentile = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,9})?$")]
 
 
@@ -55,17 +58,17 @@ class ResultSummary(ForeignModel):
 
     version: str | None = None
     git_sha: str | None = None
-    n_samples_issued: int | None = None
-    n_samples_completed: int | None = Field(default=None, description="Failed ones are among them.")
-    n_samples_failed: int | None = None
-    duration_ns: int | None = None
+    n_samples_issued: _Count | None = None
+    n_samples_completed: _Count | None = Field(default=None, description="Failed ones are among them.")
+    n_samples_failed: _Count | None = None
+    duration_ns: _Duration | None = None
     state: str | None = None
     complete: bool | None = None
     ttft: ReportedSeries | None = None
     tpot: ReportedSeries | None = None
     latency: ReportedSeries | None = None
     output_sequence_lengths: ReportedSeries | None = None
-    legacy_loadgen_window_duration_ns: int | None = None
+    legacy_loadgen_window_duration_ns: _Duration | None = None
     qps: float | None = None
     tps: float | None = None
     finish_reason_counts: dict[str, int] | None = None

@@ -80,7 +80,7 @@ def suggested_target_qps(
     latency limit was missed, and higher where the latency is well below it, without another pass.
     """
     rate, target = numbers.rate, numbers.target_qps
-    if not rate or target is None or isinstance(scenario.metric, LatencyMetric):
+    if not rate or not target or isinstance(scenario.metric, LatencyMetric):
         return None
     if scenario.offline:
         reached = float(f"{rate:.4g}")

@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
-from weighbridge.endpoints.client_config import explain_planned_work
+from weighbridge.core.errors import InputError
+from weighbridge.endpoints.client_config import explain_planned_work, planned_work
 from weighbridge.endpoints.client_results import ClientResults, ReportedSeries, ResultSummary
 from weighbridge.endpoints.events import Events
 from weighbridge.gates.accuracy_checks import accuracy_checks
@@ -59,6 +60,8 @@ def judge_client_run(
         numbers = performance_of(results, events.performance if events else None, scenario) or NO_FIGURES
     if records[0] is not None:
         numbers = replace(numbers, target_qps=records[0].load.requested_qps)
+    if not _can_be_planned(numbers.target_qps, runs):
+        numbers = replace(numbers, target_qps=None)
     scores, target = _scores(results, runs), numbers.target_qps
     suggested = suggested_target_qps(numbers, round_, scenario, results) if results else None
     summary = results.summary if results else None
@@ -78,6 +81,15 @@ def judge_client_run(
         work=explain_planned_work(round_, scenario, target) if target else None,
         client_commit=_commit(results, records[0]),
     )
+
+
+def _can_be_planned(target_qps: float | None, runs: ScenarioRuns) -> bool:
+    """Return whether a run can have the work of a target rate; a published one may be any number."""
+    try:
+        planned_work(runs.round_, runs.scenario, Mode.PERFORMANCE, target_qps or 1.0)
+    except InputError:
+        return False
+    return True
 
 
 def _performance(

@@ -9,6 +9,8 @@ import yaml
 from driver import BIN, Workflow, run_weighbridge
 from planner import planner
 
+from weighbridge.benchmarks.rounds import load_round
+from weighbridge.config.round_settings import check_against_round
 from weighbridge.config.settings import Settings
 from weighbridge.core.models import read_data
 from weighbridge.core.plain_data import merged
@@ -57,6 +59,7 @@ def test_an_endpoint_is_asked_for_its_model_and_the_dry_run_is_as_the_file_says(
         (("node", "--gpus", "4"), 4, 4),
         (("node", "--gpus", "8", "--model", "mine"), 8, 4),
         (("slurm", "--benchmark", "llama3.1-8b/v6.0", "--category", "edge"), 8, 1),
+        (("node", "--gpus", "8", "--benchmark", "v6.1-endpoints"), 8, 4),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else None,
 )
@@ -71,6 +74,8 @@ def test_what_is_written_for_a_node_or_slurm_is_valid(
     settings = Settings.parse(data, "mine", context={"root": root})
     assert (settings.server.gpus, settings.server.tensor_parallel_size) == (gpus, shards)
     assert set(written["scenarios"]) <= set(settings.scenarios)
+    # With the artifacts that the round needs.
+    check_against_round(settings, load_round(settings.round, settings.category))
     for call in calls[1:]:
         assert ("--profile" in call) == (arguments[0] == "slurm")
 

@@ -68,13 +68,12 @@ class StartingConfig:
             f"# It is laid over {' and '.join((BASE, *beside))}, for all that it leaves out.",
             f"round: {json.dumps(self.round_reference)}",
             *([f"category: {json.dumps(self.category)}"] if self.category else ()),
-            _line("# limit: 100", "a first look at so many samples, in minutes; never submittable"),
+            *_limit(round_),
             "",
             "server:",
             *(self._endpoint(round_) if self.situation is Situation.ENDPOINT else self._servers(round_)),
             "",
-            "# Offline: samples/s that you expect, for progress and remaining time. auto: search the highest",
-            "# rate that keeps the limits; a number of queries/s measures that rate alone.",
+            *_about_rates(round_),
             "scenarios:",
             *_scenarios(round_, base.get("scenarios", {})),
             "",
@@ -156,30 +155,53 @@ def _line(setting: str, comment: str) -> str:
 
 
 def _overlay_of(round_: Round, project: Path) -> tuple[str, ...]:
-    """Return the file that is laid over config.yaml for a benchmark; none where it is config.yaml's own."""
-    if _benchmark_of(project / BASE) == round_.benchmark:
+    """Return the file that is laid over config.yaml for a round; none where config.yaml is of its benchmark.
+
+    A file of this very round comes first: it has what other rounds of the benchmark do not need.
+    """
+    base = _round_of(project / BASE)
+    beside = {path: _round_of(path) for path in sorted((project / _OVERLAYS).glob("*.yaml"))}
+    wanted = (round_.benchmark, round_.name)
+    exact = [path for path, of in beside.items() if of is not None and (of.benchmark, of.name) == wanted]
+    if base is not None and base.benchmark == round_.benchmark and (base.name == round_.name or not exact):
         return ()
-    for path in sorted((project / _OVERLAYS).glob("*.yaml")):
-        if _benchmark_of(path) == round_.benchmark:
-            return (str(path.relative_to(project)),)
+    alike = [path for path, of in beside.items() if of is not None and of.benchmark == round_.benchmark]
+    for path in exact or alike:
+        return (str(path.relative_to(project)),)
     raise InputError(
         f"{project / _OVERLAYS}: no file here has a round of {round_.benchmark}; write one, with artifacts, "
         "as docs/adding-a-benchmark.md describes."
     )
 
 
-def _benchmark_of(config: Path) -> str | None:
-    """Return the benchmark of a configuration's round; None where it names none."""
+def _round_of(config: Path) -> Round | None:
+    """Return a configuration's round; None where it names none."""
     data = read_data(config)
     reference = data.get("round") if isinstance(data, dict) else None
-    return load_round(reference, data.get("category")).benchmark if isinstance(reference, str) else None
+    return load_round(reference, data.get("category")) if isinstance(reference, str) else None
+
+
+def _limit(round_: Round) -> Iterator[str]:
+    if round_.evidence == "loadgen":
+        yield _line("# limit: 100", "a first look at so many samples, in minutes; never submittable")
+
+
+def _about_rates(round_: Round) -> Iterator[str]:
+    if round_.evidence == "loadgen":
+        yield "# Offline: samples/s that you expect, for progress and remaining time. auto: search the"
+        yield "# highest rate that keeps the limits; a number of queries/s measures that rate alone."
+    else:
+        yield "# Offline: samples/s that you expect, which size the run; elsewhere the queries/s to issue. A"
+        yield "# scenario that is null is not measured."
 
 
 def _scenarios(round_: Round, configured: Mapping[str, object]) -> Iterator[str]:
     for name, rules in round_.scenarios.items():
-        if rules.required or name in configured:
+        stated = configured.get(name)
+        if rules.required or stated is not None:
+            known = stated.get("target_qps", 1) if isinstance(stated, dict) else 1
             yield f"  {name}:"
-            yield f"    target_qps: {_OFFLINE_QPS if rules.offline else AUTO if rules.searchable else 1}"
+            yield f"    target_qps: {_OFFLINE_QPS if rules.offline else AUTO if rules.searchable else known}"
 
 
 def _repository(round_: Round) -> str:

@@ -17,6 +17,7 @@ from weighbridge.artifacts.proof import Proof
 from weighbridge.artifacts.resolve import resolve
 from weighbridge.config.artifact_settings import Artifact
 from weighbridge.core.errors import InputError, SetupError
+from weighbridge.endpoints.client_environment import client_environment
 
 MAIN = "src/inference_endpoint/main.py"
 
@@ -203,6 +204,21 @@ def test_a_fetched_tree_is_repaired_and_never_a_repository_around_it(
     (pinned.folder / MAIN).write_text("print('bad')\n")
     shutil.rmtree(pinned.folder / ".git")
     assert resolve(pin, ArtifactKind.CLIENT, outer / "resources/client", tmp_path / "client.json") == pinned
+
+
+def test_a_checkout_may_belong_to_another_user(
+    pin: Artifact, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pin.revision is not None
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch
+    asked = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    assert subprocess.run(asked, capture_output=True, check=False).returncode == 128
+    assert not proven_checkout(checkout, pin.revision).modified
+    # The client asks git too, for the commit that it reports.
+    environment = client_environment(checkout, tmp_path, os.environ)
+    environment["GIT_TEST_ASSUME_DIFFERENT_OWNER"] = "1"
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == pin.revision, done.stderr
 
 
 def test_a_manifest_beside_a_checkout_must_agree(tmp_path: Path, pin: Artifact, checkout: Path) -> None:

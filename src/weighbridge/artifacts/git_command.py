@@ -53,7 +53,8 @@ def git(folder: Path, *arguments: str, index: Path | None = None) -> str:
         environment["GIT_INDEX_FILE"] = str(index)
     try:
         done = subprocess.run(
-            ["git", *_SETTINGS, *arguments],  # noqa: S607 found on the user's PATH
+            # A checkout that is mounted into a container is often another user's.
+            ["git", *_SETTINGS, "-c", f"safe.directory={folder}", *arguments],  # noqa: S607 on the user's PATH
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -57,7 +57,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
             "prompt": "demo/prompt.json",
         },
         "server": {"args": [f"--round={round_file}", f"--behaviour={json.dumps(behaviour)}"]},
-        "scenarios": {"offline": {"target_qps": 100}, "interactive": {"target_qps": 200}},
+        "scenarios": {"offline": {"target_qps": 260}, "interactive": {"target_qps": 200}},
     }
     run = Finished(Workflow(ROOT, folder / "run", base="rehearsal/endpoints.yaml"), changes, round_file)
     run("submission")
@@ -85,14 +85,14 @@ def test_what_was_made_is_kept_and_a_stricter_limit_judges_again_without_a_run(f
         assert again.keys() == {"gate", "verdicts", "total"}
     finally:
         finished.round_file.write_text(text)
-    faster = {"scenarios": {"offline": {"target_qps": 100}, "interactive": {"target_qps": 201}}}
+    faster = {"scenarios": {"offline": {"target_qps": 260}, "interactive": {"target_qps": 201}}}
     again = planned(finished("verdicts", "-n", **faster))
     assert (again["official_client"], again["official_accuracy"], again["gate"]) == (1, 1, 1)
     assert "client_data" not in again
 
 
 def test_a_rate_to_search_for_is_refused_before_anything(finished: Finished) -> None:
-    asked = {"offline": {"target_qps": 100}, "interactive": {"target_qps": "auto"}}
+    asked = {"offline": {"target_qps": 260}, "interactive": {"target_qps": "auto"}}
     answer = finished.workflow("submission", "-n", **(finished.changes | {"scenarios": asked}))
     assert answer.code == 2
     assert "is measured by the official endpoints client; set a number" in answer.text

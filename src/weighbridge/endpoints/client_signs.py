@@ -52,7 +52,7 @@ class ClientSigns:
             self._watchdog.report(tail.open, self._quiet_s(tail) if waits else 0.0, ())
         found = self._watchdog.look()
         if found is None and not waits:
-            found = self._idle()
+            found = self._idle(tail)
         if found is not None and found.over:
             return found
         return _full() or found
@@ -68,15 +68,20 @@ class ClientSigns:
         behind_s = min(behind_s, _BAR_EVERY_S) if tail.bar else behind_s
         return max(0.0, logged_ns / 1e9, (now_ns - tail.grown_ns) / 1e9 - behind_s)
 
-    def _idle(self) -> Trouble | None:
-        """Return that no query is open and nothing is computed."""
+    def _idle(self, tail: EventTail | None) -> Trouble | None:
+        """Return that no query is seen to be open, nothing is computed, and no answer is counted.
+
+        Queries may be open that the log does not show yet: the progress bar then counts their answers.
+        """
+        if tail is not None and tail.bar:
+            self._busy_s = max(self._busy_s, tail.bar_ns / 1e9)
         others = list(self._pids)[1:]
         now, cpu_s = monotonic(), sum(cpu_time_s(pid) or 0.0 for pid in others)
         # Less than before: a process has ended.
         if abs(cpu_s - self._cpu_s) > _IDLE_SHARE * (now - self._busy_s):
             self._cpu_s, self._busy_s = cpu_s, now
         return trouble_of(
-            "the official client has no query open and computes nothing,",
+            "the official client computes nothing, and counts no answer,",
             now - self._busy_s,
             self._stall_limit_s,
             _IDLE_TOLD_AFTER_S,

@@ -27,6 +27,8 @@ from weighbridge.records.official_client import (
     ACCURACY_RESULTS,
     CLIENT_FILES,
     CLIENT_FOLDER,
+    CLIENT_LOG,
+    CLIENT_REQUEST,
     EVENTS,
     PHASE_ANSWERS,
     RESULT_SUMMARY,
@@ -351,7 +353,7 @@ def derive_from_events(performance: Path, accuracy: Path) -> None:
 
 def seal_client_run(folder: Path, record: dict[str, Any]) -> None:
     """Write run.json with the hashes of the current files, as a run does at its end."""
-    names = [REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS, PHASE_ANSWERS]
+    names = [REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS, PHASE_ANSWERS, CLIENT_REQUEST, CLIENT_LOG]
     names += [(CLIENT_FOLDER / name).as_posix() for name in CLIENT_FILES]
     record["logs"] = {name: sha256_of(folder / name) for name in names if (folder / name).is_file()}
     (folder / "run.json").write_text(json.dumps(record))

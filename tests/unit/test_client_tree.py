@@ -51,7 +51,14 @@ TEXTS = {
 CONFIG, SUMMARY = "config.yaml", "performance/result_summary.json"
 SCORES = "accuracy/accuracy_results.json"
 FILES = {CONFIG, SUMMARY, SCORES, "measurements.json", "README.md"}
-KEPT = {"events.jsonl", "sample_idx_map.json", "metrics/final_snapshot.json", "accuracy/answers.jsonl"}
+KEPT = {
+    "accuracy/answers.jsonl",
+    "client.log",
+    "client.yaml",
+    "events.jsonl",
+    "metrics/final_snapshot.json",
+    "sample_idx_map.json",
+}
 
 
 def _assemble(folder: Path) -> None:

@@ -179,13 +179,13 @@ def _of_client(scenario: RecordedScenario, rules: RunRules, originals: Originals
     carried = {recorded_name(name): scenario.path.folder / name for name in CLIENT_RESULTS}
     if originals is not None:
         kept = originals.logs / scenario.path.folder.relative_to(scenario.tree)
-        carried |= {recorded_name(name): kept / name for name in CLIENT_ORIGINALS}
+        carried |= {name: kept / place for place, name in CLIENT_ORIGINALS.items()}
     return carried
 
 
 def _is_there(folder: Path, name: str) -> bool:
     """Return whether a recorded hash can be compared; other checks report evidence that the tree lacks."""
-    kept = (ANSWERS, PHASE_ANSWERS, *map(recorded_name, CLIENT_ORIGINALS))
+    kept = (ANSWERS, PHASE_ANSWERS, *CLIENT_ORIGINALS.values())
     return (folder / name).is_file() or name not in (*kept, *EVIDENCE)
 
 

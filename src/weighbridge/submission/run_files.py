@@ -19,6 +19,8 @@ from weighbridge.records.official_client import (
     ACCURACY_RESULTS,
     CLIENT_FILES,
     CLIENT_FOLDER,
+    CLIENT_LOG,
+    CLIENT_REQUEST,
     PHASE_ANSWERS,
     RESULT_SUMMARY,
     WRITTEN_CONFIG,
@@ -30,8 +32,6 @@ from weighbridge.submission.tree import RUN_FOLDERS, copy_file, truncate_log, wi
 
 CLIENT_RESULTS = (WRITTEN_CONFIG, RESULT_SUMMARY, ACCURACY_RESULTS)
 """The official client's files that a tree holds, by their paths in its report and in a scenario's folder."""
-CLIENT_ORIGINALS = tuple(name for name in CLIENT_FILES if name not in CLIENT_RESULTS)
-"""Its files that prove them, and hold whole answers."""
 ANSWERS_OF_CLIENT = RUN_FOLDERS[Mode.ACCURACY] / PHASE_ANSWERS
 """The answers that were scored, as they are kept."""
 
@@ -39,6 +39,13 @@ ANSWERS_OF_CLIENT = RUN_FOLDERS[Mode.ACCURACY] / PHASE_ANSWERS
 def recorded_name(name: Path) -> str:
     """Return the name by which run.json records the hash of a file of the client's report."""
     return (CLIENT_FOLDER / name).as_posix()
+
+
+CLIENT_ORIGINALS = {
+    **{name: recorded_name(name) for name in CLIENT_FILES if name not in CLIENT_RESULTS},
+    **{Path(name): name for name in (CLIENT_REQUEST, CLIENT_LOG)},
+}
+"""What proves them, and holds whole answers or names its machine: as it is kept, and in the run's folder."""
 
 
 def add_loadgen_files(scenario: Path, performance: Path, accuracy: Path, into: Path, kept: Path) -> None:
@@ -85,8 +92,8 @@ def add_client_files(scenario: Path, performance: Path, accuracy: Path, into: Pa
         copy_file(report / name, into / name)
     answers = accuracy / PHASE_ANSWERS
     _require_scored(answers, scenario)
-    for name in CLIENT_ORIGINALS:
-        _keep(report / name, kept / name)
+    for place, recorded in CLIENT_ORIGINALS.items():
+        _keep(performance / recorded, kept / place)
     _keep(answers, kept / ANSWERS_OF_CLIENT)
 
 

@@ -15,7 +15,7 @@ from weighbridge.submission.checker.client_scenario import is_of_client
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.checker.score_rules import lines_of
 from weighbridge.submission.checker.tree_paths import complaint_at, rules_of, scenario_paths
-from weighbridge.submission.run_files import ANSWERS_OF_CLIENT, CLIENT_ORIGINALS, recorded_name
+from weighbridge.submission.run_files import ANSWERS_OF_CLIENT, CLIENT_ORIGINALS
 from weighbridge.submission.tree import RUN_FOLDERS, truncated
 
 
@@ -85,7 +85,7 @@ def _recorded(scenario: RecordedScenario) -> dict[Path, str | None]:
             logs[run] = RunRecord.read(scenario.records / f"{run}.json").logs
         except InputError:  # told by record_rules
             logs[run] = {}
-    found = {name: logs[Mode.PERFORMANCE].get(recorded_name(name)) for name in CLIENT_ORIGINALS}
+    found = {place: logs[Mode.PERFORMANCE].get(name) for place, name in CLIENT_ORIGINALS.items()}
     return {**found, ANSWERS_OF_CLIENT: logs[Mode.ACCURACY].get(PHASE_ANSWERS)}
 
 

@@ -69,9 +69,18 @@ rule official_client:
         model="resources/model.json",
         store=lambda wildcards: store_of(dataset_of(wildcards.scenario)),
         golden=lambda wildcards: golden_store(wildcards.scenario),
-        # A simulated server answers from all of them, whichever scenario starts it.
-        known=(
-            [f"resources/{store}/manifest.json" for store in STORES]
+        # A simulated server answers from all stores, whichever scenario starts it; and what is not made before
+        # the first run would keep the second one from beginning beside it.
+        before=(
+            [
+                file
+                for dataset in DATASETS
+                for file in (
+                    store_of(dataset),
+                    lengths_of(dataset),
+                    *client_rows(dataset),
+                )
+            ]
             if ROUND.simulated
             else []
         ),

@@ -151,6 +151,12 @@ def test_inputs_of_a_scenario_are_those_of_its_dataset(tmp_path: Path) -> None:
     few = read.of_dataset("few")
     assert (few.model, few.dataset, few.store) == (inputs.model, inputs.dataset, None)
     assert read.of_dataset(None) is read
+    file = "resources/dataset-few.json"
+    assert few.dataset_option == f"--artifact {file} (with --logs, --further-dataset few={file})"
+    assert few.store_option.startswith(
+        "--store resources/requests-few/manifest.json (with --logs, --further-"
+    )
+    assert read.dataset_option == "--artifact resources/dataset.json"
     unknown = read.of_dataset("many")
     assert (unknown.model, unknown.dataset, unknown.store) == (inputs.model, None, None)
     with pytest.raises(InputError, match="is the proof of a model; pass that of the further dataset"):

@@ -8,6 +8,7 @@ from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.artifacts.pinned_values import differing_values
 from weighbridge.artifacts.proof import Proof
 from weighbridge.config.closed_rules import ArtifactPin
+from weighbridge.config.dataset_rules import name_with_dataset
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.gates.request_checks import request_checks
@@ -46,6 +47,7 @@ class Inputs:
         prompt: The benchmark's prompt file, which scoring needs where there is one.
         rows: Proof of the rows that the official client read, where it issued the requests.
         further: Dataset and store of scenarios that use another dataset than the round's, by its name.
+        of: Which of the round's further datasets these are; None: its own.
     """
 
     model: Proof | None = None
@@ -54,6 +56,21 @@ class Inputs:
     prompt: Path | None = None
     rows: ClientRows | None = None
     further: Mapping[str, DatasetInputs] = field(default_factory=dict)
+    of: str | None = None
+
+    @property
+    def dataset_option(self) -> str:
+        """The option that passes the dataset's proof, as remedies name it."""
+        file = f"resources/{name_with_dataset('dataset', self.of)}.json"
+        further = f" (with --logs, --further-dataset {self.of}={file})" if self.of else ""
+        return f"--artifact {file}{further}"
+
+    @property
+    def store_option(self) -> str:
+        """The option that passes the manifest of the requests, as remedies name it."""
+        file = f"resources/{name_with_dataset('requests', self.of)}/manifest.json"
+        further = f" (with --logs, --further-store {self.of}={file})" if self.of else ""
+        return f"--store {file}{further}"
 
     def of_dataset(self, name: str | None) -> "Inputs":
         """Return what the runs of scenarios with one of the round's further datasets were made from.
@@ -64,7 +81,7 @@ class Inputs:
         if name is None:
             return self
         found = self.further.get(name, DatasetInputs())
-        return replace(self, dataset=found.dataset, store=found.store, rows=found.rows, further={})
+        return replace(self, dataset=found.dataset, store=found.store, rows=found.rows, further={}, of=name)
 
     @classmethod
     def read(
@@ -150,7 +167,8 @@ def closed_checks(records: Sequence[RunRecord], inputs: Inputs, round_: Round) -
         _dataset(gate, rules.dataset, inputs, records)
     # The official client builds its own requests; what it was told of them is in its configuration.
     if rules.requests is not None and round_.evidence == "loadgen":
-        return [*gate.checks, *request_checks(rules.requests, inputs.store, records, round_)]
+        pass_store = f"Pass the request store's manifest: {inputs.store_option}."
+        return [*gate.checks, *request_checks(rules.requests, inputs.store, records, round_, pass_store)]
     return gate.checks
 
 
@@ -209,8 +227,8 @@ def _dataset(gate: Gate, pin: ArtifactPin, inputs: Inputs, records: Sequence[Run
         missing = [
             option
             for option, given in (
-                ("--artifact resources/dataset.json", proof),
-                ("--store resources/requests/manifest.json", store),
+                (inputs.dataset_option, proof),
+                (inputs.store_option, store),
             )
             if given is None
         ]

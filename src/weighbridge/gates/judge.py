@@ -1,7 +1,7 @@
 """Judge one scenario: run all checks over its runs, whichever evidence they left, and collect the figures."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weighbridge.config.round import Round
@@ -94,6 +94,7 @@ def judge(
     """
     if scenario.dataset is not None or scenario.metrics:
         round_ = round_of_scenario(round_, scenario.name)
+    inputs = replace(inputs, of=scenario.dataset)
     evidence = _EVIDENCE[round_.evidence]
     folders = {str(Mode.PERFORMANCE): performance, **(repeats or {})}
     all_runs = {**folders, str(Mode.ACCURACY): accuracy, **(compliance or {})}

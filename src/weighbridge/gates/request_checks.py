@@ -27,7 +27,11 @@ class _Built(NamedTuple):
 
 
 def request_checks(
-    allowed: RequestSettings, store: StoreManifest | None, records: Sequence[RunRecord], round_: Round
+    allowed: RequestSettings,
+    store: StoreManifest | None,
+    records: Sequence[RunRecord],
+    round_: Round,
+    pass_store: str,
 ) -> list[Check]:
     """Check sampling, images and guided decoding, by the settings and by the text of the bodies.
 
@@ -36,6 +40,7 @@ def request_checks(
         store: The request store's manifest. None: only what the runs themselves recorded is known.
         records: run.json of the scenario's runs.
         round_: The round; its `max_tokens` holds where `allowed` has none.
+        pass_store: The remedy where nothing but the store's manifest shows a setting.
     """
     gate = Gate(None)
     if store is not None:
@@ -64,9 +69,7 @@ def request_checks(
         ),
     ):
         if not known:
-            gate.unknown(
-                name, limit, "Pass the request store's manifest: --store resources/requests/manifest.json."
-            )
+            gate.unknown(name, limit, pass_store)
             continue
         found = list(dict.fromkeys(fault for each in faults for fault in each))
         source = sources.get(key) or sources.get("requests")

@@ -61,7 +61,7 @@ class Truth:
 def truth_of(inputs: Inputs, round_: Round) -> Truth | str:
     """Read the ground truth from the dataset's folder; return why not as a sentence if it cannot be read."""
     if inputs.dataset is None:
-        return "Pass the dataset's proof: --artifact resources/dataset.json, and --prompt where there is one."
+        return f"Pass the dataset's proof: {inputs.dataset_option}, and --prompt where there is one."
     folder, model = inputs.dataset.folder, inputs.model.folder if inputs.model else None
     if not folder.is_dir():
         return f"The dataset's folder {folder} is not on this machine; judge where it can be read."

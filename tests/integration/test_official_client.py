@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from driving import small_store
 from official_run import KEY, SAMPLES, OfficialRun, processes_in
 from simulating import any_length
 from stand_in import PRESET
@@ -26,6 +27,11 @@ OLD_FILE = "src/inference_endpoint/figures.py"
 
 
 @pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_store(tmp_path_factory.mktemp("store") / "store", SAMPLES, stream=True)
+
+
+@pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with any_length(model_name="tiny") as url:
         yield url
@@ -39,8 +45,8 @@ def nothing_left(folder: Path, shared: list[str]) -> bool:
     return not processes_in(folder) and not any(map(os.path.lexists, shared))
 
 
-def test_a_run_is_recorded_with_its_client_and_leaves_nothing(tmp_path: Path, url: str) -> None:
-    run = OfficialRun(tmp_path, url, leaves_process=True, touches=OLD_FILE)
+def test_a_run_is_recorded_with_its_client_and_leaves_nothing(tmp_path: Path, url: str, store: Path) -> None:
+    run = OfficialRun(tmp_path, url, store, leaves_process=True, touches=OLD_FILE)
     done = run()
     assert done.returncode == 0, done.stderr
     record = run.record
@@ -74,9 +80,9 @@ def test_a_run_is_recorded_with_its_client_and_leaves_nothing(tmp_path: Path, ur
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_command_that_ends_early_takes_its_client_with_it(
-    number: signal.Signals, tmp_path: Path, url: str
+    number: signal.Signals, tmp_path: Path, url: str, store: Path
 ) -> None:
-    run = OfficialRun(tmp_path, url, qps=4)
+    run = OfficialRun(tmp_path, url, store, qps=4)
     process = run.start()
     log = run.out / CLIENT_LOG
     while process.poll() is None and not (log.is_file() and "phase: performance" in log.read_text()):
@@ -153,12 +159,12 @@ _ENDS: dict[str, tuple[Callable[[ClientProcess], ClientProcess], dict[str, Any],
 
 @pytest.mark.parametrize("end", _ENDS)
 def test_a_client_that_does_not_come_to_its_end_is_ended_whole(
-    end: str, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+    end: str, tmp_path: Path, url: str, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_process, "_GRACE_S", 1.0)
     monkeypatch.setattr(client_process, "HASTE_S", 0.5)
     drive, faults, reason = _ENDS[end]
-    client = drive(OfficialRun(tmp_path, url, qps=40, **faults).client_alone(stall_limit_s=2))
+    client = drive(OfficialRun(tmp_path, url, store, qps=40, **faults).client_alone(stall_limit_s=2))
     assert client.aborted is not None
     assert re.match(reason, client.aborted)
     assert client.shared != []

@@ -1,4 +1,4 @@
-"""Helpers for runs of the stand-in for the official client: its inputs, and `weighbridge run` with them."""
+"""Helpers for runs of the official client or its stand-in: the inputs, and `weighbridge run` with them."""
 
 import json
 import os
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from driving import small_store
 from stand_in import PRESET, ROWS, make_client, write_round, write_rows
 
 from weighbridge.benchmarks import qwen3_vl
@@ -43,7 +42,7 @@ def processes_in(folder: Path) -> list[int]:
 
 
 class OfficialRun:
-    """A run of the stand-in below a folder.
+    """A run below a folder.
 
     Attributes:
         tree: Its checkout.
@@ -52,18 +51,42 @@ class OfficialRun:
     """
 
     def __init__(
-        self, folder: Path, url: str, *, qps: float = 40, stall_s: float = 300, **faults: Any
+        self,
+        folder: Path,
+        url: str,
+        store: Path,
+        *,
+        scenario: str = "interactive",
+        qps: float = 40,
+        checkout: tuple[Path, str] | None = None,
+        python: Path = Path(sys.executable),
+        **faults: Any,
     ) -> None:
-        self.tree, self.out, self._folder = folder / "tree", folder / "run", folder
-        self._url, self._qps = url, qps
-        self.commit = make_client(self.tree, **faults)
+        """Prepare a run.
+
+        Args:
+            folder: For all its files.
+            url: The server's.
+            store: Our requests, one for each of the rows.
+            scenario: The scenario.
+            qps: Its rate.
+            checkout: Folder and commit of the client; None: the stand-in, which is made.
+            python: The interpreter that runs Weighbridge and the client.
+            faults: Of the stand-in.
+        """
+        self.out, self._folder, self._url, self._qps = folder / "run", folder, url, qps
+        if checkout is None:
+            self.tree = folder / "tree"
+            self.commit = make_client(self.tree, **faults)
+        else:
+            self.tree, self.commit = checkout
         self._rows = self._proven_rows()
         self._proof("client", self.tree, self.commit)
         self._proof("model", MODEL, None)
         server = ServerSettings(model_name="tiny", endpoints=(url,), warmup_requests=1)
-        client = ClientSettings(workers=1, api_key_env=KEY_NAME, stall_limit_s=stall_s)
+        client = ClientSettings(workers=1, connections=64, api_key_env=KEY_NAME)
         options = {
-            "scenario": "interactive",
+            "scenario": scenario,
             "mode": "performance",
             "round": write_round(folder / "round.yaml", self.commit, samples=SAMPLES),
             "target-qps": qps,
@@ -72,11 +95,11 @@ class OfficialRun:
             "model": folder / "model.json",
             "official-client": folder / "client.json",
             "client-data": self._rows,
-            "store": small_store(folder / "store", SAMPLES, stream=True),
+            "store": store,
             "out": self.out,
         }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        self.command = [sys.executable, "-m", "weighbridge", "run", *words]
+        self.command = [str(python), "-m", "weighbridge", "run", *words]
 
     def start(self) -> "subprocess.Popen[str]":
         """Start it in a session of its own, as a terminal does."""
@@ -88,7 +111,7 @@ class OfficialRun:
     def __call__(self) -> "subprocess.CompletedProcess[str]":
         """Run it to its end."""
         process = self.start()
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=300)
         return subprocess.CompletedProcess(self.command, process.returncode, None, said)
 
     def client_alone(self, stall_limit_s: float) -> ClientProcess:

@@ -1,0 +1,103 @@
+"""Runs of the real official client by `weighbridge run`, against a simulated server."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from official_run import KEY, SAMPLES, OfficialRun, processes_in
+
+from weighbridge.artifacts.proof import Proof
+from weighbridge.endpoints.client_results import ClientResults
+from weighbridge.endpoints.shared_memory import shared_entries
+from weighbridge.records.official_client import CLIENT_LOG
+from weighbridge.records.store_manifest import StoreOrigin
+from weighbridge.requests.store import write_store
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    command = [sys.executable, "-m", "weighbridge", "simulate", "--model-name", "tiny"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.terminate()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    prefix, suffix = '{"model":"tiny","messages":', ',"max_tokens":9}'
+    message = b'[{"role":"user","content":"sample"}]'
+    bodies = [b"".join((prefix.encode(), message, suffix.encode()))] * SAMPLES
+    streamed = (prefix, suffix[:-1] + ',"stream":true,"stream_options":{"include_usage":true}}')
+    origin = StoreOrigin(benchmark="b", model_name="tiny", prefix=prefix, suffix=suffix, streamed=streamed)
+    folder = tmp_path_factory.mktemp("store") / "store"
+    write_store(folder, bodies, lambda: origin)
+    return folder
+
+
+@pytest.fixture
+def official_client(client_proof: Proof) -> tuple[Path, str]:
+    assert client_proof.revision is not None
+    return client_proof.folder, client_proof.revision
+
+
+def has_left_nothing(run: OfficialRun, shared: set[str]) -> bool:
+    until = time.monotonic() + 20
+    while processes_in(run.scratch) and time.monotonic() < until:
+        time.sleep(0.1)
+    left = processes_in(run.scratch), [path for path in shared if Path(path).exists()]
+    return left == ([], []) and list(run.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("scenario", ["interactive", "offline"])
+def test_the_client_is_driven_to_its_end(
+    scenario: str,
+    official_client: tuple[Path, str],
+    client_python: Path,
+    url: str,
+    store: Path,
+    tmp_path: Path,
+) -> None:
+    run = OfficialRun(tmp_path, url, store, scenario=scenario, checkout=official_client, python=client_python)
+    done = run()
+    assert done.returncode == 0, done.stderr
+    load, client, results = run.record.load, run.record.client, ClientResults.read(run.out)
+    assert (load.aborted, load.failed, load.issued, load.completed) == (None, {}, 3 * SAMPLES, 3 * SAMPLES)
+    assert load.client is not None
+    assert set(load.client.busy) == {"issuing", "worker 0"}
+    assert load.client.answered_by_worker == (3 * SAMPLES,)
+    assert results.summary is not None
+    assert client is not None
+    assert results.summary.git_sha == client.commit[:7]
+    assert (client.modified, client.exit_code) == (False, 0)
+    assert has_left_nothing(run, set())
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_nothing_is_left_of_a_run_that_is_ended(
+    number: signal.Signals,
+    official_client: tuple[Path, str],
+    client_python: Path,
+    url: str,
+    store: Path,
+    tmp_path: Path,
+) -> None:
+    run = OfficialRun(tmp_path, url, store, qps=2, checkout=official_client, python=client_python)
+    process, log = run.start(), run.out / CLIENT_LOG
+    while process.poll() is None and not (log.is_file() and "phase: performance" in log.read_text()):
+        time.sleep(0.2)
+    time.sleep(2)
+    shared = shared_entries(processes_in(run.scratch))
+    assert len(shared) > 2  # its log, its sockets, its semaphores
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert has_left_nothing(run, shared), said
+    if number is not signal.SIGKILL:
+        assert process.returncode == 128 + number
+        assert run.record.load.aborted == f"interrupted by {number.name}"

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 from weighbridge.client.process_cost import ProcessCost
 from weighbridge.client.sample_counts import DrivenPhase, Observe, SampleCounts, Stop
@@ -109,10 +108,11 @@ class ClientProcess:
             SetupError: the client cannot be started.
             OSError: the disk takes no more.
         """
+        control, theirs = socket.socketpair()
+        self._control = JsonLines(control)
         # From the first process to the last: what a killed supervisor leaves comes to this process.
         with told_of_signals(self._order), inheriting():
-            others = children()
-            guard = self._start(others)
+            guard = self._start(theirs)
             try:
                 while not self._over:
                     self._listen()
@@ -134,8 +134,8 @@ class ClientProcess:
         """Process id of the supervisor."""
         return self._supervisor.pid
 
-    def _start(self, others: set[Any]) -> StartedGuard:
-        control, theirs = socket.socketpair()
+    def _start(self, theirs: socket.socket) -> StartedGuard:
+        others = children()
         descriptor = os.open(self._launch.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, _LOG_MODE)
         try:
             self._supervisor = subprocess.Popen(
@@ -147,7 +147,6 @@ class ClientProcess:
         finally:
             os.close(descriptor)
             theirs.close()
-        self._control = JsonLines(control)
         self._pids[self._supervisor.pid] = "the supervisor of the official client"
         launch = self._launch
         self._signs = ClientSigns(self._pids, launch.stall_limit_s, launch.target_qps)
@@ -168,12 +167,14 @@ class ClientProcess:
         if not select.select([self._control.socket], [], [], _LISTEN_S)[0]:
             return
         try:
-            for message in self._control.receive():
-                self._signs.heard()
-                getattr(self, f"_on_{message.pop('event')}")(**message)
+            messages = self._control.receive()
         except (EOFError, OSError, ValueError):
             self._over = True
             self._abort("the supervisor of the official client was killed")
+            return
+        for message in messages:
+            self._signs.heard()
+            getattr(self, f"_on_{message.pop('event')}")(**message)
 
     def _on_started(self, pid: int) -> None:
         self._client = pid

@@ -29,7 +29,7 @@ from typing import Any
 
 from weighbridge.core.proc import below
 from weighbridge.endpoints.shared_memory import open_files, remove_entries, shared_entries
-from weighbridge.serving.guard_watch import ENDING, HASTE_S
+from weighbridge.serving.guard_watch import ENDING, HASTE_S, woken_by_signals
 from weighbridge.serving.guarded_processes import POLL_S, GuardedProcesses
 from weighbridge.serving.json_lines import JsonLines
 from weighbridge.serving.leftovers import inherit
@@ -60,12 +60,7 @@ class Supervisor:
 
     def run(self) -> bool:
         """Start the client, wait for its end, end what is left; return whether nothing is."""
-        woken, wake = socket.socketpair()
-        for end in (woken, wake):
-            end.setblocking(False)
-        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, *ENDING):
-            signal.signal(number, lambda *_: None)
+        woken, _wake = woken_by_signals()
         self._selector.register(woken, selectors.EVENT_READ, lambda: self._on_signals(woken))
         assert self._command is not None
         self._selector.register(self._command.socket, selectors.EVENT_READ, self._listen)

@@ -42,7 +42,7 @@ from typing import Any
 
 from weighbridge.core.parent_death import die_with_parent
 from weighbridge.core.process_end import open_process_end
-from weighbridge.serving.guard_watch import ENDING, HASTE_S, go_on_watched
+from weighbridge.serving.guard_watch import ENDING, HASTE_S, go_on_watched, woken_by_signals
 from weighbridge.serving.guarded_processes import GuardedProcesses
 from weighbridge.serving.json_lines import LONGEST_BYTES, JsonLines
 from weighbridge.serving.kept_socket import may_ask, open_door
@@ -76,12 +76,7 @@ class Guard:
 
     def run(self) -> bool:
         """Start the servers, and end them and all that they started; return whether nothing is left."""
-        woken, wake = socket.socketpair()
-        for end in (woken, wake):
-            end.setblocking(False)
-        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, *ENDING):
-            signal.signal(number, lambda *_: None)
+        woken, _wake = woken_by_signals()
         self._selector.register(woken, selectors.EVENT_READ, lambda: self._on_signals(woken))
         assert self._holder is not None
         self._listen_to(self._holder)

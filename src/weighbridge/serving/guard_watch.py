@@ -6,6 +6,7 @@ Between two uses no command is there to inherit what a killed guard leaves, or t
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,21 @@ from weighbridge.serving.leftovers import children, end_all, inherit
 HASTE_S = 4.0
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGINT)
 _STOPPED_S = 1.0  # a guard may stay stopped for so long
+
+
+def woken_by_signals() -> tuple[socket.socket, socket.socket]:
+    """Return a socket that gets the numbers of signals: a child has ended, or the program is asked to end.
+
+    Returns:
+        It, and its other end, which the caller keeps open.
+    """
+    woken, wake = socket.socketpair()
+    for end in (woken, wake):
+        end.setblocking(False)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, *ENDING):
+        signal.signal(number, lambda *_: None)
+    return woken, wake
 
 
 def go_on_watched() -> int:

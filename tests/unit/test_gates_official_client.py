@@ -27,7 +27,7 @@ from request_files import with_products
 
 from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import Mode
-from weighbridge.gates import judge, judge_logs
+from weighbridge.gates import Inputs, judge, judge_logs
 from weighbridge.records.client_rows import ClientRows
 from weighbridge.records.official_client import (
     ACCURACY_RESULTS,
@@ -454,6 +454,18 @@ def test_runs_of_the_real_client_agree_with_their_logs(
         assert of_run == ["performance", "accuracy"]
 
 
+def _rows(client: Values, inputs: Inputs) -> ClientRows:
+    assert inputs.dataset is not None
+    return ClientRows(
+        preset=client["dataset_name"],
+        path="x.parquet",
+        rows=client["dataset_rows"],
+        sha256=client["dataset_sha256"],
+        dataset_sha256=inputs.dataset.manifest_digest,
+        client_commit=client["commit"],
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -466,28 +478,21 @@ def test_runs_of_the_real_client_agree_with_their_logs(
 )
 def test_rows_are_proven_to_be_made_from_the_dataset(runs: Runs, change: Values, said: str | None) -> None:
     inputs = with_products(NO_INPUTS, runs.results.parent / "products", runs.of_scenario.samples)
-    assert inputs.dataset is not None
     client = runs.records[Mode.PERFORMANCE]["client"]
-    rows = {
-        "preset": client["dataset_name"],
-        "path": "x.parquet",
-        "rows": client["dataset_rows"],
-        "sha256": client["dataset_sha256"],
-        "dataset_sha256": inputs.dataset.manifest_digest,
-        "client_commit": client["commit"],
-    }
+    rows = _rows(client, inputs).model_copy(update=change)
     runs.judged()
-    verdict = judged_client_runs(
-        runs.results, ROUND, NAME, None, replace(inputs, rows=ClientRows(**rows | change))
-    )
+    verdict = judged_client_runs(runs.results, ROUND, NAME, None, replace(inputs, rows=rows))
     [check] = [each for each in verdict.checks if each.name == "rows made from the dataset"]
     assert (check.passed, check.value) == (said is None, said or client["dataset_sha256"][:12])
 
 
-def test_a_round_whose_rules_hold_asks_for_the_proofs_of_the_rows(valid: Path) -> None:
-    runs = Runs(valid)
-    runs.round = HELD
-    for record in runs.records.values():
-        record["round"] = HELD.name
-    unknown = {check.name for check in runs.judged().unknown}
-    assert "rows made from the dataset" in unknown
+def test_a_round_whose_rules_hold_asks_for_all_proofs_and_no_more(tmp_path: Path) -> None:
+    results, of_scenario = tmp_path / "results", round_of_scenario(HELD, NAME)
+    write_client_run(results, HELD, NAME)
+    evaluation = client_evaluation(of_scenario, results / NAME / Mode.ACCURACY / PHASE_ANSWERS)
+    inputs = with_products(NO_INPUTS, tmp_path / "products", of_scenario.samples)
+    verdict = judged_client_runs(results, HELD, NAME, evaluation, inputs)
+    assert [check.name for check in verdict.unknown] == ["rows made from the dataset"]
+    client = client_record(of_scenario, HELD.scenario(NAME), Mode.PERFORMANCE)["client"]
+    verdict = judged_client_runs(results, HELD, NAME, evaluation, replace(inputs, rows=_rows(client, inputs)))
+    assert (verdict.outcome, verdict.failed, verdict.unknown) == ("VALID", (), ())

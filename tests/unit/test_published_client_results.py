@@ -50,6 +50,7 @@ _NOT_SHOWN = {
     "answers in the log",
     "score computed by us",
     "failed requests",
+    "prefix caching",
     "closed-division settings",
 }
 

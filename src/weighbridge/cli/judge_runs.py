@@ -47,7 +47,10 @@ def gate(
     ] = None,
     logs: Annotated[
         Path | None,
-        typer.Option(help="Instead of these: a folder with LoadGen logs of any origin in it or below."),
+        typer.Option(
+            help="Instead of these: a folder with results of any origin below it: LoadGen's logs or, as "
+            "the round says, the official client's files."
+        ),
     ] = None,
     details: Annotated[
         bool, typer.Option("--details", help="With --logs: the checks of all systems, not only INVALID ones.")

@@ -1,4 +1,4 @@
-"""Judge LoadGen logs of any origin, and print the verdicts on all their systems."""
+"""Judge results of any origin, and print the verdicts on all their systems."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from weighbridge.gates.foreign_logs import JudgedLogs
 def judge_all(
     logs: Path, round_: Round, inputs: Inputs, *, details: bool, strict: bool, as_json: bool
 ) -> None:
-    """Print the verdicts on all systems whose logs lie in a folder.
+    """Print the verdicts on all systems whose results lie in a folder.
 
     Args:
         logs: The folder.

@@ -92,6 +92,8 @@ def one_run_checks(
     if record is None or folder is None:
         gate.unknown("recorded as", expected, _NOT_RECORDED)
         gate.unknown("failed requests", "0", _NOT_RECORDED)
+        if ServerFeature.PREFIX_CACHING in round_.server_must_not:
+            gate.unknown("prefix caching", "off", _NOT_RECORDED)
         return gate.checks
     recorded = f"{record.round}, {record.scenario}, {record.kind}"
     if not record.is_of(round_.benchmark, round_.category):

@@ -58,4 +58,4 @@ def write_kept_answers(path: Path, answers: Iterable[tuple[int, str]]) -> None:
         OSError: the disk takes no more.
     """
     lines = (msgspec.json.encode(KeptAnswer(sample, text)) for sample, text in answers)
-    write_atomic(path, b"".join(line + b"\n" for line in lines))
+    write_atomic(path, b"".join(line + b"\n" for line in lines), private=True)

@@ -79,7 +79,7 @@ def write_accuracy_run(performance: Path, out: Path) -> RunRecord:
             "logs": {name: sha256_of(out / name) for name in files},
         }
     )
-    write_atomic(out / RUN_RECORD, written.model_dump_json(indent=2) + "\n")
+    write_atomic(out / RUN_RECORD, written.model_dump_json(indent=2) + "\n", private=True)
     return written
 
 

@@ -128,7 +128,7 @@ def write_phase(phase: ClientPhase, out: Path, rows: Records, key: str | None) -
             "evidence": mask(": ".join(told) if told else _UNTOLD[outcome], [key]),
         }
         lines.append(json.dumps(entry, ensure_ascii=False) + "\n")
-    write_atomic(out / ERRORS_FILE, "".join(lines))
+    write_atomic(out / ERRORS_FILE, "".join(lines), private=True)
 
 
 def write_sampled_answers(phase: ClientPhase, out: Path) -> None:

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ServerFeature
+from weighbridge.config.round_settings import check_against_round, planned_scenarios
 from weighbridge.config.server_settings import ServerSettings
 from weighbridge.config.settings import Settings, portable_settings
 from weighbridge.core.errors import InputError
+from weighbridge.core.plain_data import merged
 from weighbridge.serving.arguments import check_arguments
 from weighbridge.serving.installed_adapters import find_adapter
 
@@ -36,6 +38,22 @@ def test_relative_paths_start_at_the_root(root: Path) -> None:
     settings = Settings.parse(demo, "configuration", context)
     assert settings.artifacts.model.path == Path("/somewhere/demo/model")
     assert settings.server.executable == "/somewhere/.venv-server/bin/vllm"
+
+
+@pytest.mark.parametrize(
+    "overlays", [("demo/config.yaml", "demo/interactive.yaml"), ("rehearsal/endpoints.yaml",)]
+)
+def test_the_settings_of_a_demonstration_with_the_official_client_fit_its_round(
+    root: Path, overlays: tuple[str, ...]
+) -> None:
+    data = yaml.safe_load((root / "config.yaml").read_text())
+    for overlay in overlays:
+        data = merged(data, yaml.safe_load((root / overlay).read_text()))
+    settings = portable_settings(data, root)
+    round_ = load_round(settings.round)
+    check_against_round(settings, round_)
+    assert set(planned_scenarios(settings, round_)) == {"offline", "interactive"}
+    assert settings.artifacts.further_datasets.keys() == round_.further_datasets.keys()
 
 
 @pytest.mark.parametrize("name", ["v6.0", "v6.1", "demo", "rehearsal", "rehearsal-v6.1"])

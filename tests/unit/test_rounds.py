@@ -139,6 +139,32 @@ def test_a_rehearsal_keeps_every_constant_of_its_round(rehearsal: str, real: obj
     assert round_.model_dump(exclude=changed) == real.model_dump(exclude=changed)  # type: ignore[attr-defined]
 
 
+def test_the_rehearsal_with_the_official_client_keeps_every_constant_of_its_round() -> None:
+    real, rehearsal = load_round("v6.1-endpoints"), load_round("rehearsal-v6.1-endpoints")
+    assert rehearsal.simulated
+    changed: dict[str, object] = dict.fromkeys(("name", "submittable", "simulated"), True)
+    changed["closed"] = {"model", "dataset"}  # synthetic ones
+    changed["further_datasets"] = {"8k": {"splits", "closed"}}
+    assert rehearsal.model_dump(exclude=changed) == real.model_dump(exclude=changed)
+
+
+def test_the_demo_with_the_official_client_keeps_what_makes_a_result() -> None:
+    real, demo = load_round("v6.1-endpoints"), load_round("interactive-demo")
+    assert not demo.submittable
+    kept = ("prompt", "max_tokens", "metrics", "evidence", "checker_version", "one_of", "server_must_not")
+    for name in kept:
+        assert getattr(demo, name) == getattr(real, name)
+    changed = {"warmup_requests", "stated_duration_s"}
+    assert demo.endpoints_rules.model_dump(exclude=changed) == real.endpoints_rules.model_dump(
+        exclude=changed
+    )
+    changed = {"min_duration_s", "min_query_count"}
+    for name, rules in demo.scenarios.items():
+        assert rules.model_dump(exclude=changed) == real.scenarios[name].model_dump(exclude=changed)
+    # Of fewer queries the client estimates no 99th percentile with early stopping, and the checker wants one.
+    assert demo.scenarios["interactive"].min_query_count > 662
+
+
 def test_the_installed_loadgen_has_the_rounds_seeds() -> None:
     assert carried_seeds(V60.loadgen_rules.model) == V60.loadgen_rules.seeds
 

@@ -65,6 +65,11 @@ def _guided_decoding(requests: RequestSettings | None) -> str | None:
     return "used: every request demands the JSON schema of answers" if used else "not used"
 
 
+def _envelope(record: RunRecord) -> tuple[str | None, str | None]:
+    """Return the texts around the prompts; the official client builds bodies of its own."""
+    return record.envelope if record.envelope and record.client is None else (None, None)
+
+
 def _rows_of(client: OfficialClient) -> str:
     return f"{client.dataset_name}, {client.dataset_rows} rows, sha256 {client.dataset_sha256}"
 
@@ -104,6 +109,6 @@ _FACTS: dict[str, _Value] = {
     "ended": lambda record: utc_time(record.load.ended),
     "request bodies, sha256": lambda record: record.store_sha256,
     "guided decoding": lambda record: _guided_decoding(record.requests),
-    "every body before its prompt": lambda record: record.envelope and record.envelope[0],
-    "every body after its prompt": lambda record: record.envelope and record.envelope[1],
+    "every body before its prompt": lambda record: _envelope(record)[0],
+    "every body after its prompt": lambda record: _envelope(record)[1],
 }

@@ -28,12 +28,18 @@ from weighbridge.config.round_settings import check_against_round
 from weighbridge.config.settings import Settings
 from weighbridge.core.dataset_files import read_columns
 from weighbridge.core.errors import InputError
+from weighbridge.evaluation.error_analysis import ErrorAnalysis, Level
 from weighbridge.gates import Inputs
 from weighbridge.gates.closed_checks import DatasetInputs
 from weighbridge.provenance import CRATE, write_crate
 from weighbridge.provenance.judged_again import Originals, require_originals
 from weighbridge.provenance.materials import materials_of
 from weighbridge.provenance.tree_runs import TreeRuns, scenarios_of
+from weighbridge.report.chart import Chart
+from weighbridge.report.charts import charts_of
+from weighbridge.report.inputs import Missing
+from weighbridge.report.inputs import read_inputs as read_results
+from weighbridge.report.page import render_page
 from weighbridge.submission.checker import check_submission
 from weighbridge.submission.tree_records import read_inputs
 
@@ -251,6 +257,14 @@ def test_runs_on_another_dataset_than_the_scenarios_are_refused(tree: Path) -> N
     assert not any("Offline" in each and "dataset" in each for each in said)
 
 
+def test_logs_in_a_tree_are_held_to_the_scenarios_number_of_samples(tree: Path) -> None:
+    larger = _closed().model_copy(update={"samples": CLOSED.samples + 100})
+    said = [str(each) for each in check_submission(tree, larger).complaints]
+    wrong = f"dataset size is {CLOSED.samples}, must be {larger.samples}"
+    assert any("Offline" in each and wrong in each for each in said)
+    assert not any("Server" in each and "dataset size" in each for each in said)
+
+
 def test_the_crate_ties_each_run_to_its_dataset(made_of: tuple[Path, Inputs]) -> None:
     root, inputs = made_of
     proofs = [proof for proof in (inputs.model, inputs.dataset) if proof is not None]
@@ -280,3 +294,26 @@ def test_materials_and_originals_are_of_each_dataset(made_of: tuple[Path, Inputs
     require_originals(server, Originals(root / "originals", (inputs.dataset, few)))
     with pytest.raises(InputError, match="is not the dataset of the Server runs"):
         require_originals(server, Originals(root / "originals", (inputs.dataset,)))
+
+
+def test_the_report_shows_the_bounds_and_the_number_of_samples_of_each_scenario(
+    made_of: tuple[Path, Inputs],
+) -> None:
+    rules = _closed()
+    own = rules.scenarios["server"].model_copy(update={"metrics": {"f1": MetricRules(floor=0.123)}})
+    round_ = rules.model_copy(update={"scenarios": rules.scenarios | {"server": own}})
+    inputs = read_results(made_of[0] / "results", round_)
+    level = Level(name="f1", value=0.8, low=0.7, high=0.9, samples=rules.samples)
+    analysis = ErrorAnalysis(levels=(level,), groups=(), unparsable=(), unparsable_total=0)
+    analyses: dict[str, ErrorAnalysis | Missing] = dict.fromkeys(round_.scenarios, analysis)
+    page = render_page(inputs, analyses, [])
+    assert f"{rules.samples} samples, Server {rules.samples};" in page
+    assert page.count("floor 0.123") == 2  # in its card and beside its score
+    titles = {
+        chart.key: chart.title
+        for chart in charts_of(inputs, analyses)
+        if isinstance(chart, Chart) and chart.group == "accuracy"
+    }
+    assert list(titles) == ["scores", "scores-server"]
+    assert "of Offline with" in titles["scores"]
+    assert "of Server with" in titles["scores-server"]

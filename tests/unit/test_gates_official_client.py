@@ -364,6 +364,15 @@ def test_without_the_log_of_events_nothing_of_it_passes(runs: Runs, name: Path, 
     assert verdict.outcome == "UNPROVEN"
 
 
+def test_runs_that_are_not_there_are_told() -> None:
+    round_ = round_of_scenario(ROUND, NAME)
+    verdict = judge(
+        performance=None, accuracy=None, evaluation=None, round_=round_, scenario=ROUND.scenario(NAME)
+    )
+    assert verdict.outcome == "UNPROVEN"
+    assert [check.run for check in verdict.unknown if check.name == "run"] == ["performance", "accuracy"]
+
+
 @pytest.mark.parametrize("name", [RESULT_SUMMARY, WRITTEN_CONFIG, ACCURACY_RESULTS])
 def test_a_missing_result_is_invalid(runs: Runs, name: Path) -> None:
     runs.file(name).unlink()

@@ -116,6 +116,8 @@ def _numbers(verdict: Verdict) -> Iterator[str]:
             f"queries late, {verdict.over_latency_allowed} allowed; with {verdict.over_latency} late, early "
             f"stopping needs {verdict.queries_needed} queries ({_missing(verdict)})"
         )
+    elif verdict.p99_of_queries_s is not None:
+        yield f"Latency: p99 {measured(verdict.p99_of_queries_s)} s"
     yield from _token_numbers(verdict)
     if verdict.accuracy is not None:
         readings = ", ".join(

@@ -22,6 +22,7 @@ from weighbridge.history.history_listing import HistoryListing
 from weighbridge.records.asked_system import AskedSystem
 from weighbridge.records.check_record import CheckReport
 from weighbridge.records.comparison import SweepComparison
+from weighbridge.records.cross_measurement import CrossMeasurement
 from weighbridge.records.history_entry import HistoryEntry
 from weighbridge.records.progress_record import State
 from weighbridge.records.quality_answers import MeasuredQuality, SubjectAnswers
@@ -80,6 +81,11 @@ FILES: dict[str, tuple[type[Model], str]] = {
     ),
     "resources/preflight.json": (Preflight, "What was found before anything started."),
     "resources/server.json": (ServerProgram, "The program of the model server, and its version."),
+    ".../cross-measurement.json": (
+        CrossMeasurement,
+        "The latencies that the official client and ours measured of the same queries, from `weighbridge "
+        "cross-measure`.",
+    ),
     "results/sweeps/NAME/comparison.json": (
         SweepComparison,
         "The comparison of a sweep or of `weighbridge bench`.",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from loadgen_files import record_values
+from loadgen_files import evaluation_of, record_values
 from request_files import answers_of, f1_of, tokens_of, with_products
 
 from weighbridge.benchmarks.rounds import load_round
@@ -37,7 +37,7 @@ from weighbridge.records.official_client import (
     WRITTEN_CONFIG,
 )
 from weighbridge.records.run_record import ERRORS_FILE, REQUESTS_TABLE, SAMPLED_ANSWERS, RunRecord
-from weighbridge.records.score import Evaluation, Score
+from weighbridge.records.score import Evaluation
 from weighbridge.records.verdict import Verdict, write_verdict
 
 SAMPLES = 600
@@ -361,19 +361,8 @@ def seal_client_run(folder: Path, record: dict[str, Any]) -> None:
 
 
 def client_evaluation(round_: Round, answers: Path) -> Evaluation:
-    """Return a score as `evaluate` writes it of `client_answers`."""
-    value = f1_of(round_.samples)
-    score = Score(samples=round_.samples, unparsable=3, metrics={"f1": value}, baselines={"f1": 0.1}, seed=1)
-    return Evaluation(
-        round=round_.name,
-        submittable=round_.submittable,
-        benchmark=round_.benchmark,
-        metric="f1",
-        value=value,
-        empty=0,
-        score=score,
-        log_sha256=sha256_of(answers),
-    )
+    """Return a score as `evaluate` writes it of `client_answers`, of which none is empty."""
+    return evaluation_of(round_, answers).model_copy(update={"empty": 0})
 
 
 def judged_client_runs(

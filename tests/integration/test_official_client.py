@@ -21,6 +21,7 @@ from weighbridge.endpoints import client_process, client_signs
 from weighbridge.endpoints.client_process import ISSUING, ClientProcess
 from weighbridge.endpoints.shared_memory import shared_entries
 from weighbridge.records.official_client import CLIENT_FILES, CLIENT_FOLDER, CLIENT_LOG
+from weighbridge.records.progress_record import PROGRESS_FILE, Phase, State
 from weighbridge.records.run_record import REQUESTS_BINARY
 
 OLD_FILE = "src/inference_endpoint/figures.py"
@@ -71,6 +72,9 @@ def test_a_run_is_recorded_with_its_client_and_leaves_nothing(tmp_path: Path, ur
     ]
     assert {(CLIENT_FOLDER / path).as_posix() for path in CLIENT_FILES} < set(record.logs)
     assert not (run.out / REQUESTS_BINARY).exists()
+    shown = State.read(run.out / PROGRESS_FILE)
+    assert shown.figures is not None
+    assert (shown.phase, shown.figures.expected) == (Phase.DONE, 3 * SAMPLES)
     assert nothing_left(run.scratch, [])
     assert list(run.scratch.iterdir()) == []
     assert [

@@ -11,7 +11,7 @@ from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.request_log import RECORD_TYPE, Records, RequestLogTail
-from weighbridge.client.sample_counts import SampleCounts
+from weighbridge.client.sample_counts import DrivenPhase, SampleCounts
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.percentiles import percentile_of_sorted
 from weighbridge.loadgen.loadgen_issuer import LoadGenIssuer
@@ -293,3 +293,16 @@ def test_ages_are_bounds_and_of_every_unanswered_request_once(
         open_ = np.sort([now - planned for planned, took in requests if planned <= now < planned + took])
         assert len(bounds) == len(open_)
         assert (bounds <= open_).all()
+
+
+def test_a_driver_whose_log_is_behind_is_neither_stalled_nor_late(tmp_path: Path, clock: Clock) -> None:
+    progress = RunProgress(plan(expected=100), tmp_path, 4)
+    held_ns = progress_module.monotonic_ns()
+    for _ in range(3):
+        clock.now_s += 20
+        progress(SampleCounts(10, 4, 1, at_ns=held_ns, shown=40, phase=DrivenPhase.PERFORMANCE))
+    figures = progress.figures()
+    assert (figures.issued, figures.completed, figures.failed) == (40, 39, 1)
+    assert figures.late == 0
+    assert progress.trouble() == ""
+    assert progress.phase() == "performance phase"

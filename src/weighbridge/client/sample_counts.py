@@ -8,10 +8,16 @@ from enum import StrEnum
 class DrivenPhase(StrEnum):
     """What a driver that goes through several phases does at present."""
 
+    STARTING = "starting"
     WARM_UP = "warm-up"
     PERFORMANCE = "performance phase"
     ACCURACY = "accuracy phase"
     RESULTS = "writing its results"
+
+    @property
+    def measures(self) -> bool:
+        """Whether it has come to the queries that count."""
+        return self not in {DrivenPhase.STARTING, DrivenPhase.WARM_UP}
 
 
 @dataclass(frozen=True)

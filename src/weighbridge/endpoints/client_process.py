@@ -214,7 +214,7 @@ class ClientProcess:
             self._look_for_trouble()
         if now - self._observed_s >= _LOOK_EVERY_S / 2:
             self._observed_s = now
-            counts = SampleCounts(0, 0, 0, trouble=self._trouble, phase=DrivenPhase.WARM_UP)
+            counts = SampleCounts(0, 0, 0, trouble=self._trouble, phase=DrivenPhase.STARTING)
             if tail is not None:
                 counts = tail.counts(self._signs.quiet_s, self._trouble)
             reason = observe(counts) if observe is not None else None
@@ -223,7 +223,7 @@ class ClientProcess:
 
     def _name_processes(self) -> None:
         """Name the client's own process and its workers, which decide how late a query is."""
-        if not self._client or (self._tail is not None and self._tail.phase is not DrivenPhase.WARM_UP):
+        if not self._client or (self._tail is not None and self._tail.phase.measures):
             return
         workers = 0
         for pid in sorted(below(self._supervisor.pid)):
@@ -248,7 +248,7 @@ class ClientProcess:
             self._sampling = True
             self.cost.start()
         self.cost.sample(tail.issued, tail.completed)
-        self._sampled = tail.phase not in (DrivenPhase.WARM_UP, DrivenPhase.PERFORMANCE)
+        self._sampled = tail.phase.measures and tail.phase is not DrivenPhase.PERFORMANCE
 
     def _look_for_trouble(self) -> None:
         found = self._signs.look(self._tail)

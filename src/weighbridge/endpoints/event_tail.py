@@ -70,7 +70,7 @@ class EventTail:
         """
         self.issued = self.completed = self.failed = self.warmed_up = 0
         self.first_tokens = 0
-        self.phase = DrivenPhase.WARM_UP
+        self.phase = DrivenPhase.STARTING
         self.grown_ns = self.bar_ns = monotonic_ns()
         self.newest_ns = self.answered_ns = self.bar = 0
         self.ended = False
@@ -129,9 +129,7 @@ class EventTail:
     @property
     def open(self) -> int:
         """Queries that were issued and have not ended, as far as is seen; of a warm-up, all."""
-        if self.phase is DrivenPhase.WARM_UP:
-            return self.warmed_up
-        return self.issued - self.completed
+        return self.issued - self.completed if self.phase.measures else self.warmed_up
 
     def copy_whole(self, path: Path) -> None:
         """Write the whole log to a file that has less, though the client may have removed its own since.
@@ -165,7 +163,8 @@ class EventTail:
         if kind.startswith("session."):
             self._enter(kind)
         elif kind == "sample.issued":
-            if self.phase is DrivenPhase.WARM_UP:
+            if not self.phase.measures:
+                self.phase = DrivenPhase.WARM_UP
                 self.warmed_up += 1
             else:
                 self._open[mark.sample_uuid] = _Open(self.issued, mark.timestamp_ns)

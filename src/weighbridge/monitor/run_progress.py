@@ -132,6 +132,8 @@ class RunProgress:
             issued, completed = max(seen.issued, ended), ended - failed
             qps = completed / max(self.elapsed_s(), 1.0)
         expected, recent_qps = max(plan.expected, issued), self._recent_qps(completed)
+        if report is not None and report.aborted is None and self._seen is not None and self._seen.phase:
+            expected = issued  # the report is of one of the driver's phases
         waiting = self._latencies.with_ages(ages)
         p50_s, p50_at_least = self._percentile(0.5, waiting)
         p99_s, p99_at_least = self._percentile(0.99, waiting)

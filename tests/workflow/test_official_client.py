@@ -82,7 +82,7 @@ def test_what_was_made_is_kept_and_a_stricter_limit_judges_again_without_a_run(f
     finished.round_file.write_text(yaml.safe_dump(data))
     try:
         again = planned(finished("verdicts", "-n"))
-        assert again.keys() == {"gate", "verdicts", "total"}
+        assert again.keys() - {"jobid:"} == {"gate", "verdicts", "total"}
     finally:
         finished.round_file.write_text(text)
     faster = {"scenarios": {"offline": {"target_qps": 260}, "interactive": {"target_qps": 201}}}

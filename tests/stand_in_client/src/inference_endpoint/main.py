@@ -194,10 +194,16 @@ class Run:
         queries = self.issued.get("performance", {})
         ended = {query: self.answers[query] for query in queries if query in self.answers}
         good = {query: answer for query, answer in ended.items() if answer.error is None}
-        first, last = (self.marks.get(f"session.{each}_performance_tracking") for each in ("start", "stop"))
-        duration_ns = (last or monotonic_ns()) - first if first else None
+        started = self.marks.get("session.start_performance_tracking")
         latest = max((answer.end_ns for answer in ended.values()), default=0)
-        window_ns = latest - min((self.issued_ns[query] for query in queries), default=latest)
+        duration_ns = latest - started if started and ended else None
+        # Of scheduled queries: to the end of the one that was issued last.
+        scheduled = self.settings["load_pattern"].get("use_legacy_loadgen_qps_metrics", False)
+        window_ns = None
+        if scheduled and len(ended) > 1:
+            last = next(query for query in reversed(queries) if query in ended)
+            window_ns = ended[last].end_ns - self.issued_ns[next(iter(queries))]
+        rate = (len(ended) - 1, window_ns) if window_ns else (len(ended), duration_ns)
         tokens = self.tokens(good)
         lengths, firsts = list(tokens.values()), {q: a.first_ns for q, a in good.items() if a.first_ns}
         after = {query: tokens[query] - 1 for query in firsts if tokens[query] > 1}
@@ -220,8 +226,8 @@ class Run:
             "output_sequence_lengths": series(lengths, estimates=False),
             "input_sequence_lengths": {},
             "legacy_loadgen_window_duration_ns": window_ns,
-            "qps": len(ended) / window_ns * 1e9 if window_ns else None,
-            "tps": sum(lengths) / window_ns * 1e9 if window_ns else None,
+            "qps": rate[0] / rate[1] * 1e9 if rate[1] else None,
+            "tps": sum(lengths) / rate[1] * 1e9 if rate[1] else None,
             "finish_reason_counts": {
                 reason: sum(answer.finish == reason for answer in good.values())
                 for reason in ("stop", "length")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from client_files import client_round, write_client_run
+from fuzzing import few
 from hypothesis import given
 from hypothesis import strategies as st
 from mutations.client_results import client_mutations, judge_client_tree
@@ -167,6 +168,7 @@ _KEYS = (
 )
 
 
+@few(30)
 @given(
     st.sampled_from(_KEYS),
     st.sampled_from((None, True, -1, 0, 10**30, 1e308, 1e-300, "x", "nan", [], [None], {}, {"a": 1})),

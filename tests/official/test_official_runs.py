@@ -11,7 +11,10 @@ import pytest
 from official_run import KEY, SAMPLES, OfficialRun, processes_in
 
 from weighbridge.artifacts.proof import Proof
+from weighbridge.endpoints.accuracy_run import write_accuracy_run
 from weighbridge.endpoints.client_results import ClientResults
+from weighbridge.endpoints.replayed_phase import ReplayedPhase
+from weighbridge.endpoints.schedule import sample_order
 from weighbridge.endpoints.shared_memory import shared_entries
 from weighbridge.records.official_client import CLIENT_LOG
 from weighbridge.records.store_manifest import StoreOrigin
@@ -74,6 +77,14 @@ def test_the_client_is_driven_to_its_end(
     assert client is not None
     assert results.summary.git_sha == client.commit[:7]
     assert (client.modified, client.exit_code) == (False, 0)
+    accuracy = write_accuracy_run(run.out, tmp_path / "accuracy").load
+    assert (accuracy.issued, accuracy.completed, accuracy.failed) == (SAMPLES, SAMPLES, {})
+    replayed = ReplayedPhase.of(run.out)
+    assert results.config is not None
+    seed = results.config.settings.runtime.dataloader_random_seed
+    assert seed is not None
+    assert (replayed.phase.sample == sample_order(SAMPLES, 3 * SAMPLES, seed)).all()
+    assert replayed.streamed == (replayed.target_qps is not None) == (scenario == "interactive")
     assert has_left_nothing(run, set())
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []

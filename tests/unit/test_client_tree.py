@@ -13,8 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from client_files import (
+    client_record,
     client_round,
     judged_client_runs,
+    seal_client_run,
+    write_client_judged,
     write_client_report,
     write_client_results,
     write_client_run,
@@ -25,6 +28,7 @@ from reference_proof import reference_proof
 
 from weighbridge.benchmarks.rounds import load_round, round_of_official_client
 from weighbridge.config.round_of_scenario import round_of_scenario
+from weighbridge.config.scenario_rules import Mode
 from weighbridge.config.settings import SubmissionSettings
 from weighbridge.core.errors import InputError
 from weighbridge.provenance import write_crate
@@ -363,3 +367,27 @@ def test_telemetry_of_the_one_job_is_that_of_both_phases(tmp_path: Path) -> None
     loaded = {each.run for each in verdict.disturbances if each.kind == "machine_load"}
     assert loaded == {"performance", "accuracy"}
     assert not {each.run for each in verdict.not_examined or () if each.kind == "machine_load"}
+
+
+def test_the_open_division_takes_a_run_with_a_failed_check_and_says_so(tmp_path: Path) -> None:
+    run = write_client_run(tmp_path / "results", ROUND, "interactive")
+    _edit(run / "client" / SUMMARY, _series("n_samples_failed", value=1))
+    rules, of_scenario = ROUND.scenario("interactive"), round_of_scenario(ROUND, "interactive")
+    seal_client_run(run, client_record(of_scenario, rules, Mode.PERFORMANCE))
+    write_client_judged(tmp_path / "results", ROUND, "interactive")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "Snakefile").touch()
+    assemble(
+        results=tmp_path / "results",
+        destination=tmp_path / "tree",
+        originals=tmp_path / "originals",
+        round_=ROUND,
+        settings=SubmissionSettings(submitter="Me", system="box", division="open"),
+        source=tmp_path / "project",
+        scenarios=["interactive"],
+    )
+    report = _check(tmp_path / "tree")
+    assert report.accepted
+    assert any("differs from the closed division: failed" in each.said for each in report.complaints)
+    readme = tmp_path / "tree" / "open" / RESULTS.relative_to("closed") / "Interactive" / "README.md"
+    assert "**Open division.** Differs from the closed division: failed" in readme.read_text()

@@ -50,7 +50,8 @@ class Round(Model):
     )
     also_proven_by: tuple[Literal["endpoints"], ...] = Field(
         default=(),
-        description="Whose files a submission may hold instead; this release does not check what they say.",
+        description="Whose files a submission may hold instead; they are checked by the benchmark's round of "
+        "that evidence and official checker, where there is one.",
     )
     checker_version: str | None = Field(
         description="Value of the official checker's --version; null: the checker does not know the round."

@@ -73,8 +73,11 @@ class ClientSigns:
 
         Queries may be open that the log does not show yet: the progress bar then counts their answers.
         """
+        unseen_s = 0.0
         if tail is not None and tail.bar:
             self._busy_s = max(self._busy_s, tail.bar_ns / 1e9)
+        elif tail is not None:  # a slow warm-up, whose answers nothing counts
+            unseen_s = UNSEEN_EVENTS / self._target_qps
         others = list(self._pids)[1:]
         now, cpu_s = monotonic(), sum(cpu_time_s(pid) or 0.0 for pid in others)
         # Less than before: a process has ended.
@@ -82,7 +85,7 @@ class ClientSigns:
             self._cpu_s, self._busy_s = cpu_s, now
         return trouble_of(
             "the official client computes nothing, and counts no answer,",
-            now - self._busy_s,
+            max(0.0, now - self._busy_s - unseen_s),
             self._stall_limit_s,
             _IDLE_TOLD_AFTER_S,
             "client.stall_limit_s",

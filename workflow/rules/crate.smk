@@ -39,6 +39,6 @@ rule crate:
         weighbridge --log {log:q} crate \
             --results results \
             --submitter {params.submitter:q} \
-            {params.artifacts:q} \
-            {params.further:q}
+            {params.further:q} \
+            {params.artifacts:q}
         """

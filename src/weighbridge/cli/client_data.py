@@ -23,7 +23,7 @@ def client_data(
         typer.Option(help="Proof of the rows to write; the rows are in the folder of its name beside it."),
     ],
 ) -> None:
-    """Make the rows that the official client reads in place of the hub.
+    """Make the rows that the official endpoints client reads.
 
     The client's own function makes them of the proven dataset. Runs in the client's environment.
     """

@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 _FUNCTION = "_process_sample_to_row"
 _BATCH_ROWS = 64
-_PICTURE_FIELDS = {"bytes", "path"}
+_IMAGE_FIELDS = {"bytes", "path"}
 
 
 def make(order: RowsOrder) -> RowsMade:
@@ -74,7 +74,7 @@ def _of_client(preset: str) -> tuple[Any, Callable[[Row], Row]]:
 
 
 def _batches(order: RowsOrder, row_of: Callable[[Row], Row]) -> Iterator[list[Row]]:
-    """Yield rows of the first samples, a few at a time; pictures are decoded and encoded on all cores."""
+    """Yield rows of the first samples, a few at a time; images are decoded and encoded on all cores."""
     files = [pq.ParquetFile(file) for file in order.files]
     count = min(order.samples, sum(file.metadata.num_rows for file in files))
     total_bytes = sum(file.stat().st_size for file in order.files)
@@ -86,13 +86,13 @@ def _batches(order: RowsOrder, row_of: Callable[[Row], Row]) -> Iterator[list[Ro
 
 
 def _samples(file: pq.ParquetFile) -> Iterator[Callable[[], Row]]:
-    """Yield what decodes each sample of a file as the library datasets does, pictures to those of Pillow.
+    """Yield what decodes each sample of a file as the library datasets does, images to those of Pillow.
 
-    A file may not say that a column is a picture; the dataset's card does so on the hub.
+    A file may not say that a column is an image; the dataset's card does so on the hub.
     """
     features = Features.from_arrow_schema(file.schema_arrow)
     for name, feature in features.items():
-        if isinstance(feature, dict) and feature.keys() == _PICTURE_FIELDS:
+        if isinstance(feature, dict) and feature.keys() == _IMAGE_FIELDS:
             features[name] = Image()
     for batch in file.iter_batches(_BATCH_ROWS):
         for sample in batch.to_pylist():

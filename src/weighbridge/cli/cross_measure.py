@@ -62,7 +62,7 @@ def cross_measure(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send the official client's queries again by ours; compare.
+    """Repeat a run of the official client with our own client.
 
     The same samples are due at the same times, at the server that the settings name. The table has both
     clients' latencies and, by the log of a simulated server, what each spent before and after it.

@@ -212,7 +212,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Run LoadGen or the official client once against the server.
+    """Run LoadGen or the official client against the server.
 
     Starts the server unless the settings name endpoints; writes LoadGen's logs and run.json. The official
     client makes the performance and the accuracy run in one go; 'client-accuracy' reads the latter from its

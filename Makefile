@@ -72,11 +72,11 @@ llama-demo: setup ## Run the demo of llama3.1-8b, datacenter and edge: two check
 WITH_CLIENT = $(if $(CLIENT),--set artifacts.client.path=$(abspath $(CLIENT)))
 
 .PHONY: interactive-demo
-interactive-demo: setup setup-endpoints-ea332753 ## Run the demo of v6.1 with the official endpoints client: Interactive and Offline, a checked tree (10 minutes).
+interactive-demo: setup-endpoints-ea332753 setup ## Run the demo of v6.1 with the official endpoints client: Interactive and Offline, a checked tree (6 minutes).
 	@weighbridge submit --profile profiles/interactive-demo $(WITH_CLIENT)
 
 .PHONY: endpoints-rehearsal
-endpoints-rehearsal: $(VENV)/.workflow setup-endpoints-ea332753 ## Rehearse v6.1 with that client at full scale, without a GPU or a model.
+endpoints-rehearsal: setup-endpoints-ea332753 $(VENV)/.workflow ## Rehearse v6.1 with that client at full scale, without a GPU or a model (half an hour).
 	@weighbridge submit --profile profiles/endpoints-rehearsal $(WITH_CLIENT)
 
 .PHONY: mmlu-demo
@@ -141,7 +141,7 @@ endpoints-check: $(VENV)/.workflow $(VENV)/.dev $(OFFICIAL_CLIENTS:%=.venv-%/.cl
 CLIENT_MUTATIONS ?= runs/endpoints-mutations.md
 
 .PHONY: endpoints-mutations
-endpoints-mutations: $(VENV)/.workflow $(VENV)/.dev ## The same of a tree with results of the official endpoints client, in 84 ways.
+endpoints-mutations: $(VENV)/.workflow $(VENV)/.dev ## Damage a tree of the official endpoints client in 84 ways, and compare likewise.
 	@[ -d "$(REFERENCE)/tools/submission" ] || { echo "make: give REFERENCE=DIR, a checkout of mlcommons/inference" >&2; exit 3; }
 	PYTHONPATH=tests/unit python -m mutations.client_table "$(REFERENCE)" "$(CLIENT_MUTATIONS)"
 

@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loadgen_files import small_round
 
+from weighbridge.benchmarks.rounds import load_round
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.issuer import IssuePlan
 from weighbridge.client.request_log import RECORD_TYPE, Records
 from weighbridge.client.sample_counts import SampleCounts
+from weighbridge.config.official_client_rules import EndpointsDrive
 from weighbridge.config.scenario_rules import LatencyLimit, Limits, Mode
 from weighbridge.core.percentiles import percentile_of_sorted
 from weighbridge.loadgen.early_stopping import few_over_probability, min_queries
@@ -124,13 +126,14 @@ def test_what_is_counted_late_is_late_in_every_continuation_and_of_latencies_not
 
 
 def watch(
-    folder: Path, *, stop: bool, expected: int = 50, **changes: object
+    folder: Path, *, stop: bool, drive: EndpointsDrive | None = None, **changes: object
 ) -> tuple[LostRunWatch, list[str]]:
-    """Return a watch on a run of so many queries, of which 5 may be late, and what it tells."""
+    """Return a watch on a run of 50 queries, of which 5 may be late, and what it tells."""
     round_ = small_round()
     rules = round_.loadgen_rules.model_copy(update={"early_stopping": False})
     round_ = round_.model_copy(update={"loadgen": rules})
-    scenario = round_.scenarios["server"].model_copy(update={"limits": Limits.model_validate(LIMITS)})
+    limits = {"limits": Limits.model_validate(LIMITS), "endpoints": drive}
+    scenario = round_.scenarios["server"].model_copy(update=limits)
     plan = IssuePlan("server performance", "server", Mode.PERFORMANCE, True, 40, 50, 1.0, 0.1)
     told: list[str] = []
     plan = replace(plan, **changes)  # type: ignore[arg-type]
@@ -168,6 +171,15 @@ def test_it_is_said_once_with_figures_and_a_rate_and_ends_the_run_where_that_is_
     [sentence] = told
     assert sentence.startswith(f"{said}; {'it is ended' if stop else 'it goes on to its end'}")
     assert "Lower scenarios.server.target_qps from 40 (try 38), or set it to 'auto'" in sentence
+    looked.close()
+
+
+def test_no_search_is_proposed_where_the_rate_cannot_be_searched_for(tmp_path: Path) -> None:
+    drive = load_round("v6.1-endpoints").scenarios["server"].endpoints
+    looked, told = watch(tmp_path, stop=True, drive=drive)
+    write_records(tmp_path, records(LATE))
+    assert looked(counts_at(LATE, 600))
+    assert "Lower scenarios.server.target_qps from 40 (try 38)." in told[0]
     looked.close()
 
 

@@ -11,11 +11,16 @@ def examine_client(round_: Round, folder: Path) -> MachineCheck:
     """Return whether a project has the environment of its round's official client, as it is pinned."""
     environment = folder / f".venv-{round_.client}"
     remedy = f"run `make setup-{round_.client}`: 0.7 GB, and it looks for a Python that is new enough"
-    found, missing = f"no {environment.name}", remedy
     packages, pinned = ClientPackages.of_environment(environment), environment_file(round_, folder)
-    if packages is not None and pinned.is_file():
-        first, *more = [*packages.differences(pinned), ""]
-        python = "Python {}.{}".format(*packages.python)
-        found = f"{python} in {environment.name}"
-        found, missing = (f"{found}: {first}", remedy) if more else (f"{found}, with the pinned packages", "")
-    return MachineCheck.of("official client", found, (MachineUse.BENCHMARK,), missing=missing or None)
+    if packages is None:
+        found, lacking = f"no {environment.name}", True
+    else:
+        wrong = packages.differences(pinned) if pinned.is_file() else [f"no {pinned.name} to compare with"]
+        found = "Python {}.{} in {}".format(*packages.python, environment.name)
+        found, lacking = (
+            f"{found}: {wrong[0]}" if wrong else f"{found}, with the pinned packages",
+            bool(wrong),
+        )
+    return MachineCheck.of(
+        "official client", found, (MachineUse.BENCHMARK,), missing=remedy if lacking else None
+    )

@@ -211,10 +211,10 @@ class LostRunWatch:
                     f"{limit.limit_s:g} s ({_NAMES[name]}), and of all {queries:,} only {allowed:,} may be"
                 )
                 target, lower = self._plan.target_qps, self._lower_target_qps()
+                search = ", or set it to 'auto' to search for the highest rate that passes"
                 remedy = (
                     f"Lower scenarios.{self._scenario.name}.target_qps from {target:g}"
-                    f"{f' (try {lower:g})' if lower else ''}, or set it to 'auto' to search for the highest "
-                    "rate that passes."
+                    f"{f' (try {lower:g})' if lower else ''}{search if self._scenario.searchable else ''}."
                 )
                 return LostRun(after_s=after_s, reason=reason, remedy=remedy, suggested_target_qps=lower)
         return None

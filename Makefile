@@ -141,7 +141,7 @@ endpoints-check: $(VENV)/.workflow $(VENV)/.dev $(OFFICIAL_CLIENTS:%=.venv-%/.cl
 CLIENT_MUTATIONS ?= runs/endpoints-mutations.md
 
 .PHONY: endpoints-mutations
-endpoints-mutations: $(VENV)/.workflow $(VENV)/.dev ## Damage a tree of the official endpoints client in 84 ways, and compare likewise.
+endpoints-mutations: $(VENV)/.workflow $(VENV)/.dev ## Damage a tree of the official endpoints client in 90 ways, and compare likewise.
 	@[ -d "$(REFERENCE)/tools/submission" ] || { echo "make: give REFERENCE=DIR, a checkout of mlcommons/inference" >&2; exit 3; }
 	PYTHONPATH=tests/unit python -m mutations.client_table "$(REFERENCE)" "$(CLIENT_MUTATIONS)"
 

@@ -82,6 +82,15 @@ def test_a_run_is_recorded_with_its_client_and_leaves_nothing(tmp_path: Path, ur
     ] == []
 
 
+def test_what_the_client_says_last_is_told_without_the_key(tmp_path: Path, url: str, store: Path) -> None:
+    run = OfficialRun(tmp_path, url, store, exit_at_setup=2)
+    done = run()
+    assert done.returncode == 4, done.stderr
+    assert "ended with exit code 2" in done.stderr
+    assert "401 for key ***" in (run.record.load.aborted or "")
+    assert [path for path in run.out.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()] == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_command_that_ends_early_takes_its_client_with_it(
     number: signal.Signals, tmp_path: Path, url: str, store: Path

@@ -114,7 +114,9 @@ def prepared(
     if demo:
         shutil.copytree(DEMO / "dataset", dataset)
     else:
-        load_benchmark(round_.benchmark).synthesise(ArtifactKind.DATASET, SAMPLES, dataset)
+        load_benchmark(round_.benchmark).synthesise(
+            ArtifactKind.DATASET, SAMPLES, dataset, round_.further_datasets["8k"].splits
+        )
     return Prepared(tmp_path, client_proof, client_python, dataset, round_)
 
 

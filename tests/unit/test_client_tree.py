@@ -39,6 +39,7 @@ from weighbridge.records.check_record import CheckReport
 from weighbridge.records.verdict import Verdict
 from weighbridge.submission import assemble
 from weighbridge.submission.checker import check_submission
+from weighbridge.submission.checker.original_rules import check_originals
 
 REFERENCE = os.environ.get("WEIGHBRIDGE_REFERENCE", "")
 needs_reference = pytest.mark.skipif(
@@ -230,6 +231,25 @@ def test_a_number_that_no_valid_run_has_is_told_without_the_run(tree: Path, name
     told = [each for each in _check(tree).complaints if each.level == "error" and said in each.said]
     assert [each.file for each in told[:1]] == [f"{RESULTS}/Interactive/{file}"]
     assert all(each.remedy for each in told)
+
+
+def test_a_folder_of_good_files_beside_the_published_ones_hides_nothing(tree: Path) -> None:
+    folder = tree / RESULTS / "Interactive"
+    for name in (CONFIG, SUMMARY, SCORES):
+        copy = folder / "client" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / name, copy)
+    file, change, said = DAMAGES["failed"]
+    _edit(folder / file, change)
+    shutil.rmtree(tree / SOURCES / "records")
+    assert said in _errors(_check(tree))[f"{RESULTS}/Interactive/{file}"]
+
+
+def test_a_result_of_the_client_beside_loadgens_needs_no_kept_files(tree: Path, tmp_path: Path) -> None:
+    beside = tree / RESULTS.parent / "llama3.1-8b" / "Offline"
+    shutil.copytree(tree / RESULTS / "Offline", beside)
+    _, complaints = check_originals(tree, tmp_path, ROUND)
+    assert not [each for each in complaints if "llama3.1-8b" in each.file]
 
 
 def test_an_edited_file_is_not_the_one_that_the_records_name(tree: Path) -> None:

@@ -167,7 +167,7 @@ def test_the_tree_carries_the_run_and_it_is_judged_again_from_there(root: tuple[
         assert list(runs.records) == ["performance", "accuracy", "TEST06"]
         assert all(check.passed for check in evidence_checks_of(runs))
         again = judged_again(runs, None)
-        assert differences(again, runs.verdict) == []
+        assert differences(again, runs.verdict, without_events=False) == []
         assert {each.name for each in again.failed} <= UNLIKE
 
 

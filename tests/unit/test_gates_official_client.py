@@ -37,7 +37,7 @@ from weighbridge.records.official_client import (
     SAMPLE_MAP,
     WRITTEN_CONFIG,
 )
-from weighbridge.records.run_record import REQUESTS_TABLE
+from weighbridge.records.run_record import REQUESTS_TABLE, RUN_RECORD, SAMPLED_ANSWERS
 from weighbridge.records.verdict import Verdict
 
 ROUND = client_round()
@@ -326,6 +326,11 @@ def test_further_events_are_told(runs: Runs, kind: str, uuid: str, failed: str) 
     assert failed in runs.failed()
 
 
+def test_a_phase_that_the_client_was_not_asked_for_is_told(runs: Runs) -> None:
+    runs.change(SAMPLE_MAP, lambda values: values.update(third={"third-0": 1}))
+    assert "phases in the log" in runs.failed()
+
+
 def test_a_log_without_its_last_mark_is_not_whole(runs: Runs) -> None:
     runs.change_events(lambda lines: [line for line in lines if line["event_type"] != "session.ended"])
     assert runs.failed() == {"log ended"}
@@ -505,3 +510,11 @@ def test_a_round_whose_rules_hold_asks_for_all_proofs_and_no_more(tmp_path: Path
     client = client_record(of_scenario, HELD.scenario(NAME), Mode.PERFORMANCE)["client"]
     verdict = judged_client_runs(results, HELD, NAME, evaluation, replace(inputs, rows=_rows(client, inputs)))
     assert (verdict.outcome, verdict.failed, verdict.unknown) == ("VALID", (), ())
+    path = results / NAME / Mode.PERFORMANCE / RUN_RECORD
+    record = json.loads(path.read_text())
+    record["load"]["client"]["busy"] = {}
+    del record["logs"][SAMPLED_ANSWERS]
+    path.write_text(json.dumps(record))
+    verdict = judged_client_runs(results, HELD, NAME, evaluation, replace(inputs, rows=_rows(client, inputs)))
+    assert "busiest client process" in {check.name for check in verdict.unknown}
+    assert SAMPLED_ANSWERS in " ".join(str(check.value) for check in (*verdict.failed, *verdict.unknown))

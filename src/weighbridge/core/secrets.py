@@ -84,10 +84,16 @@ def mask(text: str, keys: Iterable[str | None] = ()) -> str:
         keys: Keys to mask wherever they occur; None and very short ones are not masked.
     """
     for key in keys:
-        if key and len(key) >= _SHORTEST_KEY:
-            text = text.replace(key, MASKED).replace(json.dumps(key)[1:-1], MASKED)
+        if key and (forms := forms_of(key)):
+            for form in forms:
+                text = text.replace(form, MASKED)
             text = _without_beginning(text, key)
     return _mask_forms(text)
+
+
+def forms_of(key: str) -> tuple[str, ...]:
+    """Return how a key may be written, itself and as in JSON; none for a very short one, which is a word."""
+    return (key, json.dumps(key)[1:-1]) if len(key) >= _SHORTEST_KEY else ()
 
 
 def _mask_forms(text: str) -> str:

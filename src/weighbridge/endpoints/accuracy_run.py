@@ -16,11 +16,11 @@ from weighbridge.client.request_log import Records
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of, write_atomic
-from weighbridge.endpoints.client_config import WrittenConfig
 from weighbridge.endpoints.client_results import ClientResults
 from weighbridge.endpoints.events import ClientPhase, Events
 from weighbridge.endpoints.phase_report import answered_by_worker, in_flight, issue_delay
 from weighbridge.endpoints.phase_tables import answer_tokens, records_of, write_answers, write_phase
+from weighbridge.endpoints.written_config import WrittenConfig
 from weighbridge.records.official_client import (
     CLIENT_FOLDER,
     CLIENT_REQUEST,

@@ -1,31 +1,28 @@
-"""The official client's configuration: what we ask of it, and what it wrote that it did.
+"""The configuration that the official client is asked to run, and how much work that is.
 
 Source: src/inference_endpoint/config/schema.py in mlcommons/endpoints @ ea332753 (generation 1).
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import Field
 
 from weighbridge.config.client_settings import ClientSettings
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
-from weighbridge.core.models import ForeignModel
 from weighbridge.loadgen.work_size import WorkSize
 
 SIZING_SLACK = 1.1
 """The client sizes a run for this many times its shortest duration."""
-_OFFLINE_QPS = 10.0  # that it assumes where it issues all queries at once
 # Its workers import much before they are ready; its own 60 s are short on a loaded machine.
 _WORKER_START_S = 300.0
-_MOST = 50_000_000
+MOST_SAMPLES = 50_000_000
+"""No run has more."""
 
 
 def planned_work(round_: Round, scenario: ScenarioRules, mode: Mode, target_qps: float) -> WorkSize:
@@ -45,15 +42,19 @@ def planned_work(round_: Round, scenario: ScenarioRules, mode: Mode, target_qps:
     wanted = 0.0
     if mode is Mode.PERFORMANCE:
         wanted = max(scenario.min_query_count, SIZING_SLACK * scenario.min_duration_s * target_qps)
-    if wanted > _MOST:
+    if wanted > MOST_SAMPLES:
         raise InputError(
             f"{scenario.name}: target_qps {target_qps:g} for {scenario.min_duration_s:g} s is more than the "
-            f"{_MOST} queries that a run can have; lower target_qps."
+            f"{MOST_SAMPLES} queries that a run can have; lower target_qps."
         )
-    # A hair below, so that 1.1 in floating point does not add a pass to work that is exactly one.
-    passes = max(1, math.ceil(wanted / round_.samples - 1e-9))
-    samples = passes * round_.samples
+    samples = whole_passes(wanted, round_.samples)
     return WorkSize(samples, samples / target_qps)
+
+
+def whole_passes(wanted: float, samples: int) -> int:
+    """Round an amount of work up to whole passes over a dataset of so many samples, at least one."""
+    # A hair below, so that 1.1 in floating point does not add a pass to work that is exactly one.
+    return max(1, math.ceil(wanted / samples - 1e-9)) * samples
 
 
 def most_qps_of_passes(round_: Round, scenario: ScenarioRules, target_qps: float) -> float:
@@ -171,127 +172,3 @@ class ClientPlan:
             return {"type": kind}
         # LoadGen's window for the rate, first issue to last answer, as in published results.
         return {"type": kind, "target_qps": self.target_qps, "use_legacy_loadgen_qps_metrics": True}
-
-
-class _Ref(ForeignModel):
-    model: str
-    ruleset: str
-
-
-class _ModelParams(ForeignModel):
-    name: str = ""
-    tokenizer_name: str | None = None
-    max_new_tokens: int | None = None
-    streaming: str | bool | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    seed: int | None = None
-    repetition_penalty: float | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
-
-
-class _AccuracyConfig(ForeignModel):
-    eval_method: str | None = None
-    ground_truth: str | None = None
-    extractor: str | None = None
-    num_repeats: int | None = None
-
-    @property
-    def words(self) -> str:
-        """How the phase is scored, in words."""
-        return f"{self.eval_method} of {self.ground_truth} by {self.extractor}"
-
-
-class _Dataset(ForeignModel):
-    name: str = ""
-    type: str = "performance"
-    accuracy_config: _AccuracyConfig | None = None
-
-
-class _Runtime(ForeignModel):
-    min_duration_ms: int | None = None
-    max_duration_ms: int | None = None
-    n_samples_to_issue: int | None = None
-    scheduler_random_seed: int | None = None
-    dataloader_random_seed: int | None = None
-
-
-class _LoadPattern(ForeignModel):
-    type: str | None = None
-    target_qps: float | None = Field(default=None, ge=1e-6, le=1e9)
-    target_concurrency: int | None = None
-
-
-class _Warmup(ForeignModel):
-    enabled: bool = False
-    n_requests: int | None = None
-    salt: bool = False
-    drain: bool = False
-
-
-class _ClientPart(ForeignModel):
-    num_workers: int | None = None
-    max_connections: int | None = None
-
-
-class _Settings(ForeignModel):
-    runtime: _Runtime = _Runtime()
-    load_pattern: _LoadPattern = _LoadPattern()
-    warmup: _Warmup = _Warmup()
-    client: _ClientPart = _ClientPart()
-
-
-class _EndpointConfig(ForeignModel):
-    api_key: str | None = None
-
-
-class WrittenConfig(ForeignModel):
-    """config.yaml of the client's report: what it resolved, and so what it did; nulls are left out there."""
-
-    name: str = ""
-    type: str | None = None
-    submission_ref: _Ref | None = None
-    model_params: _ModelParams = _ModelParams()
-    datasets: tuple[_Dataset, ...] = ()
-    settings: _Settings = _Settings()
-    endpoint_config: _EndpointConfig = _EndpointConfig()
-
-    @property
-    def key_variable(self) -> str | None:
-        """Name of the variable with the endpoints' key, as we ask for it; None: there is no key."""
-        named = re.fullmatch(r"\$\{(\w+)\}", self.endpoint_config.api_key or "")
-        return named[1] if named else None
-
-    @property
-    def streams(self) -> bool | None:
-        """Whether answers were streamed; None: not known."""
-        value = self.model_params.streaming
-        if isinstance(value, bool) or value is None:
-            return value  # YAML 1.1 reads an unquoted on as true
-        return {"on": True, "off": False}.get(value)
-
-    def samples_planned(self, samples: int) -> int | None:
-        """Return how many samples the performance phase issues, by its settings; None: they do not say.
-
-        Where no count is set, the client takes whole passes for a while longer than the shortest duration.
-
-        Args:
-            samples: Of the dataset.
-        """
-        runtime, load = self.settings.runtime, self.settings.load_pattern
-        if runtime.n_samples_to_issue is not None:
-            return runtime.n_samples_to_issue
-        rate = load.target_qps or (_OFFLINE_QPS if load.type == "max_throughput" else None)
-        if rate is None or runtime.min_duration_ms is None:
-            return None
-        wanted = SIZING_SLACK * rate * runtime.min_duration_ms / 1000
-        if not wanted <= _MOST:
-            return None
-        return max(1, math.ceil(wanted / samples - 1e-9)) * samples
-
-    def of_type(self, kind: Literal["performance", "accuracy"]) -> tuple[_Dataset, ...]:
-        """Return the datasets of a phase."""
-        return tuple(dataset for dataset in self.datasets if dataset.type == kind)

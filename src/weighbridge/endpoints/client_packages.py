@@ -53,7 +53,7 @@ class ClientPackages:
         if self.python < wanted:
             found.append("Python {}.{} is older than {}.{}".format(*self.python, *wanted))
         for name, version in _PIN.findall(text):
-            installed = self.versions.get(_normal(name))
+            installed = self.versions.get(normal_name(name))
             if installed != version:
                 found.append(f"{name} {version} is {f'there as {installed}' if installed else 'missing'}")
         return found
@@ -92,11 +92,12 @@ def check_client_packages(round_: Round, root: Path) -> str:
 
 def _versions(path: list[str]) -> dict[str, str]:
     return {
-        _normal(each.metadata["Name"]): each.version
+        normal_name(each.metadata["Name"]): each.version
         for each in importlib.metadata.distributions(path=path)
         if each.metadata["Name"]
     }
 
 
-def _normal(name: str) -> str:
+def normal_name(name: str) -> str:
+    """Return a package's name as it is compared: in lower case, with dashes."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -8,11 +8,12 @@ import numpy as np
 
 from weighbridge.client import request_log
 from weighbridge.client.request_log import RECORD_TYPE, Records
-from weighbridge.endpoints.client_config import ClientPlan, WrittenConfig
+from weighbridge.endpoints.client_config import ClientPlan
 from weighbridge.endpoints.client_process import ClientProcess
 from weighbridge.endpoints.events import ClientPhase, Events
 from weighbridge.endpoints.phase_report import answered_by_worker, in_flight, issue_delay
 from weighbridge.endpoints.phase_tables import answer_tokens, records_of, write_phase, write_sampled_answers
+from weighbridge.endpoints.written_config import WrittenConfig
 from weighbridge.records.official_client import WRITTEN_CONFIG, client_folder
 from weighbridge.records.run_record import ClientRecord, LoadReport
 

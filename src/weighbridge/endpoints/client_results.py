@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from weighbridge.core.models import ForeignModel
-from weighbridge.endpoints.client_config import WrittenConfig
+from weighbridge.endpoints.written_config import WrittenConfig
 from weighbridge.records.official_client import (
     ACCURACY_RESULTS,
     RESULT_SUMMARY,
@@ -49,8 +49,8 @@ class ReportedSeries(ForeignModel):
 
 
 def _at(values: dict[str, float | None], percentile: float) -> float | None:
-    wanted = 100 * percentile
-    return next((value for name, value in values.items() if abs(float(name) - wanted) < 1e-6), None)
+    # By the client's own name of it alone, which is what the official checker reads too.
+    return values.get(str(round(100 * percentile, 6)))
 
 
 class ResultSummary(ForeignModel):

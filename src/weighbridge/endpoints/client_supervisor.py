@@ -146,11 +146,11 @@ class Supervisor:
         return found
 
     def _note(self, entries: set[str]) -> None:
-        if entries - self._entries or self._looked_s == 0.0:
-            self._entries |= entries
-            self._tell("shared", events=self._events, entries=sorted(self._entries))
+        self._entries |= entries
+        self._tell("shared", events=self._events, entries=sorted(self._entries))
 
     def _linger(self) -> None:
+        self._looked_s = 0.0  # what is left may end by itself, and with it what names its entries
         self._look()
         until = time.monotonic() + _LINGER_S
         while self._processes.reap() and time.monotonic() < until:

@@ -19,6 +19,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import write_atomic
+from weighbridge.core.secrets import mask
 from weighbridge.endpoints.client_config import ClientPlan, planned_work
 from weighbridge.endpoints.client_environment import client_environment
 from weighbridge.endpoints.client_process import ClientLaunch, ClientProcess
@@ -165,6 +166,8 @@ class EndpointsIssuer:
             process.run(observe, stop)
         if key:
             hide_key(key, [out / CLIENT_LOG, out / CLIENT_FOLDER])
+        # It may end in a line of the client's, which may repeat what a server says.
+        process.aborted = process.aborted and mask(process.aborted, [key])
         self.official_client = self._record(process)
         events = self._read_events(process, out)
         self._check_complete(process, events, out)

@@ -54,7 +54,6 @@ class EventTail:
         newest_ns, answered_ns: The times of the newest event, and of the newest part of an answer; 0: none.
         bar: Answers by the progress bar; 0: none.
         bar_ns: When the bar was last seen to have changed, in monotonic ns.
-        ended: Whether the log has its last mark.
     """
 
     def __init__(self, log: Path, requests: Path, printed: Path) -> None:
@@ -73,7 +72,6 @@ class EventTail:
         self.phase = DrivenPhase.STARTING
         self.grown_ns = self.bar_ns = monotonic_ns()
         self.newest_ns = self.answered_ns = self.bar = 0
-        self.ended = False
         self._stream: BufferedReader = open_regular(log)
         self._printed = printed
         self._torn = b""
@@ -189,7 +187,7 @@ class EventTail:
             case "session.stop_performance_tracking":
                 self.phase = DrivenPhase.ACCURACY
             case "session.ended":
-                self.phase, self.ended = DrivenPhase.RESULTS, True
+                self.phase = DrivenPhase.RESULTS
 
 
 def _records(ended: list[tuple[_Open, int]]) -> "np.ndarray[tuple[int], np.dtype[np.void]]":

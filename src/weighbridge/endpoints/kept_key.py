@@ -1,13 +1,11 @@
 """Keep the endpoints' key out of what the official client wrote: a server may repeat it in an answer."""
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from weighbridge.core.files import write_atomic
-from weighbridge.core.secrets import MASKED
-
-_SHORTEST_KEY = 4  # a shorter one is a word
+from weighbridge.core.secrets import MASKED, forms_of
 
 
 def hide_key(key: str, places: Iterable[Path]) -> list[Path]:
@@ -20,18 +18,22 @@ def hide_key(key: str, places: Iterable[Path]) -> list[Path]:
     Raises:
         OSError: a file cannot be read or written.
     """
-    if len(key) < _SHORTEST_KEY:
-        return []
-    forms = {key.encode(), json.dumps(key)[1:-1].encode()}
-    changed = []
-    for path in _files(places):
+    forms = {form.encode() for form in forms_of(key)}
+    changed = [path for path in _files(places) if _has(path, forms)]
+    for path in changed:
         content = path.read_bytes()
-        if any(form in content for form in forms):
-            for form in forms:
-                content = content.replace(form, MASKED.encode())
-            write_atomic(path, content, private=True)
-            changed.append(path)
+        for form in forms:
+            content = content.replace(form, MASKED.encode())
+        write_atomic(path, content, private=True)
     return changed
+
+
+def _has(path: Path, forms: Collection[bytes]) -> bool:
+    """Return whether a file has one of the forms; it is not read into memory, for it may be some GB."""
+    if not path.stat().st_size:
+        return False
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return any(content.find(form) >= 0 for form in forms)
 
 
 def _files(places: Iterable[Path]) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import os
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.core.errors import InputError, SetupError
 from weighbridge.endpoints.client_checkout import checkout_of_round
 from weighbridge.endpoints.client_environment import client_environment
+from weighbridge.endpoints.client_packages import normal_name
 from weighbridge.endpoints.dataset_rows import proven_rows
 from weighbridge.records.client_rows import ClientRows
 
@@ -74,17 +74,23 @@ def check_import(tree: Path, folder: Path, round_: Round) -> None:
     Raises:
         SetupError: it does not start.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", f"import {CLIENT_MODULE}"],
-        env=client_environment(tree, folder, os.environ),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=_IMPORT_LIMIT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", f"import {CLIENT_MODULE}"],
+            env=client_environment(tree, folder, os.environ),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_IMPORT_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise SetupError(
+            f"{tree}: the client has not started with {sys.executable} in {_IMPORT_LIMIT_S:g} s; repeat on a "
+            "faster or quieter disk."
+        ) from None
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1].rstrip(".")
         raise SetupError(
@@ -96,7 +102,7 @@ def check_import(tree: Path, folder: Path, round_: Round) -> None:
 def packages_sha256() -> str:
     """Hash the list of installed packages, as sorted lines of NAME==VERSION."""
     found = {
-        f"{re.sub(r'[-_.]+', '-', each.metadata['Name']).lower()}=={each.version}"
+        f"{normal_name(each.metadata['Name'])}=={each.version}"
         for each in importlib.metadata.distributions()
         if each.metadata["Name"]
     }

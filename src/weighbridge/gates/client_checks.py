@@ -76,11 +76,12 @@ def busy_checks(gate: Gate, client: ClientRecord | None, round_: Round, other: s
         round_: The round.
         other: What to do where a process other than a worker was out of time.
     """
-    if client is not None:
+    if client is not None and client.busy:
         _busiest(gate, client, other)
-        _shares(gate, client)
     elif round_.held_to_rules:
         gate.unknown(_BUSY, f"<= {_BUSY_SHARE:g} of a core", _NOT_RECORDED)
+    if client is not None:
+        _shares(gate, client)
 
 
 def _deciding_s(numbers: Performance, rows: RequestRows | None, scenario: ScenarioRules) -> float | None:
@@ -193,7 +194,7 @@ def _quantile_s(times_ns: Numbers, percentile: float) -> float:
 
 def _busiest(gate: Gate, client: ClientRecord, other: str) -> None:
     """Check that no process of the client was out of time, over any few seconds of the run."""
-    name, share = max(client.busy.items(), key=lambda each: each[1], default=("none", 0.0))
+    name, share = max(client.busy.items(), key=lambda each: each[1])
     gate.holds(
         _BUSY,
         f"{share:.2f} ({name})",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
-from weighbridge.endpoints.client_config import WrittenConfig
+from weighbridge.endpoints.written_config import WrittenConfig
 from weighbridge.records.official_client import WRITTEN_CONFIG
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.verdict import Gate, Value
@@ -83,6 +83,8 @@ def _wanted(
     further = [name for name in _FURTHER if getattr(params, name) is not None]
     yield "further sampling parameters", ", ".join(further) or None, None
     yield "dataset", ", ".join(each.name for each in config.of_type("performance")) or None, drive.dataset
+    own = {name for each in config.datasets for name in each.own_settings}
+    yield "settings of the datasets' own", ", ".join(sorted(own)) or None, None
     scored = config.of_type("accuracy")
     yield "dataset scored", ", ".join(each.name for each in scored) or None, drive.dataset
     for each in scored[:1]:

@@ -8,7 +8,7 @@ import numpy as np
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import ScenarioRules
 from weighbridge.endpoints.client_results import ClientResults, ReportedSeries, ResultSummary
-from weighbridge.endpoints.events import ClientPhase, Events, Numbers
+from weighbridge.endpoints.events import PERFORMANCE_PHASE, ClientPhase, Events, Numbers
 from weighbridge.endpoints.schedule import arrivals_ns, delays_s, sample_order
 from weighbridge.gates.endpoints_answer_checks import whole_answer_checks
 from weighbridge.gates.endpoints_score_checks import ANSWERS_IN_LOG
@@ -58,6 +58,9 @@ def event_checks(
                 gate.unknown(name, limit, _NO_LOG)
         return
     summary = results.summary or ResultSummary()
+    assert scenario.endpoints is not None
+    phases = ", ".join(sorted((PERFORMANCE_PHASE, scenario.endpoints.dataset)))
+    gate.equals("phases in the log", ", ".join(sorted(events.phases)), phases, _ALTERED)
     gate.equals("log ended", events.ended, True, _REPEAT)
     gate.equals("errors outside of queries", len(events.stray_errors), 0, _errors(events))
     gate.equals("queries that ended twice", phase.ended_twice, 0, _ALTERED)

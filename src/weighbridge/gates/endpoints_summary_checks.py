@@ -7,9 +7,9 @@ import math
 
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyLimit, ScenarioRules
-from weighbridge.endpoints.client_config import WrittenConfig
 from weighbridge.endpoints.client_results import ClientResults, ReportedSeries, ResultSummary
 from weighbridge.endpoints.schedule import arrivals_ns
+from weighbridge.endpoints.written_config import WrittenConfig
 from weighbridge.gates.endpoints_agreement_checks import agreement_checks
 from weighbridge.gates.endpoints_figures import rate_of
 from weighbridge.gates.performance_figures import seconds
@@ -103,7 +103,8 @@ def _rate(
         return
     # By the seed's own schedule, whose mean rate is not exactly the target's, to the last answer that is
     # within the limit.
-    due_s = float(arrivals_ns(issued, target, round_.endpoints_rules.seeds.scheduler)[-1]) / 1e9
+    due_ns = arrivals_ns(issued, target, round_.endpoints_rules.seeds.scheduler)
+    due_s, span_s = float(due_ns[-1]) / 1e9, float(due_ns[-1] - due_ns[0]) / 1e9
     allowed_s = scenario.limits.latency.limit_s if scenario.limits.latency else 0.0
     gate.at_least(
         name,
@@ -113,6 +114,15 @@ def _rate(
         "The client or the system did not keep up: give the client more workers and cores, or lower "
         f"scenarios.{scenario.name}.target_qps, and repeat.",
     )
+    if span_s > 0:
+        gate.at_most(
+            "rate as scheduled",
+            rate,
+            float(f"{issued / span_s / _LEAST_SHARE:.9g}"),
+            f"queries/s ({limit} at {target:g}, and {1 - _LEAST_SHARE:.0%})",
+            "No query is issued before it is due, so this rate is of another run, or was altered. "
+            "Restore the client's own files, or repeat the run.",
+        )
 
 
 def _limited(

@@ -7,7 +7,7 @@ from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
 from weighbridge.core.errors import InputError
 from weighbridge.core.files import sha256_of
-from weighbridge.endpoints.client_config import WrittenConfig
+from weighbridge.endpoints.written_config import WrittenConfig
 from weighbridge.gates.log_places import FoundLogs, Runs, sort_logs
 from weighbridge.records.official_client import (
     ACCURACY_RESULTS,

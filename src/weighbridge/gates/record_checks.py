@@ -53,7 +53,7 @@ def evidence_of(run: RunRules, evidence: str = "loadgen") -> tuple[str, ...]:
         if run.mode is Mode.ACCURACY:
             return REQUESTS_TABLE, ERRORS_FILE, PHASE_ANSWERS
         files = (WRITTEN_CONFIG, RESULT_SUMMARY, ACCURACY_RESULTS, EVENTS, SAMPLE_MAP)
-        return REQUESTS_TABLE, ERRORS_FILE, *(str(CLIENT_FOLDER / file) for file in files)
+        return REQUESTS_TABLE, ERRORS_FILE, SAMPLED_ANSWERS, *(str(CLIENT_FOLDER / file) for file in files)
     if run.compliance_test is not None:
         return REQUESTS_TABLE, ERRORS_FILE, AUDIT_CONFIG
     return (REQUESTS_TABLE, ERRORS_FILE, *((SAMPLED_ANSWERS,) if run.mode is Mode.PERFORMANCE else ()))

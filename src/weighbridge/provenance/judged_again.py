@@ -189,7 +189,7 @@ def _is_there(folder: Path, name: str) -> bool:
     return (folder / name).is_file() or name not in (*kept, *EVIDENCE)
 
 
-def differences(found: Verdict, stated: Verdict, without_events: bool = False) -> list[str]:
+def differences(found: Verdict, stated: Verdict, without_events: bool) -> list[str]:
     """Return the names of what a verdict in the tree states otherwise than its runs show.
 
     Args:

@@ -23,9 +23,13 @@ PHASE_ANSWERS = "answers.jsonl"
 
 
 def client_folder(run: Path) -> Path:
-    """Return the folder of the client's own files: the run's `client`, or where others published them."""
+    """Return the folder of the client's own files: the run's `client`, or where others published them.
+
+    Of a folder that has both it is the folder itself, which is what the official checker reads.
+    """
     inside = run / CLIENT_FOLDER
-    return inside if inside.is_dir() else run
+    published = any((run / name).is_file() for name in CLIENT_FILES)
+    return inside if inside.is_dir() and not published else run
 
 
 class OfficialClient(Model):

@@ -135,9 +135,10 @@ class KnownAnswers:
         if key in self._bodies:
             return key
         for known in self.samples:
-            sample, keys = known.content.sample_of(body), known.keys[RequestFields.of(body).stream]
-            if sample is not None and sample < len(keys):
-                return keys[sample]
+            if (sample := known.content.sample_of(body)) is not None:
+                keys = known.keys[RequestFields.of(body).stream]
+                if sample < len(keys):
+                    return keys[sample]
         return key
 
     def of(self, key: int, _fields: RequestFields) -> KnownBody:

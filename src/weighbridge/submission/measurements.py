@@ -71,7 +71,7 @@ def require_declaration(
     settings: SubmissionSettings,
     inputs: Inputs,
     records: Iterable[RunRecord],
-    datasets: Collection[str | None] = (None,),
+    datasets: Collection[str | None],
 ) -> None:
     """Check that the weights are the ones that the rules name, or declared.
 

@@ -126,6 +126,18 @@ def _with_percentile(name: str, value: Any) -> Change:
     return lambda values: values["latency"][name].update({"99.0": value})
 
 
+def _estimate_twice(values: dict[str, Any]) -> None:
+    estimates = values["latency"]["early_stopping_percentiles"]
+    values["latency"]["early_stopping_percentiles"] = {"99.00": estimates["99.0"], **estimates, "99.0": 1.7e9}
+
+
+def _negative_latencies(values: dict[str, Any]) -> None:
+    latency = values["latency"]
+    for name in ("percentiles", "early_stopping_percentiles"):
+        latency[name] = dict.fromkeys(latency[name], -5.0)
+    latency["min"] = latency["max"] = -5.0
+
+
 def _refused() -> Iterator[Mutation]:
     estimates = "early_stopping_percentiles"
     yield _summary("estimate a nanosecond above the limit", _with_percentile(estimates, _LIMIT_NS + 1.0))
@@ -183,6 +195,9 @@ def _further() -> Iterator[Mutation]:
     yield _summary("half completed", _set("n_samples_completed", to=436_000))
     yield _summary("rate doubled", _set("qps", to=2613.2))
     yield _summary("rate of half the target", _counts(872_000, 1_334_000_000_000))
+    yield _summary("faster than its schedule", _counts(872_000, 600_000_000_000))
+    yield _summary("the estimate under two names", _estimate_twice)
+    yield _summary("negative latencies", _negative_latencies)
     yield _summary("estimate below its percentile", _with_percentile("early_stopping_percentiles", 1.2e9))
     yield _summary("no latency", _set("latency", to={}))
     yield _summary("no times to first tokens", _set("ttft", to={}))
@@ -200,6 +215,10 @@ def _further() -> Iterator[Mutation]:
     yield _config("a higher target", _set("settings", "load_pattern", "target_qps", to=1500.0))
     yield _config("warm-up not drained", _set("settings", "warmup", "drain", to=False))
     yield _config("another dataset", lambda values: values["datasets"][0].update(name="random::text"))
+    override = {"generation_config_override": {"max_new_tokens": 5, "temperature": 0.0}}
+    yield _config("a dataset's own sampling", lambda values: values["datasets"][0].update(override))
+    yield _config("a dataset's own count", lambda values: values["datasets"][0].update(samples=100))
+    yield _config("extras of the scorer", lambda values: _scoring(values).update(extras={"a": 1}))
     yield _config("no accuracy phase", lambda values: values["datasets"].pop())
     yield _config("another scorer", lambda values: _scoring(values).update(eval_method="exact_match"))
     yield _config("other right answers", lambda values: _scoring(values).update(ground_truth="brand"))

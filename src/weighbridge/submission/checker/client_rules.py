@@ -7,6 +7,8 @@ official checker overlooks, is found without the run. The log of events is in no
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from weighbridge.config.round import Round
 from weighbridge.core.errors import InputError
 from weighbridge.endpoints.client_results import ClientResults
@@ -17,7 +19,12 @@ from weighbridge.records.check_record import Complaint
 from weighbridge.records.official_client import ACCURACY_RESULTS, RESULT_SUMMARY
 from weighbridge.records.run_record import USER_CONF
 from weighbridge.records.verdict import Gate
-from weighbridge.submission.checker.client_scenario import OTHER_CONFIG, ClientScenario, client_scenario
+from weighbridge.submission.checker.client_scenario import (
+    OTHER_CONFIG,
+    ClientScenario,
+    client_scenario,
+    written_config,
+)
 from weighbridge.submission.checker.score_rules import value_complaints
 from weighbridge.submission.checker.tree_paths import AGAIN, ScenarioPath, complaint_at
 from weighbridge.submission.run_files import CLIENT_RESULTS
@@ -66,8 +73,7 @@ def client_complaints(tree: Path, path: ScenarioPath, round_: Round) -> Iterator
 def _files(tree: Path, path: ScenarioPath) -> Iterator[Complaint]:
     """Check that the official checker's files are there, and nothing that makes it read other ones."""
     folder = path.folder
-    config = next((name for name in (CLIENT_RESULTS[0], OTHER_CONFIG) if (folder / name).is_file()), None)
-    needed = [config or CLIENT_RESULTS[0], *CLIENT_RESULTS[1:], *map(Path, _TEXTS)]
+    needed = [written_config(folder).relative_to(folder), *CLIENT_RESULTS[1:], *map(Path, _TEXTS)]
     for name in needed:
         if not (folder / name).is_file():
             yield complaint_at(tree, folder / name, "is missing", AGAIN)
@@ -108,7 +114,7 @@ def _numbers(tree: Path, scenario: ClientScenario, results: ClientResults) -> It
     summary_checks(summary, results, round_, rules)
     score_declared_checks(score, results.accuracy, None, None, round_, rules)
     for gate, file in (
-        (config, scenario.config),
+        (config, written_config(folder)),
         (summary, folder / RESULT_SUMMARY),
         (score, folder / ACCURACY_RESULTS),
     ):
@@ -119,7 +125,7 @@ def _numbers(tree: Path, scenario: ClientScenario, results: ClientResults) -> It
                 said = f"{check.name} is {value}, must be {check.limit}"
                 yield complaint_at(tree, file, said, check.remedy or AGAIN)
     if (declared := declared_score(results.accuracy, rules)) is not None:
-        metric = round_.main_metric
+        metric, text = round_.main_metric, np.format_float_positional(declared, trim="0")
         yield from value_complaints(
-            tree, folder / ACCURACY_RESULTS, metric, f"{declared:.17f}", round_.metrics[metric], closed
+            tree, folder / ACCURACY_RESULTS, metric, text, round_.metrics[metric], closed
         )

@@ -7,13 +7,12 @@ from weighbridge.benchmarks.rounds import round_of_official_client
 from weighbridge.config.round import Round
 from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import ScenarioRules
-from weighbridge.endpoints.client_config import WrittenConfig
 from weighbridge.endpoints.client_results import ClientResults
+from weighbridge.endpoints.written_config import WrittenConfig
 from weighbridge.records.official_client import WRITTEN_CONFIG
 from weighbridge.submission.checker.tree_paths import ScenarioPath, canonical_folder, rules_of
 
 OTHER_CONFIG = Path("config.yml")
-"""The official checker takes it too."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +35,16 @@ class ClientScenario:
         Raises:
             InputError: a file is damaged.
         """
-        results, other = ClientResults.read(self.path.folder), self.path.folder / OTHER_CONFIG
-        if results.config is None and other.is_file():
-            return replace(results, config=WrittenConfig.read(other))
+        results, config = ClientResults.read(self.path.folder), written_config(self.path.folder)
+        if results.config is None and config.is_file():
+            return replace(results, config=WrittenConfig.read(config))
         return results
 
-    @property
-    def config(self) -> Path:
-        """The client's configuration, by the name that it has here."""
-        other = self.path.folder / OTHER_CONFIG
-        own = self.path.folder / WRITTEN_CONFIG
-        return other if other.is_file() and not own.is_file() else own
+
+def written_config(folder: Path) -> Path:
+    """Return the client's configuration by the name that it has there; the official checker takes both."""
+    own, other = folder / WRITTEN_CONFIG, folder / OTHER_CONFIG
+    return other if other.is_file() and not own.is_file() else own
 
 
 def is_of_client(path: ScenarioPath, round_: Round) -> bool:

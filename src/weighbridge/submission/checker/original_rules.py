@@ -11,7 +11,6 @@ from weighbridge.records.check_record import Complaint
 from weighbridge.records.official_client import PHASE_ANSWERS
 from weighbridge.records.run_record import ANSWERS, RunRecord
 from weighbridge.records.score import ACCURACY_TEXT, hashes_in
-from weighbridge.submission.checker.client_scenario import is_of_client
 from weighbridge.submission.checker.recorded_scenario import RecordedScenario
 from weighbridge.submission.checker.score_rules import lines_of
 from weighbridge.submission.checker.tree_paths import complaint_at, rules_of, scenario_paths
@@ -49,9 +48,11 @@ def _faults(tree: Path, originals: Path, round_: Round) -> Iterator[tuple[Path, 
     in_tree = {path.relative_to(tree) for path in logs if path.exists()}
     for inside in sorted(kept | in_tree):
         yield inside, _log_fault(tree / inside, originals / inside)
+    if round_.evidence != "endpoints":
+        return  # a result of the client beside LoadGen's is another's: nothing of it was kept here
     for path in scenario_paths(tree):
         rules = rules_of(path.scenario, round_)
-        if rules is not None and is_of_client(path, round_):
+        if rules is not None and path.is_judged_in(round_):
             recorded = _recorded(RecordedScenario(tree, path, rules, round_))
             for name in (*CLIENT_ORIGINALS, ANSWERS_OF_CLIENT):
                 inside = path.folder.relative_to(tree) / name

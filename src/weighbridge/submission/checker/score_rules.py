@@ -81,7 +81,7 @@ def value_complaints(
         said = f"'{metric}' is {text}; the highest possible score is {rules.largest:g}"
         yield complaint_at(tree, path, said, _SCORE_AGAIN)
     elif closed and rules.floor is not None and float(text) < rules.floor:
-        # Ours is the strictest of the published readings; what the official checker's refuses is an error.
+        # What the official checker's reading refuses is an error; what only a stricter one does, a warning.
         lowest = rules.readings.get(_CHECKERS_READING, min([rules.floor, *rules.readings.values()]))
         level: Level = "error" if float(text) < lowest else "warning"
         yield complaint_at(tree, path, f"'{metric}' is {text}, below {rules.floor}", remedy, level)

@@ -347,7 +347,7 @@ def main() -> int:
     report.mkdir(parents=True, exist_ok=True)
     (report / "config.yaml").write_text(yaml.safe_dump(written(config), sort_keys=False))
     if "exit_at_setup" in faults:
-        log.error("Failed to load dataset: this is the fault that was asked for")
+        log.error("Failed to load dataset: 401 for key %s", config["endpoint_config"].get("api_key"))
         return int(faults["exit_at_setup"])
     run = Run(config, faults)
     if faults.get("deaf"):

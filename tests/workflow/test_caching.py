@@ -28,7 +28,10 @@ SETTINGS = tuple(
 RULES = {
     "src/weighbridge/config/scenario_rules.py": ("ScenarioRules", "LatencyLimit", "RunRules"),
     "src/weighbridge/config/metric_rules.py": ("MetricRules",),
-    "src/weighbridge/config/round.py": ("LoadGenRules", "Round"),
+    "src/weighbridge/config/round.py": ("Round",),
+    "src/weighbridge/config/loadgen_rules.py": ("LoadGenRules",),
+    "src/weighbridge/config/dataset_rules.py": ("DatasetRules",),
+    "src/weighbridge/config/official_client_rules.py": ("EndpointsRules", "EndpointsDrive"),
     "src/weighbridge/config/closed_rules.py": ("ClosedRules", "ArtifactPin"),
 }
 DEMO_ROUND = "src/weighbridge/benchmarks/qwen3_vl/rounds/demo.yaml"

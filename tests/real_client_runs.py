@@ -6,8 +6,9 @@ config.yaml, and the server's log of when it sent its answers. All ask the 24 pr
 connections and empty answers among them), `cut` (a fifth of the streams broken off in the middle).
 """
 
-import tarfile
 from pathlib import Path
+
+from unpacking import unpack
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ClosedRules
@@ -19,10 +20,9 @@ SAMPLES, TARGET_QPS = 24, 20.0
 _PACKED = Path(__file__).parent / "data" / "official_client_runs.tar.xz"
 
 
-def unpack(folder: Path) -> Path:
+def unpack_runs(folder: Path) -> Path:
     """Write the runs; return the folder that has them by their names."""
-    with tarfile.open(_PACKED) as packed:
-        packed.extractall(folder, filter="data")
+    unpack(_PACKED, folder)
     return folder
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from driving import STREAM, small_store
 from measuring import HASH
-from real_client_runs import SAMPLES, unpack
+from real_client_runs import SAMPLES, unpack_runs
 from simulating import simulated
 from typer.testing import CliRunner, Result
 
@@ -39,7 +39,7 @@ def run_record(scenario: str, samples: int) -> dict[str, object]:
 
 
 def test_the_same_queries_are_measured_again_and_divided(tmp_path: Path) -> None:
-    run = unpack(tmp_path / "runs") / "interactive"
+    run = unpack_runs(tmp_path / "runs") / "interactive"
     (run / "run.json").write_text(json.dumps(run_record("interactive", 2 * SAMPLES)))
     streamed = ('{"model":"tiny","messages":', STREAM)
     store = small_store(tmp_path / "store", SAMPLES, streamed=streamed)

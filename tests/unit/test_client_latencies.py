@@ -8,7 +8,7 @@ import pytest
 from client_files import client_record
 from hypothesis import given
 from hypothesis import strategies as st
-from real_client_runs import SAMPLES, TARGET_QPS, round_of_runs, unpack
+from real_client_runs import SAMPLES, TARGET_QPS, round_of_runs, unpack_runs
 
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.core.errors import InputError
@@ -22,7 +22,7 @@ from weighbridge.simulate.sent_times import read_sent_logs
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = unpack(tmp_path_factory.mktemp("real"))
+    folder = unpack_runs(tmp_path_factory.mktemp("real"))
     for run in folder.iterdir():
         name = "offline" if run.name == "offline" else "interactive"
         round_ = round_of_runs(name)

@@ -9,7 +9,7 @@ import pytest
 from client_files import client_record, client_round, write_client_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_client_runs import SAMPLES, TARGET_QPS, round_of_runs, unpack
+from real_client_runs import SAMPLES, TARGET_QPS, round_of_runs, unpack_runs
 
 from weighbridge.artifacts.folder import ArtifactKind
 from weighbridge.benchmarks.qwen3_vl.synthetic import synthesise
@@ -36,7 +36,7 @@ PROMPT = Path(__file__).parents[2] / "rehearsal" / "prompt.json"
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = unpack(tmp_path_factory.mktemp("real"))
+    folder = unpack_runs(tmp_path_factory.mktemp("real"))
     for run in folder.iterdir():
         config = run / CLIENT_FOLDER / "config.yaml"
         config.write_text(config.read_text().replace("resources/model", str(MODEL)))

@@ -22,7 +22,7 @@ from client_files import (
     seal_client_run,
     write_client_run,
 )
-from real_client_runs import round_of_runs, unpack
+from real_client_runs import round_of_runs, unpack_runs
 from request_files import with_products
 
 from weighbridge.config.round_of_scenario import round_of_scenario
@@ -450,7 +450,7 @@ _NO_ESTIMATE = {"p99 latency, early-stopping estimate"}
 def test_runs_of_the_real_client_agree_with_their_logs(
     tmp_path: Path, name: str, scenario: str, failed: set[str]
 ) -> None:
-    folder = unpack(tmp_path) / name
+    folder = unpack_runs(tmp_path) / name
     round_ = round_of_runs(scenario)
     verdict = judge(
         performance=folder,

@@ -137,7 +137,7 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = self.cpu_s = 0.0
         monkeypatch.setattr("weighbridge.client.process_cost.time.monotonic", lambda: self.now_s)
-        monkeypatch.setattr("weighbridge.client.process_cost._cpu_s", lambda _pid: self.cpu_s)
+        monkeypatch.setattr("weighbridge.client.process_cost.cpu_time_s", lambda _pid: self.cpu_s)
         self.cost = ProcessCost()
         self.cost.add("worker 0", os.getpid())
         self.cost.start()

@@ -2,13 +2,13 @@
 
 import ast
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
 import yaml
 from driver import Workflow
 from small_run import DONE, ROOT, planned
+from unpacking import unpack
 
 from weighbridge.history.read_history import read_histories
 
@@ -26,10 +26,7 @@ REMEDY = (
 
 
 def unpacked(directory: Path, results: Path = KEPT) -> dict[str, object]:
-    with tarfile.open(results) as archive:
-        # As tarfile's documentation says to write it for Python 3.11.0 to 3.11.3, which have no filters.
-        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
-        archive.extractall(directory)
+    unpack(results, directory)
     settings: dict[str, object] = yaml.safe_load((directory / "settings.yaml").read_text())
     return settings
 

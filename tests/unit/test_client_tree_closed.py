@@ -14,19 +14,16 @@ from client_files import (
     write_client_run,
 )
 from request_files import PROMPT
-from tree_evidence import RULES, STATED, inputs_in, recorded
+from tree_evidence import RULES, build, inputs_in, recorded, write_project
 
 from weighbridge.config.dataset_rules import DatasetRules
 from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import Mode
-from weighbridge.config.settings import SubmissionSettings
 from weighbridge.gates import Inputs
 from weighbridge.gates.closed_checks import DatasetInputs
 from weighbridge.records.client_rows import ClientRows
 from weighbridge.records.verdict import Verdict, write_verdict
-from weighbridge.submission import assemble
 from weighbridge.submission.checker import check_submission
-from weighbridge.submission.system_description import required_fields
 from weighbridge.system.identity import code_sha256_of
 
 ROUND = client_round(
@@ -81,30 +78,11 @@ def _write_judged(results: Path, name: str, inputs: Inputs, code: Path) -> Verdi
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the tree and its originals."""
     folder = tmp_path_factory.mktemp("closed")
-    code = folder / "project" / "src" / "weighbridge"
-    (code / "run").mkdir(parents=True)
-    for path in (code / "__init__.py", code / "run" / "__init__.py", code / "run" / "session.py"):
-        path.write_text(f"# {path.name}\n")
-    (folder / "project" / "Snakefile").write_text("rule all:\n")
+    code = write_project(folder)
     inputs = _with_rows(inputs_in(folder))
     for name in ("offline", "interactive"):
         assert _write_judged(folder / "results", name, inputs, code).outcome == "VALID"
-    fields = {name: field.example for name, field in required_fields().items()}
-    description = folder / "system.yaml"
-    description.write_text(
-        json.dumps({key: text for key, text in fields.items() if key not in ("division", "submitter")})
-    )
-    assemble(
-        results=folder / "results",
-        destination=folder / "tree",
-        originals=folder / "originals",
-        round_=ROUND,
-        settings=SubmissionSettings(
-            submitter="Me", system="box", measurements=STATED, system_description=str(description)
-        ),
-        source=folder / "project",
-        inputs=inputs,
-    )
+    build(folder, inputs, ROUND)
     return folder
 
 

@@ -98,16 +98,22 @@ def write_tree(root: Path) -> Path:
 
 def write_judged(root: Path, inputs: Inputs) -> None:
     """Write valid runs of this evidence into results/, and the code that ran into project/."""
-    package = root / "project" / "src" / "weighbridge"
-    (package / "run").mkdir(parents=True)
-    for path in (package / "__init__.py", package / "run" / "__init__.py", package / "run" / "session.py"):
-        path.write_text(f"# {path.name}\n")
-    (root / "project" / "Snakefile").write_text("rule all:\n")
+    package = write_project(root)
     write_results(root / "results", REAL)
     for path in (root / "results").rglob("run.json"):
         record = json.loads(path.read_text())
         record["code_sha256"] = code_sha256_of(package)
         path.write_text(json.dumps(record | recorded(inputs, record["server"])))
+
+
+def write_project(root: Path) -> Path:
+    """Write the code that ran into project/; return its package."""
+    package = root / "project" / "src" / "weighbridge"
+    (package / "run").mkdir(parents=True)
+    for path in (package / "__init__.py", package / "run" / "__init__.py", package / "run" / "session.py"):
+        path.write_text(f"# {path.name}\n")
+    (root / "project" / "Snakefile").write_text("rule all:\n")
+    return package
 
 
 def recorded(inputs: Inputs, server: dict[str, Any]) -> dict[str, Any]:

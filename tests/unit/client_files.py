@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import yaml
-from loadgen_files import evaluation_of, record_values
-from request_files import answers_of, f1_of, tokens_of, with_products
+from loadgen_files import evaluation_of, record_values, write_judged
+from request_files import answers_of, f1_of, tokens_of
 
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ClosedRules
@@ -19,10 +19,7 @@ from weighbridge.core.files import sha256_of
 from weighbridge.endpoints.events import PERFORMANCE_PHASE, Events
 from weighbridge.endpoints.phase_tables import records_of, write_answers, write_phase, write_sampled_answers
 from weighbridge.endpoints.schedule import arrivals_ns, sample_order
-from weighbridge.gates import Inputs, judge
-from weighbridge.gates.closed_checks import NO_INPUTS
 from weighbridge.loadgen.early_stopping import discarded
-from weighbridge.records.notice import mark_of
 from weighbridge.records.official_client import (
     ACCURACY_RESULTS,
     CLIENT_FILES,
@@ -38,7 +35,6 @@ from weighbridge.records.official_client import (
 )
 from weighbridge.records.run_record import ERRORS_FILE, REQUESTS_TABLE, SAMPLED_ANSWERS, RunRecord
 from weighbridge.records.score import Evaluation
-from weighbridge.records.verdict import Verdict, write_verdict
 
 SAMPLES = 600
 PASSES = 2
@@ -365,21 +361,6 @@ def client_evaluation(round_: Round, answers: Path) -> Evaluation:
     return evaluation_of(round_, answers).model_copy(update={"empty": 0})
 
 
-def judged_client_runs(
-    results: Path, round_: Round, name: str, evaluation: Evaluation | None, inputs: Inputs = NO_INPUTS
-) -> Verdict:
-    """Judge both runs of a scenario."""
-    performance, accuracy = (results / name / mode for mode in Mode)
-    return judge(
-        performance=performance,
-        accuracy=accuracy,
-        evaluation=evaluation,
-        round_=round_of_scenario(round_, name),
-        scenario=round_.scenario(name),
-        inputs=inputs,
-    )
-
-
 def write_client_results(results: Path, round_: Round, *names: str) -> None:
     """Write all that `assemble` reads of these scenarios; none named: Offline and Interactive."""
     for name in names or ("offline", "interactive"):
@@ -389,11 +370,6 @@ def write_client_results(results: Path, round_: Round, *names: str) -> None:
 
 def write_client_judged(results: Path, round_: Round, name: str) -> None:
     """Write score and verdict of a scenario whose runs are there."""
-    folder, of_scenario = results / name, round_of_scenario(round_, name)
-    evaluation = client_evaluation(of_scenario, folder / Mode.ACCURACY / PHASE_ANSWERS)
-    note = "" if round_.submittable else f"{mark_of(round_)}\n"
-    (folder / "accuracy.txt").write_text(f'Results\n{note}\n{{"f1": {evaluation.value}}}\n')
-    (folder / "accuracy.json").write_text(evaluation.model_dump_json())
-    inputs = with_products(NO_INPUTS, results.parent / "products", of_scenario.samples)
-    verdict = judged_client_runs(results, round_, name, evaluation, inputs)
-    write_verdict(verdict, folder / "verdict.json")
+    log = results / name / Mode.ACCURACY / PHASE_ANSWERS
+    evaluation = client_evaluation(round_of_scenario(round_, name), log)
+    write_judged(results, round_, name, evaluation=evaluation)

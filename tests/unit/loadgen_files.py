@@ -9,6 +9,7 @@ from request_files import answers_log, f1_of, with_products, write_requests
 from weighbridge.benchmarks.rounds import load_round
 from weighbridge.config.closed_rules import ClosedRules
 from weighbridge.config.round import Round
+from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import LatencyMetric, LoadGenScenario, Mode, ScenarioRules
 from weighbridge.core.files import sha256_of
 from weighbridge.gates import Inputs, judge
@@ -307,7 +308,7 @@ def write_results(results: Path, round_: Round) -> None:
 
 
 def judged_runs(
-    results: Path, round_: Round, scenario: str, evaluation: Evaluation, inputs: Inputs = NO_INPUTS
+    results: Path, round_: Round, scenario: str, evaluation: Evaluation | None, inputs: Inputs = NO_INPUTS
 ) -> Verdict:
     """Judge both runs of a scenario."""
     performance, accuracy = (results / scenario / mode for mode in Mode)
@@ -315,19 +316,27 @@ def judged_runs(
         performance=performance,
         accuracy=accuracy,
         evaluation=evaluation,
-        round_=round_,
-        scenario=round_.scenarios[scenario],
+        round_=round_of_scenario(round_, scenario),
+        scenario=round_.scenario(scenario),
         inputs=inputs,
     )
 
 
-def write_judged(results: Path, round_: Round, scenario: str, inputs: Inputs = NO_INPUTS) -> None:
-    """Write the score and the verdict of a scenario whose two runs are there."""
+def write_judged(
+    results: Path,
+    round_: Round,
+    scenario: str,
+    inputs: Inputs = NO_INPUTS,
+    evaluation: Evaluation | None = None,
+) -> None:
+    """Write the score, by default that of the answers of `write_run`, and the verdict of two runs."""
     folder = results / scenario
-    evaluation = evaluation_of(round_, folder / Mode.ACCURACY / "mlperf_log_accuracy.json")
+    log = folder / Mode.ACCURACY / "mlperf_log_accuracy.json"
+    evaluation = evaluation or evaluation_of(round_, log)
     note = "" if round_.submittable else f"{mark_of(round_)}\n"
     (folder / "accuracy.txt").write_text(f'Results\n{note}\n{{"f1": {evaluation.value}}}\n')
     (folder / "accuracy.json").write_text(evaluation.model_dump_json())
-    inputs = with_products(inputs, results.parent / "products", round_.samples)
+    samples = round_of_scenario(round_, scenario).samples
+    inputs = with_products(inputs, results.parent / "products", samples)
     verdict = judged_runs(results, round_, scenario, evaluation, inputs)
     write_verdict(verdict, folder / "verdict.json")

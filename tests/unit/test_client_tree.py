@@ -15,14 +15,13 @@ import yaml
 from client_files import (
     client_record,
     client_round,
-    judged_client_runs,
     seal_client_run,
     write_client_judged,
     write_client_report,
     write_client_results,
     write_client_run,
 )
-from loadgen_files import small_round
+from loadgen_files import judged_runs, small_round
 from loadgen_files import write_results as write_loadgen_results
 from reference_proof import reference_proof
 
@@ -383,7 +382,7 @@ def test_telemetry_of_the_one_job_is_that_of_both_phases(tmp_path: Path) -> None
     ]
     path = tmp_path / "interactive" / "performance" / "telemetry.parquet"
     pq.write_table(pa.Table.from_pylist(rows), path)
-    verdict = judged_client_runs(tmp_path, ROUND, "interactive", None)
+    verdict = judged_runs(tmp_path, ROUND, "interactive", None)
     loaded = {each.run for each in verdict.disturbances if each.kind == "machine_load"}
     assert loaded == {"performance", "accuracy"}
     assert not {each.run for each in verdict.not_examined or () if each.kind == "machine_load"}

@@ -9,10 +9,10 @@ from client_files import (
     SAMPLES,
     client_evaluation,
     client_round,
-    judged_client_runs,
     seal_client_run,
     write_client_run,
 )
+from loadgen_files import judged_runs
 from request_files import PROMPT
 from tree_evidence import RULES, build, inputs_in, recorded, write_project
 
@@ -69,7 +69,7 @@ def _write_judged(results: Path, name: str, inputs: Inputs, code: Path) -> Verdi
     evaluation = client_evaluation(round_of_scenario(ROUND, name), answers)
     (results / name / "accuracy.json").write_text(evaluation.model_dump_json())
     of_scenario = replace(inputs.of_dataset(ROUND.scenario(name).dataset), prompt=PROMPT)
-    verdict = judged_client_runs(results, ROUND, name, evaluation, of_scenario)
+    verdict = judged_runs(results, ROUND, name, evaluation, of_scenario)
     write_verdict(verdict, results / name / "verdict.json")
     return verdict
 

@@ -13,21 +13,21 @@ import pytest
 import yaml
 from client_files import (
     CLIENT_FOLDER,
-    NO_INPUTS,
     client_evaluation,
     client_record,
     client_round,
     derive_from_events,
-    judged_client_runs,
     seal_client_run,
     write_client_run,
 )
+from loadgen_files import judged_runs
 from real_client_runs import round_of_runs, unpack_runs
 from request_files import with_products
 
 from weighbridge.config.round_of_scenario import round_of_scenario
 from weighbridge.config.scenario_rules import Mode
 from weighbridge.gates import Inputs, judge, judge_logs
+from weighbridge.gates.closed_checks import NO_INPUTS
 from weighbridge.records.client_rows import ClientRows
 from weighbridge.records.official_client import (
     ACCURACY_RESULTS,
@@ -109,7 +109,7 @@ class Runs:
         answers = self.folder(Mode.ACCURACY) / PHASE_ANSWERS
         evaluation = client_evaluation(self.of_scenario, answers)
         inputs = with_products(NO_INPUTS, self.results.parent / "products", self.of_scenario.samples)
-        return judged_client_runs(self.results, self.round, self.name, evaluation, inputs)
+        return judged_runs(self.results, self.round, self.name, evaluation, inputs)
 
     def failed(self) -> set[str]:
         """Return the names of the failed checks, each of which has a remedy; the verdict is INVALID."""
@@ -351,7 +351,7 @@ def test_answers_are_those_of_the_log(runs: Runs) -> None:
 def test_a_file_of_the_client_that_was_changed_after_the_run_is_found(runs: Runs) -> None:
     runs.judged()
     runs.file(RESULT_SUMMARY).write_text(runs.file(RESULT_SUMMARY).read_text() + "\n")
-    verdict = judged_client_runs(runs.results, ROUND, NAME, None)
+    verdict = judged_runs(runs.results, ROUND, NAME, None)
     assert [check.name for check in verdict.failed] == ["files as the client left them"]
 
 
@@ -495,7 +495,7 @@ def test_rows_are_proven_to_be_made_from_the_dataset(runs: Runs, change: Values,
     client = runs.records[Mode.PERFORMANCE]["client"]
     rows = _rows(client, inputs).model_copy(update=change)
     runs.judged()
-    verdict = judged_client_runs(runs.results, ROUND, NAME, None, replace(inputs, rows=rows))
+    verdict = judged_runs(runs.results, ROUND, NAME, None, replace(inputs, rows=rows))
     [check] = [each for each in verdict.checks if each.name == "rows made from the dataset"]
     assert (check.passed, check.value) == (said is None, said or client["dataset_sha256"][:12])
 
@@ -505,16 +505,16 @@ def test_a_round_whose_rules_hold_asks_for_all_proofs_and_no_more(tmp_path: Path
     write_client_run(results, HELD, NAME)
     evaluation = client_evaluation(of_scenario, results / NAME / Mode.ACCURACY / PHASE_ANSWERS)
     inputs = with_products(NO_INPUTS, tmp_path / "products", of_scenario.samples)
-    verdict = judged_client_runs(results, HELD, NAME, evaluation, inputs)
+    verdict = judged_runs(results, HELD, NAME, evaluation, inputs)
     assert [check.name for check in verdict.unknown] == ["rows made from the dataset"]
     client = client_record(of_scenario, HELD.scenario(NAME), Mode.PERFORMANCE)["client"]
-    verdict = judged_client_runs(results, HELD, NAME, evaluation, replace(inputs, rows=_rows(client, inputs)))
+    verdict = judged_runs(results, HELD, NAME, evaluation, replace(inputs, rows=_rows(client, inputs)))
     assert (verdict.outcome, verdict.failed, verdict.unknown) == ("VALID", (), ())
     path = results / NAME / Mode.PERFORMANCE / RUN_RECORD
     record = json.loads(path.read_text())
     record["load"]["client"]["busy"] = {}
     del record["logs"][SAMPLED_ANSWERS]
     path.write_text(json.dumps(record))
-    verdict = judged_client_runs(results, HELD, NAME, evaluation, replace(inputs, rows=_rows(client, inputs)))
+    verdict = judged_runs(results, HELD, NAME, evaluation, replace(inputs, rows=_rows(client, inputs)))
     assert "busiest client process" in {check.name for check in verdict.unknown}
     assert SAMPLED_ANSWERS in " ".join(str(check.value) for check in (*verdict.failed, *verdict.unknown))

@@ -54,9 +54,7 @@ def write_rows(cache: Path, samples: int) -> Path:
     return path
 
 
-def write_round(
-    path: Path, commit: str, *, samples: int, limit_s: float = 1.5, duration_s: float = 1.0
-) -> Path:
+def write_round(path: Path, commit: str, *, samples: int, duration_s: float = 1.0) -> Path:
     """Write a demonstration of v6.1 with a few samples in each scenario, made by a client's commit."""
     few = {"min_duration_s": duration_s, "min_query_count": 1}
     path.write_text(
@@ -74,7 +72,7 @@ def write_round(
                 "scenarios": {
                     "offline": few | {"endpoints": {"dataset": PRESET}},
                     "server": few | {"endpoints": {"dataset": PRESET}},
-                    "interactive": few | {"limits": {"latency": {"limit_s": limit_s}}},
+                    "interactive": few | {"limits": {"latency": {"limit_s": 1.5}}},
                 },
             },
             sort_keys=False,

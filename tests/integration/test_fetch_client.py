@@ -89,7 +89,7 @@ def test_the_client_is_fetched_as_it_is_stored_and_proven(
     assert in_place(tmp_path, pin, checkout) == proof.model_copy(update={"folder": checkout})
 
 
-def test_a_proof_without_a_tree_is_as_it_was(tmp_path: Path, pin: Artifact, origin: Path) -> None:
+def test_a_proof_without_a_tree_is_as_it_was(tmp_path: Path, pin: Artifact) -> None:
     resolve(pin, ArtifactKind.REFERENCE, tmp_path / "reference", tmp_path / "reference.json")
     assert "tree" not in (tmp_path / "reference.json").read_text()
 

@@ -68,13 +68,13 @@ def client_answers(samples: int) -> list[str]:
     return [answer or "x" for answer in answers_of(samples)]
 
 
-def config_values(round_: Round, scenario: ScenarioRules, target_qps: float = TARGET_QPS) -> dict[str, Any]:
+def config_values(round_: Round, scenario: ScenarioRules) -> dict[str, Any]:
     """Return the configuration that the client writes of a valid run; nulls are left out there."""
     rules, drive = round_.endpoints_rules, scenario.endpoints
     assert drive is not None
     load = {"type": drive.load_pattern, "use_legacy_loadgen_qps_metrics": True}
     if scenario.has_schedule:
-        load["target_qps"] = target_qps
+        load["target_qps"] = TARGET_QPS
     stated_s = rules.stated_duration_s or scenario.min_duration_s
     return {
         "name": f"{scenario.name}-{round_.benchmark}",
@@ -115,11 +115,11 @@ def config_values(round_: Round, scenario: ScenarioRules, target_qps: float = TA
     }
 
 
-def issued_ns(round_: Round, scenario: ScenarioRules, target_qps: float = TARGET_QPS) -> Any:
+def issued_ns(round_: Round, scenario: ScenarioRules) -> Any:
     """Return when the queries of a performance phase are issued, in ns since its start."""
     count = PASSES * round_.samples
     if scenario.has_schedule:
-        return arrivals_ns(count, target_qps, round_.endpoints_rules.seeds.scheduler)
+        return arrivals_ns(count, TARGET_QPS, round_.endpoints_rules.seeds.scheduler)
     return 50_000 * np.arange(count, dtype=np.int64)
 
 
@@ -361,9 +361,9 @@ def client_evaluation(round_: Round, answers: Path) -> Evaluation:
     return evaluation_of(round_, answers).model_copy(update={"empty": 0})
 
 
-def write_client_results(results: Path, round_: Round, *names: str) -> None:
-    """Write all that `assemble` reads of these scenarios; none named: Offline and Interactive."""
-    for name in names or ("offline", "interactive"):
+def write_client_results(results: Path, round_: Round) -> None:
+    """Write all that `assemble` reads of Offline and Interactive."""
+    for name in ("offline", "interactive"):
         write_client_run(results, round_, name)
         write_client_judged(results, round_, name)
 

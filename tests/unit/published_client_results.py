@@ -260,9 +260,9 @@ OFFLINE = PublishedScenario(
 PUBLISHED = (OFFLINE, SERVER, INTERACTIVE)
 
 
-def write_published_results(folder: Path, *scenarios: PublishedScenario) -> None:
-    """Write the scenarios' folders, by default all, as in a results tree."""
-    for each in scenarios or PUBLISHED:
+def write_published_results(folder: Path) -> None:
+    """Write the folders of all scenarios, as in a results tree."""
+    for each in PUBLISHED:
         each.write(folder / ROUND.scenario(each.scenario).folder)
 
 

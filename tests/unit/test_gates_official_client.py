@@ -60,7 +60,7 @@ class Runs:
     """Both runs of a scenario; their run.json is written anew, with all hashes, before judging."""
 
     def __init__(self, results: Path, name: str = NAME) -> None:
-        self.results, self.name, self.round = results, name, ROUND
+        self.results, self.name = results, name
         self.of_scenario = round_of_scenario(ROUND, name)
         scenario = ROUND.scenario(name)
         self.records = {mode: client_record(self.of_scenario, scenario, mode) for mode in Mode}
@@ -109,7 +109,7 @@ class Runs:
         answers = self.folder(Mode.ACCURACY) / PHASE_ANSWERS
         evaluation = client_evaluation(self.of_scenario, answers)
         inputs = with_products(NO_INPUTS, self.results.parent / "products", self.of_scenario.samples)
-        return judged_runs(self.results, self.round, self.name, evaluation, inputs)
+        return judged_runs(self.results, ROUND, self.name, evaluation, inputs)
 
     def failed(self) -> set[str]:
         """Return the names of the failed checks, each of which has a remedy; the verdict is INVALID."""

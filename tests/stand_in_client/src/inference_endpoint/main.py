@@ -8,8 +8,6 @@ A file `faults.json` at the top of its repository orders faults:
 - deaf: ignore SIGINT and SIGTERM
 - leaves_process: leave a process of its own session behind, which has got away from its parents
 - touches: append to this file of its own repository at the end
-- scheduler_seed: issue by this seed in place of the one that was asked for
-- slow_start_s: wait so long before the first phase
 """
 
 import json
@@ -90,8 +88,8 @@ class Run:
     def all(self) -> None:
         """Go through the phases, as far as nobody interrupts."""
         runtime, warmup = self.settings["runtime"], self.settings["warmup"]
-        seed = self.faults.get("scheduler_seed", runtime["scheduler_random_seed"])
-        gaps, order = random.Random(seed), random.Random(runtime["dataloader_random_seed"])
+        gaps = random.Random(runtime["scheduler_random_seed"])
+        order = random.Random(runtime["dataloader_random_seed"])
         self.note("session.started")
         if warmup["enabled"]:
             count, own = warmup["n_requests"] or len(self.rows), warmup["warmup_random_seed"]
@@ -355,7 +353,6 @@ def main() -> int:
             signal.signal(number, signal.SIG_IGN)
     else:
         signal.signal(signal.SIGINT, lambda *_: run.stopped.set())
-    time.sleep(faults.get("slow_start_s", 0))
     try:
         run.all()
         run.write()

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from weighbridge.endpoints.client_process import ClientLaunch, ClientProcess
 from weighbridge.endpoints.proven_client import CLIENT_MODULE
 from weighbridge.endpoints.rows_hash import RowsHash
 from weighbridge.records.client_rows import ClientRows
+from weighbridge.records.official_client import CLIENT_LOG
 from weighbridge.records.run_record import RunRecord
 
 HASH = "0" * 64
@@ -39,6 +42,19 @@ def processes_in(folder: Path) -> list[int]:
             if (PROC / str(pid) / "cwd").readlink().is_relative_to(folder):
                 found.append(pid)
     return found
+
+
+def nothing_left(folder: Path, shared: Iterable[str]) -> bool:
+    """Wait until no process is left that runs below a folder; return whether shared memory is free too."""
+    until = time.monotonic() + 20
+    while processes_in(folder) and time.monotonic() < until:
+        time.sleep(0.1)
+    return not processes_in(folder) and not any(map(os.path.lexists, shared))
+
+
+def files_with_key(folder: Path) -> list[Path]:
+    """Return the files below a folder that have the key of a run in them."""
+    return [path for path in folder.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 
 
 class OfficialRun:
@@ -107,6 +123,12 @@ class OfficialRun:
         return subprocess.Popen(
             self.command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
+
+    def until_issuing(self, process: "subprocess.Popen[str]") -> None:
+        """Wait until the client is in its performance phase, or the process of the run has ended."""
+        log = self.out / CLIENT_LOG
+        while process.poll() is None and not (log.is_file() and "phase: performance" in log.read_text()):
+            time.sleep(0.1)
 
     def __call__(self) -> "subprocess.CompletedProcess[str]":
         """Run it to its end."""

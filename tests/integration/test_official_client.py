@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from driving import small_store
-from official_run import KEY, SAMPLES, OfficialRun, processes_in
+from official_run import SAMPLES, OfficialRun, files_with_key, nothing_left, processes_in
 from simulating import any_length
 from stand_in import PRESET
 
@@ -20,7 +20,7 @@ from weighbridge.config.scenario_rules import Mode
 from weighbridge.endpoints import client_process, client_signs
 from weighbridge.endpoints.client_process import ISSUING, ClientProcess
 from weighbridge.endpoints.shared_memory import shared_entries
-from weighbridge.records.official_client import CLIENT_FILES, CLIENT_FOLDER, CLIENT_LOG
+from weighbridge.records.official_client import CLIENT_FILES, CLIENT_FOLDER
 from weighbridge.records.progress_record import PROGRESS_FILE, Phase, State
 from weighbridge.records.run_record import REQUESTS_BINARY
 
@@ -36,14 +36,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url() -> Iterator[str]:
     with any_length(model_name="tiny") as url:
         yield url
-
-
-def nothing_left(folder: Path, shared: list[str]) -> bool:
-    """Wait until no process is left that runs below a folder; return whether shared memory is free too."""
-    until = time.monotonic() + 20
-    while processes_in(folder) and time.monotonic() < until:
-        time.sleep(0.1)
-    return not processes_in(folder) and not any(map(os.path.lexists, shared))
 
 
 def test_a_run_is_recorded_with_its_client_and_leaves_nothing(tmp_path: Path, url: str, store: Path) -> None:
@@ -77,9 +69,7 @@ def test_a_run_is_recorded_with_its_client_and_leaves_nothing(tmp_path: Path, ur
     assert (shown.phase, shown.figures.expected) == (Phase.DONE, 3 * SAMPLES)
     assert nothing_left(run.scratch, [])
     assert list(run.scratch.iterdir()) == []
-    assert [
-        path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()
-    ] == []
+    assert files_with_key(tmp_path) == []
 
 
 def test_what_the_client_says_last_is_told_without_the_key(tmp_path: Path, url: str, store: Path) -> None:
@@ -88,7 +78,7 @@ def test_what_the_client_says_last_is_told_without_the_key(tmp_path: Path, url: 
     assert done.returncode == 4, done.stderr
     assert "ended with exit code 2" in done.stderr
     assert "401 for key ***" in (run.record.load.aborted or "")
-    assert [path for path in run.out.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()] == []
+    assert files_with_key(run.out) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -97,9 +87,7 @@ def test_a_command_that_ends_early_takes_its_client_with_it(
 ) -> None:
     run = OfficialRun(tmp_path, url, store, qps=4)
     process = run.start()
-    log = run.out / CLIENT_LOG
-    while process.poll() is None and not (log.is_file() and "phase: performance" in log.read_text()):
-        time.sleep(0.1)
+    run.until_issuing(process)
     time.sleep(1)
     shared = sorted(shared_entries(processes_in(run.scratch)))
     assert shared != []
@@ -117,12 +105,6 @@ def test_a_command_that_ends_early_takes_its_client_with_it(
 def _killed(client: ClientProcess) -> ClientProcess:
     client.run()
     assert client.exit_code == -signal.SIGKILL
-    return client
-
-
-def _stalled(client: ClientProcess) -> ClientProcess:
-    client.run()
-    assert client.exit_code == -signal.SIGKILL  # nothing else reaches it
     return client
 
 
@@ -160,7 +142,7 @@ _ENDS: dict[str, tuple[Callable[[ClientProcess], ClientProcess], dict[str, Any],
         "the official client was killed by SIGKILL",
     ),
     "stall of a client that is deaf": (
-        _stalled,
+        _killed,  # nothing else reaches it
         {"stall_after": 10, "deaf": True},
         r"no answer to any of \d+ open requests for \d s",
     ),
@@ -178,7 +160,7 @@ def test_a_client_that_does_not_come_to_its_end_is_ended_whole(
     monkeypatch.setattr(client_process, "HASTE_S", 0.5)
     drive, faults, reason = _ENDS[end]
     # On a busy machine a client that starts may wait for seconds, which is no stall.
-    stall_limit_s = 2 if drive is _stalled else 60
+    stall_limit_s = 2 if "stall_after" in faults else 60
     run = OfficialRun(tmp_path, url, store, qps=40, **faults)
     client = drive(run.client_alone(stall_limit_s=stall_limit_s))
     assert client.aborted is not None

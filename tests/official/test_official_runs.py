@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from official_run import KEY, SAMPLES, OfficialRun, processes_in
+from official_run import SAMPLES, OfficialRun, files_with_key, nothing_left, processes_in
 
 from weighbridge.artifacts.proof import Proof
 from weighbridge.endpoints.accuracy_run import write_accuracy_run
@@ -16,7 +16,6 @@ from weighbridge.endpoints.client_results import ClientResults
 from weighbridge.endpoints.replayed_phase import ReplayedPhase
 from weighbridge.endpoints.schedule import sample_order
 from weighbridge.endpoints.shared_memory import shared_entries
-from weighbridge.records.official_client import CLIENT_LOG
 from weighbridge.records.store_manifest import StoreOrigin
 from weighbridge.requests.store import write_store
 
@@ -49,11 +48,9 @@ def official_client(client_proof: Proof) -> tuple[Path, str]:
 
 
 def has_left_nothing(run: OfficialRun, shared: set[str]) -> bool:
-    until = time.monotonic() + 20
-    while processes_in(run.scratch) and time.monotonic() < until:
-        time.sleep(0.1)
-    left = processes_in(run.scratch), [path for path in shared if Path(path).exists()]
-    return left == ([], []) and list(run.scratch.iterdir()) == []
+    ended = nothing_left(run.scratch, shared)
+    assert list(run.scratch.iterdir()) == []
+    return ended
 
 
 @pytest.mark.parametrize("scenario", ["interactive", "offline"])
@@ -86,8 +83,7 @@ def test_the_client_is_driven_to_its_end(
     assert (replayed.phase.sample == sample_order(SAMPLES, 3 * SAMPLES, seed)).all()
     assert replayed.streamed == (replayed.target_qps is not None) == (scenario == "interactive")
     assert has_left_nothing(run, set())
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+    assert files_with_key(tmp_path) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
@@ -100,9 +96,8 @@ def test_nothing_is_left_of_a_run_that_is_ended(
     tmp_path: Path,
 ) -> None:
     run = OfficialRun(tmp_path, url, store, qps=2, checkout=official_client, python=client_python)
-    process, log = run.start(), run.out / CLIENT_LOG
-    while process.poll() is None and not (log.is_file() and "phase: performance" in log.read_text()):
-        time.sleep(0.2)
+    process = run.start()
+    run.until_issuing(process)
     time.sleep(2)
     shared = shared_entries(processes_in(run.scratch))
     assert len(shared) > 2  # its log, its sockets, its semaphores

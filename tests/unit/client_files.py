@@ -1,6 +1,7 @@
 """Write runs of the official endpoints client, with the files of its report, for tests that read them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,14 @@ def _write_events(
 
 def _write_json(path: Path, values: Any) -> None:
     path.write_text(json.dumps(values, indent=2))
+
+
+def change_file(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a JSON or YAML file in place."""
+    text, is_json = path.read_text(), path.suffix == ".json"
+    values = json.loads(text) if is_json else yaml.safe_load(text)
+    change(values)
+    path.write_text(json.dumps(values) if is_json else yaml.safe_dump(values, sort_keys=False))
 
 
 def official_client(round_: Round, scenario: ScenarioRules) -> dict[str, Any]:

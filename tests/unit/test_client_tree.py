@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from client_files import (
+    change_file,
     client_record,
     client_round,
     seal_client_run,
@@ -175,7 +175,7 @@ def test_a_tree_without_offline_or_without_any_of_the_others_lacks_a_scenario(tr
     assert _errors(_check(tree))[str(RESULTS)] == "Offline is missing, which the round requires"
 
 
-def _series(*keys: str, value: Any) -> Callable[[dict[str, Any]], None]:
+def _set(*keys: str, value: Any) -> Callable[[dict[str, Any]], None]:
     """Return a change of one value of a file, by its keys."""
 
     def change(values: dict[str, Any]) -> None:
@@ -192,40 +192,33 @@ _SCORE = ("accuracy_scores", "0")
 _RUNTIME = ("settings", "runtime")
 DAMAGES: dict[str, tuple[str, Callable[[dict[str, Any]], None], str]] = {
     # Those that the official checker refuses too, then those that it lets pass (spec 5.2).
-    "late": (SUMMARY, _series(*_P99, value=1_500_000_001), "early-stopping estimate"),
-    "no estimate": (SUMMARY, _series(*_P99, value=None), "early-stopping estimate"),
-    "seeds": (CONFIG, _series(*_RUNTIME, "scheduler_random_seed", value=42), "seed of the schedule"),
-    "stated duration": (CONFIG, _series(*_RUNTIME, "min_duration_ms", value=9_000), "minimum duration set"),
-    "low score": (SCORES, _series(*_SCORE, "score", value=0.7798), "below 0.779922"),
-    "samples": (SCORES, _series(*_SCORE, "total_samples", value=599), "samples scored"),
-    "raw p99": (SUMMARY, _series("latency", "percentiles", "99.0", value=2_000_000_000), "p99 latency"),
-    "failed": (SUMMARY, _series("n_samples_failed", value=10), "failed is 10"),
-    "interrupted": (SUMMARY, _series("state", value="interrupted"), "state is interrupted"),
-    "incomplete": (SUMMARY, _series("complete", value=False), "complete is"),
-    "duration": (SUMMARY, _series("duration_ns", value=9_000_000_000), "duration is 9"),
-    "count": (SUMMARY, _series("n_samples_issued", value=1199), "whole passes"),
-    "pattern": (CONFIG, _series("settings", "load_pattern", "type", value="concurrency"), "load pattern"),
-    "kind": (CONFIG, _series("type", value="offline"), "kind of test"),
-    "streaming": (CONFIG, _series("model_params", "streaming", value="off"), "streaming"),
-    "length": (CONFIG, _series("model_params", "max_new_tokens", value=5), "longest answer"),
-    "text score": (SCORES, _series(*_SCORE, "score", value="nan"), "score declared"),
-    "few scored": (SCORES, _series(*_SCORE, "response_counts", "scored", value=10), "answers scored"),
-    "half scored": (SCORES, _series(*_SCORE, "complete", value=False), "accuracy phase complete"),
-    "dataset": (SCORES, _series(*_SCORE, "dataset_name", value="other::q3vl"), "datasets with a score"),
+    "late": (SUMMARY, _set(*_P99, value=1_500_000_001), "early-stopping estimate"),
+    "no estimate": (SUMMARY, _set(*_P99, value=None), "early-stopping estimate"),
+    "seeds": (CONFIG, _set(*_RUNTIME, "scheduler_random_seed", value=42), "seed of the schedule"),
+    "stated duration": (CONFIG, _set(*_RUNTIME, "min_duration_ms", value=9_000), "minimum duration set"),
+    "low score": (SCORES, _set(*_SCORE, "score", value=0.7798), "below 0.779922"),
+    "samples": (SCORES, _set(*_SCORE, "total_samples", value=599), "samples scored"),
+    "raw p99": (SUMMARY, _set("latency", "percentiles", "99.0", value=2_000_000_000), "p99 latency"),
+    "failed": (SUMMARY, _set("n_samples_failed", value=10), "failed is 10"),
+    "interrupted": (SUMMARY, _set("state", value="interrupted"), "state is interrupted"),
+    "incomplete": (SUMMARY, _set("complete", value=False), "complete is"),
+    "duration": (SUMMARY, _set("duration_ns", value=9_000_000_000), "duration is 9"),
+    "count": (SUMMARY, _set("n_samples_issued", value=1199), "whole passes"),
+    "pattern": (CONFIG, _set("settings", "load_pattern", "type", value="concurrency"), "load pattern"),
+    "kind": (CONFIG, _set("type", value="offline"), "kind of test"),
+    "streaming": (CONFIG, _set("model_params", "streaming", value="off"), "streaming"),
+    "length": (CONFIG, _set("model_params", "max_new_tokens", value=5), "longest answer"),
+    "text score": (SCORES, _set(*_SCORE, "score", value="nan"), "score declared"),
+    "few scored": (SCORES, _set(*_SCORE, "response_counts", "scored", value=10), "answers scored"),
+    "half scored": (SCORES, _set(*_SCORE, "complete", value=False), "accuracy phase complete"),
+    "dataset": (SCORES, _set(*_SCORE, "dataset_name", value="other::q3vl"), "datasets with a score"),
 }
-
-
-def _edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    read, write = (yaml.safe_load, yaml.safe_dump) if path.suffix == ".yaml" else (json.loads, json.dumps)
-    values = read(path.read_text())
-    change(values)
-    path.write_text(write(values))
 
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_number_that_no_valid_run_has_is_told_without_the_run(tree: Path, name: str) -> None:
     file, change, said = DAMAGES[name]
-    _edit(tree / RESULTS / "Interactive" / file, change)
+    change_file(tree / RESULTS / "Interactive" / file, change)
     shutil.rmtree(tree / SOURCES / "records")  # as in a tree of another harness
     told = [each for each in _check(tree).complaints if each.level == "error" and said in each.said]
     assert [each.file for each in told[:1]] == [f"{RESULTS}/Interactive/{file}"]
@@ -239,7 +232,7 @@ def test_a_folder_of_good_files_beside_the_published_ones_hides_nothing(tree: Pa
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / name, copy)
     file, change, said = DAMAGES["failed"]
-    _edit(folder / file, change)
+    change_file(folder / file, change)
     shutil.rmtree(tree / SOURCES / "records")
     assert said in _errors(_check(tree))[f"{RESULTS}/Interactive/{file}"]
 
@@ -361,7 +354,7 @@ def test_a_round_of_loadgen_checks_such_folders_by_the_round_of_the_client(tmp_p
         return {each.said for each in complaints if "Interactive/" in each.file and "/mea" not in each.file}
 
     assert told() == set()
-    _edit(folder / SUMMARY, _series("n_samples_failed", value=1))
+    change_file(folder / SUMMARY, _set("n_samples_failed", value=1))
     assert told() == {"failed is 1, must be 0"}
 
 
@@ -390,7 +383,7 @@ def test_telemetry_of_the_one_job_is_that_of_both_phases(tmp_path: Path) -> None
 
 def test_the_open_division_takes_a_run_with_a_failed_check_and_says_so(tmp_path: Path) -> None:
     run = write_client_run(tmp_path / "results", ROUND, "interactive")
-    _edit(run / "client" / SUMMARY, _series("n_samples_failed", value=1))
+    change_file(run / "client" / SUMMARY, _set("n_samples_failed", value=1))
     rules, of_scenario = ROUND.scenario("interactive"), round_of_scenario(ROUND, "interactive")
     seal_client_run(run, client_record(of_scenario, rules, Mode.PERFORMANCE))
     write_client_judged(tmp_path / "results", ROUND, "interactive")

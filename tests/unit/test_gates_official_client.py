@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from client_files import (
     CLIENT_FOLDER,
+    change_file,
     client_evaluation,
     client_record,
     client_round,
@@ -73,10 +73,7 @@ class Runs:
 
     def change(self, name: Path, change: Callable[[Values], object]) -> None:
         """Change a JSON or YAML file of the client in place."""
-        path, is_json = self.file(name), name.suffix == ".json"
-        values = json.loads(path.read_text()) if is_json else yaml.safe_load(path.read_text())
-        change(values)
-        path.write_text(json.dumps(values) if is_json else yaml.safe_dump(values, sort_keys=False))
+        change_file(self.file(name), change)
 
     def change_events(self, change: Callable[[list[Values]], list[Values]]) -> None:
         """Change the log of events, and make our own records of it again."""

@@ -9,6 +9,7 @@ import yaml
 from driving import STREAM, small_store
 from measuring import HASH
 from real_client_runs import SAMPLES, unpack_runs
+from run_tables import load_report
 from simulating import simulated
 from typer.testing import CliRunner, Result
 
@@ -24,12 +25,8 @@ BEHAVIOUR = Behaviour(servers=8, mean_s=0.08, first_token_share=0.5)
 def run_record(scenario: str, samples: int) -> dict[str, object]:
     """Return the contents of a run.json of the official client, as far as it is read here."""
     host = {"name": "h", "cpus": 2, "memory_bytes": 1, "platform": "p", "python": "3.12"}
-    delay = {"p50_s": 0, "p99_s": 0, "max_s": 0}
-    load = {"issued": samples, "completed": samples, "failed": {}, "empty": 0, "requested_qps": 20}
-    load |= {"achieved_qps": 20, "schedule_delay": delay, "client_cpu_s": 1, "client_cpu_us_per_request": 1}
-    load |= {"peak_rss_bytes": {}, "in_flight": [], "sent_bytes": 1, "received_bytes": 1}
-    load |= {"started": "2026-01-01T00:00:00+00:00", "ended": "2026-01-01T00:01:00+00:00"}
-    load |= {"loadgen_version": "", "settings": {}}
+    report = load_report(issued=samples, completed=samples, requested_qps=20, achieved_qps=20)
+    load = report.model_dump(mode="json")
     server = {"command": [], "environment": {}, "endpoints": [], "model_name": "tiny", "version": None}
     server |= {"ready_s": 0, "golden": "", "warmup_requests": 0, "warmup_s": 0}
     record = {"round": "r", "submittable": False, "scenario": scenario, "mode": "performance"}

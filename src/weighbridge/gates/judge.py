@@ -25,7 +25,7 @@ from weighbridge.gates.scenario_runs import (
 )
 from weighbridge.gates.score_checks import ScoredAnswers
 from weighbridge.gates.server_checks import server_checks
-from weighbridge.loadgen.early_stopping import max_over_latency, min_queries
+from weighbridge.loadgen.early_stopping import discarded, max_over_latency, min_queries
 from weighbridge.records.run_record import RunRecord
 from weighbridge.records.score import Evaluation
 from weighbridge.records.verdict import Check, Verdict, outcome_of
@@ -99,9 +99,8 @@ def judge(
     folders = {str(Mode.PERFORMANCE): performance, **(repeats or {})}
     all_runs = {**folders, str(Mode.ACCURACY): accuracy, **(compliance or {})}
     records = {run: record_in(each) for run, each in all_runs.items()}
-    runs = ScenarioRuns(
-        scenario, ScoredAnswers(accuracy, evaluation, inputs, round_), compliance or {}, not_made or {}
-    )
+    scored = ScoredAnswers(accuracy, evaluation, inputs, round_)
+    runs = ScenarioRuns(scenario, scored, compliance or {}, not_made or {}, records)
     there = {
         run: each
         for run, each in all_runs.items()
@@ -111,7 +110,7 @@ def judge(
     of_disturbances = strict_checks(disturbances) if strict else []
     verdict = verdict_of_runs(
         {
-            name: _judge_runs(folder, evidence, runs, _checks_beside(name, of_disturbances, folders))
+            name: _judge_runs(name, folder, evidence, runs, _checks_beside(name, of_disturbances, folders))
             for name, folder in folders.items()
         }
     )
@@ -134,11 +133,15 @@ def _checks_beside(run: str, checks: Iterable[Check], runs: Collection[str]) -> 
 
 
 def _judge_runs(
-    performance: Path | None, evidence: _Evidence, runs: ScenarioRuns, further_checks: Iterable[Check]
+    name: str,
+    performance: Path | None,
+    evidence: _Evidence,
+    runs: ScenarioRuns,
+    further_checks: Iterable[Check],
 ) -> Verdict:
     """Judge one performance run with the scenario's other runs; as `judge`."""
     round_, scenario, evaluation = runs.round_, runs.scenario, runs.scored.evaluation
-    records = record_in(performance), record_in(runs.accuracy)
+    records = runs.records[name], runs.records[Mode.ACCURACY]
     judged = evidence.judge(performance, records, runs)
     checks = (
         *judged.result_checks,
@@ -176,8 +179,8 @@ def _judge_runs(
         tokens_per_s=numbers.tokens_per_s,
         queries=numbers.queries,
         over_latency=numbers.over_latency,
-        over_latency_allowed=_allowed(numbers, scenario),
-        queries_needed=_needed(numbers, scenario),
+        over_latency_allowed=_allowed(numbers, round_, scenario),
+        queries_needed=_needed(numbers, round_, scenario),
         target_qps=numbers.target_qps,
         suggested_target_qps=judged.suggested_target_qps,
         work=judged.work,
@@ -201,7 +204,7 @@ def _judge_runs(
 
 def _input_checks(performance: Path | None, records: _Records, runs: ScenarioRuns) -> Iterable[Check]:
     """Yield the checks of what the runs were made from, and of their servers."""
-    further = [record_in(folder) for folder in runs.compliance.values()]
+    further = [runs.records[run] for run in runs.compliance]
     known = [record for record in (*records, *further) if record]
     yield from closed_checks(known, runs.scored.inputs, runs.round_)
     for folder, record, mode in zip((performance, runs.accuracy), records, Mode, strict=True):
@@ -231,13 +234,16 @@ def _unit(metric: PerformanceMetric) -> str:
     return f"s (p{100 * metric.latency_percentile:g})" if isinstance(metric, LatencyMetric) else metric
 
 
-def _allowed(numbers: Performance, scenario: ScenarioRules) -> int | None:
+def _allowed(numbers: Performance, round_: Round, scenario: ScenarioRules) -> int | None:
+    """Return how many queries may be late: with the official client, those that its estimate sets aside."""
     if scenario.limits.latency is None or not numbers.queries:
         return None
-    return max_over_latency(numbers.queries, scenario.limits.latency.percentile)
+    most = discarded if round_.evidence == "endpoints" else max_over_latency
+    return most(numbers.queries, scenario.limits.latency.percentile)
 
 
-def _needed(numbers: Performance, scenario: ScenarioRules) -> int | None:
+def _needed(numbers: Performance, round_: Round, scenario: ScenarioRules) -> int | None:
     if scenario.limits.latency is None or numbers.over_latency is None:
         return None
-    return min_queries(numbers.over_latency, scenario.limits.latency.percentile)
+    over = numbers.over_latency + (round_.evidence == "endpoints")
+    return min_queries(over, scenario.limits.latency.percentile)

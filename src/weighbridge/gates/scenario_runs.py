@@ -26,12 +26,14 @@ class ScenarioRuns:
         scored: The accuracy run, its answers and the round.
         compliance: Folders of the compliance runs by the runs' names.
         not_made: Why runs that are missing were not made, by the runs' names.
+        records: run.json of every run, performance runs too, by the runs' names; None: there is none.
     """
 
     scenario: ScenarioRules
     scored: ScoredAnswers
     compliance: Mapping[str, Path]
     not_made: Mapping[str, str]
+    records: Mapping[str, RunRecord | None]
 
     @property
     def round_(self) -> Round:

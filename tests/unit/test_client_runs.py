@@ -177,6 +177,10 @@ def test_what_cannot_be_an_accuracy_run_is_said_in_a_sentence(tmp_path: Path) ->
     (report / SAMPLE_MAP).write_text(json.dumps(only))
     with pytest.raises(InputError, match="issued no accuracy phase"):
         write_accuracy_run(performance, out)
+    (report / SAMPLE_MAP).write_text(json.dumps(json.loads(map_) | {PERFORMANCE_PHASE: {}}))
+    with pytest.raises(InputError, match="no query is of the performance phase"):
+        write_accuracy_run(performance, out)
+    (report / SAMPLE_MAP).write_text(map_)
     (report / EVENTS).write_text(log.replace("true", "false"))
     with pytest.raises(InputError, match="not the log that"):
         write_accuracy_run(performance, out)

@@ -333,6 +333,18 @@ def test_a_log_without_its_last_mark_is_not_whole(runs: Runs) -> None:
     assert runs.failed() == {"log ended"}
 
 
+def test_an_empty_log_is_a_failed_check_and_no_rate(runs: Runs) -> None:
+    runs.change_events(lambda _lines: [])
+    assert {"log ended", "ended in the log"} <= runs.failed()
+
+
+def test_a_published_rate_that_no_run_can_have_is_judged(valid: Path, tmp_path: Path) -> None:
+    shutil.copytree(valid / "offline", tmp_path / "results" / "offline")
+    runs = Runs(tmp_path / "results", "offline")
+    runs.change(RESULT_SUMMARY, lambda values: values.update(duration_ns=1000))
+    assert {"duration", "duration computed again (ns)"} <= runs.failed()
+
+
 def test_a_declared_score_is_that_of_the_answers(runs: Runs) -> None:
     runs.change(ACCURACY_RESULTS, lambda values: values["accuracy_scores"][0].update(score=0.8))
     assert runs.failed() == {"score computed by us"}

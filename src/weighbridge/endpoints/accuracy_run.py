@@ -51,10 +51,10 @@ def write_accuracy_run(performance: Path, out: Path) -> RunRecord:
     """
     record = RunRecord.read(performance / RUN_RECORD)
     results, events = ClientResults.read(performance), Events.read(performance)
-    if results.config is None or events is None or events.performance is None:
+    if results.config is None or events is None or not events.performance:
         raise InputError(
-            f"{performance / CLIENT_FOLDER}: {WRITTEN_CONFIG} or {EVENTS} of the official client is missing; "
-            "restore its report, or repeat the run."
+            f"{performance / CLIENT_FOLDER}: {WRITTEN_CONFIG} or {EVENTS} of the official client is missing, "
+            "or no query is of the performance phase; restore its report, or repeat the run."
         )
     named = (CLIENT_FOLDER / EVENTS).as_posix()
     if named in record.logs and record.logs[named] != sha256_of(performance / named):
@@ -62,7 +62,7 @@ def write_accuracy_run(performance: Path, out: Path) -> RunRecord:
             f"{performance / named}: not the log that {RUN_RECORD} names; restore it, or repeat the run."
         )
     phase = events.accuracy
-    if phase is None or not len(phase):
+    if not phase:
         raise InputError(
             f"{performance / CLIENT_FOLDER}: the client issued no accuracy phase; repeat the run to its end."
         )
@@ -116,7 +116,7 @@ def _load(
     """
     failed = request_log.failures(rows)
     began_at, zero_ns = datetime.fromisoformat(whole.started), int(before.issued_ns.min())
-    share = len(phase) / max(len(before), 1)
+    share = len(phase) / len(before)
     cpu_s = whole.client_cpu_s * share / (1 + share)
     client = whole.client and whole.client.model_copy(
         update={"answered_by_worker": answered_by_worker(phase)}

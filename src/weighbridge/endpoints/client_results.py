@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from weighbridge.core.models import ForeignModel
 from weighbridge.endpoints.written_config import WrittenConfig
@@ -24,7 +24,15 @@ from weighbridge.records.official_client import (
 # No run has more; what is computed of more would take forever.
 _Count = Annotated[int, Field(ge=0, le=50_000_000)]
 _Duration = Annotated[int, Field(ge=0, le=10**18)]
-_Percentile = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,9})?$")]
+
+
+def _inside(name: str) -> str:
+    if not 0 < float(name) < 100:
+        raise ValueError(f"{name} is not between 0 and 100")
+    return name
+
+
+_Percentile = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,9})?$"), AfterValidator(_inside)]
 
 
 class ReportedSeries(ForeignModel):

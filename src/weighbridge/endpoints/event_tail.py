@@ -11,13 +11,13 @@ from io import BufferedReader
 from pathlib import Path
 from time import monotonic_ns
 
-import msgspec
 import numpy as np
 
 from weighbridge.client.frames import RequestOutcome
 from weighbridge.client.request_log import RECORD_TYPE
 from weighbridge.client.sample_counts import DrivenPhase, SampleCounts
 from weighbridge.core.files import open_private, open_regular
+from weighbridge.endpoints.event_lines import UNREADABLE, decode_line
 
 UNSEEN_EVENTS = 1100
 """So many events may not be in the log yet."""
@@ -25,14 +25,6 @@ _BAR = re.compile(rb"\| *(\d+)/\d+ \[")
 _BAR_BYTES = 4096
 # One look reads at most this much; the next one continues from there.
 _LOOK_BYTES = 8 << 20
-
-
-class _Mark(msgspec.Struct, frozen=True):
-    """A line of the log without its data, which may be long."""
-
-    event_type: str
-    timestamp_ns: int
-    sample_uuid: str = ""
 
 
 @dataclass
@@ -75,7 +67,6 @@ class EventTail:
         self._stream: BufferedReader = open_regular(log)
         self._printed = printed
         self._torn = b""
-        self._decoder = msgspec.json.Decoder(_Mark)
         self._open: dict[str, _Open] = {}
         self._requests = open(requests, "wb", opener=open_private)  # noqa: SIM115
 
@@ -151,8 +142,8 @@ class EventTail:
 
     def _take(self, line: bytes, ended: list[tuple[_Open, int]]) -> None:
         try:
-            mark = self._decoder.decode(line)
-        except msgspec.DecodeError:
+            mark = decode_line(line)
+        except UNREADABLE:
             return  # whoever reads the log after the run says so
         kind, query = mark.event_type, self._open.get(mark.sample_uuid)
         self.newest_ns = max(self.newest_ns, mark.timestamp_ns)

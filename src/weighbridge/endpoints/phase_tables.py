@@ -1,7 +1,6 @@
 """A phase of the official client as the files that every run has: its requests, failures and answers."""
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weighbridge.benchmarks.model_tokenizer import ModelTokenizer
-from weighbridge.client.answer_sample import share_of
+from weighbridge.client.answer_sample import WANTED
 from weighbridge.client.frames import FinishReason, RequestOutcome
 from weighbridge.client.kept_answers import write_kept_answers
 from weighbridge.client.request_log import RECORD_TYPE, Records, write_parquet
@@ -139,8 +138,8 @@ def write_sampled_answers(phase: ClientPhase, out: Path) -> None:
         OSError: the disk takes no more.
     """
     answered = np.flatnonzero(phase.answered).tolist()
-    wanted = math.ceil(share_of(len(answered)) * len(answered))
-    _write(phase, sorted(SystemRandom().sample(answered, wanted)), out / SAMPLED_ANSWERS)
+    kept = SystemRandom().sample(answered, min(len(answered), WANTED))
+    _write(phase, sorted(kept), out / SAMPLED_ANSWERS)
 
 
 def write_answers(phase: ClientPhase, out: Path) -> None:

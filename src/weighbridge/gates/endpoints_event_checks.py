@@ -79,7 +79,7 @@ def event_checks(
     if scenario.has_schedule:
         _schedule(gate, phase, results, round_, scenario)
     computed = {"latencies": (summary.latency, phase.latency_ns)}
-    if scenario.endpoints is not None and scenario.endpoints.streaming:
+    if round_.streams(scenario):
         computed["times to first tokens"] = (summary.ttft, phase.ttft_ns)
     for name, (declared, found_ns) in computed.items():
         _computed_again(gate, name, declared or ReportedSeries(), found_ns)

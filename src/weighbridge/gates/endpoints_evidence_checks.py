@@ -59,7 +59,7 @@ def evidence_checks(
         gate, rows = Gate(mode), RequestRows.read(folder)
         record_conservation(gate, folder, record, rows, mode, round_)
         if (phase := phases.get(mode)) is not None:
-            gate.equals("queries in the log", len(phase), record.load.issued, _ALTERED)
+            gate.equals("requests in the log", len(phase), record.load.issued, _ALTERED)
             if rows is not None:
                 differing = _differing(rows, phase)
                 gate.equals("requests as in the log", f"{differing} differ", "0 differ", _ALTERED)

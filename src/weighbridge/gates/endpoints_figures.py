@@ -1,9 +1,8 @@
 """Figures of a performance phase of the official client, read from its summary."""
 
-import math
-
 from weighbridge.config.round import Round
 from weighbridge.config.scenario_rules import LatencyMetric, Mode, ScenarioRules
+from weighbridge.core.errors import InputError
 from weighbridge.endpoints.client_config import most_qps_of_passes, planned_work
 from weighbridge.endpoints.client_results import ClientResults, ReportedSeries, ResultSummary
 from weighbridge.endpoints.events import ClientPhase
@@ -68,7 +67,16 @@ def scheduled_rate(phase: ClientPhase | None, scenario: ScenarioRules) -> float 
     if phase is None or not scenario.has_schedule or len(phase) < 2:
         return None
     span_ns = int(phase.issued_ns[-1] - phase.issued_ns[0])
-    return (len(phase) - 1) / span_ns * 1e9 if span_ns > 0 else math.inf
+    return (len(phase) - 1) / span_ns * 1e9 if span_ns > 0 else None
+
+
+def can_be_planned(target_qps: float | None, round_: Round, scenario: ScenarioRules) -> bool:
+    """Return whether a run can have the work of a target rate; a published one may be any number."""
+    try:
+        planned_work(round_, scenario, Mode.PERFORMANCE, target_qps or 1.0)
+    except InputError:
+        return False
+    return True
 
 
 def suggested_target_qps(
@@ -84,6 +92,8 @@ def suggested_target_qps(
         return None
     if scenario.offline:
         reached = float(f"{rate:.4g}")
+        if not can_be_planned(reached, round_, scenario):
+            return None
         needed = planned_work(round_, scenario, Mode.PERFORMANCE, reached).samples
         return None if needed == numbers.queries else reached
     limit = scenario.limits.latency

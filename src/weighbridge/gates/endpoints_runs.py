@@ -4,15 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from weighbridge.config.scenario_rules import Mode, ScenarioRules
-from weighbridge.core.errors import InputError
-from weighbridge.endpoints.client_config import explain_planned_work, planned_work
+from weighbridge.endpoints.client_config import explain_planned_work
 from weighbridge.endpoints.client_results import ClientResults, ReportedSeries, ResultSummary
 from weighbridge.endpoints.events import Events
-from weighbridge.gates.accuracy_checks import accuracy_checks
+from weighbridge.gates.accuracy_checks import accuracy_checks, known_scores
 from weighbridge.gates.endpoints_config_checks import config_checks
 from weighbridge.gates.endpoints_event_checks import event_checks
 from weighbridge.gates.endpoints_evidence_checks import busy_of, evidence_checks
-from weighbridge.gates.endpoints_figures import performance_of, suggested_target_qps
+from weighbridge.gates.endpoints_figures import can_be_planned, performance_of, suggested_target_qps
 from weighbridge.gates.endpoints_proof_checks import proof_checks
 from weighbridge.gates.endpoints_score_checks import declared_counts, declared_score, score_declared_checks
 from weighbridge.gates.endpoints_summary_checks import summary_checks
@@ -60,7 +59,7 @@ def judge_client_run(
         numbers = performance_of(results, events.performance if events else None, scenario) or NO_FIGURES
     if records[0] is not None:
         numbers = replace(numbers, target_qps=records[0].load.requested_qps)
-    if not _can_be_planned(numbers.target_qps, runs):
+    if not can_be_planned(numbers.target_qps, round_, scenario):
         numbers = replace(numbers, target_qps=None)
     scores, target = _scores(results, runs), numbers.target_qps
     suggested = suggested_target_qps(numbers, round_, scenario, results) if results else None
@@ -81,15 +80,6 @@ def judge_client_run(
         work=explain_planned_work(round_, scenario, target) if target else None,
         client_commit=_commit(results, records[0]),
     )
-
-
-def _can_be_planned(target_qps: float | None, runs: ScenarioRuns) -> bool:
-    """Return whether a run can have the work of a target rate; a published one may be any number."""
-    try:
-        planned_work(runs.round_, runs.scenario, Mode.PERFORMANCE, target_qps or 1.0)
-    except InputError:
-        return False
-    return True
 
 
 def _performance(
@@ -122,8 +112,7 @@ def _scores(results: ClientResults | None, runs: ScenarioRuns) -> dict[str, floa
     """Return every gated score that is known: ours, or else what the client declares."""
     evaluation, round_ = runs.scored.evaluation, runs.round_
     if evaluation is not None:
-        found = evaluation.score.metrics
-        return {name: found[name] for name in round_.metrics if name in found}
+        return known_scores(runs.accuracy, evaluation, round_)
     declared = declared_score(results.accuracy if results else None, runs.scenario)
     return {} if declared is None else {round_.main_metric: declared}
 

@@ -21,12 +21,8 @@ CLIENT_PROOF = "resources/client.json"
 
 def rows_rules(scenario):
     """Return what the client's rows of a scenario's dataset depend on, beside the proofs."""
-    round_ = round_of_scenario(ROUND, scenario)
-    return {
-        "preset": round_.scenarios[scenario].endpoints.dataset,
-        "splits": round_.splits,
-        "samples": round_.samples,
-    }
+    preset = ROUND.scenarios[scenario].endpoints.dataset
+    return {"preset": preset, **of_dataset(dataset_of(scenario), "splits", "samples")}
 
 
 rule client_data:

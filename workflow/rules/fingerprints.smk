@@ -160,7 +160,6 @@ def measurement_by_client(scenario):
     As `measurement`, with the client's commit and the round's rules for it in the place of LoadGen's. What a run is
     judged by is left out: the client is told no limit.
     """
-    round_ = RAISED[scenario]
     return fingerprint(
         "measurement",
         compared={
@@ -168,16 +167,14 @@ def measurement_by_client(scenario):
                 "commit": SETTINGS.artifacts.client.revision,
                 "packages": ROUND.client,
             },
-            "round": {
-                field: getattr(round_, field)
-                for field in ("name", "samples", "max_tokens", "server_must_not")
-            }
+            "round": of_round("name", "max_tokens", "server_must_not")
+            | of_dataset(dataset_of(scenario), "samples")
             | {"submittable": ROUND.held_to_rules},
             "sampling": ROUND.sampling.model_dump(exclude_defaults=True) or None,
             "endpoints_rules": ROUND.endpoints.model_dump(
-                mode="json", exclude_defaults=True, exclude={"commits"}
+                mode="json", exclude_defaults=True, exclude={"commits", "commits_note"}
             ),
-            "scenario": round_.scenarios[scenario].model_dump(
+            "scenario": ROUND.scenarios[scenario].model_dump(
                 mode="json",
                 exclude_defaults=True,
                 exclude={"folder", "metric", "metrics", "limits", "required", "runs"},

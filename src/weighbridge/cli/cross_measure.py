@@ -11,6 +11,7 @@ from weighbridge.cli.measurement_setup import measurement_setup
 from weighbridge.cli.options import (
     AsJson,
     ClientJson,
+    GoldenStore,
     ModelProof,
     Program,
     RoundFile,
@@ -48,6 +49,7 @@ def cross_measure(
     settings: SettingsJson = "{}",
     server: ServerJson = None,
     client: ClientJson = None,
+    golden_store: GoldenStore = None,
     program: Program = None,
     sent_log: Annotated[
         list[Path] | None,
@@ -67,11 +69,14 @@ def cross_measure(
     The same samples are due at the same times, at the server that the settings name. The table has both
     clients' latencies and, by the log of a simulated server, what each spent before and after it.
     """
+    from weighbridge.config.round_of_scenario import round_of_scenario
     from weighbridge.core.files import write_atomic
     from weighbridge.endpoints.replayed_phase import ReplayedPhase
+    from weighbridge.monitor.reporter import reporting
     from weighbridge.records.cross_measurement import CROSS_MEASUREMENT
     from weighbridge.records.run_record import RUN_RECORD
     from weighbridge.report.client_latencies import TimedQueries, cross_measurement
+    from weighbridge.run.execute import execute
     from weighbridge.run.folder_lock import locked
     from weighbridge.simulate.sent_times import read_sent_logs
 
@@ -84,25 +89,18 @@ def cross_measure(
             log.info("%s is finished, and nothing was measured; --again measures it anew", out)
         else:
             job = JobSettings.of(settings, server=server, client=client)
-            _measure(replayed, job, (round_file, model, store, program), out)
+            setup = measurement_setup(round_file, job, model, store, program, "open")
+            setup = replace(
+                setup,
+                round_=round_of_scenario(setup.round_, replayed.scenario),
+                streamed=replayed.streamed,
+                golden_store=golden_store,
+            )
+            execute(setup, replayed.issuer(), out, reporting)
         own = TimedQueries.of_own(_rows(out, replayed), streamed=replayed.streamed)
         compared = cross_measurement(replayed, own, truth)
         write_atomic(out / CROSS_MEASUREMENT, compared.model_dump_json(indent=2) + "\n")
     print_found(compared, lambda: _table(compared), as_json=as_json)
-
-
-def _measure(
-    replayed: "ReplayedPhase", job: JobSettings, inputs: tuple[str, Path, Path, Path | None], out: Path
-) -> None:
-    from weighbridge.config.round_of_scenario import round_of_scenario
-    from weighbridge.monitor.reporter import reporting
-    from weighbridge.run.execute import execute
-
-    round_file, model, store, program = inputs
-    setup = measurement_setup(round_file, job, model, store, program, "open")
-    round_ = round_of_scenario(setup.round_, replayed.scenario)
-    setup = replace(setup, round_=round_, streamed=replayed.streamed)
-    execute(setup, replayed.issuer(), out, reporting)
 
 
 def _rows(out: Path, replayed: "ReplayedPhase") -> "RequestRows":
@@ -140,8 +138,7 @@ def _table(compared: "CrossMeasurement") -> "Table":
     for (name, theirs), (_, ours) in zip(_parts(official), _parts(own), strict=True):
         lines = [(client.client, spread) for client, spread in ((official, theirs), (own, ours)) if spread]
         for place, (client, spread) in enumerate(lines):
-            last = place == len(lines) - 1 == 0
-            table.add_row("" if place else name, client, *_cells(spread), end_section=last)
+            table.add_row("" if place else name, client, *_cells(spread), end_section=len(lines) == 1)
         if theirs is not None and ours is not None:
             table.add_row("", "difference", *_differences(theirs, ours), end_section=True)
     return table

@@ -65,14 +65,14 @@ KEPT = {
 }
 
 
-def _assemble(folder: Path) -> None:
+def _assemble(folder: Path, to: Path | None = None, source: str | None = "project") -> None:
     assemble(
         results=folder / "results",
-        destination=folder / "tree",
-        originals=folder / "originals",
+        destination=(to or folder) / "tree",
+        originals=(to or folder) / "originals",
         round_=ROUND,
         settings=SubmissionSettings(submitter="Me", system="box"),
-        source=folder / "project",
+        source=None if source is None else folder / source,
     )
 
 
@@ -104,6 +104,12 @@ def _errors(report: CheckReport) -> dict[str, str]:
 
 def _files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_commands_without_a_checkout_score_the_scenarios_own_dataset(whole: Path, tmp_path: Path) -> None:
+    _assemble(whole, to=tmp_path, source=None)
+    text = (tmp_path / "tree" / RESULTS / "Interactive" / "README.md").read_text()
+    assert f"evaluate --round {ROUND.name} --scenario interactive --logs" in text
 
 
 def test_a_tree_has_the_files_of_the_official_checker_and_no_whole_answers(whole: Path) -> None:

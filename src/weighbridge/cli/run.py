@@ -139,7 +139,7 @@ def run(
     client: ClientJson = None,
     target_qps: Annotated[
         float | None,
-        typer.Option(help="Server: queries/s to issue; other scenarios: expected samples/s."),
+        typer.Option(help="Offline: expected samples/s; Server and Interactive: queries/s to issue."),
     ] = None,
     peak: Annotated[
         Path | None, typer.Option(help="Instead of --target-qps: peak.json, from 'search-qps'.")

@@ -47,7 +47,12 @@ def system() -> None:
 def assemble(
     round_file: RoundFile,
     results: Annotated[Path, typer.Option(help="Folder of the runs, scores and verdicts.")],
-    originals: Annotated[Path, typer.Option(help="Folder to keep the full accuracy logs in.")],
+    originals: Annotated[
+        Path,
+        typer.Option(
+            help="Folder to keep the full accuracy logs in, or the official client's log of events."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the tree to write.")],
     source: Annotated[
         Path | None,
@@ -119,7 +124,10 @@ def check(
         Path | None,
         typer.Option(help="Proof file of the official reference, from 'fetch'; adds its checkers."),
     ] = None,
-    originals: Annotated[Path | None, typer.Option(help="Folder of the full accuracy logs.")] = None,
+    originals: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the full accuracy logs, or the official client's log of events."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse the tree for warnings too, as for our own trees.")
     ] = False,

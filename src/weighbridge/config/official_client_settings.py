@@ -23,8 +23,8 @@ def _complaints(settings: Settings, round_: Round) -> Iterator[str]:
     commits, client = round_.endpoints_rules.commits, settings.artifacts.client
     if client is None:
         yield (
-            f"'artifacts.client' is missing, but {made}; set its 'repo' and 'revision', or 'path' and "
-            f"'revision': {commits[0]}."
+            f"'artifacts.client' is missing, but {made}; without internet set its 'path' to a checkout too, "
+            f"and in any case its 'repo' and 'revision': {commits[0]}."
         )
     elif client.revision not in commits:
         yield (

@@ -30,10 +30,10 @@ class ScenarioSettings(Model):
         BeforeValidator(checked_rate),
     ] = Field(
         default=None,
-        description="Offline: samples/s that you expect. Server: queries/s to issue, 'auto' to search the "
-        "highest rate that passes, or a share of this run directory's Offline rate, such as "
-        "'offline*0.8'. Null: as in 'user_conf'. Change it when a verdict says that the rate was "
-        "too high, or could be higher.",
+        description="Offline: samples/s that you expect. Server and Interactive: queries/s to issue; with "
+        "LoadGen also 'auto' to search the highest rate that passes, or a share of this run directory's "
+        "Offline rate, such as 'offline*0.8'. Null: as in 'user_conf'. Change it when a verdict says that "
+        "the rate was too high, or could be higher.",
     )
     probe_s: float = Field(
         default=60,

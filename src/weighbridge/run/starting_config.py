@@ -159,11 +159,12 @@ def _overlay_of(round_: Round, project: Path) -> tuple[str, ...]:
 
     A file of this very round comes first: it has what other rounds of the benchmark do not need.
     """
-    base = _round_of(project / BASE)
+    base, wanted = _round_of(project / BASE), (round_.benchmark, round_.name)
+    if base is not None and (base.benchmark, base.name) == wanted:
+        return ()
     beside = {path: _round_of(path) for path in sorted((project / _OVERLAYS).glob("*.yaml"))}
-    wanted = (round_.benchmark, round_.name)
     exact = [path for path, of in beside.items() if of is not None and (of.benchmark, of.name) == wanted]
-    if base is not None and base.benchmark == round_.benchmark and (base.name == round_.name or not exact):
+    if base is not None and base.benchmark == round_.benchmark and not exact:
         return ()
     alike = [path for path, of in beside.items() if of is not None and of.benchmark == round_.benchmark]
     for path in exact or alike:

@@ -154,7 +154,7 @@ def test_the_extracted_prompt_equals_that_of_the_running_code(
     tmp_path: Path, sources: tuple[str, str]
 ) -> None:
     task, schema = sources
-    prompt = extract(task, schema, PLACEHOLDERS)
+    prompt = extract(task, schema)
     assert not (tmp_path / "tripwire").exists(), "the reference was run"
     truth = run_for_truth(task, schema, tmp_path)
     assert (tmp_path / "tripwire").exists()
@@ -197,7 +197,7 @@ def test_any_string_literal_is_read_as_python_reads_it(
         f"                 f{literal(user)} f'{{sample[\"product_title\"]}}'}}]}}], None\n"
     )
     truth = run_for_truth(task, schema, tmp_path)
-    assert extract(task, schema, PLACEHOLDERS) == truth
+    assert extract(task, schema) == truth
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_a_reference_of_another_structure_is_refused(
     task, schema = sources
     assert old in task + schema
     with pytest.raises(SetupError, match=says) as caught:
-        extract(task.replace(old, new), schema.replace(old, new), PLACEHOLDERS)
+        extract(task.replace(old, new), schema.replace(old, new))
     assert "\n" not in str(caught.value)
 
 
@@ -258,7 +258,7 @@ def pins_of(prompt: Prompt) -> dict[str, str]:
 def test_a_prompt_with_the_pinned_hash_is_written(
     tmp_path: Path, proven: Proof, sources: tuple[str, str]
 ) -> None:
-    expected = extract(*sources, PLACEHOLDERS)
+    expected = extract(*sources)
     out = tmp_path / "prompt.json"
     assert extract_official(proven, pins_of(expected), out) == expected
     assert json.loads(out.read_text(encoding="utf-8")) == expected.model_dump()
@@ -268,7 +268,7 @@ def test_a_prompt_with_the_pinned_hash_is_written(
 def test_a_prompt_of_another_hash_is_refused(
     tmp_path: Path, proven: Proof, sources: tuple[str, str], field: str, name: str
 ) -> None:
-    expected = extract(*sources, PLACEHOLDERS)
+    expected = extract(*sources)
     other = expected.model_copy(update={field: getattr(expected, field) + " "})
     out = tmp_path / "prompt.json"
     with pytest.raises(InputError, match=f"the {name} has sha256 .* but the round pins"):

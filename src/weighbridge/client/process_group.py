@@ -243,10 +243,10 @@ class ProcessGroup:
             self._deadline = monotonic()
             return
         if name == self._driver.name:
-            self._abort(f"{self._driver.title}'s process {_ended(code)}")
+            self._abort(f"{self._driver.title}'s process {how_ended(code)}")
             self._done = True
         elif code != 0:
-            self._order(f"{name} {_ended(code)}")
+            self._order(f"{name} {how_ended(code)}")
         else:  # as it does when the driver ends the run, which then says so at once; it may not have
             self._left_s, self._left = monotonic(), name
 
@@ -274,5 +274,6 @@ class ProcessGroup:
                 process.wait()
 
 
-def _ended(code: int) -> str:
+def how_ended(code: int) -> str:
+    """Return how a process ended, by its exit code; a negative one is a signal."""
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 
 from weighbridge.client.process_cost import ProcessCost
+from weighbridge.client.process_group import how_ended
 from weighbridge.client.sample_counts import DrivenPhase, Observe, SampleCounts, Stop
 from weighbridge.core.errors import SetupError
 from weighbridge.core.interruption import told_of_signals
@@ -291,6 +291,4 @@ class ClientProcess:
 
 
 def _ended(code: int | None) -> str:
-    if code is None:
-        return "was ended, and its exit code is not known"
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return "was ended, and its exit code is not known" if code is None else how_ended(code)

@@ -170,7 +170,7 @@ def _proven_files(dataset: Proof, splits: Sequence[str]) -> list[Path]:
 
 
 def _made(order: RowsOrder, tree: Path, environment_name: str) -> RowsMade:
-    """Have rows made by a process that sees the client's source, and nothing of the user's."""
+    """Make rows in a process that sees the client's source, and nothing of the user's."""
     ours = str(Path(weighbridge.__file__).parents[1])
     with tempfile.TemporaryDirectory(prefix="weighbridge-") as scratch:
         home = Path(scratch)

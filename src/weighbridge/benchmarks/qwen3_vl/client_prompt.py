@@ -18,7 +18,7 @@ _PRESETS, _METADATA = f"{_PACKAGE}/presets.py", f"{_PACKAGE}/metadata.py"
 _METHOD = "process_row"
 
 
-def extract_from_client(client: Proof, pins: Mapping[str, str], out: Path) -> Prompt:
+def extract_from_client(client: Proof, pins: Mapping[str, str], out: Path) -> None:
     """Extract the prompt from the proven client, check it against the round's hashes, and write it.
 
     Raises:
@@ -26,10 +26,7 @@ def extract_from_client(client: Proof, pins: Mapping[str, str], out: Path) -> Pr
         InputError: the prompt is not the round's.
     """
     presets, metadata = (proven_source(client, path) for path in (_PRESETS, _METADATA))
-    prompt = extract(presets, metadata)
-    prompt.require(pins, client.folder / _PRESETS)
-    prompt.write(out)
-    return prompt
+    extract(presets, metadata).write_official(out, pins, client.folder / _PRESETS)
 
 
 def extract(presets: str, metadata: str) -> Prompt:

@@ -37,12 +37,14 @@ class Prompt(Model):
         """Column of a sample -> placeholder that the user text must have."""
         return CLIENT_PLACEHOLDERS if self.of_client else PLACEHOLDERS
 
-    def write(self, path: Path) -> None:
-        """Write the prompt file.
+    def write_official(self, path: Path, pins: Mapping[str, str], origin: object) -> None:
+        """Write the prompt file, if the texts have the round's hashes.
 
         Raises:
+            InputError: as `require`.
             OSError: it cannot be written.
         """
+        self.require(pins, origin)
         write_atomic(path, json.dumps(self.model_dump(), ensure_ascii=False, indent=1) + "\n")
 
     def answer_schema(self) -> dict[str, Any]:

@@ -32,19 +32,17 @@ def extract_official(reference: Proof, pins: Mapping[str, str], out: Path) -> Pr
         InputError: the prompt is not the round's.
     """
     task, schema = (proven_source(reference, path) for path in (_TASK, _SCHEMA))
-    prompt = extract(task, schema, PLACEHOLDERS)
-    prompt.require(pins, reference.folder / _TASK)
-    prompt.write(out)
+    prompt = extract(task, schema)
+    prompt.write_official(out, pins, reference.folder / _TASK)
     return prompt
 
 
-def extract(task: str, schema: str, placeholders: Mapping[str, str]) -> Prompt:
+def extract(task: str, schema: str) -> Prompt:
     """Return the prompt's texts from the reference's sources.
 
     Args:
         task: Source of the module whose method builds the messages.
         schema: Source of the module that defines the answer's pydantic model.
-        placeholders: Column of a sample -> placeholder in the user text.
 
     Raises:
         SetupError: a source is not structured as expected.
@@ -54,7 +52,7 @@ def extract(task: str, schema: str, placeholders: Mapping[str, str]) -> Prompt:
         models = classes(ast.parse(schema))
         return Prompt(
             system=text_of(messages["system"], lambda field: rendered_schema(field, models)),
-            user=text_of(text_part(messages["user"]), lambda field: _placeholder(field, placeholders)),
+            user=text_of(text_part(messages["user"]), _placeholder),
         )
     except (SyntaxError, UnexpectedSourceError) as error:
         raise unreadable_prompt(error) from None
@@ -74,10 +72,10 @@ def _messages(module: ast.Module) -> dict[str, ast.expr]:
     raise UnexpectedSourceError(f"no {_METHOD} builds a system and a user message")
 
 
-def _placeholder(field: ast.expr, placeholders: Mapping[str, str]) -> str:
+def _placeholder(field: ast.expr) -> str:
     match field:
-        case ast.Subscript(value=ast.Name(), slice=ast.Constant(value=str(column))) if column in placeholders:
-            return placeholders[column]
+        case ast.Subscript(value=ast.Name(), slice=ast.Constant(value=str(column))) if column in PLACEHOLDERS:
+            return PLACEHOLDERS[column]
     raise UnexpectedSourceError(
         f"the user text has the field '{ast.unparse(field)}', which is no known column"
     )
